@@ -1,0 +1,107 @@
+"""Turn decoded maps into frozen dataclasses, strictly for what is known and deaf to what is not."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_Converter = Callable[[object, str], Any]
+_Plan = tuple[tuple[str, str, _Converter, bool], ...]
+
+# As many as there are classes; made at their first use, because type hints are slow to resolve.
+_plans: dict[type[Any], _Plan] = {}
+
+
+class InvalidData(ValueError):
+    """What came does not have the shape that the protocol gives it; ``path`` says where."""
+
+    def __init__(self, path: str, expected: str, value: object) -> None:
+        super().__init__(f"{path or 'message'}: expected {expected}, got {type(value).__name__}")
+        self.path = path
+
+
+def decode(kind: type[T], value: object, path: str = "") -> T:
+    """
+    Build a dataclass from a map.
+
+    Unknown fields are ignored. A missing field takes its default, or None where its type allows that.
+    A ``Literal`` is checked to be a string only: a newer router may know one more value than this client,
+    and that must not cost a whole directory snapshot.
+
+    Args:
+        kind: A frozen dataclass. A field whose name is no Python identifier has ``wire`` in its metadata.
+        value: What a codec returned.
+        path: Where ``value`` stands in its message, for the error.
+
+    Raises:
+        InvalidData: ``value`` is no map, misses a field, or a field has another type.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidData(path, "a map", value)
+    arguments: dict[str, Any] = {}
+    for name, wire, converter, required in _plan(kind):
+        if wire in value:
+            arguments[name] = converter(value[wire], f"{path}.{wire}" if path else wire)
+        elif required:
+            raise InvalidData(f"{path}.{wire}" if path else wire, "a value", None)
+    return kind(**arguments)
+
+
+def _plan(kind: type[Any]) -> _Plan:
+    known = _plans.get(kind)
+    if known is not None:
+        return known
+    hints = get_type_hints(kind)
+    plan = []
+    for field in fields(kind):
+        if not field.init:
+            continue
+        required = field.default is MISSING and field.default_factory is MISSING
+        plan.append(
+            (field.name, field.metadata.get("wire", field.name), _converter(hints[field.name]), required)
+        )
+    _plans[kind] = tuple(plan)
+    return _plans[kind]
+
+
+def _converter(hint: Any) -> _Converter:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        inner = [argument for argument in get_args(hint) if argument is not types.NoneType]
+        return _optional(_converter(inner[0]))
+    if origin is tuple:
+        return _sequence(_converter(get_args(hint)[0]))
+    if origin is Literal:
+        return _scalar(str)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return lambda value, path: decode(hint, value, path)
+    if hint in (str, int, bool):
+        return _scalar(hint)
+    raise TypeError(f"no rule decodes {hint!r}")
+
+
+def _scalar(kind: type[Any]) -> _Converter:
+    def convert(value: object, path: str) -> Any:
+        # Exactly: a bool is an int in Python, and is none on the wire.
+        if type(value) is not kind:
+            raise InvalidData(path, kind.__name__, value)
+        return value
+
+    return convert
+
+
+def _optional(inner: _Converter) -> _Converter:
+    return lambda value, path: None if value is None else inner(value, path)
+
+
+def _sequence(inner: _Converter) -> _Converter:
+    def convert(value: object, path: str) -> Any:
+        if not isinstance(value, list):
+            raise InvalidData(path, "an array", value)
+        return tuple(inner(item, f"{path}[{index}]") for index, item in enumerate(value))
+
+    return convert

@@ -1,0 +1,145 @@
+"""The live directory: the patch chain, and the order of the transfer dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .events import DirectoryChanged
+from .objects import Agent, Department, Status
+
+_BEHIND_CONNECTED: Mapping[Status, int] = {"pre_pause": 2, "pause": 3, "disconnected": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All rows of the directory at ``seq`` of ``epoch``."""
+
+    epoch: str
+    seq: int
+    departments: tuple[Department, ...]
+    agents: tuple[Agent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """The rows that changed after ``since`` up to ``seq``, whole."""
+
+    epoch: str
+    since: int
+    seq: int
+    departments: tuple[Department, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    departments_removed: tuple[str, ...] = ()
+    agents_removed: tuple[str, ...] = ()
+
+
+class Directory:
+    """
+    Agents and departments of the tenant, as the router last told.
+
+    While ``live`` is false (not subscribed, or cut off) the rows are those of before. ``agents`` and
+    ``departments`` are views that change with it: copy them for a loop that awaits. The ordered lists are
+    copies.
+    """
+
+    def __init__(self) -> None:
+        self._agents: dict[str, Agent] = {}
+        self._departments: dict[str, Department] = {}
+        self._epoch: str | None = None
+        self._seq: int | None = None
+        self._live = False
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        """Agents by id."""
+        return MappingProxyType(self._agents)
+
+    @property
+    def departments(self) -> Mapping[str, Department]:
+        """Departments by id."""
+        return MappingProxyType(self._departments)
+
+    @property
+    def epoch(self) -> str | None:
+        """The unbroken run of changes that ``seq`` counts in, None before the first snapshot."""
+        return self._epoch
+
+    @property
+    def seq(self) -> int | None:
+        """The last change that the rows contain, None before the first snapshot."""
+        return self._seq
+
+    @property
+    def live(self) -> bool:
+        """Whether changes arrive as they happen."""
+        return self._live
+
+    @property
+    def position(self) -> tuple[str, int] | None:
+        """``(epoch, seq)`` to resume from, None before the first snapshot."""
+        return None if self._epoch is None or self._seq is None else (self._epoch, self._seq)
+
+    def agents_by_readiness(self) -> list[Agent]:
+        """
+        Return the agents in the order of a transfer dialog.
+
+        Available first, the least loaded (load/capacity) before others, then those at capacity, on pre-pause,
+        on pause and disconnected; by name within each.
+        """
+        return sorted(self._agents.values(), key=_readiness)
+
+    def departments_by_readiness(self) -> list[Department]:
+        """Return the departments: those with somebody available first, by name within each."""
+        return sorted(
+            self._departments.values(), key=lambda row: (row.available == 0, row.name.casefold(), row.id)
+        )
+
+    def replace(self, snapshot: Snapshot) -> DirectoryChanged:
+        """Take a snapshot in place of everything."""
+        self._agents = {row.id: row for row in snapshot.agents}
+        self._departments = {row.id: row for row in snapshot.departments}
+        self._epoch, self._seq, self._live = snapshot.epoch, snapshot.seq, True
+        return DirectoryChanged(agents=snapshot.agents, departments=snapshot.departments, snapshot=True)
+
+    def apply(self, patch: Patch) -> DirectoryChanged | None:
+        """
+        Apply a patch that continues this directory.
+
+        Returns:
+            What changed, or None if the patch starts anywhere but at this directory's position; nothing is
+            applied then, and the rows are not live until a resumed subscription has filled the hole.
+        """
+        if self.position != (patch.epoch, patch.since):
+            self._live = False
+            return None
+        # Removed rows first: an id that is removed and put again within one window comes back as a whole row.
+        for agent_id in patch.agents_removed:
+            self._agents.pop(agent_id, None)
+        for department_id in patch.departments_removed:
+            self._departments.pop(department_id, None)
+        self._agents.update((row.id, row) for row in patch.agents)
+        self._departments.update((row.id, row) for row in patch.departments)
+        self._seq, self._live = patch.seq, True
+        return DirectoryChanged(
+            agents=patch.agents,
+            departments=patch.departments,
+            agents_removed=patch.agents_removed,
+            departments_removed=patch.departments_removed,
+        )
+
+    def cut(self) -> None:
+        """Note that changes arrive no more; the rows and the position stay."""
+        self._live = False
+
+    def forget_position(self) -> None:
+        """Give up the position, so that the next subscription asks for a snapshot."""
+        self._epoch = self._seq = None
+
+
+def _readiness(agent: Agent) -> tuple[int, float, str, str]:
+    group = 0 if agent.available else _BEHIND_CONNECTED.get(agent.status, 1)
+    # Without capacity nothing fits, however little there is.
+    ratio = agent.load / agent.capacity if agent.capacity > 0 else float("inf")
+    return group, ratio if group == 0 else 0.0, agent.name.casefold(), agent.id

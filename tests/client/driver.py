@@ -1,0 +1,70 @@
+"""A core that a test drives by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relevo_client.backoff import Backoff
+from relevo_client.core import Core, CoreSettings
+from relevo_client.events import Event
+
+from .wire import Map, error_map, welcome_map
+
+NOTE = {"session_id": "c-1", "text": "hola"}
+SETTINGS = CoreSettings(reconnect=Backoff(1.0, 15.0), retry=Backoff(1.0, 4.0), stable_s=10.0)
+
+
+class Driver:
+    """A core with its clock, its router and its program in the test's hands."""
+
+    def __init__(self, settings: CoreSettings = SETTINGS) -> None:
+        self.now = 1000.0
+        self.keys = iter(f"key-{number}" for number in range(1, 1000))
+        self.core = Core(settings, random=lambda: 0.5, new_key=lambda: next(self.keys))
+
+    def connect(self, **welcome: Any) -> list[Map]:
+        """Open a connection, be let in, and return what the client sends then."""
+        self.core.opened("jwt", self.now)
+        assert [message["type"] for message in self.sent()] == ["hello"]
+        self.receive(welcome_map(**welcome))
+        return self.sent()
+
+    def sent(self) -> list[Map]:
+        return self.core.take_outgoing(self.now)
+
+    def receive(self, *messages: Map) -> None:
+        for message in messages:
+            self.core.received(message, self.now)
+
+    def reply(self, command: Map, result: Map) -> None:
+        self.receive({"type": "reply", "id": command["id"], "result": result})
+
+    def refuse(self, command: Map, code: str, *, retryable: bool = False, **details: Any) -> None:
+        self.receive(
+            {"type": "reply", "id": command["id"], "error": error_map(code, retryable=retryable, **details)}
+        )
+
+    def close(self, code: int = 1006, reason: str = "") -> None:
+        self.core.closed(code, reason, self.now)
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.core.tick(self.now)
+
+    def events(self) -> list[Event]:
+        return [self.core.events.take() for _ in range(len(self.core.events))]
+
+    def outcome(self, command_id: str) -> Any:
+        return dict(self.core.take_outcomes())[command_id]
+
+    def note(self, timeout_s: float = 30.0) -> str:
+        return self.core.submit("session.note", NOTE, deadline=self.now + timeout_s)
+
+    def live(self) -> bool:
+        return self.core.directory.live
+
+    def subscribe(self) -> Map:
+        """Subscribe to the directory and return the command."""
+        self.core.submit("directory.subscribe", {}, deadline=self.now + 30)
+        (command,) = self.sent()
+        return command

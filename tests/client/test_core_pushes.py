@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from relevo_client.core import CoreSettings
+from relevo_client.decode import InvalidData
+from relevo_client.events import (
+    DirectoryChanged,
+    SessionAssigned,
+    SessionChanged,
+    SessionEntry,
+    SessionPending,
+    SessionRemoved,
+    TokenExpiring,
+    TransferUpdated,
+)
+
+from .driver import Driver
+from .wire import agent_row, patch_map, session_map, snapshot_map, transfer_map
+
+
+def test_each_push_becomes_its_event() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.events()
+    entry = {"seq": 2, "kind": "internal", "at": 5, "by": None, "text": "x", "transfer": None}
+    session, transfer = session_map(), transfer_map()
+    driver.receive(
+        {"type": "session.assigned", "session": session, "transfer": transfer},
+        {"type": "session.pending", "session": session_map("c-2", state="pending"), "transfer": None},
+        {
+            "type": "session.removed",
+            "session_id": "c-1",
+            "fence": 2,
+            "why": "transferred",
+            "transfer": transfer,
+        },
+        {"type": "session.entry", "session_id": "c-1", "entry": entry},
+        {"type": "session.changed", "session": session},
+        {"type": "transfer.updated", "transfer": transfer, "state": "delivered", "session": session},
+        {"type": "token.expiring", "expires_at": 60},
+    )
+
+    assert [type(event) for event in driver.events()] == [
+        SessionAssigned,
+        SessionPending,
+        SessionRemoved,
+        SessionEntry,
+        SessionChanged,
+        TransferUpdated,
+        TokenExpiring,
+    ]
+    assert driver.core.take_token_wanted()
+    assert not driver.core.take_token_wanted()
+
+
+def test_unknown_types_and_fields_are_ignored() -> None:
+    driver = Driver()
+    driver.connect(weather="fine")
+    driver.events()
+    driver.receive({"type": "session.sung", "session": 5}, {"type": "pong", "id": "1"})
+
+    assert driver.events() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        7,
+        {},
+        {"type": 5},
+        {"type": "session.assigned"},
+        {"type": "directory.patch"},
+        {"type": "server.draining"},
+    ],
+)
+def test_what_is_not_of_the_protocol_is_refused(message: Any) -> None:
+    driver = Driver()
+    driver.connect()
+    driver.core.submit("directory.subscribe", {}, deadline=driver.now + 1)
+
+    with pytest.raises(InvalidData):
+        driver.receive(message)
+
+
+def test_pushes_keep_the_inbox() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.receive({"type": "session.pending", "session": session_map(fence=2, state="pending")})
+    assert list(driver.core.inbox.pending) == ["c-1"]
+    driver.receive({"type": "session.assigned", "session": session_map(fence=3)})
+    assert list(driver.core.inbox.in_progress) == ["c-1"]
+    driver.receive({"type": "session.removed", "session_id": "c-1", "fence": 4, "why": "closed"})
+    assert driver.core.inbox.get("c-1") is None
+
+
+def test_a_reply_keeps_the_inbox_before_its_push_comes() -> None:
+    driver = Driver()
+    driver.connect(pending=[session_map(fence=2, state="pending")])
+    driver.core.submit("session.accept", {"session_id": "c-1"}, deadline=driver.now + 1)
+    driver.reply(driver.sent()[0], {"session": session_map(fence=3)})
+    assert list(driver.core.inbox.in_progress) == ["c-1"]
+
+    driver.core.submit("session.transfer", {}, deadline=driver.now + 1)
+    driver.reply(driver.sent()[0], {"session": session_map(fence=4, owner="bo"), "transfer": transfer_map()})
+    assert driver.core.inbox.get("c-1") is None
+
+
+def test_an_assigned_session_is_acknowledged_once() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.receive({"type": "session.assigned", "session": session_map(fence=3), "transfer": transfer_map()})
+
+    assert driver.sent() == [{"type": "session.ack", "session_id": "c-1", "fence": 3}]
+    assert driver.sent() == []
+
+
+def test_acknowledging_can_be_left_to_the_program() -> None:
+    driver = Driver(CoreSettings(acknowledge=False))
+    assert driver.connect(in_progress=[session_map("held", transfer=transfer_map("held"))]) == []
+    driver.receive({"type": "session.assigned", "session": session_map(fence=3), "transfer": None})
+    assert driver.sent() == []
+
+    driver.core.acknowledge("c-1", 3)
+    assert driver.sent() == [{"type": "session.ack", "session_id": "c-1", "fence": 3}]
+
+
+def test_what_was_assigned_while_the_connection_was_away_is_acknowledged_after_it() -> None:
+    driver = Driver()
+    known = session_map("known", transfer=transfer_map("known"))
+    driver.connect(in_progress=[known])
+    driver.close()
+    new = session_map("new", fence=5, transfer=transfer_map("new"))
+
+    assert driver.connect(in_progress=[known, new]) == [
+        {"type": "session.ack", "session_id": "new", "fence": 5}
+    ]
+
+
+def test_the_directory_is_live_after_its_snapshot() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.events()
+    command = driver.subscribe()
+    assert "resume" not in command
+    driver.reply(command, {})
+    assert not driver.live()
+    driver.receive(snapshot_map(4), patch_map(4, 5, agents=[agent_row("ana", load=1)]))
+
+    assert driver.live()
+    assert driver.core.directory.position == ("e1", 5)
+    first, second = driver.events()
+    assert isinstance(first, DirectoryChanged)
+    assert first.snapshot
+    assert isinstance(second, DirectoryChanged)
+    assert second.agents[0].load == 1
+
+
+def test_after_a_reconnection_the_directory_resumes_where_it_was() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.reply(driver.subscribe(), {})
+    driver.receive(snapshot_map(4))
+    driver.close()
+    assert not driver.live()
+
+    (command,) = driver.connect()
+    assert command["resume"] == {"epoch": "e1", "seq": 4}
+    driver.events()
+    driver.receive(patch_map(4, 4))
+
+    assert driver.live()
+    assert driver.events() == [], "nothing has changed"
+
+
+def test_a_subscription_without_its_reply_is_made_once_on_the_next_connection() -> None:
+    driver = Driver()
+    driver.connect()
+    command = driver.subscribe()
+    driver.receive(snapshot_map(4))
+    driver.close()
+
+    (again,) = driver.connect()
+    assert again == command | {"resume": {"epoch": "e1", "seq": 4}}
+
+
+def test_a_hole_in_the_chain_is_filled_by_resuming_once() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.reply(driver.subscribe(), {})
+    driver.receive(snapshot_map(4), patch_map(6, 7), patch_map(7, 8))
+    assert not driver.live()
+
+    (command,) = driver.sent()
+    assert command["resume"] == {"epoch": "e1", "seq": 4}
+    driver.reply(command, {})
+    driver.receive(patch_map(4, 8))
+    assert driver.core.directory.position == ("e1", 8)
+
+
+def test_when_resuming_does_not_help_everything_is_asked_for_after_a_wait() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.reply(driver.subscribe(), {})
+    driver.receive(snapshot_map(4), patch_map(6, 7))
+    driver.reply(driver.sent()[0], {})
+    driver.receive(patch_map(6, 8))
+
+    assert driver.sent() == []
+    driver.wait(1.0)
+    (command,) = driver.sent()
+    assert "resume" not in command
+    driver.reply(command, {})
+    driver.receive(snapshot_map(8))
+    assert driver.live()
+
+
+def test_an_unsubscribed_directory_rests_over_a_reconnection() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.reply(driver.subscribe(), {})
+    driver.receive(snapshot_map(4))
+    driver.core.submit("directory.unsubscribe", {}, deadline=driver.now + 30)
+    driver.reply(driver.sent()[0], {})
+    driver.receive(patch_map(4, 5))
+    assert driver.core.directory.position == ("e1", 4)
+    assert not driver.live()
+    driver.close()
+
+    assert driver.connect() == []
+
+
+def test_a_refused_subscription_is_not_made_again() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.refuse(driver.subscribe(), "forbidden")
+    driver.close()
+
+    assert driver.connect() == []
+
+
+def test_watching_goes_on_after_a_reconnection() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.core.submit("session.watch", {}, deadline=driver.now + 30)
+    driver.reply(driver.sent()[0], {})
+    driver.close()
+    (command,) = driver.connect()
+    assert command["type"] == "session.watch"
+    driver.reply(command, {})
+
+    driver.core.submit("session.unwatch", {}, deadline=driver.now + 30)
+    driver.reply(driver.sent()[0], {})
+    driver.close()
+    assert driver.connect() == []

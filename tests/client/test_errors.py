@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+from relevo_client.decode import InvalidData
+from relevo_client.errors import (
+    ERRORS,
+    ConflictError,
+    ConnectionStopped,
+    RateLimitedError,
+    RelevoError,
+    SentAway,
+    SignInRefused,
+    UnauthorizedError,
+    error_from_wire,
+    stop_from_close,
+)
+from relevo_client.objects import Actor, Owner
+
+from .wire import error_map
+
+CODES = {
+    "bad_message": False,
+    "unauthorized": False,
+    "forbidden": False,
+    "not_found": False,
+    "conflict": False,
+    "closed": False,
+    "same_target": False,
+    "at_capacity": False,
+    "in_use": False,
+    "exists": False,
+    "key_reused": False,
+    "rate_limited": True,
+    "unavailable": True,
+    "internal": True,
+}
+
+
+def test_every_code_of_the_protocol_has_a_class_of_its_own() -> None:
+    assert {code: kind.default_retryable for code, kind in ERRORS.items()} == CODES
+    assert len(set(ERRORS.values())) == len(CODES)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_error_carries_what_the_router_said(code: str) -> None:
+    error = error_from_wire(error_map(code, retryable=CODES[code], path="x"))
+
+    assert type(error) is ERRORS[code]
+    assert (error.code, error.retryable, error.details) == (code, CODES[code], {"path": "x"})
+
+
+def test_a_conflict_says_who_has_the_session() -> None:
+    by = {"id": "bo", "name": "Bo", "role": "admin"}
+    error = error_from_wire(
+        error_map("conflict", fence=4, state="pending", owner={"kind": "agent", "id": "cy"}, by=by, at=77)
+    )
+
+    assert isinstance(error, ConflictError)
+    assert (error.fence, error.state, error.at) == (4, "pending", 77)
+    assert error.owner == Owner("agent", "cy")
+    assert error.by == Actor("bo", "Bo", "admin")
+
+
+def test_a_conflict_without_its_details_is_a_conflict_still() -> None:
+    error = error_from_wire({"code": "conflict", "details": {"owner": 3, "by": "x", "fence": "y"}})
+
+    assert isinstance(error, ConflictError)
+    assert (error.owner, error.by, error.fence, error.state, error.at) == (None, None, None, None, None)
+
+
+def test_an_unknown_code_is_an_error_that_carries_it() -> None:
+    error = error_from_wire(error_map("too_late", retryable=True))
+
+    assert type(error) is RelevoError
+    assert (error.code, error.retryable) == ("too_late", True)
+
+
+@pytest.mark.parametrize("value", [None, [], "conflict", {}, {"code": 4}])
+def test_what_is_no_error_map_is_refused(value: object) -> None:
+    with pytest.raises(InvalidData):
+        error_from_wire(value)
+
+
+def test_a_rate_limit_says_how_long_to_wait() -> None:
+    error = error_from_wire(error_map("rate_limited", retry_in_ms=250))
+
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_in_ms == 250
+
+
+@pytest.mark.parametrize("close_code", [1000, 1001, 1006, 1011, 4000, 4001, 4002, 4003, 4499, 5000])
+def test_these_close_codes_mean_connect_again(close_code: int) -> None:
+    assert stop_from_close(close_code, "") is None
+
+
+@pytest.mark.parametrize(
+    ("close_code", "code"),
+    [
+        (4500, "unauthorized"),
+        (4501, "unauthorized"),
+        (4502, "forbidden"),
+        (4503, "bad_message"),
+        (4504, "hello_timeout"),
+        (4505, "rate_limited"),
+        (4600, "connection_stopped"),
+    ],
+)
+def test_these_close_codes_mean_stay_away(close_code: int, code: str) -> None:
+    error = stop_from_close(close_code, "why")
+
+    assert isinstance(error, ConnectionStopped)
+    assert (error.code, error.close_code, error.message, error.retryable) == (code, close_code, "why", False)
+
+
+def test_a_stop_is_also_the_error_it_stands_for() -> None:
+    assert issubclass(SignInRefused, UnauthorizedError)
+    assert issubclass(SentAway, RelevoError)
