@@ -1,0 +1,496 @@
+"""The websocket client: a thin shell that moves messages between a socket and the core."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl as tls
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Self, Unpack
+
+from .backoff import Backoff
+from .codec import CODECS, MESSAGE_BYTES_MAX, Format, UndecodableMessage
+from .commands import Commands, ReadOptions
+from .core import RECONNECT, RETRY, Core, CoreSettings, logger
+from .decode import InvalidData
+from .directory import Directory
+from .errors import (
+    BadMessageError,
+    ClientClosed,
+    CommandTimeout,
+    ConnectTimeout,
+    HandshakeRefused,
+    InvalidReply,
+    RelevoError,
+)
+from .events import Event
+from .inbox import Inbox
+from .link import Link, LinkClosed, LinkSettings, Unreachable, check_url, open_link
+from .objects import Agent, Welcome
+from .tokens import Tokens, TokenSource
+
+# Proxies and routers that are starting or draining answer with these for a while.
+_TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
+
+
+class Client(Commands):
+    """
+    A live connection of an agent, an admin or a back end.
+
+    Entering it connects, and waits until a router has let it in. It then stays connected: a lost connection
+    is made again, with full jitter, and the commands in hand are sent again with their keys. Close codes
+    4500-4999 and a refused handshake end it: commands then raise that error, and so does the iteration.
+
+        async with Client("ws://127.0.0.1:8765/ws", token=token) as client:
+            async for event in client:
+                print(event)
+
+    There is one queue of events: each goes to one of the loops that iterate.
+
+    Args:
+        url: The router's websocket address, or several; each attempt goes to the next.
+        token: A JWT, or a function, plain or async, that returns a fresh one: asked at each connection, and
+            when the token is about to expire.
+        format: ``msgpack``, or ``json`` to read along on the wire.
+        acknowledge: Whether to acknowledge each ``session.assigned`` on receipt; otherwise call ``ack``.
+        command_timeout_s: When a command gives up, unless it says otherwise, in seconds.
+        connect_timeout_s: How long entering waits, in seconds; None waits for ever.
+        in_flight_max: How many commands may wait for their reply; others wait their turn.
+        events_max: How many events are kept for the program. Beyond, the oldest are dropped, and an
+            ``EventsLost`` stands in their place.
+        message_bytes_max: The longest message to take from the router, in bytes.
+        client_name: What the client calls itself to the router.
+        headers: Additional HTTP headers for the handshake.
+        ssl: TLS settings for a ``wss://`` address.
+        proxy: An HTTP or SOCKS proxy, None for none, True for what the system says.
+        reconnect: The delays between connection attempts.
+        retry: The delays before a command is repeated that was refused for the moment.
+
+    Raises:
+        ValueError: ``url`` is no websocket address.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        token: TokenSource,
+        *,
+        format: Format = "msgpack",
+        acknowledge: bool = True,
+        command_timeout_s: float = 30.0,
+        connect_timeout_s: float | None = 30.0,
+        in_flight_max: int = 64,
+        events_max: int = 1000,
+        message_bytes_max: int = 32 * 1024 * 1024,
+        client_name: str = "relevo-client-python/0.1",
+        headers: Mapping[str, str] | None = None,
+        ssl: tls.SSLContext | None = None,
+        proxy: str | Literal[True] | None = True,
+        reconnect: Backoff = RECONNECT,
+        retry: Backoff = RETRY,
+    ) -> None:
+        self._urls = [url] if isinstance(url, str) else list(url)
+        if not self._urls:
+            raise ValueError("a client needs the address of a router")
+        for address in self._urls:
+            check_url(address)
+        self._tokens = Tokens(token)
+        self._codec = CODECS[format]
+        self._command_timeout_s = command_timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._link_settings = LinkSettings(message_bytes_max, dict(headers or {}), ssl, proxy)
+        self._retry = retry
+        self._core = Core(
+            CoreSettings(
+                reconnect=reconnect,
+                retry=retry,
+                events_max=events_max,
+                acknowledge=acknowledge,
+                client_name=client_name,
+            ),
+            random=random.random,
+            new_key=lambda: uuid.uuid4().hex,
+        )
+        self._slots = asyncio.Semaphore(in_flight_max)
+        self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._outgoing = asyncio.Event()
+        self._attempt = 0
+        self._link: Link | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_error: BaseException | None = None
+
+    # Life.
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """
+        Connect, and wait for the welcome.
+
+        Raises:
+            ConnectionStopped: The router, or the way to it, refused this client for good.
+            ConnectTimeout: Nobody let it in within ``connect_timeout_s``.
+        """
+        if self._runner is not None:
+            raise RuntimeError("a client is started once")
+        self._runner = asyncio.create_task(self._run())
+        self._runner.add_done_callback(self._on_runner_done)
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                await self._until(lambda: self._core.welcome is not None)
+        except TimeoutError:
+            await self.close()
+            raise ConnectTimeout(
+                f"no router let the client in within {self._connect_timeout_s} s"
+            ) from self._last_error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Leave: close the connection with 1000, fail the commands in hand with ``ClientClosed``."""
+        link = self._link
+        self._core.shut()
+        self._advance()
+        if link is not None:
+            await link.close(1000)
+        tasks = [task for task in (self._runner, *self._tasks) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # State.
+
+    @property
+    def directory(self) -> Directory:
+        """The live directory, filled by ``subscribe_directory``."""
+        return self._core.directory
+
+    @property
+    def inbox(self) -> Inbox:
+        """The live inbox: sessions in progress and pending."""
+        return self._core.inbox
+
+    @property
+    def connected(self) -> bool:
+        """Whether a router has let the client in at this moment."""
+        return self._core.phase == "ready"
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """The latest welcome: tenant, role, connection id; None before the first."""
+        return self._core.welcome
+
+    @property
+    def agent(self) -> Agent | None:
+        """The own agent as the latest welcome has it, None for a back end."""
+        return None if self._core.welcome is None else self._core.welcome.agent
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """
+        Return the next event.
+
+        Raises:
+            StopAsyncIteration: The program closed the client, and all events were taken.
+            ConnectionStopped: The router does not want the client back, and all events were taken.
+        """
+        events = self._core.events
+        try:
+            await self._until(lambda: len(events) > 0)
+        except ClientClosed:
+            raise StopAsyncIteration from None
+        return events.take()
+
+    # Commands.
+
+    async def command(
+        self,
+        type: str,
+        fields: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Mapping[str, Any]:
+        """
+        Send a command by its type, and return its result as it came.
+
+        It is sent again, the same and with the same key, when the connection was lost or the router refused
+        it for the moment (``unavailable``, ``internal``, ``rate_limited``), until the time is over.
+
+        Args:
+            type: Such as ``session.transfer``.
+            fields: The command's fields, without type, id and key; maps, lists and plain values.
+            key: The idempotency key of a command that changes something; a new one where absent.
+            timeout_s: When to give up, in seconds.
+
+        Raises:
+            CommandTimeout: There was no final answer in time.
+            RelevoError: The router's refusal, or why the client has ended.
+        """
+        if self._runner is None:
+            raise ClientClosed("the client is not started")
+        deadline = self._now() + (self._command_timeout_s if timeout_s is None else timeout_s)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise CommandTimeout(f"{type} waited for its turn in vain", key=key) from None
+        try:
+            return await self._send(type, fields, key, deadline)
+        finally:
+            self._slots.release()
+
+    async def subscribe_directory(self, **options: Unpack[ReadOptions]) -> Directory:
+        """
+        Keep ``directory`` live from now on, over every reconnection.
+
+        Returns:
+            The directory, filled.
+        """
+        timeout_s = options.get("timeout_s", self._command_timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.command("directory.subscribe", {}, timeout_s=timeout_s)
+                await self._until(lambda: self.directory.live)
+        except TimeoutError:
+            raise CommandTimeout("directory.subscribe brought no directory in time") from None
+        return self.directory
+
+    async def unsubscribe_directory(self, **options: Unpack[ReadOptions]) -> None:
+        """Let ``directory`` rest; its rows stay as they are."""
+        await self.command("directory.unsubscribe", {}, **options)
+
+    async def watch_sessions(self, **options: Unpack[ReadOptions]) -> None:
+        """
+        Get a ``SessionChanged`` for every session of the tenant that changes, over every reconnection.
+
+        What changed while the connection was away is not told: list the sessions again after ``Connected``,
+        and keep of each the highest fence.
+        """
+        await self.command("session.watch", {}, **options)
+
+    async def unwatch_sessions(self, **options: Unpack[ReadOptions]) -> None:
+        """Get no more ``SessionChanged``."""
+        await self.command("session.unwatch", {}, **options)
+
+    async def refresh_token(self, token: str | None = None, **options: Unpack[ReadOptions]) -> int:
+        """
+        Hand the router a fresh token. A client whose token is a function does so by itself.
+
+        Args:
+            token: The token; where absent, one from the client's own source. Also used to connect again,
+                if the client was given a string.
+
+        Returns:
+            When it expires, in milliseconds since the Unix epoch.
+        """
+        fresh = await self._tokens.fresh() if token is None else token
+        result = await self.command("token.refresh", {"token": fresh}, **options)
+        self._tokens.replace(fresh)
+        expires_at = result.get("expires_at")
+        if type(expires_at) is not int:
+            raise InvalidReply("token.refresh: expected expires_at")
+        return expires_at
+
+    async def ack(self, session_id: str, fence: int) -> None:
+        """Acknowledge a ``session.assigned``, for a client made with ``acknowledge=False``. Has no reply."""
+        self._core.acknowledge(session_id, fence)
+        self._advance()
+
+    async def _send(
+        self, type: str, fields: Mapping[str, Any], key: str | None, deadline: float
+    ) -> Mapping[str, Any]:
+        command_id = self._core.submit(type, fields, deadline=deadline, key=key)
+        reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[command_id] = reply
+        self._advance()
+        try:
+            return await reply
+        finally:
+            # Also reached when the caller was cancelled.
+            del self._replies[command_id]
+            self._core.forget(command_id)
+
+    # The connection.
+
+    async def _run(self) -> None:
+        while self._core.phase != "stopped":
+            await asyncio.sleep(max(0.0, self._core.reconnect_at - self._now()))
+            url = self._urls[self._attempt % len(self._urls)]
+            self._attempt += 1
+            try:
+                token = await self._fresh_token()
+                link = await open_link(url, self._codec, self._link_settings)
+            except HandshakeRefused as error:
+                self._core.refused(error, self._now())
+            except Unreachable as error:
+                logger.info("no connection: %s", error)
+                self._last_error = error
+                self._core.unreachable(self._now())
+            else:
+                await self._serve(link, token)
+            self._advance()
+
+    async def _fresh_token(self) -> str:
+        try:
+            return await self._tokens.fresh()
+        # The source is the program's own and may fail in any way; the client stays as it is, and asks again.
+        except Exception as error:
+            raise Unreachable(f"no token: {error!r}") from error
+
+    async def _serve(self, link: Link, token: str) -> None:
+        self._link = link
+        self._core.opened(token, self._now())
+        writer = asyncio.create_task(self._write(link))
+        writer.add_done_callback(partial(self._on_writer_done, link))
+        self._advance()
+        try:
+            closed = await self._read(link)
+        finally:
+            self._link = None
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            # A runner that was cancelled leaves no open socket behind.
+            link.abort()
+        self._last_error = closed
+        self._core.closed(closed.close_code, closed.reason, self._now())
+
+    async def _read(self, link: Link) -> LinkClosed:
+        while True:
+            try:
+                for message in await link.receive():
+                    self._core.received(message, self._now())
+            except LinkClosed as closed:
+                return closed
+            except (UndecodableMessage, InvalidData) as error:
+                # What it said is lost, and with it the client's state; a new connection brings it all again.
+                logger.error("the router sent what is not of the protocol: %s", error)
+                await link.close(1002, "not of the protocol")
+                return LinkClosed(1002, str(error))
+            self._advance()
+
+    async def _write(self, link: Link) -> None:
+        while True:
+            await self._outgoing.wait()
+            self._outgoing.clear()
+            messages = [self._encode(message) for message in self._core.take_outgoing(self._now())]
+            try:
+                await link.send([message for message in messages if message is not None])
+            except LinkClosed:
+                # The reader sees it too, and tells the core.
+                return
+
+    def _encode(self, message: Mapping[str, Any]) -> bytes | None:
+        try:
+            data = self._codec.encode(message)
+        except (ValueError, TypeError, OverflowError) as error:
+            refusal = BadMessageError(f"{message['type']} cannot be encoded: {error}")
+        else:
+            if len(data) <= MESSAGE_BYTES_MAX:
+                return data
+            # The router would close the connection, and again at each repetition.
+            refusal = BadMessageError(f"{message['type']} has {len(data)} bytes, above {MESSAGE_BYTES_MAX}")
+        self._core.reject(message.get("id", ""), refusal)
+        self._advance()
+        return None
+
+    async def _refresh(self, link: Link) -> None:
+        failures = 0
+        while self._link is link:
+            try:
+                token = await self._fresh_token()
+            except Unreachable as error:
+                # The old one still holds for a while.
+                logger.warning("%s", error)
+                await asyncio.sleep(self._retry.delay_s(failures, random.random))
+                failures += 1
+            else:
+                self._core.refresh_token(token)
+                self._advance()
+                return
+
+    # Effects.
+
+    def _advance(self) -> None:
+        for command_id, outcome in self._core.take_outcomes():
+            reply = self._replies.get(command_id)
+            if reply is None or reply.done():
+                continue
+            if isinstance(outcome, RelevoError):
+                reply.set_exception(outcome)
+            else:
+                reply.set_result(outcome)
+        close = self._core.take_close()
+        wanted = self._core.take_token_wanted() and self._tokens.renewable
+        if self._link is not None:
+            if close is not None:
+                self._spawn(self._link.close(*close))
+            if wanted:
+                self._spawn(self._refresh(self._link))
+        self._outgoing.set()
+        self._schedule()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake_at = self._core.wake_at(self._now())
+        if wake_at is not None:
+            self._timer = asyncio.get_running_loop().call_at(wake_at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._core.tick(self._now())
+        self._advance()
+
+    def _on_writer_done(self, link: Link, writer: asyncio.Task[None]) -> None:
+        error = None if writer.cancelled() else writer.exception()
+        if error is not None:
+            # A defect of this client. What it meant to send is sent on the next connection.
+            logger.error("the writer ended by a defect", exc_info=error)
+            link.abort()
+
+    def _on_runner_done(self, runner: asyncio.Task[None]) -> None:
+        error = None if runner.cancelled() else runner.exception()
+        if error is not None:
+            # A defect of this client. Whoever waits for it is told, rather than left waiting.
+            logger.error("the client ended by a defect", exc_info=error)
+            self._core.refused(HandshakeRefused(f"a defect of the client: {error!r}"), self._now())
+            self._advance()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            if self._core.stop is not None:
+                raise self._core.stop
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                # A program that polls with a time-out leaves nothing behind.
+                self._waiters.discard(waiter)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+from relevo_client import (
+    Client,
+    ClientClosed,
+    Connected,
+    ConnectionStopped,
+    ConnectTimeout,
+    Disconnected,
+    HandshakeRefused,
+    SentAway,
+    SessionAssigned,
+    SignInRefused,
+    UnauthorizedError,
+)
+
+from .scripted import AT_ONCE, ScriptedRouter, connected, make_client
+from .wire import session_map, welcome_map
+
+ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "transfer": None}
+
+
+async def test_a_wrong_token_is_told_at_the_door(router: ScriptedRouter) -> None:
+    client = make_client(router, token="wrong")
+    starting = asyncio.create_task(client.start())
+    connection = await router.next_connection()
+    await connection.refuse(await connection.expect("hello"), "unauthorized")
+    await connection.close(4500)
+
+    with pytest.raises(UnauthorizedError) as refused:
+        await starting
+    assert isinstance(refused.value, SignInRefused)
+
+
+async def test_being_sent_away_ends_the_loop_and_the_commands(router: ScriptedRouter) -> None:
+    async with connected(router) as (client, connection):
+        noting = asyncio.create_task(client.note("c-1", "hola"))
+        await connection.expect("session.note")
+        await connection.close(4502, "removed")
+
+        with pytest.raises(SentAway):
+            await noting
+        assert isinstance(await anext(client), Connected)
+        last = await anext(client)
+        assert isinstance(last, Disconnected)
+        assert isinstance(last.error, SentAway)
+        with pytest.raises(SentAway):
+            await anext(client)
+
+
+async def test_closing_ends_the_loop_and_fails_what_is_under_way(router: ScriptedRouter) -> None:
+    async with connected(router) as (client, connection):
+        noting = asyncio.create_task(client.note("c-1", "hola"))
+        looping = asyncio.create_task(read_all(client))
+        await connection.expect("session.note")
+        await client.close()
+
+        assert await connection.wait_closed() == 1000
+        assert [type(event) for event in await looping] == [Connected]
+        with pytest.raises(ClientClosed):
+            await noting
+        with pytest.raises(ClientClosed):
+            await client.get_session("c-1")
+
+
+async def read_all(client: Client) -> list[Any]:
+    return [event async for event in client]
+
+
+async def test_a_router_that_is_not_ready_is_tried_again(router: ScriptedRouter) -> None:
+    router.refusals = [503, 502, 429]
+    async with connected(router) as (client, _):
+        assert client.connected
+        assert router.refusals == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_refused_handshake_is_final(router: ScriptedRouter, status: int) -> None:
+    router.refusals = [status]
+    with pytest.raises(HandshakeRefused) as refused:
+        await make_client(router).start()
+
+    assert refused.value.status == status
+    assert isinstance(refused.value, ConnectionStopped)
+
+
+async def test_a_router_that_is_not_there_is_waited_for_and_then_given_up() -> None:
+    client = Client("ws://127.0.0.1:9/ws", "jwt", connect_timeout_s=0.05, reconnect=AT_ONCE, proxy=None)
+    with pytest.raises(ConnectTimeout) as timeout:
+        await client.start()
+
+    assert "127.0.0.1:9" in str(timeout.value.__cause__)
+
+
+async def test_of_several_routers_the_next_is_tried(router: ScriptedRouter) -> None:
+    client = Client(["ws://127.0.0.1:9/ws", router.url], "jwt", reconnect=AT_ONCE, proxy=None)
+    starting = asyncio.create_task(client.start())
+    await (await router.next_connection()).let_in()
+    await starting
+    await client.close()
+
+
+async def test_a_draining_router_is_left_for_another_in_time(router: ScriptedRouter) -> None:
+    async with connected(router) as (client, connection):
+        await connection.push({"type": "server.draining", "reconnect_in_ms": 10})
+        second = await router.next_connection()
+        await second.let_in()
+
+        assert await connection.wait_closed() == 1001
+        noting = asyncio.create_task(client.note("c-1", "hola"))
+        await second.reply(await second.expect("session.note"), {"entry": ENTRY})
+        await noting
+
+
+async def test_an_expiring_token_is_replaced_by_a_fresh_one(router: ScriptedRouter) -> None:
+    numbers = itertools.count(1)
+
+    async def make_token() -> str:
+        return f"jwt-{next(numbers)}"
+
+    client = make_client(router, token=make_token)
+    starting = asyncio.create_task(client.start())
+    connection = await router.next_connection()
+    assert (await connection.let_in())["token"] == "jwt-1"
+    await starting
+    await connection.push({"type": "token.expiring", "expires_at": 99})
+    command = await connection.expect("token.refresh")
+    assert command["token"] == "jwt-2"
+    await connection.reply(command, {"expires_at": 200})
+    await connection.cut()
+    connection = await router.next_connection()
+    assert (await connection.let_in())["token"] == "jwt-3"
+    await client.close()
+
+
+async def test_a_token_source_that_fails_is_asked_again(router: ScriptedRouter) -> None:
+    failures = [OSError("the issuer is away"), ValueError("no json")]
+
+    def make_token() -> str:
+        if failures:
+            raise failures.pop()
+        return "jwt"
+
+    async with connected(router, token=make_token) as (client, connection):
+        failures = [OSError("away again")]
+        await connection.push({"type": "token.expiring", "expires_at": 99})
+        await connection.expect("token.refresh")
+        assert failures == []
+        assert client.connected
+
+
+async def test_a_refreshed_string_is_used_for_the_next_connection(router: ScriptedRouter) -> None:
+    async with connected(router, token="first") as (client, connection):
+        refreshing = asyncio.create_task(client.refresh_token("second"))
+        await connection.reply(await connection.expect("token.refresh"), {"expires_at": 7})
+        assert await refreshing == 7
+        await connection.cut()
+
+        assert (await (await router.next_connection()).let_in())["token"] == "second"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\xc1", '{"type": "pong"}', b"\x81\xa4type\xb0session.assigned"],
+    ids=["bytes", "text", "shape"],
+)
+async def test_a_router_that_does_not_speak_the_protocol_is_left_and_tried_again(
+    router: ScriptedRouter, frame: bytes | str
+) -> None:
+    async with connected(router) as (client, connection):
+        await connection.push_bytes(frame)
+        assert await connection.wait_closed() == 1002
+        await (await router.next_connection()).let_in()
+
+        events = [await anext(client) for _ in range(3)]
+        assert isinstance(events[1], Disconnected)
+        assert events[1].close_code == 1002
+
+
+async def test_a_frame_of_the_wrong_kind_is_not_read(router: ScriptedRouter) -> None:
+    async with connected(router, format="json") as (_, connection):
+        await connection.push_bytes(b'{"type": "pong"}')
+
+        assert await connection.wait_closed() == 1002
+
+
+async def test_acknowledging_by_hand(router: ScriptedRouter) -> None:
+    async with connected(router, acknowledge=False) as (client, connection):
+        await connection.push({"type": "session.assigned", "session": session_map(fence=2), "transfer": None})
+        async for event in client:
+            if isinstance(event, SessionAssigned):
+                await client.ack(event.session.id, event.session.fence)
+                break
+
+        assert await connection.expect("session.ack") == {
+            "type": "session.ack",
+            "session_id": "c-1",
+            "fence": 2,
+        }
+
+
+async def test_a_batch_of_welcome_and_pushes_is_taken_in_order(router: ScriptedRouter) -> None:
+    client = make_client(router)
+    starting = asyncio.create_task(client.start())
+    connection = await router.next_connection()
+    await connection.expect("hello")
+    await connection.push(
+        [
+            welcome_map(in_progress=[session_map("c-1", fence=1)]),
+            {"type": "session.removed", "session_id": "c-1", "fence": 2, "why": "closed", "transfer": None},
+        ]
+    )
+    await starting
+
+    assert client.inbox.get("c-1") is None
+    await client.close()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "relevo", []])
+def test_what_is_no_websocket_address_is_refused_at_once(url: Any) -> None:
+    with pytest.raises(ValueError, match=r"address|URI|scheme"):
+        Client(url, "jwt")
+
+
+async def test_a_client_that_was_not_started_takes_no_commands() -> None:
+    with pytest.raises(ClientClosed):
+        await Client("ws://127.0.0.1:9/ws", "jwt").get_session("c-1")
