@@ -83,23 +83,30 @@ def test_a_reply_about_a_session_of_others_leaves_no_trace() -> None:
     assert inbox.get("c-1") is not None
 
 
-def test_a_welcome_replaces_the_inbox_but_not_by_what_is_older() -> None:
+def test_a_welcome_replaces_everything_and_says_what_is_new() -> None:
     inbox = Inbox()
     inbox.observe(session("gone"))
-    inbox.observe(session("kept", fence=5))
-    inbox.observe(session("left", fence=1))
-    inbox.remove("left", 2)
-
-    new = inbox.replace(
-        InboxContent(
-            in_progress=(session("kept", fence=4), session("left", fence=1), session("new")),
-            pending=(session("waiting", state="pending"),),
-        )
+    inbox.observe(session("kept"))
+    content = InboxContent(
+        in_progress=(session("kept"), session("new")), pending=(session("waiting", state="pending"),)
     )
 
-    assert {key: value.fence for key, value in inbox.in_progress.items()} == {"kept": 5, "new": 1}
+    assert [found.id for found in inbox.replace(content)] == ["new"]
+    assert list(inbox.in_progress) == ["kept", "new"]
     assert list(inbox.pending) == ["waiting"]
-    assert [found.id for found in new] == ["new"]
+
+
+def test_a_welcome_from_a_store_that_lost_its_latest_changes_is_believed() -> None:
+    inbox = Inbox()
+    inbox.observe(session("behind", fence=5))
+    inbox.observe(session("back", fence=5))
+    inbox.remove("back", 6)
+
+    inbox.replace(InboxContent(in_progress=(session("behind", fence=3), session("back", fence=4))))
+    inbox.observe(session("behind", fence=4, state="pending"))
+
+    assert inbox.in_progress["back"].fence == 4
+    assert inbox.pending["behind"].fence == 4
 
 
 def test_the_memory_of_what_left_is_bounded() -> None:

@@ -25,9 +25,8 @@ class Inbox:
     """
     The agent's sessions by id, in the order they came.
 
-    What is older never replaces what is newer, in whatever order pushes, replies and a new welcome arrive:
-    a session's version is when it was opened and its fence, because the id of a closed session may be opened
-    again and its fence then starts at 1.
+    What is older never replaces what is newer, in whatever order pushes and replies arrive: a session's
+    version is when it was opened, and its fence. (The id of a closed session may be opened again.)
     """
 
     def __init__(self) -> None:
@@ -53,19 +52,19 @@ class Inbox:
 
     def replace(self, content: InboxContent) -> list[Session]:
         """
-        Take the inbox of a welcome: what it does not list has gone.
+        Take the inbox of a welcome, whatever was known before.
+
+        It is read from the store itself. Where its fences are behind, the store has lost its latest changes
+        (a replica was promoted), and what this client remembers of them is not true any more.
 
         Returns:
-            The sessions in progress that are new here, or have changed since.
+            The sessions in progress that are new here, or have changed.
         """
         held = {**self._in_progress, **self._pending}
-        self._in_progress, self._pending = {}, {}
-        for session in (*content.in_progress, *content.pending):
-            known = held.get(session.id)
-            if known is not None and _version(known) > _version(session):
-                session = known
-            self.observe(session)
-        return [session for session in self._in_progress.values() if held.get(session.id) != session]
+        self._in_progress = {session.id: session for session in content.in_progress}
+        self._pending = {session.id: session for session in content.pending}
+        self._left.clear()
+        return [session for session in content.in_progress if held.get(session.id) != session]
 
     def observe(self, session: Session, agent_id: str | None = None) -> None:
         """

@@ -1,0 +1,127 @@
+"""The client against the router's own messages: two implementations of one protocol, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import pytest
+from relevo_client import Connected, Customer, Target
+from relevo_client.codec import CODECS, Format, pack
+from relevo_client.commands import Commands
+from relevo_client.errors import ERRORS, STOPS
+from relevo_client.pending import MUTATING
+
+import protocol
+from protocol import examples
+from protocol.codec import Refused
+
+from .driver import Driver
+from .wire import Map, welcome_map
+
+FORMATS = pytest.mark.parametrize(
+    ("format", "router_codec"),
+    [("json", protocol.JSON), ("msgpack", protocol.MSGPACK)],
+    ids=["json", "msgpack"],
+)
+
+
+class Recorded(Exception):
+    """Ends a command where it would be sent."""
+
+
+class Recorder(Commands):
+    """Keeps the commands that its methods make."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def command(
+        self,
+        type: str,
+        fields: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Mapping[str, Any]:
+        self.sent.append((type, fields))
+        raise Recorded
+
+
+async def messages_of_a_client() -> list[Map]:
+    """Return every message that a client sends, with all optional fields."""
+    recorder = Recorder()
+    calls: list[Awaitable[Any]] = [
+        recorder.set_status("pause", agent_id="ana"),
+        recorder.open_session("c-1", Customer("u-1", "Eva"), Target.department("sales")),
+        recorder.transfer("c-1", Target.agent("bo"), "busy", fence=1),
+        recorder.accept("c-1", fence=2),
+        recorder.decline("c-1", "no"),
+        recorder.recall("c-1"),
+        recorder.note("c-1", "hola"),
+        recorder.close_session("c-1", fence=2),
+        recorder.get_session("c-1"),
+        recorder.history("c-1", after=1, limit=10),
+        recorder.list_sessions(state="queued", department_id="sales", limit=10),
+        recorder.put_agent("ana", "Ana", departments=["sales"]),
+        recorder.remove_agent("ana"),
+        recorder.put_department("sales", "Sales"),
+        recorder.remove_department("sales"),
+    ]
+    for call in calls:
+        with pytest.raises(Recorded):
+            await call
+    driver = Driver()
+    driver.core.opened("jwt", driver.now)
+    messages = driver.sent()
+    driver.receive(welcome_map())
+    for command_type, fields in recorder.sent:
+        driver.core.submit(command_type, fields, deadline=driver.now + 1)
+    for command_type in ("directory.subscribe", "directory.unsubscribe", "session.watch", "session.unwatch"):
+        driver.core.submit(command_type, {}, deadline=driver.now + 1)
+    driver.core.refresh_token("jwt")
+    driver.core.acknowledge("c-1", 3)
+    return messages + driver.sent()
+
+
+@FORMATS
+async def test_every_message_of_a_client_is_understood(format: Format, router_codec: protocol.Codec) -> None:
+    messages = await messages_of_a_client()
+    (frame,) = pack(CODECS[format], [CODECS[format].encode(message) for message in messages])
+
+    understood = router_codec.decode(frame)
+
+    assert [command for command in understood if isinstance(command, Refused)] == []
+    # The client needs no ping of the protocol: it sees the websocket's own.
+    assert {message["type"] for message in messages} == set(protocol.COMMANDS) - {"ping"}
+
+
+@FORMATS
+def test_every_push_of_the_router_becomes_an_event(format: Format, router_codec: protocol.Codec) -> None:
+    driver = Driver()
+    driver.core.opened("jwt", driver.now)
+    driver.core.submit("directory.subscribe", {}, deadline=driver.now + 1)
+    pushes = [examples.WELCOME_EXAMPLE, *examples.PUSH_EXAMPLES]
+    messages = [message for push in pushes for message in CODECS[format].decode(router_codec.encode(push))]
+    for message in messages:
+        driver.core.received(message, driver.now)
+
+    # A patch is an event only where it continues the directory, which an example need not do.
+    patches = sum(isinstance(push, protocol.DirectoryPatch) for push in pushes)
+    events = driver.events()
+    assert isinstance(events[0], Connected)
+    assert len(events) >= len(pushes) - patches
+
+
+def test_the_error_codes_and_whether_to_try_again_are_the_same() -> None:
+    ours = {code: kind.default_retryable for code, kind in ERRORS.items()}
+
+    assert ours == {code.value: code.retryable for code in protocol.ErrorCode}
+
+
+def test_the_close_codes_that_mean_stay_away_are_the_same() -> None:
+    assert set(STOPS) == {int(code) for code in protocol.CloseCode if code >= 4500}
+
+
+def test_the_commands_that_carry_a_key_are_the_same() -> None:
+    assert set(protocol.MUTATING) == MUTATING
