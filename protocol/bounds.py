@@ -1,0 +1,38 @@
+"""What ids, names and numbers of a command may be."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+INTEGER_MAX = 2**53 - 1
+BATCH_ITEMS_MAX = 64
+DEPARTMENTS_MAX = 64
+LIMIT_MAX = 500
+LIMIT_DEFAULT = 100
+
+# "\A" and "\Z" rather than "^" and "$": "$" also matches before a newline at the end.
+ID_PATTERN = r"\A[A-Za-z0-9_.@:+-]{1,64}\Z"
+
+Id: TypeAlias = Annotated[str, Meta(pattern=ID_PATTERN, description="An id; the whole string matches.")]
+CommandId: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=64, description="Chosen by the client, to match the reply.")
+]
+Key: TypeAlias = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, description="Idempotency key: applied at most once in ten minutes."),
+]
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
+ClientName: TypeAlias = Annotated[str, Meta(max_length=120)]
+Reason: TypeAlias = Annotated[str, Meta(max_length=1000)]
+NoteText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4000)]
+Token: TypeAlias = Annotated[
+    str, Meta(max_length=16384, description="A JWT. Without one the answer is `unauthorized`.")
+]
+Epoch: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=64, description="Names one unbroken run of `seq`; opaque.")
+]
+Cursor: TypeAlias = Annotated[str, Meta(max_length=64, description="From the previous page; opaque.")]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description=f"{LIMIT_DEFAULT} if absent.")]

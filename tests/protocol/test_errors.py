@@ -1,0 +1,63 @@
+"""The tables of error and close codes, as the contract has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import CLOSES, ERRORS, CloseCode, Error, ErrorCode
+
+HTTP_STATUSES = {400, 401, 403, 404, 409, 429, 503}
+
+
+def test_the_contract_has_these_errors_and_these_alone_are_retryable() -> None:
+    assert {code.value: code.retryable for code in ErrorCode} == {
+        "bad_message": False,
+        "unauthorized": False,
+        "forbidden": False,
+        "not_found": False,
+        "conflict": False,
+        "closed": False,
+        "same_target": False,
+        "at_capacity": False,
+        "in_use": False,
+        "exists": False,
+        "key_reused": False,
+        "rate_limited": True,
+        "unavailable": True,
+        "internal": True,
+    }
+
+
+def test_the_contract_has_these_close_codes() -> None:
+    assert sorted(CloseCode) == [4000, 4001, 4002, 4003, 4500, 4501, 4502, 4503, 4504, 4505]
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_error_has_a_row_and_a_status_that_http_clients_know(code: ErrorCode) -> None:
+    assert ERRORS[code].meaning == code.meaning != ""
+    assert code.http_status in HTTP_STATUSES
+
+
+def test_what_is_retryable_says_so_over_http_too() -> None:
+    assert {code.http_status for code in ErrorCode if code.retryable} == {429, 503}
+
+
+@pytest.mark.parametrize("code", CloseCode)
+def test_every_close_code_has_a_meaning_that_fits_a_close_frame(code: CloseCode) -> None:
+    assert 0 < len(CLOSES[code].encode()) <= 123
+    assert code.meaning == CLOSES[code]
+
+
+def test_clients_reconnect_below_4500_and_not_from_there_on() -> None:
+    assert [code for code in CloseCode if code.reconnect] == [4000, 4001, 4002, 4003]
+
+
+def test_an_error_takes_its_meaning_and_retryable_from_the_table() -> None:
+    error = Error.of(ErrorCode.RATE_LIMITED, retry_in_ms=250)
+    assert (error.code, error.message) == ("rate_limited", ErrorCode.RATE_LIMITED.meaning)
+    assert (error.retryable, error.details) == (True, {"retry_in_ms": 250})
+
+
+def test_an_error_may_say_more_than_its_table() -> None:
+    error = Error.of(ErrorCode.NOT_FOUND, "No session s-1")
+    assert (error.message, error.retryable, error.details) == ("No session s-1", False, {})
