@@ -1,0 +1,200 @@
+"""One example of every message, as one story: Ana hands a conversation to the sales team, Bruno gets it."""
+
+from __future__ import annotations
+
+from protocol.errors import Error, ErrorCode
+from protocol.messages import (
+    Actor,
+    Agent,
+    AgentProfile,
+    AgentPut,
+    AgentRemove,
+    AgentResult,
+    Command,
+    Customer,
+    CustomerProfile,
+    Department,
+    DepartmentProfile,
+    DepartmentPut,
+    DepartmentRemove,
+    DepartmentResult,
+    DirectorySubscribe,
+    DirectoryUnsubscribe,
+    Empty,
+    Entry,
+    EntryResult,
+    Hello,
+    HistoryResult,
+    ListResult,
+    Owner,
+    Party,
+    Ping,
+    Result,
+    Resume,
+    Session,
+    SessionAccept,
+    SessionAck,
+    SessionClose,
+    SessionDecline,
+    SessionGet,
+    SessionHistory,
+    SessionList,
+    SessionNote,
+    SessionOpen,
+    SessionRecall,
+    SessionResult,
+    SessionTransfer,
+    SessionUnwatch,
+    SessionWatch,
+    StatusSet,
+    Target,
+    TokenRefresh,
+    TokenResult,
+    Transfer,
+    TransferResult,
+)
+from protocol.pushes import (
+    DirectoryPatch,
+    DirectorySnapshot,
+    Inbox,
+    Pong,
+    Push,
+    ServerDraining,
+    SessionAssigned,
+    SessionChanged,
+    SessionEntry,
+    SessionPending,
+    SessionRemoved,
+    TokenExpiring,
+    TransferUpdated,
+    Welcome,
+)
+
+_AT = 1_760_000_000_000
+_EPOCH = "01jb2x7q"
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
+_REASON = "Wants the yearly plan"
+
+_ana = Actor("ana", "Ana Souza", "agent")
+_bruno = Agent(
+    id="bruno",
+    name="Bruno Lima",
+    role="agent",
+    departments=["sales"],
+    status="connected",
+    status_since_at=_AT - 60_000,
+    load=1,
+    capacity=10,
+    pending=0,
+    available=True,
+)
+_sales = Department(id="sales", name="Sales", agents=4, available=2, queued=0)
+_transfer = Transfer(
+    id="t-41",
+    session_id="s-1042",
+    from_=Party("agent", "ana", "Ana Souza"),
+    to=Party("department", "sales", "Sales"),
+    by=_ana,
+    reason=_REASON,
+    outcome="assigned",
+    assigned_to="bruno",
+    at=_AT,
+)
+_session = Session(
+    id="s-1042",
+    customer=Customer("c-7", "Carla Gómez"),
+    state="in_progress",
+    owner=Owner("agent", "bruno"),
+    fence=2,
+    hops=1,
+    opened_at=_AT - 300_000,
+    updated_at=_AT,
+    transfer=_transfer,
+)
+_entry = Entry(seq=3, kind="internal", at=_AT, by=_ana, text=_REASON)
+
+COMMAND_EXAMPLES: tuple[Command, ...] = (
+    Hello(id="1", token=_TOKEN, client="relevo-js/1.0"),
+    Ping(id="2"),
+    TokenRefresh(id="3", token=_TOKEN),
+    StatusSet(id="4", key="k-4", status="pre_pause"),
+    DirectorySubscribe(id="5", resume=Resume(_EPOCH, 880)),
+    DirectoryUnsubscribe(id="6"),
+    SessionOpen(
+        id="7",
+        key="k-7",
+        session_id="s-1042",
+        customer=CustomerProfile("c-7", "Carla Gómez"),
+        target=Target("department", "support"),
+    ),
+    SessionTransfer(
+        id="8", key="k-8", session_id="s-1042", target=Target("department", "sales"), reason=_REASON, fence=1
+    ),
+    SessionAccept(id="9", key="k-9", session_id="s-1042", fence=2),
+    SessionDecline(id="10", key="k-10", session_id="s-1042", reason="Not my product"),
+    SessionRecall(id="11", key="k-11", session_id="s-1042"),
+    SessionNote(id="12", key="k-12", session_id="s-1042", text="Asked for an invoice"),
+    SessionClose(id="13", key="k-13", session_id="s-1042", fence=2),
+    SessionGet(id="14", session_id="s-1042"),
+    SessionHistory(id="15", session_id="s-1042", after=2, limit=50),
+    SessionList(id="16", state="queued", department_id="sales", limit=50),
+    SessionWatch(id="17"),
+    SessionUnwatch(id="18"),
+    SessionAck(session_id="s-1042", fence=2),
+    AgentPut(
+        id="20",
+        key="k-20",
+        agent=AgentProfile(id="bruno", name="Bruno Lima", role="agent", departments=["sales"], capacity=10),
+    ),
+    AgentRemove(id="21", key="k-21", agent_id="bruno"),
+    DepartmentPut(id="22", key="k-22", department=DepartmentProfile(id="sales", name="Sales")),
+    DepartmentRemove(id="23", key="k-23", department_id="sales"),
+)
+
+RESULT_EXAMPLES: tuple[Result, ...] = (
+    Empty(),
+    AgentResult(_bruno),
+    DepartmentResult(_sales),
+    SessionResult(_session),
+    TransferResult(_session, _transfer),
+    EntryResult(_entry),
+    HistoryResult([_entry], more=False),
+    ListResult([_session], cursor=None),
+    TokenResult(_AT + 3_600_000),
+)
+
+ERROR_EXAMPLE = Error.of(
+    ErrorCode.CONFLICT,
+    fence=2,
+    state="in_progress",
+    owner={"kind": "agent", "id": "bruno"},
+    by={"id": "ana", "name": "Ana Souza", "role": "agent"},
+    at=_AT,
+)
+
+WELCOME_EXAMPLE = Welcome(
+    id="1",
+    connection_id="n1-88",
+    tenant="acme",
+    role="agent",
+    agent=_bruno,
+    expires_at=_AT + 3_600_000,
+    server_at=_AT,
+    ping_interval_ms=20_000,
+    inbox=Inbox(in_progress=[_session], pending=[]),
+)
+
+PONG_EXAMPLE = Pong(id="2")
+
+PUSH_EXAMPLES: tuple[Push, ...] = (
+    SessionAssigned(session=_session, transfer=_transfer),
+    SessionPending(session=_session, transfer=_transfer),
+    SessionRemoved(session_id="s-1042", fence=2, why="transferred", transfer=_transfer),
+    SessionEntry(session_id="s-1042", entry=_entry),
+    SessionChanged(session=_session),
+    TransferUpdated(transfer=_transfer, state="delivered", session=_session),
+    DirectorySnapshot(epoch=_EPOCH, seq=881, departments=[_sales], agents=[_bruno]),
+    DirectoryPatch(epoch=_EPOCH, since=880, seq=881, departments=[_sales], agents=[_bruno]),
+    TokenExpiring(expires_at=_AT + 60_000),
+    ServerDraining(reconnect_in_ms=2_400),
+)

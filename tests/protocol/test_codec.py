@@ -1,0 +1,490 @@
+"""The codec: any bytes become a list of items, or one error; nothing else ever comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import (
+    JSON,
+    MSGPACK,
+    Codec,
+    Command,
+    Ping,
+    Pong,
+    Refused,
+    SessionClose,
+    SessionList,
+    SessionTransfer,
+    Target,
+    Undecodable,
+    command_from_fields,
+    fingerprint,
+)
+from protocol.examples import COMMAND_EXAMPLES
+
+Pack = Callable[[Any], bytes]
+
+PING = {"type": "ping", "id": "1"}
+DEPTH = 100_000
+
+
+def reason(codec: Codec, data: bytes) -> str:
+    """Return why `data` is undecodable."""
+    with pytest.raises(Undecodable) as caught:
+        codec.decode(data)
+    return str(caught.value)
+
+
+def test_each_codec_names_its_subprotocol_and_kind_of_frame() -> None:
+    assert (JSON.subprotocol, JSON.binary) == ("relevo.v1.json", False)
+    assert (MSGPACK.subprotocol, MSGPACK.binary) == ("relevo.v1.msgpack", True)
+
+
+# Batches
+
+
+def test_one_message_is_a_list_of_one(codec: Codec, pack: Pack) -> None:
+    assert codec.decode(pack(PING)) == [Ping(id="1")]
+
+
+def test_a_batch_keeps_its_order(codec: Codec, pack: Pack) -> None:
+    batch = pack([{"type": "ping", "id": str(n)} for n in range(64)])
+    assert codec.decode(batch) == [Ping(id=str(n)) for n in range(64)]
+
+
+def test_an_empty_batch_is_an_empty_list(codec: Codec, pack: Pack) -> None:
+    assert codec.decode(pack([])) == []
+
+
+@pytest.mark.parametrize("item", [PING, {"type": "nonsense"}, 1])
+def test_a_batch_of_sixty_five_is_refused_whole(item: Any, codec: Codec, pack: Pack) -> None:
+    expected = Refused(None, "$", "Expected an array of at most 64 messages, got 65")
+    assert codec.decode(pack([item] * 65)) == [expected]
+
+
+def test_each_item_of_a_batch_is_judged_alone(codec: Codec, pack: Pack) -> None:
+    batch: list[Any] = [PING, {"type": "session.get", "id": "2"}, 3, {"type": "ping", "id": "4"}, [PING]]
+    assert codec.decode(pack(batch)) == [
+        Ping(id="1"),
+        Refused("2", "$.session_id", "Missing required field"),
+        Refused(None, "$", "Expected `object`"),
+        Ping(id="4"),
+        Refused(None, "$", "Expected `object`"),
+    ]
+
+
+def test_encoded_messages_join_into_one_batch(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
+    for count in (0, 1, 2, 15, 16, 64):
+        encoded = [codec.encode(Pong(id=str(n))) for n in range(count)]
+        expected = [{"type": "pong", "id": str(n)} for n in range(count)]
+        assert unpack(codec.encode_batch(encoded)) == expected
+
+
+def test_more_messages_than_a_batch_holds_are_not_joined(codec: Codec) -> None:
+    with pytest.raises(ValueError, match="at most 64 messages, not 65"):
+        codec.encode_batch([codec.encode(Pong(id="1"))] * 65)
+
+
+# What decodes but does not fit
+
+
+@pytest.mark.parametrize("value", [None, True, 5, 1.5, "ping"])
+def test_what_is_neither_map_nor_array_is_refused(value: Any, codec: Codec, pack: Pack) -> None:
+    assert codec.decode(pack(value)) == [Refused(None, "$", "Expected `object`")]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({}, Refused(None, "$.type", "Missing required field")),
+        ({"id": "1"}, Refused("1", "$.type", "Missing required field")),
+        ({"type": 5, "id": "1"}, Refused("1", "$.type", "Expected `str`")),
+        ({"type": None, "id": "1"}, Refused("1", "$.type", "Expected `str`")),
+        ({"type": "reply", "id": "1"}, Refused("1", "$.type", "Unknown type")),
+        ({"type": "x" * 60_000, "id": "1"}, Refused("1", "$.type", "Unknown type")),
+        ({"type": "", "id": "x" * 65}, Refused(None, "$.type", "Unknown type")),
+        ({"type": "", "id": ""}, Refused(None, "$.type", "Unknown type")),
+        ({"type": "", "id": 1}, Refused(None, "$.type", "Unknown type")),
+        ({"type": "ping", "id": None}, Refused(None, "$.id", "Expected `str`")),
+        ({"type": "ping", "id": ["1"]}, Refused(None, "$.id", "Expected `str`")),
+        ({"type": "ping"}, Refused(None, "$.id", "Missing required field")),
+        (
+            {"type": "session.get", "id": "1", "session_id": "a{b}"},
+            Refused("1", "$.session_id", "Expected an id: 1 to 64 of A-Z a-z 0-9 _ . @ : + -"),
+        ),
+        (
+            {"type": "session.transfer", "id": "1", "session_id": "s", "target": {"kind": "x", "id": "y"}},
+            Refused("1", "$.target.kind", "Expected one of `agent`, `department`"),
+        ),
+        (
+            {"type": "session.list", "id": "1", "state": "x" * 60_000},
+            Refused("1", "$.state", "Expected one of `closed`, `in_progress`, `pending`, `queued`"),
+        ),
+        (
+            {"type": "session.note", "id": "1", "session_id": "s", "text": ""},
+            Refused("1", "$.text", "Expected `str` of length >= 1"),
+        ),
+    ],
+)
+def test_the_answer_says_where_and_what_was_expected(
+    message: dict[str, Any], expected: Refused, codec: Codec, pack: Pack
+) -> None:
+    assert codec.decode(pack(message)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("colour", "$.colour"),
+        ("", '$[""]'),
+        ("a b", '$["a b"]'),
+        ('a"b', '$["a\\"b"]'),
+        ("ñ", '$["ñ"]'),
+        ("a - at `$.b", '$["a - at `$.b"]'),
+        ("x" * 60_000, f'$["{"x" * 77}..."]'),
+    ],
+)
+def test_a_strange_name_is_quoted_and_shortened(name: str, path: str, codec: Codec, pack: Pack) -> None:
+    assert codec.decode(pack(PING | {name: 1})) == [Refused("1", path, "Unknown field")]
+
+
+def test_the_last_of_two_equal_fields_counts(codec: Codec) -> None:
+    if codec.binary:
+        twice = b"\x83\xa4type\xa4ping\xa2id\xa11\xa2id\xa12"
+    else:
+        twice = b'{"type": "ping", "id": "1", "id": "2"}'
+    assert codec.decode(twice) == [Ping(id="2")]
+
+
+def test_the_first_of_two_equal_fields_must_fit_too(codec: Codec) -> None:
+    if codec.binary:
+        twice = b"\x83\xa4type\xa4ping\xa2id\x05\xa2id\xa12"
+    else:
+        twice = b'{"type": "ping", "id": 5, "id": "2"}'
+    (item,) = codec.decode(twice)
+    assert isinstance(item, Refused)
+    assert item.path == "$.id"
+
+
+def test_two_types_in_one_message_are_refused() -> None:
+    (item,) = JSON.decode(b'{"type": "ping", "id": "1", "type": "session.watch"}')
+    assert isinstance(item, Refused)
+    assert item.path == "$.type"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000, "1.0", "1e3", "true"])
+def test_a_number_that_is_no_integer_in_bounds_is_refused(number: str) -> None:
+    command = f'{{"type": "session.close", "id": "1", "session_id": "s", "fence": {number}}}'
+    (item,) = JSON.decode(command.encode())
+    assert isinstance(item, Refused)
+    assert (item.id, item.path) == ("1", "$.fence")
+
+
+def test_a_number_past_every_bound_spoils_only_its_own_item() -> None:
+    items = JSON.decode(b'[{"type": "ping", "id": "1"}, {"type": "ping", "id": "2", "x": 1e999}]')
+    assert items == [Ping(id="1"), Refused("2", "$.x", "Unknown field")]
+
+
+@pytest.mark.parametrize("key", [1, None, b"type", 1.5, True], ids=repr)
+def test_a_map_with_a_key_that_is_no_string_is_refused(key: Any) -> None:
+    (item,) = MSGPACK.decode(msgpack.packb({**PING, key: 1}))
+    assert isinstance(item, Refused)
+    assert item.path == "$"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"\xc4\x011", b"\xd4\x051", b"\xd6\xff\0\0\0\0", b"\xc7\x03\xff123"],
+    ids=["bytes", "extension", "timestamp", "malformed timestamp"],
+)
+def test_bytes_and_extensions_are_no_strings(value: bytes) -> None:
+    (item,) = MSGPACK.decode(b"\x82\xa4type\xa4ping\xa2id" + value)
+    assert isinstance(item, Refused)
+    assert (item.id, item.path) == (None, "$.id")
+
+
+# What does not decode
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "Input data was truncated"),
+        (b"   ", "Input data was truncated"),
+        (b"{", "Input data was truncated"),
+        (b'{"type": "ping", "id": "1"}}', "JSON is malformed: trailing characters (byte 28)"),
+        (b'{"type": "ping", "id": "1"}{"type": "ping", "id": "2"}', "JSON is malformed: trailing"),
+        (b'{"type": "ping", "id": NaN}', "JSON is malformed: invalid character (byte 23)"),
+        (b'{"type": "ping", "id": Infinity}', "JSON is malformed: invalid character (byte 23)"),
+        (b"{'type': 'ping'}", "JSON is malformed: object keys must be strings (byte 1)"),
+        (b'[{"type": "ping", "id": "1"},]', "JSON is malformed: trailing comma in array"),
+        (b'\xef\xbb\xbf{"type": "ping", "id": "1"}', "JSON is malformed: invalid character (byte 0)"),
+        (b'{"type": "ping", "id": "\xff"}', "a string is not UTF-8"),
+        (b'{"type": "ping", "id": "\xed\xa0\x80"}', "a string is not UTF-8"),
+        (b'{"type": "ping", "id": "a\x00"}', "JSON is malformed: invalid character (byte 25)"),
+        (b'{"type": "ping", "id": "\\udc00"}', "JSON is malformed: invalid utf-16 surrogate pair"),
+        (b'{"type": "ping", "id": "\\ud800\\u0041"}', "JSON is malformed: invalid utf-16 surrogate pair"),
+        (b'{"type": "ping", "id": "\\ud800"}', "Input data was truncated"),
+        ('{"type": "ping", "id": "1"}'.encode("utf-16"), "JSON is malformed: invalid character (byte 0)"),
+        (b"\x82\xa4type\xa4ping\xa2id\xa11", "JSON is malformed: invalid character (byte 0)"),
+        (b"GET / HTTP/1.1\r\n\r\n", "JSON is malformed: invalid character (byte 0)"),
+    ],
+)
+def test_what_is_no_json_is_undecodable(data: bytes, expected: str) -> None:
+    assert reason(JSON, data).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "Input data was truncated"),
+        (b"\xc1", "MessagePack data is malformed: invalid opcode '\\xc1' (byte 0)"),
+        (b"\x82\xa4type\xa4ping", "Input data was truncated"),
+        (msgpack.packb(PING) + b"\xc0", "MessagePack data is malformed: trailing characters (byte 16)"),
+        (b"\xdd\xff\xff\xff\xff", "Input data was truncated"),
+        (b"\xdf\xff\xff\xff\xff", "Input data was truncated"),
+        (b"\xc6\xff\xff\xff\xff", "Input data was truncated"),
+        (b"\xdd\x0f\xff\xff\xff" * 100, "Input data was truncated"),
+        (b"\x82\xa4type\xa4ping\xa2id\xa1\xff", "a string is not UTF-8"),
+        (b"\x82\xa4type\xa4ping\xa2id\xa3\xed\xa0\x80", "a string is not UTF-8"),
+        (b"\x81\x80\x01", "MessagePack data is malformed: map keys must be hashable"),
+    ],
+)
+def test_what_is_no_messagepack_is_undecodable(data: bytes, expected: str) -> None:
+    assert reason(MSGPACK, data).startswith(expected)
+
+
+@pytest.mark.parametrize("broken", [b"\xff", b"NaN", b'"\\udc00"', b'"\xff"', b'[1e999, "\xff"]'])
+def test_json_that_breaks_off_after_what_does_not_fit_is_undecodable_all_the_same(broken: bytes) -> None:
+    reason(JSON, b'{"type": "ping", "id": "1", "unknown": ' + broken + b"}")
+    reason(JSON, b'[{"type": "nonsense"}, {"type": "ping", "id": "1", "unknown": ' + broken + b"}]")
+
+
+def test_messagepack_that_breaks_off_after_what_does_not_fit_is_undecodable_all_the_same() -> None:
+    reason(MSGPACK, b"\x82\x01\x02\xa1a\xa1\xff")
+    reason(MSGPACK, b"\x92\x81\x01\x02\xa1\xff")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * DEPTH + b"]" * DEPTH,
+        b"[" * DEPTH,
+        b'{"type":' * DEPTH + b"1" + b"}" * DEPTH,
+        b'{"type": "ping", "id": "1", "deep": ' + b"[" * DEPTH + b"]" * DEPTH + b"}",
+        b'{"type": "ping", "id": ' + b'{"a":' * DEPTH + b"1" + b"}" * DEPTH + b"}",
+        b'[{"type": "ping", "id": "1"}, ' + b"[" * DEPTH + b"]" * DEPTH + b"]",
+    ],
+    ids=["arrays", "unclosed", "maps", "unknown field", "known field", "batch"],
+)
+def test_json_of_any_depth_is_one_error(data: bytes) -> None:
+    assert reason(JSON, data) == "nested too deeply"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x91" * DEPTH + b"\xc0",
+        b"\x91" * DEPTH,
+        b"\x81\xa4type" * DEPTH + b"\xc0",
+        b"\x81" * DEPTH,
+        b"\x83\xa4type\xa4ping\xa2id\xa11\xa4deep" + b"\x91" * DEPTH + b"\xc0",
+        b"\x82\xa4type\xa4ping\xa2id" + b"\x81\xa1a" * DEPTH + b"\xc0",
+        b"\x92\x82\xa4type\xa4ping\xa2id\xa11" + b"\x91" * DEPTH + b"\xc0",
+    ],
+    ids=["arrays", "unclosed", "maps", "maps as keys", "unknown field", "known field", "batch"],
+)
+def test_messagepack_of_any_depth_is_one_error(data: bytes) -> None:
+    assert reason(MSGPACK, data) == "nested too deeply"
+
+
+# Fuzz
+
+
+def examples_in(codec: Codec) -> list[bytes]:
+    encoded = [codec.encode(example) for example in COMMAND_EXAMPLES]
+    return [*encoded, codec.encode_batch(encoded)]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, codec: Codec) -> bytes:
+    """Return a valid frame with some of its bytes replaced, removed, doubled or put in."""
+    data = bytearray(draw(st.sampled_from(examples_in(codec))))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        length = draw(st.integers(0, 4))
+        cut = bytes(data[start : start + length])
+        data[start : start + length] = draw(st.one_of(st.binary(max_size=4), st.just(cut * 2)))
+    return bytes(data)
+
+
+# Characters that mean something somewhere on the way, rather than a table of all of Unicode.
+texts = st.text("ab9_.$[]{}`'\"\\ \n\x00é€😀", max_size=80)
+plain_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def misshapen(draw: st.DrawFn) -> Any:
+    """Return a valid message with one field replaced by anything at all, or with one more."""
+    message: dict[str, Any] = msgspec.to_builtins(draw(st.sampled_from(COMMAND_EXAMPLES)))
+    name = draw(st.sampled_from(sorted(message)) | texts)
+    return message | {name: draw(plain_values)}
+
+
+def assert_sound(codec: Codec, data: bytes) -> None:
+    """Assert that only commands, refusals or the one exception come out, and that what came out is true."""
+    try:
+        items = codec.decode(data)
+    except Undecodable:
+        return
+    assert len(items) <= 64
+    for item in items:
+        if isinstance(item, Refused):
+            assert item.path.startswith("$")
+            assert len(item.path) <= 250
+            assert 0 < len(item.message) <= 100
+            assert item.id is None or 1 <= len(item.id) <= 64
+        else:
+            assert codec.decode(codec.encode(item)) == [item]
+
+
+@given(data=st.binary(max_size=200))
+def test_random_bytes_come_out_as_items_or_as_undecodable(data: bytes) -> None:
+    assert_sound(JSON, data)
+    assert_sound(MSGPACK, data)
+
+
+@given(data=mutated(JSON))
+def test_mutated_json_comes_out_as_items_or_as_undecodable(data: bytes) -> None:
+    assert_sound(JSON, data)
+
+
+@given(data=mutated(MSGPACK))
+def test_mutated_messagepack_comes_out_as_items_or_as_undecodable(data: bytes) -> None:
+    assert_sound(MSGPACK, data)
+
+
+@given(message=misshapen())
+def test_a_misshapen_message_gets_the_same_verdict_in_both_encodings(message: Any) -> None:
+    assert JSON.decode(json.dumps(message).encode()) == MSGPACK.decode(msgpack.packb(message))
+
+
+# HTTP
+
+
+def test_a_body_of_fields_is_the_command_of_its_type() -> None:
+    body = b'{"session_id": "s", "target": {"kind": "agent", "id": "bruno"}, "reason": "Billing"}'
+    assert command_from_fields("session.transfer", body, "k-1") == SessionTransfer(
+        id="http", key="k-1", session_id="s", target=Target("agent", "bruno"), reason="Billing"
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}"])
+def test_a_body_may_be_empty_where_no_field_is_required(body: bytes) -> None:
+    assert command_from_fields("session.list", body) == SessionList(id="http")
+
+
+def test_a_key_may_stand_in_the_body_or_in_the_header_but_not_in_both() -> None:
+    body = b'{"session_id": "s", "key": "k"}'
+    expected = SessionClose(id="http", session_id="s", key="k")
+    assert command_from_fields("session.close", body) == expected
+    assert command_from_fields("session.close", b'{"session_id": "s"}', "k") == expected
+    refused = command_from_fields("session.close", body, "k")
+    assert isinstance(refused, Refused)
+    assert refused.path == "$.key"
+
+
+@pytest.mark.parametrize(
+    ("command_type", "body", "key", "path"),
+    [
+        ("session.get", b"{}", None, "$.session_id"),
+        ("session.get", b'{"session_id": "s", "colour": 1}', None, "$.colour"),
+        ("session.get", b'{"session_id": "s", "id": "1"}', None, "$.id"),
+        ("session.get", b'{"session_id": "s", "type": "session.get"}', None, "$.type"),
+        ("session.get", b'{"session_id": "s"}', "k", "$.key"),
+        ("session.close", b'{"session_id": "s"}', "", "$.key"),
+        ("session.close", b'{"session_id": "s"}', "x" * 65, "$.key"),
+        ("session.close", b'{"session_id": "s"}', "\ud800", "$.key"),
+        ("session.open", b'{"session_id": "s", "customer": {"id": "c"}}', None, "$.customer.name"),
+        ("session.steal", b"{}", None, "$.type"),
+        ("session.get", b"[]", None, "$"),
+        ("session.get", b"null", None, "$"),
+        ("session.get", b"{", None, "$"),
+        ("session.get", b'{"session_id": "\xff"}', None, "$"),
+        ("session.get", b'{"\xff": 1}', None, "$"),
+        ("session.get", b"[" * DEPTH, None, "$"),
+        ("session.get", b'{"session_id": ' + b"[" * DEPTH + b"]" * DEPTH + b"}", None, "$"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_with_a_path(
+    command_type: str, body: bytes, key: str | None, path: str
+) -> None:
+    item = command_from_fields(command_type, body, key)
+    assert isinstance(item, Refused)
+    assert (item.id, item.path) == (None, path)
+
+
+@given(body=st.binary(max_size=60), key=st.none() | texts, command_type=texts)
+def test_no_request_makes_reading_its_command_raise(body: bytes, key: str | None, command_type: str) -> None:
+    assert isinstance(command_from_fields(command_type, body, key), Command | Refused)
+    command_from_fields("session.close", body, key)
+
+
+# Fingerprints
+
+
+def transfer(**changes: Any) -> SessionTransfer:
+    fields: dict[str, Any] = {"id": "1", "session_id": "s", "target": Target("agent", "bruno")}
+    return SessionTransfer(**fields | changes)
+
+
+def test_a_fingerprint_is_sixteen_bytes() -> None:
+    assert len(fingerprint(transfer())) == 16
+
+
+def test_a_command_has_one_fingerprint_whatever_brought_it() -> None:
+    fields = {"session_id": "s", "target": {"kind": "agent", "id": "bruno"}, "reason": None}
+    message = fields | {"type": "session.transfer", "id": "9", "key": "k"}
+    backwards = dict(reversed(message.items()))
+    commands = [
+        *JSON.decode(json.dumps(message).encode()),
+        *JSON.decode(json.dumps(backwards).encode()),
+        *MSGPACK.decode(msgpack.packb(message)),
+        command_from_fields("session.transfer", json.dumps(fields).encode(), "k"),
+        transfer(),
+    ]
+    prints = {fingerprint(command) for command in commands if not isinstance(command, Refused)}
+    assert (len(commands), len(prints)) == (5, 1)
+
+
+def test_neither_id_nor_key_changes_the_fingerprint() -> None:
+    assert fingerprint(transfer(id="1", key="a")) == fingerprint(transfer(id="2", key="b"))
+
+
+def test_every_other_difference_changes_the_fingerprint() -> None:
+    others: list[Command] = [
+        transfer(session_id="t"),
+        transfer(target=Target("department", "bruno")),
+        transfer(reason="Billing"),
+        transfer(reason=""),
+        transfer(fence=1),
+        SessionClose(id="1", session_id="s"),
+        Ping(id="1"),
+    ]
+    assert len({fingerprint(command) for command in [transfer(), *others]}) == 8

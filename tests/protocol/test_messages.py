@@ -1,0 +1,340 @@
+"""What each command takes, and how objects come from the store and go to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import msgspec
+import pytest
+
+from protocol import (
+    COMMANDS,
+    MUTATING,
+    PUSHES,
+    Actor,
+    Agent,
+    Codec,
+    Command,
+    Customer,
+    Empty,
+    Error,
+    ErrorCode,
+    Party,
+    Push,
+    Refused,
+    Reply,
+    Session,
+    SessionAssigned,
+    SessionList,
+    TokenResult,
+    Transfer,
+    TransferResult,
+    wire_type,
+)
+from protocol.examples import COMMAND_EXAMPLES, PUSH_EXAMPLES
+
+Pack = Callable[[Any], bytes]
+EXAMPLES = {wire_type(example): example for example in COMMAND_EXAMPLES}
+
+
+def fields_of(command_type: str) -> dict[str, Any]:
+    """Return the example of a command as a client writes it, without what it leaves out."""
+    fields: dict[str, Any] = msgspec.to_builtins(EXAMPLES[command_type])
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def required_fields(command_type: str) -> list[str]:
+    fields = msgspec.structs.fields(COMMANDS[command_type])
+    return [field.encode_name for field in fields if field.required]
+
+
+def decode_one(codec: Codec, data: bytes) -> Command | Refused:
+    (item,) = codec.decode(data)
+    return item
+
+
+def test_the_contract_has_these_commands_and_pushes() -> None:
+    assert set(COMMANDS) == {
+        *("hello", "ping", "token.refresh", "status.set", "directory.subscribe", "directory.unsubscribe"),
+        *("session.open", "session.transfer", "session.accept", "session.decline", "session.recall"),
+        *("session.note", "session.close", "session.get", "session.history", "session.list"),
+        *("session.watch", "session.unwatch", "session.ack"),
+        *("agent.put", "agent.remove", "department.put", "department.remove"),
+    }
+    assert set(PUSHES) == {
+        *("session.assigned", "session.pending", "session.removed", "session.entry", "session.changed"),
+        *("transfer.updated", "directory.snapshot", "directory.patch", "token.expiring", "server.draining"),
+    }
+
+
+def test_exactly_the_commands_that_change_something_take_a_key(codec: Codec, pack: Pack) -> None:
+    taking = set()
+    for command_type in COMMANDS:
+        item = decode_one(codec, pack(fields_of(command_type) | {"key": "k"}))
+        if isinstance(item, Refused):
+            assert item.path == "$.key"
+        else:
+            taking.add(command_type)
+    assert taking == set(MUTATING)
+    assert taking == {
+        *("status.set", "session.open", "session.transfer", "session.accept", "session.decline"),
+        *("session.recall", "session.note", "session.close"),
+        *("agent.put", "agent.remove", "department.put", "department.remove"),
+    }
+
+
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_a_command_means_the_same_in_either_encoding(command_type: str, codec: Codec, pack: Pack) -> None:
+    assert decode_one(codec, pack(fields_of(command_type))) == EXAMPLES[command_type]
+
+
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_a_command_comes_back_from_its_own_encoding(command_type: str, codec: Codec) -> None:
+    assert decode_one(codec, codec.encode(EXAMPLES[command_type])) == EXAMPLES[command_type]
+
+
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_a_missing_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
+    for name in required_fields(command_type):
+        fields = fields_of(command_type)
+        del fields[name]
+        expected_id = None if name == "id" else fields.get("id")
+        assert decode_one(codec, pack(fields)) == Refused(expected_id, f"$.{name}", "Missing required field")
+
+
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_an_unknown_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
+    fields = fields_of(command_type)
+    item = decode_one(codec, pack(fields | {"colour": "red"}))
+    assert item == Refused(fields.get("id"), "$.colour", "Unknown field")
+
+
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_an_unknown_field_of_a_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
+    fields = fields_of(command_type)
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            item = decode_one(codec, pack(fields | {name: value | {"colour": "red"}}))
+            assert item == Refused(fields["id"], f"$.{name}.colour", "Unknown field")
+
+
+@pytest.mark.parametrize("wrong", [True, 7.5, -1, ["a"], {"a": 1}, [], {}], ids=repr)
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_a_field_of_a_wrong_kind_is_named(command_type: str, wrong: Any, codec: Codec, pack: Pack) -> None:
+    for name in COMMANDS[command_type].__struct_encode_fields__:
+        item = decode_one(codec, pack(fields_of(command_type) | {name: wrong}))
+        assert isinstance(item, Refused)
+        # A map where a map belongs is of the right kind, but lacks what belongs into it.
+        assert item.path == f"$.{name}" or (isinstance(wrong, dict) and item.path.startswith(f"$.{name}."))
+
+
+@pytest.mark.parametrize("command_type", COMMANDS)
+def test_an_optional_field_that_is_null_is_absent(command_type: str, codec: Codec, pack: Pack) -> None:
+    required = {*required_fields(command_type), "token"}
+    for name in COMMANDS[command_type].__struct_encode_fields__:
+        if name not in required:
+            given, left_out = fields_of(command_type) | {name: None}, fields_of(command_type)
+            left_out.pop(name, None)
+            assert decode_one(codec, pack(given)) == decode_one(codec, pack(left_out))
+
+
+BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
+    ("ping", "id", ["1", "é" * 64, "{}", "\0"], ["", "x" * 65]),
+    ("session.close", "key", ["1", "x" * 64], ["", "x" * 65]),
+    ("hello", "token", ["", "x" * 16384], ["x" * 16385, None]),
+    ("hello", "client", ["", "x" * 120], ["x" * 121]),
+    (
+        "session.get",
+        "session_id",
+        ["a", "x" * 64, "A9_.@:+-"],
+        ["", "x" * 65, "a\n", "\na", "a\0", "a b", "é", "{a}", "a/b", "٣"],
+    ),
+    ("status.set", "status", ["connected", "pre_pause", "pause", "disconnected"], ["", "Pause", "busy"]),
+    ("status.set", "agent_id", ["ana"], ["ana\n"]),
+    ("session.transfer", "reason", ["", "é" * 1000, "a\0b"], ["é" * 1001]),
+    ("session.transfer", "fence", [0, 1, 2**53 - 1], [-1, 2**53, 2**63, "1", 1.0]),
+    ("session.decline", "reason", ["x" * 1000], ["x" * 1001]),
+    ("session.note", "text", ["x", "é" * 4000], ["", "é" * 4001]),
+    ("session.history", "after", [0, 2**53 - 1], [-1, 2**53]),
+    ("session.history", "limit", [1, 500], [0, 501]),
+    ("session.list", "limit", [1, 500], [0, 501]),
+    ("session.list", "state", ["in_progress", "pending", "queued", "closed"], ["open"]),
+    ("session.list", "cursor", ["", "x" * 64], ["x" * 65]),
+    ("session.ack", "fence", [1], [-1, None]),
+]
+
+
+@pytest.mark.parametrize(("command_type", "field", "fitting", "unfitting"), BOUNDS)
+def test_a_bound_lets_its_last_value_through_and_no_more(
+    command_type: str, field: str, fitting: list[Any], unfitting: list[Any], codec: Codec, pack: Pack
+) -> None:
+    for value in fitting:
+        item = decode_one(codec, pack(fields_of(command_type) | {field: value}))
+        assert getattr(item, field) == value
+    for value in unfitting:
+        item = decode_one(codec, pack(fields_of(command_type) | {field: value}))
+        assert isinstance(item, Refused), value
+        assert item.path == f"$.{field}"
+
+
+NESTED: list[tuple[str, str, dict[str, Any], str]] = [
+    ("session.transfer", "target", {"kind": "team", "id": "sales"}, "$.target.kind"),
+    ("session.transfer", "target", {"kind": "agent", "id": "a\n"}, "$.target.id"),
+    ("session.transfer", "target", {"kind": "agent"}, "$.target.id"),
+    ("session.transfer", "target", {"kind": "agent", "id": "a", "name": "A"}, "$.target.name"),
+    ("session.open", "customer", {"id": "c", "name": ""}, "$.customer.name"),
+    ("session.open", "customer", {"id": "c", "name": "x" * 121}, "$.customer.name"),
+    ("session.open", "customer", {"id": "", "name": "x"}, "$.customer.id"),
+    ("directory.subscribe", "resume", {"epoch": "", "seq": 1}, "$.resume.epoch"),
+    ("directory.subscribe", "resume", {"epoch": "e", "seq": -1}, "$.resume.seq"),
+    ("department.put", "department", {"id": "d", "name": ""}, "$.department.name"),
+]
+
+
+@pytest.mark.parametrize(("command_type", "field", "value", "path"), NESTED)
+def test_a_field_within_a_field_is_named(
+    command_type: str, field: str, value: dict[str, Any], path: str, codec: Codec, pack: Pack
+) -> None:
+    item = decode_one(codec, pack(fields_of(command_type) | {field: value}))
+    assert isinstance(item, Refused)
+    assert item.path == path
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"role": "service"}, "$.agent.role"),
+        ({"capacity": -1}, "$.agent.capacity"),
+        ({"capacity": 2**53}, "$.agent.capacity"),
+        ({"departments": [f"d{n}" for n in range(65)]}, "$.agent.departments"),
+        ({"departments": ["sales", "sales"]}, "$.agent.departments"),
+        ({"departments": ["sales", "s p"]}, "$.agent.departments[1]"),
+    ],
+)
+def test_an_agents_profile_has_bounds_of_its_own(
+    change: dict[str, Any], path: str, codec: Codec, pack: Pack
+) -> None:
+    fields = fields_of("agent.put")
+    item = decode_one(codec, pack(fields | {"agent": fields["agent"] | change}))
+    assert isinstance(item, Refused)
+    assert item.path == path
+
+
+def test_an_agent_may_be_in_sixty_four_departments(codec: Codec, pack: Pack) -> None:
+    fields = fields_of("agent.put")
+    fields["agent"]["departments"] = [f"d{n}" for n in range(64)]
+    assert not isinstance(decode_one(codec, pack(fields)), Refused)
+
+
+def test_a_missing_token_decodes_so_that_it_can_be_answered_as_unauthorized(codec: Codec, pack: Pack) -> None:
+    (item,) = codec.decode(pack({"type": "hello", "id": "1"}))
+    assert getattr(item, "token", None) == ""
+
+
+def test_an_acknowledgement_needs_no_id(codec: Codec, pack: Pack) -> None:
+    item = decode_one(codec, pack({"type": "session.ack", "session_id": "s", "fence": 3}))
+    assert (getattr(item, "id", ""), getattr(item, "fence", 0)) == (None, 3)
+
+
+def test_a_list_without_filters_asks_for_all() -> None:
+    command = SessionList(id="1")
+    assert (command.state, command.agent_id, command.department_id, command.cursor, command.limit) == (
+        None,
+    ) * 5
+
+
+def test_a_reply_carries_its_result_or_its_error_and_never_both(
+    codec: Codec, unpack: Callable[[bytes], Any]
+) -> None:
+    applied = unpack(codec.encode(Reply(id="7", result=TokenResult(1000))))
+    assert applied == {"type": "reply", "id": "7", "result": {"expires_at": 1000}}
+
+    refused = unpack(codec.encode(Reply(id=None, error=Error.of(ErrorCode.CONFLICT, "Too late", fence=3))))
+    error = {"code": "conflict", "message": "Too late", "retryable": False, "details": {"fence": 3}}
+    assert refused == {"type": "reply", "id": None, "error": error}
+
+
+def test_a_command_that_has_nothing_to_say_replies_with_an_empty_map(
+    codec: Codec, unpack: Callable[[bytes], Any]
+) -> None:
+    assert unpack(codec.encode(Reply(id="7", result=Empty())))["result"] == {}
+
+
+def test_what_is_not_there_is_null_on_the_wire(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
+    session = Session(
+        id="s", customer=Customer("c", "C"), state="closed", fence=3, hops=0, opened_at=1, updated_at=2
+    )
+    assert unpack(codec.encode(SessionAssigned(session=session))) == {
+        "type": "session.assigned",
+        "transfer": None,
+        "session": {
+            "id": "s",
+            "customer": {"id": "c", "name": "C"},
+            "state": "closed",
+            "owner": None,
+            "fence": 3,
+            "hops": 0,
+            "opened_at": 1,
+            "updated_at": 2,
+            "transfer": None,
+        },
+    }
+
+
+def test_a_transfer_says_from_where_under_the_name_from(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
+    transfer = Transfer(
+        id="t",
+        session_id="s",
+        from_=Party("agent", "ana", "Ana"),
+        to=Party("department", "sales", "Sales"),
+        by=Actor("ana", "Ana", "agent"),
+        outcome="queued",
+        at=5,
+    )
+    assert unpack(codec.encode(transfer)) == {
+        "id": "t",
+        "session_id": "s",
+        "from": {"kind": "agent", "id": "ana", "name": "Ana"},
+        "to": {"kind": "department", "id": "sales", "name": "Sales"},
+        "by": {"id": "ana", "name": "Ana", "role": "agent"},
+        "reason": None,
+        "outcome": "queued",
+        "assigned_to": None,
+        "at": 5,
+    }
+
+
+@pytest.mark.parametrize("push", PUSH_EXAMPLES, ids=wire_type)
+def test_a_push_names_its_type_and_holds_its_fields(
+    push: Push, codec: Codec, unpack: Callable[[bytes], Any]
+) -> None:
+    wire = unpack(codec.encode(push))
+    assert wire.pop("type") == wire_type(push)
+    assert set(wire) == set(push.__struct_encode_fields__)
+
+
+def test_an_object_of_the_store_may_lack_null_fields_and_have_new_ones() -> None:
+    row = {
+        "id": "s",
+        "customer": {"id": "c", "name": "C", "vip": True},
+        "state": "closed",
+        "fence": 3,
+        "hops": 0,
+    }
+    row |= {"opened_at": 1, "updated_at": 2, "language": "pt"}
+    session = msgspec.msgpack.decode(msgpack.packb(row), type=Session)
+    assert (session.owner, session.transfer) == (None, None)
+
+
+def test_an_agent_without_departments_has_an_empty_list_of_them() -> None:
+    row = {"id": "a", "name": "A", "role": "agent", "status": "pause", "status_since_at": 1, "load": 0}
+    row |= {"capacity": 10, "pending": 0, "available": False}
+    assert msgspec.msgpack.decode(msgpack.packb(row), type=Agent).departments == []
+
+
+def test_every_command_but_three_names_the_result_of_its_reply() -> None:
+    silent = {name for name, command in COMMANDS.items() if command.result is None}
+    assert silent == {"hello", "ping", "session.ack"}
+    assert COMMANDS["session.transfer"].result is TransferResult
