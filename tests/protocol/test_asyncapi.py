@@ -1,0 +1,128 @@
+"""The AsyncAPI document: what the types say, with true examples, and taken by the official parser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+import pytest
+import yaml
+
+from protocol import COMMANDS, JSON, PUSHES, CloseCode, ErrorCode
+from protocol.asyncapi import MESSAGE_TYPES, PATH, Document, render
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    """Return the document as it stands in the repository."""
+    loaded: Document = yaml.load(PATH.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return loaded
+
+
+def references_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for each in value.values():
+            yield from references_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references_in(each)
+
+
+def resolve(document: Document, reference: str) -> Any:
+    node: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        node = node[part]
+    return node
+
+
+def leave_out(reason: str) -> NoReturn:
+    """Skip the test, but on CI fail it: what is missing there is missed by everybody."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def test_the_file_is_what_the_types_say() -> None:
+    assert PATH.read_bytes() == render(), "the types have changed: run `python -m protocol.asyncapi`"
+
+
+def test_every_reference_leads_somewhere(document: Document) -> None:
+    references = set(references_in(document))
+    assert len(references) > 60
+    for reference in references:
+        assert resolve(document, reference) is not None
+
+
+def test_every_command_is_received_and_every_push_is_sent(document: Document) -> None:
+    actions = {name: operation["action"] for name, operation in document["operations"].items()}
+    assert actions == {**dict.fromkeys(COMMANDS, "receive"), **dict.fromkeys(PUSHES, "send")}
+
+
+def test_every_command_but_the_acknowledgement_has_its_reply_and_an_error(document: Document) -> None:
+    for name in COMMANDS:
+        reply = document["operations"][name].get("reply")
+        if name == "session.ack":
+            assert reply is None
+        else:
+            messages = [resolve(document, each["$ref"])["$ref"] for each in reply["messages"]]
+            assert len(messages) == 2
+            assert messages[1] == "#/components/messages/reply.error"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_is_one(name: str, document: Document) -> None:
+    (example,) = document["components"]["messages"][name]["examples"]
+    (command,) = JSON.decode(json.dumps(example["payload"]).encode())
+    assert type(command) is COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", sorted(set(MESSAGE_TYPES) - set(COMMANDS)))
+def test_the_example_of_what_the_router_sends_is_whole(name: str, document: Document) -> None:
+    (example,) = document["components"]["messages"][name]["examples"]
+    message = msgspec.convert(example["payload"], MESSAGE_TYPES[name])
+    assert msgspec.to_builtins(message) == example["payload"]
+
+
+def test_the_tables_of_codes_are_in_the_document(document: Document) -> None:
+    errors = {row["code"]: (row["meaning"], row["retryable"]) for row in document["x-error-codes"]}
+    assert errors == {code.value: (code.meaning, code.retryable) for code in ErrorCode}
+    closes = {row["code"]: (row["meaning"], row["reconnect"]) for row in document["x-close-codes"]}
+    assert closes == {int(code): (code.meaning, code.reconnect) for code in CloseCode}
+
+
+def test_both_subprotocols_are_in_the_document(document: Document) -> None:
+    assert document["x-subprotocols"] == {
+        "relevo.v1.json": {"frame": "text", "contentType": "application/json"},
+        "relevo.v1.msgpack": {"frame": "binary", "contentType": "application/msgpack"},
+    }
+
+
+def test_the_patterns_are_such_as_every_language_reads(document: Document) -> None:
+    pattern = document["components"]["schemas"]["Target"]["properties"]["id"]["pattern"]
+    assert pattern == "^[A-Za-z0-9_.@:+-]{1,64}$"
+    assert not re.search(r"\\[AZ]", PATH.read_text())
+
+
+@pytest.mark.slow
+def test_the_official_parser_takes_the_document(document: Document) -> None:
+    if shutil.which("node") is None:
+        leave_out("node is not on PATH: install Node.js 20 or later")
+    if not (HERE / "node_modules" / "@asyncapi" / "parser").is_dir():
+        leave_out("the AsyncAPI parser is not installed: run `npm ci` in tests/protocol")
+    command = ["node", str(HERE / "parse_asyncapi.cjs"), str(PATH)]
+    run = subprocess.run(command, capture_output=True, check=True, timeout=50, text=True)
+    said = json.loads(run.stdout)
+    # The parser's severities: 0 is an error, 1 a warning, 2 and above are remarks.
+    assert [each for each in said["diagnostics"] if each["severity"] < 2] == []
+    assert sorted(said["operations"]) == sorted(document["operations"])
