@@ -1,0 +1,111 @@
+"""The settings: where they are read from, and what is refused by name."""
+
+import dataclasses
+
+import pytest
+
+from router.config import SETTINGS, Settings, SettingsError, read_settings, settings_table
+
+SECRET = "s" * 32
+
+
+def refusal(environ: dict[str, str], **flags: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(flags, environ)
+    return str(caught.value)
+
+
+def test_without_flags_and_variables_every_setting_has_its_default() -> None:
+    assert read_settings({}, {}) == Settings()
+    settings = Settings()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8765, 1)
+    assert (settings.node_lease_ms, settings.presence_grace_ms, settings.session_grace_ms) == (
+        6000,
+        10_000,
+        30_000,
+    )
+
+
+def test_a_variable_sets_its_setting_and_other_variables_are_left_alone() -> None:
+    environ = {"RELEVO_PORT": "9000", "RELEVO_JWT_SECRET": SECRET, "PORT": "1", "PATH": "/bin"}
+    assert read_settings({}, environ) == Settings(port=9000, jwt_secret=SECRET)
+
+
+def test_a_flag_goes_before_a_variable_even_before_a_malformed_one() -> None:
+    assert read_settings({"port": "9001"}, {"RELEVO_PORT": "9000"}).port == 9001
+    assert read_settings({"port": "9001"}, {"RELEVO_PORT": "ninety"}).port == 9001
+    assert read_settings({"port": None}, {"RELEVO_PORT": "9000"}).port == 9000
+
+
+def test_a_list_is_written_with_commas() -> None:
+    environ = {"RELEVO_ALLOWED_ORIGINS": "https://a.example, https://b.example,"}
+    assert read_settings({}, environ).allowed_origins == ("https://a.example", "https://b.example")
+    assert read_settings({}, {"RELEVO_ALLOWED_ORIGINS": ""}).allowed_origins == ()
+
+
+def test_an_empty_text_is_the_same_as_none() -> None:
+    assert read_settings({}, {"RELEVO_REDIS_URL": "", "RELEVO_HOST": ""}) == Settings()
+
+
+def test_an_unknown_variable_is_refused_by_name_with_the_one_that_was_meant() -> None:
+    assert refusal({"RELEVO_PROT": "1"}) == "unknown setting RELEVO_PROT; did you mean RELEVO_PORT?"
+    assert refusal({"RELEVO_XYZZY": "1"}) == "unknown setting RELEVO_XYZZY"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ten", "-1", "+5", "1.5", "1_000", " 7", "7\n", "0x10", "٣", "1e3", "9" * 30]
+)
+def test_what_is_not_a_whole_number_is_refused_with_what_was_expected(text: str) -> None:
+    message = refusal({"RELEVO_NODE_LEASE_MS": text})
+    assert (
+        message == f"RELEVO_NODE_LEASE_MS must be a whole number of milliseconds, at least 10, not {text!r}"
+    )
+
+
+def test_a_malformed_flag_is_refused_by_the_name_of_the_flag() -> None:
+    assert refusal({}, port="http") == "--port must be a whole number from 0 to 65535, not 'http'"
+    assert refusal({}, port="65536") == "--port must be a whole number from 0 to 65535, not 65536"
+    assert (
+        refusal({}, log_level="loud") == "--log-level must be one of debug, info, warning, error, not 'loud'"
+    )
+
+
+def test_settings_that_do_not_fit_together_are_refused_with_both_names() -> None:
+    message = refusal({"RELEVO_NODE_RENEW_MS": "6000"})
+    assert message == "RELEVO_NODE_RENEW_MS (6000) must be less than RELEVO_NODE_LEASE_MS (6000)"
+    with pytest.raises(SettingsError, match="RELEVO_OUTBOX_SOFT_BYTES"):
+        Settings(outbox_soft_bytes=4096, outbox_hard_bytes=4096)
+    with pytest.raises(SettingsError, match=r"RELEVO_PRESENCE_GRACE_MS .* at most RELEVO_SESSION_GRACE_MS"):
+        Settings(presence_grace_ms=2, session_grace_ms=1)
+
+
+def test_two_ways_to_verify_tokens_are_refused() -> None:
+    with pytest.raises(SettingsError, match="only one of RELEVO_JWT_SECRET, RELEVO_JWKS"):
+        Settings(jwt_secret=SECRET, jwks="keys.json")
+    assert Settings(jwks="keys.json").key_sources == ("RELEVO_JWKS",)
+    assert Settings().key_sources == ()
+
+
+def test_a_short_secret_is_refused_without_being_shown() -> None:
+    message = refusal({"RELEVO_JWT_SECRET": "hunter2"})
+    assert message == "RELEVO_JWT_SECRET must be at least 32 bytes long"
+
+
+def test_settings_do_not_show_what_is_secret() -> None:
+    shown = repr(Settings(jwt_secret=SECRET, redis_url="redis://:password@host"))
+    assert SECRET not in shown
+    assert "password" not in shown
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_every_setting_of_the_dataclass_stands_in_the_table_with_a_meaning() -> None:
+    assert [setting.name for setting in SETTINGS] == [column.name for column in dataclasses.fields(Settings)]
+    table = settings_table()
+    for setting in SETTINGS:
+        assert f"| `{setting.variable}` |" in table
+        assert setting.meaning.endswith(".")
+    assert "| `RELEVO_NODE_LEASE_MS` | `6000` ms |" in table
