@@ -1,0 +1,229 @@
+"""One connection to one store server, typed: the only file that touches redis-py's loosely typed objects."""
+
+import asyncio
+import math
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import RedisError, ResponseError
+
+pack = cast(Callable[[tuple[bytes, ...]], bytes], hiredis.pack_command)
+slot_of = cast(Callable[[bytes], int], key_slot)
+
+# Closing with this discards what the kernel has not delivered yet, so that a command that was given up does
+# not arrive minutes later, when a cut heals.
+_DISCARD_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where one server listens: host and port, or the path of a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """
+    Say how to be let in.
+
+    Attributes:
+        username: None for the server's default user.
+        password: Never part of a text that this object prints.
+        database: Number of the database.
+        tls: redis-py's ``ssl_*`` options, or None for a connection without TLS.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: int = 0
+    tls: Mapping[str, str | bool] | None = field(default=None, repr=False, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerError:
+    """An error reply; ``code`` is its first word."""
+
+    code: str
+    text: str
+
+
+class Cut(Exception):
+    """The connection could not be made, or broke; the message says how."""
+
+
+class Wire:
+    """
+    Hold one connection from its making to its end; it never connects again.
+
+    Time limits are the caller's business (``asyncio.timeout``): a limit per read would cost a timer per
+    reply. A method that raises leaves the connection unusable, and the caller calls ``abort``.
+    """
+
+    def __init__(self, server: Server, access: Access, name: str) -> None:
+        options: dict[str, Any] = {
+            "username": access.username,
+            "password": access.password,
+            "db": access.database,
+            "client_name": name,
+            "protocol": 2,
+            "decode_responses": False,
+            "socket_timeout": None,
+            "socket_connect_timeout": None,
+            "driver_info": None,
+            "maint_notifications_config": None,
+            # redis-py's own retries apply a script twice when only its reply was lost.
+            "retry": Retry(NoBackoff(), 0),
+        }
+        tls: dict[str, Any] = dict(access.tls or {})
+        if server.path:
+            connection: AbstractConnection = UnixDomainSocketConnection(path=server.path, **options)
+        elif access.tls is None:
+            connection = Connection(host=server.host, port=server.port, **options)
+        else:
+            connection = SSLConnection(host=server.host, port=server.port, **options, **tls)
+        # Parts of redis-py are without types.
+        self._connection: Any = connection
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the other side has not closed yet, as far as this one has heard."""
+        reader: asyncio.StreamReader | None = self._connection._reader
+        return reader is not None and not reader.at_eof()
+
+    async def connect(self) -> None:
+        """Connect, log in and choose the database; raises Cut."""
+        try:
+            await self._connection.connect()
+        except (RedisError, OSError) as error:
+            raise Cut(_describe(error)) from error
+
+    async def send(self, data: bytes) -> None:
+        """Write packed commands and wait until the transport took them; raises Cut."""
+        try:
+            await self._connection.send_packed_command(data, check_health=False)
+        except (RedisError, OSError) as error:
+            raise Cut(_describe(error)) from error
+
+    def post(self, data: bytes) -> None:
+        """Write packed commands without waiting, beside a task that reads."""
+        writer: asyncio.StreamWriter | None = self._connection._writer
+        if writer is not None:
+            writer.write(data)
+
+    async def receive(self) -> object:
+        """
+        Read the next reply, for as long as that takes.
+
+        Returns:
+            bytes, int, None, a list of these, or a ServerError.
+
+        Raises:
+            Cut: The connection broke.
+        """
+        try:
+            reply: object = await self._connection.read_response(
+                disable_decoding=True, timeout=math.inf, disconnect_on_error=False
+            )
+            return reply
+        except RedisError as error:
+            # An answer of the server carries its code; an error of the connection carries none.
+            if error.status_code is not None:
+                return ServerError(error.status_code, f"{error.status_code} {error}")
+            if isinstance(error, ResponseError):
+                text = str(error)
+                return ServerError(text.partition(" ")[0], text)
+            raise Cut(_describe(error)) from error
+        except OSError as error:
+            raise Cut(_describe(error)) from error
+
+    async def ask(self, *command: bytes) -> object:
+        """Send one command and return its reply; raises Cut."""
+        await self.send(pack(command))
+        return await self.receive()
+
+    def abort(self) -> None:
+        """Drop the connection at once, with what was not delivered yet."""
+        writer: asyncio.StreamWriter | None = self._connection._writer
+        if writer is None:
+            return
+        plain_socket = writer.transport.get_extra_info("socket")
+        if plain_socket is not None and not writer.transport.is_closing():
+            # Where the peer was faster there is nothing left to discard.
+            with suppress(OSError):
+                plain_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_ON_CLOSE)
+        writer.transport.abort()
+        self._connection._close()
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """What a server says about its place in replication."""
+
+    primary: bool
+    run_id: str
+
+
+async def read_replication(wire: Wire) -> Replication:
+    """Ask a server for its role and the id of its replication history; raises Cut."""
+    return parse_replication(await wire.ask(b"INFO", b"replication"))
+
+
+def parse_replication(reply: object) -> Replication:
+    """Read the reply of ``INFO replication``; raises Cut if it is none."""
+    fields = parse_info(reply)
+    if "role" not in fields or "master_replid" not in fields:
+        raise Cut("the server does not say its role")
+    return Replication(fields["role"] == "master", fields["master_replid"])
+
+
+def parse_info(reply: object) -> dict[str, str]:
+    """Read the reply of an ``INFO`` command; raises Cut if it is none."""
+    if isinstance(reply, ServerError):
+        raise Cut(reply.text)
+    if not isinstance(reply, bytes):
+        raise Cut("not an answer to INFO")
+    lines = (line.partition(":") for line in reply.decode("utf-8", "replace").splitlines())
+    return {name: value.strip() for name, _, value in lines if value}
+
+
+async def query(server: Server, access: Access, *command: bytes, timeout_s: float) -> object:
+    """
+    Ask one server one thing over a connection of its own.
+
+    Args:
+        server: Whom to ask.
+        access: How to be let in.
+        command: The command, word by word.
+        timeout_s: Limit for all of it, in seconds.
+
+    Raises:
+        Cut: It could not be asked, or did not answer in time.
+    """
+    wire = Wire(server, access, "relevo-lookup")
+    try:
+        async with asyncio.timeout(timeout_s):
+            await wire.connect()
+            return await wire.ask(*command)
+    except TimeoutError:
+        raise Cut(f"no answer from {server} in time") from None
+    finally:
+        wire.abort()
+
+
+def _describe(error: BaseException) -> str:
+    return str(error) or type(error).__name__
