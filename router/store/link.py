@@ -1,0 +1,486 @@
+"""
+One pipelined connection to one server: whatever is submitted in one turn of the loop travels as one batch.
+"""
+
+import asyncio
+import random
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from router.store.errors import NotSent, StoreDefect, Unavailable
+from router.store.scripts import Script, Scripts
+from router.store.wire import (
+    Access,
+    Cut,
+    Replication,
+    Server,
+    ServerError,
+    Wire,
+    pack,
+    parse_replication,
+    read_replication,
+)
+
+# With these the server says that it did not run what it was asked.
+NOT_RUN = frozenset(
+    {"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPLICAS", "BUSY"}
+    | {"NOAUTH", "WRONGPASS", "NOPERM"}
+)
+# After these the tenant may be at home somewhere else.
+ASTRAY = frozenset({"READONLY", "CLUSTERDOWN", "MASTERDOWN"})
+# How often one call is sent again because the server had lost its script.
+LOADS_MAX = 5
+# The id of the replication history is read again after this many seconds: it may change under a living
+# connection.
+REPLICATION_INTERVAL_S = 1.0
+
+_INFO = pack((b"INFO", b"replication"))
+_ASKING = pack((b"ASKING",))
+_REDIRECT = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    Bound what a link holds and how long it waits.
+
+    Attributes:
+        timeout_ms: How long one command, and how long one batch or one connect, may take.
+        queue_max: Commands that may wait to be sent; one more is refused at once.
+        batch_max: Commands in one batch.
+        batch_bytes_max: Bytes after which a batch takes no further command.
+        backoff_ms: Wait after the first failed connection; doubles up to ``backoff_max_ms``, with jitter.
+        backoff_max_ms: The longest such wait.
+    """
+
+    timeout_ms: int = 1000
+    queue_max: int = 4096
+    batch_max: int = 512
+    batch_bytes_max: int = 1 << 20
+    backoff_ms: int = 50
+    backoff_max_ms: int = 1000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the connections of one store have done since its start."""
+
+    batches: int = 0
+    verbs: int = 0
+    commands: int = 0
+    time_outs: int = 0
+    refused: int = 0
+    connects: int = 0
+    connects_failed: int = 0
+    cuts: int = 0
+    scripts_loaded: int = 0
+    redirects: int = 0
+    subscriptions_lost: int = 0
+
+
+class Redirected(Exception):
+    """The server did not run the command, and named the one that does."""
+
+    def __init__(self, slot: int, server: Server, asking: bool) -> None:
+        super().__init__(f"slot {slot} is at {server}")
+        self.slot = slot
+        self.server = server
+        self.asking = asking
+
+
+def parse_redirect(text: str, server: Server) -> Redirected | None:
+    """
+    Read a ``MOVED`` or ``ASK`` error.
+
+    Args:
+        text: The error.
+        server: Who said so; it may leave its own host out.
+    """
+    redirect = _REDIRECT.fullmatch(text)
+    if redirect is None:
+        return None
+    host = redirect[2] if redirect[2] not in ("", "?") else server.host
+    return Redirected(int(redirect[1]), Server(host, int(redirect[3])), text.startswith("ASK"))
+
+
+class _Call:
+    __slots__ = ("asking", "deadline", "future", "head", "loads", "request", "script")
+
+    def __init__(
+        self,
+        future: asyncio.Future[object],
+        head: tuple[bytes, ...],
+        script: Script | None,
+        request: bytes,
+        deadline: float,
+        asking: bool,
+    ) -> None:
+        self.future = future
+        self.head = head
+        self.script = script
+        self.request = request
+        self.deadline = deadline
+        self.asking = asking
+        self.loads = 0
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Link:
+    """
+    Run verbs on one server, one batch in flight at a time.
+
+    Nothing is sent twice, except what the server said it did not run for want of the script. A batch that
+    breaks fails what it left unanswered; the next one travels over a new connection.
+
+    Args:
+        server: The server.
+        access: How to be let in.
+        scripts: The verbs.
+        limits: The bounds.
+        counts: Where to count what happens.
+        movable: Whether a command that could not be sent fails with NotSent as soon as the server is out of
+            reach, so that another one is asked; otherwise it waits for this one until its deadline.
+        on_astray: Called when the server is out of reach, or no primary.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        access: Access,
+        scripts: Scripts,
+        limits: Limits,
+        counts: Counts,
+        *,
+        movable: bool = False,
+        on_astray: Callable[[Server], None] = lambda server: None,
+    ) -> None:
+        self.server = server
+        self.run_id: str | None = None
+        self._access = access
+        self._scripts = scripts
+        self._limits = limits
+        self._counts = counts
+        self._movable = movable
+        self._on_astray = on_astray
+        self._timeout_s = limits.timeout_ms / 1000
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Call] = deque()
+        self._sent: Sequence[_Call] = ()
+        self._unloaded: dict[str, Script] = {}
+        self._load_failures: dict[str, str] = {}
+        self._work = asyncio.Event()
+        self._wire: Wire | None = None
+        self._drop_reason: str | None = None
+        self._replication_read_at = 0.0
+        self._failures = 0
+        self._connect_at = 0.0
+        self._last_failure = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._closed = False
+        self._start()
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether nothing waits for an answer."""
+        return not self._waiting and not self._sent
+
+    async def run(
+        self,
+        verb: str,
+        keys: tuple[bytes, ...],
+        request: bytes,
+        *,
+        deadline: float | None = None,
+        asking: bool = False,
+    ) -> bytes:
+        """
+        Run a verb; it gets the server's run id and ``request`` as its arguments.
+
+        Args:
+            verb: Name of the script.
+            keys: The keys it declares.
+            request: Its second argument.
+            deadline: Loop time after which the caller waits no more; by default the time-out from now.
+            asking: Whether to precede it with ``ASKING``.
+
+        Returns:
+            What the script returned.
+
+        Raises:
+            NotSent: It was not sent, and this server may not be the right one.
+            Unavailable: No answer; it may or may not have been applied.
+            StoreDefect: The script failed, or returned something else than a string.
+            Redirected: Another server has the keys; it was not applied.
+        """
+        script = self._scripts[verb]
+        head = (b"EVALSHA", script.sha1, b"%d" % len(keys), *keys)
+        reply = await self._submit(head, script, request, deadline, asking)
+        if not isinstance(reply, bytes):
+            raise StoreDefect(verb, f"it returned {reply!r:.100}, not a string")
+        return reply
+
+    async def command(self, *words: bytes, deadline: float | None = None, asking: bool = False) -> object:
+        """Run a plain command and return its reply; otherwise as ``run``."""
+        return await self._submit(words, None, b"", deadline, asking)
+
+    async def close(self) -> None:
+        """Drop the connection; what waits for an answer fails with Unavailable."""
+        self._closed = True
+        self._pump_task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._pump_task
+        if self._timer is not None:
+            self._timer.cancel()
+        for call in chain(self._sent, self._waiting):
+            call.fail(Unavailable("the store was closed"))
+        self._sent = ()
+        self._waiting.clear()
+        self._disconnect()
+
+    def _submit(
+        self,
+        head: tuple[bytes, ...],
+        script: Script | None,
+        request: bytes,
+        deadline: float | None,
+        asking: bool,
+    ) -> asyncio.Future[object]:
+        if self._closed:
+            raise Unavailable("the store was closed")
+        if len(self._waiting) >= self._limits.queue_max:
+            self._counts.refused += 1
+            raise Unavailable(f"{self._limits.queue_max} commands are waiting for the store already")
+        future: asyncio.Future[object] = self._loop.create_future()
+        if deadline is None:
+            deadline = self._loop.time() + self._timeout_s
+        self._waiting.append(_Call(future, head, script, request, deadline, asking))
+        self._work.set()
+        if deadline < self._timer_at:
+            self._watch(deadline)
+        return future
+
+    def _watch(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._expire)
+        self._timer_at = deadline
+
+    def _expire(self) -> None:
+        """
+        Fail what is due; one timer serves all calls, because one for each would cost more than its verb.
+        """
+        self._timer = None
+        self._timer_at = float("inf")
+        now = self._loop.time()
+        for call in self._sent:
+            if call.deadline <= now and not call.future.done():
+                self._counts.time_outs += 1
+                call.fail(Unavailable(f"no answer from {self.server} in time"))
+        waiting = [call for call in self._waiting if not call.future.done()]
+        for call in waiting:
+            if call.deadline <= now:
+                self._counts.time_outs += 1
+                why = f" ({self._last_failure})" if self._last_failure else ""
+                call.fail(Unavailable(f"{self.server} was not reached in time{why}"))
+        self._waiting = deque(call for call in waiting if not call.future.done())
+        pending = (call.deadline for call in chain(self._sent, self._waiting) if not call.future.done())
+        earliest = min(pending, default=None)
+        if earliest is not None:
+            self._watch(earliest)
+
+    def _start(self) -> None:
+        self._pump_task = self._loop.create_task(self._pump(), name=f"store-link {self.server}")
+        self._pump_task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """
+        Go on after a defect: its batch has failed as one in doubt, and the connection is not used again.
+        """
+        if task.cancelled() or self._closed:
+            return
+        self._loop.call_exception_handler(
+            {"message": f"store link to {self.server} broke off", "exception": task.exception(), "task": task}
+        )
+        self._disconnect()
+        self._fail_sent("a defect broke the batch off")
+        self._back_off("a defect broke the batch off")
+        self._start()
+
+    async def _pump(self) -> None:
+        while True:
+            if not self._waiting:
+                self._work.clear()
+                await self._work.wait()
+            if self._wire is not None and not self._wire.alive:
+                # Noticed before anything was sent over it, so nothing is in doubt.
+                self._disconnect()
+            if self._wire is None:
+                await self._connect()
+            if self._wire is not None:
+                batch = self._take()
+                if batch:
+                    await self._exchange(self._wire, batch)
+
+    def _take(self) -> list[_Call]:
+        batch: list[_Call] = []
+        # From here on a batch that breaks off takes these with it.
+        self._sent = batch
+        size = 0
+        while self._waiting and len(batch) < self._limits.batch_max and size < self._limits.batch_bytes_max:
+            call = self._waiting.popleft()
+            if not call.future.done():
+                batch.append(call)
+                size += len(call.request)
+        return batch
+
+    async def _connect(self) -> None:
+        wait_s = self._connect_at - self._loop.time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        wire = Wire(self.server, self._access, "relevo-verbs")
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await wire.connect()
+                replication = await read_replication(wire)
+            if not replication.primary:
+                raise Cut(f"{self.server} is a replica")
+        except (Cut, TimeoutError) as error:
+            wire.abort()
+            self._counts.connects_failed += 1
+            self._back_off(str(error) or f"{self.server} does not answer")
+        except BaseException:
+            wire.abort()
+            raise
+        else:
+            self._counts.connects += 1
+            self._wire = wire
+            self._note_replication(replication)
+
+    def _note_replication(self, replication: Replication) -> None:
+        self.run_id = replication.run_id
+        self._replication_read_at = self._loop.time()
+        if not replication.primary:
+            self._drop_reason = f"{self.server} became a replica"
+
+    def _back_off(self, reason: str) -> None:
+        self._last_failure = reason
+        doubled_ms = self._limits.backoff_ms * 2 ** min(self._failures, 10)
+        longest_s = min(doubled_ms, self._limits.backoff_max_ms) / 1000
+        self._failures += 1
+        self._connect_at = self._loop.time() + longest_s * random.uniform(0.5, 1.0)
+        self._on_astray(self.server)
+        if self._movable:
+            for call in self._waiting:
+                call.fail(NotSent(reason))
+            self._waiting.clear()
+
+    def _fail_sent(self, reason: str) -> None:
+        for call in self._sent:
+            call.fail(Unavailable(reason))
+        self._sent = ()
+
+    def _disconnect(self) -> None:
+        if self._wire is not None:
+            self._wire.abort()
+            self._wire = None
+
+    async def _exchange(self, wire: Wire, batch: list[_Call]) -> None:
+        """Send one batch and settle its calls; the run id in it is that of this very connection."""
+        answered = 0
+        try:
+            data, notes = self._compose(batch)
+            async with asyncio.timeout(self._timeout_s):
+                await wire.send(data)
+                for note in notes:
+                    note(await wire.receive())
+                for call in batch:
+                    if call.asking:
+                        await wire.receive()
+                    reply = await wire.receive()
+                    answered += 1
+                    if isinstance(reply, ServerError):
+                        self._refuse(call, reply)
+                    elif not call.future.done():
+                        call.future.set_result(reply)
+            self._failures = 0
+        except (Cut, TimeoutError) as error:
+            reason = str(error) or f"no answer from {self.server} in time"
+            self._counts.cuts += 1
+            self._counts.time_outs += sum(
+                1 for call in batch[answered:] if isinstance(error, TimeoutError) and not call.future.done()
+            )
+            self._disconnect()
+            self._back_off(reason)
+            # What was sent again for want of its script waits, and is not in doubt.
+            self._sent = batch[answered:]
+            self._fail_sent(reason)
+        self._sent = ()
+        if self._drop_reason is not None:
+            reason, self._drop_reason = self._drop_reason, None
+            self._disconnect()
+            self._back_off(reason)
+
+    def _compose(self, batch: list[_Call]) -> tuple[bytes, list[Callable[[object], None]]]:
+        pieces: list[bytes] = []
+        notes: list[Callable[[object], None]] = []
+        if self._loop.time() - self._replication_read_at >= REPLICATION_INTERVAL_S:
+            pieces.append(_INFO)
+            notes.append(lambda reply: self._note_replication(parse_replication(reply)))
+        for script in self._unloaded.values():
+            pieces.append(pack((b"SCRIPT", b"LOAD", script.source)))
+            notes.append(partial(self._note_load, script))
+        self._unloaded.clear()
+        self._load_failures.clear()
+        run_id = (self.run_id or "").encode()
+        verbs = 0
+        for call in batch:
+            if call.asking:
+                pieces.append(_ASKING)
+            if call.script is None:
+                pieces.append(pack(call.head))
+            else:
+                verbs += 1
+                pieces.append(pack((*call.head, run_id, call.request)))
+        self._counts.batches += 1
+        self._counts.verbs += verbs
+        self._counts.commands += len(batch) - verbs
+        return b"".join(pieces), notes
+
+    def _note_load(self, script: Script, reply: object) -> None:
+        if isinstance(reply, ServerError):
+            self._load_failures[script.verb] = reply.text
+        else:
+            self._counts.scripts_loaded += 1
+
+    def _refuse(self, call: _Call, error: ServerError) -> None:
+        name = call.script.verb if call.script is not None else call.head[0].decode()
+        if error.code == "NOSCRIPT" and call.script is not None:
+            # It has not run, so running it now is not a repetition.
+            load_failure = self._load_failures.get(name)
+            if load_failure is not None:
+                call.fail(StoreDefect(name, load_failure))
+            elif call.loads == LOADS_MAX:
+                call.fail(Unavailable(f"{self.server} loses the scripts as fast as they are loaded"))
+            elif not call.future.done():
+                call.loads += 1
+                self._unloaded[name] = call.script
+                self._waiting.appendleft(call)
+        elif (redirected := parse_redirect(error.text, self.server)) is not None:
+            call.fail(redirected)
+        elif error.code in NOT_RUN:
+            if error.code in ASTRAY:
+                self._on_astray(self.server)
+            if error.code == "READONLY":
+                self._drop_reason = error.text
+            call.fail(Unavailable(error.text))
+        else:
+            call.fail(StoreDefect(name, error.text))

@@ -1,0 +1,198 @@
+"""The router's one way to its store: run a verb of a tenant, wherever that tenant lives."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from router.store.address import parse_address
+from router.store.errors import NotSent, Unavailable, Unsupported
+from router.store.link import Counts, Limits, Link, Redirected
+from router.store.scripts import FOLDER, Scripts
+from router.store.topology import open_topology
+from router.store.wire import Cut, Server, parse_info
+
+# How often one command follows a tenant that moves.
+REDIRECTS_MAX = 5
+# Sharded publish and subscribe came with this version; every Valkey has it.
+REDIS_VERSION_MIN = (7, 0)
+
+_Reply = TypeVar("_Reply")
+
+
+class Store:
+    """
+    Run verbs; a link to each server is made when it is first needed.
+
+    Create it inside a running loop.
+
+    Args:
+        url: Where the store is (``address.parse_address``).
+        scripts: The folder of the verbs.
+        limits: Bounds of time and number.
+
+    Raises:
+        ValueError: The URL is malformed; the message names what, and shows no password.
+    """
+
+    def __init__(self, url: str, *, scripts: Path = FOLDER, limits: Limits | None = None) -> None:
+        self.limits = limits if limits is not None else Limits()
+        self.counts = Counts()
+        self.topology = open_topology(parse_address(url), self.limits.timeout_ms / 1000)
+        self._scripts = Scripts(scripts)
+        self._links: dict[Server, Link] = {}
+        self._generation = self.topology.generation
+        self._timeout_s = self.limits.timeout_ms / 1000
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """
+        Reach every server once.
+
+        Raises:
+            Unavailable: One cannot be reached; the store may be used all the same, and connects when it can.
+            Unsupported: One is too old.
+        """
+        await self.topology.look()
+        servers = self.topology.servers
+        if not servers:
+            await self.topology.locate("")
+        await asyncio.gather(*(self._check_version(server) for server in servers))
+
+    async def run(self, tenant: str, verb: str, request: bytes) -> bytes:
+        """
+        Run a verb on a tenant's data.
+
+        Args:
+            tenant: The tenant's id.
+            verb: Name of the script.
+            request: Its second argument, after the run id of the server.
+
+        Returns:
+            What the script returned.
+
+        Raises:
+            Unavailable: It may or may not have been applied. Comes at the latest after the time-out.
+            StoreDefect: The script failed.
+        """
+        keys = self.topology.keys(tenant)
+        return await self._at_home(
+            tenant,
+            lambda link, deadline, asking: link.run(verb, keys, request, deadline=deadline, asking=asking),
+        )
+
+    async def publish(self, tenant: str, channel: bytes, payload: bytes) -> None:
+        """
+        Publish on a sharded channel of a tenant.
+
+        Args:
+            tenant: Whose server publishes.
+            channel: Starts with the tenant's prefix.
+            payload: What subscribers get.
+
+        Raises:
+            Unavailable: It may or may not have been published.
+        """
+        await self._at_home(
+            tenant,
+            lambda link, deadline, asking: link.command(
+                b"SPUBLISH", channel, payload, deadline=deadline, asking=asking
+            ),
+        )
+
+    async def ping(self) -> None:
+        """
+        Reach every known server once.
+
+        Raises:
+            Unavailable: One does not answer.
+        """
+        await asyncio.gather(*(self._link(server).command(b"PING") for server in self.topology.servers))
+
+    def run_id(self, tenant: str) -> str | None:
+        """Return the run id of the server on which a tenant lives, or None before the first contact."""
+        server = self.topology.known(tenant)
+        link = self._links.get(server) if server is not None else None
+        return link.run_id if link is not None else None
+
+    async def close(self) -> None:
+        """Drop all connections; what waits for an answer fails with Unavailable."""
+        await self.topology.close()
+        links = list(self._links.values())
+        await asyncio.gather(*(link.close() for link in links), *self._retiring, return_exceptions=True)
+
+    async def _at_home(self, tenant: str, submit: Callable[[Link, float, bool], Awaitable[_Reply]]) -> _Reply:
+        """
+        Submit a command where the tenant lives; follow the tenant as long as the command certainly has not
+        run.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        server = self.topology.known(tenant)
+        asking = False
+        redirects = 0
+        while True:
+            try:
+                if server is None:
+                    server = await self._locate(tenant, deadline)
+                return await submit(self._link(server), deadline, asking)
+            except NotSent:
+                if loop.time() >= deadline:
+                    raise
+                server, asking = self.topology.known(tenant), False
+            except Redirected as redirected:
+                redirects += 1
+                self.counts.redirects += 1
+                if redirects > REDIRECTS_MAX:
+                    raise Unavailable(f"redirected {redirects} times, at last: {redirected}") from None
+                if not redirected.asking:
+                    self.topology.moved(redirected.slot, redirected.server)
+                server, asking = redirected.server, redirected.asking
+
+    async def _locate(self, tenant: str, deadline: float) -> Server:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self.topology.locate(tenant)
+        except TimeoutError:
+            raise Unavailable("the servers could not be looked up in time") from None
+
+    def _link(self, server: Server) -> Link:
+        if self._generation != self.topology.generation:
+            self._generation = self.topology.generation
+            self._retire_unused()
+        link = self._links.get(server)
+        if link is None:
+            link = Link(
+                server,
+                self.topology.access,
+                self._scripts,
+                self.limits,
+                self.counts,
+                movable=self.topology.moves,
+                on_astray=self.topology.suspect,
+            )
+            self._links[server] = link
+        return link
+
+    def _retire_unused(self) -> None:
+        """
+        Close links to servers that hold data no more; one that still waits for answers stays until the next
+        time.
+        """
+        servers = self.topology.servers
+        for server, link in list(self._links.items()):
+            if server not in servers and link.idle:
+                del self._links[server]
+                task = asyncio.create_task(link.close())
+                self._retiring.add(task)
+                task.add_done_callback(self._retiring.discard)
+
+    async def _check_version(self, server: Server) -> None:
+        try:
+            fields = parse_info(await self._link(server).command(b"INFO", b"server"))
+        except Cut as error:
+            raise Unavailable(str(error)) from error
+        version = fields.get("redis_version", "0")
+        if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < REDIS_VERSION_MIN:
+            wanted = ".".join(map(str, REDIS_VERSION_MIN))
+            raise Unsupported(f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed")

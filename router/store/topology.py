@@ -1,0 +1,313 @@
+"""
+Where a tenant lives: on the one server, on the primary that the sentinels name, or on a shard of a cluster.
+"""
+
+import asyncio
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from router.store.address import Address, Kind
+from router.store.errors import Unavailable
+from router.store.wire import Access, Cut, Server, ServerError, query, slot_of
+
+SLOTS = 16384
+# Looking again more often than this, in seconds, would hammer the servers that are left.
+LOOK_INTERVAL_S = 0.1
+# How many nodes of a cluster are asked at once where its slots are.
+ASKED_AT_ONCE = 5
+
+
+def prefix(tenant: str) -> str:
+    """Return what all keys and channels of a tenant start with; the braces keep them in one slot."""
+    return f"relevo:{{{tenant}}}:"
+
+
+def feed_channel(tenant: str) -> bytes:
+    """Return the channel on which a tenant's events are published."""
+    return f"{prefix(tenant)}feed".encode()
+
+
+class Topology(ABC):
+    """
+    Answer where a tenant lives, from memory as long as nothing speaks against it.
+
+    Attributes:
+        access: How to be let in by the servers that hold the data.
+        moves: Whether a tenant may be found on another server when its own is gone.
+        generation: Grows each time that the servers were looked up.
+    """
+
+    moves = True
+
+    def __init__(self, access: Access, timeout_s: float) -> None:
+        self.access = access
+        self.generation = 0
+        self._timeout_s = timeout_s
+        self._suspicions = 1
+        self._suspicions_settled = 0
+        self._looked_at = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+        self._failure = "nothing is known yet"
+
+    @property
+    @abstractmethod
+    def servers(self) -> frozenset[Server]:
+        """The servers that hold data, as far as is known."""
+
+    @abstractmethod
+    def _find(self, tenant: str) -> Server | None:
+        """Return what is known of a tenant's place."""
+
+    @abstractmethod
+    async def _look(self) -> None:
+        """Look the servers up; raises Cut if nobody knew."""
+
+    def known(self, tenant: str) -> Server | None:
+        """Return where a tenant lives, or None if that must be looked up first (``locate``)."""
+        stale = self._suspicions != self._suspicions_settled
+        if stale and time.monotonic() - self._looked_at >= LOOK_INTERVAL_S:
+            return None
+        return self._find(tenant)
+
+    async def locate(self, tenant: str) -> Server:
+        """Return where a tenant lives; raises Unavailable if nobody can tell."""
+        server = self.known(tenant)
+        if server is None:
+            await self.look()
+            server = self._find(tenant)
+        if server is None:
+            raise Unavailable(f"no server is known: {self._failure}")
+        return server
+
+    async def look(self) -> None:
+        """
+        Look the servers up, once for all who ask at the same time; what was known stays if nobody answers.
+        """
+        if self._looking is None:
+            if time.monotonic() - self._looked_at < LOOK_INTERVAL_S:
+                return
+            self._looking = asyncio.create_task(self._look_once(), name="store-topology")
+        # Shielded: others wait for the same answer.
+        await asyncio.shield(self._looking)
+
+    async def close(self) -> None:
+        """Give up a look-up that is under way."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    def suspect(self, server: Server) -> None:
+        """Take note that a server failed or refused, so that the next question looks again."""
+        self._suspicions += 1
+
+    def moved(self, slot: int, server: Server) -> None:
+        """Take note of where a server said that a slot is now."""
+        self._suspicions += 1
+
+    def keys(self, tenant: str) -> tuple[bytes, ...]:
+        """Return the keys that a script declares: the first one is the tenant's prefix."""
+        return (prefix(tenant).encode(),)
+
+    async def _look_once(self) -> None:
+        # A suspicion that arises while the look-up is under way is newer than its answer.
+        suspicions = self._suspicions
+        try:
+            await self._look()
+            self._suspicions_settled = suspicions
+            self.generation += 1
+        except Cut as error:
+            self._failure = str(error)
+        finally:
+            self._looked_at = time.monotonic()
+            self._looking = None
+
+
+class Single(Topology):
+    """One server, always the same."""
+
+    moves = False
+
+    def __init__(self, server: Server, access: Access, timeout_s: float) -> None:
+        super().__init__(access, timeout_s)
+        self._server = server
+
+    @property
+    def servers(self) -> frozenset[Server]:
+        return frozenset({self._server})
+
+    def known(self, tenant: str) -> Server | None:
+        return self._server
+
+    def _find(self, tenant: str) -> Server | None:
+        return self._server
+
+    async def _look(self) -> None:
+        """Nothing to look up."""
+
+
+class Sentinel(Topology):
+    """
+    The primary that the sentinels name.
+
+    All sentinels are asked at once and the answer of the highest configuration epoch counts, as soon as more
+    than half have answered: a sentinel that was cut off together with the old primary still names that one,
+    with an older epoch.
+    """
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        super().__init__(address.access, timeout_s)
+        self._sentinels = address.servers
+        self._sentinel_access = address.sentinel_access
+        self._name = address.primary_name
+        self._primary: Server | None = None
+
+    @property
+    def servers(self) -> frozenset[Server]:
+        return frozenset() if self._primary is None else frozenset({self._primary})
+
+    def _find(self, tenant: str) -> Server | None:
+        return self._primary
+
+    async def _look(self) -> None:
+        asked = [asyncio.create_task(self._ask(sentinel)) for sentinel in self._sentinels]
+        answers: list[tuple[int, Server]] = []
+        failures: list[str] = []
+        answered = 0
+        try:
+            for question in asyncio.as_completed(asked):
+                try:
+                    answers.append(await question)
+                    answered += 1
+                except Cut as error:
+                    failures.append(str(error))
+                if answered * 2 > len(self._sentinels):
+                    break
+        finally:
+            await _stop(asked)
+        if not answers:
+            raise Cut(f"no sentinel names a primary ({'; '.join(failures)})")
+        self._primary = max(answers, key=lambda answer: answer[0])[1]
+
+    async def _ask(self, sentinel: Server) -> tuple[int, Server]:
+        command = (b"SENTINEL", b"MASTER", self._name.encode())
+        reply = await query(sentinel, self._sentinel_access, *command, timeout_s=self._timeout_s)
+        if isinstance(reply, ServerError):
+            raise Cut(f"sentinel {sentinel}: {reply.text}")
+        words = [word.decode() for word in _list(reply) if isinstance(word, bytes)]
+        state = dict(zip(words[::2], words[1::2], strict=False))
+        try:
+            return int(state["config-epoch"]), Server(state["ip"], int(state["port"]))
+        except (KeyError, ValueError):
+            raise Cut(f"sentinel {sentinel} gave no address") from None
+
+
+class Cluster(Topology):
+    """A cluster: each tenant on the primary that serves the slot of its hash tag."""
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        super().__init__(address.access, timeout_s)
+        self._seeds = address.servers
+        self._slots: list[Server | None] = [None] * SLOTS
+        self._servers: frozenset[Server] = frozenset()
+        # Who was named last as the new home of a slot knows more than nodes that have not heard of the
+        # change.
+        self._advisor: Server | None = None
+
+    @property
+    def servers(self) -> frozenset[Server]:
+        return self._servers
+
+    def _find(self, tenant: str) -> Server | None:
+        return self._slots[slot_of(prefix(tenant).encode())]
+
+    def keys(self, tenant: str) -> tuple[bytes, ...]:
+        # While a slot is moved key by key, a script that declares one absent key would be sent on to the new
+        # server and run there on the part of the tenant that has arrived. With a second absent key declared
+        # the server answers TRYAGAIN instead, until the whole slot is there.
+        name = prefix(tenant).encode()
+        return (name, name + b"whole")
+
+    def suspect(self, server: Server) -> None:
+        super().suspect(server)
+        if server == self._advisor:
+            self._advisor = None
+
+    def moved(self, slot: int, server: Server) -> None:
+        super().moved(slot, server)
+        self._slots[slot] = server
+        self._servers |= {server}
+        self._advisor = server
+
+    async def _look(self) -> None:
+        if self._advisor is not None:
+            try:
+                self._learn(await self._ask(self._advisor))
+                return
+            except Cut:
+                self._advisor = None
+        others = list(self._servers.difference(self._seeds))
+        random.shuffle(others)
+        candidates = [*self._seeds[:ASKED_AT_ONCE], *others[:ASKED_AT_ONCE]]
+        asked = [asyncio.create_task(self._ask(server)) for server in candidates]
+        failures: list[str] = []
+        try:
+            for question in asyncio.as_completed(asked):
+                try:
+                    self._learn(await question)
+                    return
+                except Cut as error:
+                    failures.append(str(error))
+        finally:
+            await _stop(asked)
+        raise Cut(f"no node of the cluster tells its slots ({'; '.join(failures)})")
+
+    async def _ask(self, server: Server) -> list[Server | None]:
+        reply = await query(server, self.access, b"CLUSTER", b"SLOTS", timeout_s=self._timeout_s)
+        if isinstance(reply, ServerError):
+            raise Cut(f"{server}: {reply.text}")
+        slots: list[Server | None] = [None] * SLOTS
+        for entry in _list(reply):
+            match entry:
+                case [int(first), int(last), [None | bytes() as host, int(port), *_], *_]:
+                    # A node that does not know its own name means the one under which it was asked.
+                    home = Server(host.decode() if host and host != b"?" else server.host, port)
+                    slots[first : last + 1] = [home] * (last + 1 - first)
+                case _:
+                    raise Cut(f"{server} gave slots in an unknown form")
+        if not any(slots):
+            raise Cut(f"{server} knows of no slots")
+        return slots
+
+    def _learn(self, slots: list[Server | None]) -> None:
+        self._slots = slots
+        self._servers = frozenset(server for server in slots if server is not None)
+
+
+def open_topology(address: Address, timeout_s: float) -> Topology:
+    """
+    Return the topology behind an address.
+
+    Args:
+        address: As ``parse_address`` gives it.
+        timeout_s: How long a server may take to say where things are, in seconds.
+    """
+    match address.kind:
+        case Kind.SINGLE:
+            return Single(address.servers[0], address.access, timeout_s)
+        case Kind.SENTINEL:
+            return Sentinel(address, timeout_s)
+        case Kind.CLUSTER:
+            return Cluster(address, timeout_s)
+
+
+def _list(reply: object) -> list[object]:
+    return reply if isinstance(reply, list) else []
+
+
+async def _stop(tasks: Iterable[asyncio.Task[object]] | Iterable[asyncio.Task[tuple[int, Server]]]) -> None:
+    gathered = list(tasks)
+    for task in gathered:
+        task.cancel()
+    await asyncio.gather(*gathered, return_exceptions=True)

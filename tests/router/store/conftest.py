@@ -1,0 +1,93 @@
+"""Stores of one server, and small verbs to run on them."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from router.store import Limits, Store
+from tests.router.store.proxy import Proxy
+from tests.servers import ClusterServers, StoreServer, free_port, running
+
+VERBS = {
+    "incr": "return tostring(redis.call('INCR', KEYS[1] .. 'n'))",
+    "append": "redis.call('RPUSH', KEYS[1] .. 'log', ARGV[2]); return ARGV[2]",
+    "run_id": "return ARGV[1]",
+    "shared": "return greeting .. ARGV[2]",
+    "publish": "redis.call('SPUBLISH', KEYS[1] .. 'feed', ARGV[2]); return 'published'",
+    "broken": "return undefined_function()",
+    "number": "return 7",
+    "forever": "while true do end",
+    "malformed": "this is not Lua",
+}
+
+
+@pytest.fixture
+def verbs(tmp_path: Path) -> Path:
+    """A folder of small verbs."""
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    (folder / "library.lua").write_text("local greeting = 'hello '")
+    for verb, source in VERBS.items():
+        (folder / f"{verb}.lua").write_text(source)
+    return folder
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Time-outs that a test can wait for."""
+    return Limits(timeout_ms=150, backoff_ms=5, backoff_max_ms=20)
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[StoreServer]:
+    """One Valkey on a unix socket, whose data outlives a crash."""
+    home = tmp_path / "valkey"
+    home.mkdir()
+    arguments = ["--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "yes"]
+    with running(StoreServer(home, arguments=arguments)) as server:
+        yield server
+
+
+@pytest.fixture
+async def store(valkey: StoreServer, verbs: Path, limits: Limits) -> AsyncIterator[Store]:
+    """A store on that Valkey."""
+    opened = Store(valkey.url, scripts=verbs, limits=limits)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def tcp_valkey(tmp_path: Path) -> Iterator[StoreServer]:
+    """One Valkey on a loopback port."""
+    home = tmp_path / "tcp"
+    home.mkdir()
+    with running(StoreServer(home, port=free_port())) as server:
+        yield server
+
+
+@pytest.fixture
+async def proxy(tcp_valkey: StoreServer) -> AsyncIterator[Proxy]:
+    """A proxy before that Valkey, which can cut and stall."""
+    opened = Proxy(tcp_valkey.port)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def proxied(proxy: Proxy, verbs: Path, limits: Limits) -> AsyncIterator[Store]:
+    """A store that reaches its Valkey through the proxy."""
+    opened = Store(proxy.url, scripts=verbs, limits=limits)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
+    """Three shards, shared by the tests that need them; each takes tenants and slots of its own."""
+    servers = ClusterServers(tmp_path_factory.mktemp("cluster")).start()
+    yield servers
+    servers.stop()

@@ -1,0 +1,279 @@
+import asyncio
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+
+from router.store import Limits, Store, StoreDefect, Unavailable
+from router.store import link as link_module
+from tests.router.store.proxy import Proxy
+from tests.servers import StoreServer, free_port
+
+
+async def run_all(store: Store, verb: str, requests: list[bytes]) -> list[bytes | BaseException]:
+    """Run one verb once for each request, all at the same time."""
+    return await asyncio.gather(*(store.run("acme", verb, one) for one in requests), return_exceptions=True)
+
+
+async def run_until_available(store: Store, verb: str, limit_s: float = 5.0) -> bytes:
+    """Run a verb again for as long as the store is unavailable."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            try:
+                return await store.run("acme", verb, b"")
+            except Unavailable:
+                # Its time-out, or the link's backoff, has passed already.
+                await asyncio.sleep(0)
+
+
+async def seconds_until_unavailable(running: Awaitable[bytes]) -> float:
+    """Return how long it took to hear that the store is unavailable."""
+    start = time.monotonic()
+    with pytest.raises(Unavailable):
+        await running
+    return time.monotonic() - start
+
+
+def calls_of(server: StoreServer, command: str) -> int:
+    """Return how often the server has run a command."""
+    return int(server.call("INFO", "commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+async def test_a_verb_gets_its_keys_the_run_id_and_the_request(store: Store, valkey: StoreServer) -> None:
+    assert await store.run("acme", "append", b"\x00\xff") == b"\x00\xff"
+    assert valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"\x00\xff"]
+    assert (await store.run("acme", "run_id", b"")).decode() == valkey.call("INFO")["master_replid"]
+    assert store.run_id("acme") == valkey.call("INFO")["master_replid"]
+
+
+async def test_a_verb_sees_the_library(store: Store) -> None:
+    assert await store.run("acme", "shared", b"world") == b"hello world"
+
+
+async def test_commands_of_one_turn_travel_as_one_batch(store: Store, valkey: StoreServer) -> None:
+    await store.run("acme", "incr", b"")
+    batches, calls = store.counts.batches, calls_of(valkey, "evalsha")
+    answers = await run_all(store, "incr", [b""] * 400)
+    assert sorted(int(answer) for answer in answers if isinstance(answer, bytes)) == list(range(2, 402))
+    assert store.counts.batches - batches == 1
+    assert calls_of(valkey, "evalsha") - calls == 400
+
+
+async def test_a_batch_is_bounded_in_number_and_in_bytes(valkey: StoreServer, verbs: Path) -> None:
+    store = Store(valkey.url, scripts=verbs, limits=Limits(batch_max=10, batch_bytes_max=1000))
+    await store.run("acme", "append", b"")
+    before = store.counts.batches
+    await run_all(store, "append", [b"."] * 100)
+    assert store.counts.batches - before == 10
+    before = store.counts.batches
+    await run_all(store, "append", [b"." * 500] * 8)
+    assert store.counts.batches - before == 4
+    await store.close()
+
+
+async def test_a_cut_in_a_batch_delivers_what_was_answered_and_doubts_the_rest(
+    proxied: Store, proxy: Proxy, tcp_valkey: StoreServer
+) -> None:
+    await proxied.run("acme", "append", b"000")
+    requests = [b"%03d" % number for number in range(1, 21)]
+    proxy.reply_bytes_left = 5 * len(b"$3\r\n001\r\n") + 4
+    answers = await run_all(proxied, "append", requests)
+    assert answers[:5] == requests[:5]
+    assert all(isinstance(answer, Unavailable) for answer in answers[5:])
+    await run_until_available(proxied, "incr")
+    assert tcp_valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"000", *requests]
+
+
+async def test_a_connection_that_was_cut_while_idle_is_replaced_unnoticed(
+    proxied: Store, proxy: Proxy
+) -> None:
+    assert await proxied.run("acme", "incr", b"") == b"1"
+    proxy.cut()
+    # One look at the sockets, in which the cut is heard of.
+    await asyncio.sleep(0.01)
+    assert await proxied.run("acme", "incr", b"") == b"2"
+    assert proxied.counts.connects == 2
+
+
+async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
+    proxied: Store, proxy: Proxy, limits: Limits
+) -> None:
+    await proxied.run("acme", "incr", b"")
+    proxy.stalled.add(b"relevo-verbs")
+    waits = await asyncio.gather(
+        *(seconds_until_unavailable(proxied.run("acme", "incr", b"")) for _ in range(20))
+    )
+    assert max(waits) < limits.timeout_ms / 1000 * 1.5
+    assert proxied.counts.time_outs == 20
+
+
+@pytest.mark.slow
+async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
+    proxied: Store, proxy: Proxy, limits: Limits
+) -> None:
+    await proxied.run("acme", "incr", b"")
+    proxy.stalled.add(b"relevo-verbs")
+    first = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
+    # The first batch is under way, the second command waits behind it.
+    await asyncio.sleep(limits.timeout_ms / 2000)
+    assert await seconds_until_unavailable(proxied.run("acme", "incr", b"")) < limits.timeout_ms / 1000 * 1.5
+    await first
+
+
+async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
+    store = Store(tcp_valkey.url, scripts=verbs, limits=Limits(queue_max=5))
+    answers = await run_all(store, "incr", [b""] * 8)
+    assert [type(answer) for answer in answers] == [bytes] * 5 + [Unavailable] * 3
+    assert store.counts.refused == 3
+    await store.close()
+
+
+async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
+    store: Store, valkey: StoreServer
+) -> None:
+    await store.run("acme", "append", b"first")
+    left = asyncio.create_task(store.run("acme", "append", b"left"))
+    stayed = asyncio.create_task(store.run("acme", "append", b"stayed"))
+    asyncio.get_running_loop().call_soon(left.cancel)
+    await asyncio.gather(left, stayed, return_exceptions=True)
+    assert left.cancelled()
+    assert valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"first", b"stayed"]
+
+
+@pytest.mark.slow
+async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_back(
+    store: Store, valkey: StoreServer, limits: Limits
+) -> None:
+    assert await store.run("acme", "incr", b"") == b"1"
+    before = await store.run("acme", "run_id", b"")
+    valkey.kill()
+    for _ in range(3):
+        waited = await seconds_until_unavailable(store.run("acme", "incr", b""))
+        assert waited < limits.timeout_ms / 1000 * 1.5
+    valkey.start()
+    assert await run_until_available(store, "incr") == b"2"
+    after = await store.run("acme", "run_id", b"")
+    assert after != before
+    assert after.decode() == valkey.call("INFO")["master_replid"]
+
+
+@pytest.mark.slow
+async def test_a_store_that_was_never_there_is_unavailable_in_time(verbs: Path, limits: Limits) -> None:
+    store = Store(f"redis://127.0.0.1:{free_port()}", scripts=verbs, limits=limits)
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
+        await store.open()
+    assert await seconds_until_unavailable(store.run("acme", "incr", b"")) < limits.timeout_ms / 1000 * 1.5
+    await store.close()
+
+
+async def test_a_script_flush_is_invisible(store: Store, valkey: StoreServer) -> None:
+    await store.run("acme", "incr", b"")
+    valkey.call("SCRIPT", "FLUSH")
+    loaded = store.counts.scripts_loaded
+    answers = await run_all(store, "incr", [b""] * 50)
+    assert sorted(int(answer) for answer in answers if isinstance(answer, bytes)) == list(range(2, 52))
+    assert store.counts.scripts_loaded - loaded == 1
+
+
+async def test_the_run_id_is_read_again_on_a_living_connection(
+    store: Store, valkey: StoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await store.run("acme", "run_id", b"")
+    valkey.call("DEBUG", "CHANGE-REPL-ID")
+    monkeypatch.setattr(link_module, "REPLICATION_INTERVAL_S", 0.0)
+    assert await store.run("acme", "run_id", b"") == before
+    assert (await store.run("acme", "run_id", b"")).decode() == valkey.call("INFO")["master_replid"] != before
+    assert store.counts.connects == 1
+
+
+async def test_a_primary_that_became_a_replica_is_unavailable_and_looked_up_again(
+    store: Store, valkey: StoreServer
+) -> None:
+    await store.run("acme", "incr", b"")
+    valkey.call("REPLICAOF", "127.0.0.1", free_port())
+    with pytest.raises(Unavailable, match="READONLY"):
+        await store.run("acme", "incr", b"")
+    with pytest.raises(Unavailable, match="is a replica"):
+        await store.run("acme", "incr", b"")
+    valkey.call("REPLICAOF", "NO", "ONE")
+    assert await run_until_available(store, "incr") == b"2"
+
+
+async def test_a_store_without_memory_is_unavailable_and_recovers(store: Store, valkey: StoreServer) -> None:
+    valkey.call("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(Unavailable, match="OOM"):
+        await store.run("acme", "incr", b"")
+    valkey.call("CONFIG", "SET", "maxmemory", "0")
+    assert await store.run("acme", "incr", b"") == b"1"
+
+
+@pytest.mark.slow
+async def test_a_store_that_is_busy_with_a_script_is_unavailable(
+    store: Store, valkey: StoreServer, verbs: Path, limits: Limits
+) -> None:
+    valkey.call("CONFIG", "SET", "busy-reply-threshold", "1")
+    other = Store(valkey.url, scripts=verbs, limits=limits)
+    await other.run("acme", "incr", b"")
+    looping = asyncio.create_task(seconds_until_unavailable(store.run("acme", "forever", b"")))
+    await looping
+    with pytest.raises(Unavailable, match="BUSY"):
+        await other.run("acme", "incr", b"")
+    valkey.call("SCRIPT", "KILL")
+    assert await run_until_available(store, "incr") == b"2"
+    await other.close()
+
+
+async def test_a_failing_script_is_a_defect_that_names_its_verb(store: Store) -> None:
+    with pytest.raises(StoreDefect, match="undefined_function") as caught:
+        await store.run("acme", "broken", b"")
+    assert caught.value.verb == "broken"
+    assert await store.run("acme", "incr", b"") == b"1"
+
+
+async def test_a_script_that_returns_no_string_is_a_defect(store: Store) -> None:
+    with pytest.raises(StoreDefect, match="not a string"):
+        await store.run("acme", "number", b"")
+
+
+async def test_a_script_that_does_not_compile_is_a_defect_for_each_of_its_callers(store: Store) -> None:
+    answers = await run_all(store, "malformed", [b"", b"", b""])
+    assert [type(answer) for answer in answers] == [StoreDefect] * 3
+    assert await store.run("acme", "incr", b"") == b"1"
+
+
+async def test_a_wrong_password_is_unavailable_and_not_shown(
+    tcp_valkey: StoreServer, verbs: Path, limits: Limits
+) -> None:
+    tcp_valkey.call("CONFIG", "SET", "requirepass", "right")
+    wrong = tcp_valkey.url.replace("//", "//:hush-hush@")
+    store = Store(wrong, scripts=verbs, limits=limits)
+    with pytest.raises(Unavailable, match=r"invalid|WRONGPASS") as caught:
+        await store.run("acme", "incr", b"")
+    assert "hush" not in str(caught.value)
+    await store.close()
+    store = Store(tcp_valkey.url.replace("//", "//:right@"), scripts=verbs, limits=limits)
+    assert await store.run("acme", "incr", b"") == b"1"
+    await store.close()
+
+
+async def test_closing_fails_what_waits(proxied: Store, proxy: Proxy) -> None:
+    await proxied.run("acme", "incr", b"")
+    proxy.stalled.add(b"relevo-verbs")
+    waiting = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
+    await asyncio.sleep(0)
+    await proxied.close()
+    await waiting
+    with pytest.raises(Unavailable, match="closed"):
+        await proxied.run("acme", "incr", b"")
+
+
+async def test_a_defect_in_a_batch_is_reported_and_the_link_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    with pytest.raises(Unavailable):
+        await store.run("acme", "incr", object())  # type: ignore[arg-type]
+    assert await store.run("acme", "incr", b"") == b"1"
+    assert len(reported) == 1
