@@ -1,0 +1,259 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from router.store import Limits, Store, Subscriptions
+from tests.router.store.proxy import Proxy
+from tests.router.store.test_topology import other_node, slot, tenant_on
+from tests.servers import ClusterServers, StoreServer
+
+
+class Follower:
+    """Subscriptions whose calls are kept in order."""
+
+    def __init__(self, store: Store) -> None:
+        self.calls: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self.subscriptions = Subscriptions(
+            store,
+            "node-1",
+            lambda tenant, payload: self.calls.put_nowait(("event", tenant, payload.decode())),
+            lambda tenant: self.calls.put_nowait(("subscribed", tenant)),
+            lambda tenant: self.calls.put_nowait(("lost", tenant)),
+            tick_s=0.02,
+        )
+
+    def healthy(self) -> bool:
+        return self.subscriptions.healthy
+
+    async def expect(self, *call: str) -> None:
+        """Wait for the next call of a handler, and compare it."""
+        async with asyncio.timeout(5):
+            assert await self.calls.get() == call
+
+    async def follow(self, *tenants: str) -> None:
+        """Add tenants, and wait until all are confirmed."""
+        for tenant in tenants:
+            self.subscriptions.add(tenant)
+        for _ in tenants:
+            async with asyncio.timeout(5):
+                assert (await self.calls.get())[0] == "subscribed"
+
+
+@asynccontextmanager
+async def following(store: Store) -> AsyncIterator[Follower]:
+    follower = Follower(store)
+    yield follower
+    await follower.subscriptions.close()
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+    """Let the loop go on until a condition holds that nobody announces."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in a server or inside a task
+            await asyncio.sleep(0.002)
+
+
+def feed_connections(server: StoreServer) -> int:
+    clients: bytes = server.call("CLIENT", "LIST")
+    return clients.count(b" name=relevo-feed ")
+
+
+async def seconds(waiting: Awaitable[None]) -> float:
+    start = time.monotonic()
+    await waiting
+    return time.monotonic() - start
+
+
+async def test_what_a_verb_publishes_arrives_in_order(store: Store) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme")
+        for number in range(20):
+            await store.run("acme", "publish", b"%d" % number)
+        for number in range(20):
+            await follower.expect("event", "acme", str(number))
+        assert follower.healthy()
+
+
+async def test_each_tenant_hears_its_own_feed_over_one_connection(store: Store, valkey: StoreServer) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme", "bolt", "core")
+        await store.run("bolt", "publish", b"for bolt")
+        await follower.expect("event", "bolt", "for bolt")
+        assert feed_connections(valkey) == 1
+        assert follower.subscriptions.confirmed == 3
+
+
+async def test_a_removed_tenant_is_not_heard_and_the_last_one_closes_the_connection(
+    store: Store, valkey: StoreServer
+) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme", "bolt")
+        follower.subscriptions.remove("acme")
+        await store.run("acme", "publish", b"nobody hears this")
+        await store.run("bolt", "publish", b"this is heard")
+        await follower.expect("event", "bolt", "this is heard")
+        follower.subscriptions.remove("bolt")
+        await until(lambda: not feed_connections(valkey))
+        assert follower.healthy()
+        await follower.follow("acme")
+        await store.run("acme", "publish", b"again")
+        await follower.expect("event", "acme", "again")
+
+
+async def test_a_tenant_that_is_removed_and_added_at_once_is_heard(store: Store) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme", "bolt")
+        follower.subscriptions.remove("acme")
+        follower.subscriptions.add("acme")
+        await follower.expect("subscribed", "acme")
+        await store.run("acme", "publish", b"once")
+        await follower.expect("event", "acme", "once")
+
+
+async def test_the_probe_goes_on_when_its_tenant_is_removed(store: Store, valkey: StoreServer) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme", "bolt")
+        follower.subscriptions.remove("acme")
+        await until(lambda: b"relevo:{bolt}:probe:node-1" in valkey.call("PUBSUB", "SHARDCHANNELS"))
+        assert b"relevo:{acme}:probe:node-1" not in valkey.call("PUBSUB", "SHARDCHANNELS")
+        published = store.counts.commands
+        # More probes than the silence that is tolerated.
+        await until(lambda: store.counts.commands > published + 8)
+        assert follower.healthy()
+        assert follower.calls.empty()
+
+
+async def test_a_killed_connection_is_replaced_and_announced(store: Store, valkey: StoreServer) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme")
+        valkey.call("CLIENT", "KILL", "TYPE", "pubsub")
+        await follower.expect("lost", "acme")
+        assert not follower.healthy()
+        await follower.expect("subscribed", "acme")
+        assert follower.healthy()
+        assert store.counts.subscriptions_lost == 1
+        await store.run("acme", "publish", b"after")
+        await follower.expect("event", "acme", "after")
+
+
+@pytest.mark.slow
+async def test_a_restarted_store_is_heard_again(store: Store, valkey: StoreServer) -> None:
+    async with following(store) as follower:
+        await follower.follow("acme")
+        valkey.kill()
+        await follower.expect("lost", "acme")
+        assert not follower.healthy()
+        valkey.start()
+        await follower.expect("subscribed", "acme")
+        assert follower.healthy()
+
+
+@pytest.mark.slow
+async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(proxied: Store, proxy: Proxy) -> None:
+    async with following(proxied) as follower:
+        await follower.follow("acme")
+        proxy.stalled.add(b"relevo-feed")
+        # Six ticks of 0.02 s; the same six of 0.5 s are 3 s in a router.
+        assert await seconds(follower.expect("lost", "acme")) < 6 * 0.02 * 5
+        assert not follower.healthy()
+        assert await proxied.run("acme", "incr", b"") == b"1"
+        assert not follower.healthy()
+        proxy.stalled.clear()
+        await follower.expect("subscribed", "acme")
+        assert follower.healthy()
+
+
+@pytest.mark.slow
+async def test_probes_that_cannot_be_published_count_as_silence(proxied: Store, proxy: Proxy) -> None:
+    async with following(proxied) as follower:
+        await follower.follow("acme")
+        proxy.stalled.add(b"relevo-verbs")
+        await follower.expect("lost", "acme")
+        proxy.stalled.clear()
+        await follower.expect("subscribed", "acme")
+
+
+async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
+    proxied: Store, proxy: Proxy
+) -> None:
+    async with following(proxied) as follower:
+        assert follower.healthy()
+        proxy.stalled.add(b"relevo-feed")
+        follower.subscriptions.add("acme")
+        assert follower.healthy()
+        await until(lambda: not follower.healthy())
+        follower.subscriptions.remove("acme")
+        assert follower.healthy()
+
+
+async def test_a_failing_handler_is_reported_and_the_feed_goes_on(store: Store) -> None:
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    async with following(store) as follower:
+        await follower.follow("acme")
+        follower.subscriptions.on_event = lambda tenant, payload: 1 / 0  # type: ignore[assignment]
+        await store.run("acme", "publish", b"too much")
+        await follower.expect("lost", "acme")
+        await follower.expect("subscribed", "acme")
+    assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
+
+
+@pytest.fixture
+async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[Store]:
+    store = Store(cluster.url, scripts=verbs, limits=Limits(timeout_ms=1000, backoff_ms=5))
+    yield store
+    await store.close()
+
+
+@pytest.mark.slow
+async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: Store) -> None:
+    tenants = [tenant_on(cluster, node, "heard") for node in cluster.nodes]
+    async with following(sharded) as follower:
+        await follower.follow(*tenants)
+        for tenant in tenants:
+            await sharded.run(tenant, "publish", b"hello")
+            await follower.expect("event", tenant, "hello")
+        assert [feed_connections(node) for node in cluster.nodes] == [1, 1, 1]
+        published = sharded.counts.commands
+        await until(lambda: sharded.counts.commands > published + 30)
+        assert follower.healthy()
+
+
+@pytest.mark.slow
+async def test_a_feed_is_followed_to_where_its_slot_moved(cluster: ClusterServers, sharded: Store) -> None:
+    home = cluster.nodes[2]
+    tenant, stays = tenant_on(cluster, home, "feed-moves"), tenant_on(cluster, home, "feed-stays")
+    target = other_node(cluster, home)
+    async with following(sharded) as follower:
+        await follower.follow(tenant, stays)
+        await sharded.run(tenant, "publish", b"before")
+        await follower.expect("event", tenant, "before")
+        cluster.move_slot(slot(tenant), target)
+        await follower.expect("lost", tenant)
+        await follower.expect("subscribed", tenant)
+        await sharded.run(tenant, "publish", b"after")
+        await follower.expect("event", tenant, "after")
+        await sharded.run(stays, "publish", b"still here")
+        await follower.expect("event", stays, "still here")
+        assert follower.healthy()
+        # A connection that another one has replaced would be told nothing of it, and be deaf soon.
+        published = sharded.counts.commands
+        await until(lambda: sharded.counts.commands > published + 16)
+        assert follower.healthy()
+        assert follower.calls.empty()
+
+
+@pytest.mark.slow
+async def test_a_feed_whose_slot_moved_unnoticed_is_found(cluster: ClusterServers, sharded: Store) -> None:
+    home = cluster.nodes[0]
+    tenant = tenant_on(cluster, home, "feed-late")
+    await sharded.run(tenant, "incr", b"")
+    cluster.move_slot(slot(tenant), other_node(cluster, home))
+    async with following(sharded) as follower:
+        await follower.follow(tenant)
+        await sharded.run(tenant, "publish", b"found")
+        await follower.expect("event", tenant, "found")
