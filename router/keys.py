@@ -1,0 +1,216 @@
+"""Verify and sign JSON Web Tokens (RFC 7519); each key only with the algorithms of its kind (RFC 8725)."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+HEADER_BYTES_MAX: Final = 8192
+RSA_BITS_MIN: Final = 2048
+JWKS_KEYS_MAX: Final = 64
+
+_Material = OctKey | RSAKey | ECKey | OKPKey
+_ASYMMETRIC: Final[dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
+    "RSA": RSAKey,
+    "EC": ECKey,
+    "OKP": OKPKey,
+}
+_PUBLIC_MEMBERS: Final = ("kty", "n", "e", "crv", "x", "y")
+
+
+class KeyFault(ValueError):
+    """A key cannot be used; the message says why and shows nothing of it."""
+
+
+class TokenFault(Exception):
+    """A token cannot be trusted; the message says why and shows nothing of any key."""
+
+
+class _Pinned(jws.JWSRegistry):
+    """Let through the algorithms of one kind of key, whatever the library would recommend."""
+
+    max_header_length = HEADER_BYTES_MAX
+
+    def get_alg(self, name: str) -> Any:
+        if name not in (self.allowed or ()):
+            raise TokenFault("the token's algorithm does not fit the key")
+        return self.algorithms[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """
+    A key, and what it may verify.
+
+    Attributes:
+        kid: Its id in a JWKS; None where it has none.
+        algorithms: The only algorithms it is used with.
+    """
+
+    kid: str | None
+    algorithms: frozenset[str]
+    _material: _Material
+    _registry: _Pinned
+
+
+def _pin(material: _Material, algorithms: frozenset[str], kid: str | None = None) -> Key:
+    return Key(kid, algorithms, material, _Pinned(algorithms=algorithms, strict_check_header=False))
+
+
+def secret_key(secret: str) -> Key:
+    """Return the HS256 key of a shared secret."""
+    # As a dict, because given as text the library also takes apart what looks like a PEM.
+    encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
+    return _pin(OctKey.import_key({"kty": "oct", "k": encoded}), frozenset({"HS256"}))
+
+
+def pem_key(pem: bytes) -> Key:
+    """
+    Return the key of a PEM text: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA.
+
+    Args:
+        pem: A public key or a certificate.
+
+    Raises:
+        KeyFault: It is not one of these.
+    """
+    if b"PRIVATE KEY" in pem:
+        raise KeyFault("it holds a private key; the router needs the public one only")
+    if b"-----BEGIN" not in pem:
+        raise KeyFault("it is not PEM text")
+    for kind in _ASYMMETRIC.values():
+        try:
+            material = kind.import_key(pem)
+        except (JoseError, ValueError, TypeError):
+            continue
+        return _pin(material, _algorithms(material))
+    raise KeyFault("it holds no RSA, P-256 or Ed25519 public key")
+
+
+def _algorithms(material: _Material) -> frozenset[str]:
+    if isinstance(material, RSAKey):
+        if material.public_key.key_size < RSA_BITS_MIN:
+            raise KeyFault(f"its RSA key is shorter than {RSA_BITS_MIN} bits")
+        return frozenset({"RS256"})
+    if isinstance(material, ECKey) and material.curve_name == "P-256":
+        return frozenset({"ES256"})
+    if isinstance(material, OKPKey) and material.curve_name == "Ed25519":
+        # RFC 9864 renames EdDSA with this curve; issuers use either name.
+        return frozenset({"EdDSA", "Ed25519"})
+    raise KeyFault("its curve is neither P-256 nor Ed25519")
+
+
+def jwks_keys(text: bytes) -> tuple[Key, ...]:
+    """
+    Return the keys of a JWKS (RFC 7517) that can verify tokens here; others in it are passed over.
+
+    A symmetric key is never taken: who may read the set could then sign.
+
+    Args:
+        text: The JSON of the set.
+
+    Raises:
+        KeyFault: It is not a JWKS, or holds no key of use.
+    """
+    try:
+        entries = json.loads(text)["keys"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise KeyFault("it is not a JWKS, as in {'keys': [...]}") from None
+    if not isinstance(entries, list) or len(entries) > JWKS_KEYS_MAX:
+        raise KeyFault(f"its keys are not a list of at most {JWKS_KEYS_MAX}")
+    keys = tuple(key for entry in entries if (key := _jwks_key(entry)) is not None)
+    if not keys:
+        raise KeyFault("it holds no RSA, P-256 or Ed25519 public key for signatures")
+    return keys
+
+
+def _jwks_key(entry: Any) -> Key | None:
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+        return None
+    kind = _ASYMMETRIC.get(str(entry.get("kty")))
+    kid = entry.get("kid")
+    if kind is None or not (kid is None or isinstance(kid, str)):
+        return None
+    try:
+        # Without what else the entry says, such as the private half, or key_ops.
+        material = kind.import_key({name: entry[name] for name in _PUBLIC_MEMBERS if name in entry})
+        # The library reads the numbers when it first needs them.
+        _ = material.public_key
+        algorithms = _algorithms(material)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+    if "alg" in entry:
+        algorithms &= {str(entry["alg"])}
+    return _pin(material, algorithms, kid) if algorithms else None
+
+
+def token_header(token: str) -> dict[str, Any]:
+    """
+    Return the header of a token, not yet to be trusted.
+
+    Args:
+        token: The compact form, three parts with dots between.
+
+    Raises:
+        TokenFault: It is not a token.
+    """
+    parts = token.split(".")
+    if len(parts) != 3 or not token.isascii() or len(parts[0]) > HEADER_BYTES_MAX:
+        raise TokenFault("the token is not a signed JWT")
+    try:
+        padded = parts[0] + "=" * (-len(parts[0]) % 4)
+        header = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, RecursionError):
+        raise TokenFault("the token is not a signed JWT") from None
+    if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
+        raise TokenFault("the token is not a signed JWT")
+    if "crit" in header:
+        # RFC 7515 4.1.11: what is critical and not understood is refused; here nothing is understood.
+        raise TokenFault("the token has a critical header, which is not supported")
+    return header
+
+
+def verified_claims(token: str, key: Key) -> dict[str, Any]:
+    """
+    Return the claims of a token that the key signed, not yet checked themselves.
+
+    Args:
+        token: The compact form, of which `token_header` has seen the header.
+        key: The key; it refuses every algorithm but its own.
+
+    Raises:
+        TokenFault: The signature is not this key's, or what is signed is not a JSON object.
+    """
+    try:
+        payload = jws.deserialize_compact(token, key._material, registry=key._registry).payload
+    except (JoseError, ValueError, TypeError):
+        raise TokenFault("the token's signature does not match") from None
+    try:
+        claims = json.loads(payload or b"", parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise TokenFault("the token's claims are not JSON") from None
+    if not isinstance(claims, dict):
+        raise TokenFault("the token's claims are not a JSON object")
+    return claims
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def signed_token(claims: Mapping[str, Any], key: Key) -> str:
+    """
+    Return a token over the claims, signed with a key of `secret_key`.
+
+    Args:
+        claims: What it says.
+        key: The secret's key.
+    """
+    payload = json.dumps(dict(claims), separators=(",", ":")).encode()
+    header = {"alg": "HS256", "typ": "JWT"}
+    return jws.serialize_compact(header, payload, key._material, registry=key._registry)

@@ -1,0 +1,246 @@
+"""Tokens: whose are believed, whose are refused, and with which words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwk
+
+from router.auth import Principal, Unauthorized, Verifier, sign
+from router.config import Settings, SettingsError
+from tests.router.tokens import (
+    ANA,
+    CLAIMS,
+    EC,
+    ED,
+    NOW_MS,
+    RSA,
+    SECRET,
+    Private,
+    asymmetric,
+    encode,
+    hs256,
+    refusal,
+    verifier,
+)
+
+SHORT_RSA_PEM = b"""\
+-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPMBXGWw4gX7all0OL2h1REutM
+TpoaUwXhaaCJIIaC6Wtti1yw6SOeR4CsZ4eCWbVHpdNFcKjvfMP768my/mhGfvBK
+g3qxm5KmBBrJOLgVik2Iknf2AJBT4RwIy5k4auEAAlAencRGNSSwg2m1RMfCdw3y
+I1m1g8Y+LdTG3DB7wQIDAQAB
+-----END PUBLIC KEY-----
+"""
+
+
+async def test_a_token_of_the_secret_says_who_calls() -> None:
+    assert await verifier().verify(hs256(CLAIMS)) == ANA
+
+
+async def test_optional_claims_describe_the_agent() -> None:
+    claims = CLAIMS | {"name": "Ana Núñez", "departments": ["sales", "billing"], "capacity": 0}
+    principal = await verifier().verify(hs256(claims))
+    assert (principal.name, principal.departments, principal.capacity) == (
+        "Ana Núñez",
+        ("sales", "billing"),
+        0,
+    )
+    nothing = CLAIMS | {"name": None, "departments": None, "capacity": None, "nbf": None}
+    assert await verifier().verify(hs256(nothing)) == ANA
+
+
+async def test_claims_nobody_asked_about_are_ignored() -> None:
+    claims = CLAIMS | {"iss": "someone", "aud": "something", "jti": "1", "email": "ana@acme.example"}
+    assert await verifier().verify(hs256(claims)) == ANA
+
+
+async def test_sign_makes_a_token_that_the_verifier_takes() -> None:
+    token = sign(
+        SECRET,
+        tenant="acme",
+        sub="bo",
+        role="admin",
+        ttl_s=90,
+        now_ms=NOW_MS,
+        name="Bo",
+        departments=["sales"],
+        capacity=3,
+    )
+    expected = Principal("acme", "bo", "admin", "Bo", ("sales",), 3, NOW_MS + 90_000)
+    assert await verifier().verify(token) == expected
+
+
+@pytest.mark.parametrize("wrong", [{"tenant": "a b"}, {"role": "boss"}, {"ttl_s": 0}, {"capacity": -1}])
+def test_sign_refuses_what_a_router_would_refuse(wrong: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"tenant": "acme", "sub": "bo", "role": "admin", "ttl_s": 90, "now_ms": NOW_MS}
+    with pytest.raises(Unauthorized):
+        sign(SECRET, **(given | wrong))
+
+
+@pytest.mark.parametrize("offset_ms", [0, 1, 3_600_000])
+async def test_a_token_at_or_after_its_end_is_refused_without_leeway(offset_ms: int) -> None:
+    exp = (NOW_MS - offset_ms) / 1000
+    assert await refusal(hs256(CLAIMS | {"exp": exp})) == "the token is expired"
+
+
+async def test_a_fraction_of_a_second_counts() -> None:
+    principal = await verifier().verify(hs256(CLAIMS | {"exp": NOW_MS / 1000 + 0.25}))
+    assert principal.expires_at == NOW_MS + 250
+
+
+async def test_a_token_before_its_nbf_is_refused_and_at_it_is_taken() -> None:
+    assert await refusal(hs256(CLAIMS | {"nbf": NOW_MS // 1000 + 1})) == "the token is not valid yet"
+    assert await verifier().verify(hs256(CLAIMS | {"nbf": NOW_MS // 1000})) == ANA
+
+
+@pytest.mark.parametrize("missing", ["sub", "tenant", "role", "exp"])
+async def test_a_token_without_a_required_claim_is_refused_by_its_name(missing: str) -> None:
+    claims = {name: value for name, value in CLAIMS.items() if name != missing}
+    assert missing in await refusal(hs256(claims))
+
+
+WRONG_KINDS: dict[str, list[Any]] = {
+    "exp": ["1", True, [], {}, -1, 10**30, 1e300],
+    "nbf": ["1", False, [1], 10**30],
+    "sub": ["", "a" * 65, "ana\n", "a b", "a/b", "a{b}", "añ", "a\0", 7, ["ana"]],
+    "tenant": ["", "acme\n", "{acme}", "a*", 1, True],
+    "role": ["", "Agent", "root", 1, ["agent"]],
+    "name": ["", "n" * 121, 5, ["Ana"]],
+    "departments": ["sales", {}, ["a", "a"], ["a b"], [1], [["a"]], ["a\n"], [f"d{n}" for n in range(65)]],
+    "capacity": [-1, True, 1.5, "3", 2**53],
+}
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"), [(claim, value) for claim, values in WRONG_KINDS.items() for value in values]
+)
+async def test_a_claim_of_the_wrong_kind_is_refused_by_its_name(claim: str, value: Any) -> None:
+    assert f"the token's {claim} must be" in await refusal(hs256(CLAIMS | {claim: value}))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+async def test_an_end_that_is_no_number_is_refused(number: str) -> None:
+    # json.dumps writes these, though JSON has none of them.
+    assert await refusal(hs256(CLAIMS | {"exp": float(number)})) == "the token's claims are not JSON"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "a",
+        "a.b",
+        "..",
+        "a.b.c.d",
+        "é.é.é",
+        "e30.e30.",
+        f"{encode(b'[1]')}.e30.e30",
+        encode(b'["alg"]') + ".e30.e30",
+        f"{encode(json.dumps({'alg': 5}).encode())}.e30.e30",
+        f"{encode(b'[' * 6000)}.e30.e30",
+        f"{encode(b'nonsense')}.e30.e30",
+        "x" * 16_000,
+    ],
+)
+async def test_what_is_not_a_token_is_refused(token: str) -> None:
+    assert await refusal(token) == "the token is not a signed JWT"
+
+
+async def test_no_token_and_an_endless_one_are_refused() -> None:
+    assert await refusal("") == "the token is missing"
+    assert await refusal("x" * 16_385) == "the token is longer than 16384 characters"
+
+
+@pytest.mark.parametrize("claims", [[], "text", 5, None, [CLAIMS]])
+async def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
+    assert await refusal(hs256(claims)) == "the token's claims are not a JSON object"
+
+
+async def test_another_secret_and_a_changed_claim_are_refused() -> None:
+    assert (
+        await refusal(hs256(CLAIMS, "another secret, as long as the real"))
+        == "the token's signature does not match"
+    )
+    head, _, signature = hs256(CLAIMS).split(".")
+    changed = encode(json.dumps(CLAIMS | {"role": "admin"}).encode())
+    assert await refusal(f"{head}.{changed}.{signature}") == "the token's signature does not match"
+    assert await refusal(f"{head}.{changed}.") == "the token's signature does not match"
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", "HS384", "HS512", "RS256", "hs256", "dir"])
+async def test_only_hs256_goes_with_a_secret(algorithm: str) -> None:
+    for signature in ("", encode(b"x" * 32)):
+        head = encode(json.dumps({"alg": algorithm}).encode())
+        token = f"{head}.{encode(json.dumps(CLAIMS).encode())}.{signature}"
+        assert await refusal(token) == "the token's algorithm does not fit the key"
+
+
+async def test_a_critical_header_is_refused() -> None:
+    header = {"alg": "HS256", "crit": ["b64"], "b64": False}
+    assert "critical header" in await refusal(hs256(CLAIMS, header=header))
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"), [(RSA, "RS256"), (EC, "ES256"), (ED, "EdDSA"), (ED, "Ed25519")]
+)
+async def test_a_public_key_file_verifies_its_own_algorithm(
+    tmp_path: Path, key: Private, algorithm: str
+) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(key.as_pem(private=False))
+    token = asymmetric(key, algorithm, kid="any")
+    assert await verifier(jwt_public_key_file=str(file)).verify(token) == ANA
+    other = type(key).generate_key({"RSA": 2048, "EC": "P-256", "OKP": "Ed25519"}[key.key_type])  # type: ignore[arg-type]
+    file.write_bytes(other.as_pem(private=False))
+    assert await refusal(token, jwt_public_key_file=str(file)) == "the token's signature does not match"
+
+
+@pytest.mark.parametrize("key", [RSA, EC, ED], ids=lambda key: key.key_type)
+async def test_an_hs256_token_signed_with_the_public_key_is_refused(tmp_path: Path, key: Private) -> None:
+    pem = key.as_pem(private=False)
+    file = tmp_path / "key.pem"
+    file.write_bytes(pem)
+    token = hs256(CLAIMS, pem.decode())
+    assert await refusal(token, jwt_public_key_file=str(file)) == "the token's algorithm does not fit the key"
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")
+@pytest.mark.parametrize(
+    ("pem", "why"),
+    [
+        (RSA.as_pem(private=True), "private key"),
+        (b"", "not PEM"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no RSA, P-256 or Ed25519"),
+        (SHORT_RSA_PEM, "shorter than 2048 bits"),
+        (jwk.ECKey.generate_key("P-384").as_pem(private=False), "neither P-256 nor Ed25519"),
+        (jwk.OKPKey.generate_key("Ed448").as_pem(private=False), "neither P-256 nor Ed25519"),
+    ],
+)
+def test_a_key_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, pem: bytes, why: str) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(pem)
+    with pytest.raises(SettingsError, match="RELEVO_JWT_PUBLIC_KEY_FILE") as caught:
+        verifier(jwt_public_key_file=str(file))
+    assert why in str(caught.value)
+
+
+def test_a_missing_file_and_no_key_at_all_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="RELEVO_JWT_PUBLIC_KEY_FILE cannot be read"):
+        verifier(jwt_public_key_file=str(tmp_path / "none.pem"))
+    with pytest.raises(SettingsError, match="RELEVO_JWKS names no file"):
+        verifier(jwks=str(tmp_path / "none.json"))
+    with pytest.raises(SettingsError, match=r"http\(s\) URL"):
+        verifier(jwks="ftp://host/keys")
+    with pytest.raises(SettingsError, match="RELEVO_JWT_SECRET"):
+        Verifier(Settings())
+
+
+async def test_issuer_and_audience_are_checked_where_they_are_set() -> None:
+    expected = {"jwt_secret": SECRET, "jwt_issuer": "https://id.example", "jwt_audience": "relevo"}
+    claims = CLAIMS | {"iss": "https://id.example"}
+    assert await verifier(**expected).verify(hs256(claims | {"aud": "relevo"})) == ANA
+    assert await verifier(**expected).verify(hs256(claims | {"aud": ["crm", "relevo"]})) == ANA
+    for aud in ("crm", ["crm"], None, 5, "relevo2"):
+        assert "aud" in await refusal(hs256(claims | {"aud": aud}), **expected)
+    assert "iss" in await refusal(hs256(CLAIMS | {"aud": "relevo", "iss": "x"}), **expected)
