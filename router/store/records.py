@@ -1,0 +1,187 @@
+"""
+What the verbs answer and the feed carries.
+
+A record is packed once, in the store: the string that is kept there is also the one in the reply and in the
+event. So the records below stand inside their envelope as MessagePack strings that hold MessagePack, and are
+decoded only where somebody here wants them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from protocol.messages import Agent, Department, Entry, Session, Transfer
+
+T = TypeVar("T")
+
+MISSING = msgspec.Raw()
+"""Stands for a record that is not there; it is false, as nothing else of its kind."""
+
+_agent = msgspec.msgpack.Decoder(Agent)
+_department = msgspec.msgpack.Decoder(Department)
+_session = msgspec.msgpack.Decoder(Session)
+_transfer = msgspec.msgpack.Decoder(Transfer)
+_entry = msgspec.msgpack.Decoder(Entry)
+
+
+def _content(packed: msgspec.Raw) -> memoryview:
+    """Return what is inside a MessagePack string; see the `str` family of the MessagePack specification."""
+    view = memoryview(packed)
+    first = view[0]
+    if first <= 0xBF:
+        return view[1:]
+    return view[{0xD9: 2, 0xDA: 3, 0xDB: 5}[first] :]
+
+
+def agent(packed: msgspec.Raw) -> Agent:
+    """Decode an agent's row."""
+    return _agent.decode(_content(packed))
+
+
+def department(packed: msgspec.Raw) -> Department:
+    """Decode a department's row."""
+    return _department.decode(_content(packed))
+
+
+def session(packed: msgspec.Raw) -> Session:
+    """Decode a session."""
+    return _session.decode(_content(packed))
+
+
+def transfer(packed: msgspec.Raw) -> Transfer:
+    """Decode a transfer."""
+    return _transfer.decode(_content(packed))
+
+
+def entry(packed: msgspec.Raw) -> Entry:
+    """Decode an entry of a history."""
+    return _entry.decode(_content(packed))
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What every verb returns: a result, or the code of the rule that refused it."""
+
+    result: msgspec.Raw = MISSING
+    error: str | None = None
+    details: dict[str, Any] | list[Any] | None = None
+
+
+class AgentReply(msgspec.Struct, gc=False):
+    """One agent."""
+
+    agent: msgspec.Raw
+
+
+class DepartmentReply(msgspec.Struct, gc=False):
+    """One department."""
+
+    department: msgspec.Raw
+
+
+class SessionReply(msgspec.Struct, gc=False):
+    """One session."""
+
+    session: msgspec.Raw
+
+
+class EntryReply(msgspec.Struct, gc=False):
+    """One entry of a history."""
+
+    entry: msgspec.Raw
+
+
+class HistoryReply(msgspec.Struct, gc=False):
+    """A run of entries."""
+
+    entries: list[msgspec.Raw]
+    more: bool
+
+
+class ListReply(msgspec.Struct, gc=False):
+    """A page of sessions and the place after it."""
+
+    sessions: list[msgspec.Raw]
+    position: int | None = None
+
+
+class Attached(msgspec.Struct, gc=False):
+    """What `connect` found: the agent and its inbox at a position of the feed."""
+
+    agent: msgspec.Raw
+    known: bool
+    epoch: str
+    seq: int
+    in_progress: list[msgspec.Raw]
+    pending: list[msgspec.Raw]
+
+
+class Lease(msgspec.Struct, gc=False):
+    """What `renew` found: whether the lease was still held, and where the feed is."""
+
+    known: bool
+    epoch: str
+    seq: int
+
+
+class Directory(msgspec.Struct, gc=False):
+    """The whole directory at a position of the feed."""
+
+    epoch: str
+    seq: int
+    departments: list[msgspec.Raw]
+    agents: list[msgspec.Raw]
+
+
+class Removed(msgspec.Struct, gc=False):
+    """An agent that has a session no more."""
+
+    agent_id: str
+    why: str
+
+
+class Updated(msgspec.Struct, gc=False):
+    """Who is to hear what became of a transfer: the session's latest, unless one is given."""
+
+    agent_id: str
+    state: str
+    transfer: msgspec.Raw = MISSING
+
+
+class Change(msgspec.Struct, gc=False):
+    """What happened to one session, and whom it concerns; `session` is missing when only its history grew."""
+
+    session_id: str
+    entries: list[msgspec.Raw] = []
+    session: msgspec.Raw = MISSING
+    owner: str | None = None
+    assigned: str | None = None
+    pending: str | None = None
+    removed: Removed | None = None
+    updated: Updated | None = None
+
+
+class Event(msgspec.Struct, gc=False):
+    """One step of a tenant: the rows of the directory that changed, and the sessions."""
+
+    epoch: str
+    seq: int
+    at: int
+    agents: list[msgspec.Raw]
+    departments: list[msgspec.Raw]
+    agents_removed: list[str]
+    departments_removed: list[str]
+    changes: list[Change]
+
+
+class Events(msgspec.Struct, gc=False):
+    """Events after a position; `events` is None where they are not kept any more."""
+
+    epoch: str
+    seq: int
+    events: list[Event] | None = None
+
+
+decode_answer = msgspec.msgpack.Decoder(Answer).decode
+decode_event = msgspec.msgpack.Decoder(Event).decode

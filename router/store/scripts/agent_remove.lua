@@ -1,0 +1,27 @@
+--[[
+Remove an agent that has no sessions.
+
+agent_id. Refuses not_found, in_use.
+Result {}.
+]]
+verb('agent_remove', function()
+  local id = request.agent_id
+  local a = find_agent(id) or refuse('not_found', {agent_id = id})
+  if counted(a).load + a.pending > 0 then refuse('in_use') end
+  caller()
+  for _, department_id in ipairs(a.departments) do
+    call('SREM', P .. 'members:' .. department_id, id)
+    call('ZREM', P .. 'available:' .. department_id, id)
+    touch_department(department_id)
+  end
+  for _, connection in ipairs(call('SMEMBERS', P .. 'connections:' .. id)) do
+    local node_id, connection_id = string.match(connection, '^(%S+) (%S+)$')
+    call('SREM', P .. 'node:' .. node_id, id .. ' ' .. connection_id)
+  end
+  call('DEL', P .. 'connections:' .. id)
+  call('HDEL', P .. 'agents', id)
+  for _, kind in ipairs({'presence ', 'sessions ', 'drain '}) do due_remove(kind .. id) end
+  a.removed, agents[id] = true, false
+  agents_removed[#agents_removed + 1] = id
+  return function() return {} end
+end)

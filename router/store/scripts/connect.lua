@@ -1,0 +1,31 @@
+--[[
+A client said hello: its connection is now one of its agent's, and the agent is present.
+
+agent_id is by.id; node_id, connection_id: which connection; lease_ms: how long the node vouches for it;
+connections_max: how many an agent may have.
+Result {agent, known, epoch, seq, in_progress, pending}: known is false when the node held no lease (any more).
+Refuses rate_limited when the agent has too many connections.
+]]
+verb('connect', function()
+  local id = request.by.id
+  local connections = P .. 'connections:' .. id
+  local connection = request.node_id .. ' ' .. request.connection_id
+  if call('SCARD', connections) >= request.connections_max and call('SISMEMBER', connections, connection) == 0 then
+    refuse('rate_limited', {connections_max = request.connections_max})
+  end
+  call('SADD', connections, connection)
+  call('SADD', P .. 'node:' .. request.node_id, id .. ' ' .. request.connection_id)
+  due_remove('presence ' .. id)
+  due_remove('sessions ' .. id)
+  local a = claim_agent(request.by)
+  touch(a)
+  a.present = true
+  return function()
+    local inbox = {}
+    for field, list in pairs({in_progress = 'owned:', pending = 'pending:'}) do
+      inbox[field] = find_records(call('ZRANGE', P .. list .. id, 0, INBOX_MAX - 1))
+    end
+    return {agent = a.record, known = lease_known, epoch = epoch, seq = seq,
+      in_progress = inbox.in_progress, pending = inbox.pending}
+  end
+end)

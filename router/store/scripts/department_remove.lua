@@ -1,0 +1,23 @@
+--[[
+Remove a department in which nothing waits. Its members stay, without it.
+
+department_id. Refuses not_found, in_use.
+Result {}.
+]]
+verb('department_remove', function()
+  local id = request.department_id
+  if not find_department(id) then refuse('not_found', {department_id = id}) end
+  if call('ZCARD', P .. 'queue:' .. id) > 0 then refuse('in_use') end
+  caller()
+  for _, agent_id in ipairs(call('SMEMBERS', P .. 'members:' .. id)) do
+    local a = find_agent(agent_id)
+    local departments = {}
+    for _, other in ipairs(a.departments) do
+      if other ~= id then departments[#departments + 1] = other end
+    end
+    describe(a, a.name, a.role, departments, a.capacity)
+  end
+  call('HDEL', P .. 'departments', id)
+  departments_removed[id] = true
+  return function() return {} end
+end)

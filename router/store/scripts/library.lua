@@ -1,0 +1,383 @@
+--[[
+What every verb shares. The loader joins this file and all verbs into one function library, so that the functions
+below are made once and not at each call; whatever belongs to one call is set anew by `run`.
+
+KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it, so a tenant is one slot
+ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
+ARGV[2]  the request, a MessagePack map. Common fields:
+           limits  [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms]
+           by      {id, name, role, attached, again, departments, capacity}: the caller; none for the system
+           key, print  idempotency key and fingerprint (32 characters) of the command's body
+           node_id, lease_ms   a node extends its lease on this tenant
+           now     milliseconds since the epoch; only tests pass it
+Reply    a MessagePack map: {result = ...} or {error = code, details = ...}
+
+A verb checks everything first and writes last; `refuse` may only be called before the first write. It returns a
+function that builds its result once everything is settled. Without the flag allow-oom the server refuses the whole
+call when memory is full or the disk fails, instead of one write in its middle.
+
+Records are packed once and travel packed: the string that is stored is also the one in the event and the reply.
+
+Keys                      type    holds
+  meta                    hash    epoch, seq (of events), order (of placements), run
+  agents, departments     hash    id -> row as last published, with what only the verbs need
+  members:D               set     agents of a department
+  available:D             zset    those available now, the best first
+  owned:A, pending:A      zset    sessions in progress with, pending on an agent, by order
+  queue:D                 zset    sessions that wait for a member of the department, by order
+  state:S                 zset    sessions of one state, by order
+  session:ID, history:ID  string, list  the record and the entries of a session
+  connections:A, node:N   set     live connections of an agent ("node connection"), of a node ("agent connection")
+  due                     zset    what is to be done when: "node N", "presence A", "sessions A", "drain A"
+  key:CALLER KEY          string  fingerprint and first reply
+  events                  stream  the latest events, entry id = seq-0
+]]
+local INBOX_MAX = 1000 -- sessions of each kind in a welcome
+local SWEEP_MAX = 200 -- things of one kind done in one step; the rest stays due
+local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
+
+local call, pack, decode -- of the server's libraries, which exist only while a function runs
+
+local P, run_id, request, now, by, limits, lease_known
+local epoch, seq, order, order_before
+local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
+
+local function refuse(code, details)
+  error({refused = code, details = details})
+end
+
+local function begin(keys, args)
+  call, pack, decode = redis.call, cmsgpack.pack, cmsgpack.unpack
+  P, run_id, request = keys[1], args[1], decode(args[2])
+  now, by, limits = request.now, nil, {}
+  if not now then
+    local time = call('TIME')
+    now = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  local given = request.limits
+  limits.events, limits.key_ms, limits.closed_ms = given[1], given[2], given[3]
+  limits.presence_grace_ms, limits.session_grace_ms = given[4], given[5]
+  agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {}, {}, {}, {}
+  changes = {}
+  local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
+  epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+  order_before = order
+  if meta[4] ~= run_id then
+    local time = call('TIME')
+    epoch, seq = string.format('%x%05x', time[1], time[2]), 0
+    call('DEL', P .. 'events')
+    call('HSET', P .. 'meta', 'epoch', epoch, 'seq', 0, 'run', run_id)
+  end
+end
+
+-- Agents and departments ------------------------------------------------------------------------------------
+
+local function find_agent(id)
+  local a = agents[id]
+  if a == nil then
+    local record = call('HGET', P .. 'agents', id)
+    a = record and decode(record) or false
+    if a then a.before, a.departments_before = record, a.departments end
+    agents[id] = a
+  end
+  return a or nil
+end
+
+-- Load and pending are the sizes of the lists, read before this step changes them.
+local function counted(a)
+  if not a.counted then
+    a.counted = true
+    a.load_before, a.pending_before, a.available_before = a.load, a.pending, a.available
+    a.load = call('ZCARD', P .. 'owned:' .. a.id)
+    a.pending = call('ZCARD', P .. 'pending:' .. a.id)
+  end
+  return a
+end
+
+local function touch(a)
+  if not a.touched then
+    counted(a).touched = true
+    agents_touched[#agents_touched + 1] = a
+  end
+end
+
+local function available(a)
+  return a.present and a.chosen == 'connected' and counted(a).load < a.capacity
+end
+
+local function new_agent(id)
+  local a = {id = id, chosen = 'connected', present = false, status = 'disconnected', status_since_at = now,
+    assigned = 0, load = 0, pending = 0, available = false, departments_before = {}}
+  agents[id] = a
+  touch(a)
+  return a
+end
+
+local function describe(a, name, role, departments, capacity)
+  touch(a)
+  a.described = a.described or a.name ~= name or a.role ~= role or a.capacity ~= capacity
+    or table.concat(a.departments, ' ') ~= table.concat(departments, ' ')
+  a.name, a.role, a.departments, a.capacity = name, role, departments, capacity
+end
+
+local function find_department(id)
+  local record = call('HGET', P .. 'departments', id)
+  return record and decode(record)
+end
+
+local function touch_department(id)
+  departments_touched[id] = departments_touched[id] or true
+end
+
+-- Who says hello: made or updated by what its token claims. The departments that a token names need not exist yet.
+local function claim_agent(claims)
+  for _, id in ipairs(claims.departments or {}) do
+    if not find_department(id) then
+      call('HSET', P .. 'departments', id, pack({id = id, name = id}))
+      touch_department(id)
+    end
+  end
+  local a = find_agent(claims.id)
+  if not a then
+    a = new_agent(claims.id)
+    describe(a, claims.name or claims.id, claims.role, claims.departments or {}, claims.capacity or 10)
+  elseif not claims.again then
+    describe(a, claims.name or a.name, claims.role, claims.departments or a.departments, claims.capacity or a.capacity)
+  end
+  return a
+end
+
+-- Who calls, as histories and transfers name it. A connected agent that was removed may do nothing more; over
+-- HTTP, where nobody says hello, an agent need not be in the directory.
+local function caller()
+  local claims = request.by
+  local a = claims.role ~= 'service' and find_agent(claims.id) or nil
+  if claims.attached and not a then refuse('forbidden') end
+  by = {id = claims.id, name = a and a.name or claims.name or claims.id, role = claims.role}
+  return a
+end
+
+-- Sessions --------------------------------------------------------------------------------------------------
+
+local function find_session(id)
+  local record = call('GET', P .. 'session:' .. id)
+  return record and decode(record), record
+end
+
+local function find_records(ids)
+  for i, id in ipairs(ids) do ids[i] = P .. 'session:' .. id end
+  return ids[1] and call('MGET', unpack(ids)) or {}
+end
+
+local function conflict(s)
+  refuse('conflict', {fence = s.fence, state = s.state, owner = s.owner or cjson.null, by = s.by or cjson.null,
+    at = s.updated_at})
+end
+
+local function owns(s)
+  return s.owner and s.owner.kind == 'agent' and s.owner.id == request.by.id and request.by.role ~= 'service'
+end
+
+-- The session of a request that changes it: it is there, open, and at the caller's fence.
+local function session_to_change()
+  local s = find_session(request.session_id) or refuse('not_found', {session_id = request.session_id})
+  if s.state == 'closed' then refuse('closed') end
+  if request.fence and request.fence ~= s.fence then conflict(s) end
+  return s
+end
+
+local function require_owner(s)
+  if request.by.role == 'agent' and not owns(s) then refuse('forbidden') end
+end
+
+-- Somebody to whom the session was sent finds it moved on (conflict); to others it was never theirs (forbidden).
+local function refuse_moved_on(s)
+  local target, id = s.target, request.by.id
+  local mine = owns(s) or request.by.role == 'admin' or (target.kind == 'agent' and target.id == id)
+    or (target.kind == 'department' and call('SISMEMBER', P .. 'members:' .. target.id, id) == 1)
+  if mine then conflict(s) end
+  refuse('forbidden')
+end
+
+local function find_party(target)
+  local party
+  if target.kind == 'agent' then party = find_agent(target.id) else party = find_department(target.id) end
+  if not party then refuse('not_found', {[target.kind .. '_id'] = target.id}) end
+  return {kind = target.kind, id = target.id, name = party.name}
+end
+
+local function change_of(s)
+  local change = {session_id = s.id, entries = {}}
+  changes[#changes + 1] = change
+  return change
+end
+
+local function append_entry(change, s, kind, author, text, transfer)
+  s.entry_count = (s.entry_count or 0) + 1
+  local entry = pack({seq = s.entry_count, kind = kind, at = now, by = author, text = text, transfer = transfer})
+  change.entries[#change.entries + 1] = entry
+  return entry
+end
+
+-- Tell who made a transfer what became of it; a back end has no connection to tell. Where another transfer
+-- takes its place, the old one goes along.
+local function tell_maker(change, s, state, superseded)
+  local transfer = s.transfer
+  if transfer and transfer.by.role ~= 'service' then
+    change.updated = {agent_id = transfer.by.id, state = state, transfer = superseded and pack(transfer) or nil}
+  end
+end
+
+local LIST = {in_progress = 'owned:', pending = 'pending:', queued = 'queue:'}
+local COUNT = {in_progress = 'load', pending = 'pending'}
+local OUTCOME = {in_progress = 'assigned', pending = 'pending', queued = 'queued'}
+
+local function count(s, step)
+  if s.state == 'queued' then
+    touch_department(s.owner.id)
+  else
+    local a, field = find_agent(s.owner.id), COUNT[s.state]
+    touch(a)
+    a[field] = a[field] + step
+  end
+end
+
+-- Move a session to another state and owner: the one place where ownership changes and the fence grows.
+local function place(s, state, kind, id)
+  order = order + 1
+  s.left = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
+  if s.owner then
+    count(s, -1)
+    call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)
+  end
+  if s.state and s.state ~= state then call('ZREM', P .. 'state:' .. s.state, s.id) end
+  s.state, s.owner = state, kind and {kind = kind, id = id}
+  s.fence, s.updated_at, s.by, s.delivered = s.fence + 1, now, by, nil
+  if s.owner then
+    count(s, 1)
+    call('ZADD', P .. LIST[state] .. id, order, s.id)
+  end
+  call('ZADD', P .. 'state:' .. state, order, s.id)
+  if state == 'in_progress' then
+    s.holder = id
+    find_agent(id).assigned = order
+  elseif state == 'queued' then
+    s.department = id
+  end
+end
+
+-- Write a session and the new entries of its history down; the owner hears of the entries.
+local function save(s, change)
+  local record = pack(s)
+  call('SET', P .. 'session:' .. s.id, record)
+  if change.entries[1] then call('RPUSH', P .. 'history:' .. s.id, unpack(change.entries)) end
+  change.owner = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
+  return record
+end
+
+-- End a change of ownership: write it down and note who is to hear of it.
+local function conclude(s, change, why)
+  local left = s.left
+  s.left = nil
+  change.session = save(s, change)
+  local owner = change.owner
+  if left and left ~= owner then change.removed = {agent_id = left, why = why} end
+  if s.state == 'in_progress' then change.assigned = owner end
+  if s.state == 'pending' then change.pending = owner end
+  return change.session
+end
+
+-- Where a session sent to a target goes now: state, kind and id of the owner, who has it if a department was the
+-- target. Of the members the one with the lowest load/capacity, then the one longest without an assignment.
+local function route(target, except)
+  if target.kind == 'agent' then
+    return available(find_agent(target.id)) and 'in_progress' or 'pending', 'agent', target.id
+  end
+  for _, member in ipairs(call('ZRANGE', P .. 'available:' .. target.id, 0, 1)) do
+    if member ~= except then return 'in_progress', 'agent', member, member end
+  end
+  return 'queued', 'department', target.id
+end
+
+-- Give a waiting session back: to who had it in progress before, else to the department it came from.
+local function give_back(s, kind, text)
+  local present = s.owner.kind == 'agent' and s.owner.id or nil
+  local target = s.holder and s.holder ~= present and find_agent(s.holder) and {kind = 'agent', id = s.holder}
+  if not target and s.department and s.state ~= 'queued' and find_department(s.department) then
+    target = {kind = 'department', id = s.department}
+  end
+  if not target then conflict(s) end
+  local change = change_of(s)
+  append_entry(change, s, kind, by, text)
+  tell_maker(change, s, kind)
+  place(s, route(target, present))
+  s.target = target
+  return conclude(s, change, kind)
+end
+
+-- Presence --------------------------------------------------------------------------------------------------
+
+local function due_remove(what)
+  call('ZREM', P .. 'due', what)
+end
+
+-- An agent's last connection is gone since `at`: it stays as it was for the grace, unless it said goodbye.
+local function remove_connection(agent_id, node_id, connection_id, at, clean)
+  local connections = P .. 'connections:' .. agent_id
+  if call('SREM', connections, node_id .. ' ' .. connection_id) == 0 then return end
+  local a = call('SCARD', connections) == 0 and find_agent(agent_id)
+  if not a then return end
+  if clean then
+    touch(a)
+    a.present = false
+  else
+    call('ZADD', P .. 'due', at + limits.presence_grace_ms, 'presence ' .. a.id)
+  end
+  call('ZADD', P .. 'due', at + limits.session_grace_ms, 'sessions ' .. a.id)
+end
+
+local sweeps = {
+  -- A node let its lease run out: its connections are gone since then.
+  node = function(node_id, at)
+    for _, connection in ipairs(call('SPOP', P .. 'node:' .. node_id, SWEEP_MAX)) do
+      local agent_id, connection_id = string.match(connection, '^(%S+) (%S+)$')
+      remove_connection(agent_id, node_id, connection_id, at, false)
+    end
+    return call('EXISTS', P .. 'node:' .. node_id) == 0
+  end,
+  presence = function(agent_id)
+    local a = find_agent(agent_id)
+    touch(a)
+    a.present = false
+    return true
+  end,
+  -- An agent stayed away: what it had in progress waits in its own pending list.
+  sessions = function(agent_id)
+    local ids = call('ZRANGE', P .. 'owned:' .. agent_id, 0, SWEEP_MAX - 1)
+    for _, id in ipairs(ids) do
+      local s = find_session(id)
+      local change = change_of(s)
+      append_entry(change, s, 'moved')
+      tell_maker(change, s, 'moved')
+      place(s, 'pending', 'agent', agent_id)
+      s.target = s.owner
+      conclude(s, change, 'moved')
+    end
+    return #ids < SWEEP_MAX
+  end,
+  -- A queue was longer than one step may empty.
+  drain = function(agent_id)
+    local a = find_agent(agent_id)
+    touch(a)
+    a.drain_on = true
+    return true
+  end,
+}
+
+local function sweep()
+  local due = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, SWEEP_MAX, 'WITHSCORES')
+  for i = 1, #due, 2 do
+    local kind, id = string.match(due[i], '^(%S+) (%S+)$')
+    if sweeps[kind](id, tonumber(due[i + 1])) then due_remove(due[i]) end
+  end
+end

@@ -1,0 +1,26 @@
+--[[
+Take a waiting session: the agent it is pending on, a member of the department it is queued in, or an admin.
+
+session_id; fence: optional. Refuses not_found, closed, conflict, forbidden, at_capacity.
+Result {session}.
+]]
+verb('session_accept', function()
+  local me = caller()
+  local s = session_to_change()
+  if s.state == 'in_progress' then refuse_moved_on(s) end
+  local member = s.state == 'queued' and call('SISMEMBER', P .. 'members:' .. s.owner.id, by.id) == 1
+  if not (owns(s) or member or request.by.role == 'admin') then refuse_moved_on(s) end
+  if me and counted(me).load >= me.capacity then refuse('at_capacity') end
+  local change = change_of(s)
+  me = me or claim_agent(request.by)
+  place(s, 'in_progress', 'agent', me.id)
+  local transfer = s.transfer
+  if transfer then
+    transfer.outcome = 'assigned'
+    if not (transfer.to.kind == 'agent' and transfer.to.id == me.id) then transfer.assigned_to = me.id end
+  end
+  append_entry(change, s, 'accepted', by)
+  tell_maker(change, s, 'accepted')
+  local record = conclude(s, change, 'moved')
+  return function() return {session = record} end
+end)

@@ -1,0 +1,17 @@
+--[[
+A client has the session that was assigned to its agent: the first to say so is told to who made the transfer.
+
+session_id; fence. What is out of date is ignored.
+Result {}.
+]]
+verb('session_ack', function()
+  local s = find_session(request.session_id)
+  if s and s.state == 'in_progress' and owns(s) and s.fence == request.fence and s.transfer
+    and s.transfer.by.role ~= 'service' and not s.delivered then
+    s.delivered = true
+    local change = change_of(s)
+    change.session = save(s, change)
+    tell_maker(change, s, 'delivered')
+  end
+  return function() return {} end
+end)

@@ -1,0 +1,15 @@
+--[[
+Write an internal note into a session's history.
+
+session_id; text. Refuses not_found, closed, forbidden.
+Result {entry}.
+]]
+verb('session_note', function()
+  caller()
+  local s = session_to_change()
+  require_owner(s)
+  local change = change_of(s)
+  local entry = append_entry(change, s, 'internal', by, request.text)
+  save(s, change)
+  return function() return {entry = entry} end
+end)

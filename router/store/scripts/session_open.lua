@@ -1,0 +1,29 @@
+--[[
+Open a session, or open a closed one again: its history and fence go on.
+
+session_id; customer {id, name}; target {kind, id}, missing for an admin who takes it itself.
+Refuses not_found (the target), exists, at_capacity.
+Result {session}.
+]]
+verb('session_open', function()
+  local me = caller()
+  local target = request.target
+  if target then find_party(target) end
+  local old = find_session(request.session_id)
+  if old and old.state ~= 'closed' then refuse('exists') end
+  if not target and me and counted(me).load >= me.capacity then refuse('at_capacity') end
+  local s = {id = request.session_id, customer = request.customer, fence = 0, hops = 0, opened_at = now}
+  if old then s.fence, s.entry_count = old.fence, old.entry_count end
+  call('ZREM', P .. 'state:closed', s.id)
+  call('PERSIST', P .. 'history:' .. s.id)
+  local change = change_of(s)
+  append_entry(change, s, 'opened', by)
+  if target then
+    place(s, route(target))
+  else
+    place(s, 'in_progress', 'agent', (me or claim_agent(request.by)).id)
+  end
+  s.target = target or s.owner
+  local record = conclude(s, change)
+  return function() return {session = record} end
+end)

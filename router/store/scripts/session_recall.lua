@@ -1,0 +1,16 @@
+--[[
+Take back a transfer that still waits: who made it, or an admin.
+
+session_id. Refuses not_found, closed, forbidden, conflict (taken already, or there is nobody to give it back to).
+Result {session}.
+]]
+verb('session_recall', function()
+  caller()
+  local s = session_to_change()
+  local maker = s.transfer and s.transfer.by
+  local mine = maker and maker.id == by.id and (maker.role == 'service') == (by.role == 'service')
+  if not mine and by.role ~= 'admin' then refuse('forbidden') end
+  if s.state == 'in_progress' then conflict(s) end
+  local record = give_back(s, 'recalled')
+  return function() return {session = record} end
+end)

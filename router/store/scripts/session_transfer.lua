@@ -1,0 +1,26 @@
+--[[
+Transfer a session to an agent or a department.
+
+session_id; target {kind, id}; reason, fence: optional.
+Refuses not_found (session or target), closed, conflict, forbidden, same_target.
+Result {session}, whose transfer is this one.
+]]
+verb('session_transfer', function()
+  caller()
+  local s = session_to_change()
+  require_owner(s)
+  local to = find_party(request.target)
+  if s.owner.kind == to.kind and s.owner.id == to.id then refuse('same_target') end
+  local from = find_party(s.owner)
+  local state, kind, id, assigned_to = route(request.target, s.owner.id)
+  local change = change_of(s)
+  if s.state ~= 'in_progress' then tell_maker(change, s, 'moved', true) end
+  place(s, state, kind, id)
+  s.hops, s.target = s.hops + 1, request.target
+  s.transfer = {id = epoch .. '-' .. order, session_id = s.id, from = from, to = to, by = by, reason = request.reason,
+    outcome = OUTCOME[state], assigned_to = assigned_to, at = now}
+  append_entry(change, s, 'transferred', by, nil, s.transfer)
+  if request.reason then append_entry(change, s, 'internal', by, request.reason) end
+  local record = conclude(s, change, 'transferred')
+  return function() return {session = record} end
+end)

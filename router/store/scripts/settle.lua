@@ -1,0 +1,151 @@
+--[[
+What follows from a verb's changes, the event that tells of them, and the frame in which every verb runs. The
+loader puts this file between library.lua and the verbs.
+]]
+
+-- A member who became available gets the oldest of what waits in its departments, as far as it has room. A
+-- session that it gave away in this very step does not come straight back.
+local function drain(a)
+  local given_away, waited_before, room = {}, {}, SWEEP_MAX
+  for _, change in ipairs(changes) do
+    if change.removed and change.removed.agent_id == a.id then given_away[change.session_id] = true end
+  end
+  if a.available_before and not a.drain_on then
+    for _, id in ipairs(a.departments_before) do waited_before[id] = true end
+  end
+  while available(a) do
+    local oldest, position, from
+    for _, id in ipairs(a.departments) do
+      local waiting = not waited_before[id] and call('ZRANGE', P .. 'queue:' .. id, 0, 1, 'WITHSCORES') or {}
+      local i = given_away[waiting[1]] and 3 or 1
+      local score = tonumber(waiting[i + 1])
+      if score and (not position or score < position) then oldest, position, from = waiting[i], score, id end
+    end
+    if not oldest then return end
+    if room == 0 then
+      call('ZADD', P .. 'due', now, 'drain ' .. a.id)
+      return
+    end
+    room = room - 1
+    local s = find_session(oldest)
+    local change = change_of(s)
+    place(s, 'in_progress', 'agent', a.id)
+    local transfer = s.transfer
+    if transfer and transfer.to.kind == 'department' and transfer.to.id == from then
+      transfer.outcome, transfer.assigned_to = 'assigned', a.id
+    end
+    append_entry(change, s, 'moved', nil, nil, transfer)
+    tell_maker(change, s, 'moved')
+    conclude(s, change, 'moved')
+  end
+end
+
+local function index_departments(a)
+  local was, is, moved = {}, {}, a.available ~= a.available_before
+  for _, id in ipairs(a.departments_before) do was[id] = true end
+  for _, id in ipairs(a.departments) do
+    is[id] = true
+    if a.available then
+      local ratio = math.floor(a.load / a.capacity * RATIO_STEPS)
+      call('ZADD', P .. 'available:' .. id, ratio * ORDER_STEPS + a.assigned, a.id)
+    elseif moved then
+      call('ZREM', P .. 'available:' .. id, a.id)
+    end
+    if not was[id] then call('SADD', P .. 'members:' .. id, a.id) end
+    if moved or not was[id] then touch_department(id) end
+  end
+  for _, id in ipairs(a.departments_before) do
+    if not is[id] then
+      call('SREM', P .. 'members:' .. id, a.id)
+      call('ZREM', P .. 'available:' .. id, a.id)
+      touch_department(id)
+    end
+  end
+end
+
+local function settle_agent(a, rows)
+  if a.chosen == 'pre_pause' and a.load == 0 then a.chosen = 'pause' end
+  local status = a.present and a.chosen or 'disconnected'
+  local changed = a.described or status ~= a.status
+  if status ~= a.status then a.status, a.status_since_at = status, now end
+  a.available = available(a)
+  index_departments(a)
+  local row = {id = a.id, name = a.name, role = a.role, departments = a.departments, status = status,
+    status_since_at = a.status_since_at, load = a.load, capacity = a.capacity, pending = a.pending,
+    available = a.available, chosen = a.chosen, present = a.present, assigned = a.assigned}
+  local record = pack(row)
+  call('HSET', P .. 'agents', a.id, record)
+  if changed or a.load ~= a.load_before or a.pending ~= a.pending_before or a.available ~= a.available_before then
+    rows[#rows + 1] = record
+  end
+  return record
+end
+
+local function settle_department(id, rows)
+  local row = find_department(id)
+  if not row then return end
+  local members, ready = call('SCARD', P .. 'members:' .. id), call('ZCARD', P .. 'available:' .. id)
+  local queued = call('ZCARD', P .. 'queue:' .. id)
+  if row.agents == members and row.available == ready and row.queued == queued and departments_touched[id] ~= 'named' then
+    return
+  end
+  row.agents, row.available, row.queued = members, ready, queued
+  local record = pack(row)
+  call('HSET', P .. 'departments', id, record)
+  rows[#rows + 1] = record
+end
+
+local function settle()
+  by = nil
+  for _, a in ipairs(agents_touched) do
+    if not a.removed then drain(a) end
+  end
+  local rows, department_rows, removed = {}, {}, {}
+  for _, a in ipairs(agents_touched) do
+    if not a.removed then a.record = settle_agent(a, rows) end
+  end
+  for id in pairs(departments_touched) do settle_department(id, department_rows) end
+  for id in pairs(departments_removed) do removed[#removed + 1] = id end
+  if #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
+    seq = seq + 1
+    local event = pack({epoch = epoch, seq = seq, at = now, agents = rows, departments = department_rows,
+      agents_removed = agents_removed, departments_removed = removed, changes = changes})
+    call('XADD', P .. 'events', 'MAXLEN', '~', limits.events, seq .. '-0', 'event', event)
+    call('SPUBLISH', P .. 'feed', event)
+    call('HSET', P .. 'meta', 'seq', seq, 'order', order)
+  end
+end
+
+-- Run a verb: sweep, replay a known idempotency key, decide, settle, answer.
+local function run(verb, keys, args)
+  begin(keys, args)
+  if request.lease_ms then
+    local lease = 'node ' .. request.node_id
+    lease_known = call('ZSCORE', P .. 'due', lease) and true or false
+    call('ZADD', P .. 'due', now + request.lease_ms, lease)
+  end
+  sweep()
+  local key = request.key and P .. 'key:' .. (request.by.role == 'service' and 'service ' or 'agent ')
+    .. request.by.id .. ' ' .. request.key
+  local known = key and call('GET', key)
+  if known then
+    settle()
+    if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
+    return string.sub(known, 33)
+  end
+  local done, outcome = pcall(verb)
+  if not done and not (type(outcome) == 'table' and outcome.refused) then error(outcome) end
+  settle()
+  local reply
+  if done then
+    reply = pack({result = outcome()})
+  else
+    reply = pack({error = outcome.refused, details = outcome.details})
+  end
+  if key then call('SET', key, request.print .. reply, 'PX', limits.key_ms) end
+  return reply
+end
+
+local function verb(name, body)
+  redis.register_function(LIBRARY .. '_' .. name, function(keys, args) return run(body, keys, args) end)
+end

@@ -1,0 +1,156 @@
+"""The verbs as the router calls them: the fields of their requests and the shapes of their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from router.store import records
+from router.store.errors import StoreDefect
+from router.store.store import Store
+
+T = TypeVar("T")
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Refusal(Exception):
+    """
+    A verb refused a request by a rule of the protocol; nothing was changed.
+
+    Args:
+        code: One of the protocol's error codes.
+        details: What a program may want to know of it.
+    """
+
+    def __init__(self, code: str, details: dict[str, Any]) -> None:
+        super().__init__(code)
+        self.code = code
+        self.details = details
+
+
+@dataclass(frozen=True, slots=True)
+class VerbLimits:
+    """Bounds and times that the verbs keep."""
+
+    events_max: int
+    key_ttl_ms: int
+    closed_retention_ms: int
+    presence_grace_ms: int
+    session_grace_ms: int
+    lease_ms: int
+    connections_per_agent_max: int
+
+
+class Caller(msgspec.Struct, omit_defaults=True, gc=False):
+    """
+    Who asks, as a verb needs to know it.
+
+    Args:
+        id: The token's subject.
+        role: The token's role.
+        name: The token's name, if it has one.
+        attached: Whether it asks over a connection that said hello, so that it must be in the directory.
+        departments: The token's, if it has some; only `connect` and who enters the directory by a command
+            need them.
+        capacity: As `departments`.
+        again: Whether this only registers a known connection once more, so that the claims count only for an
+            agent that is not in the directory.
+    """
+
+    id: str
+    role: str
+    name: str | None = None
+    attached: bool = False
+    departments: tuple[str, ...] | None = None
+    capacity: int | None = None
+    again: bool = False
+
+
+class Verbs:
+    """
+    Run verbs of the store.
+
+    Args:
+        store: Where the tenants live.
+        limits: Bounds and times that the verbs keep.
+        node_id: This process, as connections and leases name it.
+    """
+
+    def __init__(self, store: Store, limits: VerbLimits, node_id: str) -> None:
+        self.store = store
+        self.node_id = node_id
+        self._limits = limits
+        self._common = [
+            limits.events_max,
+            limits.key_ttl_ms,
+            limits.closed_retention_ms,
+            limits.presence_grace_ms,
+            limits.session_grace_ms,
+        ]
+
+    async def run(self, tenant: str, verb: str, request: dict[str, Any], answer: type[T]) -> T:
+        """
+        Run one verb.
+
+        Args:
+            tenant: Whose data.
+            verb: The verb's name, as its file has it.
+            request: The fields that its header names.
+            answer: The shape of its result.
+
+        Raises:
+            Refusal: A rule of the protocol refused it.
+            Unavailable: It may or may not have been applied.
+            StoreDefect: The script failed, or answered something else.
+        """
+        request["limits"] = self._common
+        reply = await self.store.run(tenant, verb, _encode(request))
+        try:
+            outcome = records.decode_answer(reply)
+            if outcome.error is not None:
+                raise Refusal(outcome.error, outcome.details if isinstance(outcome.details, dict) else {})
+            if outcome.result is records.MISSING:
+                raise StoreDefect(verb, "it answered nothing")
+            return msgspec.msgpack.decode(outcome.result, type=answer)
+        except msgspec.DecodeError as error:
+            raise StoreDefect(verb, f"its answer cannot be read: {error}") from error
+
+    async def connect(self, tenant: str, caller: Caller, connection_id: str) -> records.Attached:
+        """Register a connection; raises Refusal `rate_limited` when the agent has too many."""
+        request = {
+            "by": caller,
+            "node_id": self.node_id,
+            "connection_id": connection_id,
+            "lease_ms": self._limits.lease_ms,
+            "connections_max": self._limits.connections_per_agent_max,
+        }
+        return await self.run(tenant, "connect", request, records.Attached)
+
+    async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
+        """Take a connection away; ``clean`` skips the grace."""
+        request = {
+            "agent_id": agent_id,
+            "node_id": self.node_id,
+            "connection_id": connection_id,
+            "clean": clean,
+        }
+        await self.run(tenant, "disconnect", request, msgspec.Raw)
+
+    async def renew(self, tenant: str) -> records.Lease:
+        """Renew this node's lease on a tenant, and sweep what is due there."""
+        return await self.run(
+            tenant, "renew", {"node_id": self.node_id, "lease_ms": self._limits.lease_ms}, records.Lease
+        )
+
+    async def directory(self, tenant: str) -> records.Directory:
+        """Read the whole directory."""
+        return await self.run(tenant, "directory", {}, records.Directory)
+
+    async def events(self, tenant: str, epoch: str, after: int, limit: int) -> records.Events:
+        """Read at most ``limit`` events after a position."""
+        return await self.run(
+            tenant, "events", {"epoch": epoch, "after": after, "limit": limit}, records.Events
+        )
