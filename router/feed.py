@@ -1,0 +1,201 @@
+"""
+From the store's channel to the replica and the hub, without a hole.
+
+What every tenant goes through: subscribe, read the directory, then take event after event. An event that does
+not follow the last one means that some are missing: they are read from the event stream, or, where they are
+not kept any more, the directory is read anew and the difference is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from router.hub import TenantHub
+from router.incidents import incident
+from router.replica import Gap
+from router.store import records
+from router.store.errors import StoreDefect, Unavailable
+from router.store.verbs import Verbs
+
+log = structlog.get_logger(__name__)
+
+REPAIR_EVENTS_MAX = 500
+RETRY_S = 0.2
+
+
+class _Following:
+    """One tenant's place in the feed."""
+
+    def __init__(self, hub: TenantHub) -> None:
+        self.hub = hub
+        self.ready = asyncio.Event()
+        self.buffer: deque[records.Event] = deque()
+        self.repair: asyncio.Task[None] | None = None
+        self.behind_at = 0
+
+
+class Feed:
+    """
+    Keep the replicas of the served tenants true.
+
+    Args:
+        verbs: Where directory and events are read.
+        buffer_max: How many events may wait while a tenant is being read; beyond it, it is read anew.
+        on_reloaded: Called after the directory was read anew in a running feed, so that events may have been
+            lost.
+    """
+
+    def __init__(self, verbs: Verbs, buffer_max: int, on_reloaded: Callable[[str], Awaitable[None]]) -> None:
+        self._verbs = verbs
+        self._buffer_max = buffer_max
+        self._on_reloaded = on_reloaded
+        self._tenants: dict[str, _Following] = {}
+        self.gaps = 0
+        self.reloads = 0
+        self.events = 0
+
+    def follow(self, tenant: str, hub: TenantHub) -> None:
+        """Begin to keep a tenant; its feed is subscribed by the caller, who passes on what it hears."""
+        self._tenants[tenant] = _Following(hub)
+
+    def leave(self, tenant: str) -> None:
+        """Keep a tenant no more."""
+        following = self._tenants.pop(tenant, None)
+        if following is not None and following.repair is not None:
+            following.repair.cancel()
+
+    async def ready(self, tenant: str) -> None:
+        """Wait until a tenant's replica is there; the caller bounds the wait."""
+        await self._tenants[tenant].ready.wait()
+
+    def is_ready(self, tenant: str) -> bool:
+        """Return whether a tenant's replica is there."""
+        following = self._tenants.get(tenant)
+        return following is not None and following.ready.is_set()
+
+    def is_repairing(self, tenant: str) -> bool:
+        """Return whether a tenant is being read just now."""
+        following = self._tenants.get(tenant)
+        return following is not None and following.repair is not None
+
+    def subscribed(self, tenant: str) -> None:
+        """Take note that the channel is open, for the first time or again."""
+        following = self._tenants.get(tenant)
+        if following is not None:
+            self._repair(tenant, following)
+
+    def heard(self, tenant: str, payload: bytes) -> None:
+        """Take an event in, as the channel brought it."""
+        following = self._tenants.get(tenant)
+        if following is None:
+            return
+        try:
+            event = records.decode_event(payload)
+        except msgspec.DecodeError as error:
+            # It leaves a gap, which the next event shows and which is mended from the store.
+            incident(log, "event cannot be read", error, tenant=tenant)
+            return
+        if following.repair is not None:
+            if len(following.buffer) >= self._buffer_max:
+                # What is missing then shows as a gap when the rest is taken.
+                following.buffer.clear()
+            following.buffer.append(event)
+            return
+        try:
+            self._take(following, event)
+        except Gap:
+            self.gaps += 1
+            following.buffer.append(event)
+            self._repair(tenant, following)
+
+    def compare(self, tenant: str, epoch: str, seq: int) -> None:
+        """
+        Hold the replica against what the store said of its own position a lease ago and now.
+
+        A feed may be late; one that is late by a whole renewal has lost something.
+
+        Args:
+            tenant: The tenant.
+            epoch: The store's epoch.
+            seq: The store's latest event.
+        """
+        following = self._tenants.get(tenant)
+        if following is None or following.repair is not None:
+            return
+        replica = following.hub.replica
+        if replica.epoch != epoch or replica.seq < following.behind_at:
+            self.gaps += 1
+            self._repair(tenant, following)
+        following.behind_at = seq if replica.epoch == epoch and replica.seq < seq else 0
+
+    def _take(self, following: _Following, event: records.Event) -> None:
+        if following.hub.replica.apply(event):
+            self.events += 1
+            following.hub.deliver(event)
+
+    def _repair(self, tenant: str, following: _Following) -> None:
+        if following.repair is None:
+            following.repair = asyncio.create_task(self._mend(tenant, following), name=f"feed {tenant}")
+
+    async def _mend(self, tenant: str, following: _Following) -> None:
+        try:
+            while True:
+                if await self._mend_once(tenant, following):
+                    return
+                await asyncio.sleep(RETRY_S)
+        finally:
+            following.repair = None
+
+    async def _mend_once(self, tenant: str, following: _Following) -> bool:
+        """Catch up with the store and with what was heard meanwhile; return whether that is done."""
+        try:
+            while True:
+                if not await self._read_events(tenant, following):
+                    await self._read_directory(tenant, following)
+                if self._take_buffered(following):
+                    break
+        except (Unavailable, Gap):
+            return False
+        except (StoreDefect, msgspec.DecodeError) as error:
+            incident(log, "feed cannot be mended yet", error, tenant=tenant)
+            return False
+        following.behind_at = 0
+        following.ready.set()
+        return True
+
+    def _take_buffered(self, following: _Following) -> bool:
+        """Take what was heard while reading; return False if some of it was of another epoch."""
+        same_epoch = True
+        while following.buffer:
+            event = following.buffer[0]
+            if event.epoch == following.hub.replica.epoch:
+                self._take(following, event)
+            else:
+                same_epoch = False
+            following.buffer.popleft()
+        return same_epoch
+
+    async def _read_events(self, tenant: str, following: _Following) -> bool:
+        replica = following.hub.replica
+        while replica.epoch:
+            found = await self._verbs.events(tenant, replica.epoch, replica.seq, REPAIR_EVENTS_MAX)
+            if found.events is None:
+                return False
+            for event in found.events:
+                self._take(following, event)
+            if replica.seq >= found.seq:
+                return True
+        return False
+
+    async def _read_directory(self, tenant: str, following: _Following) -> None:
+        first = not following.hub.replica.epoch
+        following.hub.replica.load(await self._verbs.directory(tenant))
+        following.hub.directory_changed()
+        if not first:
+            self.reloads += 1
+            await self._on_reloaded(tenant)

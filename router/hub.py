@@ -1,0 +1,272 @@
+"""
+Who is connected here, and what they are told.
+
+Session and transfer messages go out as they come. The directory is sent in windows: what changes within one
+is one patch, encoded and framed once per format and written to every open dialog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from protocol.codec import Codec
+from protocol.errors import CloseCode
+from protocol.messages import Session
+from protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
+from router.inbox import HeldSessions
+from router.notices import WATCHERS, notices
+from router.replica import Replica
+from router.store import records
+
+Frame = Callable[[Codec, bytes], bytes]
+
+
+class Client(Protocol):
+    """What the hub knows of a connection."""
+
+    @property
+    def codec(self) -> Codec:
+        """The format that it speaks."""
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether so much waits for it that patches are to be put off."""
+
+    behind: tuple[str, int] | None
+    """The directory position up to which it was told, while patches are put off."""
+
+    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
+        """Send a message that an event caused."""
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send a frame that is shared with others."""
+
+    def close(self, code: CloseCode) -> None:
+        """Close the connection."""
+
+    def correct(self, epoch: str, seq: int) -> None:
+        """Ignore events up to this one: what they did has been told otherwise."""
+
+
+class LocalAgent:
+    """The connections of one agent on this node."""
+
+    __slots__ = ("clients", "held")
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+        self.held = HeldSessions()
+
+
+class _Encoded:
+    """One message, encoded at most once for each format."""
+
+    __slots__ = ("_encoded", "_message")
+
+    def __init__(self, message: Push) -> None:
+        self._message = message
+        self._encoded: dict[Codec, bytes] = {}
+
+    def to(self, codec: Codec) -> bytes:
+        encoded = self._encoded.get(codec)
+        if encoded is None:
+            encoded = self._encoded[codec] = codec.encode(self._message)
+        return encoded
+
+
+class _Framed:
+    """One message as a finished frame, built at most once for each format."""
+
+    __slots__ = ("_encoded", "_frame", "_frames")
+
+    def __init__(self, message: Push, frame: Frame) -> None:
+        self._encoded = _Encoded(message)
+        self._frame = frame
+        self._frames: dict[Codec, bytes] = {}
+
+    def to(self, codec: Codec) -> bytes:
+        frame = self._frames.get(codec)
+        if frame is None:
+            frame = self._frames[codec] = self._frame(codec, self._encoded.to(codec))
+        return frame
+
+
+class TenantHub:
+    """
+    The clients of one tenant on this node.
+
+    Args:
+        replica: The tenant's directory.
+        frame: Puts an encoded message into a websocket frame.
+        schedule_flush: Asked, once per window, to call `flush` when the window closes.
+    """
+
+    def __init__(self, replica: Replica, frame: Frame, schedule_flush: Callable[[], None]) -> None:
+        self.replica = replica
+        self.agents: dict[str, LocalAgent] = {}
+        self.clients: set[Client] = set()
+        self.subscribers: dict[Client, None] = {}
+        self.watchers: dict[Client, None] = {}
+        self._frame = frame
+        self._schedule_flush = schedule_flush
+        self._flush_scheduled = False
+        self._told = ("", 0)
+        self._snapshot: DirectorySnapshot | None = None
+        self._snapshot_frames: _Framed | None = None
+
+    def attach(self, agent_id: str, client: Client) -> LocalAgent:
+        """Send an agent's messages to this client, too."""
+        local = self.agents.get(agent_id)
+        if local is None:
+            local = self.agents[agent_id] = LocalAgent()
+        local.clients.append(client)
+        return local
+
+    def detach(self, agent_id: str | None, client: Client) -> None:
+        """Forget a client."""
+        self.clients.discard(client)
+        self.subscribers.pop(client, None)
+        self.watchers.pop(client, None)
+        local = self.agents.get(agent_id) if agent_id is not None else None
+        if agent_id is not None and local is not None and client in local.clients:
+            local.clients.remove(client)
+            if not local.clients:
+                del self.agents[agent_id]
+
+    def deliver(self, event: records.Event) -> None:
+        """
+        Tell the clients of an event that the replica has just applied.
+
+        Args:
+            event: The event.
+        """
+        for change in event.changes:
+            for addressee, push in notices(change, self.agents.__contains__, bool(self.watchers)):
+                encoded = _Encoded(push)
+                if addressee is WATCHERS:
+                    for client in self.watchers:
+                        client.deliver(event.epoch, event.seq, encoded.to(client.codec))
+                else:
+                    local = self.agents[addressee]
+                    local.held.note(push)
+                    for client in local.clients:
+                        client.deliver(event.epoch, event.seq, encoded.to(client.codec))
+        for agent_id in event.agents_removed:
+            removed = self.agents.get(agent_id)
+            for client in list(removed.clients) if removed is not None else ():
+                client.close(CloseCode.REMOVED)
+        self.directory_changed()
+
+    def correct(
+        self, agent_id: str, epoch: str, seq: int, in_progress: list[Session], pending: list[Session]
+    ) -> None:
+        """
+        Tell an agent's clients where its sessions differ from what they were told, after events were lost.
+
+        Args:
+            agent_id: The agent.
+            epoch: The epoch in which the lists were read.
+            seq: The event up to which they hold.
+            in_progress: The agent's sessions in progress.
+            pending: Its pending list.
+        """
+        local = self.agents.get(agent_id)
+        if local is None:
+            return
+        for push in local.held.correct(in_progress, pending):
+            encoded = _Encoded(push)
+            for client in local.clients:
+                client.deliver(epoch, seq, encoded.to(client.codec))
+        for client in local.clients:
+            client.correct(epoch, seq)
+
+    def subscribe(self, client: Client, resume: tuple[str, int] | None) -> None:
+        """
+        Open a dialog: send what it needs to be true now, and from now on every patch.
+
+        Args:
+            client: The connection.
+            resume: The position up to which it knows the directory already, if any.
+        """
+        # Everybody stands at the same position then, so one frame serves all.
+        self.flush()
+        self.subscribers[client] = None
+        client.behind = None
+        patch = self.replica.patch_since(*resume) if resume is not None else None
+        if patch is not None:
+            client.send_frame(_Framed(patch, self._frame).to(client.codec))
+        else:
+            self._send_snapshot(client)
+
+    def unsubscribe(self, client: Client) -> None:
+        """Close a dialog."""
+        self.subscribers.pop(client, None)
+        client.behind = None
+
+    def directory_changed(self) -> None:
+        """Open a window, if the subscribers do not know the directory as it is and none is open."""
+        behind = self._told != (self.replica.epoch, self.replica.position)
+        if behind and self.subscribers and not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._schedule_flush()
+
+    def flush(self) -> None:
+        """Close the window: bring every subscriber to the replica's position."""
+        self._flush_scheduled = False
+        replica, told = self.replica, self._told
+        self._told = (replica.epoch, replica.position)
+        if told == self._told or not self.subscribers:
+            return
+        patch = replica.patch_since(*told)
+        framed = _Framed(patch, self._frame) if patch is not None else None
+        for client in self.subscribers:
+            if client.is_slow:
+                if client.behind is None:
+                    client.behind = told
+            elif framed is not None and client.behind is None:
+                client.send_frame(framed.to(client.codec))
+            else:
+                self._catch_up(client, client.behind or told)
+
+    def drained(self, client: Client) -> None:
+        """Send a client that was slow all that it missed, as one patch."""
+        if client in self.subscribers:
+            # All to one position first: whoever is behind is brought there with them, or right after.
+            self.flush()
+            if client.behind is not None:
+                self._catch_up(client, client.behind)
+
+    def _catch_up(self, client: Client, position: tuple[str, int]) -> None:
+        client.behind = None
+        patch = self.replica.patch_since(*position)
+        if patch is None:
+            self._send_snapshot(client)
+        elif (self.replica.epoch, self.replica.position) != position:
+            client.send_frame(_Framed(patch, self._frame).to(client.codec))
+
+    def _send_snapshot(self, client: Client) -> None:
+        for framed in self._snapshot_and_patch():
+            client.send_frame(framed.to(client.codec))
+
+    def _snapshot_and_patch(self) -> Iterator[_Framed]:
+        """Yield the latest snapshot, encoded for whoever asked before, and what changed since then."""
+        snapshot, patch = self._snapshot, None
+        if snapshot is not None:
+            patch = self.replica.patch_since(snapshot.epoch, snapshot.seq)
+        if snapshot is None or self._snapshot_frames is None or patch is None or _is_large(patch, snapshot):
+            snapshot, patch = self.replica.snapshot(), None
+            self._snapshot, self._snapshot_frames = snapshot, _Framed(snapshot, self._frame)
+        yield self._snapshot_frames
+        if patch is not None and patch.seq != snapshot.seq:
+            yield _Framed(patch, self._frame)
+
+
+def _is_large(patch: DirectoryPatch, snapshot: DirectorySnapshot) -> bool:
+    rows = (
+        len(patch.agents)
+        + len(patch.departments)
+        + len(patch.agents_removed)
+        + len(patch.departments_removed)
+    )
+    return rows * 4 > len(snapshot.agents) + len(snapshot.departments)

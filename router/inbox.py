@@ -1,0 +1,64 @@
+"""
+What the connections of one agent on this node believe the agent has. Pure.
+
+It is needed only when events were lost for good (the store lost its own memory of them): then the difference
+between what the clients believe and what the store says is told to them, so that no screen keeps showing what
+is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from protocol.messages import Session
+from protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemoved
+
+
+class HeldSessions:
+    """Follow the sessions of one agent: id -> (fence, whether in progress)."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        # Made on first use: most connected agents are idle.
+        self._held: dict[str, tuple[int, bool]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._held) if self._held else 0
+
+    def note(self, push: Push) -> None:
+        """Take note of a push to the agent."""
+        if isinstance(push, SessionAssigned | SessionPending):
+            if self._held is None:
+                self._held = {}
+            self._held[push.session.id] = (push.session.fence, isinstance(push, SessionAssigned))
+        elif isinstance(push, SessionRemoved) and self._held:
+            self._held.pop(push.session_id, None)
+
+    def load(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> None:
+        """Take over what a welcome said."""
+        self._held = {session.id: (session.fence, True) for session in in_progress}
+        self._held.update((session.id, (session.fence, False)) for session in pending)
+        if not self._held:
+            self._held = None
+
+    def correct(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> Iterator[Push]:
+        """
+        Yield the pushes that bring the clients from what they believe to what is true, and take it over.
+
+        Args:
+            in_progress: The agent's sessions in progress, as the store has them.
+            pending: Its pending list, as the store has it.
+        """
+        held = self._held or {}
+        self.load(in_progress, pending)
+        now = self._held or {}
+        for session_id, (fence, _) in held.items():
+            if session_id not in now:
+                yield SessionRemoved(session_id=session_id, fence=fence, why="moved")
+        for session in in_progress:
+            if held.get(session.id) != (session.fence, True):
+                yield SessionAssigned(session=session, transfer=session.transfer)
+        for session in pending:
+            if held.get(session.id) != (session.fence, False):
+                yield SessionPending(session=session, transfer=session.transfer)

@@ -1,0 +1,102 @@
+"""
+This node's word for the connections it holds.
+
+A lease per served tenant, renewed by one script that also sweeps what is due there. A node that could not
+renew for a whole lease no longer knows whether its connections still count: it closes them, and the clients
+come back to a node that does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from router.incidents import incident
+from router.store.errors import StoreDefect, Unavailable
+from router.store.records import Lease
+from router.store.verbs import Verbs
+
+log = structlog.get_logger(__name__)
+
+
+class Presence:
+    """
+    Renew the leases.
+
+    Args:
+        verbs: The store.
+        lease_ms: How long a lease lasts.
+        renew_ms: How often it is renewed.
+        served: The tenants to vouch for, now.
+        on_lease: Called with what the store said of a lease.
+        on_expired: Called when a lease may have run out here: its connections do not count any more.
+    """
+
+    def __init__(
+        self,
+        verbs: Verbs,
+        lease_ms: int,
+        renew_ms: int,
+        served: Callable[[], Iterable[str]],
+        on_lease: Callable[[str, Lease], None],
+        on_expired: Callable[[str], None],
+    ) -> None:
+        self._verbs = verbs
+        self._lease_s = lease_ms / 1000
+        self._renew_s = renew_ms / 1000
+        self._served = served
+        self._on_lease = on_lease
+        self._on_expired = on_expired
+        self._renewed_at: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="presence")
+
+    async def stop(self) -> None:
+        """End; the leases run out by themselves."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def holds(self, tenant: str) -> bool:
+        """Return whether this node believes to hold the lease of a tenant."""
+        return tenant in self._renewed_at
+
+    def held(self, tenant: str) -> None:
+        """Take note that a lease was just taken or renewed by another verb."""
+        self._renewed_at[tenant] = asyncio.get_running_loop().time()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._renew_s)
+            tenants = list(self._served())
+            self._renewed_at = {
+                tenant: at for tenant, at in self._renewed_at.items() if tenant in set(tenants)
+            }
+            # Before renewing: after a long standstill of this process the leases have run out in the store,
+            # too.
+            for tenant, at in list(self._renewed_at.items()):
+                if loop.time() - at > self._lease_s:
+                    del self._renewed_at[tenant]
+                    self._on_expired(tenant)
+            await asyncio.gather(*(self._renew(tenant) for tenant in tenants))
+
+    async def _renew(self, tenant: str) -> None:
+        asked_at = asyncio.get_running_loop().time()
+        try:
+            # Not longer than until the next one: whether the lease has run out is to be noticed in time.
+            async with asyncio.timeout(self._renew_s):
+                lease = await self._verbs.renew(tenant)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("lease not renewed", tenant=tenant, reason=str(error) or "no answer in time")
+        except StoreDefect as error:
+            incident(log, "lease not renewed", error, tenant=tenant)
+        else:
+            # The lease counts from when it was asked for: later would promise more than the store does.
+            self._renewed_at[tenant] = asked_at
+            self._on_lease(tenant, lease)

@@ -1,0 +1,175 @@
+"""
+A tenant's directory in memory: events in, snapshots and patches out.
+
+Pure: no store and no clock. Events of one epoch are numbered without gaps; only some of them touch the
+directory, and `position` is the last that did. A subscriber's chain goes from position to position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+from protocol.messages import Agent, Department
+from protocol.pushes import DirectoryPatch, DirectorySnapshot
+from router.store import records
+
+Row = TypeVar("Row", Agent, Department)
+
+
+class Gap(Exception):
+    """An event does not follow the last one: some are missing, or the epoch is another one."""
+
+
+class _Table(Generic[Row]):
+    """Rows by id with the position at which each changed last, and those removed, oldest change first."""
+
+    __slots__ = ("changed_at", "removed_at", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.changed_at: dict[str, int] = {}
+        self.removed_at: dict[str, int] = {}
+
+    def put(self, row: Row, position: int) -> None:
+        self.rows[row.id] = row
+        # Taken out first, so that the dictionary's order is the order of the changes.
+        self.changed_at.pop(row.id, None)
+        self.changed_at[row.id] = position
+        self.removed_at.pop(row.id, None)
+
+    def remove(self, row_id: str, position: int) -> None:
+        self.rows.pop(row_id, None)
+        self.changed_at.pop(row_id, None)
+        self.removed_at.pop(row_id, None)
+        self.removed_at[row_id] = position
+
+    def changed_since(self, position: int) -> list[Row]:
+        return [self.rows[row_id] for row_id in _newer(self.changed_at, position)]
+
+    def removed_since(self, position: int) -> list[str]:
+        return _newer(self.removed_at, position)
+
+    def forget_oldest_removal(self) -> int:
+        row_id = next(iter(self.removed_at))
+        return self.removed_at.pop(row_id)
+
+
+def _newer(positions: dict[str, int], position: int) -> list[str]:
+    """Return the ids that changed after a position, oldest first; the dictionary is in that order."""
+    newer = []
+    for row_id in reversed(positions):
+        if positions[row_id] <= position:
+            break
+        newer.append(row_id)
+    newer.reverse()
+    return newer
+
+
+class Replica:
+    """
+    Hold the directory of one tenant.
+
+    Args:
+        tombstones_max: How many removals of agents, and of departments, are remembered for patches.
+    """
+
+    def __init__(self, tombstones_max: int) -> None:
+        self.epoch = ""
+        self.seq = 0
+        self.position = 0
+        self._floor = 0
+        self._tombstones_max = tombstones_max
+        self._agents: _Table[Agent] = _Table()
+        self._departments: _Table[Department] = _Table()
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        """Return the agents' rows by id."""
+        return self._agents.rows
+
+    @property
+    def departments(self) -> Mapping[str, Department]:
+        """Return the departments' rows by id."""
+        return self._departments.rows
+
+    def load(self, directory: records.Directory) -> None:
+        """
+        Start anew from a snapshot of the store.
+
+        Args:
+            directory: The whole directory at one position of the feed.
+        """
+        self.epoch = directory.epoch
+        self.seq = self.position = self._floor = directory.seq
+        self._agents, self._departments = _Table(), _Table()
+        for packed in directory.agents:
+            self._agents.put(records.agent(packed), directory.seq)
+        for packed in directory.departments:
+            self._departments.put(records.department(packed), directory.seq)
+
+    def apply(self, event: records.Event) -> bool:
+        """
+        Take the next event in.
+
+        Args:
+            event: As the feed or the event stream has it; one that is known already changes nothing.
+
+        Returns:
+            Whether the event was new.
+
+        Raises:
+            Gap: It does not follow; nothing has changed.
+        """
+        if event.epoch != self.epoch or event.seq > self.seq + 1:
+            raise Gap(f"{self.epoch}/{self.seq} is followed by {event.epoch}/{event.seq}")
+        if event.seq <= self.seq:
+            return False
+        self.seq = event.seq
+        if event.agents or event.departments or event.agents_removed or event.departments_removed:
+            self.position = event.seq
+            for packed in event.agents:
+                self._agents.put(records.agent(packed), event.seq)
+            for packed in event.departments:
+                self._departments.put(records.department(packed), event.seq)
+            for agent_id in event.agents_removed:
+                self._agents.remove(agent_id, event.seq)
+            for department_id in event.departments_removed:
+                self._departments.remove(department_id, event.seq)
+            for table in (self._agents, self._departments):
+                while len(table.removed_at) > self._tombstones_max:
+                    self._floor = max(self._floor, table.forget_oldest_removal())
+        return True
+
+    def snapshot(self) -> DirectorySnapshot:
+        """Return the whole directory as it is now."""
+        return DirectorySnapshot(
+            epoch=self.epoch,
+            seq=self.position,
+            departments=list(self._departments.rows.values()),
+            agents=list(self._agents.rows.values()),
+        )
+
+    def patch_since(self, epoch: str, seq: int) -> DirectoryPatch | None:
+        """
+        Return the rows that changed after a position, the latest of each.
+
+        Args:
+            epoch: The epoch of the position.
+            seq: A position as a subscriber last had it.
+
+        Returns:
+            The patch, without rows where nothing has changed; None where the position is not kept (any more),
+            or is ahead of this replica. The subscriber then gets a snapshot.
+        """
+        if epoch != self.epoch or not self._floor <= seq <= self.position:
+            return None
+        return DirectoryPatch(
+            epoch=epoch,
+            since=seq,
+            seq=self.position,
+            departments=self._departments.changed_since(seq),
+            agents=self._agents.changed_since(seq),
+            departments_removed=self._departments.removed_since(seq),
+            agents_removed=self._agents.removed_since(seq),
+        )
