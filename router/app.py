@@ -1,0 +1,86 @@
+"""Put one router process together, run it, and drain it when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+import uvloop
+
+from router.auth import Verifier
+from router.config import Settings
+from router.http import application
+from router.node import Node
+from router.websocket import websocket_class
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which on the first signal sends the clients away before it stops."""
+
+    def __init__(self, config: uvicorn.Config, node: Node) -> None:
+        super().__init__(config)
+        self._node = node
+        self._loop = asyncio.get_running_loop()
+        self._leaving: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal, stop at the second; called by the signal's handler, outside the loop."""
+        if self._node.draining:
+            super().handle_exit(sig, frame)
+        else:
+            self._node.draining = True
+            self._loop.call_soon_threadsafe(self._drain, sig)
+
+    def _drain(self, sig: int) -> None:
+        log.info("draining", signal=signal.Signals(sig).name, connections=len(self._node.connections))
+        self._leaving = self._loop.create_task(self._node.drain())
+        self._leaving.add_done_callback(self._drained)
+
+    def _drained(self, _: asyncio.Task[None]) -> None:
+        self.should_exit = True
+
+
+async def serve(settings: Settings, store_url: str, sockets: list[socket.socket] | None = None) -> None:
+    """
+    Serve until a signal says otherwise.
+
+    Args:
+        settings: The settings.
+        store_url: Where the store is.
+        sockets: Listening sockets to use instead of `host` and `port`.
+    """
+    if settings.has_weak_secret:
+        log.warning("the secret of tokens is short enough to be guessed: give it 32 random bytes or more")
+    node = Node(settings, store_url, Verifier(settings))
+    await node.start()
+    config = uvicorn.Config(
+        application(node),
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        ws=websocket_class(node, settings),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, settings.drain_ms // 1000),
+        forwarded_allow_ips="127.0.0.1",
+    )
+    try:
+        await _Server(config, node).serve(sockets)
+    finally:
+        await node.stop()
+
+
+def run(settings: Settings, store_url: str, sockets: list[socket.socket] | None = None) -> None:
+    """Run `serve` on uvloop in this process; returns when it was told to stop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, store_url, sockets))

@@ -1,0 +1,254 @@
+"""
+The one table of commands: who may, which verb decides, what it answers. Websocket and HTTP both go through
+it.
+
+Roles are settled here; whether a session is the caller's is the verb's business, because only there it cannot
+change before it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from protocol.bounds import LIMIT_DEFAULT
+from protocol.codec import fingerprint
+from protocol.errors import Error, ErrorCode
+from protocol.messages import (
+    AgentPut,
+    AgentRemove,
+    AgentResult,
+    Command,
+    DepartmentPut,
+    DepartmentRemove,
+    DepartmentResult,
+    Empty,
+    EntryResult,
+    HistoryResult,
+    ListResult,
+    Result,
+    SessionAccept,
+    SessionAck,
+    SessionClose,
+    SessionDecline,
+    SessionGet,
+    SessionHistory,
+    SessionList,
+    SessionNote,
+    SessionOpen,
+    SessionRecall,
+    SessionResult,
+    SessionTransfer,
+    StatusSet,
+    TransferResult,
+)
+from router.auth import Principal
+from router.incidents import incident
+from router.store import records
+from router.store.errors import StoreDefect, Unavailable
+from router.store.verbs import Caller, Refusal, Verbs
+
+log = structlog.get_logger(__name__)
+
+AGENTS = frozenset({"agent", "admin"})
+BACK_ENDS = frozenset({"admin", "service"})
+ALL = frozenset({"agent", "admin", "service"})
+ADMINS = frozenset({"admin"})
+
+
+class CommandError(Exception):
+    """A command was not carried out, or nobody knows whether it was; the error says which."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def refused(code: ErrorCode, message: str | None = None, **details: Any) -> CommandError:
+    """Return the exception that answers a command with an error."""
+    return CommandError(Error.of(code, message, **details))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    How one command is carried out.
+
+    Attributes:
+        roles: Who may try.
+        verb: The script that decides.
+        shape: What the script answers.
+        result: Turns that into the protocol's result.
+        request: The verb's fields; by default the command's own. Raises CommandError.
+    """
+
+    roles: frozenset[str]
+    verb: str
+    shape: type[Any]
+    result: Callable[[Any], Result]
+    request: Callable[[Principal, Any], dict[str, Any]] | None = None
+
+
+def _status_request(principal: Principal, command: StatusSet) -> dict[str, Any]:
+    agent_id = command.agent_id if command.agent_id is not None else principal.sub
+    if agent_id != principal.sub and principal.role != "admin":
+        raise refused(ErrorCode.FORBIDDEN, "only an admin sets another agent's status")
+    if agent_id == principal.sub and command.status == "disconnected":
+        raise refused(ErrorCode.FORBIDDEN, "only an admin sets `disconnected`, and only for another agent")
+    return {"agent_id": agent_id, "status": command.status}
+
+
+def _open_request(principal: Principal, command: SessionOpen) -> dict[str, Any]:
+    if command.target is None and principal.role != "admin":
+        raise refused(ErrorCode.FORBIDDEN, "only an admin may leave `target` out")
+    return _fields(command)
+
+
+def _with_reason(_: Principal, command: SessionTransfer | SessionDecline) -> dict[str, Any]:
+    request = _fields(command)
+    if command.reason == "":
+        del request["reason"]
+    return request
+
+
+def _history_request(_: Principal, command: SessionHistory) -> dict[str, Any]:
+    return {
+        "session_id": command.session_id,
+        "after": command.after or 0,
+        "limit": command.limit or LIMIT_DEFAULT,
+    }
+
+
+def _list_request(_: Principal, command: SessionList) -> dict[str, Any]:
+    request = _fields(command)
+    cursor = request.pop("cursor", "0")
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 16:
+        raise refused(ErrorCode.BAD_MESSAGE, "Expected a cursor of the previous page", path="$.cursor")
+    request["after"] = int(cursor)
+    request["limit"] = command.limit or LIMIT_DEFAULT
+    return request
+
+
+def _fields(command: Command) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(command)
+    return {name: value for name, value in fields.items() if value is not None and name not in ("id", "key")}
+
+
+def _agent(reply: records.AgentReply) -> AgentResult:
+    return AgentResult(records.agent(reply.agent))
+
+
+def _department(reply: records.DepartmentReply) -> DepartmentResult:
+    return DepartmentResult(records.department(reply.department))
+
+
+def _session(reply: records.SessionReply) -> SessionResult:
+    return SessionResult(records.session(reply.session))
+
+
+def _transfer(reply: records.SessionReply) -> TransferResult:
+    session = records.session(reply.session)
+    if session.transfer is None:
+        raise StoreDefect("session_transfer", "its session has no transfer")
+    return TransferResult(session, session.transfer)
+
+
+def _entry(reply: records.EntryReply) -> EntryResult:
+    return EntryResult(records.entry(reply.entry))
+
+
+def _history(reply: records.HistoryReply) -> HistoryResult:
+    return HistoryResult([records.entry(packed) for packed in reply.entries], reply.more)
+
+
+def _list(reply: records.ListReply) -> ListResult:
+    cursor = None if reply.position is None else str(reply.position)
+    return ListResult([records.session(packed) for packed in reply.sessions], cursor)
+
+
+def _nothing(_: object) -> Empty:
+    return Empty()
+
+
+_SESSION = (records.SessionReply, _session)
+
+RULES: Mapping[type[Command], Rule] = {
+    StatusSet: Rule(AGENTS, "status_set", records.AgentReply, _agent, _status_request),
+    SessionOpen: Rule(BACK_ENDS, "session_open", *_SESSION, _open_request),
+    SessionTransfer: Rule(ALL, "session_transfer", records.SessionReply, _transfer, _with_reason),
+    SessionAccept: Rule(AGENTS, "session_accept", *_SESSION),
+    SessionDecline: Rule(AGENTS, "session_decline", *_SESSION, _with_reason),
+    SessionRecall: Rule(ALL, "session_recall", *_SESSION),
+    SessionNote: Rule(ALL, "session_note", records.EntryReply, _entry),
+    SessionClose: Rule(ALL, "session_close", *_SESSION),
+    SessionGet: Rule(ALL, "session_get", *_SESSION),
+    SessionHistory: Rule(ALL, "session_history", records.HistoryReply, _history, _history_request),
+    SessionList: Rule(ALL, "session_list", records.ListReply, _list, _list_request),
+    SessionAck: Rule(AGENTS, "session_ack", msgspec.Raw, _nothing),
+    AgentPut: Rule(BACK_ENDS, "agent_put", records.AgentReply, _agent),
+    AgentRemove: Rule(BACK_ENDS, "agent_remove", msgspec.Raw, _nothing),
+    DepartmentPut: Rule(BACK_ENDS, "department_put", records.DepartmentReply, _department),
+    DepartmentRemove: Rule(BACK_ENDS, "department_remove", msgspec.Raw, _nothing),
+}
+"""Every command that the store decides. The others concern one connection: see router.connection."""
+
+
+def caller_of(principal: Principal, attached: bool) -> Caller:
+    """
+    Return who a verb is told is asking.
+
+    Args:
+        principal: What the token says.
+        attached: Whether it asks over a connection that said hello. Over HTTP the token's claims go along,
+            for an agent that is not in the directory yet.
+    """
+    if attached:
+        return Caller(principal.sub, principal.role, principal.name, attached=principal.role != "service")
+    return Caller(
+        principal.sub,
+        principal.role,
+        principal.name,
+        departments=principal.departments,
+        capacity=principal.capacity,
+    )
+
+
+async def execute(verbs: Verbs, principal: Principal, caller: Caller, command: Command) -> Result:
+    """
+    Carry a command out.
+
+    Args:
+        verbs: The store.
+        principal: Who asks.
+        caller: The same, as the verbs are told (see caller_of).
+        command: One of RULES.
+
+    Returns:
+        The result, as the reply holds it.
+
+    Raises:
+        CommandError: It was refused, or its outcome is unknown (`unavailable`).
+    """
+    rule = RULES[type(command)]
+    if principal.role not in rule.roles:
+        raise refused(ErrorCode.FORBIDDEN)
+    request = rule.request(principal, command) if rule.request is not None else _fields(command)
+    request["by"] = caller
+    key = getattr(command, "key", None)
+    if key is not None:
+        request["key"] = key
+        request["print"] = fingerprint(command).hex()
+    try:
+        return rule.result(await verbs.run(principal.tenant, rule.verb, request, rule.shape))
+    except Refusal as refusal:
+        raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
+    except Unavailable as error:
+        raise refused(ErrorCode.UNAVAILABLE, reason=str(error)) from None
+    except StoreDefect as error:
+        # The verb's own rule holds still: what failed before its first write has changed nothing, and the
+        # audit of the store tells of anything else.
+        raise refused(ErrorCode.INTERNAL, incident=incident(log, "verb failed", error)) from None

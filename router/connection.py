@@ -1,0 +1,474 @@
+"""
+One client, from its hello to its end.
+
+Messages go through `received` in the order in which they came; what needs the store or a token's check is a
+task, and the store keeps the order of what one client asks. Everything that this client is told of others
+comes from the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Coroutine
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from protocol.codec import Codec, Refused, Undecodable
+from protocol.errors import CloseCode, Error, ErrorCode
+from protocol.messages import (
+    Command,
+    DirectorySubscribe,
+    DirectoryUnsubscribe,
+    Empty,
+    Hello,
+    Ping,
+    Result,
+    SessionAck,
+    SessionUnwatch,
+    SessionWatch,
+    TokenRefresh,
+    TokenResult,
+)
+from protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
+from router.auth import KeysUnavailable, Principal, Unauthorized
+from router.commands import ADMINS, AGENTS, CommandError, caller_of, execute, refused
+from router.incidents import incident
+from router.store import records
+from router.store.errors import StoreDefect, Unavailable
+from router.store.verbs import Caller, Refusal
+
+if TYPE_CHECKING:
+    from router.hub import LocalAgent, TenantHub
+    from router.node import Node
+    from router.websocket import WebSocket
+
+log = structlog.get_logger(__name__)
+
+
+class State(Enum):
+    """Where a connection is in its life."""
+
+    NEW = "new"
+    JOINING = "joining"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Connection:
+    """
+    The endpoint of one websocket.
+
+    Args:
+        node: The process it is connected to.
+        socket: Its websocket.
+        connection_id: Its name in the store, unique on this node.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_caller",
+        "_corrected",
+        "_hub",
+        "_in_flight",
+        "_local",
+        "_node",
+        "_principal",
+        "_reading_paused",
+        "_socket",
+        "_state",
+        "_timer",
+        "_waiting",
+        "behind",
+        "codec",
+        "connection_id",
+        "is_slow",
+    )
+
+    def __init__(self, node: Node, socket: WebSocket, connection_id: str) -> None:
+        self.connection_id = connection_id
+        self.codec: Codec = socket.codec
+        self.is_slow = False
+        self.behind: tuple[str, int] | None = None
+        self._node = node
+        self._socket = socket
+        self._state = State.NEW
+        self._principal: Principal | None = None
+        self._caller: Caller | None = None
+        self._hub: TenantHub | None = None
+        self._local: LocalAgent | None = None
+        self._in_flight = 0
+        self._reading_paused = False
+        # What arrived between hello and welcome, in each direction.
+        self._waiting: deque[Command | Refused] | None = None
+        self._backlog: list[tuple[str, int, bytes]] | None = None
+        # The event up to which this client was told everything in another way.
+        self._corrected = ("", 0)
+        self._timer: asyncio.TimerHandle | None = node.call_later(
+            node.settings.hello_timeout_ms, self._no_hello
+        )
+
+    # What the websocket tells -----------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Take one message of the client, which may be a batch."""
+        if self._state is State.CLOSED:
+            return
+        try:
+            items = self.codec.decode(data)
+        except Undecodable as error:
+            self._end(CloseCode.UNDECODABLE, str(error))
+            return
+        for item in items:
+            if self._state is State.NEW:
+                self._first(item)
+            elif self._state is State.JOINING and self._waiting is not None:
+                self._waiting.append(item)
+            elif self._state is State.OPEN:
+                self._take(item)
+
+    def slow(self) -> None:
+        """Hear that the client does not keep up."""
+        self.is_slow = True
+
+    def drained(self) -> None:
+        """Hear that the client has caught up."""
+        self.is_slow = False
+        if self._hub is not None:
+            self._hub.drained(self)
+
+    def lost(self, code: int, by_peer: bool) -> None:
+        """Hear that the websocket is gone."""
+        was, self._state = self._state, State.CLOSED
+        self._stop_timer()
+        principal, hub = self._principal, self._hub
+        if hub is not None and principal is not None:
+            hub.detach(principal.sub if self._local is not None else None, self)
+        self._node.forget(self)
+        if was is State.OPEN and principal is not None and principal.role != "service":
+            self._node.spawn(self._disconnect(principal, clean=by_peer and code == 1000))
+
+    # What the hub tells -----------------------------------------------------------------------------------
+
+    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
+        """Send a message that an event caused, unless this client knows already what the event did."""
+        if self._backlog is not None:
+            self._backlog.append((epoch, seq, message))
+        elif epoch != self._corrected[0] or seq > self._corrected[1]:
+            self._socket.send(message)
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send a frame that is shared with others."""
+        self._socket.send_frame(frame)
+
+    def close(self, code: CloseCode) -> None:
+        """Close the connection for one of the protocol's reasons."""
+        self._end(code, code.meaning)
+
+    def correct(self, epoch: str, seq: int) -> None:
+        """Ignore events up to this one."""
+        self._corrected = (epoch, seq)
+
+    def store_lost(self) -> None:
+        """Close the connection because the store no longer counts it."""
+        self.close(CloseCode.STORE_LOST)
+
+    def claims_again(self) -> Caller | None:
+        """Return with what to register this connection once more; None if it is not registered."""
+        if self._state is not State.OPEN or self._principal is None or self._principal.role == "service":
+            return None
+        return self._claims(self._principal, again=True)
+
+    def drain(self, reconnect_in_ms: int) -> None:
+        """Tell the client to leave, and close the connection when it is to come back elsewhere."""
+        if self._state is State.OPEN:
+            self._socket.send(self.codec.encode(ServerDraining(reconnect_in_ms=reconnect_in_ms)))
+        self._stop_timer()
+        self._timer = self._node.call_later(reconnect_in_ms, self._drained_away)
+
+    # Hello ------------------------------------------------------------------------------------------------
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who it is, once its token was accepted."""
+        return self._principal
+
+    def _first(self, item: Command | Refused) -> None:
+        self._stop_timer()
+        if isinstance(item, Refused):
+            self._refuse(item)
+            self._end(CloseCode.UNDECODABLE, "the first message is not a valid hello")
+        elif not isinstance(item, Hello):
+            self._end(CloseCode.UNDECODABLE, "the first message is not hello")
+        else:
+            self._state = State.JOINING
+            self._waiting = deque()
+            self._pause_reading()
+            self._node.spawn(self._join(item))
+
+    async def _join(self, hello: Hello) -> None:
+        """Check the token, register the connection and say welcome."""
+        try:
+            principal = await self._node.verifier.verify(hello.token)
+            self._principal = principal
+            if principal.role == "service":
+                self._caller = caller_of(principal, attached=True)
+                self._welcome(hello, principal, None, Inbox())
+            else:
+                await self._join_agent(hello, principal)
+        except Unauthorized as error:
+            self._refuse_hello(hello, Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
+        except Refusal as refusal:
+            full = Error.of(ErrorCode(refusal.code), None, **refusal.details, retry_in_ms=10_000)
+            self._refuse_hello(hello, full, CloseCode.RATE_LIMITED)
+        except (Unavailable, KeysUnavailable, TimeoutError) as error:
+            details = {"reason": str(error) or "the directory could not be read in time"}
+            self._refuse_hello(hello, Error.of(ErrorCode.UNAVAILABLE, None, **details), CloseCode.STORE_LOST)
+        except Exception as error:
+            number = incident(log, "hello failed", error)
+            self._refuse_hello(
+                hello, Error.of(ErrorCode.INTERNAL, None, incident=number), CloseCode.STORE_LOST
+            )
+
+    async def _join_agent(self, hello: Hello, principal: Principal) -> None:
+        node = self._node
+        # The feed first: an event between registering and listening would reach nobody.
+        hub = await node.serve(principal.tenant)
+        if self._state is State.CLOSED:
+            return
+        self._hub = hub
+        self._backlog = []
+        hub.clients.add(self)
+        local = self._local = hub.attach(principal.sub, self)
+        try:
+            attached = await node.attach(principal.tenant, self._claims(principal), self.connection_id)
+        except BaseException:
+            hub.detach(principal.sub, self)
+            self._hub = self._local = None
+            raise
+        if self._is_closed():
+            # It left while it was being registered.
+            await self._disconnect(principal, clean=False)
+            return
+        in_progress = [records.session(packed) for packed in attached.in_progress]
+        pending = [records.session(packed) for packed in attached.pending]
+        local.held.load(in_progress, pending)
+        self._caller = caller_of(principal, attached=True)
+        self._corrected = (attached.epoch, attached.seq)
+        self._welcome(hello, principal, attached, Inbox(in_progress=in_progress, pending=pending))
+
+    def _welcome(
+        self, hello: Hello, principal: Principal, attached: records.Attached | None, inbox: Inbox
+    ) -> None:
+        if self._is_closed():
+            return
+        self._state = State.OPEN
+        welcome = Welcome(
+            id=hello.id,
+            connection_id=self.connection_id,
+            tenant=principal.tenant,
+            role=principal.role,
+            agent=records.agent(attached.agent) if attached is not None else None,
+            expires_at=principal.expires_at,
+            server_at=_now_ms(),
+            ping_interval_ms=self._node.settings.ping_interval_ms,
+            inbox=inbox,
+        )
+        self._socket.send(self.codec.encode(welcome))
+        backlog, self._backlog = self._backlog, None
+        for epoch, seq, message in backlog or ():
+            self.deliver(epoch, seq, message)
+        waiting, self._waiting = self._waiting, None
+        self._expect_expiry(principal)
+        self._node.joined(self)
+        self._resume_reading()
+        for item in waiting or ():
+            self._take(item)
+
+    def _refuse_hello(self, hello: Hello, error: Error, code: CloseCode) -> None:
+        if not self._is_closed():
+            self._socket.send(self.codec.encode(Reply(id=hello.id, error=error)))
+            self._end(code, code.meaning)
+
+    def _no_hello(self) -> None:
+        self._end(CloseCode.NO_HELLO, CloseCode.NO_HELLO.meaning)
+
+    # Commands ---------------------------------------------------------------------------------------------
+
+    def _take(self, item: Command | Refused) -> None:
+        match item:
+            case Refused():
+                self._refuse(item)
+            case Ping():
+                self._socket.send(self.codec.encode(Pong(id=item.id)))
+            case Hello():
+                self._refuse(Refused(item.id, "$.type", "Expected no second hello on one connection"))
+            case DirectorySubscribe() | DirectoryUnsubscribe() | SessionWatch() | SessionUnwatch():
+                self._switch(item)
+            case TokenRefresh():
+                self._begin(self._refresh(item))
+            case SessionAck():
+                self._begin(self._acknowledge(item))
+            case _:
+                self._begin(self._execute(item))
+
+    def _switch(
+        self, command: DirectorySubscribe | DirectoryUnsubscribe | SessionWatch | SessionUnwatch
+    ) -> None:
+        """Carry out what concerns only what this connection is told."""
+        principal, hub = self._principal, self._hub
+        watching = isinstance(command, SessionWatch | SessionUnwatch)
+        if principal is None or hub is None or principal.role not in (ADMINS if watching else AGENTS):
+            self._answer(command.id, Error.of(ErrorCode.FORBIDDEN))
+            return
+        self._answer(command.id, Empty())
+        match command:
+            case DirectorySubscribe(resume=resume):
+                hub.subscribe(self, (resume.epoch, resume.seq) if resume is not None else None)
+            case DirectoryUnsubscribe():
+                hub.unsubscribe(self)
+            case SessionWatch():
+                hub.watchers[self] = None
+            case SessionUnwatch():
+                hub.watchers.pop(self, None)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._in_flight += 1
+        if self._in_flight >= self._node.settings.in_flight_max:
+            self._pause_reading()
+        self._node.spawn(work)
+
+    def _finished(self) -> None:
+        self._in_flight -= 1
+        if self._reading_paused and self._in_flight <= self._node.settings.in_flight_max // 2:
+            self._resume_reading()
+
+    async def _execute(self, command: Command) -> None:
+        assert self._principal is not None
+        assert self._caller is not None
+        answer: Result | Error
+        try:
+            answer = await execute(self._node.verbs, self._principal, self._caller, command)
+        except CommandError as refusal:
+            answer = refusal.error
+        except Exception as error:
+            # The store has decided or it has not; the client finds out by sending the command again with its
+            # key.
+            answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
+        outcome = answer.code.value if isinstance(answer, Error) else "done"
+        self._node.commands[type(command).__name__, outcome] += 1
+        self._finished()
+        self._answer(command.id, answer)
+
+    async def _acknowledge(self, command: SessionAck) -> None:
+        assert self._principal is not None
+        assert self._caller is not None
+        try:
+            await execute(self._node.verbs, self._principal, self._caller, command)
+        except CommandError as refusal:
+            # It has no reply, and nothing depends on it but the word "delivered" on the sender's screen.
+            log.info("acknowledgement not taken", code=refusal.error.code)
+        self._finished()
+
+    async def _refresh(self, command: TokenRefresh) -> None:
+        principal = self._principal
+        assert principal is not None
+        answer: Result | Error
+        try:
+            fresh = await self._node.verifier.verify(command.token)
+            if (fresh.tenant, fresh.sub, fresh.role) != (principal.tenant, principal.sub, principal.role):
+                raise refused(ErrorCode.UNAUTHORIZED, "the token is for another tenant, subject or role")
+        except Unauthorized as error:
+            answer = Error.of(ErrorCode.UNAUTHORIZED, str(error))
+        except KeysUnavailable as error:
+            answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
+        except CommandError as refusal:
+            answer = refusal.error
+        else:
+            self._principal = fresh
+            self._expect_expiry(fresh)
+            answer = TokenResult(fresh.expires_at)
+        self._finished()
+        self._answer(command.id, answer)
+
+    def _answer(self, command_id: str | None, answer: Result | Error) -> None:
+        if self._state is State.OPEN:
+            reply = (
+                Reply(id=command_id, error=answer)
+                if isinstance(answer, Error)
+                else Reply(id=command_id, result=answer)
+            )
+            self._socket.send(self.codec.encode(reply))
+
+    def _refuse(self, item: Refused) -> None:
+        error = Error.of(ErrorCode.BAD_MESSAGE, item.message, path=item.path)
+        self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
+
+    # Time -------------------------------------------------------------------------------------------------
+
+    def _expect_expiry(self, principal: Principal) -> None:
+        self._stop_timer()
+        warn_in_ms = principal.expires_at - self._node.settings.token_expiring_ms - _now_ms()
+        self._timer = self._node.call_later(max(warn_in_ms, 0), self._expiring)
+
+    def _expiring(self) -> None:
+        principal = self._principal
+        if self._state is not State.OPEN or principal is None:
+            return
+        self._socket.send(self.codec.encode(TokenExpiring(expires_at=principal.expires_at)))
+        self._timer = self._node.call_later(max(principal.expires_at - _now_ms(), 0), self._expired)
+
+    def _expired(self) -> None:
+        self._end(CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_EXPIRED.meaning)
+
+    def _drained_away(self) -> None:
+        self._end(CloseCode.DRAINING, CloseCode.DRAINING.meaning)
+
+    # Ends -------------------------------------------------------------------------------------------------
+
+    async def _disconnect(self, principal: Principal, clean: bool) -> None:
+        try:
+            await self._node.verbs.disconnect(principal.tenant, principal.sub, self.connection_id, clean)
+        except (Unavailable, StoreDefect) as error:
+            # The connection stays in the store until this node's lease runs out: later, but not for ever.
+            log.warning("connection not taken away", tenant=principal.tenant, reason=str(error))
+            self._node.retry_disconnect(principal, self.connection_id)
+
+    def _end(self, code: CloseCode, reason: str) -> None:
+        if self._state is not State.CLOSED:
+            self._stop_timer()
+            self._socket.close(code, reason)
+
+    def _claims(self, principal: Principal, again: bool = False) -> Caller:
+        return Caller(
+            principal.sub,
+            principal.role,
+            principal.name,
+            departments=principal.departments,
+            capacity=principal.capacity,
+            again=again,
+        )
+
+    def _is_closed(self) -> bool:
+        # A call, because the state changes while this client's tasks wait.
+        return self._state is State.CLOSED
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _pause_reading(self) -> None:
+        self._reading_paused = True
+        self._socket.pause_reading()
+
+    def _resume_reading(self) -> None:
+        self._reading_paused = False
+        self._socket.resume_reading()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,129 @@
+"""What the router answers over plain HTTP: the commands for back ends, health, metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from protocol.codec import JSON, Refused, command_from_fields
+from protocol.errors import Error, ErrorCode
+from protocol.messages import COMMANDS, Result, SessionAck
+from router.auth import KeysUnavailable, Principal, Unauthorized
+from router.commands import RULES, CommandError, caller_of, execute
+from router.incidents import incident
+from router.metrics import CONTENT_TYPE, registry_of, render
+
+if TYPE_CHECKING:
+    from router.node import Node
+
+log = structlog.get_logger(__name__)
+
+TOO_LARGE = 413
+
+
+class _TooLarge(Exception):
+    pass
+
+
+def _json(body: Result | Error, status: int = 200) -> Response:
+    headers = {"cache-control": "no-store"}
+    return Response(JSON.encode(body), status, headers, media_type="application/json")
+
+
+def _failure(error: Error, status: int | None = None) -> Response:
+    response = _json(error, error.code.http_status if status is None else status)
+    if error.code is ErrorCode.UNAUTHORIZED:
+        response.headers["www-authenticate"] = "Bearer"
+    retry_in_ms = error.details.get("retry_in_ms")
+    if isinstance(retry_in_ms, int):
+        response.headers["retry-after"] = str(-(-retry_in_ms // 1000))
+    return response
+
+
+async def _body(request: Request, bytes_max: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            raise _TooLarge
+    return bytes(body)
+
+
+async def _principal(node: Node, request: Request) -> Principal:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("an `Authorization: Bearer` header is required")
+    return await node.verifier.verify(token.strip())
+
+
+def application(node: Node) -> Starlette:
+    """
+    Return the HTTP application of one node.
+
+    Args:
+        node: The node.
+    """
+    registry = registry_of(node)
+
+    async def command(request: Request) -> Response:
+        wire_type = request.path_params["type"]
+        try:
+            principal = await _principal(node, request)
+            body = await _body(request, node.settings.message_bytes_max)
+        except Unauthorized as error:
+            return _failure(Error.of(ErrorCode.UNAUTHORIZED, str(error)))
+        except KeysUnavailable as error:
+            return _failure(Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error)))
+        except _TooLarge:
+            text = f"a body holds at most {node.settings.message_bytes_max} bytes"
+            return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$"), TOO_LARGE)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        kind = COMMANDS.get(wire_type)
+        if kind is None:
+            return _failure(Error.of(ErrorCode.NOT_FOUND, "there is no such command", path="$.type"))
+        if kind not in RULES or kind is SessionAck:
+            text = f"`{wire_type}` concerns a connection: it goes over a websocket only"
+            return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$.type"))
+        parsed = command_from_fields(wire_type, body or b"{}", request.headers.get("idempotency-key"))
+        if isinstance(parsed, Refused):
+            return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
+        answer: Result | Error
+        try:
+            answer = await execute(node.verbs, principal, caller_of(principal, attached=False), parsed)
+        except CommandError as refusal:
+            answer = refusal.error
+        except Exception as error:
+            # As over a websocket: whether it was applied, the same key will tell.
+            answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
+        node.commands[kind.__name__, answer.code.value if isinstance(answer, Error) else "done"] += 1
+        return _failure(answer) if isinstance(answer, Error) else _json(answer)
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        reason = node.unready or await node.check_store()
+        status = 200 if reason is None else 503
+        return JSONResponse({"ready": reason is None, "reason": reason}, status)
+
+    async def metrics(_: Request) -> Response:
+        return Response(render(registry), media_type=CONTENT_TYPE)
+
+    async def websocket(_: Request) -> Response:
+        return PlainTextResponse("this is a websocket endpoint\n", 426, {"upgrade": "websocket"})
+
+    return Starlette(
+        routes=[
+            Route("/api/v1/{type}", command, methods=["POST"]),
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
+            Route("/metrics", metrics, methods=["GET"]),
+            Route("/ws", websocket, methods=["GET"]),
+        ]
+    )

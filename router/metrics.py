@@ -1,0 +1,74 @@
+"""What Prometheus is told of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from router.node import Node
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class NodeCollector(Collector):
+    """
+    Read a node's own counts when they are asked for, so that counting costs nothing in between.
+
+    Args:
+        node: The node.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        node = self._node
+        hubs = node.hubs.values()
+        gauges = {
+            "relevo_connections": ("Open websockets", len(node.connections)),
+            "relevo_tenants": ("Tenants served", len(hubs)),
+            "relevo_dialogs": ("Open directory subscriptions", sum(len(hub.subscribers) for hub in hubs)),
+            "relevo_watchers": ("Admins who watch the sessions", sum(len(hub.watchers) for hub in hubs)),
+            "relevo_ready": ("Whether this node can serve", int(node.unready is None)),
+        }
+        counts = node.store.counts
+        counters = {
+            "relevo_websockets_accepted": ("Websockets opened", node.accepted),
+            "relevo_hellos": ("Connections welcomed", node.joins),
+            "relevo_feed_events": ("Events taken from the feed", node.feed.events),
+            "relevo_feed_gaps": ("Gaps found in the feed", node.feed.gaps),
+            "relevo_feed_reloads": ("Directories read anew", node.feed.reloads),
+            "relevo_store_verbs": ("Verbs sent to the store", counts.verbs),
+            "relevo_store_batches": ("Batches sent to the store", counts.batches),
+            "relevo_store_timeouts": ("Commands of the store without an answer in time", counts.time_outs),
+            "relevo_store_refused": ("Commands refused because the queue was full", counts.refused),
+            "relevo_store_cuts": ("Connections to the store cut", counts.cuts),
+        }
+        for name, (text, value) in gauges.items():
+            yield GaugeMetricFamily(name, text, value)
+        for name, (text, value) in counters.items():
+            yield CounterMetricFamily(name, text, value)
+        commands = CounterMetricFamily("relevo_commands", "Commands answered", labels=("type", "outcome"))
+        for labels, value in node.commands.items():
+            commands.add_metric(labels, value)
+        yield commands
+
+
+def registry_of(node: Node) -> CollectorRegistry:
+    """Return the registry of one node."""
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(node))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def render(registry: CollectorRegistry) -> bytes:
+    """Return the metrics in the text format."""
+    return generate_latest(registry)

@@ -1,0 +1,311 @@
+"""
+One router process: its connections, the tenants it serves for them, and its word for them in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from router.auth import Principal, Verifier
+from router.config import Settings
+from router.connection import Connection
+from router.feed import Feed
+from router.framing import build_frame
+from router.hub import TenantHub
+from router.incidents import incident
+from router.presence import Presence
+from router.replica import Replica
+from router.store import records
+from router.store.errors import StoreDefect, Unavailable
+from router.store.link import Limits
+from router.store.store import Store
+from router.store.subscription import Subscriptions
+from router.store.verbs import Caller, Refusal, VerbLimits, Verbs
+from router.websocket import WebSocket
+
+log = structlog.get_logger(__name__)
+
+CLOSE_WAIT_S = 6.0  # A client has five seconds to answer a close.
+
+
+class Node:
+    """
+    Hold everything that one process has; made inside a running loop.
+
+    Args:
+        settings: The settings.
+        store_url: Where the store is.
+        verifier: Checks tokens.
+    """
+
+    def __init__(self, settings: Settings, store_url: str, verifier: Verifier) -> None:
+        self.settings = settings
+        self.verifier = verifier
+        self.node_id = secrets.token_hex(8)
+        self.store = Store(
+            store_url, limits=Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
+        )
+        self.verbs = Verbs(
+            self.store,
+            VerbLimits(
+                events_max=settings.events_max,
+                key_ttl_ms=settings.key_ttl_ms,
+                closed_retention_ms=settings.closed_retention_ms,
+                # Sessions of somebody who still looks connected must not move away.
+                presence_grace_ms=min(settings.presence_grace_ms, settings.session_grace_ms),
+                session_grace_ms=settings.session_grace_ms,
+                lease_ms=settings.node_lease_ms,
+                connections_per_agent_max=settings.connections_per_agent_max,
+            ),
+            self.node_id,
+        )
+        self.feed = Feed(self.verbs, settings.feed_buffer_max, self._reloaded)
+        self.subscriptions = Subscriptions(
+            self.store, self.node_id, self.feed.heard, self.feed.subscribed, self._feed_lost
+        )
+        self.presence = Presence(
+            self.verbs,
+            settings.node_lease_ms,
+            settings.node_renew_ms,
+            lambda: list(self.hubs),
+            self._leased,
+            self._lease_expired,
+        )
+        self.hubs: dict[str, TenantHub] = {}
+        self.connections: dict[str, Connection] = {}
+        self.draining = False
+        self.accepted = 0
+        self.joins = 0
+        self.commands: Counter[tuple[str, str]] = Counter()
+        self._emptied = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._disconnects: dict[tuple[str, str, str], None] = {}
+        self._loop = asyncio.get_running_loop()
+
+    # Life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Reach the store, if it can be reached, and begin to keep presence."""
+        try:
+            await self.store.open()
+        except Unavailable as error:
+            # Not the end: readiness says so, and the store is looked for again with every command.
+            log.error("store not reached", reason=str(error))
+        self.presence.start()
+
+    async def drain(self) -> None:
+        """Send the connections away, spread over `drain_ms`, and wait until they are gone."""
+        self.draining = True
+        spread_ms = self.settings.drain_ms
+        for connection in list(self.connections.values()):
+            connection.drain(random.randint(0, spread_ms))
+        if self.connections:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(spread_ms / 1000 + CLOSE_WAIT_S):
+                    await self._emptied.wait()
+
+    async def stop(self) -> None:
+        """Give up what is left."""
+        self.draining = True
+        await self.presence.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.settings.store_timeout_ms / 1000)
+        for tenant in list(self.hubs):
+            self.feed.leave(tenant)
+        await self.subscriptions.close()
+        await self.store.close()
+
+    @property
+    def unready(self) -> str | None:
+        """Return why this node should get no clients now, or None."""
+        if self.draining:
+            return "draining"
+        if not self.subscriptions.healthy:
+            return "the store's feed is not heard"
+        return None
+
+    async def check_store(self) -> str | None:
+        """Return why the store cannot be used, or None."""
+        try:
+            await self.store.ping()
+        except (Unavailable, StoreDefect) as error:
+            return f"the store cannot be used: {error}"
+        return None
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a task of some connection; what it raises is a defect."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def call_later(self, delay_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call back after a time."""
+        return self._loop.call_later(delay_ms / 1000, callback)
+
+    # Connections: the websocket's gate --------------------------------------------------------------------
+
+    def refuse(self) -> tuple[int, str] | None:
+        """Return why no new websocket is taken, as HTTP status and text, or None."""
+        if self.draining:
+            return 503, "draining"
+        if len(self.connections) >= self.settings.connections_max:
+            return 503, "too many connections"
+        return None
+
+    def accept(self, socket: WebSocket) -> Connection:
+        """Take a new websocket."""
+        self.accepted += 1
+        connection = Connection(self, socket, f"{self.accepted:x}")
+        self.connections[connection.connection_id] = connection
+        self._emptied.clear()
+        return connection
+
+    def joined(self, connection: Connection) -> None:
+        """Take note of a connection that was welcomed."""
+        self.joins += 1
+        if self.draining:
+            connection.drain(random.randint(0, self.settings.drain_ms))
+
+    def forget(self, connection: Connection) -> None:
+        """Take note of a connection that is gone."""
+        self.connections.pop(connection.connection_id, None)
+        if not self.connections:
+            self._emptied.set()
+        principal = connection.principal
+        if principal is not None:
+            self.call_later(self.settings.tenant_idle_ms, lambda: self._leave_if_idle(principal.tenant))
+
+    def retry_disconnect(self, principal: Principal, connection_id: str) -> None:
+        """Take a connection away later: as long as this node renews its lease, nobody else does."""
+        self._disconnects[principal.tenant, principal.sub, connection_id] = None
+
+    # Tenants ----------------------------------------------------------------------------------------------
+
+    async def serve(self, tenant: str) -> TenantHub:
+        """
+        Return the hub of a tenant once its directory is known here.
+
+        Raises:
+            TimeoutError: It could not be read in `store_timeout_ms`.
+        """
+        async with asyncio.timeout(self.settings.store_timeout_ms / 1000):
+            while True:
+                hub = self.hubs.get(tenant)
+                if hub is None:
+                    hub = self._open_tenant(tenant)
+                await self.feed.ready(tenant)
+                if self.hubs.get(tenant) is hub:
+                    return hub
+
+    async def attach(self, tenant: str, claims: Caller, connection_id: str) -> records.Attached:
+        """Register a connection in the store; raises as Verbs.connect."""
+        attached = await self.verbs.connect(tenant, claims, connection_id)
+        if not attached.known and self.presence.holds(tenant) and not self.feed.is_repairing(tenant):
+            hub = self.hubs.get(tenant)
+            if hub is not None and hub.replica.epoch == attached.epoch:
+                self._lease_expired(tenant)
+        self.presence.held(tenant)
+        self.feed.compare(tenant, attached.epoch, attached.seq)
+        return attached
+
+    def _open_tenant(self, tenant: str) -> TenantHub:
+        flushed_at = 0.0
+
+        def schedule_flush() -> None:
+            nonlocal flushed_at
+            soon = self._loop.time() + self.settings.patch_window_ms / 1000
+            flushed_at = max(soon, flushed_at + self.settings.patch_window_busy_ms / 1000)
+            self._loop.call_at(flushed_at, hub.flush)
+
+        hub = TenantHub(Replica(self.settings.replica_tombstones_max), build_frame, schedule_flush)
+        self.hubs[tenant] = hub
+        self.feed.follow(tenant, hub)
+        self.subscriptions.add(tenant)
+        return hub
+
+    def _leave_if_idle(self, tenant: str) -> None:
+        hub = self.hubs.get(tenant)
+        if hub is not None and not hub.clients and not self._is_joining(tenant):
+            del self.hubs[tenant]
+            self.subscriptions.remove(tenant)
+            self.feed.leave(tenant)
+
+    def _is_joining(self, tenant: str) -> bool:
+        return any(
+            connection.principal is not None and connection.principal.tenant == tenant
+            for connection in self.connections.values()
+        )
+
+    # What the feed and the lease tell ---------------------------------------------------------------------
+
+    def _feed_lost(self, tenant: str) -> None:
+        log.warning("feed lost", tenant=tenant)
+
+    async def _reloaded(self, tenant: str) -> None:
+        """Register the tenant's connections again, and tell their agents what they may have missed."""
+        hub = self.hubs.get(tenant)
+        if hub is None:
+            return
+        log.warning("directory read anew", tenant=tenant, epoch=hub.replica.epoch, seq=hub.replica.seq)
+        clients = [client for client in hub.clients if isinstance(client, Connection)]
+        for start in range(0, len(clients), 256):
+            await asyncio.gather(
+                *(self._register_again(tenant, hub, one) for one in clients[start : start + 256])
+            )
+
+    async def _register_again(self, tenant: str, hub: TenantHub, connection: Connection) -> None:
+        claims = connection.claims_again()
+        if claims is None:
+            return
+        try:
+            attached = await self.verbs.connect(tenant, claims, connection.connection_id)
+        except Refusal as refusal:
+            log.warning("connection not registered again", tenant=tenant, agent=claims.id, code=refusal.code)
+            return
+        self.presence.held(tenant)
+        hub.correct(
+            claims.id,
+            attached.epoch,
+            attached.seq,
+            [records.session(packed) for packed in attached.in_progress],
+            [records.session(packed) for packed in attached.pending],
+        )
+
+    def _leased(self, tenant: str, lease: records.Lease) -> None:
+        hub = self.hubs.get(tenant)
+        if hub is None:
+            return
+        if not lease.known and not self.feed.is_repairing(tenant) and lease.epoch == hub.replica.epoch:
+            self._lease_expired(tenant)
+        self.feed.compare(tenant, lease.epoch, lease.seq)
+        for entry in [entry for entry in self._disconnects if entry[0] == tenant]:
+            del self._disconnects[entry]
+            self.spawn(self._disconnect(*entry))
+
+    def _lease_expired(self, tenant: str) -> None:
+        """Close the connections that do not count any more; their clients come back, to whoever is alive."""
+        hub = self.hubs.get(tenant)
+        if hub is not None and hub.clients:
+            log.warning("lease ran out", tenant=tenant, connections=len(hub.clients))
+            for client in list(hub.clients):
+                if isinstance(client, Connection):
+                    client.store_lost()
+
+    async def _disconnect(self, tenant: str, agent_id: str, connection_id: str) -> None:
+        try:
+            await self.verbs.disconnect(tenant, agent_id, connection_id, clean=False)
+        except (Unavailable, StoreDefect):
+            self._disconnects[tenant, agent_id, connection_id] = None
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            incident(log, "task failed", error)
