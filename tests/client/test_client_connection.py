@@ -94,7 +94,7 @@ async def test_a_router_that_is_not_there_is_waited_for_and_then_given_up() -> N
     with pytest.raises(ConnectTimeout) as timeout:
         await client.start()
 
-    assert "127.0.0.1:9" in str(timeout.value.__cause__)
+    assert "127.0.0.1:9" in str(timeout.value)
 
 
 async def test_of_several_routers_the_next_is_tried(router: ScriptedRouter) -> None:

@@ -171,7 +171,9 @@ def test_after_a_reconnection_the_directory_resumes_where_it_was() -> None:
     driver.receive(patch_map(4, 4))
 
     assert driver.live()
-    assert driver.events() == [], "nothing has changed"
+    assert driver.events() == [DirectoryChanged()], "nothing has changed, but it is live again"
+    driver.receive(patch_map(4, 4))
+    assert driver.events() == []
 
 
 def test_a_subscription_without_its_reply_is_made_once_on_the_next_connection() -> None:

@@ -151,7 +151,7 @@ class Client(Commands):
         except TimeoutError:
             await self.close()
             raise ConnectTimeout(
-                f"no router let the client in within {self._connect_timeout_s} s"
+                f"no router let the client in within {self._connect_timeout_s} s: {self._last_error}"
             ) from self._last_error
         except BaseException:
             await self.close()

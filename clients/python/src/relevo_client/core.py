@@ -383,10 +383,12 @@ class Core:
     def _on_patch(self, message: Mapping[str, Any], now: float) -> None:
         if not self._wants_directory:
             return
+        was_live = self.directory.live
         changed = self.directory.apply(decode(Patch, message))
         if changed is not None:
             self._gaps = 0
-            if changed != DirectoryChanged():
+            # Becoming live again is news too, even if nothing has changed meanwhile.
+            if changed != DirectoryChanged() or not was_live:
                 self.events.put(changed)
         elif not self._waiting_for("directory.subscribe"):
             # A second hole in a row means that resuming does not help: ask for everything, and not at once.

@@ -92,6 +92,8 @@ class DirectoryChanged:
     """
     Rows of ``client.directory`` changed; it holds them already.
 
+    One without any row says that the directory is live again, and that nothing has changed meanwhile.
+
     Attributes:
         snapshot: Whether everything was replaced; the rows are all rows then.
     """
