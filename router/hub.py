@@ -174,6 +174,11 @@ class TenantHub:
         local = self.agents.get(agent_id)
         if local is None:
             return
+        if local.held.is_ahead([*in_progress, *pending]):
+            # The store lost what it had told: only a new welcome is believed over a later fence.
+            for client in list(local.clients):
+                client.close(CloseCode.STORE_LOST)
+            return
         for push in local.held.correct(in_progress, pending):
             encoded = _Encoded(push)
             for client in local.clients:

@@ -42,6 +42,11 @@ class HeldSessions:
         if not self._held:
             self._held = None
 
+    def is_ahead(self, sessions: Sequence[Session]) -> bool:
+        """Return whether the clients know a later fence than the store, so that they would not believe it."""
+        held = self._held or {}
+        return any(session.id in held and held[session.id][0] > session.fence for session in sessions)
+
     def correct(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> Iterator[Push]:
         """
         Yield the pushes that bring the clients from what they believe to what is true, and take it over.

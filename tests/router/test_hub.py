@@ -1,0 +1,214 @@
+"""The hub with clients that only keep what they are sent."""
+
+import msgspec
+import pytest
+
+from protocol.codec import JSON, MSGPACK, Codec
+from protocol.errors import CloseCode
+from protocol.messages import Session
+from router.hub import TenantHub
+from router.replica import Replica
+from router.store.records import Removed
+from tests.router.events import agent_record, change, directory, event, session_record
+
+
+class Listener:
+    """A client that keeps what it hears."""
+
+    def __init__(self, codec: Codec = JSON) -> None:
+        self.codec = codec
+        self.is_slow = False
+        self.behind: tuple[str, int] | None = None
+        self.heard: list[dict[str, object]] = []
+        self.frames: list[bytes] = []
+        self.closed: CloseCode | None = None
+        self.corrected = ("", 0)
+
+    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
+        self.heard.append(self._read(message))
+
+    def send_frame(self, frame: bytes) -> None:
+        self.frames.append(frame)
+        self.heard.append(self._read(frame))
+
+    def close(self, code: CloseCode) -> None:
+        self.closed = code
+
+    def correct(self, epoch: str, seq: int) -> None:
+        self.corrected = (epoch, seq)
+
+    def _read(self, data: bytes) -> dict[str, object]:
+        return msgspec.json.decode(data) if self.codec is JSON else msgspec.msgpack.decode(data)
+
+    def chain(self) -> list[tuple[object, object]]:
+        """Return since and seq of each patch, None and seq of each snapshot."""
+        return [(message.get("since"), message["seq"]) for message in self.heard]
+
+
+class Windows:
+    """Windows that close when the test says so."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+
+    def __call__(self) -> None:
+        self.opened += 1
+
+
+@pytest.fixture
+def windows() -> Windows:
+    return Windows()
+
+
+@pytest.fixture
+def hub(windows: Windows) -> TenantHub:
+    replica = Replica(tombstones_max=10)
+    replica.load(directory(1, agents=[agent_record(f"a{number}") for number in range(20)]))
+    return TenantHub(replica, lambda codec, payload: payload, windows)
+
+
+def happen(hub: TenantHub, load: int, agent_id: str = "a0") -> None:
+    step = event(hub.replica.seq + 1, agents=[agent_record(agent_id, load=load)])
+    hub.replica.apply(step)
+    hub.deliver(step)
+
+
+def test_changes_of_one_window_are_one_patch_for_all(hub: TenantHub, windows: Windows) -> None:
+    listeners = [Listener(), Listener(), Listener(MSGPACK)]
+    for listener in listeners:
+        hub.subscribe(listener, None)
+    for load in (1, 2, 3):
+        happen(hub, load)
+    assert windows.opened == 1
+    hub.flush()
+    assert [listener.chain() for listener in listeners] == [[(None, 1), (1, 4)]] * 3
+    assert listeners[0].heard[-1] == listeners[2].heard[-1]
+    assert listeners[0].frames[-1] is listeners[1].frames[-1]
+
+
+def test_one_who_subscribes_inside_a_window_gets_no_hole(hub: TenantHub) -> None:
+    early, late = Listener(), Listener()
+    hub.subscribe(early, None)
+    happen(hub, 1)
+    hub.subscribe(late, None)
+    happen(hub, 2)
+    hub.flush()
+    assert early.chain() == [(None, 1), (1, 2), (2, 3)]
+    assert late.chain()[-1] == (2, 3)
+
+
+def test_a_snapshot_encoded_before_serves_again_with_what_changed_since(hub: TenantHub) -> None:
+    first, second = Listener(), Listener()
+    hub.subscribe(first, None)
+    happen(hub, 1)
+    hub.subscribe(second, None)
+    assert second.frames[0] is first.frames[0]
+    assert second.chain() == [(None, 1), (1, 2)]
+
+
+def test_resume_gets_what_changed_since(hub: TenantHub) -> None:
+    happen(hub, 1)
+    happen(hub, 2, "a1")
+    back = Listener()
+    hub.subscribe(back, ("e1", 2))
+    assert back.chain() == [(2, 3)]
+    lost = Listener()
+    hub.subscribe(lost, ("e0", 2))
+    assert lost.chain() == [(None, 3)]
+
+
+def test_a_slow_client_gets_one_patch_when_it_has_caught_up(hub: TenantHub) -> None:
+    slow, quick = Listener(), Listener()
+    hub.subscribe(slow, None)
+    hub.subscribe(quick, None)
+    slow.is_slow = True
+    for load in (1, 2):
+        happen(hub, load)
+        hub.flush()
+    happen(hub, 3)
+    slow.is_slow = False
+    hub.drained(slow)
+    happen(hub, 4)
+    hub.flush()
+    assert slow.chain() == [(None, 1), (1, 4), (4, 5)]
+    assert quick.chain() == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
+
+
+def test_after_a_new_epoch_everybody_gets_a_snapshot(hub: TenantHub) -> None:
+    listener = Listener()
+    hub.subscribe(listener, None)
+    hub.replica.load(directory(7, epoch="e2"))
+    hub.directory_changed()
+    hub.flush()
+    assert [message["epoch"] for message in listener.heard] == ["e1", "e2"]
+
+
+def test_who_unsubscribed_hears_no_more(hub: TenantHub, windows: Windows) -> None:
+    listener = Listener()
+    hub.subscribe(listener, None)
+    hub.unsubscribe(listener)
+    happen(hub, 1)
+    hub.flush()
+    assert listener.chain() == [(None, 1)]
+    assert windows.opened == 0
+
+
+def test_every_connection_of_an_agent_hears_and_nobody_else(hub: TenantHub) -> None:
+    browser, phone, other = Listener(), Listener(MSGPACK), Listener()
+    hub.attach("ana", browser)
+    hub.attach("ana", phone)
+    hub.attach("bob", other)
+    step = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
+    hub.replica.apply(step)
+    hub.deliver(step)
+    assert [message["type"] for message in browser.heard] == ["session.assigned"]
+    assert browser.heard == phone.heard
+    assert other.heard == []
+
+
+def test_a_removed_agents_connections_are_closed(hub: TenantHub) -> None:
+    browser, phone, other = Listener(), Listener(), Listener()
+    hub.attach("ana", browser)
+    hub.attach("ana", phone)
+    hub.attach("bob", other)
+    step = event(2, agents_removed=["ana"])
+    hub.replica.apply(step)
+    hub.deliver(step)
+    assert (browser.closed, phone.closed, other.closed) == (CloseCode.REMOVED, CloseCode.REMOVED, None)
+
+
+def test_a_correction_tells_only_the_difference(hub: TenantHub) -> None:
+    browser = Listener()
+    hub.attach("ana", browser)
+    gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
+    hub.replica.apply(gained)
+    hub.deliver(gained)
+    browser.heard.clear()
+    hub.correct("ana", "e2", 5, [], [])
+    assert [(message["type"], message["why"]) for message in browser.heard] == [("session.removed", "moved")]
+    assert browser.corrected == ("e2", 5)
+
+
+def test_losing_the_session_is_told_to_who_lost_it(hub: TenantHub) -> None:
+    old = Listener()
+    hub.attach("ana", old)
+    step = event(
+        2,
+        changes=[
+            change(session_record("s1", "bob", 2), assigned="bob", removed=Removed("ana", "transferred"))
+        ],
+    )
+    hub.replica.apply(step)
+    hub.deliver(step)
+    assert [message["type"] for message in old.heard] == ["session.removed"]
+
+
+def test_clients_that_know_more_than_the_store_must_come_back(hub: TenantHub) -> None:
+    browser = Listener()
+    hub.attach("ana", browser)
+    gained = event(2, changes=[change(session_record("s1", "ana", 5), assigned="ana", owner="ana")])
+    hub.replica.apply(gained)
+    hub.deliver(gained)
+    rewound = msgspec.convert(session_record("s1", "ana", 4), Session)
+    hub.correct("ana", "e2", 5, [rewound], [])
+    assert browser.closed is CloseCode.STORE_LOST

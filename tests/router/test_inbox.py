@@ -1,0 +1,33 @@
+from typing import Any
+
+import msgspec
+
+from protocol.messages import Session
+from protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
+from router.inbox import HeldSessions
+from tests.router.events import session_record
+
+
+def session(session_id: str, fence: int, **fields: Any) -> Session:
+    return msgspec.convert(session_record(session_id, "ana", fence, **fields), Session)
+
+
+def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
+    held = HeldSessions()
+    held.load([session("kept", 1), session("gone", 3), session("moved on", 1)], [session("taken", 1)])
+    pushes = list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)]))
+    assert [(type(push), getattr(push, "session_id", None) or push.session.id) for push in pushes] == [
+        (SessionRemoved, "gone"),
+        (SessionAssigned, "taken"),
+        (SessionPending, "moved on"),
+    ]
+    assert list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)])) == []
+
+
+def test_pushes_are_followed() -> None:
+    held = HeldSessions()
+    held.note(SessionAssigned(session=session("one", 1)))
+    held.note(SessionPending(session=session("two", 1)))
+    held.note(SessionRemoved(session_id="one", fence=2, why="transferred"))
+    assert len(held) == 1
+    assert list(held.correct([], [session("two", 1)])) == []

@@ -1,0 +1,126 @@
+"""The replica against events in order, and against everything that can happen to a stream of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.pushes import DirectoryPatch
+from router.replica import Gap, Replica
+from router.store import records
+from tests.router.events import agent_record, department_record, directory, event
+
+AGENTS = st.sampled_from(["ana", "bob", "eve", "joe"])
+
+
+def loaded(seq: int = 0, tombstones_max: int = 100) -> Replica:
+    replica = Replica(tombstones_max)
+    replica.load(directory(seq, agents=[agent_record("ana")], departments=[department_record("sales")]))
+    return replica
+
+
+def rows(replica: Replica) -> dict[str, object]:
+    return {**replica.agents, **replica.departments}
+
+
+def patched(known: dict[str, object], patch: DirectoryPatch) -> dict[str, object]:
+    known = {**known, **{row.id: row for row in (*patch.agents, *patch.departments)}}
+    return {
+        key: row
+        for key, row in known.items()
+        if key not in {*patch.agents_removed, *patch.departments_removed}
+    }
+
+
+def test_a_snapshot_holds_what_was_loaded_and_what_came_after() -> None:
+    replica = loaded(seq=4)
+    replica.apply(event(5, agents=[agent_record("bob", load=1)]))
+    snapshot = replica.snapshot()
+    assert (snapshot.epoch, snapshot.seq) == ("e1", 5)
+    assert [agent.id for agent in snapshot.agents] == ["ana", "bob"]
+    assert [department.id for department in snapshot.departments] == ["sales"]
+
+
+def test_a_patch_holds_only_the_rows_that_changed_the_latest_of_each() -> None:
+    replica = loaded()
+    for load in (1, 2, 3):
+        replica.apply(event(load, agents=[agent_record("bob", load=load)]))
+    patch = replica.patch_since("e1", 1)
+    assert patch is not None
+    assert (patch.since, patch.seq) == (1, 3)
+    assert [(agent.id, agent.load) for agent in patch.agents] == [("bob", 3)]
+    assert patch.departments == []
+
+
+def test_an_event_without_rows_does_not_move_the_directory() -> None:
+    replica = loaded()
+    assert replica.apply(event(1))
+    assert (replica.seq, replica.position) == (1, 0)
+    assert replica.snapshot().seq == 0
+
+
+def test_a_known_event_changes_nothing() -> None:
+    replica = loaded()
+    replica.apply(event(1, agents=[agent_record("ana", load=1)]))
+    assert not replica.apply(event(1, agents=[agent_record("ana", load=9)]))
+    assert replica.agents["ana"].load == 1
+
+
+@pytest.mark.parametrize("strange", [event(2), event(1, epoch="e2")], ids=["missing", "another epoch"])
+def test_an_event_that_does_not_follow_is_a_gap(strange: records.Event) -> None:
+    replica = loaded()
+    with pytest.raises(Gap):
+        replica.apply(strange)
+    assert replica.seq == 0
+
+
+@pytest.mark.parametrize(
+    ("epoch", "seq"), [("e0", 3), ("e1", 2), ("e1", 4)], ids=["epoch", "too old", "ahead"]
+)
+def test_a_position_that_is_not_kept_gets_no_patch(epoch: str, seq: int) -> None:
+    assert loaded(seq=3).patch_since(epoch, seq) is None
+
+
+def test_the_present_position_gets_a_patch_without_rows() -> None:
+    patch = loaded(seq=3).patch_since("e1", 3)
+    assert patch is not None
+    assert (patch.since, patch.seq, patch.agents, patch.departments) == (3, 3, [], [])
+
+
+def test_removals_are_remembered_up_to_their_bound() -> None:
+    replica = loaded(tombstones_max=2)
+    for seq in range(1, 5):
+        replica.apply(event(seq, agents_removed=[f"a{seq}"]))
+    assert replica.patch_since("e1", 1) is None
+    patch = replica.patch_since("e1", 2)
+    assert patch is not None
+    assert patch.agents_removed == ["a3", "a4"]
+
+
+@given(
+    st.lists(st.tuples(AGENTS, st.integers(0, 9), st.booleans()), max_size=30),
+    st.integers(0, 30),
+)
+def test_any_position_and_its_patch_make_the_present(steps: list[tuple[str, int, bool]], at: int) -> None:
+    replica = loaded()
+    known, position = rows(replica), replica.position
+    for seq, (agent_id, load, removed) in enumerate(steps, 1):
+        if seq - 1 == at:
+            known, position = rows(replica), replica.position
+        changed = {"agents_removed": [agent_id]} if removed else {"agents": [agent_record(agent_id, load)]}
+        replica.apply(event(seq, **changed))
+    patch = replica.patch_since("e1", position)
+    assert patch is not None
+    assert patched(known, patch) == rows(replica)
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["e1", "e1", "e1", "e2"])), max_size=60))
+def test_repeated_reordered_lost_and_foreign_events_never_make_a_hole(heard: list[tuple[int, str]]) -> None:
+    replica = loaded()
+    for seq, epoch in heard:
+        before = replica.seq
+        try:
+            replica.apply(event(seq, epoch=epoch, agents=[agent_record("ana", load=seq)]))
+        except Gap:
+            assert epoch != "e1" or seq > before + 1
+        assert replica.seq in (before, before + 1)
+        assert replica.agents["ana"].load == replica.seq
