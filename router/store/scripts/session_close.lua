@@ -13,8 +13,8 @@ verb('session_close', function()
   append_entry(change, s, 'closed', by)
   place(s, 'closed')
   local record = conclude(s, change, 'closed')
-  call('PEXPIRE', P .. 'session:' .. s.id, CLOSED_MS)
-  call('PEXPIRE', P .. 'history:' .. s.id, CLOSED_MS)
+  call('PEXPIRE', P .. 'session:' .. s.id, limits.closed_ms)
+  call('PEXPIRE', P .. 'history:' .. s.id, limits.closed_ms)
   for _, id in ipairs(call('ZRANGE', P .. 'state:closed', 0, 1)) do
     if call('EXISTS', P .. 'session:' .. id) == 0 then call('ZREM', P .. 'state:closed', id) end
   end
