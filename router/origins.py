@@ -1,0 +1,64 @@
+"""Decide which web pages may open a websocket, by the Origin header (RFC 6455 section 10.2, RFC 6454)."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+_HOST: Final = r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
+_HOST_HEADER: Final = re.compile(_HOST)
+_ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://" + _HOST)
+
+
+class OriginRule:
+    """
+    Allow a list of origins or, where the list is empty, the host that the request itself was sent to.
+
+    Args:
+        allowed_origins: Exact origins such as ``https://chat.example.com``. Scheme and host in any case; a
+            default port may be written or left out.
+
+    Raises:
+        ValueError: An entry is not an origin; the message names it.
+    """
+
+    __slots__ = ("_allowed",)
+
+    def __init__(self, allowed_origins: Iterable[str]) -> None:
+        allowed = set()
+        for text in allowed_origins:
+            origin = _parse_origin(text)
+            if origin is None:
+                raise ValueError(f"not an origin, such as https://chat.example.com: {text!r}")
+            allowed.add(origin)
+        self._allowed = frozenset(allowed)
+
+    def allows(self, origin: str, host: str) -> bool:
+        """
+        Say whether a page of this origin may connect.
+
+        Args:
+            origin: The Origin header. ``null`` (a sandboxed frame, a local file) is nobody's origin, and
+                refused.
+            host: The Host header of the same request.
+
+        Returns:
+            True if it is on the list or, without a list, if it names the same host and port as ``host``.
+            The scheme is free there: behind a proxy that ends TLS the router does not see the page's.
+        """
+        parsed = _parse_origin(origin)
+        if parsed is None:
+            return False
+        if self._allowed:
+            return parsed in self._allowed
+        scheme, *page = parsed
+        own = _HOST_HEADER.fullmatch(host.lower())
+        return own is not None and page == [own["host"], own["port"] or _DEFAULT_PORTS.get(scheme, "")]
+
+
+def _parse_origin(text: str) -> tuple[str, str, str] | None:
+    """Return scheme, host and port with the defaults filled in, or None for what is not one origin."""
+    match = _ORIGIN.fullmatch(text.lower())
+    if match is None:
+        return None
+    return match["scheme"], match["host"], match["port"] or _DEFAULT_PORTS.get(match["scheme"], "")

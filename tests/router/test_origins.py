@@ -1,0 +1,76 @@
+"""Which pages may open a websocket."""
+
+import pytest
+
+from router.origins import OriginRule
+
+OWN_HOST = [
+    ("http://chat.example.com", "chat.example.com"),
+    ("https://chat.example.com", "chat.example.com"),
+    ("HTTPS://Chat.Example.COM", "chat.example.com"),
+    ("https://chat.example.com", "CHAT.example.com"),
+    ("https://chat.example.com", "chat.example.com:443"),
+    ("https://chat.example.com:443", "chat.example.com"),
+    ("http://chat.example.com:80", "chat.example.com"),
+    ("http://localhost:8765", "localhost:8765"),
+    ("http://127.0.0.1:8765", "127.0.0.1:8765"),
+    ("http://[::1]:8765", "[::1]:8765"),
+]
+
+FOREIGN = [
+    ("null", "chat.example.com"),
+    ("", "chat.example.com"),
+    ("https://evil.example", "chat.example.com"),
+    ("https://chat.example.com.evil.example", "chat.example.com"),
+    ("https://evilchat.example.com", "chat.example.com"),
+    ("https://sub.chat.example.com", "chat.example.com"),
+    ("https://example.com", "chat.example.com"),
+    ("https://chat.example.com:8443", "chat.example.com"),
+    ("https://chat.example.com", "chat.example.com:8443"),
+    ("http://chat.example.com", "chat.example.com:443"),
+    ("http://localhost:8766", "localhost:8765"),
+    ("https://chat.example.com@evil.example", "evil.example"),
+    ("https://chat.example.com/", "chat.example.com"),
+    ("https://chat.example.com/path", "chat.example.com"),
+    ("https://chat.example.com https://evil.example", "chat.example.com"),
+    ("https://chat.example.com\n", "chat.example.com"),
+    ("chat.example.com", "chat.example.com"),
+    ("//chat.example.com", "chat.example.com"),
+    ("https://chat.example.com", ""),
+    ("https://chat.example.com", "user@chat.example.com"),
+    ("https://chat.example.com.", "chat.example.com"),
+]
+
+
+@pytest.mark.parametrize(("origin", "host"), OWN_HOST)
+def test_without_a_list_a_page_of_the_same_host_may_connect(origin: str, host: str) -> None:
+    assert OriginRule(()).allows(origin, host)
+
+
+@pytest.mark.parametrize(("origin", "host"), FOREIGN)
+def test_without_a_list_no_other_page_may_connect(origin: str, host: str) -> None:
+    assert not OriginRule(()).allows(origin, host)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://chat.example.com", "https://CHAT.example.com:443", "capacitor://localhost"]
+)
+def test_a_page_on_the_list_may_connect_whatever_the_host(origin: str) -> None:
+    rule = OriginRule(("HTTPS://chat.example.com:443", "capacitor://localhost"))
+    assert rule.allows(origin, "router.internal:8765")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["null", "http://chat.example.com", "https://sub.chat.example.com", "https://router.internal:8765", "*"],
+)
+def test_with_a_list_no_other_page_may_connect_not_even_the_hosts_own(origin: str) -> None:
+    rule = OriginRule(("https://chat.example.com",))
+    assert not rule.allows(origin, "router.internal:8765")
+
+
+@pytest.mark.parametrize("entry", ["*", "chat.example.com", "https://chat.example.com/", "null", ""])
+def test_an_entry_that_is_no_origin_is_refused_by_name(entry: str) -> None:
+    with pytest.raises(ValueError, match="not an origin") as refusal:
+        OriginRule((entry,))
+    assert repr(entry) in str(refusal.value)
