@@ -1,0 +1,215 @@
+"""
+Frames and the opening handshake of RFC 6455, as the `websockets` library does them without I/O.
+
+The only importer of `websockets`. What it adds are this protocol's own rules: which page may connect, which
+subprotocol is taken, and how large a request may be.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from websockets.datastructures import Headers, MultipleValuesError
+from websockets.exceptions import InvalidHeader, InvalidOrigin, NegotiationError
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.typing import Origin, Subprotocol
+
+from protocol.codec import JSON, MSGPACK, Codec
+from router.origins import OriginRule
+
+__all__ = ["CODECS", "CONTROL_FRAMES_MAX", "PING_FRAME", "Core", "Frame", "Opcode", "build_frame"]
+
+WEBSOCKET_PATH: Final = "/ws"
+REQUEST_PATH_BYTES_MAX: Final = 8 * 1024
+REQUEST_HEAD_BYTES_MAX: Final = 32 * 1024
+REQUEST_HEADERS_MAX: Final = 128
+
+CONTROL_FRAMES_MAX: Final = 1_000
+"""Most pings, pongs and empty fragments from one peer between two looks of the keepalive."""
+
+CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
+PING_FRAME: Final = Frame(Opcode.PING, b"").serialize(mask=False)
+
+_CONTROL_PAYLOAD_BYTES_MAX: Final = 125  # RFC 6455 section 5.5
+_CLOSE_REASON_BYTES_MAX: Final = _CONTROL_PAYLOAD_BYTES_MAX - 2
+
+# The library logs every frame at DEBUG, and a first message carries a token: its level must not be inherited.
+_LOGGER: Final = logging.getLogger("router.framing.library")
+_LOGGER.setLevel(logging.ERROR)
+
+
+def build_frame(codec: Codec, payload: bytes) -> bytes:
+    """
+    Put an encoded message or batch into a frame, which any number of sockets of this codec may send.
+
+    Args:
+        codec: Says whether it is a text or a binary frame.
+        payload: The encoded bytes.
+    """
+    return Frame(Opcode.BINARY if codec.binary else Opcode.TEXT, payload).serialize(mask=False)
+
+
+class Core(ServerProtocol):
+    """
+    The library's protocol core for one connection, with this protocol's rules for handshake and messages.
+
+    Args:
+        origin_rule: Which pages may connect.
+        message_bytes_max: The limit of a message, whole or in fragments.
+    """
+
+    # Slots, since beyond thirty attributes in all objects would no longer share a table of their names.
+    __slots__ = ("_message", "codec", "control_frames", "is_deaf", "message_bytes_max", "origin_rule")
+    codec: Codec
+    """What the handshake has chosen."""
+
+    def __init__(self, origin_rule: OriginRule, message_bytes_max: int) -> None:
+        # It starts OPEN, since uvicorn has parsed the request: a core that parses it holds on to it for life.
+        # The library measures a ping between two fragments against what is left for the message, so it is
+        # given room for one; take() measures what is complete.
+        super().__init__(state=OPEN, max_size=message_bytes_max + _CONTROL_PAYLOAD_BYTES_MAX, logger=_LOGGER)
+        self.origin_rule = origin_rule
+        self.message_bytes_max = message_bytes_max
+        self.control_frames = 0  # Since whoever reads it set it to 0.
+        self._message: bytearray | None = None  # The fragments of a message that is not complete.
+        self.is_deaf = False  # This side has closed or failed: take() gives no more messages.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no close was sent or received yet."""
+        return self.state is OPEN
+
+    @property
+    def close_seen(self) -> tuple[int, bool]:
+        """The close code of the side that closed first, 1006 if neither did; and whether it was the peer."""
+        if self.close_rcvd is not None and self.close_rcvd_then_sent:
+            return int(self.close_rcvd.code), True
+        if self.close_sent is not None:
+            return int(self.close_sent.code), False
+        return 1006, False
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake, with the reason cut to its limit; ``take`` gives no more messages."""
+        self.is_deaf = True
+        self.send_close(code, reason.encode()[:_CLOSE_REASON_BYTES_MAX].decode(errors="ignore"))
+
+    def take(self, frame: Frame) -> bytes | None:
+        """
+        Put a frame in its place, in the order of ``events_received``.
+
+        What breaks a rule fails the connection: the close frame is among ``data_to_send``, and ``eof_sent``
+        is true.
+
+        Args:
+            frame: Any frame but a close; a ping or pong is only counted.
+
+        Returns:
+            The message that this frame completes, if it does.
+        """
+        opcode, data = frame.opcode, frame.data
+        is_control = opcode is Opcode.PING or opcode is Opcode.PONG
+        if is_control or (not data and not frame.fin):
+            self.control_frames += 1
+            if self.control_frames > CONTROL_FRAMES_MAX:
+                self._refuse(1008, "too many control frames or empty fragments")
+                return None
+        if is_control or self.is_deaf:
+            return None
+        if opcode is Opcode.CONT:
+            assert self._message is not None  # The library refuses a continuation of nothing.
+            self._message += data
+            if not frame.fin:
+                return None
+            data, self._message = self._message, None
+        elif (opcode is Opcode.BINARY) is not self.codec.binary:
+            kind = "binary" if self.codec.binary else "text"
+            self._refuse(1003, f"{self.codec.subprotocol} has {kind} messages only")
+            return None
+        elif not frame.fin:
+            self._message = bytearray(data)
+            return None
+        if len(data) > self.message_bytes_max:
+            self._refuse(1009)
+            return None
+        message = bytes(data)
+        if not self.codec.binary and not message.isascii():
+            try:
+                message.decode()
+            except UnicodeDecodeError as error:
+                self._refuse(1007, f"{error.reason} at position {error.start}")
+                return None
+        return message
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """Close for what the peer did (RFC 6455 section 7.1.7); the library calls it too."""
+        if code == 1009:
+            # The library would name its own limit, with the room for a ping in it.
+            reason = f"a message holds at most {self.message_bytes_max} bytes"
+        super().fail(code, reason)
+
+    def _refuse(self, code: int, reason: str = "") -> None:
+        self.is_deaf = True
+        self.fail(code, reason)
+
+    def answer(
+        self, head: bytes, http_version: str, root_path: str, refusal: tuple[int, str] | None
+    ) -> Response:
+        """
+        Answer an opening handshake.
+
+        Args:
+            head: The request as uvicorn wrote it out again after parsing it: its form is known to be good.
+            http_version: The version it came in, such as ``1.1``.
+            root_path: Prefix under which a proxy serves the router; it may or may not have removed it.
+            refusal: Status and text to refuse any websocket with now, or None.
+
+        Returns:
+            The response to write; the connection is a websocket if its status is 101.
+        """
+        if len(head) > REQUEST_HEAD_BYTES_MAX or head.count(b"\r\n") > REQUEST_HEADERS_MAX + 2:
+            return self.reject(431, "The headers are too large.\n")
+        request = _parse_request(head, http_version)
+        if len(request.path) > REQUEST_PATH_BYTES_MAX:
+            return self.reject(414, "The path is too long.\n")
+        if request.path.partition("?")[0] not in (WEBSOCKET_PATH, root_path + WEBSOCKET_PATH):
+            return self.reject(404, f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n")
+        if refusal is not None:
+            status, text = refusal
+            return self.reject(status, f"{text}\n")
+        return self.accept(request)
+
+    # What accept() calls.
+
+    def process_origin(self, headers: Headers) -> Origin | None:
+        """Refuse a page of another site, and a request without exactly one Host (RFC 6455 section 4.2.1)."""
+        try:
+            host = headers.get("Host")
+        except MultipleValuesError:
+            raise InvalidHeader("Host", "multiple values") from None
+        if host is None:
+            raise InvalidHeader("Host")
+        origin = super().process_origin(headers)
+        if origin is not None and not self.origin_rule.allows(origin, host):
+            raise InvalidOrigin(origin)
+        return origin
+
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol:
+        """Take the first of the client's offers that is known; the library would go by the server's order."""
+        for offer in subprotocols:
+            if offer in CODECS:
+                self.codec = CODECS[offer]
+                return offer
+        raise NegotiationError(f"no known subprotocol; offer one of {', '.join(CODECS)}")
+
+
+def _parse_request(head: bytes, http_version: str) -> Request:
+    request_line, *lines = head[:-4].decode("latin-1").split("\r\n")
+    method, path, _ = request_line.split(" ")
+    headers = Headers()
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.set_insecure(name, value.strip(" \t"))
+    return Request(path, headers, method, f"HTTP/{http_version}")

@@ -1,0 +1,499 @@
+"""
+Carry messages over websockets: one ``asyncio.Protocol`` around the sans-I/O core of the ``websockets``
+library.
+
+uvicorn parses the request and hands over the transport (its ``ws=`` class). From there on a connection is
+this object, the core that parses its frames, and an outbox: no task, no queue and no timer of its own,
+because there are many and most are idle. What a message means is the endpoint's business; this module knows
+bytes, limits and close codes.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final, Protocol, cast
+
+from protocol.codec import Codec
+from protocol.errors import CloseCode
+from router.framing import CODECS, PING_FRAME, Core, Frame, Opcode, build_frame
+from router.keepalive import Keepalive, Watched, now_ms
+from router.origins import OriginRule
+from router.outbox import Outbox, OutboxRules
+
+__all__ = ["Endpoint", "Gate", "Settings", "WebSocket", "build_frame", "websocket_class"]
+
+CLOSE_WAIT_MS: Final = 5_000
+"""How long a peer may take to answer a close."""
+
+LINGER_MS: Final = 1_000
+"""How long a failed or dropped connection is kept, so that the close can still reach the peer."""
+
+INBOUND_SLICE_BYTES: Final = 4 * 1024
+"""How much of a connection's input is parsed in one turn of the loop: at most 683 of the smallest frames."""
+
+_NO_FRAMES: Final[Iterator[Frame]] = iter(())
+
+
+class Settings(Protocol):
+    """The settings of this module, as router.config has them."""
+
+    @property
+    def message_bytes_max(self) -> int: ...
+    @property
+    def outbox_soft_bytes(self) -> int: ...
+    @property
+    def outbox_hard_bytes(self) -> int: ...
+    @property
+    def ping_interval_ms(self) -> int: ...
+    @property
+    def ping_timeout_ms(self) -> int: ...
+    @property
+    def allowed_origins(self) -> tuple[str, ...]: ...
+
+
+class Endpoint(Protocol):
+    """What receives the messages of one accepted connection. No method may raise."""
+
+    def received(self, data: bytes) -> None:
+        """Take one complete message of the kind that fits the subprotocol: text is UTF-8. It may be empty."""
+
+    def slow(self) -> None:
+        """Hear that more than ``outbox_soft_bytes`` wait for the peer to read."""
+
+    def drained(self) -> None:
+        """Hear that the peer caught up after ``slow``."""
+
+    def lost(self, code: int, by_peer: bool) -> None:
+        """
+        Hear, once and last, that the connection is gone.
+
+        Args:
+            code: The close code of the side that closed first; 1006 where neither did, 1005 for a close
+                without one.
+            by_peer: Whether the peer closed first, with this code.
+        """
+
+
+class Gate(Protocol):
+    """What decides whether a connection may begin."""
+
+    def refuse(self) -> tuple[int, str] | None:
+        """Return the HTTP status and text to refuse a handshake with, or None to go on."""
+
+    def accept(self, socket: "WebSocket") -> Endpoint:
+        """Return the endpoint of a connection whose handshake is done; it may send at once."""
+
+
+class _ServerState(Protocol):
+    @property
+    def connections(self) -> set[Any]: ...
+
+
+class _HttpConnection(Protocol):
+    """What this module knows of uvicorn's connection, from which it takes over the transport."""
+
+    scope: dict[str, Any]
+
+
+class _Shared:
+    """What all connections of one server share."""
+
+    def __init__(self, gate: Gate, settings: Settings) -> None:
+        self.gate = gate
+        self.origin_rule = OriginRule(settings.allowed_origins)
+        self.message_bytes_max = settings.message_bytes_max
+        self.soft_bytes = settings.outbox_soft_bytes
+        self.rules = {
+            codec.subprotocol: OutboxRules(
+                codec, build_frame, settings.outbox_soft_bytes, settings.outbox_hard_bytes
+            )
+            for codec in CODECS.values()
+        }
+        self.keepalive = Keepalive(settings.ping_interval_ms, settings.ping_timeout_ms)
+        self._unflushed: list[WebSocket] = []
+
+    def flush_soon(self, socket: "WebSocket") -> None:
+        """Write what the socket has queued at the end of this turn of the loop; one callback serves all."""
+        if not self._unflushed:
+            asyncio.get_running_loop().call_soon(self._flush_all)
+        self._unflushed.append(socket)
+
+    def _flush_all(self) -> None:
+        sockets = iter(self._unflushed)
+        self._unflushed = []
+        try:
+            for socket in sockets:
+                socket.flush()
+        finally:
+            # Only an error leaves a rest: one connection's defect does not silence the others.
+            for socket in sockets:
+                self.flush_soon(socket)
+
+
+class WebSocket(asyncio.Protocol):
+    """
+    One websocket, from the handshake that uvicorn hands over to the end.
+
+    uvicorn makes it, from what ``websocket_class`` returned; an endpoint gets it from ``Gate.accept``. Once
+    the connection closes, what is sent is dropped without an error: ``lost`` follows.
+    """
+
+    __slots__ = (
+        "_awaiting_pong",
+        "_connections",
+        "_core",
+        "_deadline",
+        "_ended",
+        "_endpoint",
+        "_flush_scheduled",
+        "_frames",
+        "_in_read",
+        "_open",
+        "_outbox",
+        "_paused",
+        "_pinged_at_ms",
+        "_reading",
+        "_slot",
+        "_slow",
+        "_transport",
+        "_unread",
+        "codec",
+        "remote",
+    )
+    _shared: ClassVar[_Shared]
+    codec: Codec
+    remote: str
+    _outbox: Outbox
+
+    def __init__(self, config: object, server_state: _ServerState, app_state: object) -> None:
+        self._connections = server_state.connections
+        self._transport: asyncio.Transport | None = None
+        self._core: Core | None = None
+        self._endpoint: Endpoint | None = None
+        self._open = False  # Messages may be sent.
+        self._ended = False  # Nothing more is read or written; the transport is on its way out.
+        self._deadline: asyncio.TimerHandle | None = None
+        # Input: bytes not yet parsed, frames not yet delivered.
+        self._unread = b""
+        self._frames: Iterator[Frame] = _NO_FRAMES
+        self._in_read = False
+        self._paused = False
+        self._reading = True
+        # Output.
+        self._flush_scheduled = False
+        self._slow = False
+        # Keepalive.
+        self._slot: set[Watched] | None = None
+        self._pinged_at_ms = 0
+        self._awaiting_pong = False
+
+    # What an endpoint calls.
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes sent here that the network has not accepted yet."""
+        if self._transport is None or self._core is None:
+            return 0
+        return self._outbox.size_bytes + self._transport.get_write_buffer_size()
+
+    def send(self, payload: bytes) -> None:
+        """
+        Send one encoded message, joined with others of the same turn of the loop.
+
+        Args:
+            payload: A message as ``codec`` encoded it.
+        """
+        if self._open:
+            self._outbox.add(payload)
+            self._schedule_flush()
+
+    def send_frame(self, frame: bytes) -> None:
+        """
+        Send a frame that was built once for many sockets, in its order among what ``send`` is given.
+
+        Args:
+            frame: What ``build_frame`` returned for the same codec.
+        """
+        if self._open:
+            self._outbox.add_frame(frame)
+            self._schedule_flush()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """
+        Send what is queued, then a close frame; give the peer ``CLOSE_WAIT_MS`` to answer it.
+
+        Args:
+            code: The close code; one that may stand in a close frame.
+            reason: For people; cut to what a close frame holds.
+        """
+        self._close(code, reason, CLOSE_WAIT_MS)
+
+    def abort(self) -> None:
+        """Drop the connection at once, with whatever is unsent."""
+        if self._transport is not None:
+            self._ended = True
+            self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """Receive no message, not even one that has arrived, until ``resume_reading``; TCP holds the peer."""
+        if self._core is not None and not self._core.is_deaf:
+            self._paused = True
+            self._adjust_reading()
+
+    def resume_reading(self) -> None:
+        """Receive messages again, beginning with those held back."""
+        if self._paused:
+            self._paused = False
+            # An answer to a ping may have been waiting behind the pause: the peer gets its time anew.
+            self._pinged_at_ms = now_ms() if self._awaiting_pong else self._pinged_at_ms
+            self._read()
+
+    # What uvicorn and the transport call.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._core is None:
+            self._open_connection(data)  # The request: uvicorn hands it over whole, and once.
+        elif not self._ended:
+            self._unread = self._unread + data if self._unread else data
+            self._read()
+
+    def eof_received(self) -> None:
+        self._hang_up()
+
+    def pause_writing(self) -> None:
+        self._slow = True
+        if self._endpoint is not None:
+            self._endpoint.slow()
+
+    def resume_writing(self) -> None:
+        self._slow = False
+        if self._endpoint is not None:
+            self._endpoint.drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._slot is not None:
+            self._slot.discard(self)
+        core, endpoint = self._core, self._endpoint
+        # The endpoint refers to this object too: left as they are, both would wait for the garbage collector.
+        self._transport = self._core = self._endpoint = self._deadline = None
+        self._open, self._ended, self._unread, self._frames = False, True, b"", _NO_FRAMES
+        if core is not None and endpoint is not None:
+            code, by_peer = core.close_seen
+            endpoint.lost(code, by_peer)
+
+    def shutdown(self) -> None:
+        """Close because uvicorn stops; it waits until the connection is gone."""
+        self.close(1001, "going away")
+
+    def keep_alive(self, now_ms: int) -> None:
+        """Ping the peer, or drop it for not having answered, and ask for the next look."""
+        keepalive = self._shared.keepalive
+        if self._core is None or not self._open:
+            return  # A close has its own deadline.
+        self._core.control_frames = 0
+        waited_ms = now_ms - self._pinged_at_ms
+        if not self._awaiting_pong and waited_ms >= keepalive.interval_ms:
+            self._awaiting_pong = True
+            self._pinged_at_ms = now_ms
+            self.send_frame(PING_FRAME)
+            due_at_ms = now_ms + min(keepalive.interval_ms, keepalive.timeout_ms)
+        elif not self._awaiting_pong:
+            due_at_ms = self._pinged_at_ms + keepalive.interval_ms
+        elif self._paused:
+            due_at_ms = now_ms + keepalive.timeout_ms  # Its answer cannot be read now.
+        elif waited_ms < keepalive.timeout_ms:
+            due_at_ms = self._pinged_at_ms + keepalive.timeout_ms
+        else:
+            self._close(CloseCode.NO_PONG, CloseCode.NO_PONG.meaning, LINGER_MS)
+            self.abort()
+            return
+        self._slot = keepalive.watch(self, due_at_ms)
+
+    # The handshake.
+
+    def _open_connection(self, head: bytes) -> None:
+        transport, shared = self._transport, self._shared
+        assert transport is not None
+        http = cast(_HttpConnection, transport.get_protocol())
+        core = Core(shared.origin_rule, shared.message_bytes_max)
+        version, root_path = http.scope["http_version"], http.scope["root_path"]
+        response = core.answer(head, version, root_path, shared.gate.refuse())
+        transport.write(response.serialize())
+        if response.status_code != 101:
+            transport.close()
+            return
+        self._core, self.codec = core, core.codec
+        self._outbox = Outbox(shared.rules[core.codec.subprotocol])
+        self.remote = _format_address(http.scope["client"])
+        transport.set_write_buffer_limits(high=shared.soft_bytes)
+        self._open = True
+        self._endpoint = shared.gate.accept(self)
+        # Not before: uvicorn, when it stops, waits for all in this set, and what was refused never leaves it.
+        self._connections.add(self)
+        # The first ping comes after a random part of the interval: clients that came back together do not
+        # answer together for ever.
+        self._pinged_at_ms = now_ms() - random.randrange(shared.keepalive.interval_ms)
+        self._slot = shared.keepalive.watch(self, self._pinged_at_ms + shared.keepalive.interval_ms)
+
+    # Input.
+
+    def _read(self) -> None:
+        """Parse what has arrived, a slice in a turn of the loop; deliver it while the endpoint takes it."""
+        if self._in_read:
+            return  # The endpoint resumed while it was given a message: the loop below goes on.
+        self._in_read = True
+        has_parsed = False
+        try:
+            while not self._paused and not self._ended and (core := self._core) is not None:
+                frame = next(self._frames, None)
+                if frame is not None:
+                    self._take(core, frame)
+                elif core.eof_sent:
+                    self._linger(core)  # A close frame has its own way, with _take().
+                elif not self._unread:
+                    break
+                elif has_parsed:
+                    # A flood of tiny frames from one peer must not keep the loop from all others.
+                    asyncio.get_running_loop().call_soon(self._read)
+                    break
+                else:
+                    has_parsed = True
+                    unread = self._unread
+                    self._unread = unread[INBOUND_SLICE_BYTES:]
+                    core.receive_data(unread[:INBOUND_SLICE_BYTES])
+                    self._frames = cast(Iterator[Frame], iter(core.events_received()))
+                    self._send_core_output(core)
+        finally:
+            self._in_read = False
+        self._adjust_reading()
+
+    def _take(self, core: Core, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._hang_up()
+            return
+        if frame.opcode is Opcode.PONG:
+            self._awaiting_pong = False
+        message = core.take(frame)
+        if message is not None and self._endpoint is not None:
+            self._endpoint.received(message)
+
+    def _adjust_reading(self) -> None:
+        wanted = not self._paused and not self._unread
+        if wanted is not self._reading and self._transport is not None:
+            self._reading = wanted
+            if wanted:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    # Output.
+
+    def _schedule_flush(self) -> None:
+        if self._outbox.is_full:
+            self.flush()
+        elif not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._shared.flush_soon(self)
+
+    def flush(self) -> None:
+        """Write what is queued, with one call."""
+        self._flush_scheduled = False
+        transport = self._transport
+        if transport is None or self._ended:
+            return
+        data = self._outbox.take()
+        if data:
+            transport.write(data)
+        if self._slow and self._open and self._outbox.is_over(transport.get_write_buffer_size()):
+            self._close(CloseCode.TOO_SLOW, CloseCode.TOO_SLOW.meaning, LINGER_MS)
+
+    def _send_core_output(self, core: Core) -> None:
+        for data in core.data_to_send():
+            if data:  # An empty one marks the end of the stream: see _hang_up() and _linger().
+                self._outbox.add_frame(data)
+                self._schedule_flush()
+        if self._open and not core.is_open:
+            self._open = False
+            # What is left may depend on an endpoint that has paused, or on a peer that does not read.
+            self._set_deadline(CLOSE_WAIT_MS)
+
+    # The end.
+
+    def _close(self, code: int, reason: str, wait_ms: int) -> None:
+        core = self._core
+        if not self._open or core is None:
+            return
+        core.close(code, reason)
+        self._paused = False  # The peer's answer has to be read.
+        self._send_core_output(core)
+        self._set_deadline(wait_ms)
+        self.flush()
+        self._read()
+
+    def _linger(self, core: Core) -> None:
+        """
+        End our side after a failure (RFC 6455 section 7.1.7), and read on a little without looking.
+
+        A socket that is closed with unread input is reset, and the reset may overtake the close frame.
+        """
+        transport = self._transport
+        if transport is None or self._ended:
+            return
+        self._send_core_output(core)
+        self.flush()
+        self._ended = True
+        self._unread, self._frames, self._paused = b"", _NO_FRAMES, False
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._set_deadline(LINGER_MS)
+        self._adjust_reading()
+
+    def _hang_up(self) -> None:
+        """Close the transport after what is queued; the closing handshake is done, or cannot be done."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._core is not None:
+            self.flush()
+        self._ended = True
+        self._open = False
+        transport.close()
+        # A peer that does not read would keep the transport for ever.
+        self._set_deadline(LINGER_MS)
+
+    def _set_deadline(self, wait_ms: int) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = asyncio.get_running_loop().call_later(wait_ms / 1000, self.abort)
+
+
+def _format_address(address: tuple[str, int] | None) -> str:
+    if address is None:
+        return ""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def websocket_class(gate: Gate, settings: Settings) -> type[WebSocket]:
+    """
+    Return the class to give to one uvicorn server as ``ws=``.
+
+    Args:
+        gate: Decides on each handshake, and makes the endpoints.
+        settings: The limits and times, and the origins that may connect.
+
+    Raises:
+        ValueError: ``allowed_origins`` holds what is not an origin.
+    """
+
+    class ServedWebSocket(WebSocket):
+        __slots__ = ()
+        _shared = _Shared(gate, settings)
+
+    return ServedWebSocket

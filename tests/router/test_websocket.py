@@ -1,0 +1,356 @@
+"""What an endpoint can rely on while a connection is open: order, batches, limits, pauses and keepalive."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.client import connect
+from websockets.frames import Opcode
+from websockets.typing import Subprotocol
+
+from protocol.codec import JSON, MSGPACK
+from protocol.errors import CloseCode
+from router import websocket
+from router.keepalive import now_ms
+from router.outbox import Outbox
+from router.websocket import build_frame
+from tests.router.websocket_peer import (
+    JSON_NAME,
+    MSGPACK_NAME,
+    WAIT_S,
+    Recorder,
+    Served,
+    echo,
+    fill_until_slow,
+    masked,
+    open_peer,
+    serve_websockets,
+    turns,
+)
+
+TEXT, BINARY, CLOSE, PING, PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE, Opcode.PING, Opcode.PONG
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with serve_websockets() as served:
+        yield served
+
+
+# Sending ----------------------------------------------------------------------------------------------------
+
+
+async def test_messages_of_one_turn_go_out_as_one_batch(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        for number in range(3):
+            endpoint.socket.send(b"%d" % number)
+        assert await peer.read_frame() == (TEXT, b"[0,1,2]")
+
+
+async def test_messages_of_different_turns_go_out_alone(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        for number in range(3):
+            endpoint.socket.send(b"%d" % number)
+            await turns()
+        assert [await peer.read_frame() for _ in range(3)] == [(TEXT, b"0"), (TEXT, b"1"), (TEXT, b"2")]
+
+
+async def test_a_burst_goes_out_as_batches_of_at_most_64(served: Served) -> None:
+    async with open_peer(served, MSGPACK_NAME) as (peer, endpoint):
+        messages = [MSGPACK.encode_batch([]) + b"%c" % number for number in range(100)]
+        for message in messages:
+            endpoint.socket.send(message)
+        assert await peer.read_frame() == (BINARY, MSGPACK.encode_batch(messages[:64]))
+        assert await peer.read_frame() == (BINARY, MSGPACK.encode_batch(messages[64:]))
+
+
+async def test_a_frame_for_many_keeps_its_place_among_messages_for_one(served: Served) -> None:
+    async with open_peer(served) as (first, one), open_peer(served) as (second, two):
+        frame = build_frame(JSON, b'{"shared":1}')
+        for endpoint in (one, two):
+            endpoint.socket.send(b"1")
+            endpoint.socket.send(b"2")
+            endpoint.socket.send_frame(frame)
+            endpoint.socket.send(b"3")
+        for peer in (first, second):
+            frames = [await peer.read_frame() for _ in range(3)]
+            assert frames == [(TEXT, b"[1,2]"), (TEXT, b'{"shared":1}'), (TEXT, b"3")]
+
+
+async def test_a_large_burst_to_a_peer_that_reads_arrives_whole_and_in_order() -> None:
+    async with serve_websockets(outbox_hard_bytes=64 * 1024 * 1024) as served:
+        url, subprotocols = served.url, [Subprotocol(JSON_NAME)]
+        async with connect(url, subprotocols=subprotocols, max_size=None) as client:
+            endpoint = await served.door.next_endpoint()
+            for number in range(50_000):
+                endpoint.socket.send(b'{"number":%d,"padding":"%s"}' % (number, b"x" * 100))
+            numbers: list[int] = []
+            while len(numbers) < 50_000:
+                numbers += [item["number"] for item in _json_items(await client.recv())]
+            assert numbers == list(range(50_000))
+
+
+def _json_items(message: str | bytes) -> list[Any]:
+    decoded = msgspec.json.decode(message)
+    return decoded if isinstance(decoded, list) else [decoded]
+
+
+async def test_a_message_may_be_sent_while_the_connection_is_accepted() -> None:
+    async with serve_websockets() as served:
+        accept = served.door.accept
+
+        def accept_and_greet(socket: Any) -> Any:
+            endpoint = accept(socket)
+            socket.send(b'"welcome"')
+            return endpoint
+
+        served.door.accept = accept_and_greet  # type: ignore[method-assign]
+        async with open_peer(served) as (peer, _):
+            assert await peer.read_frame() == (TEXT, b'"welcome"')
+
+
+async def test_a_defect_in_one_outbox_does_not_silence_the_others(served: Served) -> None:
+    class Broken(Outbox):
+        def take(self) -> bytes:
+            raise RuntimeError("a defect")
+
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    async with open_peer(served) as (_, broken), open_peer(served) as (peer, endpoint):
+        broken.socket._outbox = Broken(endpoint.socket._outbox._rules)
+        broken.socket.send(b"1")
+        endpoint.socket.send(b"2")
+        assert await peer.read_frame() == (TEXT, b"2")
+    assert [str(error) for error in reported] == ["a defect"]
+
+
+# Slow peers -------------------------------------------------------------------------------------------------
+
+
+async def test_buffered_bytes_counts_what_waits_for_the_turns_end(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.send(b"12345")
+        assert endpoint.socket.buffered_bytes == 5
+        await peer.read_frame()
+        assert endpoint.socket.buffered_bytes == 0
+
+
+async def test_a_peer_that_does_not_read_is_slow_until_it_has_caught_up(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        peer.stop_reading()
+        count = await fill_until_slow(endpoint, b"x" * 50_000)
+        assert endpoint.socket.buffered_bytes > 64 * 1024
+        peer.read_again()
+        for _ in range(count):
+            assert await peer.read_frame() == (TEXT, b"x" * 50_000)
+        await endpoint.expect("drained")
+        assert endpoint.socket.buffered_bytes < 64 * 1024
+
+
+async def test_a_peer_that_stays_slow_is_closed_and_the_others_hear_nothing_of_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "LINGER_MS", 30)
+    monkeypatch.setattr(websocket, "CLOSE_WAIT_MS", 3_600_000)
+    async with open_peer(served) as (stalled, slow), open_peer(served) as (reading, quick):
+        stalled.stop_reading()
+        await fill_until_slow(slow, b"x" * 50_000)
+        peak_bytes = sent = 0
+        while slow.events.empty():
+            slow.socket.send(b"x" * 50_000)
+            quick.socket.send(b"%d" % sent)
+            assert await reading.read_frame() == (TEXT, b"%d" % sent)
+            peak_bytes = max(peak_bytes, slow.socket.buffered_bytes)
+            sent += 1
+        await slow.expect("lost", CloseCode.TOO_SLOW, False)
+        assert peak_bytes <= 1024 * 1024 + 2 * 50_000
+        assert quick.events.empty()
+        assert served.open_count == 1
+
+
+async def test_a_slow_peer_that_reads_again_learns_why_it_was_closed(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        peer.stop_reading()
+        await fill_until_slow(endpoint, b"x" * 50_000)
+        for _ in range(30):
+            endpoint.socket.send(b"x" * 50_000)
+            await asyncio.sleep(0)
+        peer.read_again()
+        assert await peer.expect_close(CloseCode.TOO_SLOW) == CloseCode.TOO_SLOW.meaning
+
+
+async def test_one_turns_burst_is_held_against_the_limit_only_if_the_peer_does_not_take_it() -> None:
+    async with (
+        serve_websockets(outbox_soft_bytes=1_000, outbox_hard_bytes=100_000) as served,
+        open_peer(served) as (peer, endpoint),
+    ):
+        # The system's buffers take this much at once: no peer is slow that has not been given time to read.
+        for _ in range(200):
+            endpoint.socket.send(b"x" * 1_000)
+            assert endpoint.socket.buffered_bytes <= 1_000
+        received = 0
+        while received < 200_000:
+            received += (await peer.read_frame())[1].count(b"x")
+        assert endpoint.events.empty()
+
+
+# Pausing ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_paused_endpoint_receives_nothing_until_it_resumes() -> None:
+    def pause_after_each(endpoint: Recorder, data: bytes) -> None:
+        endpoint.socket.pause_reading()
+
+    async with serve_websockets(on_message=pause_after_each) as served, open_peer(served) as (peer, endpoint):
+        # In one segment: what was parsed with the first message waits as well.
+        peer.send(b"".join(masked(TEXT, b"%d" % number) for number in range(3)))
+        for number in range(3):
+            await endpoint.expect("received", b"%d" % number)
+            await turns(10)
+            assert endpoint.events.empty()
+            endpoint.socket.resume_reading()
+
+
+async def test_a_pause_holds_the_peer_back(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.pause_reading()
+        for _ in range(1_000):
+            peer.send_frame(TEXT, b"x" * 60_000)
+        # What the systems' buffers do not take stays with the peer.
+        await turns(1_000)
+        assert peer.writer.transport.get_write_buffer_size() > 10_000_000
+        assert endpoint.received_count == 0
+        endpoint.socket.resume_reading()
+        async with asyncio.timeout(WAIT_S):
+            while endpoint.received_count < 1_000:
+                await endpoint.events.get()
+
+
+async def test_resuming_within_a_message_keeps_the_order() -> None:
+    def pause_and_resume(endpoint: Recorder, data: bytes) -> None:
+        endpoint.socket.pause_reading()
+        endpoint.socket.resume_reading()
+        endpoint.socket.send(data)
+
+    async with serve_websockets(on_message=pause_and_resume) as served, open_peer(served) as (peer, _):
+        peer.send(b"".join(masked(TEXT, b"%d" % number) for number in range(3)))
+        assert await peer.read_frame() == (TEXT, b"[0,1,2]")
+
+
+async def test_a_close_is_not_held_up_by_a_pause(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.pause_reading()
+        peer.send_frame(TEXT, b"never read")
+        endpoint.socket.close(CloseCode.REMOVED)
+        await peer.expect_close(CloseCode.REMOVED)
+        peer.send_frame(CLOSE, (4502).to_bytes(2))
+        await peer.expect_end()
+        await endpoint.expect("lost", 4502, False)
+
+
+async def test_a_flood_of_tiny_messages_is_taken_a_slice_at_a_turn(served: Served) -> None:
+    taken_in_a_turn: list[int] = []
+
+    def count_per_turn(endpoint: Recorder, data: bytes) -> None:
+        if endpoint.received_count == sum(taken_in_a_turn) + 1:
+            before = endpoint.received_count - 1
+            asyncio.get_running_loop().call_soon(
+                lambda: taken_in_a_turn.append(endpoint.received_count - before)
+            )
+
+    served.door.on_message = count_per_turn
+    async with open_peer(served) as (peer, endpoint):
+        peer.send(masked(TEXT) * 10_000)
+        async with asyncio.timeout(WAIT_S):
+            while endpoint.received_count < 10_000:
+                await endpoint.events.get()
+        await turns()
+        assert max(taken_in_a_turn) <= websocket.INBOUND_SLICE_BYTES // 6 + 1
+        assert endpoint.received_count == 10_000
+
+
+# Keepalive --------------------------------------------------------------------------------------------------
+
+
+async def test_a_peer_that_answers_pings_stays() -> None:
+    async with (
+        serve_websockets(ping_interval_ms=10, ping_timeout_ms=10) as served,
+        open_peer(served) as (peer, endpoint),
+    ):
+        for _ in range(5):
+            assert await peer.read_frame() == (PING, b"")
+            peer.send_frame(PONG)
+        assert endpoint.events.empty()
+
+
+async def test_a_peer_that_answers_no_ping_is_told_and_dropped() -> None:
+    async with (
+        serve_websockets(ping_interval_ms=10, ping_timeout_ms=20) as served,
+        open_peer(served) as (peer, endpoint),
+    ):
+        assert await peer.read_frame() == (PING, b"")
+        assert await peer.expect_close(CloseCode.NO_PONG) == CloseCode.NO_PONG.meaning
+        await peer.expect_end()
+        await endpoint.expect("lost", CloseCode.NO_PONG, False)
+        assert served.open_count == 0
+
+
+async def test_other_messages_are_no_answer_to_a_ping() -> None:
+    async with (
+        serve_websockets(ping_interval_ms=10, ping_timeout_ms=30, on_message=echo) as served,
+        open_peer(served) as (peer, _),
+    ):
+        opcode = TEXT
+        while opcode != CLOSE:
+            peer.send_frame(TEXT, b"busy")
+            opcode, payload = await peer.read_frame()  # type: ignore[assignment]
+        assert payload[:2] == CloseCode.NO_PONG.to_bytes(2)
+
+
+async def test_a_peer_whose_answer_waits_behind_a_pause_is_not_dropped(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.keep_alive(now_ms() + 20_000)
+        assert await peer.read_frame() == (PING, b"")
+        endpoint.socket.pause_reading()
+        peer.send_frame(PONG)
+        endpoint.socket.keep_alive(now_ms() + 60_000)
+        endpoint.socket.resume_reading()
+        endpoint.socket.send(b"still here")
+        assert await peer.read_frame() == (TEXT, b"still here")
+
+
+async def test_a_pause_that_ends_gives_the_peer_its_time_to_answer_anew(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.keep_alive(now_ms() + 20_000)
+        assert await peer.read_frame() == (PING, b"")
+        endpoint.socket.pause_reading()
+        endpoint.socket._pinged_at_ms = now_ms() - 60_000
+        endpoint.socket.resume_reading()
+        endpoint.socket.keep_alive(now_ms())
+        endpoint.socket.send(b"still here")
+        assert await peer.read_frame() == (TEXT, b"still here")
+
+
+async def test_first_pings_are_spread_over_the_interval() -> None:
+    async with serve_websockets(ping_interval_ms=1_000_000, ping_timeout_ms=1_000_000) as served:
+        due_at_ms = []
+        for _ in range(20):
+            async with open_peer(served) as (_, endpoint):
+                due_at_ms.append(endpoint.socket._pinged_at_ms)
+        assert max(due_at_ms) - min(due_at_ms) > 100_000
+
+
+async def test_no_timer_runs_without_connections() -> None:
+    async with (
+        serve_websockets(ping_interval_ms=64, ping_timeout_ms=64) as served,
+        open_peer(served) as (peer, endpoint),
+    ):
+        shared = endpoint.socket._shared
+        assert shared.keepalive._timer is not None
+        peer.abort()
+        await endpoint.expect("lost", 1006, False)
+        shared.keepalive._timer.cancel()
+        shared.keepalive._turn()
+        assert shared.keepalive._timer is None
