@@ -26,6 +26,7 @@ from typing import Final
 from urllib.parse import quote
 
 from router import embedded_keeper
+from router.config import Settings
 from router.embedded_keeper import KEEPER_LOCK, USERS_LOCK, answers, open_lock, shut_down
 
 START_LOCK: Final = "start.lock"
@@ -280,6 +281,24 @@ class EmbeddedStore:
         if Path(socket_path).parent != self.folder:
             shutil.rmtree(Path(socket_path).parent, ignore_errors=True)
             (self.folder / SOCKET_RECORD).unlink(missing_ok=True)
+
+
+@contextmanager
+def store_of(settings: Settings) -> Iterator[str]:
+    """
+    Yield the URL of the store that the settings name; without one, of the bundled store, while it runs.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        EmbeddedStoreError: The bundled one cannot be started or stopped.
+    """
+    if settings.redis_url is not None:
+        yield settings.redis_url
+    else:
+        with EmbeddedStore(settings.data_dir, settings.store_start_ms) as url:
+            yield url
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -2,12 +2,13 @@
 
 import base64
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 HEADER_BYTES_MAX: Final = 8192
@@ -66,7 +67,11 @@ def secret_key(secret: str) -> Key:
     """Return the HS256 key of a shared secret."""
     # As a dict, because given as text the library also takes apart what looks like a PEM.
     encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
-    return _pin(OctKey.import_key({"kty": "oct", "k": encoded}), frozenset({"HS256"}))
+    with warnings.catch_warnings():
+        # That a secret is short is said once, at the start, in the router's own words.
+        warnings.simplefilter("ignore", SecurityWarning)
+        material = OctKey.import_key({"kty": "oct", "k": encoded})
+    return _pin(material, frozenset({"HS256"}))
 
 
 def pem_key(pem: bytes) -> Key:

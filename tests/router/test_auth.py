@@ -244,3 +244,7 @@ async def test_issuer_and_audience_are_checked_where_they_are_set() -> None:
     for aud in ("crm", ["crm"], None, 5, "relevo2"):
         assert "aud" in await refusal(hs256(claims | {"aud": aud}), **expected)
     assert "iss" in await refusal(hs256(CLAIMS | {"aud": "relevo", "iss": "x"}), **expected)
+
+
+async def test_a_short_secret_works_too() -> None:
+    assert await verifier(jwt_secret="short").verify(hs256(CLAIMS, "short")) == ANA

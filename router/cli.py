@@ -1,0 +1,217 @@
+"""The command `relevo`: serve, token, demo and watch."""
+
+import importlib
+import inspect
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import cyclopts
+import structlog
+from cyclopts import App, Parameter
+
+from router import __version__, log
+from router.auth import Unauthorized, Verifier, sign
+from router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
+from router.embedded import EmbeddedStoreError, store_of
+from router.workers import listen, run_workers
+
+USAGE_ERROR: Final = 2
+FAILURE: Final = 1
+
+MAKE_A_SECRET: Final = "export RELEVO_JWT_SECRET=$(openssl rand -hex 32)"
+
+app = App(
+    name="relevo",
+    help="Hand conversations over, live, between the agents and departments of a contact centre.",
+    version=__version__,
+    help_format="plaintext",
+)
+
+
+class CommandFailed(Exception):
+    """A command cannot go on; the message is for whoever gave it, and the code is its exit code."""
+
+    def __init__(self, message: str, code: int = FAILURE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _settings_flags() -> list[inspect.Parameter]:
+    """Return one flag per setting, each a text: `read_settings` judges flags and variables alike."""
+    return [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                Parameter(
+                    name=setting.flag,
+                    help=f"{setting.meaning} [{setting.variable}]",
+                    allow_leading_hyphen=True,
+                ),
+            ],
+        )
+        for setting in SETTINGS
+    ]
+
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a flag for each setting; it is called with its own arguments and the ``settings``."""
+    own = [
+        parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"
+    ]
+
+    def call(*arguments: Any, **keywords: Any) -> None:
+        flags = {name: keywords.pop(name, None) for name in BY_NAME}
+        command(*arguments, **keywords, settings=read_settings(flags, os.environ))
+
+    call.__doc__ = command.__doc__
+    call.__name__ = command.__name__
+    # The flags are made from the one table; a written signature would be a second one.
+    call.__signature__ = inspect.Signature([*own, *_settings_flags()])  # type: ignore[attr-defined]
+    return call
+
+
+@app.command
+@_with_settings
+def serve(*, settings: Settings) -> None:
+    """Run a router. Each flag is a setting that its RELEVO_ variable sets too."""
+    if not settings.key_sources:
+        raise CommandFailed(
+            "no key to verify tokens with: set RELEVO_JWT_SECRET, RELEVO_JWT_PUBLIC_KEY_FILE or RELEVO_JWKS. "
+            f"To make a secret: {MAKE_A_SECRET}",
+            USAGE_ERROR,
+        )
+    # A key that cannot be used is told here, once, rather than by every worker.
+    Verifier(settings)
+    log.configure(settings.log_level)
+    from router.app import run
+
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise CommandFailed(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    host, port = listener.getsockname()[:2]
+    structlog.get_logger(__name__).info("listening", host=host, port=port, workers=settings.workers)
+    with listener, store_of(settings) as store_url:
+        if settings.workers == 1:
+            run(settings, store_url, [listener])
+        else:
+            run_workers(run, settings, store_url, listener)
+
+
+@app.command
+def token(
+    *,
+    tenant: str,
+    sub: str,
+    role: str,
+    name: str | None = None,
+    department: list[str] | None = None,
+    capacity: int | None = None,
+    ttl: int = 3600,
+) -> None:
+    """
+    Print a token that a router with the same RELEVO_JWT_SECRET accepts, and nothing else.
+
+    Parameters
+    ----------
+    tenant
+        The tenant's id.
+    sub
+        The agent's id, or the back end's.
+    role
+        agent, admin or service.
+    name
+        The agent's name.
+    department
+        The id of one of the agent's departments; may be given several times.
+    capacity
+        The sessions that the agent may have in progress.
+    ttl
+        How many seconds the token is valid.
+    """
+    secret = read_settings({}, os.environ).jwt_secret
+    if secret is None:
+        raise CommandFailed(f"RELEVO_JWT_SECRET is not set. To make one: {MAKE_A_SECRET}", USAGE_ERROR)
+    try:
+        signed = sign(
+            secret,
+            tenant=tenant,
+            sub=sub,
+            role=role,
+            ttl_s=ttl,
+            now_ms=time.time_ns() // 1_000_000,
+            name=name,
+            departments=department,
+            capacity=capacity,
+        )
+    except Unauthorized as refusal:
+        raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
+    print(signed)
+
+
+@app.command
+@_with_settings
+def demo(*, settings: Settings) -> None:
+    """Run a router with a tenant to look at: departments, conversations, and agents who are at work."""
+    log.configure(settings.log_level)
+    _extra("router.demo").run(settings)
+
+
+@app.command
+@_with_settings
+def watch(*, tenant: str = "demo", url: str | None = None, settings: Settings) -> None:
+    """
+    Show a tenant live: departments, agents with their load, pending lists and the latest transfers.
+
+    Parameters
+    ----------
+    tenant
+        The tenant's id.
+    url
+        The router's websocket; the one on RELEVO_HOST and RELEVO_PORT if not given.
+    """
+    _extra("router.watch").run(settings, tenant, url or f"ws://{settings.host}:{settings.port}/ws")
+
+
+def _extra(module: str) -> Any:
+    """Import what needs the client, which a router alone does not."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name in ("relevo_client", "rich"):
+            raise CommandFailed(f"{error.name} is missing: pip install 'relevo[demo]'") from None
+        raise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Run the command line, and return the exit code: 0, 1 for a failure, 2 for a mistake in what was given.
+
+    Args:
+        arguments: What stands after the command's name; None for the process's own.
+    """
+    try:
+        app(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except (cyclopts.CycloptsError, SettingsError) as error:
+        return _say(error, USAGE_ERROR)
+    except CommandFailed as error:
+        return _say(error, error.code)
+    except EmbeddedStoreError as error:
+        return _say(error, FAILURE)
+    return 0
+
+
+def _say(error: Exception, code: int) -> int:
+    print(f"relevo: {error}", file=sys.stderr)
+    return code

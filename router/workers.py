@@ -1,0 +1,203 @@
+"""
+Run several router processes on one listening socket, and replace one that ends unexpectedly.
+
+uvicorn's own supervisor does not fit: it runs its own server rather than ours, restarts without a pause what
+fails at once, and asks each worker every half second whether it lives.
+"""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from typing import Final
+
+import structlog
+
+from router import log as logging_setup
+from router.config import Settings
+
+BACKLOG: Final = 4096
+RESTART_DELAY_MIN_S: Final = 0.1
+RESTART_DELAY_MAX_S: Final = 10.0
+# A worker that lived this long did work; should it end, the next one is started without delay.
+STEADY_S: Final = 30.0
+# What a worker may take to stop, beyond its drain.
+STOP_MARGIN_S: Final = 15.0
+
+Run = Callable[[Settings, str, list[socket.socket] | None], None]
+
+log = structlog.get_logger(__name__)
+_spawn = multiprocessing.get_context("spawn")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """
+    Return a socket that listens.
+
+    Args:
+        host: A name or an address, IPv4 or IPv6.
+        port: The port; 0 takes a free one.
+
+    Raises:
+        OSError: The name is unknown, or the address is not to be had.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+@dataclass(slots=True)
+class _Worker:
+    """
+    One of the processes.
+
+    Attributes:
+        process: The process; None while it waits to be started again.
+        started: When it was started last, on the monotonic clock, in seconds.
+        due: When it is to be started, on the same clock.
+        delay_s: How long it waits after its next early end.
+    """
+
+    process: SpawnProcess | None = None
+    started: float = 0.0
+    due: float = 0.0
+    delay_s: float = RESTART_DELAY_MIN_S
+
+
+def run_workers(run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+    """
+    Run ``settings.workers`` processes until SIGTERM or SIGINT, which each of them gets as SIGTERM.
+
+    Args:
+        run: What a worker does, until it gets SIGTERM; a function of a module, as it runs in a new process.
+        settings: For each worker.
+        store_url: For each worker.
+        listener: The listening socket that they share.
+    """
+    _Supervisor(run, settings, store_url, listener).supervise()
+
+
+class _Supervisor:
+    """The parent's side."""
+
+    def __init__(self, run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+        self._run = run
+        self._settings = settings
+        self._store_url = store_url
+        self._listener = listener
+        self._workers = [_Worker() for _ in range(settings.workers)]
+
+    def supervise(self) -> None:
+        """Start the workers, and look after them until a signal says otherwise."""
+        signalled, wake = socket.socketpair()
+        wake.setblocking(False)
+        signals = (signal.SIGTERM, signal.SIGINT)
+        # The handlers do nothing; the byte that Python writes for each signal ends the wait below.
+        handlers = {number: signal.signal(number, lambda *_: None) for number in signals}
+        woken_before = signal.set_wakeup_fd(wake.fileno())
+        try:
+            while True:
+                self._start_due()
+                if self._wait_for_end(signalled):
+                    break
+            self._stop_all(signalled)
+        finally:
+            for worker in self._workers:
+                if worker.process is not None:
+                    worker.process.kill()
+                    worker.process.join()
+            signal.set_wakeup_fd(woken_before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            signalled.close()
+            wake.close()
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for number, worker in enumerate(self._workers):
+            if worker.process is None and worker.due <= now:
+                arguments = (self._run, self._settings, self._store_url, self._listener)
+                worker.process = _spawn.Process(target=_work, args=arguments, name=f"worker-{number}")
+                worker.started = now
+                worker.process.start()
+
+    def _wait_for_end(self, signalled: socket.socket) -> bool:
+        """Wait until a worker ends or is due, or a signal comes; return True for the signal."""
+        waiting = [worker.due for worker in self._workers if worker.process is None]
+        limit_s = max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        ready = wait([*self._sentinels(), signalled], limit_s)
+        if signalled in ready:
+            signalled.recv(64)
+            return True
+        for worker in self._workers:
+            if worker.process is not None and worker.process.sentinel in ready:
+                self._ended(worker, worker.process)
+        return False
+
+    def _ended(self, worker: _Worker, process: SpawnProcess) -> None:
+        process.join()
+        now = time.monotonic()
+        if now - worker.started >= STEADY_S:
+            worker.delay_s = RESTART_DELAY_MIN_S
+        worker.due = now + worker.delay_s
+        log.error("worker ended", pid=process.pid, code=process.exitcode, restart_in_s=worker.delay_s)
+        worker.delay_s = min(worker.delay_s * 2, RESTART_DELAY_MAX_S)
+        worker.process = None
+        process.close()
+
+    def _stop_all(self, signalled: socket.socket) -> None:
+        """Pass the signal on, and any further one, which a worker takes as: at once."""
+        deadline = time.monotonic() + self._settings.drain_ms / 1000 + STOP_MARGIN_S
+        self._terminate()
+        while sentinels := self._sentinels():
+            ready = wait([*sentinels, signalled], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                log.error("workers killed", count=len(sentinels), reason="they did not stop in time")
+                return
+            if signalled in ready:
+                signalled.recv(64)
+                self._terminate()
+            for worker in self._workers:
+                if worker.process is not None and worker.process.sentinel in ready:
+                    worker.process.join()
+                    worker.process.close()
+                    worker.process = None
+
+    def _terminate(self) -> None:
+        for worker in self._workers:
+            if worker.process is not None:
+                worker.process.terminate()
+
+    def _sentinels(self) -> Sequence[int]:
+        return [worker.process.sentinel for worker in self._workers if worker.process is not None]
+
+
+def _work(run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+    """Be a worker."""
+    # Out of the terminal's group: Ctrl-C reaches the parent only, which passes it on once.
+    os.setpgid(0, 0)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    logging_setup.configure(settings.log_level)
+    run(settings, store_url, [listener])
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,290 @@
+"""The command line: what each command prints, what it refuses, and with which exit code."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import types
+import urllib.request
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import structlog
+
+from router import __version__, cli
+from router.auth import Principal, Verifier
+from router.config import SETTINGS, Settings
+from router.embedded_keeper import answers
+
+SECRET = "a secret of more than thirty-two bytes"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("RELEVO_"):
+            monkeypatch.delenv(name)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = cli.USAGE_ERROR) -> str:
+    """Return the one line on standard error of a command that fails."""
+    assert cli.main(list(arguments)) == code
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    return line
+
+
+@pytest.fixture(autouse=True)
+def _no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.log.configure", lambda level: structlog.configure(processors=[_drop]))
+
+
+def _drop(logger: object, method: str, event: MutableMapping[str, Any]) -> NoReturn:
+    raise structlog.DropEvent
+
+
+class Runs:
+    """Stands in for the router: keeps what it was told to run with."""
+
+    def __init__(self) -> None:
+        self.settings: Settings | None = None
+        self.store_url = ""
+        self.port = 0
+        self.store_answered = False
+
+    def __call__(self, settings: Settings, store_url: str, sockets: list[socket.socket]) -> None:
+        self.settings, self.store_url = settings, store_url
+        self.port = sockets[0].getsockname()[1]
+        self.store_answered = answers(store_url.removeprefix("unix://"))
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    runs = Runs()
+    monkeypatch.setattr("router.app.run", runs)
+    return runs
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["sevre"], 'relevo: Unknown command "sevre". Did you mean "serve"?'),
+        (["serve", "--prot", "1"], "relevo: Unknown option: --prot. Did you mean --port?"),
+        (["serve", "extra"], "relevo: Unused Tokens: ['extra']."),
+        (["serve", "--port"], 'relevo: Command "serve" parameter --port requires an argument.'),
+        (["serve", "--port", "x"], "relevo: --port must be a whole number from 0 to 65535, not 'x'"),
+        (["serve", "--port", "-1"], "relevo: --port must be a whole number from 0 to 65535, not '-1'"),
+        (
+            ["serve", "--jwt-secret", SECRET, "--jwks", "f"],
+            "relevo: set only one of RELEVO_JWT_SECRET, RELEVO_JWKS",
+        ),
+        (["token", "--tenant", "a", "--sub", "b"], 'relevo: Command "token" parameter --role requires'),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    assert refusal(capsys, *arguments).startswith(line)
+
+
+def test_an_unknown_variable_is_refused_by_every_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELEVO_JWT_SECRE", SECRET)
+    for command in (
+        ["serve"],
+        ["token", "--tenant", "a", "--sub", "b", "--role", "agent"],
+        ["demo"],
+        ["watch"],
+    ):
+        line = refusal(capsys, *command)
+        assert line == "relevo: unknown setting RELEVO_JWT_SECRE; did you mean RELEVO_JWT_SECRET?"
+
+
+def test_serve_without_a_key_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "serve")
+    assert "RELEVO_JWT_SECRET, RELEVO_JWT_PUBLIC_KEY_FILE or RELEVO_JWKS" in line
+    assert "openssl rand -hex 32" in line
+
+
+def test_serve_with_a_key_file_that_cannot_be_used_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refusal(capsys, "serve", "--jwt-public-key-file", str(tmp_path / "none.pem"))
+    assert line == "relevo: RELEVO_JWT_PUBLIC_KEY_FILE cannot be read: No such file or directory"
+
+
+def test_serve_runs_the_router_with_the_embedded_store(runs: Runs, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    arguments = ["serve", "--port", "0", "--data-dir", str(folder), "--jwt-secret", SECRET, "--drain-ms=7"]
+    assert cli.main(arguments) == 0
+    assert runs.settings == Settings(port=0, data_dir=str(folder), jwt_secret=SECRET, drain_ms=7)
+    assert runs.store_url == f"unix://{folder}/store.sock"
+    assert runs.store_answered
+    assert runs.port > 0
+    assert not answers(f"{folder}/store.sock")
+
+
+def test_serve_runs_the_router_with_the_store_of_an_url(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RELEVO_REDIS_URL", "redis://store.example:6379/3")
+    monkeypatch.setenv("RELEVO_JWT_SECRET", SECRET)
+    assert cli.main(["serve", "--port", "0"]) == 0
+    assert runs.store_url == "redis://store.example:6379/3"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_on_a_taken_port_says_so_and_starts_nothing(
+    runs: Runs, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        folder = tmp_path / "data"
+        arguments = ("serve", "--jwt-secret", SECRET, "--port", str(port), "--data-dir", str(folder))
+        line = refusal(capsys, *arguments, code=cli.FAILURE)
+    assert line == f"relevo: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert runs.settings is None
+    assert not folder.exists()
+
+
+def test_serve_with_a_data_folder_it_cannot_use_says_so(
+    runs: Runs, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    arguments = ("serve", "--jwt-secret", SECRET, "--port", "0", "--data-dir", str(tmp_path / "file"))
+    assert "cannot be made: File exists" in refusal(capsys, *arguments, code=cli.FAILURE)
+
+
+def test_every_setting_is_a_flag_of_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for setting in SETTINGS:
+        assert setting.flag in shown
+
+
+async def test_token_prints_a_token_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELEVO_JWT_SECRET", SECRET)
+    arguments = "token --tenant acme --sub ana --role agent --department sales --department billing"
+    assert cli.main([*arguments.split(), "--name", "Ana Núñez", "--capacity", "3", "--ttl", "60"]) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    principal = await Verifier(Settings(jwt_secret=SECRET)).verify(output.out.removesuffix("\n"))
+    departments = ("sales", "billing")
+    assert principal == Principal("acme", "ana", "agent", "Ana Núñez", departments, 3, principal.expires_at)
+
+
+async def test_token_leaves_out_what_is_not_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELEVO_JWT_SECRET", SECRET)
+    assert cli.main(["token", "--tenant", "acme", "--sub", "crm", "--role", "service"]) == 0
+    principal = await Verifier(Settings(jwt_secret=SECRET)).verify(capsys.readouterr().out.strip())
+    assert (principal.role, principal.name, principal.departments, principal.capacity) == (
+        "service",
+        None,
+        None,
+        None,
+    )
+
+
+def test_token_without_a_secret_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "token", "--tenant", "a", "--sub", "b", "--role", "agent")
+    assert line.startswith("relevo: RELEVO_JWT_SECRET is not set. To make one: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--role", "boss"], "role must be one of agent, admin, service"),
+        (["--sub", "a b"], "sub must be 1 to 64"),
+        (["--ttl", "0"], "expired"),
+        (["--capacity", "-1"], "capacity must be"),
+        (["--department", "a", "--department", "a"], "departments must be"),
+    ],
+)
+def test_token_makes_none_that_would_be_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: list[str], why: str
+) -> None:
+    monkeypatch.setenv("RELEVO_JWT_SECRET", SECRET)
+    given = {"--tenant": "acme", "--sub": "ana", "--role": "agent"}
+    for name in more[::2]:
+        given.pop(name, None)
+    kept = [text for pair in given.items() for text in pair]
+    line = refusal(capsys, "token", *kept, *more)
+    assert line.startswith("relevo: no router would accept this token: ")
+    assert why in line
+
+
+def test_demo_and_watch_are_called_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    for name in ("demo", "watch"):
+        module = types.ModuleType(f"router.{name}")
+        module.run = lambda *arguments: calls.append(arguments)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, f"router.{name}", module)
+    assert cli.main(["demo", "--port", "9"]) == 0
+    assert cli.main(["watch", "--port", "9"]) == 0
+    assert cli.main(["watch", "--tenant", "acme", "--url", "wss://chat.example/ws"]) == 0
+    assert calls == [
+        (Settings(port=9),),
+        (Settings(port=9), "demo", "ws://127.0.0.1:9/ws"),
+        (Settings(), "acme", "wss://chat.example/ws"),
+    ]
+
+
+def test_without_the_client_watch_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for loaded in [name for name in sys.modules if name.split(".")[0] == "relevo_client"]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.delitem(sys.modules, "router.watch", raising=False)
+    monkeypatch.setattr("router.__path__", [str(tmp_path)])
+    monkeypatch.setattr(sys, "meta_path", [_NoClient(), *sys.meta_path])
+    (tmp_path / "watch.py").write_text("import relevo_client\n")
+    line = refusal(capsys, "watch", code=cli.FAILURE)
+    assert line == "relevo: relevo_client is missing: pip install 'relevo[demo]'"
+
+
+class _NoClient:
+    """Keep the client from being found, as where it is not installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "relevo_client":
+            raise ModuleNotFoundError(name=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_serve_answers_over_http_until_it_is_told_to_stop(tmp_path: Path, workers: int) -> None:
+    environ = os.environ | {"RELEVO_JWT_SECRET": SECRET, "RELEVO_DRAIN_MS": "0"}
+    command = [str(Path(sys.executable).parent / "relevo"), "serve", "--port", "0"]
+    router = subprocess.Popen(
+        [*command, "--workers", str(workers), "--data-dir", str(tmp_path / "data")],
+        env=environ,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    with router:
+        assert router.stderr is not None
+        listening = json.loads(router.stderr.readline())
+        # The socket keeps the request until a worker is there.
+        with urllib.request.urlopen(f"http://127.0.0.1:{listening['port']}/healthz", timeout=20) as answer:
+            assert answer.status == 200
+        router.send_signal(signal.SIGTERM)
+        router.stderr.read()
+    assert router.returncode == 0
+    assert not answers(str(tmp_path / "data" / "store.sock"))

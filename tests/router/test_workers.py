@@ -1,0 +1,154 @@
+"""Several processes on one socket: they serve together, are replaced, and stop together."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from router.workers import listen
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+class Parent:
+    """A process with two workers, read line by line."""
+
+    def __init__(self, target: str, stop_margin_s: float) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.router.worker_targets", target, str(stop_margin_s)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self.expect("port")[0])
+
+    def expect(self, word: str) -> list[str]:
+        assert self.process.stdout is not None
+        first, *rest = self.process.stdout.readline().split()
+        assert first == word
+        return rest
+
+    def expect_started(self) -> int:
+        return int(self.expect("started")[0])
+
+    def expect_log(self, event: str) -> dict[str, object]:
+        assert self.process.stderr is not None
+        line: dict[str, object] = json.loads(self.process.stderr.readline())
+        assert line["event"] == event
+        return line
+
+    def ask(self) -> int:
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            return int(connection.recv(64))
+
+
+class Start(Protocol):
+    def __call__(self, target: str, stop_margin_s: float = 10) -> Parent: ...
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    parents: list[Parent] = []
+
+    def begin(target: str, stop_margin_s: float = 10) -> Parent:
+        parents.append(Parent(target, stop_margin_s))
+        return parents[-1]
+
+    yield begin
+    for parent in parents:
+        with parent.process:
+            parent.process.kill()
+
+
+def test_workers_share_the_socket_and_get_settings_and_store(start: Start) -> None:
+    parent = start("answer_with_pid")
+    pids = set()
+    for _ in range(2):
+        pid, store_url, workers = parent.expect("started")
+        assert (store_url, workers) == ("unix:///store", "2")
+        pids.add(int(pid))
+    assert len(pids) == 2
+    assert parent.ask() in pids
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_workers_and_then_the_parent(start: Start, number: signal.Signals) -> None:
+    parent = start("answer_with_pid")
+    pids = {parent.expect_started(), parent.expect_started()}
+    parent.process.send_signal(number)
+    assert {int(parent.expect("stopped")[0]), int(parent.expect("stopped")[0])} == pids
+    assert parent.expect("parent") == ["stopped"]
+    assert parent.process.wait() == 0
+
+
+def test_ctrl_c_reaches_the_parent_only(start: Start) -> None:
+    parent = start("answer_with_pid")
+    for _ in range(2):
+        assert os.getpgid(parent.expect_started()) != os.getpgid(parent.process.pid)
+
+
+def test_a_killed_worker_is_replaced_while_the_other_serves(start: Start) -> None:
+    parent = start("answer_with_pid")
+    killed, other = parent.expect_started(), parent.expect_started()
+    os.kill(killed, signal.SIGKILL)
+    assert parent.expect_log("worker ended")["code"] == -signal.SIGKILL
+    assert parent.expect_started() not in (killed, other)
+    assert parent.ask() != killed
+
+
+def test_a_worker_that_always_fails_is_started_less_and_less_often(start: Start) -> None:
+    parent = start("end_at_once")
+    delays = sorted(parent.expect_log("worker ended")["restart_in_s"] for _ in range(6))  # type: ignore[type-var]
+    assert delays == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
+
+
+def test_a_second_signal_is_passed_on_too(start: Start) -> None:
+    parent = start("drain_for_ever")
+    pids = {parent.expect_started(), parent.expect_started()}
+    parent.process.terminate()
+    assert {int(parent.expect("draining")[0]), int(parent.expect("draining")[0])} == pids
+    parent.process.terminate()
+    assert parent.expect("parent") == ["stopped"]
+
+
+def test_workers_that_do_not_stop_in_time_are_killed(start: Start) -> None:
+    parent = start("drain_for_ever", stop_margin_s=0.1)
+    pids = [parent.expect_started(), parent.expect_started()]
+    parent.process.terminate()
+    assert parent.expect_log("workers killed")["count"] == 2
+    assert parent.process.wait() == 0
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_workers_end_when_their_parent_is_killed(start: Start) -> None:
+    parent = start("answer_with_pid")
+    pids = {parent.expect_started(), parent.expect_started()}
+    parent.process.kill()
+    assert {int(parent.expect("stopped")[0]), int(parent.expect("stopped")[0])} == pids
+
+
+def test_listening_takes_a_free_port_and_refuses_a_taken_one() -> None:
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        assert port > 0
+        with pytest.raises(OSError, match="Address already in use"):
+            listen("127.0.0.1", port)
+    with pytest.raises(OSError, match=r"not known|not provided|resolution"):
+        listen("no such host", 0)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python knows no IPv6")
+def test_listening_on_an_ipv6_address_works() -> None:
+    with listen("::1", 0) as listener:
+        assert listener.family == socket.AF_INET6

@@ -1,0 +1,68 @@
+"""What the workers of test_workers do; run as a script, the parent of two of them."""
+
+import os
+import signal
+import socket
+import sys
+
+from router import log, workers
+from router.config import Settings
+from router.workers import listen, run_workers
+
+
+def say(line: str) -> None:
+    """Write one line in one piece: two workers and their parent share the output."""
+    os.write(1, f"{line}\n".encode())
+
+
+def answer_with_pid(settings: Settings, store_url: str, sockets: list[socket.socket] | None) -> None:
+    """Say that it started, answer every connection with the process id, and say that it stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    assert sockets is not None
+    try:
+        say(f"started {os.getpid()} {store_url} {settings.workers}")
+        while True:
+            connection, _ = sockets[0].accept()
+            connection.sendall(b"%d" % os.getpid())
+            connection.close()
+    finally:
+        say(f"stopped {os.getpid()}")
+
+
+def end_at_once(settings: Settings, store_url: str, sockets: list[socket.socket] | None) -> None:
+    """Fail like a worker that can never work."""
+    sys.exit(7)
+
+
+def drain_for_ever(settings: Settings, store_url: str, sockets: list[socket.socket] | None) -> None:
+    """Take the first signal as a wish and the second one as an order."""
+
+    def second(*_: object) -> None:
+        sys.exit(0)
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGTERM, second)
+        say(f"draining {os.getpid()}")
+
+    signal.signal(signal.SIGTERM, first)
+    say(f"started {os.getpid()}")
+    while True:
+        signal.pause()
+
+
+def main(target: str, stop_margin_s: str) -> None:
+    """Run two workers of the named function."""
+    workers.STOP_MARGIN_S = float(stop_margin_s)  # type: ignore[misc]
+    log.configure("info")
+    settings = Settings(workers=2, drain_ms=0)
+    with listen("127.0.0.1", 0) as listener:
+        say(f"port {listener.getsockname()[1]}")
+        run_workers(globals()[target], settings, "unix:///store", listener)
+    say("parent stopped")
+
+
+if __name__ == "__main__":
+    # By its own name, so that a worker finds the functions: it does not run this as a script.
+    from tests.router import worker_targets
+
+    worker_targets.main(*sys.argv[1:])
