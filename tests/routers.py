@@ -1,0 +1,143 @@
+"""Run real router processes for tests, each through the command that operators use."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.message import Message
+from pathlib import Path
+
+from tests.servers import free_port, wait_until
+
+SECRET = "a secret for tests, of 32 bytes or more"
+STOP_LIMIT_S = 20.0
+
+
+class RouterProcess:
+    """
+    One ``relevo serve``, on a free loopback port.
+
+    Args:
+        store_url: The store that it uses.
+        log_file: Where what it says on standard error goes.
+        settings: Settings by name, as in ``node_lease_ms=300``.
+    """
+
+    def __init__(self, store_url: str, log_file: Path, **settings: int | str) -> None:
+        self.port = free_port()
+        self._store_url = store_url
+        self._log_file = log_file
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    def launch(self) -> None:
+        """Start it, without waiting until it serves."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RELEVO_")}
+        settings = {
+            "port": self.port,
+            "redis_url": self._store_url,
+            "jwt_secret": SECRET,
+            "drain_ms": 100,
+            **self._settings,
+        }
+        environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).with_name("relevo"), "serve"], env=environment, stderr=log
+            )
+
+    def wait_ready(self) -> None:
+        """Return when it says that it can serve."""
+        wait_until(self._can_serve, f"the router to serve; it says:\n{self._log_file.read_text()}")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask for a page; return its HTTP status and text."""
+        status, _, body = self.request("GET", path)
+        return status, body.decode()
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Message, bytes]:
+        """Send an HTTP request; return the status, the headers and the body of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def terminate(self) -> None:
+        """Tell it to drain and to stop, as an operator does."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._signal(signal.SIGKILL)
+        self.wait_gone()
+
+    def wait_gone(self) -> int:
+        """Return its exit code once it has ended."""
+        assert self._process is not None
+        return self._process.wait(STOP_LIMIT_S)
+
+    def stop(self) -> None:
+        """End it if it still runs."""
+        if self._process is not None and self._process.poll() is None:
+            # A second signal skips the drain.
+            self.terminate()
+            self.terminate()
+            try:
+                self.wait_gone()
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _can_serve(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the router ended:\n{self._log_file.read_text()}")
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_routers(
+    count: int, store_url: str, folder: Path, **settings: int | str
+) -> Iterator[list[RouterProcess]]:
+    """
+    Yield that many routers on one store, and stop them at the end.
+
+    Args:
+        count: How many.
+        store_url: Their store.
+        folder: Where their logs go.
+        settings: Settings that differ from the defaults.
+    """
+    routers = [
+        RouterProcess(store_url, folder / f"router{number}.log", **settings) for number in range(count)
+    ]
+    try:
+        # Together: each takes a second.
+        for router in routers:
+            router.launch()
+        for router in routers:
+            router.wait_ready()
+        yield routers
+    finally:
+        for router in routers:
+            router.stop()

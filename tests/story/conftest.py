@@ -1,0 +1,81 @@
+"""Routers and stores for the stories: started once and shared, because each test has a tenant of its own."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.routers import RouterProcess, running_routers
+from tests.servers import ClusterServers, StoreServer, redis_binary, running
+from tests.story.office import Office
+
+MakeOffice = Callable[..., Office]
+
+# A test's tenant goes soon after the test, so that hundreds of them do not renew their leases for ever.
+SHARED = {"tenant_idle_ms": 2000}
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """A Valkey that every test of the session may use."""
+    with running(StoreServer(tmp_path_factory.mktemp("valkey"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def routers(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
+    """Two routers on the one store."""
+    with running_routers(2, store.url, tmp_path_factory.mktemp("routers"), **SHARED) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def cluster_routers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
+    """Two routers on a Valkey Cluster of three shards."""
+    cluster = ClusterServers(tmp_path_factory.mktemp("cluster")).start()
+    try:
+        with running_routers(2, cluster.url, tmp_path_factory.mktemp("routers"), **SHARED) as pair:
+            yield pair
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_routers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
+    """Two routers on the system's redis-server."""
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip("this machine has no redis-server")
+    with (
+        running(StoreServer(tmp_path_factory.mktemp("redis"), binary=binary)) as server,
+        running_routers(2, server.url, tmp_path_factory.mktemp("routers"), **SHARED) as pair,
+    ):
+        yield pair
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for the logs of routers that a test starts for itself."""
+    return tmp_path
+
+
+@pytest.fixture
+async def make_office() -> AsyncIterator[MakeOffice]:
+    """Make tenants on any routers; their clients are dropped at the end."""
+    offices: list[Office] = []
+
+    def make(
+        routers: Sequence[RouterProcess], formats: Sequence[str] = ("json",), tenant: str | None = None
+    ) -> Office:
+        offices.append(Office(routers, formats, tenant))
+        return offices[-1]
+
+    yield make
+    for office in offices:
+        await office.leave()
+
+
+@pytest.fixture
+def office(routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+    """A tenant on the two shared routers."""
+    return make_office(routers)

@@ -1,0 +1,212 @@
+"""
+The whole story of a transfer, told once in every way in which clients may live it.
+
+Ana has a conversation and hands it to Bob, who has a browser and a phone. Eve watches from another desk. Bob
+goes for lunch, the next transfer to him waits, and Adela, an admin, sends it on to a department.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.raw_client import Message, RawClient
+from tests.routers import RouterProcess
+from tests.story.conftest import MakeOffice
+from tests.story.office import Office, to_agent, to_department
+
+REASON = "speaks Portuguese, and knows the refund"
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    One way to tell the story.
+
+    Args:
+        routers: The fixture with the routers.
+        formats: The format of the clients of each router.
+        apart: Whether the agents are on different routers.
+        over_http: Whether the agents' commands go over HTTP, and only what they are told over websockets.
+    """
+
+    routers: str = "routers"
+    formats: Sequence[str] = ("json",)
+    apart: bool = False
+    over_http: bool = False
+
+
+WAYS = {
+    "in_json": Way(),
+    "in_messagepack": Way(formats=("msgpack",)),
+    "half_over_http": Way(over_http=True),
+    "on_different_routers": Way(apart=True),
+    "on_different_routers_in_both_formats": Way(formats=("json", "msgpack"), apart=True),
+    "on_a_cluster_of_three": Way("cluster_routers", formats=("json", "msgpack"), apart=True),
+    "on_redis": Way("redis_routers", formats=("json", "msgpack"), apart=True),
+}
+
+
+class Told:
+    """An office, and the way in which its people act."""
+
+    def __init__(self, way: Way, office: Office) -> None:
+        self._way = way
+        self.office = office
+
+    async def connect(self, agent_id: str, *, desk: int, **claims: Any) -> RawClient:
+        """Connect an agent; people at different desks may be on different routers."""
+        return await self.office.connect_agent(agent_id, on=desk if self._way.apart else 0, **claims)
+
+    async def act(self, client: RawClient, command: str, **fields: Any) -> Message:
+        """Let somebody act, over a websocket or over HTTP with a token of their own."""
+        if not self._way.over_http:
+            return await client.command(command, **fields)
+        token = self.office.token(client.name, client.welcome["role"])
+        return await self.office.do(command, token=token, **fields)
+
+
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
+def told(request: pytest.FixtureRequest, make_office: MakeOffice) -> Told:
+    """The story's office, in each way."""
+    way: Way = request.param
+    routers: list[RouterProcess] = request.getfixturevalue(way.routers)
+    return Told(way, make_office(routers, way.formats))
+
+
+async def test_a_conversation_finds_its_way_from_ana_to_the_best_member_of_a_department(told: Told) -> None:
+    office, act = told.office, told.act
+
+    # The morning: two departments, four agents and an admin; Bob on his browser and on his phone.
+    await office.put_department("sales", "Sales")
+    await office.put_department("billing", "Billing")
+    ana = await told.connect("ana", desk=0, name="Ana Lima", departments=["sales"], capacity=10)
+    bob_browser = await told.connect("bob", desk=1, name="Bob Reis", departments=["sales"], capacity=10)
+    bob_phone = await told.connect("bob", desk=0)
+    dora = await told.connect("dora", desk=1, name="Dora Paz", departments=["billing"], capacity=10)
+    hugo = await told.connect("hugo", desk=0, name="Hugo Sanz", departments=["billing"], capacity=2)
+    eve = await told.connect("eve", desk=1, name="Eve Ruiz")
+    adela = await told.connect("adela", desk=0, role="admin", name="Adela Gil")
+    await act(eve, "status.set", status="pause")
+    await eve.open_dialog()
+
+    # Two conversations come in for Ana, and one for Hugo.
+    await office.open_session("chat-1", agent="ana")
+    await office.open_session("chat-2", agent="ana")
+    await office.open_session("chat-3", agent="hugo")
+    for session_id in ("chat-1", "chat-2"):
+        assigned = await ana.expect_push("session.assigned", session__id=session_id)
+        assert assigned["session"]["customer"] == {"id": "customer-1", "name": "Cleo Costa"}
+        assert assigned["transfer"] is None
+    await hugo.expect_push("session.assigned", session__id="chat-3")
+
+    # Ana opens the dialog: departments with counts, agents with status and load, available ones first.
+    shown = await ana.open_dialog()
+    await ana.sees_agent("hugo", load=1)
+    await ana.sees_agent("eve", status="pause")
+    assert shown.departments["sales"] == {
+        "id": "sales",
+        "name": "Sales",
+        "agents": 2,
+        "available": 2,
+        "queued": 0,
+    }
+    assert shown.departments["billing"]["agents"] == 2
+    by_availability = sorted(shown.agents.values(), key=lambda row: (not row["available"], row["name"]))
+    assert [
+        (row["name"], row["status"], f"{row['load']}/{row['capacity']}", row["available"])
+        for row in by_availability
+    ] == [
+        ("Adela Gil", "connected", "0/10", True),
+        ("Ana Lima", "connected", "2/10", True),
+        ("Bob Reis", "connected", "0/10", True),
+        ("Dora Paz", "connected", "0/10", True),
+        ("Hugo Sanz", "connected", "1/2", True),
+        ("Eve Ruiz", "pause", "0/10", False),
+    ]
+
+    # She transfers the first conversation to Bob, and says why.
+    done = await act(
+        ana, "session.transfer", session_id="chat-1", target=to_agent("bob"), reason=REASON, fence=1
+    )
+    transfer = done["transfer"]
+    assert transfer["from"] == {"kind": "agent", "id": "ana", "name": "Ana Lima"}
+    assert transfer["to"] == {"kind": "agent", "id": "bob", "name": "Bob Reis"}
+    assert transfer["by"] == {"id": "ana", "name": "Ana Lima", "role": "agent"}
+    assert (transfer["reason"], transfer["outcome"], transfer["assigned_to"]) == (REASON, "assigned", None)
+    session = done["session"]
+    assert (session["state"], session["owner"]) == ("in_progress", {"kind": "agent", "id": "bob"})
+    assert (session["fence"], session["hops"], session["transfer"]) == (2, 1, transfer)
+
+    # Each of Bob's devices learns who sent it, to whom, and why; Ana that it is hers no more.
+    for device in (bob_browser, bob_phone):
+        assert await device.expect_push("session.assigned") == {
+            "type": "session.assigned",
+            "session": session,
+            "transfer": transfer,
+        }
+    assert await ana.expect_push("session.removed") == {
+        "type": "session.removed",
+        "session_id": "chat-1",
+        "fence": 2,
+        "why": "transferred",
+        "transfer": transfer,
+    }
+
+    # His browser has it on the screen, and Ana is told so, once.
+    await bob_browser.send("session.ack", session_id="chat-1", fence=2)
+    await bob_phone.send("session.ack", session_id="chat-1", fence=2)
+    updated = await ana.expect_push("transfer.updated")
+    assert (updated["state"], updated["transfer"]["id"]) == ("delivered", transfer["id"])
+
+    # On Eve's dialog both loads change.
+    await eve.sees_agent("ana", load=1)
+    await eve.sees_agent("bob", load=1)
+
+    # The reason stands in the history, where the agents read it in the chat.
+    history = (await act(bob_browser, "session.history", session_id="chat-1"))["entries"]
+    assert [(entry["seq"], entry["kind"]) for entry in history] == [
+        (1, "opened"),
+        (2, "transferred"),
+        (3, "internal"),
+    ]
+    assert history[1]["transfer"]["id"] == transfer["id"]
+    assert (history[2]["text"], history[2]["by"]["name"]) == (REASON, "Ana Lima")
+    assert [(await bob_phone.expect_push("session.entry"))["entry"]["kind"] for _ in range(2)] == [
+        "transferred",
+        "internal",
+    ]
+
+    # Bob pauses; the next transfer waits in his pending list, and he is told.
+    await act(bob_browser, "status.set", status="pause")
+    await ana.sees_agent("bob", status="pause", available=False)
+    second = await act(ana, "session.transfer", session_id="chat-2", target=to_agent("bob"))
+    assert second["transfer"]["outcome"] == "pending"
+    assert second["session"]["state"] == "pending"
+    for device in (bob_browser, bob_phone):
+        told_bob = await device.expect_push("session.pending")
+        assert (told_bob["session"]["id"], told_bob["transfer"]["by"]["id"]) == ("chat-2", "ana")
+    for dialog in (ana, eve):
+        await dialog.sees_agent("bob", load=1, pending=1)
+    assert ana.unread("transfer.updated") == []
+
+    # Adela sends it on to billing, whose best member has it: Dora with 0/10 before Hugo with 1/2.
+    sent_on = await act(adela, "session.transfer", session_id="chat-2", target=to_department("billing"))
+    assert sent_on["transfer"]["from"] == {"kind": "agent", "id": "bob", "name": "Bob Reis"}
+    assert sent_on["transfer"]["to"] == {"kind": "department", "id": "billing", "name": "Billing"}
+    assert (sent_on["transfer"]["outcome"], sent_on["transfer"]["assigned_to"]) == ("assigned", "dora")
+    assigned = await dora.expect_push("session.assigned")
+    assert assigned["transfer"]["by"] == {"id": "adela", "name": "Adela Gil", "role": "admin"}
+    for device in (bob_browser, bob_phone):
+        removed = await device.expect_push("session.removed")
+        assert (removed["session_id"], removed["why"]) == ("chat-2", "transferred")
+    moved = await ana.expect_push("transfer.updated")
+    assert (moved["state"], moved["transfer"]["id"]) == ("moved", second["transfer"]["id"])
+    await eve.sees_agent("dora", load=1, pending=0)
+    await eve.sees_agent("bob", load=1, pending=0)
+
+    # At the end everybody has what the screens say.
+    assert [session["id"] for session in await office.list_sessions(agent_id="bob")] == ["chat-1"]
+    assert [session["id"] for session in await office.list_sessions(agent_id="dora")] == ["chat-2"]
+    assert await office.list_sessions(agent_id="ana") == []

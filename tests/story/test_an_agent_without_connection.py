@@ -1,0 +1,124 @@
+"""A conversation is transferred to an agent who is not there, and waits for them."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from router.config import Settings
+from router.store.store import Store
+from router.store.verbs import Caller, VerbLimits, Verbs
+from tests.servers import StoreServer
+from tests.story.office import ANYBODY, Office, to_agent, to_department
+
+HOUR_MS = 60 * 60 * 1000
+
+CRM = Caller("crm", "service")
+ANA = Caller("ana", "agent")
+
+
+class Past:
+    """The store's verbs with the time passed in, which no router does: for what happened long ago."""
+
+    def __init__(self, verbs: Verbs, tenant: str, now_ms: int) -> None:
+        self._verbs = verbs
+        self._tenant = tenant
+        self.now_ms = now_ms
+
+    async def happened(self, verb: str, by: Caller, **fields: Any) -> None:
+        """Let something have happened at that time."""
+        await self._verbs.run(self._tenant, verb, {"by": by, "now": self.now_ms, **fields}, msgspec.Raw)
+
+
+@pytest.fixture
+async def an_hour_ago(store: StoreServer, office: Office) -> AsyncIterator[Past]:
+    """The past of the office."""
+    settings = Settings()
+    opened = Store(store.url)
+    limits = VerbLimits(
+        events_max=settings.events_max,
+        key_ttl_ms=settings.key_ttl_ms,
+        closed_retention_ms=settings.closed_retention_ms,
+        presence_grace_ms=settings.presence_grace_ms,
+        session_grace_ms=settings.session_grace_ms,
+        lease_ms=settings.node_lease_ms,
+        connections_per_agent_max=settings.connections_per_agent_max,
+    )
+    yield Past(Verbs(opened, limits, "past"), office.tenant, int(time.time() * 1000) - HOUR_MS)
+    await opened.close()
+
+
+async def test_who_connects_an_hour_later_finds_the_conversation_in_the_inbox(
+    office: Office, an_hour_ago: Past
+) -> None:
+    for name in ("ana", "bob"):
+        profile = {"id": name, "name": name.title(), "role": "agent"}
+        agent = {**profile, "departments": [], "capacity": 10}
+        await an_hour_ago.happened("agent_put", CRM, agent=agent)
+    session = {"session_id": "chat-1", "customer": ANYBODY, "target": to_agent("ana")}
+    await an_hour_ago.happened("session_open", CRM, **session)
+    await an_hour_ago.happened("session_accept", ANA, session_id="chat-1")
+    await an_hour_ago.happened(
+        "session_transfer", ANA, session_id="chat-1", target=to_agent("bob"), reason="I am off"
+    )
+
+    bob = await office.connect_agent("bob")
+
+    assert bob.welcome["inbox"]["in_progress"] == []
+    (waiting,) = bob.welcome["inbox"]["pending"]
+    assert (waiting["id"], waiting["state"]) == ("chat-1", "pending")
+    assert waiting["transfer"]["by"] == {"id": "ana", "name": "Ana", "role": "agent"}
+    assert waiting["transfer"]["reason"] == "I am off"
+    assert waiting["transfer"]["at"] == an_hour_ago.now_ms
+    assert bob.welcome["agent"]["pending"] == 1
+
+    accepted = (await bob.command("session.accept", session_id="chat-1", fence=waiting["fence"]))["session"]
+    assert (accepted["state"], accepted["owner"]) == ("in_progress", {"kind": "agent", "id": "bob"})
+    history = (await bob.command("session.history", session_id="chat-1"))["entries"]
+    assert [entry["kind"] for entry in history] == [
+        "opened",
+        "accepted",
+        "transferred",
+        "internal",
+        "accepted",
+    ]
+    assert history[3]["text"] == "I am off"
+
+
+async def test_who_is_not_there_gets_it_as_pending_and_the_sender_is_told_when_it_is_taken(
+    office: Office,
+) -> None:
+    await office.put_agent("bob")
+    ana = await office.connect_agent("ana")
+    await ana.open_dialog()
+    await office.open_session("chat-1", agent="ana")
+
+    sent = await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    assert (sent["transfer"]["outcome"], sent["session"]["state"]) == ("pending", "pending")
+    await ana.sees_agent("bob", status="disconnected", available=False, pending=1, load=0)
+
+    bob = await office.connect_agent("bob")
+    assert [session["id"] for session in bob.welcome["inbox"]["pending"]] == ["chat-1"]
+    await bob.command("session.accept", session_id="chat-1")
+
+    assert (await ana.expect_push("transfer.updated"))["state"] == "accepted"
+    await ana.sees_agent("bob", status="connected", pending=0, load=1)
+
+
+async def test_an_admin_sends_on_what_waits_for_somebody_who_is_away(office: Office) -> None:
+    await office.put_department("sales")
+    await office.put_agent("bob", departments=["sales"])
+    ana = await office.connect_agent("ana", departments=["sales"])
+    adela = await office.connect_admin()
+    await office.open_session("chat-1", agent="bob")
+
+    (waiting,) = (await adela.command("session.list", state="pending", agent_id="bob"))["sessions"]
+    await adela.command(
+        "session.transfer", session_id=waiting["id"], target=to_department("sales"), fence=waiting["fence"]
+    )
+
+    assert (await ana.expect_push("session.assigned"))["transfer"]["from"]["id"] == "bob"
+    bob = await office.connect_agent("bob")
+    assert bob.welcome["inbox"] == {"in_progress": [], "pending": []}

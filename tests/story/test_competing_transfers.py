@@ -1,0 +1,192 @@
+"""Many clients on two routers change the same things at the same instant."""
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+
+from tests.raw_client import Message, RawClient
+from tests.story.office import ANYBODY, Office, to_agent, to_department
+
+CLIENTS = 50
+
+
+async def test_fifty_clients_transfer_one_session_and_one_wins_each_fence(office: Office) -> None:
+    agents = [f"agent-{number}" for number in range(CLIENTS)]
+    clients = await asyncio.gather(
+        *(office.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
+    )
+    fence = (await office.open_session("chat-1", agent=agents[0]))["fence"]
+    owners = [agents[0]]
+
+    for _ in range(4):
+        # Everybody sends it to their neighbour, at the fence that everybody knows.
+        sent = [
+            await client.send(
+                "session.transfer",
+                session_id="chat-1",
+                target=to_agent(agents[(number + 1) % CLIENTS]),
+                fence=fence,
+            )
+            for number, client in enumerate(clients)
+        ]
+        replies = await asyncio.gather(
+            *(client.reply(command) for client, command in zip(clients, sent, strict=True))
+        )
+
+        (won,) = [reply["result"] for reply in replies if "result" in reply]
+        assert won["session"]["fence"] == fence + 1
+        owner = won["session"]["owner"]
+        refused = [reply["error"] for reply in replies if "error" in reply]
+        assert len(refused) == CLIENTS - 1
+        for error in refused:
+            if error["code"] == "conflict":
+                assert error["details"] == {
+                    "fence": fence + 1,
+                    "state": "in_progress",
+                    "owner": owner,
+                    "by": won["transfer"]["by"],
+                    "at": won["transfer"]["at"],
+                }
+        # The neighbour of whoever asked may have it already: that is refused too, before or after.
+        codes = Counter(error["code"] for error in refused)
+        assert set(codes) <= {"conflict", "same_target"}
+        assert codes["conflict"] >= CLIENTS - 2
+        owners.append(owner["id"])
+        fence += 1
+
+    session = await office.get_session("chat-1")
+    assert (session["owner"]["id"], session["fence"], session["hops"]) == (owners[-1], 5, 4)
+    transfers = [entry["transfer"] for entry in await office.history("chat-1") if entry["transfer"]]
+    assert [(one["from"]["id"], one["to"]["id"]) for one in transfers] == list(pairwise(owners))
+    loads = await loads_of(office)
+    assert loads == {agent_id: (1 if agent_id == owners[-1] else 0, 0) for agent_id in agents}
+
+
+async def test_fifty_clients_transfer_one_session_without_a_fence_and_the_owners_chain(
+    office: Office,
+) -> None:
+    agents = [f"agent-{number}" for number in range(CLIENTS)]
+    clients = await asyncio.gather(
+        *(office.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
+    )
+    await office.open_session("chat-1", agent=agents[0])
+
+    await asyncio.gather(
+        *(
+            client.send("session.transfer", session_id="chat-1", target=to_agent(agents[-1 - number]))
+            for number, client in enumerate(clients)
+        )
+    )
+    replies = await asyncio.gather(*(client.reply("2") for client in clients))
+
+    applied = [reply["result"]["transfer"] for reply in replies if "result" in reply]
+    assert {reply["error"]["code"] for reply in replies if "error" in reply} <= {"same_target"}
+    session = await office.get_session("chat-1")
+    assert session["fence"] == len(applied) + 1
+    transfers = [entry["transfer"] for entry in await office.history("chat-1") if entry["transfer"]]
+    assert sorted(one["id"] for one in transfers) == sorted(one["id"] for one in applied)
+    chain = [transfers[0]["from"]["id"], *(one["to"]["id"] for one in transfers)]
+    assert [one["from"]["id"] for one in transfers] == chain[:-1]
+    assert session["owner"]["id"] == chain[-1]
+    assert sum(load for load, _ in (await loads_of(office)).values()) == 1
+
+
+async def test_fifty_transfers_to_an_agent_of_capacity_ten_leave_forty_pending_in_order(
+    office: Office,
+) -> None:
+    first, second = await two_back_ends(office)
+    bob = await office.connect_agent("bob", on=1, capacity=10)
+    await office.put_agent("ana", capacity=CLIENTS)
+    await open_many(office, "ana")
+
+    sent = [
+        await (first if number % 2 else second).send(
+            "session.transfer", session_id=f"chat-{number}", target=to_agent("bob")
+        )
+        for number in range(CLIENTS)
+    ]
+    done = [
+        (await (first if number % 2 else second).reply(command))["result"]
+        for number, command in enumerate(sent)
+    ]
+
+    outcomes = Counter(one["transfer"]["outcome"] for one in done)
+    assert outcomes == {"assigned": 10, "pending": 40}
+    assert await loads_of(office) == {"ana": (0, 0), "bob": (10, 40)}
+    # The list is in the order in which the store decided; each router's transfers keep their own order.
+    waiting = await office.list_sessions(agent_id="bob", state="pending")
+    assert in_order_of_arrival(waiting, done) == waiting
+    for parity in (0, 1):
+        numbers = [number for number in map(number_of, waiting) if number % 2 == parity]
+        assert numbers == sorted(numbers)
+    # And Bob was told of each, once.
+    await bob.until(lambda: len(bob.unread("session.pending")) == 40, "forty pending sessions")
+    assert [push["session"]["id"] for push in bob.unread("session.pending")] == [one["id"] for one in waiting]
+    assert len(bob.unread("session.assigned")) == 10
+
+
+async def test_fifty_transfers_to_a_department_with_ten_places_leave_forty_queued_in_order(
+    office: Office,
+) -> None:
+    first, second = await two_back_ends(office)
+    await office.put_department("sales")
+    for name, on in (("bob", 0), ("dora", 1)):
+        await office.connect_agent(name, on=on, capacity=5, departments=["sales"])
+    await office.put_agent("ana", capacity=CLIENTS)
+    await open_many(office, "ana")
+
+    sent = [
+        await (first if number % 2 else second).send(
+            "session.transfer", session_id=f"chat-{number}", target=to_department("sales")
+        )
+        for number in range(CLIENTS)
+    ]
+    done = [
+        (await (first if number % 2 else second).reply(command))["result"]
+        for number, command in enumerate(sent)
+    ]
+
+    assert Counter(one["transfer"]["outcome"] for one in done) == {"assigned": 10, "queued": 40}
+    assert Counter(one["transfer"]["assigned_to"] for one in done) == {"bob": 5, "dora": 5, None: 40}
+    assert await loads_of(office) == {"ana": (0, 0), "bob": (5, 0), "dora": (5, 0)}
+    queue = await office.list_sessions(department_id="sales")
+    assert len(queue) == 40
+    assert in_order_of_arrival(queue, done) == queue
+
+
+async def two_back_ends(office: Office) -> tuple[RawClient, RawClient]:
+    """Connect a back end to each router."""
+    return await office.connect_service(on=0), await office.connect_service(on=1)
+
+
+async def open_many(office: Office, agent_id: str) -> None:
+    """Open fifty sessions with an agent who is not there."""
+    crm = await office.connect_service()
+    for number in range(CLIENTS):
+        await crm.send(
+            "session.open", session_id=f"chat-{number}", customer=ANYBODY, target=to_agent(agent_id)
+        )
+    for number in range(CLIENTS):
+        assert "result" in await crm.reply(str(number + 2))
+
+
+def number_of(session: Message) -> int:
+    """Return the number in a session's id."""
+    return int(session["id"].removeprefix("chat-"))
+
+
+def in_order_of_arrival(sessions: list[Message], done: list[Message]) -> list[Message]:
+    """Return sessions in the order of their transfers, whose ids count up."""
+    order = {one["session"]["id"]: int(one["transfer"]["id"].split("-")[1]) for one in done}
+    return sorted(sessions, key=lambda session: order[session["id"]])
+
+
+async def loads_of(office: Office) -> dict[str, tuple[int, int]]:
+    """Return load and pending of each agent, as a new dialog shows them."""
+    observer = await office.connect_admin("observer")
+    shown = await observer.open_dialog()
+    return {
+        agent_id: (row["load"], row["pending"])
+        for agent_id, row in shown.agents.items()
+        if agent_id != "observer"
+    }

@@ -1,0 +1,156 @@
+"""What waits in a department's queue goes to its members as they become available: first in, first out."""
+
+import random
+
+import pytest
+
+from tests.raw_client import Message, RawClient
+from tests.story.office import ANYBODY, Office, to_agent, to_department
+
+TWENTY = 20
+
+
+async def queue_twenty(office: Office) -> list[str]:
+    """Let twenty sessions wait in sales, and return their ids, the first first."""
+    await office.put_department("sales")
+    crm = await office.connect_service()
+    ids = [f"chat-{number:02}" for number in range(TWENTY)]
+    for session_id in ids:
+        opened = await crm.command(
+            "session.open", session_id=session_id, customer=ANYBODY, target=to_department("sales")
+        )
+        assert opened["session"]["state"] == "queued"
+        assert opened["session"]["owner"] == {"kind": "department", "id": "sales"}
+    return ids
+
+
+async def queued(office: Office) -> list[str]:
+    """Return what waits in sales, the first first."""
+    return [session["id"] for session in await office.list_sessions(department_id="sales")]
+
+
+async def gets(member: RawClient, session_id: str) -> Message:
+    """Return the session that a member is given next, which must be this one."""
+    session: Message = (await member.expect_push("session.assigned"))["session"]
+    assert session["id"] == session_id
+    assert session["owner"] == {"kind": "agent", "id": member.name}
+    return session
+
+
+async def test_a_member_who_connects_gets_the_oldest_up_to_the_capacity(office: Office) -> None:
+    ids = await queue_twenty(office)
+
+    ana = await office.connect_agent("ana", departments=["sales"], capacity=3)
+
+    in_progress = [session["id"] for session in ana.welcome["inbox"]["in_progress"]]
+    assert in_progress == ids[:3]
+    assert ana.welcome["agent"]["load"] == 3
+    assert await queued(office) == ids[3:]
+
+
+async def test_whatever_makes_a_member_available_brings_the_oldest_at_once(office: Office) -> None:
+    ids = await queue_twenty(office)
+    waiting = iter(ids)
+    ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
+    holds = next(waiting)
+    assert [session["id"] for session in ana.welcome["inbox"]["in_progress"]] == [holds]
+
+    # She closes her conversation.
+    await ana.command("session.close", session_id=holds)
+    holds = (await gets(ana, next(waiting)))["id"]
+
+    # She transfers it away.
+    await office.put_agent("zoe")
+    await ana.command("session.transfer", session_id=holds, target=to_agent("zoe"))
+    holds = (await gets(ana, next(waiting)))["id"]
+
+    # An admin takes it from her.
+    adela = await office.connect_admin()
+    await adela.command("session.transfer", session_id=holds, target=to_agent("adela"))
+    holds = (await gets(ana, next(waiting)))["id"]
+
+    # Her capacity grows by one.
+    await office.put_agent("ana", departments=["sales"], capacity=2)
+    await gets(ana, next(waiting))
+
+    # A pause, with one conversation ended in it, and the end of the pause.
+    await ana.command("status.set", status="pause")
+    await ana.command("session.close", session_id=holds)
+    assert len(await queued(office)) == TWENTY - 5
+    await ana.command("status.set", status="connected")
+    await gets(ana, next(waiting))
+
+    # A colleague becomes a member.
+    bob = await office.connect_agent("bob", on=1, capacity=1)
+    await office.put_agent("bob", departments=["sales"], capacity=1)
+    await gets(bob, next(waiting))
+
+    # The others still wait, in their order.
+    assert await queued(office) == list(waiting)
+
+
+async def test_a_member_takes_one_out_of_the_queue_and_the_order_of_the_rest_stays(office: Office) -> None:
+    ids = await queue_twenty(office)
+    ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
+
+    await ana.command("status.set", status="pause")
+    await ana.command("session.close", session_id=ids[0])
+    taken = (await ana.command("session.accept", session_id=ids[7]))["session"]
+
+    assert (taken["state"], taken["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
+    assert await queued(office) == [session_id for session_id in ids[1:] if session_id != ids[7]]
+    assert (await ana.refused("session.accept", session_id=ids[8]))["code"] == "at_capacity"
+
+
+async def test_the_queue_prefers_nobody_who_paused_and_counts_everybody_who_waits(office: Office) -> None:
+    ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
+    await ana.open_dialog()
+    await ana.sees_department("sales", agents=1, available=1, queued=0)
+
+    await ana.command("status.set", status="pre_pause")
+    await ana.sees_agent("ana", status="pause")
+    await queue_twenty(office)
+
+    await ana.sees_department("sales", agents=1, available=0, queued=TWENTY)
+    assert ana.unread("session.assigned") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+async def test_members_come_and_go_until_all_twenty_are_served_in_their_order(
+    office: Office, seed: int
+) -> None:
+    chance = random.Random(seed)
+    ids = await queue_twenty(office)
+    capacities = {"ana": 1, "bob": 2, "dora": 3}
+    observer = await office.connect_admin("observer")
+    await observer.open_dialog()
+    present: dict[str, RawClient] = {}
+
+    while await queued(office):
+        name = chance.choice(list(capacities))
+        member = present.get(name)
+        if member is None:
+            present[name] = await office.connect_agent(
+                name, on=chance.randrange(2), departments=["sales"], capacity=capacities[name]
+            )
+        elif chance.random() < 0.3:
+            del present[name]
+            await member.close()
+            await observer.sees_agent(name, status="disconnected")
+        elif chance.random() < 0.3:
+            await member.command("status.set", status=chance.choice(["pause", "pre_pause", "connected"]))
+        else:
+            for session in (await member.command("session.list", state="in_progress"))["sessions"][:1]:
+                await member.command("session.close", session_id=session["id"])
+        for agent_id in observer.dialog.agents.keys() & capacities.keys():
+            in_progress = await office.list_sessions(agent_id=agent_id, state="in_progress")
+            assert len(in_progress) <= capacities[agent_id]
+
+    # Each was given away once, and the n-th before the one after it.
+    moments = []
+    for session_id in ids:
+        kinds = [(entry["kind"], entry["at"]) for entry in await office.history(session_id)]
+        assert [kind for kind, _ in kinds][:2] == ["opened", "moved"]
+        moments.append(kinds[1][1])
+    assert moments == sorted(moments)
