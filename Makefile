@@ -1,0 +1,58 @@
+# What a developer types. Every target works on a fresh clone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Every folder with Node packages of its own.
+NODE_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard tests/*/package-lock.json clients/*/package-lock.json))
+NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint docs clean tools
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+install: .venv/.installed ## Make .venv, with the router, its client and what tests need
+
+run: install ## Start a router with a demo tenant, and its store
+	@$(BIN)/relevo demo
+
+test: install tools ## Run all tests; what this machine lacks is installed or named
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory $(NODE_STAMPS) && \
+		for folder in $(NODE_FOLDERS); do npm --prefix $$folder test --if-present || exit 1; done; \
+	fi
+	@$(BIN)/pytest --quiet --numprocesses auto $(PYTEST_OPTIONS)
+
+lint: install ## Check the form and the types of all code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory $(NODE_STAMPS) && \
+		for folder in $(NODE_FOLDERS); do npm --prefix $$folder run lint --if-present || exit 1; done; \
+	fi
+
+docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
+	@$(BIN)/python -m protocol.asyncapi
+	@$(BIN)/python -m router.settings_table README.md
+
+clean: ## Remove what was installed and built, but no data
+	@rm -rf .venv build dist clients/python/dist $(addsuffix /node_modules,$(NODE_FOLDERS))
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find clients protocol router tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Node for the tests in JavaScript and of the protocol's document, a Redis beside the bundled Valkey.
+tools:
+	@.ci/tools
+
+.venv/.installed: pyproject.toml clients/python/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable clients/python --editable '.[demo,dev]'
+	@touch $@
+
+%/node_modules/.installed: %/package-lock.json
+	@npm --prefix $* ci --silent
+	@touch $@
