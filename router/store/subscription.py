@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from router.store.errors import StoreDefect, Unavailable
-from router.store.link import parse_redirect
+from router.store.redirect import parse_redirect
 from router.store.store import Store
 from router.store.topology import feed_channel, prefix
 from router.store.wire import Cut, Server, ServerError, Wire, pack, read_replication

@@ -1,6 +1,7 @@
 """Stores of one server, and small verbs to run on them."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,21 @@ VERBS = {
     "broken": "return undefined_function()",
     "number": "return 7",
     "forever": "while true do end",
-    "malformed": "this is not Lua",
 }
+LIBRARY = """
+local greeting = 'hello '
+local function verb(name, body) redis.register_function(LIBRARY .. '_' .. name, body) end
+"""
+
+
+@asynccontextmanager
+async def using(url: str, verbs: Path, limits: Limits | None = None) -> AsyncIterator[Store]:
+    """Make a store, and close it at the end."""
+    store = Store(url, scripts=verbs, limits=limits)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @pytest.fixture
@@ -27,9 +41,9 @@ def verbs(tmp_path: Path) -> Path:
     """A folder of small verbs."""
     folder = tmp_path / "scripts"
     folder.mkdir()
-    (folder / "library.lua").write_text("local greeting = 'hello '")
-    for verb, source in VERBS.items():
-        (folder / f"{verb}.lua").write_text(source)
+    (folder / "library.lua").write_text(LIBRARY)
+    for verb, body in VERBS.items():
+        (folder / f"{verb}.lua").write_text(f"verb('{verb}', function(KEYS, ARGV) {body} end)")
     return folder
 
 
@@ -52,10 +66,9 @@ def valkey(tmp_path: Path) -> Iterator[StoreServer]:
 @pytest.fixture
 async def store(valkey: StoreServer, verbs: Path, limits: Limits) -> AsyncIterator[Store]:
     """A store on that Valkey."""
-    opened = Store(valkey.url, scripts=verbs, limits=limits)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with using(valkey.url, verbs, limits) as opened:
+        await opened.open()
+        yield opened
 
 
 @pytest.fixture
@@ -79,10 +92,9 @@ async def proxy(tcp_valkey: StoreServer) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def proxied(proxy: Proxy, verbs: Path, limits: Limits) -> AsyncIterator[Store]:
     """A store that reaches its Valkey through the proxy."""
-    opened = Store(proxy.url, scripts=verbs, limits=limits)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with using(proxy.url, verbs, limits) as opened:
+        await opened.open()
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 
 from router.store import Limits, Store, StoreDefect, Unavailable
 from router.store import link as link_module
+from tests.router.store.conftest import using
 from tests.router.store.proxy import Proxy
 from tests.servers import StoreServer, free_port
 
@@ -53,23 +54,22 @@ async def test_a_verb_sees_the_library(store: Store) -> None:
 
 async def test_commands_of_one_turn_travel_as_one_batch(store: Store, valkey: StoreServer) -> None:
     await store.run("acme", "incr", b"")
-    batches, calls = store.counts.batches, calls_of(valkey, "evalsha")
+    batches, calls = store.counts.batches, calls_of(valkey, "fcall")
     answers = await run_all(store, "incr", [b""] * 400)
     assert sorted(int(answer) for answer in answers if isinstance(answer, bytes)) == list(range(2, 402))
     assert store.counts.batches - batches == 1
-    assert calls_of(valkey, "evalsha") - calls == 400
+    assert calls_of(valkey, "fcall") - calls == 400
 
 
 async def test_a_batch_is_bounded_in_number_and_in_bytes(valkey: StoreServer, verbs: Path) -> None:
-    store = Store(valkey.url, scripts=verbs, limits=Limits(batch_max=10, batch_bytes_max=1000))
-    await store.run("acme", "append", b"")
-    before = store.counts.batches
-    await run_all(store, "append", [b"."] * 100)
-    assert store.counts.batches - before == 10
-    before = store.counts.batches
-    await run_all(store, "append", [b"." * 500] * 8)
-    assert store.counts.batches - before == 4
-    await store.close()
+    async with using(valkey.url, verbs, Limits(batch_max=10, batch_bytes_max=1000)) as store:
+        await store.run("acme", "append", b"")
+        before = store.counts.batches
+        await run_all(store, "append", [b"."] * 100)
+        assert store.counts.batches - before == 10
+        before = store.counts.batches
+        await run_all(store, "append", [b"." * 500] * 8)
+        assert store.counts.batches - before == 4
 
 
 async def test_a_cut_in_a_batch_delivers_what_was_answered_and_doubts_the_rest(
@@ -122,11 +122,10 @@ async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
 
 
 async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
-    store = Store(tcp_valkey.url, scripts=verbs, limits=Limits(queue_max=5))
-    answers = await run_all(store, "incr", [b""] * 8)
-    assert [type(answer) for answer in answers] == [bytes] * 5 + [Unavailable] * 3
-    assert store.counts.refused == 3
-    await store.close()
+    async with using(tcp_valkey.url, verbs, Limits(queue_max=5)) as store:
+        answers = await run_all(store, "incr", [b""] * 8)
+        assert [type(answer) for answer in answers] == [bytes] * 5 + [Unavailable] * 3
+        assert store.counts.refused == 3
 
 
 async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
@@ -160,20 +159,22 @@ async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_b
 
 @pytest.mark.slow
 async def test_a_store_that_was_never_there_is_unavailable_in_time(verbs: Path, limits: Limits) -> None:
-    store = Store(f"redis://127.0.0.1:{free_port()}", scripts=verbs, limits=limits)
-    with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
-        await store.open()
-    assert await seconds_until_unavailable(store.run("acme", "incr", b"")) < limits.timeout_ms / 1000 * 1.5
-    await store.close()
+    async with using(f"redis://127.0.0.1:{free_port()}", verbs, limits) as store:
+        with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
+            await store.open()
+        assert (
+            await seconds_until_unavailable(store.run("acme", "incr", b"")) < limits.timeout_ms / 1000 * 1.5
+        )
 
 
-async def test_a_script_flush_is_invisible(store: Store, valkey: StoreServer) -> None:
+@pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
+async def test_a_flush_of_scripts_is_invisible(store: Store, valkey: StoreServer, what: str) -> None:
     await store.run("acme", "incr", b"")
-    valkey.call("SCRIPT", "FLUSH")
-    loaded = store.counts.scripts_loaded
+    valkey.call(what, "FLUSH")
+    loaded = store.counts.libraries_loaded
     answers = await run_all(store, "incr", [b""] * 50)
     assert sorted(int(answer) for answer in answers if isinstance(answer, bytes)) == list(range(2, 52))
-    assert store.counts.scripts_loaded - loaded == 1
+    assert store.counts.libraries_loaded - loaded == (what == "FUNCTION")
 
 
 async def test_the_run_id_is_read_again_on_a_living_connection(
@@ -213,15 +214,14 @@ async def test_a_store_that_is_busy_with_a_script_is_unavailable(
     store: Store, valkey: StoreServer, verbs: Path, limits: Limits
 ) -> None:
     valkey.call("CONFIG", "SET", "busy-reply-threshold", "1")
-    other = Store(valkey.url, scripts=verbs, limits=limits)
-    await other.run("acme", "incr", b"")
-    looping = asyncio.create_task(seconds_until_unavailable(store.run("acme", "forever", b"")))
-    await looping
-    with pytest.raises(Unavailable, match="BUSY"):
+    async with using(valkey.url, verbs, limits) as other:
         await other.run("acme", "incr", b"")
-    valkey.call("SCRIPT", "KILL")
-    assert await run_until_available(store, "incr") == b"2"
-    await other.close()
+        looping = asyncio.create_task(seconds_until_unavailable(store.run("acme", "forever", b"")))
+        await looping
+        with pytest.raises(Unavailable, match="BUSY"):
+            await other.run("acme", "incr", b"")
+        valkey.call("FUNCTION", "KILL")
+        assert await run_until_available(store, "incr") == b"2"
 
 
 async def test_a_failing_script_is_a_defect_that_names_its_verb(store: Store) -> None:
@@ -236,10 +236,24 @@ async def test_a_script_that_returns_no_string_is_a_defect(store: Store) -> None
         await store.run("acme", "number", b"")
 
 
-async def test_a_script_that_does_not_compile_is_a_defect_for_each_of_its_callers(store: Store) -> None:
-    answers = await run_all(store, "malformed", [b"", b"", b""])
-    assert [type(answer) for answer in answers] == [StoreDefect] * 3
-    assert await store.run("acme", "incr", b"") == b"1"
+async def test_a_library_that_does_not_compile_is_a_defect_for_each_caller(
+    valkey: StoreServer, verbs: Path
+) -> None:
+    (verbs / "malformed.lua").write_text("this is not Lua")
+    async with using(valkey.url, verbs) as store:
+        answers = await run_all(store, "incr", [b"", b"", b""])
+        assert [type(answer) for answer in answers] == [StoreDefect] * 3
+
+
+async def test_a_library_that_a_full_store_does_not_take_is_unavailable(
+    valkey: StoreServer, verbs: Path, limits: Limits
+) -> None:
+    valkey.call("CONFIG", "SET", "maxmemory", "1")
+    async with using(valkey.url, verbs, limits) as store:
+        with pytest.raises(Unavailable, match="OOM"):
+            await store.run("acme", "incr", b"")
+        valkey.call("CONFIG", "SET", "maxmemory", "0")
+        assert await store.run("acme", "incr", b"") == b"1"
 
 
 async def test_a_wrong_password_is_unavailable_and_not_shown(
@@ -247,14 +261,12 @@ async def test_a_wrong_password_is_unavailable_and_not_shown(
 ) -> None:
     tcp_valkey.call("CONFIG", "SET", "requirepass", "right")
     wrong = tcp_valkey.url.replace("//", "//:hush-hush@")
-    store = Store(wrong, scripts=verbs, limits=limits)
-    with pytest.raises(Unavailable, match=r"invalid|WRONGPASS") as caught:
-        await store.run("acme", "incr", b"")
-    assert "hush" not in str(caught.value)
-    await store.close()
-    store = Store(tcp_valkey.url.replace("//", "//:right@"), scripts=verbs, limits=limits)
-    assert await store.run("acme", "incr", b"") == b"1"
-    await store.close()
+    async with using(wrong, verbs, limits) as store:
+        with pytest.raises(Unavailable, match=r"invalid|WRONGPASS") as caught:
+            await store.run("acme", "incr", b"")
+        assert "hush" not in str(caught.value)
+    async with using(tcp_valkey.url.replace("//", "//:right@"), verbs, limits) as store:
+        assert await store.run("acme", "incr", b"") == b"1"
 
 
 async def test_closing_fails_what_waits(proxied: Store, proxy: Proxy) -> None:

@@ -1,4 +1,3 @@
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -6,26 +5,37 @@ import pytest
 from router.store.scripts import Scripts
 
 
-def test_a_verb_has_the_library_in_front_and_the_digest_of_both(tmp_path: Path) -> None:
-    (tmp_path / "library.lua").write_text("local one = 1")
-    (tmp_path / "count.lua").write_text("return one")
-    script = Scripts(tmp_path)["count"]
-    assert script.source == b"local one = 1\nreturn one"
-    assert script.sha1 == hashlib.sha1(script.source).hexdigest().encode()
+def write(folder: Path, **sources: str) -> Path:
+    for name, source in sources.items():
+        (folder / f"{name}.lua").write_text(source)
+    return folder
 
 
-def test_the_library_itself_is_no_verb(tmp_path: Path) -> None:
-    (tmp_path / "library.lua").write_text("local one = 1")
-    (tmp_path / "count.lua").write_text("return one")
-    assert [script.verb for script in Scripts(tmp_path)] == ["count"]
+def test_all_verbs_are_one_library_with_the_shared_files_in_front(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, settle="second", a_verb="third", library="first"))
+    heading, constant, *rest = scripts.source.decode().splitlines()
+    assert heading == f"#!lua name={scripts.name}"
+    assert scripts.name in constant
+    assert rest == ["first", "second", "third"]
+
+
+def test_a_function_is_named_after_its_library_and_its_verb(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, library="", count="return 1"))
+    assert scripts.verbs == ("count",)
+    assert scripts.function("count") == f"{scripts.name}_count".encode()
+
+
+def test_another_text_is_another_library(tmp_path: Path) -> None:
+    before = Scripts(write(tmp_path, count="return 1")).name
+    assert Scripts(tmp_path).name == before
+    assert Scripts(write(tmp_path, count="return 2")).name != before
 
 
 def test_an_unknown_verb_is_a_key_error(tmp_path: Path) -> None:
-    (tmp_path / "count.lua").write_text("return 1")
     with pytest.raises(KeyError):
-        Scripts(tmp_path)["recount"]
+        Scripts(write(tmp_path, count="return 1")).function("recount")
 
 
 def test_a_folder_without_verbs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no scripts in"):
-        Scripts(tmp_path)
+        Scripts(write(tmp_path, library="", settle=""))

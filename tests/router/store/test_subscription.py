@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.store import Limits, Store, Subscriptions
+from tests.router.store.conftest import using
 from tests.router.store.proxy import Proxy
 from tests.router.store.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer
@@ -204,9 +205,8 @@ async def test_a_failing_handler_is_reported_and_the_feed_goes_on(store: Store) 
 
 @pytest.fixture
 async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[Store]:
-    store = Store(cluster.url, scripts=verbs, limits=Limits(timeout_ms=1000, backoff_ms=5))
-    yield store
-    await store.close()
+    async with using(cluster.url, verbs, Limits(timeout_ms=1000, backoff_ms=5)) as store:
+        yield store
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from router.store import Limits, Store, Unavailable
 from router.store.address import parse_address
 from router.store.topology import Sentinel, open_topology
 from router.store.wire import Server, slot_of
+from tests.router.store.conftest import using
 from tests.router.store.test_link import run_until_available
 from tests.servers import (
     ClusterServers,
@@ -41,10 +42,9 @@ SENTINELS = [
 @pytest.fixture
 async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[Store]:
     """A store on the cluster."""
-    store = Store(cluster.url, scripts=verbs, limits=Limits(timeout_ms=1000, backoff_ms=5))
-    await store.open()
-    yield store
-    await store.close()
+    async with using(cluster.url, verbs, Limits(timeout_ms=1000, backoff_ms=5)) as store:
+        await store.open()
+        yield store
 
 
 def slot(tenant: str) -> int:
@@ -106,17 +106,15 @@ async def test_a_tenant_whose_slot_is_half_moved_is_unavailable_and_never_in_two
 @pytest.mark.slow
 async def test_one_reachable_node_is_enough_to_find_a_cluster(cluster: ClusterServers, verbs: Path) -> None:
     url = f"redis+cluster://127.0.0.1:{free_port()},127.0.0.1:{cluster.nodes[2].port}"
-    store = Store(url, scripts=verbs)
-    tenant = tenant_on(cluster, cluster.nodes[0], "found")
-    assert await store.run(tenant, "append", b"found") == b"found"
-    await store.close()
+    async with using(url, verbs) as store:
+        tenant = tenant_on(cluster, cluster.nodes[0], "found")
+        assert await store.run(tenant, "append", b"found") == b"found"
 
 
 async def test_a_cluster_that_nobody_knows_is_unavailable(verbs: Path) -> None:
-    store = Store(f"redis+cluster://127.0.0.1:{free_port()}", scripts=verbs)
-    with pytest.raises(Unavailable, match="no node of the cluster"):
-        await store.run("acme", "append", b"")
-    await store.close()
+    async with using(f"redis+cluster://127.0.0.1:{free_port()}", verbs) as store:
+        with pytest.raises(Unavailable, match="no node of the cluster"):
+            await store.run("acme", "append", b"")
 
 
 async def test_a_look_up_that_nobody_answers_is_unavailable_in_time(verbs: Path) -> None:
@@ -124,11 +122,10 @@ async def test_a_look_up_that_nobody_answers_is_unavailable_in_time(verbs: Path)
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"redis+sentinel://127.0.0.1:{silent.getsockname()[1]}/main"
-        store = Store(url, scripts=verbs, limits=Limits(timeout_ms=100))
-        async with asyncio.timeout(0.2):
-            with pytest.raises(Unavailable):
-                await store.run("acme", "append", b"")
-        await store.close()
+        async with using(url, verbs, Limits(timeout_ms=100)) as store:
+            async with asyncio.timeout(0.2):
+                with pytest.raises(Unavailable):
+                    await store.run("acme", "append", b"")
 
 
 async def test_the_sentinel_of_the_highest_epoch_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,18 +177,17 @@ async def test_a_failover_by_sentinel_is_followed_and_seen_as_another_run(
 ) -> None:
     primary, replica, sentinel = failover
     limits = Limits(timeout_ms=300, backoff_ms=10, backoff_max_ms=50)
-    store = Store(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", scripts=verbs, limits=limits)
-    await store.open()
-    assert await store.run("acme", "incr", b"") == b"1"
-    wait_until(lambda: replica.call("GET", "relevo:{acme}:n") == b"1", "the replica to have it")
-    before = await store.run("acme", "run_id", b"")
-    primary.kill()
-    with pytest.raises(Unavailable):
-        await store.run("acme", "incr", b"")
-    assert await run_until_available(store, "incr", limit_s=20) == b"2"
-    assert await store.run("acme", "run_id", b"") != before
-    assert store.topology.servers != {Server("127.0.0.1", primary.port)}
-    await store.close()
+    async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs, limits) as store:
+        await store.open()
+        assert await store.run("acme", "incr", b"") == b"1"
+        wait_until(lambda: replica.call("GET", "relevo:{acme}:n") == b"1", "the replica to have it")
+        before = await store.run("acme", "run_id", b"")
+        primary.kill()
+        with pytest.raises(Unavailable):
+            await store.run("acme", "incr", b"")
+        assert await run_until_available(store, "incr", limit_s=20) == b"2"
+        assert await store.run("acme", "run_id", b"") != before
+        assert store.topology.servers != {Server("127.0.0.1", primary.port)}
 
 
 def write_certificates(folder: Path) -> None:
@@ -227,19 +223,16 @@ async def test_a_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path
         *("--tls-cert-file", str(tmp_path / "store.crt"), "--tls-key-file", str(tmp_path / "store.key")),
     ]
     with running(StoreServer(tmp_path, binary=redis_binary(), arguments=arguments)):
-        trusting = Store(f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path}/store.crt", scripts=verbs)
-        assert await trusting.run("acme", "incr", b"") == b"1"
-        await trusting.close()
-        wary = Store(f"rediss://127.0.0.1:{port}", scripts=verbs, limits=Limits(timeout_ms=100))
-        with pytest.raises(Unavailable, match="certificate"):
-            await wary.run("acme", "incr", b"")
-        await wary.close()
+        async with using(f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path}/store.crt", verbs) as trusting:
+            assert await trusting.run("acme", "incr", b"") == b"1"
+        async with using(f"rediss://127.0.0.1:{port}", verbs, Limits(timeout_ms=100)) as wary:
+            with pytest.raises(Unavailable, match="certificate"):
+                await wary.run("acme", "incr", b"")
 
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
 async def test_a_redis_runs_the_verbs_as_a_valkey_does(tmp_path: Path, verbs: Path) -> None:
     with running(StoreServer(tmp_path, binary=redis_binary())) as server:
-        store = Store(server.url, scripts=verbs)
-        await store.open()
-        assert await store.run("acme", "incr", b"") == b"1"
-        await store.close()
+        async with using(server.url, verbs) as store:
+            await store.open()
+            assert await store.run("acme", "incr", b"") == b"1"
