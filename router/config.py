@@ -104,7 +104,7 @@ class Settings:
     store_queue_max: int = _number(10_000, "", "Commands that may wait for the store, per node.")
 
     jwt_secret: str | None = _text(
-        None, "The secret of HS256 tokens, at least 32 bytes. Better a variable than a flag.", secret=True
+        None, "The secret of HS256 tokens, 32 bytes or more. Better a variable than a flag.", secret=True
     )
     jwt_public_key_file: str | None = _text(
         None, "A PEM file with the public key of RS256, ES256 or EdDSA tokens."
@@ -129,7 +129,6 @@ class Settings:
         30_000, "ms", "How long after the drop an agent's sessions in progress become pending.", 0
     )
     node_lease_ms: int = _number(6000, "ms", "How long a node counts as alive after its last renewal.", 10)
-    node_renew_ms: int = _number(2000, "ms", "The time between two renewals of a node's lease.")
     drain_ms: int = _number(5000, "ms", "The time over which a stopping node sends its connections away.", 0)
     key_ttl_ms: int = _number(600_000, "ms", "How long an idempotency key's first reply is kept.")
     closed_retention_ms: int = _number(7 * _DAY_MS, "ms", "How long a closed session can still be read.")
@@ -142,6 +141,8 @@ class Settings:
     patch_window_busy_ms: int = _number(50, "ms", "The same under load.", 0, 50)
     connections_max: int = _number(50_000, "", "Connections per node.")
     connections_per_agent_max: int = _number(20, "", "Connections of one agent per node.")
+    message_rate: int = _number(1000, "", "Messages a second of one connection, in the long run.", 1, 10**6)
+    message_burst: int = _number(4000, "", "Messages of one connection at once.", 1, 10**6)
     in_flight_max: int = _number(256, "", "Unanswered commands of one connection.")
     message_bytes_max: int = _number(
         65_536, "bytes", "An inbound message; a longer one closes with 1009.", 1024
@@ -165,8 +166,16 @@ class Settings:
                 raise SettingsError(f"{first} ({low}) must be {relation} {second} ({high})")
         if len(self.key_sources) > 1:
             raise SettingsError(f"set only one of {', '.join(self.key_sources)}")
-        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < SECRET_BYTES_MIN:
-            raise SettingsError(f"RELEVO_JWT_SECRET must be at least {SECRET_BYTES_MIN} bytes long")
+
+    @property
+    def node_renew_ms(self) -> int:
+        """Return the time between two renewals of a lease: two may fail before it runs out."""
+        return max(1, self.node_lease_ms // 3)
+
+    @property
+    def has_weak_secret(self) -> bool:
+        """Return whether the secret of tokens is shorter than its hash, and so the easiest thing to guess."""
+        return self.jwt_secret is not None and len(self.jwt_secret.encode()) < SECRET_BYTES_MIN
 
     @property
     def key_sources(self) -> tuple[str, ...]:
@@ -177,9 +186,6 @@ class Settings:
 
 # Smaller, larger, and whether they must differ.
 _ORDERED: Final = (
-    ("node_renew_ms", "node_lease_ms", True),
-    ("store_timeout_ms", "node_lease_ms", True),
-    ("presence_grace_ms", "session_grace_ms", False),
     ("patch_window_ms", "patch_window_busy_ms", False),
     ("outbox_soft_bytes", "outbox_hard_bytes", True),
     ("jwks_timeout_ms", "jwks_refresh_ms", False),

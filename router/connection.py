@@ -37,6 +37,7 @@ from protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, W
 from router.auth import KeysUnavailable, Principal, Unauthorized
 from router.commands import ADMINS, AGENTS, CommandError, caller_of, execute, refused
 from router.incidents import incident
+from router.limits import TokenBucket
 from router.store import records
 from router.store.errors import StoreDefect, Unavailable
 from router.store.verbs import Caller, Refusal
@@ -70,6 +71,7 @@ class Connection:
 
     __slots__ = (
         "_backlog",
+        "_bucket",
         "_caller",
         "_corrected",
         "_hub",
@@ -105,6 +107,7 @@ class Connection:
         # What arrived between hello and welcome, in each direction.
         self._waiting: deque[Command | Refused] | None = None
         self._backlog: list[tuple[str, int, bytes]] | None = None
+        self._bucket = TokenBucket(node.settings.message_rate, node.settings.message_burst)
         # The event up to which this client was told everything in another way.
         self._corrected = ("", 0)
         self._timer: asyncio.TimerHandle | None = node.call_later(
@@ -123,7 +126,9 @@ class Connection:
             self._end(CloseCode.UNDECODABLE, str(error))
             return
         for item in items:
-            if self._state is State.NEW:
+            if (retry_in_ms := self._bucket.take(self._node.now_s())) > 0:
+                self._throttle(item, retry_in_ms)
+            elif self._state is State.NEW:
                 self._first(item)
             elif self._state is State.JOINING and self._waiting is not None:
                 self._waiting.append(item)
@@ -402,6 +407,13 @@ class Connection:
                 else Reply(id=command_id, result=answer)
             )
             self._socket.send(self.codec.encode(reply))
+
+    def _throttle(self, item: Command | Refused, retry_in_ms: int) -> None:
+        if self._bucket.is_abused:
+            self._end(CloseCode.RATE_LIMITED, CloseCode.RATE_LIMITED.meaning)
+        elif not isinstance(item, SessionAck):
+            error = Error.of(ErrorCode.RATE_LIMITED, None, retry_in_ms=retry_in_ms)
+            self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
 
     def _refuse(self, item: Refused) -> None:
         error = Error.of(ErrorCode.BAD_MESSAGE, item.message, path=item.path)

@@ -146,6 +146,10 @@ class Node:
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
+    def now_s(self) -> float:
+        """Return the loop's time, in seconds."""
+        return self._loop.time()
+
     def call_later(self, delay_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back after a time."""
         return self._loop.call_later(delay_ms / 1000, callback)

