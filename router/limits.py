@@ -1,8 +1,8 @@
 """
 How much one connection may ask for. Pure: the time is passed in.
 
-A token bucket: `burst` messages at once, `rate` a second in the long run. Who keeps asking for more than that is first
-told when to come back, and in the end sent away.
+A token bucket: `burst` messages at once, `rate` a second in the long run. Who keeps asking for more than that
+is first told when to come back, and in the end sent away.
 """
 
 from __future__ import annotations

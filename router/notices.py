@@ -53,9 +53,9 @@ def notices(
     if session is not None:
         updated = change.updated
         if updated is not None and is_here(updated.agent_id):
-            transfer = (
-                records.transfer(updated.transfer) if updated.transfer is not records.MISSING else session.transfer
-            )
+            transfer = session.transfer
+            if updated.transfer is not records.MISSING:
+                transfer = records.transfer(updated.transfer)
             if transfer is not None:
                 state = cast(TransferState, updated.state)
                 yield updated.agent_id, TransferUpdated(transfer=transfer, state=state, session=session)
