@@ -38,8 +38,10 @@ class Office:
     ) -> None:
         self.routers = routers
         self.tenant = tenant or f"office-{uuid.uuid4().hex[:12]}"
+        # Where the back end sends its requests: the number of a router.
+        self.back_end_on = 0
         self._formats = formats
-        self._clients: list[RawClient] = []
+        self.clients: list[RawClient] = []
         self._numbers = itertools.count(1)
         self._admin: RawClient | None = None
 
@@ -68,7 +70,7 @@ class Office:
             format=format or self._formats[on % len(self._formats)],
             name=agent_id,
         )
-        self._clients.append(client)
+        self.clients.append(client)
         return client
 
     async def connect_admin(self, admin_id: str = "adela", *, on: int = 0, **claims: Any) -> RawClient:
@@ -82,7 +84,7 @@ class Office:
     async def connect_stranger(self, *, on: int = 0, format: str = "json", **options: Any) -> RawClient:
         """Open a websocket without saying hello."""
         client = RawClient(await open_socket(self.routers[on].address, format, **options), "stranger")
-        self._clients.append(client)
+        self.clients.append(client)
         return client
 
     # What the back end does.
@@ -91,7 +93,7 @@ class Office:
         self,
         command: str,
         *,
-        on: int = 0,
+        on: int | None = None,
         token: str | None = None,
         key: str | None = None,
         raw: bytes | None = None,
@@ -102,7 +104,7 @@ class Office:
 
         Args:
             command: The command's type.
-            on: The number of the router.
+            on: The number of the router, if it is not the back end's usual one.
             token: The bearer; none at all if empty.
             key: The ``Idempotency-Key``.
             raw: The body, if it is not the fields as JSON.
@@ -114,7 +116,7 @@ class Office:
         if key is not None:
             headers["idempotency-key"] = key
         body = json.dumps(fields).encode() if raw is None else raw
-        router = self.routers[on % len(self.routers)]
+        router = self.routers[self.back_end_on if on is None else on]
         status, answered, content = await asyncio.to_thread(
             router.request, "POST", f"/api/v1/{command}", body, headers
         )
@@ -184,9 +186,9 @@ class Office:
 
     async def leave(self) -> None:
         """Drop whoever is still connected."""
-        for client in self._clients:
+        for client in self.clients:
             client.drop()
-        await asyncio.gather(*(client.socket.wait_closed() for client in self._clients))
+        await asyncio.gather(*(client.socket.wait_closed() for client in self.clients))
 
 
 def to_agent(agent_id: str) -> Message:

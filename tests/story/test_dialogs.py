@@ -1,0 +1,264 @@
+"""An open transfer dialog stays true: snapshots, patches, and what happens after a cut."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.raw_client import Dialog, RawClient
+from tests.story.office import ANYBODY, Office, to_agent, to_department
+
+
+@pytest.fixture
+async def sales(office: Office) -> Office:
+    """An office with Ana and Bob in sales, and Eve in no department."""
+    await office.put_department("sales")
+    await office.connect_agent("ana", departments=["sales"])
+    await office.connect_agent("bob", departments=["sales"])
+    return office
+
+
+async def resume(client: RawClient, dialog: Dialog) -> None:
+    """Open a dialog from where another connection of the same screen left it."""
+    client.dialog = dialog
+    epoch, seq = dialog.position
+    await client.command("directory.subscribe", resume={"epoch": epoch, "seq": seq})
+
+
+async def test_a_patch_holds_only_the_rows_that_changed(sales: Office) -> None:
+    eve = await sales.connect_agent("eve", on=1)
+    shown = await eve.open_dialog()
+    adela = await sales.connect_admin()
+    await eve.sees_agent("adela", status="connected")
+    shown.patches.clear()
+
+    await adela.command("status.set", agent_id="ana", status="pause")
+    await eve.sees_agent("ana", status="pause")
+
+    (patch,) = shown.patches
+    assert [row["id"] for row in patch["agents"]] == ["ana"]
+    assert [(row["id"], row["available"]) for row in patch["departments"]] == [("sales", 1)]
+    assert patch["agents_removed"] == patch["departments_removed"] == []
+
+    # Eve is in no department, so only her own row changes.
+    shown.patches.clear()
+    await adela.command("status.set", agent_id="eve", status="pause")
+    await eve.sees_agent("eve", status="pause")
+    (patch,) = shown.patches
+    assert ([row["id"] for row in patch["agents"]], patch["departments"]) == (["eve"], [])
+
+
+async def test_a_transfer_that_changes_two_loads_is_one_patch_of_two_rows(sales: Office) -> None:
+    await sales.open_session("chat-1", agent="ana")
+    eve = await sales.connect_agent("eve", on=1)
+    shown = await eve.open_dialog()
+    await eve.sees_agent("ana", load=1)
+    await sales.settle(eve)
+    shown.patches.clear()
+
+    await sales.do("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    await eve.sees_agent("bob", load=1)
+
+    (patch,) = shown.patches
+    assert {row["id"]: row["load"] for row in patch["agents"]} == {"ana": 0, "bob": 1}
+    assert patch["departments"] == []
+
+
+async def test_what_is_removed_disappears_from_the_dialog(sales: Office) -> None:
+    eve = await sales.connect_agent("eve", on=1)
+    await sales.put_agent("zoe", departments=["sales"])
+    shown = await eve.open_dialog()
+    await eve.sees_agent("zoe", status="disconnected")
+    await eve.sees_department("sales", agents=3)
+
+    await sales.do("agent.remove", agent_id="zoe")
+    await eve.until(lambda: "zoe" not in shown.agents, "Zoe to go")
+    await eve.sees_department("sales", agents=2)
+    await sales.do("department.remove", department_id="sales")
+    await eve.until(lambda: "sales" not in shown.departments, "sales to go")
+
+    await eve.sees_agent("ana", departments=[])
+    assert shown.patches[-1]["departments_removed"] == ["sales"]
+    assert shown.snapshots == 1
+
+
+async def test_changes_of_one_moment_come_as_few_patches_and_the_latest_wins(sales: Office) -> None:
+    adela = await sales.connect_admin()
+    eve = await sales.connect_agent("eve", on=1)
+    shown = await eve.open_dialog()
+
+    commands = [
+        {"type": "status.set", "id": f"b{number}", "agent_id": "ana", "status": status}
+        for number, status in enumerate(["pause", "connected"] * 20 + ["pre_pause"])
+    ]
+    await adela.send_as_is(commands)
+    for command in commands:
+        assert "result" in await adela.reply(str(command["id"]))
+    await sales.settle(eve)
+
+    # With no session in progress a pre-pause is a pause at once.
+    assert shown.agents["ana"]["status"] == "pause"
+    with_ana = [patch for patch in shown.patches if any(row["id"] == "ana" for row in patch["agents"])]
+    assert 1 <= len(with_ana) < 20
+
+
+async def test_a_dialog_that_was_closed_gets_no_patches(sales: Office) -> None:
+    adela = await sales.connect_admin()
+    eve = await sales.connect_agent("eve")
+    shown = await eve.open_dialog()
+    await eve.command("directory.unsubscribe")
+    patches = len(shown.patches)
+
+    await adela.command("status.set", agent_id="ana", status="pause")
+    witness = await sales.connect_agent("witness")
+    await witness.open_dialog()
+    await sales.settle(witness)
+    await eve.command("session.list")
+
+    assert len(shown.patches) == patches
+
+
+async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales: Office) -> None:
+    eve = await sales.connect_agent("eve", on=1)
+    shown = await eve.open_dialog()
+    stays = await sales.connect_agent("stays", on=1)
+    await stays.open_dialog()
+    await sales.settle(eve)
+    eve.drop()
+
+    await sales.do("agent.put", agent=profile("ana", capacity=3))
+    await sales.put_department("new")
+    await sales.settle(stays)
+    shown.patches.clear()
+    back = await sales.connect_agent("eve", on=1)
+    await resume(back, shown)
+    await sales.settle(back, stays)
+
+    assert shown.rows == stays.dialog.rows
+    assert shown.snapshots == 1
+    missed = shown.patches[0]
+    assert [row["id"] for row in missed["agents"]] == ["ana"]
+    assert {row["id"] for row in missed["departments"]} == {"new", "settled"}
+
+
+async def test_a_dialog_that_missed_nothing_resumes_with_an_empty_patch(sales: Office) -> None:
+    eve = await sales.connect_agent("eve")
+    shown = await eve.open_dialog()
+    await sales.settle(eve)
+    await eve.command("directory.unsubscribe")
+    shown.patches.clear()
+
+    await resume(eve, shown)
+    await eve.expect_push("directory.patch", since=shown.position[1], seq=shown.position[1])
+
+    (patch,) = shown.patches
+    assert (patch["agents"], patch["departments"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [{"epoch": "another"}, {"seq": 0}, {"seq": 2**40}],
+    ids=["another epoch", "too long ago", "the future"],
+)
+async def test_a_position_that_is_not_kept_is_answered_with_a_snapshot(
+    sales: Office, lost: dict[str, Any]
+) -> None:
+    eve = await sales.connect_agent("eve")
+    await eve.open_dialog()
+    await sales.settle(eve)
+    epoch, seq = eve.dialog.position
+    back = await sales.connect_agent("eve")
+
+    await back.command("directory.subscribe", resume={"epoch": epoch, "seq": seq} | lost)
+    await back.expect_push("directory.snapshot")
+    await sales.settle(eve, back)
+
+    assert back.dialog.rows == eve.dialog.rows
+
+
+async def test_who_subscribes_again_is_sent_the_directory_again(sales: Office) -> None:
+    eve = await sales.connect_agent("eve")
+    shown = await eve.open_dialog()
+    await eve.open_dialog()
+    assert shown.snapshots == 2
+    adela = await sales.connect_admin()
+    await eve.sees_agent("adela", status="connected")
+    shown.patches.clear()
+
+    await adela.command("status.set", agent_id="ana", status="pause")
+    await sales.settle(eve)
+
+    # Each change comes once.
+    assert len([patch for patch in shown.patches if patch["agents"]]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+async def test_two_dialogs_hold_the_same_rows_after_a_thousand_random_changes(
+    office: Office, seed: int
+) -> None:
+    chance = random.Random(seed)
+    adela = await office.connect_admin(on=0)
+    stays = await office.connect_agent("stays", on=0)
+    never_left = await stays.open_dialog()
+    keeps_router_two = await office.connect_agent("keeper", on=1)
+    await keeps_router_two.open_dialog()
+    leaves = await office.connect_agent("leaves", on=1)
+    resumed = await leaves.open_dialog()
+
+    applied = round_number = 0
+    while applied < 1000:
+        round_number += 1
+        sent = [await adela.send(**random_change(chance, round_number * 50 + number)) for number in range(50)]
+        for command in sent:
+            reply = await adela.reply(command)
+            assert reply.get("error", {}).get("code") not in ("internal", "unavailable", "bad_message")
+            applied += "result" in reply
+        if round_number % 3 == 1:
+            leaves.drop()
+        if round_number % 3 == 2:
+            leaves = await office.connect_agent("leaves", on=1)
+            await resume(leaves, resumed)
+    leaves = await office.connect_agent("leaves", on=1)
+    await resume(leaves, resumed)
+    await office.settle(stays, leaves, keeps_router_two)
+
+    late = await office.connect_agent("stays", on=1)
+    fresh = await late.open_dialog()
+    assert never_left.rows == resumed.rows == keeps_router_two.dialog.rows == fresh.rows
+    # Neither was ever sent the whole again.
+    assert (never_left.snapshots, resumed.snapshots) == (1, 1)
+
+
+def profile(agent_id: str, capacity: int, departments: tuple[str, ...] = ("sales",)) -> dict[str, Any]:
+    """Return what `agent.put` takes."""
+    return {
+        "id": agent_id,
+        "name": agent_id.title(),
+        "role": "agent",
+        "departments": list(departments),
+        "capacity": capacity,
+    }
+
+
+def random_change(chance: random.Random, number: int) -> dict[str, Any]:
+    """Return a command that changes the directory, or is refused."""
+    agent, department = f"agent-{chance.randrange(12)}", f"department-{chance.randrange(5)}"
+    session = f"chat-{chance.randrange(30)}"
+    target = chance.choice([to_agent(agent), to_department(department)])
+    some = tuple({f"department-{chance.randrange(5)}" for _ in range(chance.randrange(3))})
+    status = chance.choice(["connected", "pre_pause", "pause", "disconnected"])
+    return chance.choice(
+        [
+            {"type": "status.set", "agent_id": agent, "status": status},
+            {"type": "agent.put", "agent": profile(agent, chance.randrange(4), some)},
+            {"type": "agent.remove", "agent_id": agent},
+            {"type": "department.put", "department": {"id": department, "name": f"{department} {number}"}},
+            {"type": "department.remove", "department_id": department},
+            {"type": "session.open", "session_id": session, "customer": ANYBODY, "target": target},
+            {"type": "session.open", "session_id": session, "customer": ANYBODY},
+            {"type": "session.transfer", "session_id": session, "target": target},
+            {"type": "session.accept", "session_id": session},
+            {"type": "session.close", "session_id": session},
+        ]
+    )

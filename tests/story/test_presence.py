@@ -1,0 +1,364 @@
+"""Who is there: reconnects, several devices, goodbyes, drops, and routers that die or leave."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.raw_client import Message, RawClient
+from tests.routers import RouterProcess, running_routers
+from tests.servers import StoreServer
+from tests.story.conftest import MakeOffice
+from tests.story.office import Office, to_agent
+
+PRESENCE_GRACE_MS = 150
+SESSION_GRACE_MS = 400
+LEASE_MS = 300
+# As a deployment has them, but short: times that a test can wait for.
+SHORT = {
+    "presence_grace_ms": PRESENCE_GRACE_MS,
+    "session_grace_ms": SESSION_GRACE_MS,
+    "node_lease_ms": LEASE_MS,
+}
+
+
+@pytest.fixture(scope="module")
+def short_routers(
+    store: StoreServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[RouterProcess]]:
+    """Two routers that wait only a little before they believe that somebody is gone."""
+    with running_routers(2, store.url, tmp_path_factory.mktemp("short"), **SHORT) as pair:
+        yield pair
+
+
+@pytest.fixture
+def short(short_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+    """An office on those routers."""
+    return make_office(short_routers)
+
+
+@pytest.fixture
+def mortal(store: StoreServer, folder: Path) -> Iterator[list[RouterProcess]]:
+    """Two routers that a test may end."""
+    with running_routers(2, store.url, folder, **SHORT | {"drain_ms": 300}) as pair:
+        yield pair
+
+
+def now_ms() -> int:
+    """Return the time, as the store on this machine tells it."""
+    return time.time_ns() // 1_000_000
+
+
+def statuses_shown(observer: RawClient, agent_id: str) -> list[str]:
+    """Return every status in which a dialog ever showed an agent, in order, each change once."""
+    shown: list[str] = []
+    for message in observer.received:
+        for row in message.get("agents", []) if message["type"].startswith("directory.") else []:
+            if row["id"] == agent_id and shown[-1:] != [row["status"]]:
+                shown.append(row["status"])
+    return shown
+
+
+async def observe(office: Office, on: int = 1) -> RawClient:
+    """Connect an admin who has the dialog open."""
+    observer = await office.connect_admin("observer", on=on)
+    await observer.open_dialog()
+    return observer
+
+
+# Within the grace.
+
+
+async def test_reconnecting_within_the_grace_shows_on_no_dialog(office: Office) -> None:
+    ana = await office.connect_agent("ana")
+    observers = [await observe(office, on=0), await observe(office, on=1)]
+    since_at = observers[0].dialog.agents["ana"]["status_since_at"]
+
+    for on in (0, 1, 1, 0):
+        ana.drop()
+        ana = await office.connect_agent("ana", on=on)
+        assert ana.welcome["agent"]["status"] == "connected"
+    await office.settle(*observers)
+
+    for observer in observers:
+        assert statuses_shown(observer, "ana") == ["connected"]
+        assert observer.dialog.agents["ana"]["status_since_at"] == since_at
+
+
+@pytest.mark.parametrize("goodbye", ["closes", "drops"])
+async def test_of_two_devices_one_goes_and_nothing_changes(office: Office, goodbye: str) -> None:
+    browser = await office.connect_agent("ana", on=0)
+    phone = await office.connect_agent("ana", on=1)
+    await office.open_session("chat-1", agent="ana")
+    observer = await observe(office)
+    rows = observer.dialog.agents["ana"]
+
+    if goodbye == "closes":
+        await browser.close()
+    else:
+        browser.drop()
+    await office.open_session("chat-2", agent="ana")
+
+    assert (await phone.expect_push("session.assigned", session__id="chat-2"))["session"]["fence"] == 1
+    shown = await observer.sees_agent("ana", load=2)
+    assert shown == rows | {"load": 2}
+    assert statuses_shown(observer, "ana") == ["connected"]
+
+
+async def test_both_devices_get_what_the_agent_gets(office: Office) -> None:
+    devices = [await office.connect_agent("ana", on=on) for on in (0, 1)]
+    await office.open_session("chat-1", agent="ana")
+
+    for device in devices:
+        await device.expect_push("session.assigned", session__id="chat-1")
+    await devices[0].command("session.close", session_id="chat-1")
+    for device in devices:
+        removed = await device.expect_push("session.removed")
+        assert (removed["session_id"], removed["why"], removed["transfer"]) == ("chat-1", "closed", None)
+
+
+async def test_the_late_end_of_an_old_connection_removes_only_itself(short: Office) -> None:
+    old = await short.connect_agent("ana", on=0)
+    await short.connect_agent("ana", on=1)
+    observer = await observe(short)
+
+    await old.close()
+    # Somebody who says goodbye afterwards is seen to go: by then Ana would have gone, too.
+    other = await short.connect_agent("other", on=0)
+    await other.close()
+    await observer.sees_agent("other", status="disconnected")
+
+    assert statuses_shown(observer, "ana") == ["connected"]
+
+
+async def test_a_second_device_does_not_undo_the_status_that_the_first_one_chose(office: Office) -> None:
+    browser = await office.connect_agent("ana", on=0)
+    await browser.command("status.set", status="pause")
+
+    phone = await office.connect_agent("ana", on=1)
+
+    assert phone.welcome["agent"]["status"] == "pause"
+
+
+# Gone.
+
+
+async def test_a_close_with_1000_skips_the_first_wait(office: Office) -> None:
+    observer = await observe(office)
+    ana = await office.connect_agent("ana")
+    await observer.sees_agent("ana", status="connected")
+
+    closed_at = now_ms()
+    await ana.close(1000)
+
+    row = await observer.sees_agent("ana", status="disconnected", available=False)
+    # The grace of these routers is ten seconds.
+    assert row["status_since_at"] - closed_at < 5000
+
+
+async def test_any_other_close_is_waited_for_like_a_drop(office: Office) -> None:
+    observer = await observe(office)
+    ana = await office.connect_agent("ana")
+    await ana.close(1001)
+    other = await office.connect_agent("other")
+    await other.close(1000)
+
+    await observer.sees_agent("other", status="disconnected")
+
+    assert statuses_shown(observer, "ana") == ["connected"]
+
+
+@pytest.mark.slow
+async def test_who_drops_is_disconnected_after_the_grace_and_later_its_sessions_wait_for_it(
+    short: Office,
+) -> None:
+    observer = await observe(short)
+    bob = await short.connect_agent("bob", on=1)
+    await short.open_session("chat-1", agent="bob")
+    await short.open_session("chat-2", agent="bob")
+    ana = await short.connect_agent("ana")
+    await bob.command("session.transfer", session_id="chat-1", target=to_agent("ana"))
+    await ana.expect_push("session.assigned")
+
+    dropped_at = now_ms()
+    ana.drop()
+
+    row = await observer.sees_agent("ana", status="disconnected")
+    assert (row["load"], row["pending"]) == (1, 0)
+    assert row["status_since_at"] - dropped_at >= PRESENCE_GRACE_MS
+    await observer.sees_agent("ana", load=0, pending=1)
+    moved = (await short.history("chat-1"))[-1]
+    assert (moved["kind"], moved["by"]) == ("moved", None)
+    assert moved["at"] - dropped_at >= SESSION_GRACE_MS
+    # Who sent it learns that it waits now, and Ana finds it when she is back.
+    assert (await bob.expect_push("transfer.updated"))["state"] == "moved"
+    back = await short.connect_agent("ana")
+    assert [session["id"] for session in back.welcome["inbox"]["pending"]] == ["chat-1"]
+    assert back.welcome["inbox"]["in_progress"] == []
+    taken = (await back.command("session.accept", session_id="chat-1"))["session"]
+    assert taken["state"] == "in_progress"
+    # Bob never left.
+    assert (await short.get_session("chat-2"))["state"] == "in_progress"
+
+
+@pytest.mark.slow
+async def test_who_is_back_before_the_sessions_move_keeps_them(short: Office) -> None:
+    observer = await observe(short)
+    ana = await short.connect_agent("ana")
+    await short.open_session("chat-1", agent="ana")
+    ana.drop()
+    await observer.sees_agent("ana", status="disconnected", load=1)
+
+    back = await short.connect_agent("ana", on=1)
+    await observer.sees_agent("ana", status="connected", load=1)
+
+    assert [session["id"] for session in back.welcome["inbox"]["in_progress"]] == ["chat-1"]
+    # Bob drops later than she did: once his session has moved, hers would have moved.
+    bob = await short.connect_agent("bob")
+    await short.open_session("chat-2", agent="bob")
+    bob.drop()
+    await observer.sees_agent("bob", pending=1)
+    assert (await short.get_session("chat-1"))["state"] == "in_progress"
+
+
+@pytest.mark.slow
+async def test_a_tenant_that_nobody_serves_is_put_right_by_the_next_command(short: Office) -> None:
+    ana = await short.connect_agent("ana")
+    await short.open_session("chat-1", agent="ana")
+    await ana.close()
+    # No connection of this office is left; the back end asks until the time has come.
+    session = await short.get_session("chat-1")
+    while session["state"] == "in_progress":
+        session = await short.get_session("chat-1")
+
+    assert session["state"] == "pending"
+    assert session["updated_at"] - session["opened_at"] >= SESSION_GRACE_MS
+
+
+# The chosen status.
+
+
+async def test_who_comes_back_is_at_the_status_last_chosen(office: Office) -> None:
+    ana = await office.connect_agent("ana")
+    assert ana.welcome["agent"]["status"] == "connected"
+    await ana.command("status.set", status="pause")
+    observer = await observe(office)
+    await ana.close()
+    await observer.sees_agent("ana", status="disconnected")
+
+    back = await office.connect_agent("ana")
+
+    assert back.welcome["agent"]["status"] == "pause"
+    await observer.sees_agent("ana", status="pause")
+
+
+async def test_an_admin_sends_somebody_off_until_they_choose_again(office: Office) -> None:
+    adela = await office.connect_admin()
+    ana = await office.connect_agent("ana")
+    set_off = await adela.command("status.set", agent_id="ana", status="disconnected")
+    assert (set_off["agent"]["status"], set_off["agent"]["available"]) == ("disconnected", False)
+
+    again = await office.connect_agent("ana", on=1)
+    assert again.welcome["agent"]["status"] == "disconnected"
+    assert (await ana.refused("status.set", status="disconnected"))["code"] == "forbidden"
+
+    chosen = await ana.command("status.set", status="connected")
+    assert (chosen["agent"]["status"], chosen["agent"]["available"]) == ("connected", True)
+
+
+async def test_a_pre_pause_takes_nothing_new_and_becomes_a_pause_with_the_last_session(
+    office: Office,
+) -> None:
+    ana = await office.connect_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    waits = (await ana.command("status.set", status="pre_pause"))["agent"]
+    assert (waits["status"], waits["available"]) == ("pre_pause", False)
+
+    assert (await office.open_session("chat-2", agent="ana"))["state"] == "pending"
+    observer = await observe(office)
+    await ana.command("session.close", session_id="chat-1")
+
+    await observer.sees_agent("ana", status="pause", load=0, pending=1)
+
+
+# Routers that end.
+
+
+@pytest.mark.slow
+async def test_the_agents_of_a_killed_router_are_gone_after_its_lease(
+    mortal: list[RouterProcess], make_office: MakeOffice
+) -> None:
+    office = make_office(mortal)
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    for name in ("ana", "bob"):
+        await office.connect_agent(name, on=0)
+        await office.open_session(f"chat-{name}", agent=name)
+    both = await office.connect_agent("both", on=0)
+    await office.connect_agent("both", on=1)
+    assert both.welcome["agent"]["status"] == "connected"
+
+    killed_at = now_ms()
+    mortal[0].kill()
+
+    # Bob comes back in time, to the router that is left.
+    await office.connect_agent("bob", on=1)
+    row = await observer.sees_agent("ana", status="disconnected")
+    assert row["status_since_at"] - killed_at >= PRESENCE_GRACE_MS
+    await observer.sees_agent("ana", load=0, pending=1)
+    for name in ("bob", "both"):
+        assert statuses_shown(observer, name) == ["connected"]
+    # Lease, grace, and one renewal that sweeps: that is the bound.
+    gone_after_ms = (await office.history("chat-ana"))[-1]["at"] - killed_at
+    assert gone_after_ms <= LEASE_MS + SESSION_GRACE_MS + 2000
+
+
+@pytest.mark.slow
+async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
+    mortal: list[RouterProcess], make_office: MakeOffice
+) -> None:
+    office = make_office(mortal)
+    observer = await observe(office, on=1)
+    names = [f"agent-{number}" for number in range(10)]
+    for name in names:
+        await office.connect_agent(name, on=0)
+        await observer.sees_agent(name, status="connected")
+    leaving = office.clients[-len(names) :]
+    # A command that is under way when the signal comes is answered.
+    under_way = [await client.send("status.set", status="connected") for client in leaving]
+    mortal[0].terminate()
+
+    told: list[Message] = []
+    for client, command in zip(leaving, under_way, strict=True):
+        assert "result" in await client.reply(command)
+        told.append(await client.expect_push("server.draining"))
+    assert all(0 <= push["reconnect_in_ms"] <= 300 for push in told)
+    assert len({push["reconnect_in_ms"] for push in told}) > 1
+    status, reason = await asyncio.to_thread(mortal[0].get, "/readyz")
+    assert (status, '"draining"' in reason) == (503, True)
+    assert await handshake_status(office) == 503
+
+    async def move(client: RawClient) -> Any:
+        code = await client.expect_close()
+        await office.connect_agent(client.name, on=1)
+        return code
+
+    assert await asyncio.gather(*map(move, leaving)) == [4000] * len(names)
+    assert await asyncio.to_thread(mortal[0].wait_gone) == 0
+    # Long enough for a grace to end: somebody else's does.
+    other = await office.connect_agent("other", on=1)
+    other.drop()
+    await observer.sees_agent("other", status="disconnected")
+    for name in names:
+        assert statuses_shown(observer, name) == ["connected"]
+
+
+async def handshake_status(office: Office) -> int:
+    """Return the HTTP status with which the first router refuses a websocket."""
+    with pytest.raises(InvalidStatus) as refused:
+        await office.connect_stranger(on=0)
+    return refused.value.response.status_code
