@@ -1,0 +1,171 @@
+"""The feed on a real store: what is lost on the way is noticed and mended, and nothing is told twice."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from router.feed import Feed
+from router.hub import TenantHub
+from router.replica import Replica
+from router.store import Store
+from router.store.verbs import Caller, VerbLimits, Verbs
+from tests.router.test_hub import Listener
+from tests.servers import StoreServer, running
+
+LIMITS = VerbLimits(
+    events_max=100,
+    key_ttl_ms=60_000,
+    closed_retention_ms=60_000,
+    presence_grace_ms=1_000,
+    session_grace_ms=2_000,
+    lease_ms=60_000,
+    connections_per_agent_max=5,
+)
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    with running(StoreServer(tmp_path_factory.mktemp("valkey"))) as server:
+        yield server
+
+
+class Followed:
+    """A tenant that is followed, with one open dialog; the test is its channel."""
+
+    def __init__(self, server: StoreServer, verbs: Verbs, tenant: str) -> None:
+        self.server = server
+        self.verbs = verbs
+        self.tenant = tenant
+        self.reloaded = 0
+        self.hub = TenantHub(Replica(100), lambda codec, payload: payload, lambda: self.hub.flush())
+        self.dialog = Listener()
+        self.feed = Feed(verbs, buffer_max=4, on_reloaded=self._on_reloaded)
+        self.feed.follow(tenant, self.hub)
+
+    async def _on_reloaded(self, tenant: str) -> None:
+        self.reloaded += 1
+
+    async def begin(self) -> None:
+        """Subscribe, wait for the directory, and open the dialog."""
+        self.feed.subscribed(self.tenant)
+        await self.feed.ready(self.tenant)
+        self.hub.subscribe(self.dialog, None)
+
+    async def change(self, number: int) -> bytes:
+        """Make an event in the store and return what the channel would bring."""
+        department = {"id": f"d{number}", "name": f"Department {number}"}
+        request: dict[str, Any] = {"by": Caller("crm", "service"), "department": department}
+        await self.verbs.run(self.tenant, "department_put", request, msgspec.Raw)
+        [(_, fields)] = self.server.call(
+            "XREVRANGE", f"relevo:{{{self.tenant}}}:events", "+", "-", "COUNT", 1
+        )
+        payload: bytes = fields[b"event"]
+        return payload
+
+    async def mended(self) -> None:
+        """Wait until nothing is being read any more."""
+        repairs = [task for task in asyncio.all_tasks() if task.get_name() == f"feed {self.tenant}"]
+        if repairs:
+            await asyncio.wait(repairs)
+
+    def departments(self) -> list[str]:
+        """Return the ids of the departments that the dialog shows, as its messages made it."""
+        shown: dict[str, None] = {}
+        for message in self.dialog.heard:
+            if message["type"] == "directory.snapshot":
+                shown.clear()
+            rows = message["departments"]
+            assert isinstance(rows, list)
+            shown.update((row["id"], None) for row in rows)
+        return sorted(shown)
+
+
+@pytest.fixture
+async def followed(valkey: StoreServer, request: pytest.FixtureRequest) -> AsyncIterator[Followed]:
+    store = Store(valkey.url)
+    await store.open()
+    tenant = request.node.name
+    yield Followed(valkey, Verbs(store, LIMITS, "n1"), tenant)
+    await store.close()
+
+
+async def test_an_event_that_comes_is_shown(followed: Followed) -> None:
+    await followed.begin()
+    followed.feed.heard(followed.tenant, await followed.change(1))
+    assert followed.departments() == ["d1"]
+    assert followed.feed.gaps == 0
+
+
+async def test_a_lost_event_is_read_from_the_stream(followed: Followed) -> None:
+    await followed.begin()
+    await followed.change(1)
+    followed.feed.heard(followed.tenant, await followed.change(2))
+    await followed.mended()
+    assert followed.departments() == ["d1", "d2"]
+    assert (followed.feed.gaps, followed.reloaded) == (1, 0)
+    assert followed.dialog.chain()[-1][1] == 2
+
+
+async def test_what_is_not_in_the_stream_any_more_is_read_anew(followed: Followed) -> None:
+    await followed.begin()
+    await followed.change(1)
+    last = await followed.change(2)
+    followed.server.call("XTRIM", f"relevo:{{{followed.tenant}}}:events", "MAXLEN", 1)
+    followed.feed.heard(followed.tenant, last)
+    await followed.mended()
+    assert followed.departments() == ["d1", "d2"]
+    assert followed.reloaded == 1
+    assert followed.dialog.heard[-1]["type"] == "directory.snapshot"
+
+
+async def test_what_comes_while_the_directory_is_read_is_not_lost(followed: Followed) -> None:
+    followed.feed.subscribed(followed.tenant)
+    for number in range(1, 8):
+        followed.feed.heard(followed.tenant, await followed.change(number))
+    await followed.feed.ready(followed.tenant)
+    await followed.mended()
+    followed.hub.subscribe(followed.dialog, None)
+    assert followed.departments() == [f"d{number}" for number in range(1, 8)]
+
+
+async def test_a_repeated_event_is_told_once(followed: Followed) -> None:
+    await followed.begin()
+    payload = await followed.change(1)
+    for _ in range(3):
+        followed.feed.heard(followed.tenant, payload)
+    assert followed.dialog.chain() == [(None, 0), (0, 1)]
+
+
+async def test_a_new_epoch_is_a_new_directory(followed: Followed) -> None:
+    await followed.begin()
+    followed.feed.heard(followed.tenant, await followed.change(1))
+    before = followed.hub.replica.epoch
+    keys = followed.server.call("KEYS", f"relevo:{{{followed.tenant}}}:*")
+    followed.server.call("DEL", *keys)
+    followed.feed.heard(followed.tenant, await followed.change(2))
+    await followed.mended()
+    assert followed.departments() == ["d2"]
+    assert followed.hub.replica.epoch != before
+    assert followed.reloaded == 1
+
+
+async def test_a_silent_loss_shows_at_the_second_renewal(followed: Followed) -> None:
+    await followed.begin()
+    await followed.change(1)
+    for _ in range(2):
+        lease = await followed.verbs.renew(followed.tenant)
+        followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
+    await followed.mended()
+    assert followed.departments() == ["d1"]
+
+
+async def test_bytes_that_are_no_event_do_no_harm(followed: Followed) -> None:
+    await followed.begin()
+    followed.feed.heard(followed.tenant, b"\xc1 not an event")
+    followed.feed.heard(followed.tenant, await followed.change(1))
+    assert followed.departments() == ["d1"]
+    followed.feed.leave(followed.tenant)
+    followed.feed.heard(followed.tenant, await followed.change(2))
+    assert followed.departments() == ["d1"]
