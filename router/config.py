@@ -11,6 +11,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final
 
 PREFIX: Final = "RELEVO_"
+# What `watch` and programs with a client read; a shell in which they run can run a router, too.
+CLIENT_VARIABLES: Final = frozenset({"RELEVO_TOKEN", "RELEVO_SERVICE_TOKEN"})
 INTEGER_MAX: Final = 2**53 - 1
 # RFC 7518 section 3.2: a key for HS256 is at least as long as its hash.
 SECRET_BYTES_MIN: Final = 32
@@ -228,14 +230,14 @@ def read_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -
     Args:
         flags: Texts by the names of known settings, as in ``node_lease_ms``; None for a flag not given.
         environ: The environment. Only what starts with ``RELEVO_`` is looked at, and all of that must be
-            known. An empty text is the same as none.
+            known, here or to clients. An empty text is the same as none.
 
     Raises:
         SettingsError: One is unknown, malformed, out of range or at odds with another.
     """
     values: dict[str, Any] = {}
     for variable, text in sorted(environ.items()):
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable in CLIENT_VARIABLES:
             continue
         setting = _BY_VARIABLE.get(variable)
         if setting is None:

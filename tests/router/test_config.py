@@ -84,6 +84,10 @@ def test_two_ways_to_verify_tokens_are_refused() -> None:
     assert Settings().key_sources == ()
 
 
+def test_the_variables_of_clients_may_stand_in_the_same_environment() -> None:
+    assert read_settings({}, {"RELEVO_TOKEN": "a.b.c", "RELEVO_SERVICE_TOKEN": ""}) == Settings()
+
+
 def test_a_short_secret_is_weak() -> None:
     assert Settings(jwt_secret=SECRET[1:]).has_weak_secret
     assert not Settings(jwt_secret=SECRET).has_weak_secret
