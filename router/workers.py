@@ -132,7 +132,7 @@ class _Supervisor:
         for number, worker in enumerate(self._workers):
             if worker.process is None and worker.due <= now:
                 arguments = (self._run, self._settings, self._store_url, self._listener)
-                worker.process = _spawn.Process(target=_work, args=arguments, name=f"worker-{number}")
+                worker.process = _spawn.Process(target=work, args=arguments, name=f"worker-{number}")
                 worker.started = now
                 worker.process.start()
 
@@ -187,8 +187,16 @@ class _Supervisor:
         return [worker.process.sentinel for worker in self._workers if worker.process is not None]
 
 
-def _work(run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
-    """Be a worker."""
+def work(run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+    """
+    Be a worker: the main function of a process that stops when its parent ends or sends SIGTERM.
+
+    Args:
+        run: What to do, until SIGTERM.
+        settings: The settings.
+        store_url: Where the store is.
+        listener: The listening socket.
+    """
     # Out of the terminal's group: Ctrl-C reaches the parent only, which passes it on once.
     os.setpgid(0, 0)
     threading.Thread(target=_follow_parent, daemon=True).start()
