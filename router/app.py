@@ -15,6 +15,7 @@ from router.auth import Verifier
 from router.config import Settings
 from router.http import application
 from router.node import Node
+from router.slow_http import http_class
 from router.websocket import websocket_class
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         application(node),
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=http_class(settings),
         ws=websocket_class(node, settings),
         lifespan="off",
         log_config=None,

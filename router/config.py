@@ -121,6 +121,10 @@ class Settings:
     )
     token_expiring_ms: int = _number(60_000, "ms", "How long before its end a token is said to expire.")
 
+    http_request_timeout_ms: int = _number(10_000, "ms", "How long an HTTP request may take to arrive.")
+    http_connections_max: int = _number(
+        20_000, "", "HTTP connections per node; a websocket counts here until its handshake is done."
+    )
     hello_timeout_ms: int = _number(10_000, "ms", "How long a connection may take to say hello.")
     ping_interval_ms: int = _number(20_000, "ms", "The time between two pings to one connection.")
     ping_timeout_ms: int = _number(20_000, "ms", "How long a connection may take to answer a ping.")

@@ -2,7 +2,7 @@
 Frames and the opening handshake of RFC 6455, as the `websockets` library does them without I/O.
 
 The only importer of `websockets`. What it adds are this protocol's own rules: which page may connect, which
-subprotocol is taken, and how large a request may be.
+subprotocol is taken, how large a message may be.
 """
 
 import logging
@@ -23,9 +23,6 @@ from router.origins import OriginRule
 __all__ = ["CODECS", "CONTROL_FRAMES_MAX", "PING_FRAME", "Core", "Frame", "Opcode", "build_frame"]
 
 WEBSOCKET_PATH: Final = "/ws"
-REQUEST_PATH_BYTES_MAX: Final = 8 * 1024
-REQUEST_HEAD_BYTES_MAX: Final = 32 * 1024
-REQUEST_HEADERS_MAX: Final = 128
 
 CONTROL_FRAMES_MAX: Final = 1_000
 """Most pings, pongs and empty fragments from one peer between two looks of the keepalive."""
@@ -169,11 +166,7 @@ class Core(ServerProtocol):
         Returns:
             The response to write; the connection is a websocket if its status is 101.
         """
-        if len(head) > REQUEST_HEAD_BYTES_MAX or head.count(b"\r\n") > REQUEST_HEADERS_MAX + 2:
-            return self.reject(431, "The headers are too large.\n")
         request = _parse_request(head, http_version)
-        if len(request.path) > REQUEST_PATH_BYTES_MAX:
-            return self.reject(414, "The path is too long.\n")
         if request.path.partition("?")[0] not in (WEBSOCKET_PATH, root_path + WEBSOCKET_PATH):
             return self.reject(404, f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n")
         if refusal is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from websockets.frames import Frame, Opcode
 
+from router.slow_http import http_class
 from router.websocket import Endpoint, WebSocket, websocket_class
 
 WAIT_S = 10.0
@@ -27,6 +28,8 @@ class SocketSettings:
     outbox_hard_bytes: int = 1024 * 1024
     ping_interval_ms: int = 20_000
     ping_timeout_ms: int = 20_000
+    http_request_timeout_ms: int = 10_000
+    http_connections_max: int = 1000
     allowed_origins: tuple[str, ...] = ()
 
 
@@ -117,10 +120,11 @@ async def serve_websockets(
 ) -> AsyncIterator[Served]:
     """Serve on a free loopback port until the block ends."""
     door = Door(on_message)
+    limits = SocketSettings(**settings)
     config = uvicorn.Config(
         plain_app,
-        ws=websocket_class(door, SocketSettings(**settings)),
-        http="httptools",
+        ws=websocket_class(door, limits),
+        http=http_class(limits),
         lifespan="off",
         log_config=None,
         root_path=root_path,

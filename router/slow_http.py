@@ -1,0 +1,209 @@
+"""
+Bound what an HTTP request may cost before it is understood: its time, its head, its bytes.
+
+uvicorn leaves this to a proxy in front of it. A router may stand without one, and each websocket begins as
+such a request, too.
+"""
+
+import asyncio
+import logging
+from typing import Any, ClassVar, Final, NoReturn, Protocol, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+PATH_BYTES_MAX: Final = 8 * 1024
+HEAD_BYTES_MAX: Final = 32 * 1024
+HEADERS_MAX: Final = 128
+PIPELINE_MAX: Final = 16
+"""Requests of one connection that may wait while another is answered."""
+
+LINGER_MS: Final = 1_000
+"""How long a refused connection is kept, so that the answer can still reach the peer."""
+
+_PATH_TOO_LONG: Final = (414, "The path is too long.\n")
+_HEAD_TOO_LARGE: Final = (431, "The headers are too large.\n")
+_BODY_TOO_LARGE: Final = (413, "The request is too large.\n")
+_TOO_SLOW: Final = (408, "The request took too long.\n")
+_TOO_MANY: Final = (503, "There are too many connections.\n")
+_TOO_DEEP: Final = (429, "Too many requests wait on this connection.\n")
+_NOT_HTTP: Final = (400, "This is not HTTP.\n")
+
+# What a peer sends wrong is answered, and is no news to whoever runs the router: a flood would fill the log.
+_LOGGER: Final = logging.getLogger("uvicorn.error.requests")
+_LOGGER.setLevel(logging.ERROR)
+
+
+class Settings(Protocol):
+    """The settings of this module, as router.config has them."""
+
+    @property
+    def http_request_timeout_ms(self) -> int: ...
+    @property
+    def http_connections_max(self) -> int: ...
+    @property
+    def message_bytes_max(self) -> int: ...
+
+
+class _Refused(Exception):
+    """Stop the parser; what to answer is in ``_refusal``."""
+
+
+class _Shared:
+    """What all connections of one server share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.timeout_s = settings.http_request_timeout_ms / 1000
+        self.connections_max = settings.http_connections_max
+        # A body may come in chunks of a byte, each with a head of its own; more than that is read by nobody.
+        self.request_bytes_max = HEAD_BYTES_MAX + 8 * settings.message_bytes_max
+        self.open: set[BoundedHttp] = set()
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's connection, with limits; made by uvicorn from what ``http_class`` returned."""
+
+    _shared: ClassVar[_Shared]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _LOGGER
+        self._ended = False  # Refused, or a websocket by now.
+        self._refusal = _NOT_HTTP
+        self._in_head = False
+        self._head_bytes = 0
+        self._unfinished_bytes = 0  # Fed since the last complete request.
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self._shared.open) >= self._shared.connections_max:
+            self._refuse(*_TOO_MANY)
+            return
+        self._shared.open.add(self)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self._unfinished_bytes += len(data)
+        super().data_received(data)
+        if self._has_ended():
+            return
+        if self._in_head and self._unfinished_bytes > HEAD_BYTES_MAX:
+            self._refuse(*_HEAD_TOO_LARGE)
+        elif self._unfinished_bytes > self._shared.request_bytes_max:
+            self._refuse(*_BODY_TOO_LARGE)
+        elif self._unfinished_bytes and self._timer is None:
+            self._await_request()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._release()
+        self._ended = True
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what the parser stopped at, be it its own error or one of the limits."""
+        self._refuse(*self._refusal)
+
+    # What the parser finds.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > PATH_BYTES_MAX:
+            self._stop(_PATH_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # After a body in chunks, too: what comes there is kept with the headers.
+        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes + len(self.url) > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
+            self._stop(_HEAD_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if len(self.pipeline) >= PIPELINE_MAX:
+            self._stop(_TOO_DEEP)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._unfinished_bytes = 0
+        self._stop_timer()
+
+    # Ends.
+
+    def _stop(self, refusal: tuple[int, str]) -> NoReturn:
+        self._refusal = refusal
+        raise _Refused
+
+    def _await_request(self) -> None:
+        self._timer = self.loop.call_later(self._shared.timeout_s, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        if self._unfinished_bytes:
+            self._refuse(*_TOO_SLOW)
+        else:
+            # A browser opens connections in advance; an answer without a question would confuse it.
+            self.transport.close()
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer the request that is not complete, if nothing else is being answered; then hang up."""
+        self._release()
+        self._ended = True
+        # uvicorn, when it stops, need not wait for it.
+        self.connections.discard(self)
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
+            lines = (
+                STATUS_LINE[status],
+                b"content-type: text/plain; charset=utf-8\r\n",
+                b"content-length: %d\r\n" % len(text),
+                b"connection: close\r\n\r\n",
+                text.encode(),
+            )
+            self.transport.write(b"".join(lines))
+        self.pipeline.clear()
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        # Closed with unread input, the socket would be reset, and the reset might overtake the answer.
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._timer = self.loop.call_later(LINGER_MS / 1000, self.transport.abort)
+
+    def _has_ended(self) -> bool:
+        # A call, because the state changes while the parser runs.
+        return self._ended
+
+    def _release(self) -> None:
+        self._shared.open.discard(self)
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def http_class(settings: Settings) -> type[BoundedHttp]:
+    """
+    Return the class to give to one uvicorn server as ``http=``.
+
+    Args:
+        settings: The limits.
+    """
+
+    class ServedHttp(BoundedHttp):
+        _shared = _Shared(settings)
+
+    return ServedHttp
