@@ -1,5 +1,6 @@
 """The feed on a real store: what is lost on the way is noticed and mended, and nothing is told twice."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
