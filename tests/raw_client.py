@@ -13,12 +13,16 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame
 from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 Message = dict[str, Any]
 
@@ -136,6 +140,11 @@ class RawClient:
         assert "error" in reply, f"{type} {fields} was not refused: {reply}"
         error: Message = reply["error"]
         return error
+
+    async def say_hello(self, token: str) -> Message:
+        """Say hello, and return what the router answers: a `welcome`, or a `reply` with an error."""
+        hello = await self.send("hello", token=token, client="relevo-tests/1.0")
+        return await self._expect(lambda message: message.get("id") == hello, "an answer to hello")
 
     async def reply(self, command_id: str | None) -> Message:
         """Return the reply to a command sent before."""
@@ -274,16 +283,16 @@ async def open_socket(
         options: For the library's ``connect``.
     """
     offered = [f"relevo.v1.{format}"] if subprotocols is None else subprotocols
+    settings: dict[str, Any] = {
+        "compression": None,
+        "ping_interval": None,
+        "max_size": None,
+        "max_queue": None,
+        "close_timeout": 1,
+        "proxy": None,
+    }
     return await connect(
-        f"ws://{address}/ws",
-        subprotocols=[Subprotocol(name) for name in offered],
-        compression=None,
-        ping_interval=None,
-        max_size=None,
-        max_queue=None,
-        close_timeout=1,
-        proxy=None,
-        **options,
+        f"ws://{address}/ws", subprotocols=[Subprotocol(name) for name in offered], **settings | options
     )
 
 
@@ -291,9 +300,60 @@ async def connect_agent(address: str, token: str, *, format: str = "json", name:
     """Open a websocket, say hello, and return the client once it was welcomed."""
     client = RawClient(await open_socket(address, format), name)
     try:
-        await client.send("hello", token=token, client="relevo-tests/1.0")
-        client.welcome = await client.expect_push("welcome")
+        client.welcome = await client.say_hello(token)
+        if client.welcome["type"] != "welcome":
+            raise Refused({"type": "hello"}, client.welcome["error"])
     except BaseException:
         client.drop()
         raise
     return client
+
+
+class DeafSocket:
+    """
+    A websocket that takes part in the handshake and hears everything, but answers nothing.
+
+    Args:
+        reader: What comes, after the handshake.
+        writer: Its other half.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: ClientProtocol
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._protocol = protocol
+
+    @classmethod
+    async def open(cls, address: str) -> "DeafSocket":
+        """Connect, and offer JSON."""
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        protocol = ClientProtocol(
+            parse_uri(f"ws://{address}/ws"), subprotocols=[Subprotocol("relevo.v1.json")]
+        )
+        protocol.send_request(protocol.connect())
+        writer.writelines(protocol.data_to_send())
+        protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
+        assert protocol.handshake_exc is None
+        return cls(reader, writer, protocol)
+
+    async def say_hello(self, token: str) -> None:
+        """Send a hello: the last thing that it sends."""
+        self._protocol.send_text(json.dumps({"type": "hello", "id": "1", "token": token}).encode())
+        self._writer.writelines(self._protocol.data_to_send())
+
+    async def hear_until_the_end(self) -> list[Frame]:
+        """Return all frames until the router hangs up."""
+        frames: list[Frame] = []
+        async with asyncio.timeout(LIMIT_S):
+            # The router may reset a connection that does not answer its close.
+            with suppress(ConnectionResetError):
+                while data := await self._reader.read(65_536):
+                    self._protocol.receive_data(data)
+                    frames += [
+                        event for event in self._protocol.events_received() if isinstance(event, Frame)
+                    ]
+        self._writer.close()
+        return frames

@@ -34,6 +34,12 @@ class RouterProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def process_id(self) -> int:
+        """Its process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def address(self) -> str:
         """Its host and port."""
         return f"127.0.0.1:{self.port}"
@@ -141,3 +147,13 @@ def running_routers(
     finally:
         for router in routers:
             router.stop()
+
+
+@contextmanager
+def standing_still(process_id: int) -> Iterator[None]:
+    """Stop a process as a debugger does, with all its sockets open, and let it go on at the end."""
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)

@@ -1,15 +1,18 @@
 """Routers and stores for the stories: started once and shared, because each test has a tenant of its own."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.routers import RouterProcess, running_routers
 from tests.servers import ClusterServers, StoreServer, redis_binary, running
+from tests.story import contract
 from tests.story.office import Office
 
 MakeOffice = Callable[..., Office]
+StartRouters = Callable[..., list[RouterProcess]]
 
 # A test's tenant goes soon after the test, so that hundreds of them do not renew their leases for ever.
 SHARED = {"tenant_idle_ms": 2000}
@@ -54,14 +57,37 @@ def redis_routers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Rou
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder for the logs of routers that a test starts for itself."""
-    return tmp_path
+def own_store(tmp_path: Path) -> Iterator[StoreServer]:
+    """A store that a test may stop."""
+    (tmp_path / "store").mkdir()
+    with running(StoreServer(tmp_path / "store")) as server:
+        yield server
+
+
+@pytest.fixture
+def start_routers(store: StoreServer, tmp_path: Path) -> Iterator[StartRouters]:
+    """
+    Start routers for one test, which may end them. Ask for this before `make_office`.
+
+    Clients have to leave before their router stops, or it waits for them.
+    """
+    with ExitStack() as running_ones:
+
+        def start(count: int, store_url: str | None = None, **settings: int | str) -> list[RouterProcess]:
+            return running_ones.enter_context(
+                running_routers(count, store_url or store.url, tmp_path, **settings)
+            )
+
+        yield start
 
 
 @pytest.fixture
 async def make_office() -> AsyncIterator[MakeOffice]:
-    """Make tenants on any routers; their clients are dropped at the end."""
+    """
+    Make tenants on any routers; their clients are dropped at the end.
+
+    Whatever they were sent by then is held against the protocol's document.
+    """
     offices: list[Office] = []
 
     def make(
@@ -73,6 +99,10 @@ async def make_office() -> AsyncIterator[MakeOffice]:
     yield make
     for office in offices:
         await office.leave()
+    for office in offices:
+        for client in office.clients:
+            for message in client.received:
+                contract.check(message)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice
+from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import Office, to_agent
 
 PRESENCE_GRACE_MS = 150
@@ -42,10 +41,9 @@ def short(short_routers: list[RouterProcess], make_office: MakeOffice) -> Office
 
 
 @pytest.fixture
-def mortal(store: StoreServer, folder: Path) -> Iterator[list[RouterProcess]]:
+def mortal(start_routers: StartRouters) -> list[RouterProcess]:
     """Two routers that a test may end."""
-    with running_routers(2, store.url, folder, **SHORT | {"drain_ms": 300}) as pair:
-        yield pair
+    return start_routers(2, **SHORT, drain_ms=300)
 
 
 def now_ms() -> int:

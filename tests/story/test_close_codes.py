@@ -1,0 +1,256 @@
+"""Every close code of the contract, produced by a real client at a real router."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+from websockets.frames import Close, Opcode
+
+from tests.raw_client import FORMATS, DeafSocket, RawClient
+from tests.routers import RouterProcess, running_routers, standing_still
+from tests.servers import StoreServer
+from tests.story import contract
+from tests.story.conftest import MakeOffice, StartRouters
+from tests.story.office import Office
+
+Provoke: TypeAlias = Callable[[Office, str], Awaitable[int]]
+
+PROVOKE: dict[int, Provoke] = {}
+"""How to get each close code: an office on a strict router, and the format; returns the code."""
+
+# RFC 6455 section 7.4.1; PROTOCOL sections 1 and 4 say when.
+STANDARD = (1003, 1007, 1009)
+# These need a process of their own.
+APART = (4000, 4003)
+
+
+def provokes(code: int) -> Callable[[Provoke], Provoke]:
+    """Register the way to a close code."""
+
+    def register(provoke: Provoke) -> Provoke:
+        PROVOKE[code] = provoke
+        return provoke
+
+    return register
+
+
+@pytest.fixture(scope="module")
+def strict_routers(
+    store: StoreServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[RouterProcess]]:
+    """A router with little patience."""
+    limits = {
+        "hello_timeout_ms": 150,
+        "ping_interval_ms": 100,
+        "ping_timeout_ms": 100,
+        "connections_per_agent_max": 1,
+        "outbox_soft_bytes": 4096,
+        "outbox_hard_bytes": 65_536,
+    }
+    with running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **limits) as one:
+        yield one
+
+
+@pytest.fixture
+def strict(strict_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+    """An office on that router."""
+    return make_office(strict_routers)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("code", [code for code in (*contract.close_codes(), *STANDARD) if code not in APART])
+async def test_each_close_code_reaches_a_client(strict: Office, code: int, format: str) -> None:
+    assert await PROVOKE[code](strict, format) == code
+
+
+@provokes(1003)
+async def a_frame_of_the_other_kind(office: Office, format: str) -> int:
+    ana = await office.connect_agent("ana", format=format)
+    await ana.socket.send("{}" if format == "msgpack" else b"{}")
+    return await ana.expect_close()
+
+
+@provokes(1007)
+async def text_that_is_not_utf8(office: Office, format: str) -> int:
+    # Text is what the JSON subprotocol has; on the other one a text frame is refused for its kind.
+    ana = await office.connect_agent("ana", format="json")
+    await ana.socket.send(b'{"type": "ping", "id": "\xff"}', text=True)
+    return await ana.expect_close()
+
+
+@provokes(1009)
+async def a_message_over_64_kibibytes(office: Office, format: str) -> int:
+    ana = await office.connect_agent("ana", format=format)
+    await ana.send("ping", id="1" * 65_536)
+    return await ana.expect_close()
+
+
+@provokes(4001)
+async def a_client_that_stops_reading(office: Office, format: str) -> int:
+    crm = await office.connect_service()
+    profile = {"name": "A" * 120, "role": "agent", "departments": [], "capacity": 1}
+    sent = [await crm.send("agent.put", agent=profile | {"id": f"agent-{number}"}) for number in range(100)]
+    for command in sent:
+        assert "result" in await crm.reply(command)
+    # Little room to receive, and no reader: the library stops reading when one message waits.
+    receiver = socket.socket()
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    receiver.connect(("127.0.0.1", office.routers[0].port))
+    stalled = await office.connect_stranger(format=format, sock=receiver, max_queue=1)
+    assert (await stalled.say_hello(office.token("stalled")))["type"] == "welcome"
+
+    # Some 30 KB for each of these, until the network and the router's patience are full.
+    for batch in range(4):
+        await stalled.send_as_is(
+            [{"type": "directory.subscribe", "id": f"{batch}-{number}"} for number in range(64)]
+        )
+    # Whoever reads goes on as before.
+    await crm.command("session.list")
+    return await stalled.expect_close()
+
+
+@provokes(4002)
+async def a_client_that_answers_no_pings(office: Office, _: str) -> int:
+    deaf = await DeafSocket.open(office.routers[0].address)
+    await deaf.say_hello(office.token("ana"))
+    *frames, last = await deaf.hear_until_the_end()
+    assert Opcode.PING in [frame.opcode for frame in frames]
+    return Close.parse(last.data).code
+
+
+@provokes(4500)
+async def a_token_that_nobody_signed(office: Office, format: str) -> int:
+    stranger = await office.connect_stranger(format=format)
+    error = await stranger.refused("hello", token=office.token("ana")[:-2] + "AA")
+    assert error["code"] == "unauthorized"
+    return await stranger.expect_close()
+
+
+@provokes(4501)
+async def a_token_that_runs_out(office: Office, format: str) -> int:
+    ana = await office.connect_agent("ana", format=format, ttl_s=0.2)
+    expiring = await ana.expect_push("token.expiring")
+    assert expiring["expires_at"] == ana.welcome["expires_at"]
+    return await ana.expect_close()
+
+
+@provokes(4502)
+async def an_agent_who_is_removed(office: Office, format: str) -> int:
+    ana = await office.connect_agent("ana", format=format)
+    await office.do("agent.remove", agent_id="ana")
+    return await ana.expect_close()
+
+
+@provokes(4503)
+async def what_is_neither_json_nor_messagepack(office: Office, format: str) -> int:
+    ana = await office.connect_agent("ana", format=format)
+    await ana.socket.send(b"\xc1" if format == "msgpack" else "{")
+    return await ana.expect_close()
+
+
+@provokes(4504)
+async def a_connection_that_says_nothing(office: Office, format: str) -> int:
+    return await (await office.connect_stranger(format=format)).expect_close()
+
+
+@provokes(4505)
+async def one_connection_more_than_an_agent_may_have(office: Office, format: str) -> int:
+    await office.connect_agent("ana", format=format)
+    second = await office.connect_stranger(format=format)
+    error = await second.refused("hello", token=office.token("ana"))
+    assert error["code"] == "rate_limited"
+    return await second.expect_close()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"type": "ping", "id": "1"},
+        {"type": "hello"},
+        {"type": "hello", "id": "1", "token": 7},
+        {"type": "nothing of the kind", "id": "1"},
+        ["hello"],
+        7,
+    ],
+    ids=repr,
+)
+async def test_a_first_message_that_is_not_a_hello_closes_with_4503(
+    office: Office, first: object, format: str
+) -> None:
+    stranger = await office.connect_stranger(format=format)
+
+    await stranger.send_as_is(first)
+
+    assert await stranger.expect_close() == 4503
+
+
+# 4000 and 4003: a router of its own for each.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+async def test_a_router_that_stops_closes_with_4000(
+    start_routers: StartRouters, make_office: MakeOffice, format: str
+) -> None:
+    (stopping,) = start_routers(1)
+    ana = await make_office([stopping]).connect_agent("ana", format=format)
+
+    stopping.terminate()
+
+    assert (await ana.expect_push("server.draining"))["reconnect_in_ms"] >= 0
+    assert await ana.expect_close() == 4000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+async def test_a_store_that_is_lost_for_longer_than_the_lease_closes_with_4003(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, format: str
+) -> None:
+    (router,) = start_routers(1, own_store.url, node_lease_ms=300, store_timeout_ms=100)
+    office = make_office([router])
+    ana = await office.connect_agent("ana", format=format)
+    stranger = await office.connect_stranger(format=format)
+
+    with standing_still(own_store.pid):
+        assert await ana.expect_close() == 4003
+        # Who comes now is told to come again.
+        error = await stranger.refused("hello", token=office.token("bob"))
+        assert (error["code"], error["retryable"]) == ("unavailable", True)
+        assert await stranger.expect_close() == 4003
+        assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 503
+
+    assert (await until_welcome(office, format)).welcome["agent"]["status"] == "connected"
+
+
+@pytest.mark.slow
+async def test_a_router_that_stood_still_for_longer_than_its_lease_closes_with_4003(
+    start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    pair = start_routers(2, node_lease_ms=300, presence_grace_ms=100, session_grace_ms=10_000)
+    office = make_office(pair)
+    ana = await office.connect_agent("ana", on=0)
+    observer = await office.connect_admin(on=1)
+    await observer.open_dialog()
+
+    with standing_still(pair[0].process_id):
+        # The other router takes the silent one's agents away.
+        await observer.sees_agent("ana", status="disconnected")
+
+    # Awake again, it no longer believes in its connections.
+    assert await ana.expect_close() == 4003
+    await office.connect_agent("ana", on=0)
+    await observer.sees_agent("ana", status="connected")
+
+
+async def until_welcome(office: Office, format: str) -> RawClient:
+    """Say hello again and again, as a client does that was told to come back."""
+    while True:
+        stranger = await office.connect_stranger(format=format)
+        reply = await stranger.say_hello(office.token("ana"))
+        if reply["type"] == "welcome":
+            stranger.welcome = reply
+            return stranger
+        assert reply["error"]["code"] == "unavailable"

@@ -1,0 +1,187 @@
+"""Every error code of the contract, produced by a real client at a real router."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+from tests.raw_client import FORMATS, Message, RawClient
+from tests.routers import RouterProcess, running_routers, standing_still
+from tests.servers import StoreServer, running
+from tests.story import contract
+from tests.story.conftest import MakeOffice
+from tests.story.office import ANYBODY, Office, to_agent
+
+Provoke: TypeAlias = Callable[[Office, StoreServer, RawClient], Awaitable[Message]]
+
+PROVOKE: dict[str, Provoke] = {}
+"""How to get each error: an office on its own store, the store, and a connected admin; returns the error."""
+
+
+def provokes(code: str) -> Callable[[Provoke], Provoke]:
+    """Register the way to an error."""
+
+    def register(provoke: Provoke) -> Provoke:
+        PROVOKE[code] = provoke
+        return provoke
+
+    return register
+
+
+@pytest.fixture(scope="module")
+def frail_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """A store that tests may stop, or write rubbish into."""
+    with running(StoreServer(tmp_path_factory.mktemp("frail"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def frail_routers(
+    frail_store: StoreServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[RouterProcess]]:
+    """A router on that store, which gives up soon on an answer, and lets an agent connect twice."""
+    limits = {"store_timeout_ms": 100, "connections_per_agent_max": 2}
+    with running_routers(1, frail_store.url, tmp_path_factory.mktemp("frail"), **limits) as one:
+        yield one
+
+
+@pytest.fixture
+def frail(frail_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+    """An office on that router."""
+    return make_office(frail_routers)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("code", contract.error_codes())
+async def test_each_error_code_reaches_a_client(
+    frail: Office, frail_store: StoreServer, code: str, format: str
+) -> None:
+    adela = await frail.connect_agent("adela", role="admin", format=format)
+
+    error = await PROVOKE[code](frail, frail_store, adela)
+
+    assert error["code"] == code
+    assert error["retryable"] == contract.error_codes()[code]["retryable"]
+    assert error["message"]
+
+
+@provokes("bad_message")
+async def a_field_that_does_not_fit(_: Office, __: StoreServer, adela: RawClient) -> Message:
+    error = await adela.refused("session.transfer", session_id="chat-1", target={"kind": "robot", "id": "r2"})
+    assert error["details"] == {"path": "$.target.kind"}
+    return error
+
+
+@provokes("unauthorized")
+async def a_token_signed_by_somebody_else(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    forged = office.token("adela", "admin")[:-2] + "AA"
+    return await adela.refused("token.refresh", token=forged)
+
+
+@provokes("forbidden")
+async def an_agent_who_touches_what_is_not_theirs(office: Office, _: StoreServer, __: RawClient) -> Message:
+    await office.put_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    bob = await office.connect_agent("bob")
+    return await bob.refused("session.close", session_id="chat-1")
+
+
+@provokes("not_found")
+async def a_session_that_does_not_exist(_: Office, __: StoreServer, adela: RawClient) -> Message:
+    return await adela.refused("session.get", session_id="nowhere")
+
+
+@provokes("conflict")
+async def a_fence_that_is_not_the_sessions(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    session = await office.open_session("chat-1", agent="adela")
+    error = await adela.refused("session.close", session_id="chat-1", fence=7)
+    assert error["details"] == {
+        "fence": 1,
+        "state": "in_progress",
+        "owner": {"kind": "agent", "id": "adela"},
+        "by": {"id": "crm", "name": "crm", "role": "service"},
+        "at": session["updated_at"],
+    }
+    return error
+
+
+@provokes("closed")
+async def a_session_that_has_ended(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    await office.open_session("chat-1", agent="adela")
+    await adela.command("session.close", session_id="chat-1")
+    return await adela.refused("session.note", session_id="chat-1", text="too late")
+
+
+@provokes("same_target")
+async def a_transfer_to_whoever_has_it(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    await office.open_session("chat-1", agent="adela")
+    return await adela.refused("session.transfer", session_id="chat-1", target=to_agent("adela"))
+
+
+@provokes("at_capacity")
+async def one_session_more_than_there_is_room_for(
+    office: Office, _: StoreServer, adela: RawClient
+) -> Message:
+    await office.put_agent("adela", role="admin", capacity=1)
+    await office.open_session("chat-1", agent="adela")
+    await office.open_session("chat-2", agent="adela")
+    return await adela.refused("session.accept", session_id="chat-2")
+
+
+@provokes("in_use")
+async def the_removal_of_an_agent_with_a_session(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    await office.put_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    return await adela.refused("agent.remove", agent_id="ana")
+
+
+@provokes("exists")
+async def a_session_that_is_open_already(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    await office.open_session("chat-1", agent="adela")
+    return await adela.refused("session.open", session_id="chat-1", customer=ANYBODY)
+
+
+@provokes("key_reused")
+async def a_key_with_another_body(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    await adela.command("status.set", status="pause", key="key-1")
+    return await adela.refused("status.set", status="connected", key="key-1")
+
+
+@provokes("rate_limited")
+async def one_connection_too_many_of_one_agent(office: Office, _: StoreServer, adela: RawClient) -> Message:
+    await office.connect_agent("adela", role="admin")
+    third = await office.connect_stranger()
+    error = await third.refused("hello", token=office.token("adela", "admin"))
+    assert error["details"]["retry_in_ms"] > 0
+    assert await third.expect_close() == 4505
+    return error
+
+
+@provokes("unavailable")
+async def a_store_that_does_not_answer(office: Office, store: StoreServer, adela: RawClient) -> Message:
+    department = {"id": "sales", "name": "Sales"}
+    with standing_still(store.pid):
+        error = await adela.refused("department.put", department=department, key="key-1")
+    # It may have been applied or not; with the same key it is applied once, whichever it was.
+    await until_served(adela)
+    await adela.command("department.put", department=department, key="key-1")
+    shown = await adela.open_dialog()
+    assert list(shown.departments) == ["sales"]
+    return error
+
+
+@provokes("internal")
+async def a_record_that_nobody_can_read(office: Office, store: StoreServer, adela: RawClient) -> Message:
+    store.call("SET", f"relevo:{{{office.tenant}}}:session:chat-1", b"\xc1 is no MessagePack")
+    error = await adela.refused("session.get", session_id="chat-1")
+    assert error["details"]["incident"]
+    return error
+
+
+async def until_served(client: RawClient) -> None:
+    """Return when the store answers this client again."""
+    while True:
+        reply = await client.reply(await client.send("session.list"))
+        if "result" in reply:
+            return
+        assert reply["error"]["code"] == "unavailable"

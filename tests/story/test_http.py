@@ -1,0 +1,253 @@
+"""The commands over HTTP, as a back end sends them, and the pages for those who run the router."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.raw_client import make_token
+from tests.routers import SECRET, RouterProcess, standing_still
+from tests.servers import StoreServer
+from tests.story import contract
+from tests.story.conftest import MakeOffice, StartRouters
+from tests.story.office import ANYBODY, Office, to_agent, to_department
+
+# What concerns one connection has no meaning over HTTP.
+WEBSOCKET_ONLY = {
+    "hello",
+    "ping",
+    "token.refresh",
+    "directory.subscribe",
+    "directory.unsubscribe",
+    "session.watch",
+    "session.unwatch",
+    "session.ack",
+}
+
+# One request of each command, in an order in which each can be carried out; `as` is who sends it.
+A_DAY: list[dict[str, Any]] = [
+    {"command": "department.put", "department": {"id": "sales", "name": "Sales"}},
+    {
+        "command": "agent.put",
+        "agent": {"id": "bob", "name": "Bob", "role": "agent", "departments": ["sales"], "capacity": 1},
+    },
+    {"command": "session.open", "session_id": "chat-1", "customer": ANYBODY, "target": to_agent("ana")},
+    {"command": "status.set", "as": "ana", "status": "pause"},
+    {"command": "session.get", "session_id": "chat-1"},
+    {"command": "session.note", "as": "ana", "session_id": "chat-1", "text": "a good customer"},
+    {"command": "session.transfer", "as": "ana", "session_id": "chat-1", "target": to_agent("bob")},
+    {"command": "session.decline", "as": "bob", "session_id": "chat-1", "reason": "at the dentist"},
+    {"command": "session.accept", "as": "ana", "session_id": "chat-1"},
+    {"command": "session.transfer", "as": "ana", "session_id": "chat-1", "target": to_department("sales")},
+    {"command": "session.recall", "as": "ana", "session_id": "chat-1"},
+    {"command": "session.history", "session_id": "chat-1"},
+    {"command": "session.list", "agent_id": "ana"},
+    {"command": "session.close", "session_id": "chat-1"},
+    {"command": "agent.remove", "agent_id": "bob"},
+    {"command": "department.remove", "department_id": "sales"},
+]
+
+
+async def test_every_command_works_over_http_and_answers_as_the_reply_would(office: Office) -> None:
+    await office.connect_agent("ana")
+    for step in A_DAY:
+        command, caller = step["command"], step.get("as")
+        token = office.token(caller) if caller else None
+        fields = {name: value for name, value in step.items() if name not in ("command", "as")}
+
+        answer = await office.post(command, token=token, **fields)
+
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json"), answer.body
+        reply = {"type": "reply", "id": "1", "result": answer.body}
+        assert any(contract.fits(name, reply) for name in contract.replies_to(command))
+    assert [entry["kind"] for entry in await office.history("chat-1")] == [
+        "opened",
+        "internal",
+        "transferred",
+        "declined",
+        "accepted",
+        "transferred",
+        "recalled",
+        "closed",
+    ]
+
+
+def test_the_day_leaves_no_command_out() -> None:
+    assert {step["command"] for step in A_DAY} == set(contract.commands()) - WEBSOCKET_ONLY
+
+
+@pytest.mark.parametrize("command", sorted(WEBSOCKET_ONLY))
+async def test_what_concerns_a_connection_is_refused_over_http(office: Office, command: str) -> None:
+    answer = await office.post(command)
+    assert (answer.status, answer.body["code"]) == (400, "bad_message")
+
+
+async def test_what_the_back_end_does_reaches_the_agents_websocket(office: Office) -> None:
+    ana = await office.connect_agent("ana", on=1)
+    await office.open_session("chat-1", agent="ana")
+    assigned = await ana.expect_push("session.assigned")
+    assert (assigned["session"]["id"], assigned["transfer"]) == ("chat-1", None)
+
+
+# Statuses.
+
+
+async def test_a_body_that_does_not_fit_is_400_and_says_where(office: Office) -> None:
+    for raw, path in [
+        (b'{"session_id": 7}', "$.session_id"),
+        (b"{}", "$.session_id"),
+        (b'{"session_id": "s", "colour": "red"}', "$.colour"),
+        (b"[1, 2]", "$"),
+        (b"not json", "$"),
+        (b'{"session_id": "s", "id": "1"}', "$.id"),
+    ]:
+        answer = await office.post("session.get", raw=raw)
+        assert (answer.status, answer.body["code"]) == (400, "bad_message")
+        assert answer.body["details"]["path"] == path
+
+
+@pytest.mark.parametrize(
+    "token", ["", "abc", make_token(SECRET, ttl_s=-1, tenant="t", sub="s", role="service")]
+)
+async def test_without_a_good_token_it_is_401(office: Office, token: str) -> None:
+    answer = await office.post("session.get", token=token, session_id="chat-1")
+    assert (answer.status, answer.body["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_who_may_not_is_told_403(office: Office) -> None:
+    await office.put_agent("bob")
+    await office.open_session("chat-1", agent="bob")
+    answer = await office.post("session.close", token=office.token("ana"), session_id="chat-1")
+    assert (answer.status, answer.body["code"]) == (403, "forbidden")
+
+
+async def test_what_does_not_exist_is_404(office: Office) -> None:
+    answer = await office.post("session.get", session_id="nowhere")
+    assert (answer.status, answer.body["code"]) == (404, "not_found")
+    assert (await office.post("session.dance")).status == 404
+
+
+async def test_what_has_moved_on_is_409(office: Office) -> None:
+    await office.put_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    customer, ana = {"customer": ANYBODY}, {"target": to_agent("ana")}
+    chat: dict[str, Any] = {"session_id": "chat-1"}
+    steps: list[tuple[str, dict[str, Any], str]] = [
+        ("session.close", chat | {"fence": 9}, "conflict"),
+        ("session.transfer", chat | ana, "same_target"),
+        ("session.open", chat | customer | ana, "exists"),
+        ("agent.remove", {"agent_id": "ana"}, "in_use"),
+        ("session.close", chat, "none"),
+        ("session.close", chat, "closed"),
+    ]
+    for command, fields, code in steps:
+        answer = await office.post(command, **fields)
+        expected = (200, "none") if code == "none" else (409, code)
+        assert (answer.status, answer.body.get("code", "none")) == expected
+
+
+async def test_a_body_over_64_kibibytes_is_413(office: Office) -> None:
+    answer = await office.post("session.note", session_id="chat-1", text="x" * 70_000)
+    assert answer.status == 413
+
+
+# Keys.
+
+
+async def test_the_same_key_over_http_and_websocket_applies_once(office: Office) -> None:
+    ana = await office.connect_agent("ana", on=0)
+    await office.put_agent("bob")
+    await office.open_session("chat-1", agent="ana")
+    body: dict[str, Any] = {"session_id": "chat-1", "target": to_agent("bob"), "reason": "please"}
+
+    first = await ana.command("session.transfer", **body, key="key-1")
+    # A retry over another way, through another router, in another order of fields.
+    again = await office.post(
+        "session.transfer", on=1, token=office.token("ana"), key="key-1", **dict(reversed(body.items()))
+    )
+    third = await ana.command("session.transfer", **body, key="key-1")
+
+    assert (again.status, again.body) == (200, first)
+    assert third == first
+    assert (await office.get_session("chat-1"))["hops"] == 1
+
+
+async def test_a_refusal_is_repeated_for_the_same_key(office: Office) -> None:
+    await office.put_agent("ana")
+    first = await office.post("session.get", session_id="chat-1")
+    assert first.status == 404
+    refused = await office.post("session.close", key="key-1", session_id="chat-1")
+    await office.open_session("chat-1", agent="ana")
+
+    again = await office.post("session.close", key="key-1", session_id="chat-1")
+
+    assert (refused.status, again.body) == (404, refused.body)
+    assert (await office.get_session("chat-1"))["state"] == "pending"
+
+
+async def test_the_same_key_with_another_body_is_409(office: Office) -> None:
+    department = {"id": "sales", "name": "Sales"}
+    await office.post("department.put", key="key-1", department=department)
+    answer = await office.post("department.put", key="key-1", department=department | {"name": "Ventas"})
+    assert (answer.status, answer.body["code"]) == (409, "key_reused")
+
+
+async def test_the_same_key_of_another_caller_is_another_key(office: Office) -> None:
+    for caller in ("ana", "bob"):
+        client = await office.connect_agent(caller)
+        done = await client.command("status.set", status="pause", key="key-1")
+        assert done["agent"]["id"] == caller
+
+
+async def test_a_key_in_the_header_and_in_the_body_is_400(office: Office) -> None:
+    department = {"id": "sales", "name": "Sales"}
+    answer = await office.post(
+        "department.put", key="key-1", raw=json.dumps({"department": department, "key": "key-2"}).encode()
+    )
+    assert (answer.status, answer.body["details"]["path"]) == (400, "$.key")
+
+
+@pytest.mark.parametrize("key", ["", "k" * 65])
+async def test_a_key_that_is_too_short_or_too_long_is_400(office: Office, key: str) -> None:
+    answer = await office.post("department.put", key=key, department={"id": "sales", "name": "Sales"})
+    assert (answer.status, answer.body["details"]["path"]) == (400, "$.key")
+
+
+# For those who run the router.
+
+
+async def test_a_healthy_router_says_so(routers: list[RouterProcess], office: Office) -> None:
+    await office.connect_agent("ana")
+    for router in routers:
+        assert (await asyncio.to_thread(router.get, "/healthz"))[0] == 200
+        status, text = await asyncio.to_thread(router.get, "/readyz")
+        assert (status, json.loads(text)) == (200, {"ready": True, "reason": None})
+    status, metrics = await asyncio.to_thread(routers[0].get, "/metrics")
+    assert status == 200
+    values = {
+        line.split(" ")[0]: float(line.split(" ")[1]) for line in metrics.splitlines() if line[:1] != "#"
+    }
+    assert values["relevo_connections"] >= 1
+    assert values["relevo_hellos_total"] >= 1
+    assert values["process_resident_memory_bytes"] > 0
+
+
+@pytest.mark.slow
+async def test_without_a_store_the_router_lives_but_is_not_ready(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    (router,) = start_routers(1, own_store.url, store_timeout_ms=100)
+    office = make_office([router])
+
+    with standing_still(own_store.pid):
+        assert (await asyncio.to_thread(router.get, "/healthz"))[0] == 200
+        status, text = await asyncio.to_thread(router.get, "/readyz")
+        assert (status, json.loads(text)["ready"]) == (503, False)
+        answer = await office.post("session.get", session_id="chat-1")
+        assert (answer.status, answer.body["code"], answer.body["retryable"]) == (503, "unavailable", True)
+
+    while (await office.post("session.get", session_id="chat-1")).status == 503:
+        pass
+    assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 200
