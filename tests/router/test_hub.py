@@ -38,7 +38,8 @@ class Listener:
         self.corrected = (epoch, seq)
 
     def _read(self, data: bytes) -> dict[str, object]:
-        return msgspec.json.decode(data) if self.codec is JSON else msgspec.msgpack.decode(data)
+        decode = msgspec.json.decode if self.codec is JSON else msgspec.msgpack.decode
+        return decode(data, type=dict[str, object])
 
     def chain(self) -> list[tuple[object, object]]:
         """Return since and seq of each patch, None and seq of each snapshot."""

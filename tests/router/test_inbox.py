@@ -1,6 +1,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from protocol.messages import Session
 from protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
@@ -16,11 +17,15 @@ def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
     held = HeldSessions()
     held.load([session("kept", 1), session("gone", 3), session("moved on", 1)], [session("taken", 1)])
     pushes = list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)]))
-    assert [(type(push), getattr(push, "session_id", None) or push.session.id) for push in pushes] == [
-        (SessionRemoved, "gone"),
-        (SessionAssigned, "taken"),
-        (SessionPending, "moved on"),
-    ]
+    match pushes:
+        case [
+            SessionRemoved(session_id="gone", why="moved"),
+            SessionAssigned(session=Session(id="taken")),
+            SessionPending(session=Session(id="moved on")),
+        ]:
+            pass
+        case _:
+            pytest.fail(f"told {pushes}")
     assert list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)])) == []
 
 

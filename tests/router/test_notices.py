@@ -56,7 +56,7 @@ def test_a_note_reaches_the_owner_and_changes_no_session() -> None:
 
 
 def test_the_maker_hears_of_the_latest_transfer() -> None:
-    [(to, push)] = [pair for pair in told(transferred(updated=Updated("eve", "delivered")), {"eve"})]
+    [(to, push)] = told(transferred(updated=Updated("eve", "delivered")), {"eve"})
     assert (to, type(push), push.state, push.transfer.id) == ("eve", TransferUpdated, "delivered", "t1")
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.messages import Agent, Department
 from protocol.pushes import DirectoryPatch
 from router.replica import Gap, Replica
 from router.store import records
@@ -18,17 +19,18 @@ def loaded(seq: int = 0, tombstones_max: int = 100) -> Replica:
     return replica
 
 
-def rows(replica: Replica) -> dict[str, object]:
+Rows = dict[str, Agent | Department]
+
+
+def rows(replica: Replica) -> Rows:
     return {**replica.agents, **replica.departments}
 
 
-def patched(known: dict[str, object], patch: DirectoryPatch) -> dict[str, object]:
-    known = {**known, **{row.id: row for row in (*patch.agents, *patch.departments)}}
-    return {
-        key: row
-        for key, row in known.items()
-        if key not in {*patch.agents_removed, *patch.departments_removed}
-    }
+def patched(known: Rows, patch: DirectoryPatch) -> Rows:
+    changed: list[Agent | Department] = [*patch.agents, *patch.departments]
+    removed = {*patch.agents_removed, *patch.departments_removed}
+    known = {**known, **{row.id: row for row in changed}}
+    return {row_id: row for row_id, row in known.items() if row_id not in removed}
 
 
 def test_a_snapshot_holds_what_was_loaded_and_what_came_after() -> None:
