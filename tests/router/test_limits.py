@@ -20,10 +20,16 @@ def test_a_pause_fills_the_bucket_no_further_than_the_burst() -> None:
 def test_who_does_not_listen_is_found_out() -> None:
     bucket = TokenBucket(rate=1, burst=1)
     bucket.take(1.0)
-    for _ in range(REFUSALS_MAX):
+    abused = []
+    for _ in range(REFUSALS_MAX + 1):
         bucket.take(1.0)
-    assert not bucket.is_abused
-    bucket.take(1.0)
-    assert bucket.is_abused
-    bucket.take(3.0)
+        abused.append(bucket.is_abused)
+    assert abused == [False] * REFUSALS_MAX + [True]
+
+
+def test_a_message_that_was_let_through_is_a_new_start() -> None:
+    bucket = TokenBucket(rate=1, burst=1)
+    for _ in range(REFUSALS_MAX + 2):
+        bucket.take(1.0)
+    assert bucket.take(3.0) == 0
     assert not bucket.is_abused
