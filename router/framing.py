@@ -93,6 +93,13 @@ class Core(ServerProtocol):
         self.is_deaf = True
         self.send_close(code, reason.encode()[:_CLOSE_REASON_BYTES_MAX].decode(errors="ignore"))
 
+    def recv_frame(self, frame: Frame) -> None:
+        """Process a frame as the library does; it calls this for each."""
+        if frame.opcode is Opcode.CLOSE:
+            # A peer may close between two fragments (RFC 6455 section 5.4); the library calls it wrong.
+            self.current_size = None
+        super().recv_frame(frame)
+
     def take(self, frame: Frame) -> bytes | None:
         """
         Put a frame in its place, in the order of ``events_received``.

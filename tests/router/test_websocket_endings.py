@@ -55,6 +55,13 @@ async def test_a_close_by_the_peer_without_a_code_is_reported_as_1005(served: Se
         await endpoint.expect("lost", 1005, True)
 
 
+async def test_a_close_between_two_fragments_is_a_close_like_any_other(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        peer.send(masked(TEXT, b"half", is_final=False) + masked(CLOSE, (1000).to_bytes(2)))
+        assert await peer.read_frame() == (CLOSE, (1000).to_bytes(2))
+        await endpoint.expect("lost", 1000, True)
+
+
 async def test_what_a_peer_sent_before_its_close_is_delivered_and_nothing_after(served: Served) -> None:
     async with open_peer(served) as (peer, endpoint):
         peer.send(masked(TEXT, b"last words") + masked(CLOSE, (1000).to_bytes(2)) + masked(TEXT, b"ghost"))
