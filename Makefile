@@ -7,10 +7,10 @@ NODE_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard tests/*/package-lock
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint docs clean tools
+.PHONY: help install run test lint compliance docs clean tools
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
 install: .venv/.installed ## Make .venv, with the router, its client and what tests need
 
@@ -32,6 +32,9 @@ lint: install ## Check the form and the types of all code
 		$(MAKE) --no-print-directory $(NODE_STAMPS) && \
 		for folder in $(NODE_FOLDERS); do npm --prefix $$folder run lint --if-present || exit 1; done; \
 	fi
+
+compliance: install ## Run the Autobahn suite against the transport; needs a Python 2.7
+	@$(BIN)/python -m tests.compliance.autobahn
 
 docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
 	@$(BIN)/python -m protocol.asyncapi

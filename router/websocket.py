@@ -161,6 +161,7 @@ class WebSocket(asyncio.Protocol):
         "remote",
     )
     _shared: ClassVar[_Shared]
+    _core_class: ClassVar[type[Core]] = Core
     codec: Codec
     remote: str
     _outbox: Outbox
@@ -320,17 +321,16 @@ class WebSocket(asyncio.Protocol):
     def _open_connection(self, head: bytes) -> None:
         transport, shared = self._transport, self._shared
         assert transport is not None
-        http = cast(_HttpConnection, transport.get_protocol())
-        core = Core(shared.origin_rule, shared.message_bytes_max)
-        version, root_path = http.scope["http_version"], http.scope["root_path"]
-        response = core.answer(head, version, root_path, shared.gate.refuse())
+        scope = cast(_HttpConnection, transport.get_protocol()).scope
+        core = self._core_class(shared.origin_rule, shared.message_bytes_max)
+        response = core.answer(head, scope["http_version"], scope["root_path"], shared.gate.refuse())
         transport.write(response.serialize())
         if response.status_code != 101:
             transport.close()
             return
         self._core, self.codec = core, core.codec
         self._outbox = Outbox(shared.rules[core.codec.subprotocol])
-        self.remote = _format_address(http.scope["client"])
+        self.remote = _format_address(scope["client"])
         transport.set_write_buffer_limits(high=shared.soft_bytes)
         self._open = True
         self._endpoint = shared.gate.accept(self)

@@ -1,0 +1,124 @@
+"""
+An echo on the router's own transport, for suites that test an implementation of RFC 6455.
+
+Everything is the router's, but for two rules of its protocol that such suites know nothing of: a subprotocol
+must be offered, and each has messages of one kind only.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from websockets.frames import Frame, Opcode
+from websockets.typing import Subprotocol
+
+from protocol.codec import JSON, MSGPACK
+from router.framing import Core, build_frame
+from router.slow_http import http_class
+from router.websocket import Endpoint, WebSocket, websocket_class
+
+MIB = 1024 * 1024
+FOR_EVER_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class EchoSettings:
+    """Limits above what such suites send, and no ping that they did not ask for."""
+
+    message_bytes_max: int = 64 * MIB
+    outbox_soft_bytes: int = 64 * MIB
+    outbox_hard_bytes: int = 256 * MIB
+    ping_interval_ms: int = FOR_EVER_MS
+    ping_timeout_ms: int = FOR_EVER_MS
+    http_request_timeout_ms: int = 10_000
+    http_connections_max: int = 1000
+    allowed_origins: tuple[str, ...] = ()
+
+
+class EchoCore(Core):
+    """The router's core, which takes text and binary messages on one connection and needs no subprotocol."""
+
+    __slots__ = ()
+
+    def select_subprotocol(  # type: ignore[override]
+        self, subprotocols: Sequence[Subprotocol]
+    ) -> Subprotocol | None:
+        self.codec = JSON
+        return super().select_subprotocol(subprotocols) if subprotocols else None
+
+    def take(self, frame: Frame) -> bytes | None:
+        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+            self.codec = MSGPACK if frame.opcode is Opcode.BINARY else JSON
+        return super().take(frame)
+
+
+class Echo:
+    """An endpoint that sends each message back as what it came."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    def received(self, data: bytes) -> None:
+        core = self._socket._core
+        assert core is not None
+        self._socket.send_frame(build_frame(core.codec, data))
+
+    def slow(self) -> None:
+        self._socket.pause_reading()
+
+    def drained(self) -> None:
+        self._socket.resume_reading()
+
+    def lost(self, code: int, by_peer: bool) -> None:
+        pass
+
+
+class OpenDoor:
+    """A gate that everybody may pass."""
+
+    def refuse(self) -> tuple[int, str] | None:
+        return None
+
+    def accept(self, socket: WebSocket) -> Endpoint:
+        return Echo(socket)
+
+
+async def _no_app(scope: object, receive: object, send: object) -> None:
+    """Serve nothing but websockets."""
+
+
+def echo_class(settings: EchoSettings) -> type[WebSocket]:
+    """Return the class to give to uvicorn as ``ws=``."""
+
+    class EchoSocket(websocket_class(OpenDoor(), settings)):  # type: ignore[misc]
+        __slots__ = ()
+        _core_class = EchoCore
+
+    return EchoSocket
+
+
+@asynccontextmanager
+async def serve_echo(settings: EchoSettings | None = None) -> AsyncIterator[int]:
+    """Serve on a free loopback port until the block ends, and yield the port."""
+    settings = settings or EchoSettings()
+    config = uvicorn.Config(
+        _no_app, ws=echo_class(settings), http=http_class(settings), lifespan="off", log_config=None
+    )
+    config.load()
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        for serving in server.servers:
+            serving.close()
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, WebSocket):
+                connection.abort()
+        listener.close()
+        await asyncio.sleep(0)
