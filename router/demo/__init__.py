@@ -1,0 +1,175 @@
+"""
+The demo: a router, a store and a tenant of its own, with people at work in it.
+
+The router is the one that `relevo serve` runs, in a process of its own; the people are clients like others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.context import SpawnProcess
+from typing import Final
+
+import structlog
+from relevo_client import RelevoError
+
+from router import log as log_setup
+from router.app import run as run_router
+from router.config import Settings
+from router.demo.invitation import invitation
+from router.demo.people import Stage, play, prepare
+from router.embedded import EmbeddedStore
+from router.workers import listen, work
+
+log = structlog.get_logger(__name__)
+
+# Nobody has work in hand that a longer drain would save.
+DRAIN_MS: Final = 500
+STOP_LIMIT_S: Final = 8.0
+# Closed conversations are looked at for a while; kept for days they would fill a demo that stays on.
+CLOSED_RETENTION_MS: Final = 3_600_000
+
+
+class DemoFailed(Exception):
+    """The demo cannot start, or cannot go on; the message says why and what to do."""
+
+
+def run(settings: Settings, *, pace: float = 1.0, seed: int | None = None, keep: str | None = None) -> None:
+    """
+    Run the demo until SIGINT, SIGTERM or SIGHUP, then leave nothing behind.
+
+    The store that the settings name, and its folder, are left alone: the demo has its own.
+
+    Args:
+        settings: The settings of its router; without ``jwt_secret`` it makes one.
+        pace: How many times faster than human the people are.
+        seed: Where chance starts; None for another start each time.
+        keep: A folder to keep the demo's data in; None for a temporary one that is removed.
+
+    Raises:
+        DemoFailed: It cannot start or go on.
+        EmbeddedStoreError: Its store cannot be started or stopped.
+    """
+    if not 0.01 <= pace <= 1000:
+        raise DemoFailed(f"the pace must be from 0.01 to 1000, not {pace}")
+    if settings.key_sources and settings.jwt_secret is None:
+        raise DemoFailed(
+            f"the demo makes its own tokens, which needs RELEVO_JWT_SECRET: unset {settings.key_sources[0]}"
+        )
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise DemoFailed(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
+            "--port takes another port, or 0 for any that is free"
+        ) from None
+    with listener, asyncio.Runner() as runner:
+        settings = replace(
+            settings,
+            port=listener.getsockname()[1],
+            workers=1,
+            jwt_secret=settings.jwt_secret or secrets.token_urlsafe(32),
+            log_level="warning" if settings.log_level == "info" else settings.log_level,
+            drain_ms=min(settings.drain_ms, DRAIN_MS),
+            closed_retention_ms=min(settings.closed_retention_ms, CLOSED_RETENTION_MS),
+        )
+        log_setup.configure(settings.log_level)
+        stage = _stage(settings, pace, secrets.randbits(32) if seed is None else seed)
+        runner.run(_run_until_stopped(settings, stage, listener, keep))
+
+
+def _stage(settings: Settings, pace: float, seed: int) -> Stage:
+    assert settings.jwt_secret is not None
+    # An address that means all of them is not one to connect to.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)
+    return Stage(host=host, port=settings.port, secret=settings.jwt_secret, pace=pace, seed=seed)
+
+
+@contextmanager
+def _folder(keep: str | None) -> Iterator[str]:
+    if keep is not None:
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="relevo-demo-") as folder:
+            yield folder
+
+
+async def _run_until_stopped(
+    settings: Settings, stage: Stage, listener: socket.socket, keep: str | None
+) -> None:
+    stopped = asyncio.Event()
+    routers: list[SpawnProcess] = []
+
+    def stop() -> None:
+        if stopped.is_set():
+            # A second signal: whoever sent it does not want to wait for a drain.
+            for router in routers:
+                router.kill()
+        stopped.set()
+
+    # Before there is anything to leave behind.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    with _folder(keep) as folder:
+        async with EmbeddedStore(folder, settings.store_start_ms) as store_url:
+            router = multiprocessing.get_context("spawn").Process(
+                target=work, args=(run_router, settings, store_url, listener), name="demo-router"
+            )
+            router.start()
+            routers.append(router)
+            try:
+                await _play_until_stopped(stage, router, stopped)
+            finally:
+                await asyncio.to_thread(_end, router)
+
+
+async def _play_until_stopped(stage: Stage, router: SpawnProcess, stopped: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(router.sentinel, ended.set)
+    people = asyncio.create_task(_people(stage))
+    waits = [people, asyncio.create_task(stopped.wait()), asyncio.create_task(ended.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if stopped.is_set():
+            print("Stopping ...", flush=True)
+        elif ended.is_set():
+            router.join()
+            raise DemoFailed(f"the router ended with code {router.exitcode}")
+        else:
+            people.result()
+    except RelevoError as error:
+        raise DemoFailed(f"the demo's people cannot begin: {error}") from None
+    finally:
+        loop.remove_reader(router.sentinel)
+        for one in waits:
+            one.cancel()
+        await asyncio.wait(waits, timeout=STOP_LIMIT_S)
+
+
+async def _people(stage: Stage) -> None:
+    await prepare(stage)
+    # Called from a virtual environment that is not active, the short name would not be found.
+    command = "relevo" if shutil.which("relevo") or not sys.argv[0].endswith("relevo") else sys.argv[0]
+    print(invitation(stage, command, time.time_ns() // 1_000_000), flush=True)
+    await play(stage)
+
+
+def _end(router: SpawnProcess) -> None:
+    router.terminate()
+    router.join(STOP_LIMIT_S)
+    if router.is_alive():
+        log.error("router killed", reason="it did not stop in time")
+        router.kill()
+        router.join()
