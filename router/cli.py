@@ -157,26 +157,72 @@ def token(
 
 @app.command
 @_with_settings
-def demo(*, settings: Settings) -> None:
-    """Run a router with a tenant to look at: departments, conversations, and agents who are at work."""
-    log.configure(settings.log_level)
-    _extra("router.demo").run(settings)
-
-
-@app.command
-@_with_settings
-def watch(*, tenant: str = "demo", url: str | None = None, settings: Settings) -> None:
+def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None, settings: Settings) -> None:
     """
-    Show a tenant live: departments, agents with their load, pending lists and the latest transfers.
+    Run a router with a tenant to look at: departments, conversations, and agents who are at work.
+
+    It has a store of its own, whatever RELEVO_REDIS_URL and RELEVO_DATA_DIR say,
+    and a secret of its own unless RELEVO_JWT_SECRET is set. Ctrl-C stops everything.
 
     Parameters
     ----------
-    tenant
-        The tenant's id.
+    pace
+        How many times faster than human everything goes.
+    seed
+        Where chance starts, to see similar things again.
+    keep
+        A folder to keep the demo's data in; without it they are gone at the end.
+    """
+    module = _extra("router.demo")
+    try:
+        module.run(settings, pace=pace, seed=seed, keep=keep)
+    except module.DemoFailed as error:
+        raise CommandFailed(str(error)) from None
+
+
+@app.command
+def watch(
+    *, url: str | None = None, token: str | None = None, tenant: str | None = None, once: bool = False
+) -> None:
+    """
+    Show a tenant live: departments, agents with their load, pending lists and the latest transfers.
+
+    It connects as an admin, whom the directory shows connected meanwhile. With
+    --tenant it makes its own token by RELEVO_JWT_SECRET, for an admin whose id is
+    watch; a token of your own is best for such an id, too.
+
+    Parameters
+    ----------
     url
         The router's websocket; the one on RELEVO_HOST and RELEVO_PORT if not given.
+    token
+        An admin's token. Better in the variable RELEVO_TOKEN, where no other user of the machine sees it.
+    tenant
+        The tenant's id, in place of a token.
+    once
+        Print one picture and exit.
     """
-    _extra("router.watch").run(settings, tenant, url or f"ws://{settings.host}:{settings.port}/ws")
+    settings = read_settings({}, os.environ)
+    if token is not None and tenant is not None:
+        raise CommandFailed("a token has its tenant in it: give --token or --tenant, not both", USAGE_ERROR)
+    if tenant is None:
+        token = token or os.environ.get("RELEVO_TOKEN")
+    module = _extra("router.watch")
+    source: Any = token
+    if token is None:
+        if tenant is None or settings.jwt_secret is None:
+            raise CommandFailed(
+                "no token: give --token or RELEVO_TOKEN, or --tenant and RELEVO_JWT_SECRET",
+                USAGE_ERROR,
+            )
+        try:
+            source = module.token_source(settings.jwt_secret, tenant)
+        except Unauthorized as refusal:
+            raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
+    try:
+        module.run(url or f"ws://{settings.host}:{settings.port}/ws", source, once=once)
+    except module.WatchFailed as error:
+        raise CommandFailed(str(error)) from None
 
 
 def _extra(module: str) -> Any:

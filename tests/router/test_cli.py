@@ -230,20 +230,60 @@ def test_token_makes_none_that_would_be_refused(
     assert why in line
 
 
-def test_demo_and_watch_are_called_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def stand_in(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[types.ModuleType, list[Any]]:
+    """Put a module in the place of `router.demo` or `router.watch` that keeps what it is called with."""
     calls: list[Any] = []
-    for name in ("demo", "watch"):
-        module = types.ModuleType(f"router.{name}")
-        module.run = lambda *arguments: calls.append(arguments)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, f"router.{name}", module)
+    module = types.ModuleType(f"router.{name}")
+    module.DemoFailed = module.WatchFailed = LookupError  # type: ignore[attr-defined]
+    module.run = lambda *arguments, **named: calls.append((*arguments, named))  # type: ignore[attr-defined]
+    module.token_source = lambda *arguments: arguments  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, f"router.{name}", module)
+    return module, calls
+
+
+def test_demo_is_called_with_the_settings_and_its_own_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, calls = stand_in(monkeypatch, "demo")
     assert cli.main(["demo", "--port", "9"]) == 0
-    assert cli.main(["watch", "--port", "9"]) == 0
-    assert cli.main(["watch", "--tenant", "acme", "--url", "wss://chat.example/ws"]) == 0
+    assert cli.main(["demo", "--pace", "20", "--seed", "7", "--keep", "here"]) == 0
     assert calls == [
-        (Settings(port=9),),
-        (Settings(port=9), "demo", "ws://127.0.0.1:9/ws"),
-        (Settings(), "acme", "wss://chat.example/ws"),
+        (Settings(port=9), {"pace": 1.0, "seed": None, "keep": None}),
+        (Settings(), {"pace": 20.0, "seed": 7, "keep": "here"}),
     ]
+
+
+def test_watch_takes_a_token_or_makes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, calls = stand_in(monkeypatch, "watch")
+    monkeypatch.setenv("RELEVO_PORT", "9")
+    assert cli.main(["watch", "--token", "a.b.c"]) == 0
+    monkeypatch.setenv("RELEVO_TOKEN", "d.e.f")
+    assert cli.main(["watch", "--url", "wss://chat.example/ws", "--once"]) == 0
+    monkeypatch.setenv("RELEVO_JWT_SECRET", SECRET)
+    assert cli.main(["watch", "--tenant", "acme"]) == 0
+    assert calls == [
+        ("ws://127.0.0.1:9/ws", "a.b.c", {"once": False}),
+        ("wss://chat.example/ws", "d.e.f", {"once": True}),
+        ("ws://127.0.0.1:9/ws", (SECRET, "acme"), {"once": False}),
+    ]
+
+
+def test_watch_without_a_token_or_with_two_tenants_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "give --token or RELEVO_TOKEN, or --tenant and RELEVO_JWT_SECRET" in refusal(capsys, "watch")
+    assert "or --tenant and RELEVO_JWT_SECRET" in refusal(capsys, "watch", "--tenant", "acme")
+    assert "not both" in refusal(capsys, "watch", "--tenant", "acme", "--token", "a.b.c")
+
+
+@pytest.mark.parametrize("name", ["demo", "watch"])
+def test_what_demo_and_watch_cannot_do_is_one_line(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, _ = stand_in(monkeypatch, name)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise LookupError("there is no port left")
+
+    monkeypatch.setattr(module, "run", fail)
+    monkeypatch.setenv("RELEVO_TOKEN", "a.b.c")
+    assert refusal(capsys, name, code=cli.FAILURE) == "relevo: there is no port left"
 
 
 def test_without_the_client_watch_says_what_to_install(
@@ -255,7 +295,7 @@ def test_without_the_client_watch_says_what_to_install(
     monkeypatch.setattr("router.__path__", [str(tmp_path)])
     monkeypatch.setattr(sys, "meta_path", [_NoClient(), *sys.meta_path])
     (tmp_path / "watch.py").write_text("import relevo_client\n")
-    line = refusal(capsys, "watch", code=cli.FAILURE)
+    line = refusal(capsys, "watch", "--token", "a.b.c", code=cli.FAILURE)
     assert line == "relevo: relevo_client is missing: pip install 'relevo[demo]'"
 
 
