@@ -16,7 +16,7 @@ from rich.text import Text
 
 from router.watch.state import TransferLine, Watched, outcome_of
 
-WIDE_COLUMNS: Final = 140
+WIDE_COLUMNS: Final = 160
 # A panel's two borders, and its table's heading.
 PANEL_LINES: Final = 3
 ROWS_MIN: Final = 1
@@ -70,8 +70,8 @@ def picture(watched: Watched, now_ms: int, width: int, height: int | None = None
         left = _share(_body(height), [len(departments), len(agents)], fill=1)
         right = _share(_body(height), [len(waiting), len(transfers)], fill=1)
         grid = Table.grid(expand=True)
-        grid.add_column(ratio=9)
-        grid.add_column(ratio=11)
+        grid.add_column(ratio=1)
+        grid.add_column(ratio=1)
         grid.add_row(
             Group(panel(0, departments, left[0]), panel(1, agents, left[1])),
             Group(panel(2, waiting, right[0]), panel(3, transfers, right[1])),
@@ -147,13 +147,13 @@ COLUMNS: Final = (
         _Column("queued", right=True),
     ),
     (
-        _Column("", 5),
+        _Column("", 4),
         _Column("status"),
         _Column("load", right=True),
         _Column(""),
         _Column("pending", right=True),
         _Column("since", right=True),
-        _Column("departments", 4),
+        _Column("departments", 3),
     ),
     (_Column("since", right=True), _Column("customer", 3), _Column("waits", 4), _Column("reason", 5)),
     (

@@ -63,14 +63,14 @@ def watched(*sessions: Session, connection: Connection = LIVE) -> Watched:
     return known
 
 
-def lines(known: Watched, width: int = 160, height: int | None = None) -> list[str]:
+def lines(known: Watched, width: int = 200, height: int | None = None) -> list[str]:
     """Return the picture's lines, as a terminal of that size shows them, without colours."""
     console = Console(record=True, width=width, file=io.StringIO(), color_system="truecolor")
     console.print(picture(known, NOW_MS, width, height))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
-def line_of(known: Watched, text: str, width: int = 160) -> str:
+def line_of(known: Watched, text: str, width: int = 200) -> str:
     """Return the one line that holds a text, with single spaces."""
     (found,) = (line for line in lines(known, width) if text in line)
     return re.sub(r"[ │]+", " ", found)
@@ -176,7 +176,7 @@ def test_a_transfer_shows_from_whom_to_whom_and_what_became_of_it(
 
 def test_a_transfer_by_somebody_else_shows_who_it_was() -> None:
     made = replace(transfer("t", "s", at=NOW_MS - 7_000), by=Actor("sofia", "Sofía", "admin"))
-    assert "Ana García by Sofía Zoë" in line_of(watched(session("s", transfer=made)), " 7 s ", 220)
+    assert "Ana García by Sofía Zoë" in line_of(watched(session("s", transfer=made)), " 7 s ", 300)
 
 
 def test_a_transfer_that_waited_and_was_sent_on_has_moved_on() -> None:
@@ -193,7 +193,7 @@ def test_what_is_not_live_says_so_and_for_how_long() -> None:
     assert "● live" in lines(watched())[0]
 
 
-@pytest.mark.parametrize("width", [60, 80, 139, 140, 200])
+@pytest.mark.parametrize("width", [60, 80, 159, 160, 200])
 @pytest.mark.parametrize("height", [20, 24, 40, 60])
 def test_the_picture_fills_its_terminal_and_no_more(width: int, height: int) -> None:
     waiting = [
