@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from fcntl import ioctl
 from pathlib import Path
+from typing import Self
 
 import pytest
 from relevo_client import Actor, Agent, Client, Customer, Department, Owner, Party, Session, Target, Transfer
@@ -324,6 +325,14 @@ class Terminal:
         self.process.send_signal(number)
         return self.process.wait(LIMIT_S)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def _read(self) -> None:
         printed = b""
         while True:
@@ -345,14 +354,14 @@ def test_in_a_terminal_it_follows_the_size_and_leaves_it_as_it_was(tmp_path: Pat
     with (
         running(StoreServer(tmp_path / "store")) as store,
         running_routers(1, store.url, tmp_path) as (router,),
-    ):
-        terminal = Terminal(
+        Terminal(
             [str(RELEVO), "watch", "--tenant", "acme", "--url", f"ws://{router.address}/ws"],
             tmp_path,
             100,
             30,
             RELEVO_JWT_SECRET=SECRET,
-        )
+        ) as terminal,
+    ):
         seen = terminal.wait_for("relevo watch")
         assert "● live" in terminal.text
         assert "\n╰" + "─" * 98 + "╯" in terminal.text
