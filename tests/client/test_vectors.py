@@ -1,0 +1,224 @@
+"""The vectors that every client is checked against, whatever its language; see tests/vectors/README.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import relevo_client
+from relevo_client import Customer, RelevoError, Target
+from relevo_client.codec import JSON, MSGPACK, Codec, UndecodableMessage
+from relevo_client.commands import Commands
+from relevo_client.decode import InvalidData, decode
+from relevo_client.directory import Patch, Snapshot
+from relevo_client.errors import ERRORS, STOPS, error_from_wire, stop_from_close
+from relevo_client.events import SESSION_PUSHES, ServerDraining, TokenExpiring
+from relevo_client.objects import Welcome
+from relevo_client.pending import PendingCommand
+
+from protocol import codec as router_codec
+from protocol.errors import CloseCode, ErrorCode
+from protocol.messages import COMMANDS
+
+from .driver import Driver
+from .wire import Map
+
+FOLDER = Path(__file__).parent.parent / "vectors"
+KINDS: Mapping[str, type[Any]] = {
+    **SESSION_PUSHES,
+    "welcome": Welcome,
+    "token.expiring": TokenExpiring,
+    "server.draining": ServerDraining,
+    "directory.snapshot": Snapshot,
+    "directory.patch": Patch,
+}
+SUBSCRIPTIONS = {"directory.subscribe", "directory.unsubscribe", "session.watch", "session.unwatch"}
+CONNECTION = {"hello", "ping", "token.refresh", "session.ack"}
+
+
+def load(file: str) -> list[Map]:
+    vectors: list[Map] = json.loads((FOLDER / file).read_text(encoding="utf-8"))
+    return vectors
+
+
+def frames(vector: Map) -> list[tuple[Codec, bytes]]:
+    """Return the vector's frame in each format that it has."""
+    found = []
+    if "json" in vector:
+        found.append((JSON, vector["json"].encode()))
+    if "msgpack" in vector:
+        found.append((MSGPACK, bytes.fromhex(vector["msgpack"])))
+    return found
+
+
+def each(file: str) -> pytest.MarkDecorator:
+    vectors = load(file)
+    names = [str(vector.get("name", vector.get("code"))) for vector in vectors]
+    return pytest.mark.parametrize("vector", vectors, ids=names)
+
+
+def to_wire(value: Any) -> Any:
+    """Return an object of the client as the map it was decoded from."""
+    if is_dataclass(value):
+        return {f.metadata.get("wire", f.name): to_wire(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple):
+        return [to_wire(item) for item in value]
+    return value
+
+
+class Recorder(Commands):
+    """Keeps what a command would send."""
+
+    sent: tuple[str, Mapping[str, Any], str | None]
+
+    async def command(
+        self,
+        type: str,
+        fields: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Mapping[str, Any]:
+        self.sent = (type, fields, key)
+        raise RelevoError("recorded")
+
+
+class Answerer(Commands):
+    """Answers every command with one result."""
+
+    def __init__(self, result: Map) -> None:
+        self._result_map = result
+
+    async def command(
+        self,
+        type: str,
+        fields: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Mapping[str, Any]:
+        return self._result_map
+
+
+async def encoded(vector: Map, command_id: str) -> Map:
+    """Call what the vector says, and return the message it would send."""
+    arguments = dict(vector["arguments"])
+    if "customer" in arguments:
+        arguments["customer"] = Customer(**arguments["customer"])
+    if "target" in arguments:
+        arguments["target"] = Target(**arguments["target"])
+    recorder = Recorder()
+    with pytest.raises(RelevoError, match="recorded"):
+        await getattr(recorder, vector["call"])(**arguments)
+    return PendingCommand(command_id, *recorder.sent, 0.0).message()
+
+
+@pytest.mark.parametrize(("number", "vector"), list(enumerate(load("commands.json"), 1)))
+async def test_a_command_is_encoded_to_these_bytes(number: int, vector: Map) -> None:
+    message = await encoded(vector, str(number))
+
+    for codec, frame in frames(vector):
+        assert codec.encode(message) == frame
+
+
+@each("commands.json")
+def test_the_router_takes_the_command(vector: Map) -> None:
+    for codec, frame in frames(vector):
+        router = router_codec.MSGPACK if codec.binary else router_codec.JSON
+        (command,) = router.decode(frame)
+        assert not isinstance(command, router_codec.Refused), command
+
+
+def test_every_command_with_a_method_of_its_own_has_a_vector() -> None:
+    types = {json.loads(vector["json"])["type"] for vector in load("commands.json")}
+
+    assert types == set(COMMANDS) - SUBSCRIPTIONS - CONNECTION
+
+
+@each("messages.json")
+def test_a_frame_means_these_messages(vector: Map) -> None:
+    for codec, frame in frames(vector):
+        decoded = []
+        for message in codec.decode(frame):
+            assert isinstance(message, Mapping)
+            decoded.append({"type": message["type"], **to_wire(decode(KINDS[message["type"]], message))})
+
+        assert decoded == vector["means"]
+
+
+def test_every_push_has_a_vector() -> None:
+    assert {means["type"] for vector in load("messages.json") for means in vector["means"]} == set(KINDS)
+
+
+@pytest.mark.parametrize("vector", [v for v in load("replies.json") if "result" in v])
+async def test_a_reply_is_this_result(vector: Map) -> None:
+    calls: Mapping[str, tuple[str, tuple[Any, ...]]] = {
+        "status.set": ("set_status", ("pause",)),
+        "department.put": ("put_department", ("sales", "Sales")),
+        "session.get": ("get_session", ("s",)),
+        "session.transfer": ("transfer", ("s", Target.agent("bruno"))),
+        "session.note": ("note", ("s", "text")),
+        "session.history": ("history", ("s",)),
+        "session.list": ("list_sessions", ()),
+    }
+    method, arguments = calls[vector["command"]]
+    for codec, frame in frames(vector):
+        (reply,) = codec.decode(frame)
+        assert isinstance(reply, Mapping)
+        wire = to_wire(await getattr(Answerer(reply["result"]), method)(*arguments))
+
+        # A result of one part is that part itself.
+        assert wire == vector["result"] or {next(iter(vector["result"])): wire} == vector["result"]
+
+
+@pytest.mark.parametrize("vector", [v for v in load("replies.json") if "error" in v])
+def test_a_reply_is_this_error(vector: Map) -> None:
+    expected = dict(vector["error"])
+    kind = getattr(relevo_client, expected.pop("class"))
+    for codec, frame in frames(vector):
+        (reply,) = codec.decode(frame)
+        assert isinstance(reply, Mapping)
+        error = error_from_wire(reply["error"])
+
+        assert type(error) is kind
+        assert {name: getattr(error, name) for name in expected} == expected
+        assert {name: to_wire(getattr(error, name)) for name in vector["facts"]} == vector["facts"]
+
+
+def test_every_error_code_has_a_vector() -> None:
+    codes = {vector["error"]["code"] for vector in load("replies.json") if "error" in vector}
+
+    assert codes >= set(ErrorCode) == set(ERRORS)
+
+
+@each("closes.json")
+def test_a_close_means_this(vector: Map) -> None:
+    stop = stop_from_close(vector["code"], "")
+
+    assert (stop is None) == vector["reconnect"]
+    if stop is not None:
+        assert type(stop) is getattr(relevo_client, vector["class"])
+
+
+def test_every_close_code_has_a_vector() -> None:
+    codes = {vector["code"] for vector in load("closes.json")}
+
+    assert codes >= set(CloseCode) >= set(STOPS)
+
+
+@each("malformed.json")
+def test_a_malformed_frame_is_refused(vector: Map) -> None:
+    for codec, frame in frames(vector):
+        if vector["why"] == "undecodable":
+            with pytest.raises(UndecodableMessage):
+                codec.decode(frame)
+            continue
+        driver = Driver()
+        driver.connect()
+        driver.subscribe()
+        with pytest.raises(InvalidData):
+            driver.receive(*codec.decode(frame))  # type: ignore[arg-type]
