@@ -1,0 +1,495 @@
+/**
+ * The client without a socket: messages and the time in; messages, outcomes and events out.
+ *
+ * Nothing here waits or does I/O. A shell calls `takeConnect`, `opened`, `received`, `closed` and `tick` with
+ * the time, in milliseconds of any steady clock. After each it takes the effects (`takeClose`,
+ * `takeOutgoing`, `takeOutcomes`, `takeEvents`, `takeTokenWanted`), and asks `wakeAt` when to call `tick`
+ * again.
+ */
+
+import { asMap, InvalidData, isMap, string } from "./decode.js";
+import { Directory } from "./directory.js";
+import {
+  ClientClosed,
+  errorFromWire,
+  InvalidReply,
+  RelevoError,
+  stopFromClose,
+  stopFromRefusal,
+  TOKEN_EXPIRED,
+} from "./errors.js";
+import { PUSHES } from "./events.js";
+import { Inbox } from "./inbox.js";
+import { session, welcome } from "./objects.js";
+import { Acknowledgements, PendingCommands } from "./pending.js";
+import { Reconnection } from "./reconnection.js";
+import { Subscriptions } from "./subscriptions.js";
+import { Vigil } from "./vigil.js";
+
+/** @typedef {import("./settings.js").CoreSettings} CoreSettings */
+/** @typedef {import("./events.js").ClientEvent} ClientEvent */
+/** @typedef {import("./errors.js").ConnectionStopped} ConnectionStopped */
+/** @typedef {"offline" | "connecting" | "hello" | "ready" | "stopped"} Phase */
+/** @typedef {Record<string, unknown>} Message */
+/** @typedef {{ id: string, result: Message } | { id: string, error: RelevoError }} SettledCommand */
+
+const HELLO_ID = "hello";
+const GOING_AWAY = 4000;
+
+/** One client's state. */
+export class Core {
+  directory = new Directory();
+  inbox = new Inbox();
+  /** @type {Phase} */
+  phase = "offline";
+  /** @type {import("./objects.js").Welcome | null} */
+  welcome = null;
+  /** Why the client has ended. @type {RelevoError | null} */
+  stop = null;
+
+  #settings;
+  #reconnection;
+  #pending;
+  #subscriptions;
+  #vigil;
+  #acks = new Acknowledgements();
+  #readyAt = 0;
+  /** When the present step of connecting has failed. */
+  #stepUntil = Infinity;
+  #drainAt = Infinity;
+  #tokenWanted = false;
+  /** To be sent first. @type {Message | null} */
+  #hello = null;
+  /** @type {RelevoError | null} */
+  #helloError = null;
+  /** @type {SettledCommand[]} */
+  #outcomes = [];
+  /** @type {ClientEvent[]} */
+  #events = [];
+  /** @type {{ code: number, reason: string } | null} */
+  #close = null;
+
+  /**
+   * @param {CoreSettings} settings
+   * @param {() => number} random Returns a number in [0, 1), for the jitter.
+   * @param {() => string} newKey Returns an idempotency key that was never used.
+   */
+  constructor(settings, random, newKey) {
+    this.#settings = settings;
+    this.#reconnection = new Reconnection(settings.reconnect, random);
+    this.#pending = new PendingCommands(settings.retry, random, newKey, settings.inFlightMax);
+    this.#subscriptions = new Subscriptions(this.directory, this.#pending, settings.retry, random);
+    this.#vigil = new Vigil(settings.answerTimeoutMs, settings.replyWaitMs);
+  }
+
+  // The connection.
+
+  /**
+   * Return whether to start a connection attempt now; it has begun then.
+   *
+   * @param {number} now
+   */
+  takeConnect(now) {
+    if (this.phase !== "offline" || now < this.#reconnection.at) return false;
+    this.phase = "connecting";
+    this.#stepUntil = now + this.#settings.attemptTimeoutMs;
+    return true;
+  }
+
+  /**
+   * Start a connection: the handshake is done.
+   *
+   * @param {string} token
+   * @param {number} now
+   */
+  opened(token, now) {
+    this.phase = "hello";
+    this.#hello = { type: "hello", id: HELLO_ID, token, client: this.#settings.clientName };
+    this.#helloError = null;
+    this.#stepUntil = now + this.#settings.helloTimeoutMs;
+  }
+
+  /**
+   * Take one message; a batch is as many calls. Throws `InvalidData` if it is of a type that this client
+   * knows, but not of its shape: the connection is of no use then, because what it said is lost.
+   *
+   * @param {unknown} message
+   * @param {number} now
+   */
+  received(message, now) {
+    const map = asMap(message, "");
+    const type = string(map.type, "type");
+    this.#vigil.heard(now);
+    if (type === "welcome") this.#onWelcome(map, now);
+    else if (type === "reply") this.#onReply(map, now);
+    else this.#onPush(type, map, now);
+  }
+
+  /**
+   * Note the end of a connection or of an attempt, and decide what comes after it.
+   *
+   * @param {number} closeCode
+   * @param {string} reason
+   * @param {number} now
+   */
+  closed(closeCode, reason, now) {
+    if (this.phase === "offline" || this.phase === "stopped") return;
+    const wasReady = this.phase === "ready";
+    const stop = wasReady || this.phase === "hello" ? this.#stopAfter(closeCode, reason) : null;
+    const drainAt = this.#drainAt;
+    this.#forgetConnection();
+    if (stop !== null) {
+      this.#stop(stop);
+    } else {
+      if (wasReady && now - this.#readyAt >= this.#settings.stableMs) this.#reconnection.succeeded();
+      this.#reconnection.failed(now);
+      // The router spread its clients over the drain already.
+      if (drainAt !== Infinity) this.#reconnection.at = Math.max(now, drainAt);
+    }
+    if (wasReady || stop !== null) {
+      this.#tellDisconnected(closeCode, reason, now);
+    } else {
+      const { at, attempts } = this.#reconnection;
+      const why = reason || `closed with ${closeCode}`;
+      this.#events.push({ type: "unreachable", reason: why, attempts, reconnectInMs: at - now });
+    }
+  }
+
+  /**
+   * Note that connecting will not work before something changes.
+   *
+   * @param {ConnectionStopped} stop
+   * @param {number} now
+   */
+  refused(stop, now) {
+    if (this.phase === "stopped") return;
+    this.#forgetConnection();
+    this.#stop(stop);
+    this.#tellDisconnected(1006, stop.message, now);
+  }
+
+  /**
+   * Drop the connection, because it is of no use any more.
+   *
+   * @param {string} reason
+   * @param {number} now
+   */
+  giveUp(reason, now) {
+    this.#close = { code: GOING_AWAY, reason };
+    this.closed(1006, reason, now);
+  }
+
+  /** End the client at its program's wish. */
+  shut() {
+    if (this.phase === "stopped") return;
+    this.#forgetConnection();
+    this.#close = { code: 1000, reason: "" };
+    this.#stop(new ClientClosed("the client was closed"));
+  }
+
+  /**
+   * Do now what would wait: the network or the screen is back.
+   *
+   * @param {number} now
+   */
+  woke(now) {
+    this.#reconnection.hurry(now);
+    if (this.phase === "ready") this.#vigil.doubt(now);
+  }
+
+  /**
+   * Note whether the machine believes to have a network.
+   *
+   * @param {boolean} online
+   * @param {number} now
+   */
+  setOnline(online, now) {
+    this.#reconnection.setOnline(online);
+    if (online) this.woke(now);
+    else if (this.phase === "ready") this.#vigil.doubt(now);
+  }
+
+  /**
+   * Do what is due.
+   *
+   * @param {number} now
+   */
+  tick(now) {
+    for (const [command, error] of this.#pending.expire(now)) this.#settle(command, error);
+    if (now >= this.#stepUntil) {
+      this.giveUp(this.phase === "connecting" ? "no connection in time" : "no welcome in time", now);
+    } else if (now >= this.#drainAt) {
+      // Not 1000: that says "offline", and others would see this agent disconnected for a moment.
+      this.#close = { code: GOING_AWAY, reason: "moving" };
+      this.closed(GOING_AWAY, "moving", now);
+    } else if (this.phase === "ready" && !this.#vigil.tick(now, this.#pending.inFlight > 0)) {
+      this.giveUp("no answer from the router", now);
+    }
+  }
+
+  /**
+   * Return when `tick`, `takeConnect` or `takeOutgoing` will have something to do, Infinity if never.
+   *
+   * @param {number} now
+   */
+  wakeAt(now) {
+    const ready = this.phase === "ready";
+    return Math.min(
+      this.phase === "offline" ? this.#reconnection.at : Infinity,
+      this.#stepUntil,
+      this.#drainAt,
+      ready ? this.#vigil.wakeAt(this.#pending.inFlight > 0) : Infinity,
+      this.#pending.wakeAt(now, ready),
+    );
+  }
+
+  // Commands.
+
+  /**
+   * Give a command. Throws the reason if the client has stopped.
+   *
+   * @param {string} type
+   * @param {Message} fields The command's fields, without type, id and key.
+   * @param {number} deadline When to give up, in milliseconds of the clock.
+   * @param {string | null} key The idempotency key; where null, a new one for a command that changes
+   *   something.
+   * @returns {string} The id under which its outcome will come.
+   */
+  submit(type, fields, deadline, key = null) {
+    if (this.stop !== null) throw this.stop;
+    this.#subscriptions.submitted(type);
+    return this.#pending.add(type, fields, { deadline, key }).id;
+  }
+
+  /**
+   * Stop waiting for a command; what was sent may still be applied.
+   *
+   * @param {string} commandId
+   */
+  forget(commandId) {
+    this.#pending.drop(commandId);
+  }
+
+  /**
+   * Settle a command that cannot be sent.
+   *
+   * @param {string} commandId
+   * @param {RelevoError} error
+   */
+  reject(commandId, error) {
+    const command = this.#pending.drop(commandId);
+    if (command !== undefined) this.#settle(command, error);
+  }
+
+  /**
+   * Tell the router that this client has an assigned session; the latest fence of each counts.
+   *
+   * @param {string} sessionId
+   * @param {number} fence
+   */
+  acknowledge(sessionId, fence) {
+    this.#acks.add(sessionId, fence);
+  }
+
+  /**
+   * Hand the router a fresh token without waiting for the outcome.
+   *
+   * @param {string} token
+   */
+  refreshToken(token) {
+    if (this.phase !== "ready") return;
+    this.#pending.dropInternal("token.refresh");
+    this.#pending.add("token.refresh", { token });
+  }
+
+  // Effects.
+
+  /**
+   * Return the messages to send now, in order.
+   *
+   * @param {number} now
+   * @returns {Message[]}
+   */
+  takeOutgoing(now) {
+    const hello = this.#hello;
+    this.#hello = null;
+    if (hello !== null) return [hello];
+    if (this.phase !== "ready") return [];
+    const messages = this.#acks.take();
+    if (this.#vigil.takeQuestion()) messages.push({ type: "ping", id: "ping" });
+    for (const command of this.#pending.takeDue(now)) {
+      const message = command.message();
+      const { position } = this.directory;
+      // Set at the last moment: the position may have moved since the command was given.
+      if (command.type === "directory.subscribe" && position !== null) message.resume = { ...position };
+      messages.push(message);
+    }
+    return messages;
+  }
+
+  /** Return the commands that were settled, each with its result or error. */
+  takeOutcomes() {
+    return this.#outcomes.splice(0);
+  }
+
+  /** Return what happened, in order. */
+  takeEvents() {
+    return this.#events.splice(0);
+  }
+
+  /** Return what to close the connection or the attempt with, or null. It is over for the core already. */
+  takeClose() {
+    const close = this.#close;
+    this.#close = null;
+    return close;
+  }
+
+  /** Return whether the router asked for a fresh token since the last call. */
+  takeTokenWanted() {
+    const wanted = this.#tokenWanted;
+    this.#tokenWanted = false;
+    return wanted;
+  }
+
+  // What arrives.
+
+  /**
+   * @param {Message} map
+   * @param {number} now
+   */
+  #onWelcome(map, now) {
+    if (this.phase !== "hello") return;
+    const reconnected = this.welcome !== null;
+    const told = welcome(map, "");
+    this.welcome = told;
+    this.phase = "ready";
+    this.#readyAt = now;
+    this.#stepUntil = Infinity;
+    this.#vigil.begin(told.pingIntervalMs, now);
+    for (const { id, fence, transfer } of this.inbox.replace(told.inbox)) {
+      // Its session.assigned went to a connection that was lost, or to none: whoever sent it still waits to
+      // hear that it was delivered. The router ignores an acknowledgement that it had before.
+      if (this.#settings.acknowledge && transfer !== null) this.acknowledge(id, fence);
+    }
+    this.#subscriptions.welcomed();
+    this.#events.push({ type: "connected", welcome: told, reconnected });
+  }
+
+  /**
+   * @param {Message} map
+   * @param {number} now
+   */
+  #onReply(map, now) {
+    const error = map.error === null || map.error === undefined ? null : errorFromWire(map.error);
+    if (this.phase === "hello") {
+      if (map.id === HELLO_ID) this.#helloError = error;
+      return;
+    }
+    // Unknown is also the id of a command whose caller has given up.
+    const command = this.#pending.get(String(map.id));
+    if (command === undefined) return;
+    if (error !== null) {
+      if (!this.#pending.refused(command, error, now)) this.#settle(command, error);
+      return;
+    }
+    this.#pending.drop(command.id);
+    this.#settle(command, this.#readResult(command.type, map.result));
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} result
+   */
+  #readResult(type, result) {
+    if (!isMap(result)) return new InvalidReply(`${type} was answered without a result`);
+    try {
+      // So that a program that awaited a command finds its effect in the inbox, before the push comes.
+      const agentId = this.welcome?.agent?.id;
+      if (agentId !== undefined && "session" in result)
+        this.inbox.observe(session(result.session, "session"), agentId);
+    } catch (cause) {
+      if (cause instanceof InvalidData) return new InvalidReply(`${type}: ${cause.message}`, { cause });
+      throw cause;
+    }
+    return result;
+  }
+
+  /**
+   * @param {string} type
+   * @param {Message} map
+   * @param {number} now
+   */
+  #onPush(type, map, now) {
+    const event = type.startsWith("directory.")
+      ? this.#subscriptions.received(type, map, now)
+      : PUSHES.get(type)?.(map, "");
+    if (event === null || event === undefined) return;
+    if (event.type === "sessionAssigned" || event.type === "sessionPending")
+      this.inbox.observe(event.session);
+    else if (event.type === "sessionRemoved") this.inbox.remove(event.sessionId, event.fence);
+    else if (event.type === "tokenExpiring") this.#tokenWanted = true;
+    else if (event.type === "serverDraining") this.#drainAt = now + Math.max(0, event.reconnectInMs);
+    if (event.type === "sessionAssigned" && this.#settings.acknowledge) {
+      this.acknowledge(event.session.id, event.session.fence);
+    }
+    this.#events.push(event);
+  }
+
+  // Inner workings.
+
+  /**
+   * @param {import("./pending.js").PendingCommand} command
+   * @param {Message | RelevoError} outcome
+   */
+  #settle({ id, type, internal }, outcome) {
+    const failed = outcome instanceof RelevoError;
+    if (failed) this.#subscriptions.failed(type);
+    if (!internal) this.#outcomes.push(failed ? { id, error: outcome } : { id, result: outcome });
+  }
+
+  /**
+   * @param {number} closeCode
+   * @param {string} reason
+   */
+  #stopAfter(closeCode, reason) {
+    const refusal = this.#helloError;
+    if (refusal !== null && !refusal.retryable) return stopFromRefusal(refusal, closeCode);
+    // The next attempt has a fresh token: a machine that slept over the old one's end comes back by itself.
+    if (closeCode === TOKEN_EXPIRED && this.#settings.tokenRenewable) return null;
+    return stopFromClose(closeCode, reason);
+  }
+
+  #forgetConnection() {
+    this.phase = "offline";
+    this.#hello = null;
+    this.#helloError = null;
+    this.#stepUntil = Infinity;
+    this.#drainAt = Infinity;
+    this.#tokenWanted = false;
+    this.#vigil.end();
+    // The next hello carries a fresh token itself.
+    this.#pending.dropInternal("token.refresh");
+    this.#pending.connectionLost();
+    this.directory.cut();
+  }
+
+  /** @param {RelevoError} error */
+  #stop(error) {
+    this.phase = "stopped";
+    this.stop = error;
+    for (const command of this.#pending) {
+      this.#pending.drop(command.id);
+      this.#settle(command, error);
+    }
+  }
+
+  /**
+   * @param {number} closeCode
+   * @param {string} reason
+   * @param {number} now
+   */
+  #tellDisconnected(closeCode, reason, now) {
+    const reconnectInMs = this.stop === null ? Math.max(0, this.#reconnection.at - now) : null;
+    this.#events.push({ type: "disconnected", closeCode, reason, reconnectInMs, error: this.stop });
+  }
+}

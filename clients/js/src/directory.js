@@ -1,0 +1,174 @@
+/** The live directory: the patch chain, and the order of the transfer dialog. */
+
+/** @typedef {import("./objects.js").Agent} Agent */
+/** @typedef {import("./objects.js").Department} Department */
+/** @typedef {import("./objects.js").Snapshot} Snapshot */
+/** @typedef {import("./objects.js").Patch} Patch */
+/** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
+
+// Names as people sort them: "Álvaro" stands with the other A's.
+const names = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+
+/** @type {Readonly<Record<string, number>>} */
+const BEHIND_CONNECTED = { pre_pause: 2, pause: 3, disconnected: 4 };
+
+/**
+ * Agents and departments of the tenant, as the router last told.
+ *
+ * While `live` is false (not subscribed, or cut off) the rows are those of before. `agents` and `departments`
+ * change with it: copy them for a loop that awaits. The ordered lists are copies.
+ */
+export class Directory {
+  /** @type {Map<string, Agent>} */
+  #agents = new Map();
+  /** @type {Map<string, Department>} */
+  #departments = new Map();
+  /** @type {{ epoch: string, seq: number } | null} */
+  #position = null;
+  #live = false;
+
+  /** Agents by id. @returns {ReadonlyMap<string, Agent>} */
+  get agents() {
+    return this.#agents;
+  }
+
+  /** Departments by id. @returns {ReadonlyMap<string, Department>} */
+  get departments() {
+    return this.#departments;
+  }
+
+  /** The unbroken run of changes that `seq` counts in, null before the first snapshot. */
+  get epoch() {
+    return this.#position?.epoch ?? null;
+  }
+
+  /** The last change that the rows contain, null before the first snapshot. */
+  get seq() {
+    return this.#position?.seq ?? null;
+  }
+
+  /** Whether changes arrive as they happen. */
+  get live() {
+    return this.#live;
+  }
+
+  /** Where to resume from, null before the first snapshot. */
+  get position() {
+    return this.#position;
+  }
+
+  /** Return the agents in the order of `compareAgents`. */
+  agentsByReadiness() {
+    return [...this.#agents.values()].sort(compareAgents);
+  }
+
+  /** Return the departments in the order of `compareDepartments`. */
+  departmentsByReadiness() {
+    return [...this.#departments.values()].sort(compareDepartments);
+  }
+
+  /**
+   * Take a snapshot in place of everything.
+   *
+   * @param {Snapshot} snapshot
+   * @returns {DirectoryChanged}
+   */
+  replace({ epoch, seq, agents, departments }) {
+    this.#agents = new Map(agents.map((row) => [row.id, row]));
+    this.#departments = new Map(departments.map((row) => [row.id, row]));
+    this.#position = { epoch, seq };
+    this.#live = true;
+    const removed = { agentsRemoved: [], departmentsRemoved: [] };
+    return { type: "directoryChanged", agents, departments, ...removed, snapshot: true };
+  }
+
+  /**
+   * Apply a patch that continues this directory.
+   *
+   * @param {Patch} patch
+   * @returns {DirectoryChanged | null} What changed, or null if the patch starts anywhere but at this
+   *   directory's position; nothing is applied then, and the rows are not live until a resumed subscription
+   *   has filled the hole.
+   */
+  apply({ epoch, since, seq, agents, departments, agentsRemoved, departmentsRemoved }) {
+    if (this.#position?.epoch !== epoch || this.#position.seq !== since) {
+      this.#live = false;
+      return null;
+    }
+    // Removed rows first: an id that is removed and put again within one window comes back as a whole row.
+    for (const id of agentsRemoved) this.#agents.delete(id);
+    for (const id of departmentsRemoved) this.#departments.delete(id);
+    for (const row of agents) this.#agents.set(row.id, row);
+    for (const row of departments) this.#departments.set(row.id, row);
+    this.#position = { epoch, seq };
+    this.#live = true;
+    return {
+      type: "directoryChanged",
+      agents,
+      departments,
+      agentsRemoved,
+      departmentsRemoved,
+      snapshot: false,
+    };
+  }
+
+  /** Note that changes arrive no more; the rows and the position stay. */
+  cut() {
+    this.#live = false;
+  }
+
+  /** Give up the position, so that the next subscription asks for a snapshot. */
+  forgetPosition() {
+    this.#position = null;
+  }
+}
+
+/**
+ * Order agents as a transfer dialog does: available first, the least loaded (load/capacity) before others,
+ * then those at capacity, on pre-pause, on pause and disconnected; by name within each.
+ *
+ * @param {Agent} one
+ * @param {Agent} other
+ */
+export function compareAgents(one, other) {
+  const group = readiness(one);
+  return (
+    group - readiness(other) ||
+    (group === 0 ? loadRatio(one) - loadRatio(other) : 0) ||
+    names.compare(one.name, other.name) ||
+    compareIds(one.id, other.id)
+  );
+}
+
+/**
+ * Order departments: those with somebody available first, by name within each.
+ *
+ * @param {Department} one
+ * @param {Department} other
+ */
+export function compareDepartments(one, other) {
+  return (
+    Number(one.available === 0) - Number(other.available === 0) ||
+    names.compare(one.name, other.name) ||
+    compareIds(one.id, other.id)
+  );
+}
+
+/** @param {Agent} agent */
+function readiness(agent) {
+  return agent.available ? 0 : (BEHIND_CONNECTED[agent.status] ?? 1);
+}
+
+/** @param {Agent} agent */
+function loadRatio(agent) {
+  // An available agent has capacity; one that has none in spite of that comes last, and compares as a number.
+  return agent.capacity > 0 ? agent.load / agent.capacity : Number.MAX_VALUE;
+}
+
+/**
+ * @param {string} one
+ * @param {string} other
+ */
+function compareIds(one, other) {
+  return one < other ? -1 : Number(one > other);
+}

@@ -1,0 +1,344 @@
+/** What can go wrong: one class for each error code of the protocol, and a few of the client's own. */
+
+import { InvalidData, isMap } from "./decode.js";
+import { actor, owner } from "./objects.js";
+
+/**
+ * @typedef {object} ErrorFacts
+ * @property {string} [code] The protocol's code; the class's own where absent.
+ * @property {boolean} [retryable] Whether the same command may succeed later.
+ * @property {Record<string, unknown>} [details] What the code adds, as it came.
+ * @property {unknown} [cause]
+ */
+
+/** A command that was not carried out, or a connection that ended. */
+export class RelevoError extends Error {
+  static code = "error";
+  static retryable = false;
+
+  /**
+   * @param {string} message For people; not meant to be compared.
+   * @param {ErrorFacts} facts
+   */
+  constructor(message = "", { code, retryable, details, cause } = {}) {
+    const own = new.target;
+    super(message || code || own.code, cause === undefined ? undefined : { cause });
+    this.name = own.name;
+    this.code = code ?? own.code;
+    this.retryable = retryable ?? own.retryable;
+    this.details = details ?? {};
+  }
+}
+
+/** The command is not of the protocol; `path` says where. */
+export class BadMessageError extends RelevoError {
+  static code = "bad_message";
+
+  get path() {
+    return text(this.details.path);
+  }
+}
+
+/** The token is missing, wrong or expired. */
+export class UnauthorizedError extends RelevoError {
+  static code = "unauthorized";
+}
+
+/** This caller may not do that. */
+export class ForbiddenError extends RelevoError {
+  static code = "forbidden";
+}
+
+/** This tenant has no such session, agent or department. */
+export class NotFoundError extends RelevoError {
+  static code = "not_found";
+}
+
+/** The session has moved on: who has it (`owner`), by whose hand (`by`) and since when (`at`). */
+export class ConflictError extends RelevoError {
+  static code = "conflict";
+
+  get fence() {
+    return number(this.details.fence);
+  }
+  get state() {
+    return text(this.details.state);
+  }
+  get owner() {
+    return decoded(owner, this.details.owner);
+  }
+  /** Who moved it last, null if the system did. */
+  get by() {
+    return decoded(actor, this.details.by);
+  }
+  get at() {
+    return number(this.details.at);
+  }
+}
+
+/** The session is closed. */
+export class SessionClosedError extends RelevoError {
+  static code = "closed";
+}
+
+/** The session is already with that target. */
+export class SameTargetError extends RelevoError {
+  static code = "same_target";
+}
+
+/** Accepting the session would exceed the agent's capacity. */
+export class AtCapacityError extends RelevoError {
+  static code = "at_capacity";
+}
+
+/** The agent or department still has sessions and cannot be removed. */
+export class InUseError extends RelevoError {
+  static code = "in_use";
+}
+
+/** A session of this id is open already. */
+export class SessionExistsError extends RelevoError {
+  static code = "exists";
+}
+
+/** The idempotency key was used before, for another command. */
+export class KeyReusedError extends RelevoError {
+  static code = "key_reused";
+}
+
+/** Too many messages. */
+export class RateLimitedError extends RelevoError {
+  static code = "rate_limited";
+  static retryable = true;
+
+  /** How long to wait, in milliseconds. */
+  get retryInMs() {
+    return number(this.details.retry_in_ms);
+  }
+}
+
+/** The router cannot reach its store: the command may or may not have been applied. */
+export class UnavailableError extends RelevoError {
+  static code = "unavailable";
+  static retryable = true;
+}
+
+/** A defect of the router. */
+export class InternalError extends RelevoError {
+  static code = "internal";
+  static retryable = true;
+
+  /** What to look for in the router's log. */
+  get incident() {
+    return text(this.details.incident);
+  }
+}
+
+/**
+ * A command had no final answer in time. One that was sent may or may not have been applied.
+ *
+ * Send it again with the same `key` within ten minutes and it is applied once at most. The last refusal, if
+ * there was one, is the `cause`.
+ */
+export class CommandTimeout extends RelevoError {
+  static code = "timeout";
+  static retryable = true;
+
+  /**
+   * @param {string} message
+   * @param {{ key?: string | null, cause?: unknown }} facts `key`: the idempotency key that the command
+   *   carried, null if it changes nothing.
+   */
+  constructor(message = "", { key = null, cause } = {}) {
+    super(message, { cause });
+    this.key = key;
+  }
+}
+
+/** The program gave a command up, by the signal that it passed with it. */
+export class CommandAborted extends RelevoError {
+  static code = "aborted";
+}
+
+/** The router answered something that the protocol does not allow. */
+export class InvalidReply extends RelevoError {
+  static code = "invalid_reply";
+}
+
+/** The client was closed, or not started yet. */
+export class ClientClosed extends RelevoError {
+  static code = "client_closed";
+}
+
+/** No router let the client in within its first wait. The last attempt's error is the `cause`. */
+export class ConnectTimeout extends RelevoError {
+  static code = "connect_timeout";
+  static retryable = true;
+}
+
+/** The router does not want this client back until something changes. */
+export class ConnectionStopped extends RelevoError {
+  static code = "connection_stopped";
+
+  /**
+   * @param {string} message
+   * @param {ErrorFacts & { closeCode?: number | null }} facts `closeCode`: the websocket's, null without one.
+   */
+  constructor(message = "", { closeCode = null, ...facts } = {}) {
+    super(message, { ...facts, retryable: false });
+    this.closeCode = closeCode;
+  }
+}
+
+/** The token was refused (close code 4500). */
+export class SignInRefused extends ConnectionStopped {
+  static code = "unauthorized";
+}
+
+/** The token expired and no fresh one was given in time (close code 4501). */
+export class TokenExpired extends ConnectionStopped {
+  static code = "unauthorized";
+}
+
+/** The agent was removed, or sent away by an admin (close code 4502). */
+export class SentAway extends ConnectionStopped {
+  static code = "forbidden";
+}
+
+/** The router could not decode what this client sent (close code 4503). */
+export class MessageRefused extends ConnectionStopped {
+  static code = "bad_message";
+}
+
+/** No `hello` reached the router in time (close code 4504). */
+export class HelloTimedOut extends ConnectionStopped {
+  static code = "hello_timeout";
+}
+
+/** The rate limit was passed again and again (close code 4505). */
+export class RateLimitPassed extends ConnectionStopped {
+  static code = "rate_limited";
+}
+
+/** The websocket cannot be opened at all: a page that may not, or a router of another kind. */
+export class HandshakeRefused extends ConnectionStopped {
+  static code = "handshake_refused";
+}
+
+/** The protocol's error codes. An unknown code becomes a plain `RelevoError` that carries it. */
+export const ERRORS = byCode([
+  BadMessageError,
+  UnauthorizedError,
+  ForbiddenError,
+  NotFoundError,
+  ConflictError,
+  SessionClosedError,
+  SameTargetError,
+  AtCapacityError,
+  InUseError,
+  SessionExistsError,
+  KeyReusedError,
+  RateLimitedError,
+  UnavailableError,
+  InternalError,
+]);
+
+/**
+ * The close codes after which a client stays away. Others of 4500-4999 become `ConnectionStopped`.
+ *
+ * @type {ReadonlyMap<number, typeof ConnectionStopped>}
+ */
+export const STOPS = new Map([
+  [4500, SignInRefused],
+  [4501, TokenExpired],
+  [4502, SentAway],
+  [4503, MessageRefused],
+  [4504, HelloTimedOut],
+  [4505, RateLimitPassed],
+]);
+
+export const TOKEN_EXPIRED = 4501;
+
+/**
+ * Build the typed error from the `error` map of a reply or an HTTP body; throws `InvalidData`.
+ *
+ * @param {unknown} value
+ * @returns {RelevoError}
+ */
+export function errorFromWire(value) {
+  if (!isMap(value) || typeof value.code !== "string")
+    throw new InvalidData("error", "a map with a code", value);
+  const kind = ERRORS.get(value.code) ?? RelevoError;
+  return new kind(text(value.message) ?? "", {
+    code: value.code,
+    retryable: typeof value.retryable === "boolean" ? value.retryable : undefined,
+    details: isMap(value.details) ? value.details : undefined,
+  });
+}
+
+/**
+ * Return the error that a close code means, or null if the client is to connect again.
+ *
+ * @param {number} closeCode
+ * @param {string} reason
+ */
+export function stopFromClose(closeCode, reason) {
+  if (!(closeCode >= 4500 && closeCode <= 4999)) return null;
+  const kind = STOPS.get(closeCode) ?? ConnectionStopped;
+  return new kind(reason || `closed with ${closeCode}`, { closeCode });
+}
+
+/**
+ * Return the error for a `hello` that was refused for good.
+ *
+ * @param {RelevoError} refusal
+ * @param {number} closeCode What the connection was closed with after it.
+ */
+export function stopFromRefusal(refusal, closeCode) {
+  const kinds = [SignInRefused, SentAway, MessageRefused, HelloTimedOut, RateLimitPassed];
+  const kind = kinds.find(({ code }) => code === refusal.code) ?? ConnectionStopped;
+  return new kind(refusal.message, { code: refusal.code, details: refusal.details, closeCode });
+}
+
+/**
+ * Return what a command that its caller gave up rejects with.
+ *
+ * @param {import("./platform.js").AbortSignalLike | undefined} signal
+ * @returns {unknown}
+ */
+export function abortion(signal) {
+  return signal?.reason ?? new CommandAborted("the command was given up");
+}
+
+/**
+ * @param {(typeof RelevoError)[]} kinds
+ * @returns {ReadonlyMap<string, typeof RelevoError>}
+ */
+function byCode(kinds) {
+  return new Map(kinds.map((kind) => [kind.code, kind]));
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return typeof value === "string" ? value : null;
+}
+
+/** @param {unknown} value */
+function number(value) {
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : null;
+}
+
+/**
+ * @template T
+ * @param {import("./decode.js").Decoder<T>} decoder
+ * @param {unknown} value
+ */
+function decoded(decoder, value) {
+  // A refusal stays a refusal, whatever became of its details on the way.
+  try {
+    return value === null || value === undefined ? null : decoder(value, "details");
+  } catch (error) {
+    if (error instanceof InvalidData) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,256 @@
+/** What a client tells its program: to listeners at once, to loops through a bounded queue. */
+
+import { entry, session, transfer } from "./objects.js";
+import { integer, nullable, shape, string, word } from "./decode.js";
+
+/** @typedef {import("./objects.js").Agent} Agent */
+/** @typedef {import("./objects.js").Department} Department */
+/** @typedef {import("./objects.js").Entry} Entry */
+/** @typedef {import("./objects.js").Session} Session */
+/** @typedef {import("./objects.js").Transfer} Transfer */
+/** @typedef {import("./objects.js").Welcome} Welcome */
+/** @typedef {import("./errors.js").RelevoError} RelevoError */
+
+/**
+ * The router let the client in. `client.inbox` holds what the agent has now.
+ *
+ * @typedef {object} Connected
+ * @property {"connected"} type
+ * @property {Welcome} welcome
+ * @property {boolean} reconnected
+ */
+
+/**
+ * The connection ended.
+ *
+ * @typedef {object} Disconnected
+ * @property {"disconnected"} type
+ * @property {number} closeCode The websocket close code, 1006 if the connection was lost without one.
+ * @property {string} reason What was given as the reason, possibly empty.
+ * @property {number | null} reconnectInMs When the first new attempt starts, or null if there will be none.
+ * @property {RelevoError | null} error Why there will be none.
+ */
+
+/**
+ * A connection attempt met nobody; the next one starts in `reconnectInMs`.
+ *
+ * @typedef {object} Unreachable
+ * @property {"unreachable"} type
+ * @property {string} reason
+ * @property {number} attempts How many have failed in a row.
+ * @property {number} reconnectInMs
+ */
+
+/**
+ * A session is in progress with this agent now; `transfer` says who sent it, to whom and why.
+ *
+ * @typedef {object} SessionAssigned
+ * @property {"sessionAssigned"} type
+ * @property {Session} session
+ * @property {Transfer | null} transfer
+ */
+
+/**
+ * A session is in this agent's pending list now.
+ *
+ * @typedef {object} SessionPending
+ * @property {"sessionPending"} type
+ * @property {Session} session
+ * @property {Transfer | null} transfer
+ */
+
+/**
+ * This agent had the session and has it no more.
+ *
+ * @typedef {object} SessionRemoved
+ * @property {"sessionRemoved"} type
+ * @property {string} sessionId
+ * @property {number} fence
+ * @property {import("./objects.js").RemovalCause} why
+ * @property {Transfer | null} transfer
+ */
+
+/**
+ * A session of this agent got a line of history.
+ *
+ * @typedef {object} SessionEntry
+ * @property {"sessionEntry"} type
+ * @property {string} sessionId
+ * @property {Entry} entry
+ */
+
+/**
+ * A session of the tenant changed; for admins who watch.
+ *
+ * @typedef {object} SessionChanged
+ * @property {"sessionChanged"} type
+ * @property {Session} session
+ */
+
+/**
+ * A transfer that this agent made was delivered, accepted, declined, recalled or moved.
+ *
+ * @typedef {object} TransferUpdated
+ * @property {"transferUpdated"} type
+ * @property {Transfer} transfer
+ * @property {import("./objects.js").TransferState} state
+ * @property {Session} session
+ */
+
+/**
+ * Rows of `client.directory` changed; it holds them already. With `snapshot` everything was replaced, and the
+ * rows are all rows.
+ *
+ * @typedef {object} DirectoryChanged
+ * @property {"directoryChanged"} type
+ * @property {readonly Agent[]} agents
+ * @property {readonly Department[]} departments
+ * @property {readonly string[]} agentsRemoved
+ * @property {readonly string[]} departmentsRemoved
+ * @property {boolean} snapshot
+ */
+
+/**
+ * The token ends at `expiresAt`. A token that is a function is asked for a fresh one at once.
+ *
+ * @typedef {object} TokenExpiring
+ * @property {"tokenExpiring"} type
+ * @property {number} expiresAt
+ */
+
+/**
+ * The router is about to stop; the client moves to another in `reconnectInMs`.
+ *
+ * @typedef {object} ServerDraining
+ * @property {"serverDraining"} type
+ * @property {number} reconnectInMs
+ */
+
+/**
+ * The loop read too slowly: that many events, the oldest, were dropped here. Only loops get it.
+ *
+ * @typedef {object} EventsLost
+ * @property {"eventsLost"} type
+ * @property {number} count
+ */
+
+/** @typedef {Connected | Disconnected | Unreachable | TokenExpiring | ServerDraining} ConnectionEvent */
+/** @typedef {SessionAssigned | SessionPending | SessionRemoved | SessionEntry | SessionChanged} SessionEvent */
+/** @typedef {ConnectionEvent | SessionEvent | TransferUpdated | DirectoryChanged} ClientEvent */
+
+/** @typedef {ClientEvent | EventsLost} LoopEvent */
+
+/** @typedef {ClientEvent["type"]} EventType */
+
+/**
+ * @template {EventType} T
+ * @typedef {(event: Extract<ClientEvent, { type: T }>) => void} Listener
+ */
+
+/**
+ * @template T
+ * @param {string} type
+ * @param {import("./decode.js").Decoder<T>} decode
+ * @returns {import("./decode.js").Decoder<any>}
+ */
+function push(type, decode) {
+  return (value, path) => Object.freeze({ type, ...decode(value, path) });
+}
+
+const received = shape({ session, transfer: nullable(transfer) });
+
+/**
+ * The pushes whose fields are an event's fields.
+ *
+ * @type {ReadonlyMap<string, import("./decode.js").Decoder<ClientEvent>>}
+ */
+export const PUSHES = new Map([
+  ["session.assigned", push("sessionAssigned", received)],
+  ["session.pending", push("sessionPending", received)],
+  [
+    "session.removed",
+    push(
+      "sessionRemoved",
+      shape({ sessionId: string, fence: integer, why: word, transfer: nullable(transfer) }),
+    ),
+  ],
+  ["session.entry", push("sessionEntry", shape({ sessionId: string, entry }))],
+  ["session.changed", push("sessionChanged", shape({ session }))],
+  ["transfer.updated", push("transferUpdated", shape({ transfer, state: word, session }))],
+  ["token.expiring", push("tokenExpiring", shape({ expiresAt: integer }))],
+  ["server.draining", push("serverDraining", shape({ reconnectInMs: integer }))],
+]);
+
+/** Hold events for a loop until it takes them. */
+export class EventQueue {
+  /** @type {ClientEvent[]} */
+  #events = [];
+  #lost = 0;
+  #eventsMax;
+
+  /**
+   * @param {number} eventsMax How many events are kept. When it is full the oldest is dropped, and the next
+   *   one taken is an `eventsLost` that counts the hole: what is newest matters most, and the directory and
+   *   the inbox are right whatever was dropped.
+   */
+  constructor(eventsMax) {
+    this.#eventsMax = eventsMax;
+  }
+
+  /** How many can be taken. */
+  get size() {
+    return this.#events.length + Number(this.#lost > 0);
+  }
+
+  /** @param {ClientEvent} event */
+  put(event) {
+    this.#events.push(event);
+    if (this.#events.length > this.#eventsMax) {
+      this.#events.shift();
+      this.#lost += 1;
+    }
+  }
+
+  /**
+   * Remove and return the oldest event, or undefined if there is none.
+   *
+   * @returns {LoopEvent | undefined}
+   */
+  take() {
+    if (this.#lost === 0) return this.#events.shift();
+    const count = this.#lost;
+    this.#lost = 0;
+    return { type: "eventsLost", count };
+  }
+}
+
+/** Hand events to listeners, in the order in which they were added. */
+export class Listeners {
+  /** @type {Map<string, Set<Function>>} */
+  #byType = new Map();
+
+  /**
+   * @template {EventType} T
+   * @param {T} type
+   * @param {Listener<T>} listener
+   * @returns {() => void} Ends it.
+   */
+  add(type, listener) {
+    const listeners = this.#byType.get(type) ?? new Set();
+    this.#byType.set(type, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /** @param {ClientEvent} event */
+  tell(event) {
+    for (const listener of [...(this.#byType.get(event.type) ?? [])]) {
+      try {
+        listener(event);
+      } catch (error) {
+        // As with any EventTarget: it is the program's error, reported as uncaught; nobody else misses the
+        // event.
+        void Promise.reject(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/** What the agent has: sessions in progress with it, and its pending list. */
+
+/** @typedef {import("./objects.js").Session} Session */
+/** @typedef {import("./objects.js").InboxContent} InboxContent */
+
+/**
+ * The version at which a session left; `openedAt` is null if it left before this client knew it.
+ *
+ * @typedef {{ openedAt: number | null, fence: number }} Departure
+ */
+
+const TOMBSTONES_MAX = 4096;
+
+/**
+ * The agent's sessions by id, in the order they came.
+ *
+ * What is older never replaces what is newer, in whatever order pushes, replies and a new welcome arrive: a
+ * session's version is when it was opened and its fence, because the id of a closed session may be opened
+ * again and its fence then starts at 1.
+ */
+export class Inbox {
+  /** @type {Map<string, Session>} */
+  #inProgress = new Map();
+  /** @type {Map<string, Session>} */
+  #pending = new Map();
+  /**
+   * Beyond the bound the oldest are forgotten: a late push that finds none is put right by the next welcome.
+   *
+   * @type {Map<string, Departure>}
+   */
+  #left = new Map();
+
+  /** Sessions in progress with the agent, by id; a copy. @returns {ReadonlyMap<string, Session>} */
+  get inProgress() {
+    return new Map(this.#inProgress);
+  }
+
+  /** Sessions in the agent's pending list, by id; a copy. @returns {ReadonlyMap<string, Session>} */
+  get pending() {
+    return new Map(this.#pending);
+  }
+
+  /**
+   * Return a session that the agent has, or undefined.
+   *
+   * @param {string} sessionId
+   */
+  get(sessionId) {
+    return this.#inProgress.get(sessionId) ?? this.#pending.get(sessionId);
+  }
+
+  /**
+   * Take the inbox of a welcome, whatever was known before.
+   *
+   * It is read from the store itself. Where its fences are behind, the store has lost its latest changes (a
+   * replica was promoted), and what this client remembers of them is not true any more.
+   *
+   * @param {InboxContent} content
+   * @returns {Session[]} The sessions in progress that are new here, or of another version than before.
+   */
+  replace({ inProgress, pending }) {
+    const held = new Map([...this.#inProgress, ...this.#pending]);
+    this.#inProgress = byId(inProgress);
+    this.#pending = byId(pending);
+    this.#left.clear();
+    return inProgress.filter((session) => {
+      const known = held.get(session.id);
+      return known?.openedAt !== session.openedAt || known.fence !== session.fence;
+    });
+  }
+
+  /**
+   * Take note of a session's state.
+   *
+   * @param {Session} session As a push or a reply has it.
+   * @param {string | null} agentId Whose inbox this is, or null if the session is known to be this agent's.
+   */
+  observe(session, agentId = null) {
+    const known = this.get(session.id);
+    if (known !== undefined && isNewer(known, session)) return;
+    const left = this.#left.get(session.id);
+    if (left !== undefined && outdates(left, session)) return;
+    const { owner } = session;
+    if (owner?.kind !== "agent" || (agentId !== null && owner.id !== agentId)) {
+      if (known !== undefined) this.#drop(session.id, session);
+      return;
+    }
+    const [home, other] =
+      session.state === "pending" ? [this.#pending, this.#inProgress] : [this.#inProgress, this.#pending];
+    other.delete(session.id);
+    home.set(session.id, session);
+    this.#left.delete(session.id);
+  }
+
+  /**
+   * Take a session out that left the agent.
+   *
+   * @param {string} sessionId
+   * @param {number} fence Of the change by which it left.
+   */
+  remove(sessionId, fence) {
+    const known = this.get(sessionId);
+    if (known !== undefined && known.fence > fence) return;
+    const left = this.#left.get(sessionId);
+    if (known !== undefined) this.#drop(sessionId, { openedAt: known.openedAt, fence });
+    else if (left === undefined || left.fence < fence) {
+      this.#drop(sessionId, { openedAt: left?.openedAt ?? null, fence });
+    }
+  }
+
+  /**
+   * @param {string} sessionId
+   * @param {Departure} departure
+   */
+  #drop(sessionId, { openedAt, fence }) {
+    this.#inProgress.delete(sessionId);
+    this.#pending.delete(sessionId);
+    // Deleted first, so that it stands at the end of the map, which keeps the order of insertion.
+    this.#left.delete(sessionId);
+    this.#left.set(sessionId, { openedAt, fence });
+    if (this.#left.size > TOMBSTONES_MAX) {
+      for (const oldest of this.#left.keys()) {
+        this.#left.delete(oldest);
+        break;
+      }
+    }
+  }
+}
+
+/**
+ * @param {readonly Session[]} sessions
+ * @returns {Map<string, Session>}
+ */
+function byId(sessions) {
+  return new Map(sessions.map((session) => [session.id, session]));
+}
+
+/**
+ * @param {Session} one
+ * @param {Session} other
+ */
+function isNewer(one, other) {
+  return one.openedAt > other.openedAt || (one.openedAt === other.openedAt && one.fence > other.fence);
+}
+
+/**
+ * @param {Departure} departure
+ * @param {Session} session
+ */
+function outdates({ openedAt, fence }, session) {
+  if (openedAt === null || openedAt === session.openedAt) return session.fence <= fence;
+  return session.openedAt < openedAt;
+}

@@ -1,0 +1,126 @@
+/** What the program subscribed to, kept over reconnections and over holes in the patch chain. */
+
+import { patch, snapshot } from "./objects.js";
+
+/** @typedef {import("./backoff.js").Backoff} Backoff */
+/** @typedef {import("./directory.js").Directory} Directory */
+/** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
+/** @typedef {import("./pending.js").PendingCommands} PendingCommands */
+
+const DIRECTORY = "directory.subscribe";
+const SESSIONS = "session.watch";
+
+export class Subscriptions {
+  #directory;
+  #pending;
+  #retry;
+  #random;
+  #wantsDirectory = false;
+  #wantsSessions = false;
+  /** How many holes in a row resuming has not filled. */
+  #gaps = 0;
+
+  /**
+   * @param {Directory} directory
+   * @param {PendingCommands} pending
+   * @param {Backoff} retry
+   * @param {() => number} random
+   */
+  constructor(directory, pending, retry, random) {
+    this.#directory = directory;
+    this.#pending = pending;
+    this.#retry = retry;
+    this.#random = random;
+  }
+
+  /**
+   * Note that the program gives a command; other types than the four of subscriptions say nothing.
+   *
+   * @param {string} type
+   */
+  submitted(type) {
+    if (type === DIRECTORY) {
+      this.#wantsDirectory = true;
+      this.#pending.dropInternal(DIRECTORY);
+    } else if (type === "directory.unsubscribe") {
+      this.#wantsDirectory = false;
+      this.#pending.dropInternal(DIRECTORY);
+      this.#directory.cut();
+    } else if (type === SESSIONS) {
+      this.#wantsSessions = true;
+    } else if (type === "session.unwatch") {
+      this.#wantsSessions = false;
+      this.#pending.dropInternal(SESSIONS);
+    }
+  }
+
+  /**
+   * Note that a command failed for good.
+   *
+   * @param {string} type
+   */
+  failed(type) {
+    if (type === DIRECTORY) {
+      this.#wantsDirectory = false;
+      this.#directory.cut();
+    } else if (type === SESSIONS) {
+      this.#wantsSessions = false;
+    }
+  }
+
+  /** Subscribe again on a new connection. */
+  welcomed() {
+    this.#gaps = 0;
+    if (this.#wantsDirectory) this.#subscribe(DIRECTORY, 0);
+    if (this.#wantsSessions) this.#subscribe(SESSIONS, 0);
+  }
+
+  /**
+   * Apply what the router tells of the directory.
+   *
+   * @param {string} type
+   * @param {unknown} message
+   * @param {number} now
+   * @returns {DirectoryChanged | null} What changed, if anything did.
+   */
+  received(type, message, now) {
+    // What was on its way when the program unsubscribed.
+    if (!this.#wantsDirectory) return null;
+    if (type === "directory.snapshot") return this.#directory.replace(snapshot(message, ""));
+    if (type !== "directory.patch") return null;
+    const wasLive = this.#directory.live;
+    const changed = this.#directory.apply(patch(message, ""));
+    if (changed === null) {
+      this.#fillHole(now);
+      return null;
+    }
+    this.#gaps = 0;
+    // The answer to a resumed subscription may hold no rows, and is told all the same: the directory is live
+    // again.
+    return wasLive && isEmpty(changed) ? null : changed;
+  }
+
+  /** @param {number} now */
+  #fillHole(now) {
+    if (this.#pending.has(DIRECTORY)) return;
+    // A second hole in a row means that resuming does not help: ask for everything, and not at once.
+    if (this.#gaps > 0) this.#directory.forgetPosition();
+    const waitMs = this.#gaps > 0 ? this.#retry.delayMs(this.#gaps, this.#random) : 0;
+    this.#gaps += 1;
+    this.#subscribe(DIRECTORY, now + waitMs);
+  }
+
+  /**
+   * @param {string} type
+   * @param {number} notBefore
+   */
+  #subscribe(type, notBefore) {
+    // One that the program gave and that has no reply yet is sent again itself.
+    if (!this.#pending.has(type)) this.#pending.add(type, {}, { notBefore });
+  }
+}
+
+/** @param {DirectoryChanged} changed */
+function isEmpty({ agents, departments, agentsRemoved, departmentsRemoved }) {
+  return agents.length + departments.length + agentsRemoved.length + departmentsRemoved.length === 0;
+}

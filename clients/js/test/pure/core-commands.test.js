@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  CommandTimeout,
+  ConflictError,
+  InvalidReply,
+  RelevoError,
+  UnavailableError,
+} from "../../src/index.js";
+import { Driver, NOTE } from "../support/driver.js";
+import { errorMap, sessionMap } from "../support/wire.js";
+
+test("a reply settles its command and no other", () => {
+  const driver = new Driver();
+  driver.connect();
+  const [first, second] = [driver.note(), driver.note()];
+  const commands = new Map(driver.sent().map((command) => [command.id, command]));
+  driver.reply(commands.get(second), { entry: 2 });
+
+  assert.deepEqual(driver.core.takeOutcomes(), [{ id: second, result: { entry: 2 } }]);
+  driver.reply(commands.get(first), { entry: 1 });
+  assert.deepEqual(driver.core.takeOutcomes(), [{ id: first, result: { entry: 1 } }]);
+});
+
+test("a command that changes something has a key and one that reads has none", () => {
+  const driver = new Driver();
+  driver.connect();
+  driver.note();
+  driver.submit("session.get", { session_id: "c-1" });
+  driver.submit("session.note", NOTE, 1000, "mine");
+
+  assert.deepEqual(
+    driver.sent().map(({ key }) => key),
+    ["key-1", undefined, "mine"],
+  );
+});
+
+test("a refusal for good is the outcome", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note();
+  driver.refuse(driver.sent()[0], "conflict", { fence: 4 });
+
+  const outcome = driver.outcome(id);
+  assert.ok(outcome instanceof ConflictError);
+  assert.equal(outcome.fence, 4);
+});
+
+test("a command whose connection was lost is sent again the same", () => {
+  const driver = new Driver();
+  driver.connect();
+  driver.note();
+  const first = driver.sent();
+  driver.close();
+  assert.deepEqual(driver.sent(), []);
+
+  assert.deepEqual(driver.connect(), first);
+});
+
+test("a command refused for the moment is sent again with its key after a growing wait", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note();
+  const [command] = driver.sent();
+  for (const waitMs of [500, 1000, 2000, 2000]) {
+    driver.refuse(command, "unavailable", { retryable: true });
+    assert.deepEqual(driver.sent(), []);
+    assert.equal(driver.wakeIn(), waitMs);
+    driver.wait(waitMs);
+    assert.deepEqual(driver.sent(), [command]);
+  }
+
+  driver.reply(command, { entry: 1 });
+  assert.deepEqual(driver.outcome(id), { entry: 1 });
+});
+
+test("a rate-limited command waits as long as it is told, and the jitter on top", () => {
+  const driver = new Driver();
+  driver.connect();
+  driver.note();
+  driver.refuse(driver.sent()[0], "rate_limited", { retryable: true, retry_in_ms: 7000 });
+
+  assert.equal(driver.wakeIn(), 7500);
+});
+
+test("a command gives up at its deadline and says what it met", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note(5000);
+  const [command] = driver.sent();
+  driver.refuse(command, "unavailable", { retryable: true });
+  driver.wait(5000);
+
+  const outcome = driver.outcome(id);
+  assert.ok(outcome instanceof CommandTimeout);
+  assert.equal(outcome.key, "key-1");
+  assert.ok(outcome.cause instanceof UnavailableError);
+  driver.reply(command, { entry: 1 });
+  assert.deepEqual(driver.core.takeOutcomes(), []);
+});
+
+test("a command gives up at its deadline without any connection", () => {
+  const driver = new Driver();
+  const id = driver.note(5000);
+  driver.wait(5000);
+
+  assert.ok(driver.outcome(id) instanceof CommandTimeout);
+  assert.deepEqual(driver.connect(), []);
+});
+
+test("a command whose deadline passed in a sleep is not sent after it, when its key may be forgotten", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note();
+  driver.sent();
+  driver.now += 3_600_000;
+  driver.close();
+
+  assert.deepEqual(driver.connect(), []);
+  driver.wait(0);
+  assert.ok(driver.outcome(id) instanceof CommandTimeout);
+});
+
+test("a command may wait for ever, and is its program's all the same", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note(Infinity);
+  driver.reply(driver.sent()[0], { entry: 1 });
+
+  assert.deepEqual(driver.outcome(id), { entry: 1 });
+});
+
+test("commands beyond the bound wait their turn, in their order", () => {
+  const driver = new Driver({ inFlightMax: 2 });
+  driver.connect();
+  const ids = [driver.note(), driver.note(), driver.note(), driver.note()];
+  const sent = driver.sent();
+  assert.deepEqual(
+    sent.map(({ id }) => id),
+    ids.slice(0, 2),
+  );
+  assert.deepEqual(driver.sent(), []);
+
+  driver.reply(sent[1], { entry: 1 });
+  assert.deepEqual(
+    driver.sent().map(({ id }) => id),
+    [ids[2]],
+  );
+});
+
+test("a forgotten command is not sent again", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note();
+  driver.sent();
+  driver.core.forget(id);
+  driver.close();
+
+  assert.deepEqual(driver.connect(), []);
+});
+
+test("a command that cannot be sent is settled", () => {
+  const driver = new Driver();
+  driver.connect();
+  const id = driver.note();
+  driver.core.reject(id, new RelevoError("too long"));
+
+  assert.equal(driver.outcome(id).message, "too long");
+  assert.deepEqual(driver.sent(), []);
+});
+
+test("a reply without a result, or with a session of another shape, is no reply", () => {
+  const driver = new Driver();
+  driver.connect();
+  const ids = [driver.note(), driver.note()];
+  const [first, second] = driver.sent();
+  driver.receive({ type: "reply", id: first.id });
+  driver.reply(second, { session: sessionMap("c-1", { fence: "one" }) });
+  const [one, other] = driver.core.takeOutcomes();
+
+  assert.deepEqual([one.id, other.id], ids);
+  assert.ok(one.error instanceof InvalidReply);
+  assert.match(other.error.message, /session\.fence: expected an integer/);
+});
+
+test("a reply to nobody is ignored", () => {
+  const driver = new Driver();
+  driver.connect();
+  driver.receive({ type: "reply", id: null, error: errorMap("bad_message") });
+  driver.receive({ type: "reply", id: "77", result: {} });
+
+  assert.deepEqual(driver.core.takeOutcomes(), []);
+});

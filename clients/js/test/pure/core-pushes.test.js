@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { InvalidData } from "../../src/decode.js";
+import { Driver } from "../support/driver.js";
+import { agentRow, ENTRY, patchMap, sessionMap, snapshotMap, transferMap } from "../support/wire.js";
+
+const types = (messages) => messages.map(({ type }) => type);
+
+function connected(settings, welcome) {
+  const driver = new Driver(settings);
+  driver.connect(welcome);
+  driver.events();
+  return driver;
+}
+
+function subscribed(seq = 4) {
+  const driver = connected();
+  driver.reply(driver.subscribe(), {});
+  driver.receive(snapshotMap(seq));
+  driver.events();
+  return driver;
+}
+
+test("each push becomes its event", () => {
+  const driver = connected();
+  const [session, transfer] = [sessionMap(), transferMap()];
+  driver.receive(
+    { type: "session.assigned", session, transfer },
+    { type: "session.pending", session: sessionMap("c-2", { state: "pending" }), transfer: null },
+    { type: "session.removed", session_id: "c-1", fence: 2, why: "transferred", transfer },
+    { type: "session.entry", session_id: "c-1", entry: ENTRY },
+    { type: "session.changed", session },
+    { type: "transfer.updated", transfer, state: "delivered", session },
+    { type: "token.expiring", expires_at: 60 },
+  );
+  const events = driver.events();
+
+  assert.deepEqual(types(events), [
+    "sessionAssigned",
+    "sessionPending",
+    "sessionRemoved",
+    "sessionEntry",
+    "sessionChanged",
+    "transferUpdated",
+    "tokenExpiring",
+  ]);
+  assert.equal(events[0].transfer.by.name, "Bo");
+  assert.equal(events[2].sessionId, "c-1");
+  assert.ok(Object.isFrozen(events[0].session.customer));
+  assert.equal(driver.core.takeTokenWanted(), true);
+  assert.equal(driver.core.takeTokenWanted(), false);
+});
+
+test("unknown types, fields and words are let through", () => {
+  const driver = connected({}, { weather: "fine" });
+  driver.receive(
+    { type: "session.sung", session: 5 },
+    { type: "directory.sung" },
+    { type: "pong", id: "1" },
+    { type: "__proto__" },
+    { type: "session.changed", session: sessionMap("c-1", { state: "asleep" }) },
+  );
+
+  assert.deepEqual(
+    driver.events().map((event) => event.session.state),
+    ["asleep"],
+  );
+});
+
+test("what is not of the protocol is refused", () => {
+  for (const message of [
+    7,
+    null,
+    [],
+    {},
+    { type: 5 },
+    { type: "session.assigned" },
+    { type: "session.changed", session: sessionMap("c-1", { fence: 1.5 }) },
+    { type: "session.changed", session: sessionMap("c-1", { fence: 2 ** 53 }) },
+    { type: "directory.patch" },
+    { type: "server.draining" },
+  ]) {
+    const driver = connected();
+    driver.subscribe();
+
+    assert.throws(() => driver.receive(message), InvalidData, JSON.stringify(message));
+  }
+});
+
+test("a time that a MessagePack library gives as a BigInt is a number here", () => {
+  const driver = connected();
+  driver.receive({ type: "token.expiring", expires_at: 1_760_000_000_000n });
+
+  assert.equal(driver.events()[0].expiresAt, 1_760_000_000_000);
+});
+
+test("pushes keep the inbox", () => {
+  const driver = connected();
+  const { inbox } = driver.core;
+  driver.receive({ type: "session.pending", session: sessionMap("c-1", { fence: 2, state: "pending" }) });
+  assert.deepEqual([...inbox.pending.keys()], ["c-1"]);
+  driver.receive({ type: "session.assigned", session: sessionMap("c-1", { fence: 3 }) });
+  assert.deepEqual([...inbox.inProgress.keys()], ["c-1"]);
+  driver.receive({ type: "session.removed", session_id: "c-1", fence: 4, why: "closed" });
+  assert.equal(inbox.get("c-1"), undefined);
+});
+
+test("a reply keeps the inbox before its push comes", () => {
+  const driver = connected({}, { pending: [sessionMap("c-1", { fence: 2, state: "pending" })] });
+  driver.submit("session.accept", { session_id: "c-1" });
+  driver.reply(driver.sent()[0], { session: sessionMap("c-1", { fence: 3 }) });
+  assert.deepEqual([...driver.core.inbox.inProgress.keys()], ["c-1"]);
+
+  driver.submit("session.transfer");
+  const session = sessionMap("c-1", { fence: 4, owner: "bo" });
+  driver.reply(driver.sent()[0], { session, transfer: transferMap() });
+  assert.equal(driver.core.inbox.get("c-1"), undefined);
+});
+
+test("an assigned session is acknowledged once, with its latest fence", () => {
+  const driver = connected();
+  for (const fence of [3, 5]) {
+    const session = sessionMap("c-1", { fence });
+    driver.receive({ type: "session.assigned", session, transfer: transferMap() });
+  }
+
+  assert.deepEqual(driver.sent(), [{ type: "session.ack", session_id: "c-1", fence: 5 }]);
+  assert.deepEqual(driver.sent(), []);
+});
+
+test("acknowledging can be left to the program", () => {
+  const driver = new Driver({ acknowledge: false });
+  assert.deepEqual(
+    driver.connect({ in_progress: [sessionMap("held", { transfer: transferMap("held") })] }),
+    [],
+  );
+  driver.receive({ type: "session.assigned", session: sessionMap("c-1", { fence: 3 }), transfer: null });
+  assert.deepEqual(driver.sent(), []);
+
+  driver.core.acknowledge("c-1", 3);
+  assert.deepEqual(driver.sent(), [{ type: "session.ack", session_id: "c-1", fence: 3 }]);
+});
+
+test("what was assigned while the connection was away is acknowledged after it", () => {
+  const known = sessionMap("known", { transfer: transferMap("known") });
+  const driver = connected({}, { in_progress: [known] });
+  driver.close();
+  const missed = sessionMap("missed", { fence: 5, transfer: transferMap("missed") });
+
+  assert.deepEqual(driver.connect({ in_progress: [known, missed] }), [
+    { type: "session.ack", session_id: "missed", fence: 5 },
+  ]);
+});
+
+test("the directory is live after its snapshot", () => {
+  const driver = connected();
+  const command = driver.subscribe();
+  assert.equal("resume" in command, false);
+  driver.reply(command, {});
+  assert.equal(driver.live(), false);
+  driver.receive(snapshotMap(4), patchMap(4, 5, { agents: [agentRow("ana", { load: 1 })] }));
+
+  assert.equal(driver.live(), true);
+  assert.deepEqual(driver.core.directory.position, { epoch: "e1", seq: 5 });
+  const [first, second] = driver.events();
+  assert.deepEqual([first.snapshot, second.snapshot, second.agents[0].load], [true, false, 1]);
+});
+
+test("after a reconnection the directory resumes where it was", () => {
+  const driver = subscribed();
+  driver.close();
+  assert.equal(driver.live(), false);
+
+  const [command] = driver.connect();
+  assert.deepEqual(command.resume, { epoch: "e1", seq: 4 });
+  driver.events();
+  driver.receive(patchMap(4, 4));
+  assert.equal(driver.live(), true);
+  assert.deepEqual(types(driver.events()), ["directoryChanged"], "nothing has changed, but it is live again");
+  driver.receive(patchMap(4, 4));
+  assert.deepEqual(driver.events(), []);
+});
+
+test("a subscription without its reply is made once on the next connection", () => {
+  const driver = connected();
+  const command = driver.subscribe();
+  driver.receive(snapshotMap(4));
+  driver.close();
+
+  assert.deepEqual(driver.connect(), [{ ...command, resume: { epoch: "e1", seq: 4 } }]);
+});
+
+test("a hole in the chain is filled by resuming once", () => {
+  const driver = subscribed();
+  driver.receive(patchMap(6, 7), patchMap(7, 8));
+  assert.equal(driver.live(), false);
+
+  const [command, ...others] = driver.sent();
+  assert.deepEqual([command.resume, others], [{ epoch: "e1", seq: 4 }, []]);
+  driver.reply(command, {});
+  driver.receive(patchMap(4, 8));
+  assert.deepEqual(driver.core.directory.position, { epoch: "e1", seq: 8 });
+});
+
+test("when resuming does not help everything is asked for, after a wait", () => {
+  const driver = subscribed();
+  driver.receive(patchMap(6, 7));
+  driver.reply(driver.sent()[0], {});
+  driver.receive(patchMap(6, 8));
+
+  assert.deepEqual(driver.sent(), []);
+  driver.wait(1000);
+  const [command] = driver.sent();
+  assert.equal("resume" in command, false);
+  driver.reply(command, {});
+  driver.receive(snapshotMap(8));
+  assert.equal(driver.live(), true);
+});
+
+test("an unsubscribed directory rests over a reconnection", () => {
+  const driver = subscribed();
+  driver.submit("directory.unsubscribe");
+  driver.reply(driver.sent()[0], {});
+  driver.receive(patchMap(4, 5));
+  assert.deepEqual(driver.core.directory.position, { epoch: "e1", seq: 4 });
+  assert.equal(driver.live(), false);
+  driver.close();
+
+  assert.deepEqual(driver.connect(), []);
+});
+
+test("a refused subscription is not made again", () => {
+  const driver = connected();
+  driver.refuse(driver.subscribe(), "forbidden");
+  driver.close();
+
+  assert.deepEqual(driver.connect(), []);
+});
+
+test("watching goes on after a reconnection, until it is ended", () => {
+  const driver = connected();
+  driver.submit("session.watch");
+  driver.reply(driver.sent()[0], {});
+  driver.close();
+  const [command] = driver.connect();
+  assert.equal(command.type, "session.watch");
+  driver.reply(command, {});
+
+  driver.submit("session.unwatch");
+  driver.reply(driver.sent()[0], {});
+  driver.close();
+  assert.deepEqual(driver.connect(), []);
+});

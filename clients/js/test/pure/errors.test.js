@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as relevo from "../../src/index.js";
+import { InvalidData } from "../../src/decode.js";
+import { errorFromWire, ERRORS, stopFromClose } from "../../src/errors.js";
+import { errorMap } from "../support/wire.js";
+
+const LASTING =
+  "bad_message unauthorized forbidden not_found conflict closed same_target at_capacity in_use exists key_reused";
+const PASSING = "rate_limited unavailable internal";
+
+test("every code of the protocol has a class of its own", () => {
+  assert.deepEqual([...ERRORS.keys()].sort(), `${LASTING} ${PASSING}`.split(" ").sort());
+  assert.equal(new Set(ERRORS.values()).size, 14);
+  for (const code of LASTING.split(" ")) assert.equal(ERRORS.get(code).retryable, false, code);
+  for (const code of PASSING.split(" ")) assert.equal(ERRORS.get(code).retryable, true, code);
+});
+
+test("an error carries what the router said", () => {
+  for (const [code, kind] of ERRORS) {
+    const error = errorFromWire(errorMap(code, { retryable: kind.retryable, path: "x" }));
+
+    assert.equal(error.constructor, kind);
+    assert.ok(error instanceof relevo.RelevoError && error instanceof Error);
+    assert.deepEqual([error.code, error.retryable, error.details], [code, kind.retryable, { path: "x" }]);
+    assert.equal(error.message, `it is ${code}`);
+    assert.equal(error.name, kind.name);
+  }
+});
+
+test("a conflict says who has the session", () => {
+  const by = { id: "bo", name: "Bo", role: "admin" };
+  const owner = { kind: "agent", id: "cy" };
+  const error = errorFromWire(errorMap("conflict", { fence: 4, state: "pending", owner, by, at: 77 }));
+
+  assert.ok(error instanceof relevo.ConflictError);
+  assert.deepEqual([error.fence, error.state, error.at], [4, "pending", 77]);
+  assert.deepEqual([error.owner, error.by], [owner, by]);
+});
+
+test("a conflict without its details is a conflict still", () => {
+  const error = errorFromWire({ code: "conflict", details: { owner: 3, by: "x", fence: "y" } });
+
+  assert.ok(error instanceof relevo.ConflictError);
+  assert.deepEqual(
+    [error.owner, error.by, error.fence, error.state, error.at],
+    [null, null, null, null, null],
+  );
+});
+
+test("an unknown code is an error that carries it", () => {
+  const error = errorFromWire(errorMap("too_late", { retryable: true }));
+
+  assert.equal(error.constructor, relevo.RelevoError);
+  assert.deepEqual([error.code, error.retryable], ["too_late", true]);
+});
+
+test("what is no error map is refused", () => {
+  for (const value of [undefined, null, [], "conflict", {}, { code: 4 }]) {
+    assert.throws(() => errorFromWire(value), InvalidData);
+  }
+});
+
+test("these close codes mean connect again", () => {
+  for (const code of [1000, 1001, 1006, 1011, 4000, 4001, 4002, 4003, 4499, 5000]) {
+    assert.equal(stopFromClose(code, ""), null);
+  }
+});
+
+test("these close codes mean stay away", () => {
+  for (const [closeCode, kind, code] of [
+    [4500, relevo.SignInRefused, "unauthorized"],
+    [4501, relevo.TokenExpired, "unauthorized"],
+    [4502, relevo.SentAway, "forbidden"],
+    [4503, relevo.MessageRefused, "bad_message"],
+    [4504, relevo.HelloTimedOut, "hello_timeout"],
+    [4505, relevo.RateLimitPassed, "rate_limited"],
+    [4600, relevo.ConnectionStopped, "connection_stopped"],
+  ]) {
+    const error = stopFromClose(closeCode, "why");
+
+    assert.equal(error.constructor, kind);
+    assert.ok(error instanceof relevo.ConnectionStopped);
+    assert.deepEqual(
+      [error.code, error.closeCode, error.message, error.retryable],
+      [code, closeCode, "why", false],
+    );
+  }
+});

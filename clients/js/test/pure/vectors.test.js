@@ -1,0 +1,166 @@
+/** The vectors that every client is checked against, whatever its language; see tests/vectors/README.md. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import * as library from "@msgpack/msgpack";
+import * as relevo from "../../src/index.js";
+import { UndecodableMessage } from "../../src/codec.js";
+import { InvalidData, wireName } from "../../src/decode.js";
+import { errorFromWire, stopFromClose } from "../../src/errors.js";
+import { PUSHES } from "../../src/events.js";
+import * as objects from "../../src/objects.js";
+import { PendingCommand } from "../../src/pending.js";
+import { Driver } from "../support/driver.js";
+
+const { json, messagePack } = relevo;
+const msgpack = messagePack(library);
+
+const load = (file) =>
+  JSON.parse(readFileSync(new URL(`../../../../tests/vectors/${file}`, import.meta.url), "utf8"));
+
+/** Return the vector's frame in each format that it has. */
+function frames(vector) {
+  const found = [];
+  if (vector.json !== undefined) found.push([json, vector.json]);
+  if (vector.msgpack !== undefined) found.push([msgpack, new Uint8Array(Buffer.from(vector.msgpack, "hex"))]);
+  return found;
+}
+
+/** Return an object of the client as the map it was decoded from. */
+function toWire(value) {
+  if (Array.isArray(value)) return value.map(toWire);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [wireName(name), toWire(item)]));
+}
+
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+
+/** The arguments that a method takes by position; the others are options. */
+const POSITIONAL = {
+  setStatus: ["status"],
+  openSession: ["session_id", "customer", "target"],
+  transfer: ["session_id", "target", "reason"],
+  accept: ["session_id"],
+  decline: ["session_id", "reason"],
+  recall: ["session_id"],
+  note: ["session_id", "text"],
+  closeSession: ["session_id"],
+  getSession: ["session_id"],
+  history: ["session_id"],
+  listSessions: [],
+  putAgent: ["agent_id", "name"],
+  removeAgent: ["agent_id"],
+  putDepartment: ["department_id", "name"],
+  removeDepartment: ["department_id"],
+};
+
+/** Keeps what a command would send. */
+class Recorder extends relevo.Commands {
+  async command(type, fields, { key = null } = {}) {
+    const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+    this.sent = [type, present, key];
+    throw new Error("recorded");
+  }
+}
+
+for (const [index, vector] of load("commands.json").entries()) {
+  test(`commands: ${vector.name}`, async () => {
+    const method = camel(vector.call);
+    const names = POSITIONAL[method];
+    const options = Object.entries(vector.arguments).filter(([name]) => !names.includes(name));
+    const recorder = new Recorder();
+    const call = recorder[method](
+      ...names.map((name) => vector.arguments[name]),
+      Object.fromEntries(options.map(([name, value]) => [camel(name), value])),
+    );
+    await assert.rejects(call, /recorded/);
+    const [type, fields, key] = recorder.sent;
+    const message = new PendingCommand(String(index + 1), type, fields, key, 0).message();
+
+    for (const [codec, frame] of frames(vector)) assert.deepEqual(codec.encode(message), frame);
+  });
+}
+
+const DECODERS = new Map([
+  ...PUSHES,
+  ["welcome", objects.welcome],
+  ["directory.snapshot", objects.snapshot],
+  ["directory.patch", objects.patch],
+]);
+
+for (const vector of load("messages.json")) {
+  test(`messages: ${vector.name}`, () => {
+    for (const [codec, frame] of frames(vector)) {
+      const decoded = codec
+        .decode(frame)
+        .map((message) => ({ ...toWire(DECODERS.get(message.type)(message, "")), type: message.type }));
+
+      assert.deepEqual(decoded, vector.means);
+    }
+  });
+}
+
+test("messages: every push has a vector", () => {
+  const types = load("messages.json").flatMap(({ means }) => means.map(({ type }) => type));
+
+  assert.deepEqual(new Set(types), new Set(DECODERS.keys()));
+});
+
+const CALLS = {
+  "status.set": (client) => client.setStatus("pause"),
+  "department.put": (client) => client.putDepartment("sales", "Sales"),
+  "session.get": (client) => client.getSession("s"),
+  "session.transfer": (client) => client.transfer("s", relevo.Target.agent("bruno")),
+  "session.note": (client) => client.note("s", "text"),
+  "session.history": (client) => client.history("s"),
+  "session.list": (client) => client.listSessions(),
+};
+
+for (const vector of load("replies.json")) {
+  test(`replies: ${vector.name}`, async () => {
+    for (const [codec, frame] of frames(vector)) {
+      const [reply] = codec.decode(frame);
+      if (vector.error === undefined) {
+        const client = new relevo.Commands();
+        client.command = async () => reply.result;
+        const wire = toWire(await CALLS[vector.command](client));
+        const parts = Object.keys(vector.result);
+        // A result of one part is that part itself.
+        assert.deepEqual(parts.length === 1 ? { [parts[0]]: wire } : wire, vector.result);
+        continue;
+      }
+      const { class: kind, ...expected } = vector.error;
+      const error = errorFromWire(reply.error);
+      assert.equal(error.constructor, relevo[kind]);
+      for (const [name, value] of Object.entries(expected)) assert.deepEqual(error[name], value, name);
+      for (const [name, value] of Object.entries(vector.facts)) {
+        assert.deepEqual(toWire(error[camel(name)]), value, name);
+      }
+    }
+  });
+}
+
+for (const vector of load("closes.json")) {
+  test(`closes: ${vector.code}`, () => {
+    const stop = stopFromClose(vector.code, "");
+
+    assert.equal(stop === null, vector.reconnect);
+    if (stop !== null) assert.equal(stop.constructor, relevo[vector.class]);
+  });
+}
+
+for (const vector of load("malformed.json")) {
+  test(`malformed: ${vector.name}`, () => {
+    for (const [codec, frame] of frames(vector)) {
+      if (vector.why === "undecodable") {
+        assert.throws(() => codec.decode(frame), UndecodableMessage);
+        continue;
+      }
+      const driver = new Driver();
+      driver.connect();
+      driver.subscribe();
+      assert.throws(() => driver.receive(...codec.decode(frame)), InvalidData);
+    }
+  });
+}
