@@ -1,0 +1,352 @@
+/** The websocket client: a thin shell that moves messages between a socket and the core. */
+
+import { json } from "./codec.js";
+import { Commands, present } from "./commands.js";
+import { Core } from "./core.js";
+import { ClientClosed, CommandTimeout, ConnectTimeout, InvalidReply } from "./errors.js";
+import { EventQueue, Listeners } from "./events.js";
+import { makeClock, newKey, platform, QUIET_LOGGER } from "./platform.js";
+import { CORE_SETTINGS } from "./settings.js";
+import { Shell } from "./shell.js";
+import { pageSignals } from "./signals.js";
+import { Tokens } from "./tokens.js";
+
+/** @typedef {import("./backoff.js").Backoff} Backoff */
+/** @typedef {import("./commands.js").ChangeOptions} ChangeOptions */
+/** @typedef {import("./commands.js").ReadOptions} ReadOptions */
+/** @typedef {import("./events.js").LoopEvent} LoopEvent */
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {import("./codec.js").Codec} [codec] `json` where absent, or what `messagePack` returns.
+ * @property {import("./platform.js").WebSocketConstructor} [WebSocket] In place of the platform's own.
+ * @property {boolean} [acknowledge] Whether to acknowledge each `session.assigned` on receipt (true);
+ *   otherwise call `ack`.
+ * @property {number} [commandTimeoutMs] When a command gives up, unless it says otherwise (30,000).
+ * @property {number | null} [connectTimeoutMs] How long `start` waits (30,000); null waits for ever.
+ * @property {number} [inFlightMax] How many commands may wait for their reply (64); others wait their turn.
+ * @property {number} [eventsMax] How many events are kept for each loop (1,000). Beyond, the oldest are
+ *   dropped, and an `eventsLost` stands in their place.
+ * @property {string} [clientName] What the client calls itself to the router.
+ * @property {Backoff} [reconnect] The delays between connection attempts.
+ * @property {Backoff} [retry] The delays before a command is repeated that was refused for the moment.
+ * @property {import("./signals.js").Signals} [signals] What tells of the network and of the screen; the page
+ *   itself where there is one.
+ * @property {import("./platform.js").Logger} [logger] Where messages for the developer go; warnings to the
+ *   console.
+ * @property {() => number} [random] Returns a number in [0, 1), for the jitter.
+ * @property {() => number} [clock] Returns milliseconds, from any start, and never runs backwards.
+ */
+
+/**
+ * A live connection of an agent, an admin or a back end.
+ *
+ * Once started it stays connected: a lost connection is made again, with full jitter, and the commands in
+ * hand are sent again with their keys. Close codes 4500-4999 and a refused handshake end it: commands then
+ * reject with that error, and so do loops over its events.
+ */
+export class Client extends Commands {
+  #tokens;
+  #commandTimeoutMs;
+  #connectTimeoutMs;
+  #eventsMax;
+  #signals;
+  #core;
+  #shell;
+  #started = false;
+  #listeners = new Listeners();
+  /** @type {Set<EventQueue>} */
+  #queues = new Set();
+  #unlisten = () => {};
+  #lastTrouble = "";
+
+  /**
+   * @param {string | readonly string[]} url The router's websocket address, or several; each attempt goes to
+   *   the next.
+   * @param {import("./tokens.js").TokenSource} token A JWT, or a function, plain or async, that returns a
+   *   fresh one: asked at each connection, and when the token is about to expire.
+   * @param {ClientOptions} [options]
+   */
+  constructor(url, token, options = {}) {
+    super();
+    const urls = typeof url === "string" ? [url] : [...url];
+    if (urls.length === 0) throw new TypeError("a client needs the address of a router");
+    for (const address of urls) {
+      if (!/^wss?:\/\/[^\s/?#][^\s#]*$/i.test(address))
+        throw new TypeError(`${address} is no websocket address`);
+    }
+    const WebSocket = options.WebSocket ?? platform.WebSocket;
+    if (WebSocket === undefined) throw new TypeError("this platform has no WebSocket: pass one in");
+    const { random = Math.random, clock = makeClock(), logger = QUIET_LOGGER, codec = json } = options;
+    this.#tokens = new Tokens(token);
+    this.#commandTimeoutMs = options.commandTimeoutMs ?? 30_000;
+    this.#connectTimeoutMs = options.connectTimeoutMs === undefined ? 30_000 : options.connectTimeoutMs;
+    this.#eventsMax = options.eventsMax ?? 1_000;
+    this.#signals = options.signals ?? pageSignals();
+    const settings = {
+      ...CORE_SETTINGS,
+      retry: options.retry ?? CORE_SETTINGS.retry,
+      reconnect: options.reconnect ?? CORE_SETTINGS.reconnect,
+      inFlightMax: options.inFlightMax ?? CORE_SETTINGS.inFlightMax,
+      acknowledge: options.acknowledge ?? CORE_SETTINGS.acknowledge,
+      clientName: options.clientName ?? CORE_SETTINGS.clientName,
+      tokenRenewable: this.#tokens.renewable,
+    };
+    this.#core = new Core(settings, random, newKey);
+    this.#shell = new Shell(this.#core, {
+      urls,
+      tokens: this.#tokens,
+      codec,
+      WebSocket,
+      retry: settings.retry,
+      random,
+      clock,
+      logger,
+      tell: (event) => this.#tell(event),
+    });
+  }
+
+  // Life.
+
+  /**
+   * Connect, and wait for the welcome.
+   *
+   * @returns {Promise<void>} Rejects with a `ConnectionStopped` if the router refused this client for good,
+   *   with a `ConnectTimeout` if nobody let it in in time; the client is closed then.
+   */
+  async start() {
+    if (this.#started) throw new TypeError("a client is started once");
+    this.#started = true;
+    this.#unlisten = this.#signals({ wake: () => this.wake(), online: (online) => this.setOnline(online) });
+    this.#shell.advance();
+    try {
+      await this.#shell.until(
+        () => this.#core.welcome !== null,
+        this.#connectTimeoutMs ?? Infinity,
+        () => {
+          const cause = this.#lastTrouble === "" ? undefined : new Error(this.#lastTrouble);
+          return new ConnectTimeout(`no router let the client in within ${this.#connectTimeoutMs} ms`, {
+            cause,
+          });
+        },
+      );
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Leave: close the connection with 1000, fail the commands in hand with `ClientClosed`.
+   *
+   * @returns {Promise<void>} Resolves when the connection has gone, or after two seconds.
+   */
+  async close() {
+    this.#unlisten();
+    this.#core.shut();
+    this.#shell.advance();
+    await this.#shell.closing;
+  }
+
+  /** Try soon what would wait, or make sure that the connection is alive: call it when an app is opened. */
+  wake() {
+    this.#core.woke(this.#shell.now());
+    this.#shell.advance();
+  }
+
+  /**
+   * Say whether the machine has a network, on a platform that `signals` does not know.
+   *
+   * @param {boolean} online
+   */
+  setOnline(online) {
+    this.#core.setOnline(online, this.#shell.now());
+    this.#shell.advance();
+  }
+
+  // State.
+
+  /** The live directory, filled by `subscribeDirectory`. */
+  get directory() {
+    return this.#core.directory;
+  }
+
+  /** The live inbox: sessions in progress and pending. */
+  get inbox() {
+    return this.#core.inbox;
+  }
+
+  /** Whether a router has let the client in at this moment. */
+  get connected() {
+    return this.#core.phase === "ready";
+  }
+
+  /** Why the client has ended, null while it has not. */
+  get stopped() {
+    return this.#core.stop;
+  }
+
+  /** The latest welcome: tenant, role, connection id; null before the first. */
+  get welcome() {
+    return this.#core.welcome;
+  }
+
+  /** The own agent as the latest welcome has it, null for a back end. */
+  get agent() {
+    return this.#core.welcome?.agent ?? null;
+  }
+
+  // Events.
+
+  /**
+   * Call a function at each event of a type, after the inbox and the directory have changed.
+   *
+   * @template {import("./events.js").EventType} T
+   * @param {T} type
+   * @param {import("./events.js").Listener<T>} listener
+   * @returns {() => void} Ends it.
+   */
+  on(type, listener) {
+    return this.#listeners.add(type, listener);
+  }
+
+  /**
+   * Iterate over the events from this call on. It ends when the program closes the client, and throws when
+   * the router does not want it back.
+   *
+   * @returns {AsyncIterableIterator<LoopEvent>}
+   */
+  events() {
+    const queue = new EventQueue(this.#eventsMax);
+    this.#queues.add(queue);
+    let left = false;
+    /** @type {AsyncIterableIterator<LoopEvent>} */
+    const loop = {
+      [Symbol.asyncIterator]: () => loop,
+      next: async () => {
+        for (;;) {
+          const event = left ? undefined : queue.take();
+          if (event !== undefined) return { value: event, done: false };
+          if (left || this.#core.stop instanceof ClientClosed) return { value: undefined, done: true };
+          try {
+            await this.#shell.until(() => left || queue.size > 0);
+          } catch (error) {
+            if (!(error instanceof ClientClosed)) throw error;
+          }
+        }
+      },
+      return: async () => {
+        left = true;
+        this.#queues.delete(queue);
+        this.#shell.wakeWaiters();
+        return { value: undefined, done: true };
+      },
+    };
+    return loop;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.events();
+  }
+
+  // Commands.
+
+  /**
+   * Send a command by its type, and return its result as it came.
+   *
+   * It is sent again, the same and with the same key, when the connection was lost or the router refused it
+   * for the moment (`unavailable`, `internal`, `rate_limited`), until the time is over.
+   *
+   * @override
+   * @param {string} type Such as `session.transfer`.
+   * @param {Record<string, unknown>} fields The command's fields as on the wire, without type, id and key.
+   * @param {ChangeOptions} [options]
+   */
+  async command(type, fields, { timeoutMs = this.#commandTimeoutMs, key, signal } = {}) {
+    if (!this.#started) throw new ClientClosed("the client is not started");
+    return this.#shell.call(type, present(fields), { timeoutMs, key: key ?? null, signal });
+  }
+
+  /**
+   * Keep `directory` live from now on, over every reconnection.
+   *
+   * @param {ReadOptions} [options]
+   * @returns {Promise<import("./directory.js").Directory>} The directory, filled.
+   */
+  async subscribeDirectory(options = {}) {
+    const { timeoutMs = this.#commandTimeoutMs } = options;
+    const end = this.#shell.now() + timeoutMs;
+    await this.command("directory.subscribe", {}, options);
+    await this.#shell.until(
+      () => this.directory.live,
+      end - this.#shell.now(),
+      () => new CommandTimeout("directory.subscribe brought no directory in time"),
+    );
+    return this.directory;
+  }
+
+  /**
+   * Let `directory` rest; its rows stay as they are.
+   *
+   * @param {ReadOptions} [options]
+   */
+  async unsubscribeDirectory(options) {
+    await this.command("directory.unsubscribe", {}, options);
+  }
+
+  /**
+   * Get a `sessionChanged` for every session of the tenant that changes, over every reconnection.
+   *
+   * What changed while the connection was away is not told: list the sessions again after `connected`, and
+   * keep of each the highest fence.
+   *
+   * @param {ReadOptions} [options]
+   */
+  async watchSessions(options) {
+    await this.command("session.watch", {}, options);
+  }
+
+  /**
+   * Get no more `sessionChanged`.
+   *
+   * @param {ReadOptions} [options]
+   */
+  async unwatchSessions(options) {
+    await this.command("session.unwatch", {}, options);
+  }
+
+  /**
+   * Hand the router a fresh token. A client whose token is a function does so by itself.
+   *
+   * @param {string} [token] Where absent, one from the client's own source. Also used to connect again, if
+   *   the client was given a string.
+   * @param {ReadOptions} [options]
+   * @returns {Promise<number>} When it expires, in milliseconds since the Unix epoch.
+   */
+  async refreshToken(token, options) {
+    const fresh = token ?? (await this.#tokens.fresh());
+    const { expires_at: expiresAt } = await this.command("token.refresh", { token: fresh }, options);
+    this.#tokens.replace(fresh);
+    if (!Number.isSafeInteger(Number(expiresAt)))
+      throw new InvalidReply("token.refresh: expected expires_at");
+    return Number(expiresAt);
+  }
+
+  /**
+   * Acknowledge a `session.assigned`, for a client made with `acknowledge: false`. Has no reply.
+   *
+   * @param {string} sessionId
+   * @param {number} fence
+   */
+  ack(sessionId, fence) {
+    this.#core.acknowledge(sessionId, fence);
+    this.#shell.flushSoon();
+  }
+
+  /** @param {import("./events.js").ClientEvent} event */
+  #tell(event) {
+    if (event.type === "unreachable" || event.type === "disconnected") this.#lastTrouble = event.reason;
+    for (const queue of this.#queues) queue.put(event);
+    this.#listeners.tell(event);
+  }
+}

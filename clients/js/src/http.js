@@ -1,0 +1,241 @@
+/** The HTTP client: the same commands for back ends that keep no connection. */
+
+import { whyNotPlain } from "./codec.js";
+import { Commands, present } from "./commands.js";
+import { InvalidData, isMap } from "./decode.js";
+import {
+  abortion,
+  BadMessageError,
+  CommandTimeout,
+  errorFromWire,
+  ERRORS,
+  InvalidReply,
+  RelevoError,
+  UnauthorizedError,
+  UnavailableError,
+} from "./errors.js";
+import { MUTATING, retryDelayMs } from "./pending.js";
+import { newKey, platform } from "./platform.js";
+import { RETRY } from "./settings.js";
+import { Tokens } from "./tokens.js";
+
+/** @typedef {import("./commands.js").ChangeOptions} ChangeOptions */
+
+/**
+ * @typedef {object} HttpClientOptions
+ * @property {number} [commandTimeoutMs] When a command gives up, unless it says otherwise (30,000).
+ * @property {number} [requestTimeoutMs] When one attempt is given up and repeated (10,000).
+ * @property {import("./backoff.js").Backoff} [retry] The delays before a command is repeated.
+ * @property {import("./platform.js").FetchLike} [fetch] In place of the platform's own.
+ */
+
+/** What an answer without a readable error means: it comes from a proxy on the way. */
+const CODES_BY_STATUS = new Map([
+  [400, "bad_message"],
+  [401, "unauthorized"],
+  [403, "forbidden"],
+  [404, "not_found"],
+  [413, "bad_message"],
+  [429, "rate_limited"],
+  [500, "unavailable"],
+  [502, "unavailable"],
+  [503, "unavailable"],
+  [504, "unavailable"],
+]);
+
+/**
+ * Send commands over HTTP.
+ *
+ * A command that was refused for the moment, or whose answer was lost, is sent again with the same
+ * idempotency key until its time is over.
+ */
+export class HttpClient extends Commands {
+  #url;
+  #tokens;
+  /** @type {string | null} */
+  #token = null;
+  #commandTimeoutMs;
+  #requestTimeoutMs;
+  #retry;
+  #fetch;
+
+  /**
+   * @param {string} url The router's base address, without `/api/v1`.
+   * @param {import("./tokens.js").TokenSource} token A JWT, or a function, plain or async, that returns a
+   *   fresh one: asked at the first command, and whenever the router finds the token expired.
+   * @param {HttpClientOptions} [options]
+   */
+  constructor(url, token, options = {}) {
+    super();
+    if (!/^https?:\/\/[^\s/?#]/i.test(url)) throw new TypeError(`${url} is no HTTP address`);
+    this.#url = url.replace(/\/+$/, "");
+    this.#tokens = new Tokens(token);
+    this.#commandTimeoutMs = options.commandTimeoutMs ?? 30_000;
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
+    this.#retry = options.retry ?? RETRY;
+    const fetch = options.fetch ?? platform.fetch;
+    if (fetch === undefined) throw new TypeError("this platform has no fetch: pass one in");
+    // Browsers refuse a fetch that is called as a method of something else.
+    this.#fetch = /** @type {import("./platform.js").FetchLike} */ ((url, options) => fetch(url, options));
+  }
+
+  /**
+   * Send a command by its type, and return its result as it came. Subscriptions have no form over HTTP.
+   *
+   * @override
+   * @param {string} type Such as `session.transfer`.
+   * @param {Record<string, unknown>} fields The command's fields as on the wire, without type, id and key.
+   * @param {ChangeOptions} [options]
+   */
+  async command(type, fields, { timeoutMs = this.#commandTimeoutMs, key, signal } = {}) {
+    const ownKey = key ?? (MUTATING.has(type) ? newKey() : null);
+    const map = present(fields);
+    const reason = whyNotPlain(map);
+    if (reason !== null) throw new BadMessageError(`${type} cannot be encoded: ${reason}`);
+    const limit = new Limit(timeoutMs, signal);
+    /** @type {RelevoError | undefined} */
+    let lastError;
+    let renewed = false;
+    let refusals = 0;
+    try {
+      for (;;) {
+        const outcome = await limit.race(this.#attempt(type, JSON.stringify(map), ownKey, limit));
+        if (!(outcome instanceof RelevoError)) return outcome;
+        lastError = outcome;
+        if (outcome instanceof UnauthorizedError && this.#tokens.renewable && !renewed) {
+          // It may have expired since it was made; a fresh one that is refused too is not tried again.
+          this.#token = null;
+          renewed = true;
+          continue;
+        }
+        if (!outcome.retryable) throw outcome;
+        await limit.race(pause(retryDelayMs(outcome, refusals, this.#retry, Math.random)));
+        refusals += 1;
+      }
+    } catch (error) {
+      if (error !== limit.over) throw error;
+      throw new CommandTimeout(`${type} had no final answer in time`, { key: ownKey, cause: lastError });
+    } finally {
+      limit.end();
+    }
+  }
+
+  /**
+   * @param {string} type
+   * @param {string} body
+   * @param {string | null} key
+   * @param {Limit} limit
+   */
+  async #attempt(type, body, key, limit) {
+    this.#token ??= await this.#tokens.fresh();
+    /** @type {Record<string, string>} */
+    const headers = { Authorization: `Bearer ${this.#token}`, "Content-Type": "application/json" };
+    if (key !== null) headers["Idempotency-Key"] = key;
+    const request = new platform.AbortController();
+    const forget = limit.atEnd(() => request.abort());
+    const timer = platform.setTimeout(() => request.abort(), this.#requestTimeoutMs);
+    try {
+      const options = { method: "POST", headers, body, signal: request.signal };
+      const response = await this.#fetch(`${this.#url}/api/v1/${type}`, options);
+      return readAnswer(response.status, await response.text());
+    } catch (cause) {
+      // Fetch rejects in its own ways, all of which mean that nobody knows whether the command arrived.
+      return new UnavailableError(`no answer from ${this.#url}: ${cause}`, { cause });
+    } finally {
+      platform.clearTimeout(timer);
+      forget();
+    }
+  }
+}
+
+/**
+ * Read the router's answer to a command.
+ *
+ * @param {number} status The HTTP status.
+ * @param {string} body The result, or the error: as such, or under `error`.
+ * @returns {Record<string, unknown> | RelevoError} The result, or the typed error.
+ */
+export function readAnswer(status, body) {
+  const answer = parse(body);
+  if (status === 200) return isMap(answer) ? answer : new InvalidReply("the answer is no JSON object");
+  if (isMap(answer)) {
+    try {
+      return errorFromWire(answer.error ?? answer);
+    } catch (error) {
+      if (!(error instanceof InvalidData)) throw error;
+    }
+  }
+  const kind = ERRORS.get(CODES_BY_STATUS.get(status) ?? "");
+  return kind === undefined
+    ? new InvalidReply(`unexpected HTTP status ${status}`)
+    : new kind(`HTTP status ${status} without an error of the router`);
+}
+
+/** @param {string} body @returns {unknown} */
+function parse(body) {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {number} delayMs @returns {Promise<void>} */
+function pause(delayMs) {
+  return new Promise((resolve) => platform.setTimeout(() => resolve(), delayMs));
+}
+
+/** A command's time, which its caller may cut short. */
+class Limit {
+  /** What `race` rejects with when the time is over. */
+  over = new CommandTimeout();
+  /** @type {Set<() => void>} */
+  #endings = new Set();
+  /** @type {(error: unknown) => void} */
+  #reject = () => {};
+  /** @type {Promise<never>} */
+  #ended;
+
+  /**
+   * @param {number} timeoutMs
+   * @param {import("./platform.js").AbortSignalLike | undefined} signal
+   */
+  constructor(timeoutMs, signal) {
+    this.#ended = new Promise((_, reject) => {
+      this.#reject = reject;
+    });
+    // Nobody may be racing at the moment when it ends.
+    this.#ended.catch(() => {});
+    const timer = platform.setTimeout(() => this.#reject(this.over), timeoutMs);
+    this.atEnd(() => platform.clearTimeout(timer));
+    const abort = () => this.#reject(abortion(signal));
+    signal?.addEventListener("abort", abort);
+    this.atEnd(() => signal?.removeEventListener("abort", abort));
+    if (signal?.aborted) abort();
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  race(work) {
+    return Promise.race([this.#ended, work]);
+  }
+
+  /**
+   * Do something when the command has ended, in whatever way.
+   *
+   * @param {() => void} ending
+   * @returns {() => void} Takes that back.
+   */
+  atEnd(ending) {
+    this.#endings.add(ending);
+    return () => void this.#endings.delete(ending);
+  }
+
+  end() {
+    for (const ending of this.#endings) ending();
+    this.#endings.clear();
+  }
+}

@@ -1,0 +1,90 @@
+/** Relevo's client: live transfers of conversations between agents and departments. */
+
+export { Backoff } from "./backoff.js";
+export { Client } from "./client.js";
+export { json, messagePack } from "./codec.js";
+export { Commands } from "./commands.js";
+export { compareAgents, compareDepartments, Directory } from "./directory.js";
+export {
+  AtCapacityError,
+  BadMessageError,
+  ClientClosed,
+  CommandAborted,
+  CommandTimeout,
+  ConflictError,
+  ConnectionStopped,
+  ConnectTimeout,
+  ForbiddenError,
+  HandshakeRefused,
+  HelloTimedOut,
+  InternalError,
+  InUseError,
+  InvalidReply,
+  KeyReusedError,
+  MessageRefused,
+  NotFoundError,
+  RateLimitedError,
+  RateLimitPassed,
+  RelevoError,
+  SameTargetError,
+  SentAway,
+  SessionClosedError,
+  SessionExistsError,
+  SignInRefused,
+  TokenExpired,
+  UnauthorizedError,
+  UnavailableError,
+} from "./errors.js";
+export { HttpClient } from "./http.js";
+export { Inbox } from "./inbox.js";
+export { Target } from "./objects.js";
+export { pageSignals } from "./signals.js";
+
+/** @typedef {import("./client.js").ClientOptions} ClientOptions */
+/** @typedef {import("./codec.js").Codec} Codec */
+/** @typedef {import("./commands.js").ChangeOptions} ChangeOptions */
+/** @typedef {import("./commands.js").ReadOptions} ReadOptions */
+/** @typedef {import("./events.js").ClientEvent} ClientEvent */
+/** @typedef {import("./events.js").Connected} Connected */
+/** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
+/** @typedef {import("./events.js").Disconnected} Disconnected */
+/** @typedef {import("./events.js").EventsLost} EventsLost */
+/** @typedef {import("./events.js").EventType} EventType */
+/** @typedef {import("./events.js").LoopEvent} LoopEvent */
+/** @typedef {import("./events.js").ServerDraining} ServerDraining */
+/** @typedef {import("./events.js").SessionAssigned} SessionAssigned */
+/** @typedef {import("./events.js").SessionChanged} SessionChanged */
+/** @typedef {import("./events.js").SessionEntry} SessionEntry */
+/** @typedef {import("./events.js").SessionPending} SessionPending */
+/** @typedef {import("./events.js").SessionRemoved} SessionRemoved */
+/** @typedef {import("./events.js").TokenExpiring} TokenExpiring */
+/** @typedef {import("./events.js").TransferUpdated} TransferUpdated */
+/** @typedef {import("./events.js").Unreachable} Unreachable */
+/** @typedef {import("./http.js").HttpClientOptions} HttpClientOptions */
+/** @typedef {import("./objects.js").Actor} Actor */
+/** @typedef {import("./objects.js").Agent} Agent */
+/** @typedef {import("./objects.js").AgentRole} AgentRole */
+/** @typedef {import("./objects.js").Customer} Customer */
+/** @typedef {import("./objects.js").Department} Department */
+/** @typedef {import("./objects.js").Entry} Entry */
+/** @typedef {import("./objects.js").EntryKind} EntryKind */
+/** @typedef {import("./objects.js").HistoryPage} HistoryPage */
+/** @typedef {import("./objects.js").Outcome} Outcome */
+/** @typedef {import("./objects.js").Owner} Owner */
+/** @typedef {import("./objects.js").Party} Party */
+/** @typedef {import("./objects.js").RemovalCause} RemovalCause */
+/** @typedef {import("./objects.js").Role} Role */
+/** @typedef {import("./objects.js").Session} Session */
+/** @typedef {import("./objects.js").SessionPage} SessionPage */
+/** @typedef {import("./objects.js").SessionState} SessionState */
+/** @typedef {import("./objects.js").Status} Status */
+/** @typedef {import("./objects.js").TargetKind} TargetKind */
+/** @typedef {import("./objects.js").Transfer} Transfer */
+/** @typedef {import("./objects.js").TransferResult} TransferResult */
+/** @typedef {import("./objects.js").TransferState} TransferState */
+/** @typedef {import("./objects.js").Welcome} Welcome */
+/** @typedef {import("./signals.js").SignalListener} SignalListener */
+/** @typedef {import("./signals.js").Signals} Signals */
+/** @typedef {import("./tokens.js").TokenSource} TokenSource */
+/** @typedef {import("./platform.js").WebSocketConstructor} WebSocketConstructor */
+/** @typedef {import("./platform.js").WebSocketLike} WebSocketLike */

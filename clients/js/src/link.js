@@ -1,0 +1,104 @@
+/** One websocket connection. */
+
+import { pack, UndecodableMessage } from "./codec.js";
+import { HandshakeRefused } from "./errors.js";
+import { platform } from "./platform.js";
+
+/** @typedef {import("./codec.js").Codec} Codec */
+/** @typedef {import("./codec.js").Encoded} Encoded */
+
+/**
+ * What happens on a link, until it is closed from this side. `closed` is the last, and `opened` may be
+ * missing.
+ *
+ * @typedef {object} LinkListener
+ * @property {() => void} opened
+ * @property {(messages: unknown[]) => void} received
+ * @property {(error: UndecodableMessage) => void} undecodable
+ * @property {(error: HandshakeRefused) => void} refused
+ * @property {(closeCode: number, reason: string) => void} closed
+ */
+
+const CLOSE_WAIT_MS = 2_000;
+const nothing = () => {};
+
+export class Link {
+  #socket;
+  #codec;
+  /** What an `error` event said; browsers say nothing. */
+  #trouble = "";
+
+  /**
+   * Connect. Throws `HandshakeRefused` if the platform does not even try.
+   *
+   * @param {import("./platform.js").WebSocketConstructor} WebSocket
+   * @param {string} url
+   * @param {Codec} codec
+   * @param {LinkListener} listener
+   */
+  constructor(WebSocket, url, codec, listener) {
+    this.#codec = codec;
+    try {
+      this.#socket = new WebSocket(url, [codec.subprotocol]);
+    } catch (cause) {
+      // A page on https that may not open ws://, or an address that the platform does not take.
+      throw new HandshakeRefused(`${url}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    }
+    const socket = this.#socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      // Old versions of React Native do not tell.
+      if (socket.protocol === undefined || socket.protocol === codec.subprotocol) listener.opened();
+      else listener.refused(new HandshakeRefused(`${url} does not speak ${codec.subprotocol}`));
+    };
+    socket.onmessage = ({ data }) => {
+      let messages;
+      try {
+        messages = codec.decode(data);
+      } catch (error) {
+        if (!(error instanceof UndecodableMessage)) throw error;
+        listener.undecodable(error);
+        return;
+      }
+      listener.received(messages);
+    };
+    socket.onerror = (event) => {
+      this.#trouble = typeof event?.message === "string" ? event.message : "";
+    };
+    socket.onclose = (event) => {
+      const code = typeof event?.code === "number" ? event.code : 1006;
+      listener.closed(code, event?.reason || this.#trouble);
+    };
+  }
+
+  /**
+   * Send encoded messages, in batches.
+   *
+   * @param {Encoded[]} messages
+   */
+  send(messages) {
+    for (const frame of pack(this.#codec, messages)) this.#socket.send(frame);
+  }
+
+  /**
+   * Close, and hear no more: what a dead network does with the closing handshake may take minutes.
+   *
+   * @param {number} code 1000, or one from 3000 on: browsers allow no others.
+   * @param {string} reason
+   * @returns {Promise<void>} Resolves when the connection has gone, or after two seconds.
+   */
+  close(code, reason) {
+    const socket = this.#socket;
+    socket.onopen = nothing;
+    socket.onmessage = nothing;
+    socket.onerror = nothing;
+    return new Promise((resolve) => {
+      const timer = platform.setTimeout(resolve, CLOSE_WAIT_MS);
+      socket.onclose = () => {
+        platform.clearTimeout(timer);
+        resolve();
+      };
+      socket.close(code, reason);
+    });
+  }
+}

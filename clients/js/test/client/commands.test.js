@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  BadMessageError,
+  ClientClosed,
+  CommandAborted,
+  CommandTimeout,
+  ConflictError,
+  InvalidReply,
+  Target,
+} from "../../src/index.js";
+import { World } from "../support/world.js";
+import {
+  agentRow,
+  departmentRow,
+  ENTRY,
+  patchMap,
+  sessionMap,
+  snapshotMap,
+  transferMap,
+} from "../support/wire.js";
+
+test("each command is its method, and its result is typed", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const session = sessionMap();
+  const calls = [
+    [() => client.setStatus("pause"), { type: "status.set", status: "pause" }, { agent: agentRow() }],
+    [
+      () => client.setStatus("disconnected", { agentId: "bo" }),
+      { type: "status.set", status: "disconnected", agent_id: "bo" },
+      { agent: agentRow("bo") },
+    ],
+    [
+      () => client.openSession("c-1", { id: "u-1", name: "Eva" }, Target.department("sales")),
+      {
+        type: "session.open",
+        session_id: "c-1",
+        customer: { id: "u-1", name: "Eva" },
+        target: { kind: "department", id: "sales" },
+      },
+      { session },
+    ],
+    [
+      () => client.transfer("c-1", Target.agent("bo"), "busy", { fence: 3, key: "mine" }),
+      {
+        type: "session.transfer",
+        session_id: "c-1",
+        target: { kind: "agent", id: "bo" },
+        reason: "busy",
+        fence: 3,
+        key: "mine",
+      },
+      { session, transfer: transferMap() },
+    ],
+    [
+      () => client.accept("c-1", { fence: 2 }),
+      { type: "session.accept", session_id: "c-1", fence: 2 },
+      { session },
+    ],
+    [
+      () => client.decline("c-1", "no"),
+      { type: "session.decline", session_id: "c-1", reason: "no" },
+      { session },
+    ],
+    [() => client.recall("c-1"), { type: "session.recall", session_id: "c-1" }, { session }],
+    [
+      () => client.note("c-1", "hola"),
+      { type: "session.note", session_id: "c-1", text: "hola" },
+      { entry: ENTRY },
+    ],
+    [() => client.closeSession("c-1"), { type: "session.close", session_id: "c-1" }, { session }],
+    [() => client.getSession("c-1"), { type: "session.get", session_id: "c-1" }, { session }],
+    [
+      () => client.history("c-1", { after: 0, limit: 5 }),
+      { type: "session.history", session_id: "c-1", after: 0, limit: 5 },
+      { entries: [ENTRY], more: false },
+    ],
+    [
+      () => client.listSessions({ state: "queued", departmentId: "sales" }),
+      { type: "session.list", state: "queued", department_id: "sales" },
+      { sessions: [session], cursor: null },
+    ],
+    [
+      () => client.putAgent("bo", "Bo", { departments: ["sales"] }),
+      {
+        type: "agent.put",
+        agent: { id: "bo", name: "Bo", role: "agent", departments: ["sales"], capacity: 10 },
+      },
+      { agent: agentRow("bo") },
+    ],
+    [() => client.removeAgent("bo"), { type: "agent.remove", agent_id: "bo" }, {}],
+    [
+      () => client.putDepartment("sales", "Sales"),
+      { type: "department.put", department: { id: "sales", name: "Sales" } },
+      { department: departmentRow() },
+    ],
+    [() => client.removeDepartment("sales"), { type: "department.remove", department_id: "sales" }, {}],
+    [() => client.watchSessions(), { type: "session.watch" }, {}],
+    [() => client.unwatchSessions(), { type: "session.unwatch" }, {}],
+    [() => client.unsubscribeDirectory(), { type: "directory.unsubscribe" }, {}],
+    [() => client.refreshToken("new"), { type: "token.refresh", token: "new" }, { expires_at: 7 }],
+  ];
+  for (const [call, message, result] of calls) {
+    const answering = call();
+    const { id, key, ...sent } = await socket.expect(message.type);
+    assert.deepEqual({ ...sent, ...(message.key && { key }) }, message);
+    socket.reply({ id }, result);
+    await answering;
+  }
+});
+
+test("results are camelCase, and whole rows may be given as customers and targets", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const transferring = client.transfer("c-1", { .../** @type {any} */ (agentRow("bo")), kind: "agent" });
+  const command = await socket.expect("session.transfer");
+  assert.deepEqual(command.target, { kind: "agent", id: "bo" });
+  socket.reply(command, { session: sessionMap("c-1", { opened_at: 42 }), transfer: transferMap() });
+  const { session, transfer } = await transferring;
+
+  assert.equal(session.openedAt, 42);
+  assert.deepEqual([transfer.sessionId, transfer.assignedTo, transfer.from.name], ["c-1", null, "Bo"]);
+});
+
+test("a refused command rejects with its typed error", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const accepting = client.accept("c-1");
+  socket.refuse(await socket.expect("session.accept"), "conflict", { fence: 9 });
+
+  await assert.rejects(accepting, (error) => error instanceof ConflictError && error.fence === 9);
+});
+
+test("commands given together go out in one frame and are answered in any order", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const before = socket.frames;
+  const getting = [1, 2, 3, 4].map((number) => client.getSession(`c-${number}`));
+  const commands = [];
+  for (const _ of getting) commands.push(await socket.expect("session.get"));
+  assert.equal(socket.frames, before + 1);
+  for (const command of commands.reverse())
+    socket.reply(command, { session: sessionMap(command.session_id) });
+
+  assert.deepEqual(
+    (await Promise.all(getting)).map(({ id }) => id),
+    ["c-1", "c-2", "c-3", "c-4"],
+  );
+});
+
+test("a command is sent again with its key after the connection was cut", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const noting = client.note("c-1", "hola");
+  const first = await socket.expect("session.note");
+  socket.cut();
+  const second = await world.nextSocket();
+  await second.letIn();
+  const again = await second.expect("session.note");
+  second.reply(again, { entry: ENTRY });
+
+  assert.equal((await noting).text, "hola");
+  assert.deepEqual(again, first);
+  assert.match(first.key, /^[0-9a-f]{32}$/);
+});
+
+test("a command refused for the moment is sent again with its key", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const noting = client.note("c-1", "hola");
+  const keys = new Set();
+  for (const code of ["unavailable", "internal", "rate_limited"]) {
+    const command = await socket.expect("session.note");
+    keys.add(command.key);
+    socket.refuse(command, code, { retryable: true, retry_in_ms: 1 });
+    await world.pass(1_000);
+  }
+  const command = await socket.expect("session.note");
+  socket.reply(command, { entry: ENTRY });
+  await noting;
+
+  assert.deepEqual([...keys], [command.key]);
+});
+
+test("a command without an answer times out, also without a connection", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const answered = assert.rejects(
+    client.note("c-1", "hola", { key: "mine", timeoutMs: 20 }),
+    (error) => error instanceof CommandTimeout && error.key === "mine",
+  );
+  await world.pass(20);
+  await answered;
+
+  socket.cut();
+  const later = assert.rejects(client.getSession("c-1", { timeoutMs: 20 }), CommandTimeout);
+  await world.pass(20);
+  await later;
+});
+
+test("a command that its caller gives up is not sent again, and leaves its place to others", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected({ inFlightMax: 1 });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const given = assert.rejects(client.note("c-1", "hola", { signal }), { name: "AbortError" });
+  const getting = client.getSession("c-2");
+  await socket.expect("session.note");
+  controller.abort();
+  await given;
+  socket.reply(await socket.expect("session.get"), { session: sessionMap("c-2") });
+
+  assert.equal((await getting).id, "c-2");
+  await assert.rejects(client.note("c-1", "hola", { signal }), { name: "AbortError" });
+  const silent = { aborted: true, addEventListener() {}, removeEventListener() {} };
+  await assert.rejects(client.note("c-1", "hola", { signal: silent }), CommandAborted);
+  socket.cut();
+  const next = await world.nextSocket();
+  await next.letIn();
+  await world.pass(0);
+  assert.deepEqual(next.inbound, []);
+});
+
+test("what a router would not take is refused without it", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  await assert.rejects(client.note("c-1", "x".repeat(70_000)), BadMessageError);
+  await assert.rejects(client.note("c-1", "é".repeat(33_000)), BadMessageError);
+  await assert.rejects(client.note("c-1", "\ud800"), BadMessageError);
+  await assert.rejects(client.command("session.note", { text: NaN }), BadMessageError);
+
+  const getting = client.getSession("c-1");
+  socket.reply(await socket.expect("session.get"), { session: sessionMap() });
+  assert.equal((await getting).id, "c-1");
+});
+
+test("an adapter that fails at a message fails that command alone", async (t) => {
+  const codec = {
+    subprotocol: "relevo.v1.json",
+    encode(message) {
+      if (message.text === "!") throw new Error("no form");
+      return JSON.stringify(message);
+    },
+    join: (messages) => `[${messages}]`,
+    decode: (data) => [JSON.parse(data)],
+  };
+  const { client, socket } = await new World(t).connected({ codec });
+  const refused = assert.rejects(client.note("c-1", "!"), BadMessageError);
+  const noting = client.note("c-1", "?");
+  await refused;
+  socket.reply(await socket.expect("session.note"), { entry: ENTRY });
+  await noting;
+});
+
+test("a result of another shape is told as such", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const getting = client.history("c-1");
+  socket.reply(await socket.expect("session.history"), { entries: [{ ...ENTRY, seq: "1" }], more: false });
+
+  await assert.rejects(
+    getting,
+    (error) => error instanceof InvalidReply && /entries\[0\]\.seq/.test(error.message),
+  );
+});
+
+test("histories and lists are iterated page by page", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const reading = (async () => {
+    const seqs = [];
+    for await (const entry of client.historyEntries("c-1", { after: 4 })) seqs.push(entry.seq);
+    return seqs;
+  })();
+  for (const [after, entries, more] of [
+    [4, [5, 6], true],
+    [6, [7], true],
+    [7, [], true],
+  ]) {
+    const command = await socket.expect("session.history");
+    assert.equal(command.after, after);
+    socket.reply(command, { entries: entries.map((seq) => ({ ...ENTRY, seq })), more });
+  }
+  assert.deepEqual(await reading, [5, 6, 7]);
+
+  const listing = (async () => {
+    const ids = [];
+    for await (const session of client.sessions({ state: "pending", agentId: "ana" })) ids.push(session.id);
+    return ids;
+  })();
+  for (const [cursor, id, next] of [
+    [undefined, "c-1", "more"],
+    ["more", "c-2", null],
+  ]) {
+    const command = await socket.expect("session.list");
+    assert.deepEqual([command.cursor, command.state, command.agent_id], [cursor, "pending", "ana"]);
+    socket.reply(command, { sessions: [sessionMap(id)], cursor: next });
+  }
+  assert.deepEqual(await listing, ["c-1", "c-2"]);
+});
+
+test("subscribing returns when the directory is there", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const subscribing = client.subscribeDirectory();
+  socket.reply(await socket.expect("directory.subscribe"), {});
+  socket.push(snapshotMap(3));
+  const directory = await subscribing;
+
+  assert.equal(directory.live, true);
+  assert.deepEqual([...directory.agents.keys()], ["ana"]);
+});
+
+test("a subscription without a snapshot times out", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const refused = assert.rejects(client.subscribeDirectory({ timeoutMs: 50 }), CommandTimeout);
+  socket.reply(await socket.expect("directory.subscribe"), {});
+  await world.pass(50);
+  await refused;
+});
+
+test("a directory that was cut off resumes and holds what changed meanwhile", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const subscribing = client.subscribeDirectory();
+  socket.reply(await socket.expect("directory.subscribe"), {});
+  socket.push(snapshotMap(3));
+  await subscribing;
+  socket.cut();
+  assert.equal(client.directory.live, false);
+  const second = await world.nextSocket();
+  await second.letIn();
+  const command = await second.expect("directory.subscribe");
+  assert.deepEqual(command.resume, { epoch: "e1", seq: 3 });
+  second.reply(command, {});
+  second.push(patchMap(3, 9, { agents: [agentRow("ana", { load: 7 })] }));
+
+  assert.equal(client.directory.live, true);
+  assert.equal(client.directory.agents.get("ana").load, 7);
+});
+
+test("a client that was not started, or was closed, takes no commands", async (t) => {
+  const world = new World(t);
+  await assert.rejects(world.client().getSession("c-1"), ClientClosed);
+
+  const { client } = await world.connected();
+  await client.close();
+  await assert.rejects(client.getSession("c-1"), ClientClosed);
+});

@@ -1,0 +1,295 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  Client,
+  ClientClosed,
+  ConnectTimeout,
+  HandshakeRefused,
+  SentAway,
+  SignInRefused,
+} from "../../src/index.js";
+import { settle, World } from "../support/world.js";
+import { ENTRY, sessionMap, welcomeMap } from "../support/wire.js";
+
+test("a client offers its format, says hello with its token, and is let in", async (t) => {
+  const world = new World(t);
+  const client = world.client({ clientName: "desk/7" });
+  const starting = client.start();
+  const socket = await world.nextSocket();
+  assert.deepEqual([socket.url, socket.protocols], ["ws://relevo.test/ws", ["relevo.v1.json"]]);
+  assert.equal(socket.binaryType, "arraybuffer");
+  assert.equal(client.connected, false);
+  const hello = await socket.letIn({ in_progress: [sessionMap("old")] });
+  await starting;
+
+  assert.deepEqual([hello.token, hello.client], ["jwt", "desk/7"]);
+  assert.deepEqual([client.connected, client.agent.id, client.welcome.tenant], [true, "ana", "acme"]);
+  assert.deepEqual([...client.inbox.inProgress.keys()], ["old"]);
+  await assert.rejects(client.start(), TypeError);
+});
+
+test("a wrong token is told at the door", async (t) => {
+  const world = new World(t);
+  const starting = world.client().start();
+  const refused = assert.rejects(starting, SignInRefused);
+  const socket = await world.nextSocket();
+  socket.accept();
+  socket.refuse(await socket.expect("hello"), "unauthorized");
+  socket.cut(4500);
+  await refused;
+});
+
+test("being sent away fails the commands and says why", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const noting = assert.rejects(client.note("c-1", "hola"), SentAway);
+  await socket.expect("session.note");
+  socket.cut(4502, "removed");
+  await noting;
+
+  assert.ok(client.stopped instanceof SentAway);
+  await world.pass(60_000);
+  assert.deepEqual(world.sockets, []);
+});
+
+test("closing says goodbye with 1000 and fails what is under way", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  const noting = assert.rejects(client.note("c-1", "hola"), ClientClosed);
+  await socket.expect("session.note");
+  await client.close();
+
+  assert.deepEqual(socket.closedBy, { code: 1000, reason: "" });
+  await noting;
+  await client.close();
+});
+
+test("closing on a dead network takes two seconds at most", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  socket.dead = true;
+  let gone = false;
+  const closing = client.close().then(() => (gone = true));
+  await world.pass(1_999);
+  assert.equal(gone, false);
+  await world.pass(1);
+  await closing;
+});
+
+test("a router that is not there is tried again, and then given up", async (t) => {
+  const world = new World(t);
+  const client = world.client({ connectTimeoutMs: 3_000 });
+  const attempts = [];
+  client.on("unreachable", ({ reason, attempts: count }) => attempts.push([reason, count]));
+  const refused = assert.rejects(
+    client.start(),
+    (error) => error instanceof ConnectTimeout && /ECONNREFUSED/.test(error.cause.message),
+  );
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const socket = await world.nextSocket();
+    socket.onerror({ message: "connect ECONNREFUSED" });
+    socket.cut();
+  }
+  await world.pass(3_000);
+  await refused;
+
+  assert.deepEqual(attempts.slice(0, 2), [
+    ["connect ECONNREFUSED", 1],
+    ["connect ECONNREFUSED", 2],
+  ]);
+});
+
+test("an attempt that hangs is given up, and whatever comes of it later is not heard", async (t) => {
+  const world = new World(t);
+  const client = world.client({ connectTimeoutMs: null });
+  const starting = client.start();
+  const hanging = await world.nextSocket();
+  await world.pass(20_000);
+  const { onopen } = hanging;
+  const next = await world.nextSocket();
+  onopen({});
+  await next.letIn();
+  await starting;
+
+  assert.ok(hanging.closedBy);
+  assert.deepEqual(hanging.inbound, []);
+});
+
+test("of several routers the next is tried", async (t) => {
+  const world = new World(t);
+  const starting = world.client({ url: ["ws://one/ws", "wss://two/ws?x=1"] }).start();
+  const urls = [];
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const socket = await world.nextSocket();
+    urls.push(socket.url);
+    if (attempt < 2) socket.cut();
+    else await socket.letIn();
+  }
+  await starting;
+
+  assert.deepEqual(urls, ["ws://one/ws", "wss://two/ws?x=1", "ws://one/ws"]);
+});
+
+test("a platform that does not even try is told at once", async (t) => {
+  class Forbidding {
+    constructor() {
+      throw new Error("an insecure connection from a secure page");
+    }
+  }
+  const client = new World(t).client({ WebSocket: Forbidding });
+
+  await assert.rejects(
+    client.start(),
+    (error) => error instanceof HandshakeRefused && /insecure/.test(error.message),
+  );
+});
+
+test("a router of another kind is told at once", async (t) => {
+  const world = new World(t);
+  const refused = assert.rejects(world.client().start(), HandshakeRefused);
+  const socket = await world.nextSocket();
+  socket.accept("");
+  await refused;
+});
+
+test("a draining router is left for another in time", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected();
+  socket.push({ type: "server.draining", reconnect_in_ms: 1_000 });
+  await world.pass(1_000);
+  assert.equal(socket.closedBy.code, 4000);
+  const second = await world.nextSocket();
+  await second.letIn();
+  const noting = client.note("c-1", "hola");
+  second.reply(await second.expect("session.note"), { entry: ENTRY });
+  await noting;
+});
+
+test("an expiring token is replaced by a fresh one", async (t) => {
+  const world = new World(t);
+  let number = 0;
+  const client = world.client({ token: async () => `jwt-${++number}` });
+  const starting = client.start();
+  const socket = await world.nextSocket();
+  assert.equal((await socket.letIn()).token, "jwt-1");
+  await starting;
+  socket.push({ type: "token.expiring", expires_at: 99 });
+  const command = await socket.expect("token.refresh");
+  assert.equal(command.token, "jwt-2");
+  socket.reply(command, { expires_at: 200 });
+  socket.cut();
+
+  assert.equal((await (await world.nextSocket()).letIn()).token, "jwt-3");
+});
+
+test("a token source that fails is asked again", async (t) => {
+  const world = new World(t);
+  const failures = [new Error("no issuer"), new TypeError("no json")];
+  const token = () => {
+    if (failures.length > 0) throw failures.pop();
+    return "jwt";
+  };
+  const { socket } = await world.connected({ token });
+  failures.push(new Error("away again"));
+  socket.push({ type: "token.expiring", expires_at: 99 });
+  await world.pass(200);
+  await socket.expect("token.refresh");
+
+  assert.deepEqual(failures, []);
+  assert.equal(world.logged.length, 3);
+});
+
+test("a token that comes too late is not used", async (t) => {
+  const world = new World(t);
+  const waiting = [];
+  const client = world.client({
+    token: () => new Promise((resolve) => waiting.push(resolve)),
+    connectTimeoutMs: null,
+  });
+  const starting = client.start();
+  await world.pass(20_000);
+  await world.pass(500);
+  assert.equal(waiting.length, 2);
+  waiting[0]("old");
+  await settle();
+  assert.deepEqual(world.sockets, []);
+  waiting[1]("new");
+
+  assert.equal((await (await world.nextSocket()).letIn()).token, "new");
+  await starting;
+});
+
+test("a token that comes between two attempts is not used either", async (t) => {
+  const world = new World(t);
+  const waiting = [];
+  const token = () => new Promise((resolve) => waiting.push(resolve));
+  const starting = world.client({ token, connectTimeoutMs: null }).start();
+  await world.pass(20_000);
+  waiting[0]("old");
+  await settle();
+  assert.deepEqual(world.sockets, []);
+  await world.pass(500);
+  waiting[1]("new");
+
+  assert.equal((await (await world.nextSocket()).letIn()).token, "new");
+  await starting;
+});
+
+test("a refreshed string is used for the next connection", async (t) => {
+  const world = new World(t);
+  const { client, socket } = await world.connected({ token: "first" });
+  const refreshing = client.refreshToken("second");
+  socket.reply(await socket.expect("token.refresh"), { expires_at: 7 });
+  assert.equal(await refreshing, 7);
+  socket.cut();
+
+  assert.equal((await (await world.nextSocket()).letIn()).token, "second");
+});
+
+for (const [what, frame] of [
+  ["bytes", new ArrayBuffer(1)],
+  ["text", "no json"],
+  ["shape", '{"type": "session.assigned"}'],
+]) {
+  test(`a router that does not speak the protocol (${what}) is left and tried again`, async (t) => {
+    const world = new World(t);
+    const { client, socket } = await world.connected();
+    const reasons = [];
+    client.on("disconnected", ({ reason }) => reasons.push(reason));
+    socket.pushFrame(frame);
+    assert.equal(socket.closedBy.code, 4000);
+    await (await world.nextSocket()).letIn();
+
+    assert.match(reasons[0], /^not of the protocol/);
+    assert.match(world.logged[0], /not of the protocol/);
+  });
+}
+
+test("a batch of welcome and pushes is taken in order", async (t) => {
+  const world = new World(t);
+  const client = world.client();
+  const starting = client.start();
+  const socket = await world.nextSocket();
+  socket.accept();
+  await socket.expect("hello");
+  const removal = { type: "session.removed", session_id: "c-1", fence: 2, why: "closed", transfer: null };
+  socket.push([welcomeMap({ in_progress: [sessionMap()] }), removal]);
+  await starting;
+
+  assert.equal(client.inbox.get("c-1"), undefined);
+});
+
+test("what is no websocket address is refused at once", () => {
+  for (const url of ["http://127.0.0.1/ws", "relevo", "ws://", "ws://a/b#c", []]) {
+    assert.throws(() => new Client(url, "jwt", { WebSocket: class {} }), /address/, String(url));
+  }
+  assert.throws(
+    () => new Client("ws://a/ws", "jwt", { WebSocket: undefined, ...noWebSocket() }),
+    /WebSocket/,
+  );
+});
+
+/** On newer Nodes the platform has one of its own. */
+function noWebSocket() {
+  return globalThis.WebSocket === undefined ? {} : { WebSocket: null };
+}

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { SentAway } from "../../src/index.js";
+import { World } from "../support/world.js";
+import { sessionMap, transferMap } from "../support/wire.js";
+
+const assigned = (id) => ({ type: "session.assigned", session: sessionMap(id), transfer: transferMap(id) });
+
+test("a listener hears its type, after the inbox has changed, until it is taken off", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const heard = [];
+  const off = client.on("sessionAssigned", ({ session, transfer }) => {
+    heard.push([session.id, transfer.by.name, client.inbox.inProgress.size]);
+  });
+  socket.push(assigned("c-1"), { type: "session.changed", session: sessionMap("c-9") });
+  off();
+  socket.push(assigned("c-2"));
+
+  assert.deepEqual(heard, [["c-1", "Bo", 1]]);
+  const ack = await socket.expect("session.ack");
+  assert.deepEqual([ack.session_id, ack.fence], ["c-1", 1]);
+});
+
+test("a listener that throws disturbs nobody, and its error is reported as uncaught", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const uncaught = new Promise((resolve) => {
+    const [before] = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    process.once("unhandledRejection", (error) => {
+      if (before) process.on("unhandledRejection", before);
+      resolve(error);
+    });
+  });
+  const heard = [];
+  client.on("sessionAssigned", () => {
+    throw new Error("mine");
+  });
+  client.on("sessionAssigned", ({ session }) => heard.push(session.id));
+  socket.push(assigned("c-1"));
+
+  assert.deepEqual(heard, ["c-1"]);
+  assert.equal((await uncaught).message, "mine");
+  assert.equal(client.connected, true);
+});
+
+test("a loop gets every event from its beginning on, and ends when the client is closed", async (t) => {
+  const world = new World(t);
+  const client = world.client();
+  const events = client.events();
+  const starting = client.start();
+  const socket = await world.nextSocket();
+  await socket.letIn();
+  await starting;
+  socket.push(assigned("c-1"));
+  await client.close();
+  const types = [];
+  for await (const event of events) types.push(event.type);
+
+  assert.deepEqual(types, ["connected", "sessionAssigned"]);
+});
+
+test("a loop that is left wants no more events; others go on", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const first = client.events();
+  const second = client[Symbol.asyncIterator]();
+  socket.push(assigned("c-1"), assigned("c-2"));
+  for await (const event of first) {
+    assert.equal(event.session.id, "c-1");
+    break;
+  }
+  assert.deepEqual(await first.next(), { value: undefined, done: true });
+  assert.equal((await second.next()).value.session.id, "c-1");
+  const waiting = [second.next(), second.next()];
+  socket.push(assigned("c-3"));
+
+  assert.deepEqual(
+    (await Promise.all(waiting)).map(({ value }) => value.session.id),
+    ["c-2", "c-3"],
+  );
+});
+
+test("a loop ends with the reason when the router does not want the client back", async (t) => {
+  const { client, socket } = await new World(t).connected();
+  const events = client.events();
+  socket.cut(4502, "removed");
+
+  const { value: last } = await events.next();
+  assert.deepEqual([last.type, last.closeCode, last.reconnectInMs], ["disconnected", 4502, null]);
+  assert.ok(last.error instanceof SentAway);
+  await assert.rejects(events.next(), SentAway);
+});
+
+test("a loop that reads too slowly is told how much it missed", async (t) => {
+  const { client, socket } = await new World(t).connected({ eventsMax: 2 });
+  const events = client.events();
+  socket.push([1, 2, 3, 4].map((number) => assigned(`c-${number}`)));
+  const taken = [];
+  for (let count = 0; count < 3; count += 1) taken.push((await events.next()).value);
+
+  assert.deepEqual(taken[0], { type: "eventsLost", count: 2 });
+  assert.deepEqual(
+    taken.slice(1).map(({ session }) => session.id),
+    ["c-3", "c-4"],
+  );
+  assert.equal(client.inbox.inProgress.size, 4);
+});
+
+test("acknowledging by hand", async (t) => {
+  const { client, socket } = await new World(t).connected({ acknowledge: false });
+  client.on("sessionAssigned", ({ session }) => client.ack(session.id, session.fence));
+  socket.push(assigned("c-1"));
+
+  assert.deepEqual(await socket.expect("session.ack"), { type: "session.ack", session_id: "c-1", fence: 1 });
+});
