@@ -1,0 +1,117 @@
+/** Losing a real router and finding it again. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Backoff, SentAway, SignInRefused, Target } from "../../src/index.js";
+import { directoryShows, makeToken, nextEvent, Router } from "../support/router.js";
+
+const reconnect = new Backoff({ initialMs: 50, capMs: 200 });
+
+const router = new Router();
+before(() => router.start());
+after(() => router.end());
+
+test("a wrong, a foreign and an expired token are refused", async () => {
+  for (const token of ["wrong", `${makeToken("ana").slice(0, -4)}AAAA`, makeToken("ana", { ttl: -60 })]) {
+    await assert.rejects(router.client("ana", { token }).start(), SignInRefused);
+  }
+});
+
+test("an agent that is removed is sent away", async () => {
+  const claims = { tenant: "removed" };
+  const ana = await router.connect("ana", { claims });
+  const gone = nextEvent(ana, "disconnected");
+  await router.http("boss", { ...claims, role: "admin" }).removeAgent("ana");
+
+  assert.ok((await gone).error instanceof SentAway);
+  assert.equal((await gone).closeCode, 4502);
+});
+
+test("a token is replaced by a fresh one before it expires", async () => {
+  let asked = 0;
+  const token = () => {
+    asked += 1;
+    return makeToken("ana", { tenant: "fresh", ttl: asked === 1 ? 61 : 3600 });
+  };
+  const ana = await router.connect("ana", { token });
+  await nextEvent(ana, "tokenExpiring");
+  const before = ana.welcome.expiresAt;
+  const expiresAt = await ana.refreshToken();
+
+  assert.ok(asked >= 3, "once to connect, once by itself, once by hand");
+  assert.ok(expiresAt > before);
+});
+
+test("a connection that was cut comes back: once applied is what was sent, and nobody saw the agent leave", async () => {
+  const claims = { tenant: "cut" };
+  const watcher = await router.connect("watcher", { claims, reconnect });
+  const ana = await router.connect("ana", {
+    claims: { ...claims, role: "admin" },
+    reconnect,
+    format: "msgpack",
+  });
+  await watcher.subscribeDirectory();
+  await ana.subscribeDirectory();
+  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
+  const statuses = new Set();
+  watcher.on("directoryChanged", ({ agents }) => {
+    for (const { id, status } of agents) if (id === "ana") statuses.add(status);
+  });
+  for (let round = 0; round < 5; round += 1) {
+    const back = nextEvent(ana, "connected");
+    const noting = ana.note("s-1", `note ${round}`);
+    // Before the note, with it, or after it: it goes out at the end of this turn.
+    if (round % 2 === 1) await Promise.resolve().then(() => {});
+    router.cutAll();
+    await Promise.all([back, noting]);
+  }
+  const bo = await router.connect("bo", { claims });
+  await directoryShows(ana, ({ live, agents }) => live && agents.has("bo"));
+  const texts = [];
+  for await (const entry of ana.historyEntries("s-1")) if (entry.kind === "internal") texts.push(entry.text);
+
+  assert.deepEqual(texts, ["note 0", "note 1", "note 2", "note 3", "note 4"]);
+  assert.ok(!statuses.has("disconnected"), "the grace hides a short absence");
+  assert.equal(ana.inbox.inProgress.size, 1);
+  await bo.close();
+});
+
+test("what was assigned while the connection was away is there when it is back, and is acknowledged", async () => {
+  const claims = { tenant: "away" };
+  const soon = new Backoff({ initialMs: 0, capMs: 0 });
+  const later = { reconnect: new Backoff({ initialMs: 200, capMs: 200 }), random: () => 0.99 };
+  const ana = await router.connect("ana", { claims: { ...claims, role: "admin" }, reconnect: soon });
+  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
+  const bo = await router.connect("bo", { claims, ...later });
+  await bo.subscribeDirectory();
+  const delivered = nextEvent(ana, "transferUpdated");
+  const lost = nextEvent(bo, "disconnected");
+  const back = nextEvent(bo, "connected");
+  router.cutAll();
+  await Promise.all([lost, nextEvent(ana, "connected")]);
+  assert.equal((await ana.transfer("s-1", Target.agent("bo"))).transfer.outcome, "assigned");
+  await back;
+
+  assert.deepEqual([...bo.inbox.inProgress.keys()], ["s-1"]);
+  assert.equal((await delivered).state, "delivered");
+  await directoryShows(bo, ({ live, agents }) => live && agents.get("bo").load === 1);
+});
+
+test("a router that is stopped and started again finds its clients and their commands", async () => {
+  const claims = { tenant: "restart", role: "admin" };
+  const ana = await router.connect("ana", { claims, reconnect });
+  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
+  await ana.subscribeDirectory();
+  const lost = nextEvent(ana, "disconnected");
+  const stopping = router.stop();
+  assert.equal((await lost).error, null);
+  await stopping;
+  const noting = ana.note("s-1", "written while nobody was there");
+  const back = nextEvent(ana, "connected");
+  await router.start();
+
+  assert.equal((await back).reconnected, true);
+  assert.equal((await noting).seq, 2);
+  assert.deepEqual([...ana.inbox.inProgress.keys()], ["s-1"]);
+  await directoryShows(ana, ({ live }) => live);
+});

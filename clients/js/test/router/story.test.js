@@ -1,0 +1,154 @@
+/** A transfer from end to end, through a real router. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  AtCapacityError,
+  ConflictError,
+  ForbiddenError,
+  InUseError,
+  KeyReusedError,
+  NotFoundError,
+  SameTargetError,
+  SessionClosedError,
+  SessionExistsError,
+  Target,
+  BadMessageError,
+} from "../../src/index.js";
+import { directoryShows, nextEvent, Router } from "../support/router.js";
+
+const router = new Router();
+before(() => router.start());
+after(() => router.end());
+
+for (const format of ["json", "msgpack"]) {
+  test(`a conversation goes from hand to hand (${format})`, async () => {
+    const tenant = `story-${format}`;
+    const connect = (sub, claims) => router.connect(sub, { format, claims: { tenant, ...claims } });
+    const admin = await connect("boss", { role: "admin", name: "Boss" });
+    await admin.putDepartment("sales", "Sales");
+    const ana = await connect("ana", { name: "Ana Souza", capacity: 2 });
+    const claims = { name: "Bruno Lima", departments: ["sales"], capacity: 2 };
+    const phone = await connect("bruno", claims);
+    const desk = await connect("bruno", claims);
+    const watcher = await connect("carla", { name: "Carla" });
+    const backEnd = router.http("shop", { tenant, role: "service" });
+
+    const arrived = nextEvent(ana, "sessionAssigned");
+    const opened = await backEnd.openSession("s-1", { id: "c-7", name: "Ñandú 👋" }, Target.agent("ana"));
+    assert.deepEqual([opened.state, opened.owner.id, opened.fence], ["in_progress", "ana", 1]);
+    assert.equal((await arrived).transfer, null);
+
+    await watcher.subscribeDirectory();
+    const dialog = await ana.subscribeDirectory();
+    assert.deepEqual(
+      dialog.agentsByReadiness().map(({ id }) => id),
+      ["boss", "bruno", "carla", "ana"],
+    );
+    assert.equal(dialog.departments.get("sales").available, 1);
+
+    const received = [nextEvent(phone, "sessionAssigned"), nextEvent(desk, "sessionAssigned")];
+    const removed = nextEvent(ana, "sessionRemoved");
+    const delivered = nextEvent(ana, "transferUpdated");
+    const { session, transfer } = await ana.transfer("s-1", Target.agent("bruno"), "habla español", {
+      fence: 1,
+    });
+    assert.deepEqual([session.fence, session.hops, transfer.outcome], [2, 1, "assigned"]);
+    assert.equal(ana.inbox.get("s-1"), undefined);
+    for (const event of await Promise.all(received)) {
+      const { from, to, by, reason } = event.transfer;
+      assert.deepEqual([from.id, to.id, by.name, reason], ["ana", "bruno", "Ana Souza", "habla español"]);
+    }
+    assert.equal((await removed).why, "transferred");
+    assert.equal((await delivered).state, "delivered", "a session that is received is acknowledged");
+    assert.deepEqual([...phone.inbox.inProgress.keys()], ["s-1"]);
+    await directoryShows(
+      watcher,
+      ({ agents }) => agents.get("ana").load === 0 && agents.get("bruno").load === 1,
+    );
+
+    await desk.setStatus("pause");
+    const pending = [nextEvent(phone, "sessionPending"), nextEvent(desk, "sessionPending")];
+    await backEnd.openSession("s-2", { id: "c-8", name: "Eva" }, Target.agent("bruno"));
+    for (const { session } of await Promise.all(pending)) assert.equal(session.id, "s-2");
+    assert.deepEqual([...desk.inbox.pending.keys()], ["s-2"]);
+
+    await admin.watchSessions();
+    const changed = nextEvent(admin, "sessionChanged");
+    const queued = await admin.transfer("s-2", Target.department("sales"));
+    assert.deepEqual([queued.transfer.outcome, queued.session.owner.kind], ["queued", "department"]);
+    assert.equal((await changed).session.state, "queued");
+    const taken = nextEvent(phone, "sessionAssigned");
+    await phone.setStatus("connected");
+    assert.equal((await taken).session.id, "s-2");
+
+    const kinds = [];
+    for await (const entry of backEnd.historyEntries("s-1")) kinds.push(`${entry.seq} ${entry.kind}`);
+    assert.deepEqual(kinds, ["1 opened", "2 transferred", "3 internal"]);
+    const open = [];
+    for await (const found of admin.sessions({ agentId: "bruno" })) open.push(found.id);
+    assert.deepEqual(open.sort(), ["s-1", "s-2"]);
+    assert.equal((await desk.closeSession("s-2")).state, "closed");
+  });
+}
+
+test("what is sent to an agent without a connection is in its inbox when it comes", async () => {
+  const claims = { tenant: "inbox" };
+  const admin = router.http("boss", { ...claims, role: "admin" });
+  await admin.putAgent("eva", "Eva");
+  await admin.openSession("s-1", { id: "c-1", name: "Customer" });
+  const { transfer } = await admin.transfer("s-1", Target.agent("eva"), "later");
+  assert.equal(transfer.outcome, "pending");
+
+  const eva = await router.connect("eva", { claims });
+  assert.equal(eva.inbox.pending.get("s-1").transfer.reason, "later");
+  await eva.accept("s-1");
+  assert.deepEqual([...eva.inbox.inProgress.keys()], ["s-1"]);
+});
+
+test("a pending session is declined, or recalled by who sent it", async () => {
+  const claims = { tenant: "back" };
+  const ana = await router.connect("ana", { claims: { ...claims, role: "admin" } });
+  const bo = await router.connect("bo", { claims });
+  await bo.setStatus("pause");
+  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
+  await ana.transfer("s-1", Target.agent("bo"));
+  const recalled = await ana.recall("s-1");
+  assert.equal(recalled.owner.id, "ana");
+
+  await ana.transfer("s-1", Target.agent("bo"));
+  const told = nextEvent(ana, "transferUpdated", ({ state }) => state === "declined");
+  const declined = await bo.decline("s-1", "not mine");
+  assert.equal(declined.owner.id, "ana");
+  assert.equal((await told).session.id, "s-1");
+});
+
+test("each refusal is its own error", async () => {
+  const claims = { tenant: "refusals" };
+  const admin = await router.connect("boss", { claims: { ...claims, role: "admin" } });
+  const ana = await router.connect("ana", { claims: { ...claims, capacity: 1 } });
+  const customer = { id: "c-1", name: "Customer" };
+  await admin.putDepartment("sales", "Sales");
+  await admin.openSession("s-1", customer, Target.agent("ana"));
+  await admin.openSession("s-2", customer, Target.agent("ana"));
+
+  await assert.rejects(ana.transfer("s-1", Target.agent("ana")), SameTargetError);
+  await assert.rejects(ana.transfer("s-1", Target.agent("nobody")), NotFoundError);
+  await assert.rejects(ana.accept("s-2"), AtCapacityError);
+  await assert.rejects(ana.putDepartment("x", "X"), ForbiddenError);
+  await assert.rejects(admin.openSession("s-1", customer), SessionExistsError);
+  await assert.rejects(admin.removeAgent("ana"), InUseError);
+  await assert.rejects(
+    ana.transfer("s-1", Target.department("sales"), "x", { fence: 7 }),
+    (error) => error instanceof ConflictError && error.owner.id === "ana" && error.fence === 1,
+  );
+  await assert.rejects(
+    ana.setStatus(/** @type {any} */ ("asleep")),
+    (error) => error instanceof BadMessageError && /status/.test(error.path),
+  );
+  await ana.note("s-1", "one", { key: "k-1" });
+  assert.equal((await ana.note("s-1", "one", { key: "k-1" })).seq, 2);
+  await assert.rejects(ana.note("s-1", "two", { key: "k-1" }), KeyReusedError);
+  await admin.closeSession("s-1");
+  await assert.rejects(admin.transfer("s-1", Target.agent("boss")), SessionClosedError);
+});
