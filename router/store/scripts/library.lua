@@ -39,11 +39,17 @@ local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exa
 local call, pack, decode -- of the server's libraries, which exist only while a function runs
 
 local P, run_id, request, now, by, limits, lease_known
-local epoch, seq, order, order_before
+local epoch, seq, order
 local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
 
 local function refuse(code, details)
   error({refused = code, details = details})
+end
+
+-- What a step knows of agents and is about to tell; a call is one step, or two if something was due.
+local function begin_step()
+  agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {}, {}, {}, {}
+  changes = {}
 end
 
 local function begin(keys, args)
@@ -57,11 +63,9 @@ local function begin(keys, args)
   local given = request.limits
   limits.events, limits.key_ms, limits.closed_ms = given[1], given[2], given[3]
   limits.presence_grace_ms, limits.session_grace_ms = given[4], given[5]
-  agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {}, {}, {}, {}
-  changes = {}
+  begin_step()
   local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
   epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
-  order_before = order
   if meta[4] ~= run_id then
     local time = call('TIME')
     epoch, seq = string.format('%x%05x', time[1], time[2]), 0
@@ -374,10 +378,15 @@ local sweeps = {
   end,
 }
 
+-- Do what is due, in the order of the times, and return whether there was anything. One thing brings the next: where
+-- nobody has looked for long, a lease that ran out, and the graces that have ended since.
 local function sweep()
-  local due = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, SWEEP_MAX, 'WITHSCORES')
-  for i = 1, #due, 2 do
-    local kind, id = string.match(due[i], '^(%S+) (%S+)$')
-    if sweeps[kind](id, tonumber(due[i + 1])) then due_remove(due[i]) end
+  for done = 0, SWEEP_MAX - 1 do
+    local due = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+    if not due[1] then return done > 0 end
+    local kind, id = string.match(due[1], '^(%S+) (%S+)$')
+    if not sweeps[kind](id, tonumber(due[2])) then return true end
+    due_remove(due[1])
   end
+  return true
 end

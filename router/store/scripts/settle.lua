@@ -124,20 +124,23 @@ local function run(verb, keys, args)
     lease_known = call('ZSCORE', P .. 'due', lease) and true or false
     call('ZADD', P .. 'due', now + request.lease_ms, lease)
   end
-  sweep()
+  -- What was due is a step of its own, so that the verb decides on what is true now.
+  if sweep() then
+    settle()
+    begin_step()
+  end
   local key = request.key and P .. 'key:' .. (request.by.role == 'service' and 'service ' or 'agent ')
     .. request.by.id .. ' ' .. request.key
   local known = key and call('GET', key)
   if known then
-    settle()
     if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
     return string.sub(known, 33)
   end
   local done, outcome = pcall(verb)
   if not done and not (type(outcome) == 'table' and outcome.refused) then error(outcome) end
-  settle()
   local reply
   if done then
+    settle()
     reply = pack({result = outcome()})
   else
     reply = pack({error = outcome.refused, details = outcome.details})
