@@ -133,19 +133,21 @@ local function touch_department(id)
   departments_touched[id] = departments_touched[id] or true
 end
 
--- Who says hello: made or updated by what its token claims. The departments that a token names need not exist yet.
+-- Who says hello: made or updated by what its token claims. The departments that a token names need not exist yet;
+-- but a connection that is only registered again brings back nothing that was removed or changed since.
 local function claim_agent(claims)
+  local a = find_agent(claims.id)
+  if a and claims.again then return a end
   for _, id in ipairs(claims.departments or {}) do
     if not find_department(id) then
       call('HSET', P .. 'departments', id, pack({id = id, name = id}))
       touch_department(id)
     end
   end
-  local a = find_agent(claims.id)
   if not a then
     a = new_agent(claims.id)
-    describe(a, claims.name or claims.id, claims.role, claims.departments or {}, claims.capacity or 10)
-  elseif not claims.again then
+    describe(a, claims.name or claims.id, claims.role, claims.departments or {}, claims.capacity or CAPACITY_DEFAULT)
+  else
     describe(a, claims.name or a.name, claims.role, claims.departments or a.departments, claims.capacity or a.capacity)
   end
   return a
