@@ -163,6 +163,13 @@ local function caller()
   return a
 end
 
+-- Who takes a session itself needs room for it; who is not in the directory yet, by what its token claims.
+local function require_room(me)
+  local load, capacity = 0, request.by.capacity or CAPACITY_DEFAULT
+  if me then load, capacity = counted(me).load, me.capacity end
+  if load >= capacity then refuse('at_capacity') end
+end
+
 -- Sessions --------------------------------------------------------------------------------------------------
 
 local function find_session(id)

@@ -10,7 +10,7 @@ verb('session_accept', function()
   if s.state == 'in_progress' then refuse_moved_on(s) end
   local member = s.state == 'queued' and call('SISMEMBER', P .. 'members:' .. s.owner.id, by.id) == 1
   if not (owns(s) or member or request.by.role == 'admin') then refuse_moved_on(s) end
-  if me and counted(me).load >= me.capacity then refuse('at_capacity') end
+  require_room(me)
   local change = change_of(s)
   me = me or claim_agent(request.by)
   place(s, 'in_progress', 'agent', me.id)

@@ -11,7 +11,7 @@ verb('session_open', function()
   if target then find_party(target) end
   local old = find_session(request.session_id)
   if old and old.state ~= 'closed' then refuse('exists') end
-  if not target and me and counted(me).load >= me.capacity then refuse('at_capacity') end
+  if not target then require_room(me) end
   local s = {id = request.session_id, customer = request.customer, fence = 0, hops = 0, opened_at = now}
   if old then s.fence, s.entry_count = old.fence, old.entry_count end
   call('ZREM', P .. 'state:closed', s.id)
