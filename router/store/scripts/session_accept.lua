@@ -16,8 +16,8 @@ verb('session_accept', function()
   place(s, 'in_progress', 'agent', me.id)
   local transfer = s.transfer
   if transfer then
-    transfer.outcome = 'assigned'
-    if not (transfer.to.kind == 'agent' and transfer.to.id == me.id) then transfer.assigned_to = me.id end
+    local direct = transfer.to.kind == 'agent' and transfer.to.id == me.id
+    transfer.outcome, transfer.assigned_to = 'assigned', not direct and me.id or nil
   end
   append_entry(change, s, 'accepted', by)
   tell_maker(change, s, 'accepted')
