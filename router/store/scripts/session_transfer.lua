@@ -12,7 +12,7 @@ verb('session_transfer', function()
   local to = find_party(request.target)
   if s.owner.kind == to.kind and s.owner.id == to.id then refuse('same_target') end
   local from = find_party(s.owner)
-  local state, kind, id, assigned_to = route(request.target, s.owner.id)
+  local state, kind, id, assigned_to = route(request.target, s.owner.kind == 'agent' and s.owner.id)
   local change = change_of(s)
   if s.state ~= 'in_progress' then tell_maker(change, s, 'moved', true) end
   place(s, state, kind, id)
