@@ -5,11 +5,11 @@ agent {id, name, role, departments, capacity}. Refuses not_found (a department).
 Result {agent}.
 ]]
 verb('agent_put', function()
+  caller()
   local put = request.agent
   for _, id in ipairs(put.departments) do
     if not find_department(id) then refuse('not_found', {department_id = id}) end
   end
-  caller()
   local a = find_agent(put.id) or new_agent(put.id)
   describe(a, put.name, put.role, put.departments, put.capacity)
   return function() return {agent = a.record} end

@@ -5,10 +5,10 @@ agent_id. Refuses not_found, in_use.
 Result {}.
 ]]
 verb('agent_remove', function()
+  caller()
   local id = request.agent_id
   local a = find_agent(id) or refuse('not_found', {agent_id = id})
   if counted(a).load + a.pending > 0 then refuse('in_use') end
-  caller()
   for _, department_id in ipairs(a.departments) do
     call('SREM', P .. 'members:' .. department_id, id)
     call('ZREM', P .. 'available:' .. department_id, id)

@@ -5,10 +5,10 @@ department_id. Refuses not_found, in_use.
 Result {}.
 ]]
 verb('department_remove', function()
+  caller()
   local id = request.department_id
   if not find_department(id) then refuse('not_found', {department_id = id}) end
   if call('ZCARD', P .. 'queue:' .. id) > 0 then refuse('in_use') end
-  caller()
   for _, agent_id in ipairs(call('SMEMBERS', P .. 'members:' .. id)) do
     local a = find_agent(agent_id)
     local departments = {}
