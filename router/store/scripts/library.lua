@@ -34,6 +34,7 @@ Keys                      type    holds
 ]]
 local INBOX_MAX = 1000 -- sessions of each kind in a welcome
 local SWEEP_MAX = 200 -- things of one kind done in one step; the rest stays due
+local CAPACITY_DEFAULT = 10
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
 
 local call, pack, decode -- of the server's libraries, which exist only while a function runs
