@@ -69,7 +69,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.logger = _LOGGER
         self._ended = False  # Refused, or a websocket by now.
         self._refusal = _NOT_HTTP
-        self._in_head = False
+        self._in_head = self._in_body = False
         self._head_bytes = 0
         self._unfinished_bytes = 0  # Fed since the last complete request.
         self._timer: asyncio.TimerHandle | None = None
@@ -129,13 +129,14 @@ class BoundedHttp(HttpToolsProtocol):
             self._stop(_HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._in_body = False, True
         if len(self.pipeline) >= PIPELINE_MAX:
             self._stop(_TOO_DEEP)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._in_body = False
         self._unfinished_bytes = 0
         self._stop_timer()
 
@@ -156,13 +157,13 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, text: str) -> None:
-        """Answer the request that is not complete, if nothing else is being answered; then hang up."""
+        """Answer the request that is not complete, unless another or it itself has an answer; then hang up."""
         self._release()
         self._ended = True
         # uvicorn, when it stops, need not wait for it.
         self.connections.discard(self)
         cycle = cast(RequestResponseCycle | None, self.cycle)
-        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
+        if cycle is None or (not cycle.response_started if self._in_body else cycle.response_complete):
             lines = (
                 STATUS_LINE[status],
                 b"content-type: text/plain; charset=utf-8\r\n",

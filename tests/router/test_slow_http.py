@@ -98,7 +98,8 @@ async def test_a_body_that_never_ends_is_cut_off(impatient: Served) -> None:
         peer.send(CHUNKED)
         await peer.read_response()
         dripping = asyncio.create_task(drip(peer, b"1\r\nx\r\n" * 200))
-        await expect_refusal(peer, 408)
+        # It has its answer; another would be taken for the next one's.
+        await peer.expect_end()
         dripping.cancel()
 
 
@@ -161,7 +162,7 @@ async def test_a_body_larger_than_anything_that_is_read_is_not_read_to_its_end(s
         peer.send(b"POST / HTTP/1.1\r\nhost: relevo\r\ncontent-length: 1000000000\r\n\r\n")
         await peer.read_response()
         peer.send(bytes(2_000_000))
-        await expect_refusal(peer, 413)
+        await peer.expect_end()
 
 
 async def test_requests_that_do_not_wait_for_answers_are_bounded(served: Served) -> None:
