@@ -69,6 +69,11 @@ class RouterProcess:
         status, _, body = self.request("GET", path)
         return status, body.decode()
 
+    def metric(self, name: str) -> float:
+        """Return the present value of a metric without labels."""
+        _, text = self.get("/metrics")
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Message, bytes]:

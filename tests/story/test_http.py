@@ -224,14 +224,8 @@ async def test_a_healthy_router_says_so(routers: list[RouterProcess], office: Of
         assert (await asyncio.to_thread(router.get, "/healthz"))[0] == 200
         status, text = await asyncio.to_thread(router.get, "/readyz")
         assert (status, json.loads(text)) == (200, {"ready": True, "reason": None})
-    status, metrics = await asyncio.to_thread(routers[0].get, "/metrics")
-    assert status == 200
-    values = {
-        line.split(" ")[0]: float(line.split(" ")[1]) for line in metrics.splitlines() if line[:1] != "#"
-    }
-    assert values["relevo_connections"] >= 1
-    assert values["relevo_hellos_total"] >= 1
-    assert values["process_resident_memory_bytes"] > 0
+    for name in ("relevo_connections", "relevo_hellos_total", "process_resident_memory_bytes"):
+        assert await asyncio.to_thread(routers[0].metric, name) > 0
 
 
 @pytest.mark.slow

@@ -1,0 +1,224 @@
+"""What waits is taken, declined, recalled, sent on or closed, and everybody concerned is told once."""
+
+from typing import Any
+
+import pytest
+
+from tests.raw_client import Message, RawClient
+from tests.story.office import Office, to_agent, to_department
+
+
+class Waiting:
+    """
+    A session that Ana sent to Bob, who is on a break: it waits in his pending list.
+
+    Args:
+        office: Their office.
+        ana: Who sent it, on the first router.
+        bob: On whom it waits, on the second.
+        adela: An admin, who watches all sessions.
+    """
+
+    def __init__(self, office: Office, ana: RawClient, bob: RawClient, adela: RawClient) -> None:
+        self.office = office
+        self.ana = ana
+        self.bob = bob
+        self.adela = adela
+
+    async def session(self) -> Message:
+        """Return the session as it is now."""
+        return await self.office.get_session("chat-1")
+
+    async def kinds(self) -> list[str]:
+        """Return the kinds of its history's entries."""
+        return [entry["kind"] for entry in await self.office.history("chat-1")]
+
+
+@pytest.fixture
+async def waiting(office: Office) -> Waiting:
+    """Ana, Bob and Adela have been told of the transfer."""
+    await office.put_department("sales")
+    ana = await office.connect_agent("ana", name="Ana", on=0, departments=["sales"])
+    bob = await office.connect_agent("bob", name="Bob", on=1)
+    adela = await office.connect_admin(on=1)
+    await bob.command("status.set", status="pause")
+    await office.open_session("chat-1", agent="ana")
+    await ana.expect_push("session.assigned")
+    await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"), reason="yours")
+    await ana.expect_push("session.removed", why="transferred")
+    await bob.expect_push("session.pending")
+    await adela.command("session.watch")
+    return Waiting(office, ana, bob, adela)
+
+
+async def test_the_receiver_accepts_and_the_sender_is_told(waiting: Waiting) -> None:
+    accepted = (await waiting.bob.command("session.accept", session_id="chat-1", fence=2))["session"]
+
+    assert (accepted["state"], accepted["fence"], accepted["hops"]) == ("in_progress", 3, 1)
+    assert accepted["transfer"]["outcome"] == "assigned"
+    assert (await waiting.bob.expect_push("session.assigned"))["session"] == accepted
+    assert (await waiting.ana.expect_push("transfer.updated", state="accepted"))["session"] == accepted
+    assert (await waiting.adela.expect_push("session.changed"))["session"] == accepted
+    assert await waiting.kinds() == ["opened", "transferred", "internal", "accepted"]
+
+
+async def test_accepting_twice_is_a_conflict_that_says_who_has_it(waiting: Waiting) -> None:
+    await waiting.bob.command("session.accept", session_id="chat-1")
+    error = await waiting.bob.refused("session.accept", session_id="chat-1")
+    assert (error["code"], error["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "bob"})
+
+
+async def test_the_receiver_declines_and_the_sender_has_it_again(waiting: Waiting) -> None:
+    declined = (await waiting.bob.command("session.decline", session_id="chat-1", reason="busy"))["session"]
+
+    assert (declined["state"], declined["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
+    removed = await waiting.bob.expect_push("session.removed")
+    assert (removed["session_id"], removed["fence"], removed["why"]) == ("chat-1", 3, "declined")
+    assert (await waiting.ana.expect_push("session.assigned"))["session"] == declined
+    assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "declined"
+    assert (await waiting.ana.expect_push("session.entry", entry__kind="declined"))["entry"]["text"] == "busy"
+    assert await waiting.kinds() == ["opened", "transferred", "internal", "declined"]
+
+
+async def test_what_is_declined_waits_for_a_sender_who_went_on_a_break(waiting: Waiting) -> None:
+    await waiting.ana.command("status.set", status="pause")
+
+    declined = (await waiting.bob.command("session.decline", session_id="chat-1"))["session"]
+
+    assert (declined["state"], declined["owner"]) == ("pending", {"kind": "agent", "id": "ana"})
+    assert (await waiting.ana.expect_push("session.pending"))["session"] == declined
+
+
+async def test_the_sender_recalls_what_still_waits(waiting: Waiting) -> None:
+    recalled = (await waiting.ana.command("session.recall", session_id="chat-1"))["session"]
+
+    assert (recalled["state"], recalled["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
+    assert (await waiting.bob.expect_push("session.removed"))["why"] == "recalled"
+    assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "recalled"
+    # Bob was just about to take it; the fence that his screen shows tells him that it has moved on.
+    late = await waiting.bob.refused("session.accept", session_id="chat-1", fence=2)
+    assert (late["code"], late["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "ana"})
+    assert (await waiting.bob.refused("session.accept", session_id="chat-1"))["code"] == "forbidden"
+
+
+async def test_what_was_taken_cannot_be_recalled(waiting: Waiting) -> None:
+    await waiting.bob.command("session.accept", session_id="chat-1")
+    error = await waiting.ana.refused("session.recall", session_id="chat-1")
+    assert (error["code"], error["details"]["state"]) == ("conflict", "in_progress")
+
+
+async def test_the_receiver_sends_it_on_unopened(waiting: Waiting) -> None:
+    await waiting.office.connect_agent("eve")
+
+    sent = await waiting.bob.command("session.transfer", session_id="chat-1", target=to_agent("eve"))
+
+    assert sent["transfer"]["from"] == {"kind": "agent", "id": "bob", "name": "Bob"}
+    moved = await waiting.ana.expect_push("transfer.updated")
+    assert (moved["state"], moved["transfer"]["reason"]) == ("moved", "yours")
+    assert (await waiting.bob.expect_push("session.removed"))["why"] == "transferred"
+
+
+async def test_an_admin_takes_it_for_themselves(waiting: Waiting) -> None:
+    taken = (await waiting.adela.command("session.accept", session_id="chat-1"))["session"]
+
+    assert (taken["state"], taken["owner"]) == ("in_progress", {"kind": "agent", "id": "adela"})
+    assert (await waiting.bob.expect_push("session.removed"))["session_id"] == "chat-1"
+    assert (await waiting.adela.expect_push("session.assigned"))["session"] == taken
+    assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "accepted"
+
+
+async def test_closing_what_waits_tells_whoever_had_it(waiting: Waiting) -> None:
+    await waiting.office.do("session.close", session_id="chat-1")
+
+    assert (await waiting.bob.expect_push("session.removed"))["why"] == "closed"
+    changed = (await waiting.adela.expect_push("session.changed"))["session"]
+    assert (changed["state"], changed["owner"]) == ("closed", None)
+
+
+async def test_only_those_who_may_can_touch_it(waiting: Waiting) -> None:
+    eve = await waiting.office.connect_agent("eve")
+    before = await waiting.session()
+    attempts: list[tuple[RawClient, str, dict[str, Any]]] = [
+        (eve, "session.accept", {}),
+        (eve, "session.decline", {}),
+        (eve, "session.recall", {}),
+        (eve, "session.transfer", {"target": to_agent("eve")}),
+        (eve, "session.note", {"text": "hello"}),
+        (eve, "session.close", {}),
+        (eve, "session.get", {}),
+        (eve, "session.history", {}),
+        (waiting.ana, "session.close", {}),
+        (waiting.bob, "session.recall", {}),
+    ]
+    for client, command, fields in attempts:
+        error = await client.refused(command, session_id="chat-1", **fields)
+        assert (command, error["code"]) == (command, "forbidden")
+    assert await waiting.session() == before
+    assert await waiting.kinds() == ["opened", "transferred", "internal"]
+
+
+async def test_what_nobody_had_before_goes_back_to_the_department_it_came_from(office: Office) -> None:
+    await office.put_department("sales")
+    bob = await office.connect_agent("bob", departments=["sales"])
+    await bob.command("status.set", status="pause")
+    adela = await office.connect_admin()
+    await office.open_session("chat-1", department="sales")
+    await adela.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+
+    declined = (await bob.command("session.decline", session_id="chat-1"))["session"]
+
+    assert (declined["state"], declined["owner"]) == ("queued", {"kind": "department", "id": "sales"})
+
+
+async def test_a_transfer_to_a_department_never_goes_back_to_who_sent_it(office: Office) -> None:
+    await office.put_department("sales")
+    ana = await office.connect_agent("ana", departments=["sales"])
+    await office.open_session("chat-1", agent="ana")
+
+    alone = await ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))
+    assert (alone["transfer"]["outcome"], alone["transfer"]["assigned_to"]) == ("queued", None)
+    assert alone["session"]["owner"] == {"kind": "department", "id": "sales"}
+
+    # A colleague who comes is given it; the sender is told whom it reached.
+    bob = await office.connect_agent("bob", departments=["sales"])
+    assert [session["id"] for session in bob.welcome["inbox"]["in_progress"]] == ["chat-1"]
+    updated = await ana.expect_push("transfer.updated")
+    assert (updated["transfer"]["outcome"], updated["transfer"]["assigned_to"]) == ("assigned", "bob")
+
+
+async def test_departments_choose_by_load_then_by_who_waited_longest(office: Office) -> None:
+    await office.put_department("sales")
+    for name, capacity in (("ana", 2), ("bob", 4), ("dora", 4)):
+        await office.connect_agent(name, departments=["sales"], capacity=capacity)
+        # Each has had one, in this order, so that the longest wait is Ana's.
+        await office.open_session(f"first-{name}", agent=name)
+        await office.do("session.close", session_id=f"first-{name}")
+
+    chosen = [
+        (await office.open_session(f"chat-{number}", department="sales"))["owner"]["id"]
+        for number in range(6)
+    ]
+
+    # 0/2 0/4 0/4, then 1/2 0/4 0/4, and so on: the lowest share, and of equals who waited longest.
+    assert chosen == ["ana", "bob", "dora", "bob", "dora", "ana"]
+
+
+async def test_refusals_come_in_the_order_in_which_one_would_ask(office: Office) -> None:
+    ana = await office.connect_agent("ana")
+    eve = await office.connect_agent("eve")
+    await office.open_session("chat-1", agent="ana")
+    await office.open_session("done", agent="ana")
+    await office.do("session.close", session_id="done")
+    attempts: list[tuple[RawClient, str, dict[str, Any], str]] = [
+        (eve, "nowhere", {"target": to_agent("nobody"), "fence": 9}, "not_found"),
+        (eve, "done", {"target": to_agent("nobody"), "fence": 9}, "closed"),
+        (eve, "chat-1", {"target": to_agent("nobody"), "fence": 9}, "conflict"),
+        (eve, "chat-1", {"target": to_agent("nobody"), "fence": 1}, "forbidden"),
+        (ana, "chat-1", {"target": to_agent("nobody"), "fence": 1}, "not_found"),
+        (ana, "chat-1", {"target": to_agent("ana"), "fence": 1}, "same_target"),
+        (ana, "chat-1", {"target": to_agent("ana")}, "same_target"),
+    ]
+    for client, session_id, fields, code in attempts:
+        error = await client.refused("session.transfer", session_id=session_id, **fields)
+        assert (fields, error["code"]) == (fields, code)
+    assert (await office.get_session("chat-1"))["fence"] == 1
