@@ -423,6 +423,9 @@ class Connection:
     # Time -------------------------------------------------------------------------------------------------
 
     def _expect_expiry(self, principal: Principal) -> None:
+        if self._node.draining:
+            # The one timer is to send this client away, and a new token must not stop it.
+            return
         self._stop_timer()
         warn_in_ms = principal.expires_at - self._node.settings.token_expiring_ms - _now_ms()
         self._timer = self._node.call_later(max(warn_in_ms, 0), self._expiring)

@@ -355,6 +355,21 @@ async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
         assert statuses_shown(observer, name) == ["connected"]
 
 
+@pytest.mark.slow
+async def test_a_new_token_does_not_keep_anybody_on_a_router_that_leaves(
+    start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    (leaving,) = start_routers(1, drain_ms=1000)
+    office = make_office([leaving])
+    clients = [await office.connect_agent(f"agent-{number}") for number in range(4)]
+    leaving.terminate()
+    for client in clients:
+        await client.expect_push("server.draining")
+        await client.send("token.refresh", token=office.token(client.name))
+
+    assert await asyncio.gather(*(client.expect_close() for client in clients)) == [4000] * 4
+
+
 async def handshake_status(office: Office) -> int:
     """Return the HTTP status with which the first router refuses a websocket."""
     with pytest.raises(InvalidStatus) as refused:
