@@ -1,0 +1,70 @@
+"""Routers to be rude to, and somebody who must not notice."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.raw_client import RawClient
+from tests.routers import RouterProcess, running_routers
+from tests.servers import StoreServer
+from tests.story.conftest import MakeOffice, make_office, store
+from tests.story.office import Office
+
+__all__ = ["make_office", "store"]
+
+ALLOWED_ORIGIN = "https://chat.example"
+REQUEST_TIMEOUT_MS = 400
+RATE = 50
+BURST = 200
+# These tests are about input. A busy machine, or a ping at the wrong moment, is none of their business.
+PATIENT = {
+    "tenant_idle_ms": 2000,
+    "node_lease_ms": 30_000,
+    "store_timeout_ms": 10_000,
+    "ping_interval_ms": 3_600_000,
+}
+
+
+@pytest.fixture(scope="session")
+def routers(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
+    """Two routers on the one store, which never find that somebody sends too much."""
+    limits = {"message_rate": 10**6, "message_burst": 10**6}
+    with running_routers(2, store.url, tmp_path_factory.mktemp("routers"), **PATIENT, **limits) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterProcess]:
+    """A router with limits that small tests reach, but for one: its messages may be large."""
+    limits: dict[str, int | str] = {
+        "allowed_origins": ALLOWED_ORIGIN,
+        "http_request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "message_bytes_max": 1_000_000,
+        "message_rate": RATE,
+        "message_burst": BURST,
+        **PATIENT,
+    }
+    with running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **limits) as (router,):
+        yield router
+
+
+@pytest.fixture
+def office(routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+    """A tenant on the two shared routers."""
+    return make_office(routers)
+
+
+@pytest.fixture(autouse=True)
+async def bystander(routers: list[RouterProcess], make_office: MakeOffice) -> AsyncIterator[RawClient]:
+    """Somebody with an open dialog, who after every test is still told what changes."""
+    office = make_office(routers)
+    client = await office.connect_agent("bystander")
+    await client.open_dialog()
+    yield client
+    await still_served(office, client)
+
+
+async def still_served(office: Office, client: RawClient) -> None:
+    """Fail unless a client that has its dialog open gets its pong and its patch."""
+    assert (await client.reply(await client.send("ping")))["type"] == "pong"
+    await office.settle(client)

@@ -1,0 +1,193 @@
+"""Frames that break RFC 6455 or flood: each ends its own connection with the right code, and no other."""
+
+import asyncio
+import json
+
+import pytest
+from websockets.frames import Opcode
+
+from tests.hostile.inventory import covers
+from tests.hostile.peers import member, say, stranger
+from tests.router.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
+from tests.routers import RouterProcess
+from tests.story.office import Office
+
+CONT, TEXT, BINARY = Opcode.CONT, Opcode.TEXT, Opcode.BINARY
+CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
+LIMIT = 64 * 1024
+MASK = bytes(4)
+PING_MESSAGE = b'{"type": "ping", "id": "%s"}'
+
+
+def head(first: int, length: int = 0x80) -> bytes:
+    """Return the first bytes of a frame, masked with zeros."""
+    return bytes([first, length]) + MASK
+
+
+def fragments(pieces: int, size: int) -> bytes:
+    """Return a text message in pieces."""
+    middle = masked(CONT, b"x" * size, is_final=False) * (pieces - 2)
+    return masked(TEXT, b"x" * size, is_final=False) + middle + masked(CONT, b"x" * size)
+
+
+# What is sent, and the code of the close.
+BROKEN: dict[str, list[tuple[bytes, int]]] = {
+    "unmasked": [
+        (b"\x81\x02{}", 1002),
+        (b"\x82\x02{}", 1002),
+        (b"\x89\x00", 1002),
+        (b"\x88\x02\x03\xe8", 1002),
+        (b"\x81\x00", 1002),
+    ],
+    "reserved bits": [(head(bits | kind), 1002) for bits in range(0x90, 0x100, 0x10) for kind in (1, 8, 9)],
+    "reserved opcodes": [(head(0x80 | kind), 1002) for kind in (*range(3, 8), *range(11, 16))]
+    + [(head(kind), 1002) for kind in (3, 7, 11, 15)],
+    "fragmented control frames": [(head(kind), 1002) for kind in (8, 9, 10)],
+    "oversize control frames": [
+        (bytes([0x80 | kind, 0xFE, 0, length]) + MASK + b"x" * length, 1002)
+        for kind in (8, 9, 10)
+        for length in (126, 127, 255)
+    ]
+    + [(bytes([0x80 | kind, 0xFF]) + b"\xff" * 8 + MASK, 1009) for kind in (8, 9, 10)],
+    "stray continuations": [
+        (masked(CONT, b"x"), 1002),
+        (masked(CONT, b"x", is_final=False), 1002),
+        (masked(CONT), 1002),
+        (masked(PING) + masked(CONT, b"x"), 1002),
+        (fragments(3, 1) + masked(CONT, b"x"), 1002),
+    ],
+    "interleaved continuations": [
+        (masked(TEXT, b"x", is_final=False) + masked(TEXT, b"y"), 1002),
+        (masked(TEXT, b"x", is_final=False) + masked(TEXT, b"y", is_final=False), 1002),
+        (masked(TEXT, b"x", is_final=False) + masked(BINARY, b"y"), 1002),
+        (masked(TEXT, b"x", is_final=False) + masked(PING) + masked(TEXT, b"y"), 1002),
+    ],
+    "invalid UTF-8": [
+        (masked(TEXT, text), 1007)
+        for text in (
+            b"\xff",
+            b"\xc0\xaf",
+            b"\xe2\x82",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xf8\x88\x80\x80\x80",
+            b'{"type": "ping", "id": "\xfe"}',
+            b"\x80",
+            b"a" * 5000 + b"\xc3",
+        )
+    ]
+    + [
+        (masked(TEXT, b"\xe2", is_final=False) + masked(CONT, b"\x28\xa1"), 1007),
+        (masked(TEXT, b"ok", is_final=False) + masked(CONT, b"\xff"), 1007),
+        (masked(CLOSE, (1000).to_bytes(2) + b"\xff"), 1007),
+        (masked(CLOSE, (1000).to_bytes(2) + b"\xe2\x82"), 1007),
+    ],
+    "2^64-1 lengths": [
+        (b"\x81\xff" + b"\xff" * 8 + MASK, 1009),
+        (b"\x81\xff" + b"\x80" + bytes(7) + MASK, 1009),
+        (b"\x81\xff\x7f" + b"\xff" * 7 + MASK, 1009),
+        (b"\x81\xff" + (2**53).to_bytes(8) + MASK + b"x" * 1000, 1009),
+        (b"\x81\xff" + (2**32).to_bytes(8) + MASK, 1009),
+        (masked(TEXT, b"x", is_final=False) + b"\x80\xff" + b"\xff" * 8 + MASK, 1009),
+    ],
+    "over the limit whole": [
+        (masked(TEXT, b"x" * size), 1009) for size in (LIMIT + 1, LIMIT + 125, LIMIT + 126, 1_000_000)
+    ],
+    "over the limit in pieces": [
+        (fragments(2, LIMIT // 2 + 1), 1009),
+        (fragments(17, LIMIT // 16), 1009),
+        (fragments(5000, 14), 1009),
+        (masked(TEXT, b"x" * LIMIT, is_final=False) + masked(CONT, b"x" * 126, is_final=False), 1009),
+        (masked(TEXT, b"x" * LIMIT, is_final=False) + masked(PING, b"x" * 125) + masked(CONT, b"x"), 1009),
+    ],
+    "empty-fragment flood": [
+        (masked(TEXT, is_final=False) + masked(CONT, is_final=False) * 2000, 1008),
+        (masked(TEXT, b"{", is_final=False) + masked(CONT, is_final=False) * 2000, 1008),
+    ],
+    "ping flood": [
+        (masked(PING) * 2000, 1008),
+        (masked(PING, b"x" * 125) * 2000, 1008),
+        (masked(PONG) * 2000, 1008),
+    ],
+    "empty-message flood": [(masked(TEXT) * 2000, 4503), (fragments(2, 0) * 1000, 4503)],
+    "invalid close codes": [
+        (masked(CLOSE, code.to_bytes(2)), 1002)
+        for code in (0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)
+    ]
+    + [(masked(CLOSE, b"\x03"), 1002), (masked(CLOSE, (1006).to_bytes(2) + b"gone"), 1002)],
+}
+CASES = [
+    pytest.param(data, code, id=f"{kind}-{number}")
+    for kind, cases in BROKEN.items()
+    for number, (data, code) in enumerate(cases)
+]
+
+
+@covers({f"frame: {kind}": 2 * len(cases) for kind, cases in BROKEN.items()})
+@pytest.mark.parametrize(("data", "code"), CASES)
+async def test_a_broken_frame_ends_its_connection_and_nobody_elses(
+    routers: list[RouterProcess], office: Office, data: bytes, code: int
+) -> None:
+    async with (
+        stranger(routers[0]) as new,
+        member(routers[0], office.token("ana")) as known,
+        member(routers[0], office.token("ana")) as other_device,
+    ):
+        # Before hello nothing is taken but a hello.
+        for peer in (new, known):
+            peer.send(data)
+            await peer.expect_close(code)
+            if code < 4000:
+                await peer.expect_end()  # Of a peer that broke a rule no answer is awaited.
+        say(other_device, {"type": "ping", "id": "7"})
+        assert json.loads((await other_device.read_frame())[1]) == {"type": "pong", "id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "data"),
+    [
+        (JSON_NAME, masked(BINARY, b"{}")),
+        (JSON_NAME, masked(BINARY, b"{", is_final=False)),
+        (JSON_NAME, masked(BINARY)),
+        (MSGPACK_NAME, masked(TEXT, b"{}")),
+        (MSGPACK_NAME, masked(TEXT, b"{", is_final=False)),
+        (MSGPACK_NAME, masked(TEXT, b"\xff")),
+    ],
+)
+async def test_a_frame_of_the_other_kind_closes_with_1003(
+    routers: list[RouterProcess], subprotocol: str, data: bytes
+) -> None:
+    async with stranger(routers[0], subprotocol) as peer:
+        peer.send(data)
+        await peer.expect_close(1003)
+
+
+async def test_a_message_may_come_byte_by_byte_in_fragments_with_pings_between(
+    routers: list[RouterProcess], office: Office
+) -> None:
+    message = PING_MESSAGE % "ü".encode()
+    pieces = [masked(CONT, bytes([byte]), is_final=False) + masked(PING) for byte in message[1:]]
+    async with member(routers[0], office.token("ana")) as peer:
+        for byte in masked(TEXT, message[:1], is_final=False) + b"".join(pieces) + masked(CONT):
+            peer.send(bytes([byte]))
+            await asyncio.sleep(0)
+        opcode, payload = await peer.read_frame()
+        while opcode == PONG:
+            opcode, payload = await peer.read_frame()
+        assert json.loads(payload) == {"type": "pong", "id": "ü"}
+
+
+async def test_a_hundred_peers_that_break_off_leave_nothing_behind(
+    routers: list[RouterProcess], office: Office
+) -> None:
+    async def break_off(number: int) -> None:
+        async with member(routers[0], office.token(f"agent-{number % 7}")) as peer:
+            peer.send(masked(TEXT, PING_MESSAGE % b"1", is_final=number % 3 == 0)[: number % 40])
+            if number % 2:
+                peer.abort()
+
+    await asyncio.gather(*(break_off(number) for number in range(100)))
+    observer = await office.connect_admin("observer")
+    dialog = await observer.open_dialog()
+    await office.settle(observer)
+    assert set(dialog.agents) == {"observer", *(f"agent-{number}" for number in range(7))}

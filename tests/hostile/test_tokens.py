@@ -1,0 +1,282 @@
+"""Tokens that prove nothing: refused at hello, at refresh and over HTTP, and nothing else changes."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.hostile.inventory import covers
+from tests.raw_client import FORMATS, make_token
+from tests.router.tokens import EC, ED, RSA, asymmetric, encode, hs256
+from tests.routers import SECRET, RouterProcess, running_routers
+from tests.servers import StoreServer
+from tests.story.conftest import MakeOffice
+from tests.story.office import Office
+
+UNAUTHORIZED = ("unauthorized", False)
+GOOD: dict[str, Any] = {"tenant": "acme", "sub": "ana", "role": "agent"}
+SOON = int(time.time()) + 3600
+
+# What an id of a tenant or an agent must not be.
+NO_IDS: list[Any] = [
+    *(
+        "",
+        " ",
+        "a b",
+        "{acme}",
+        "a}",
+        "acme\n",
+        "\nacme",
+        "acme\r\n",
+        "acme\x00",
+        "\x00",
+        "a" * 65,
+        "ä",
+        "a/b",
+    ),
+    *("a,b", "a*", "acme:{x}", "\N{FULLWIDTH LATIN SMALL LETTER A}", "a\N{COMBINING ACUTE ACCENT}"),
+    *(7, 1.5, True, None, [], ["acme"], {}, {"id": "acme"}),
+]
+
+
+def unsigned(header: dict[str, Any], signature: str = "") -> str:
+    """Return a token whose signature is whatever is given."""
+    claims = {**GOOD, "exp": SOON}
+    return ".".join([*(encode(json.dumps(part).encode()) for part in (header, claims)), signature])
+
+
+def good(**claims: Any) -> str:
+    """Return a token that is signed well, whatever it claims."""
+    return hs256({**GOOD, "exp": SOON, **claims}, SECRET)
+
+
+def without(*names: str) -> str:
+    return hs256({name: value for name, value in {**GOOD, "exp": SOON}.items() if name not in names}, SECRET)
+
+
+def tampered() -> Iterator[str]:
+    """Yield tokens that were changed after they were signed."""
+    header, claims, signature = good().split(".")
+    other = encode(json.dumps({**GOOD, "role": "admin", "exp": SOON}).encode())
+    yield f"{header}.{other}.{signature}"
+    yield f"{header}.{claims}.{signature[:-2]}"
+    yield f"{header}.{claims}.{signature[::-1]}"
+    yield f"{header}.{claims}.{'A' * len(signature)}"
+    yield f"{header}.{claims}."
+    yield f"{header}.{claims}"
+    yield f"{header}.{claims}.{signature}.{signature}"
+    yield f"{header}..{signature}"
+    yield f".{claims}.{signature}"
+    yield f"{header}.{claims}.{signature} x"
+
+
+def claiming(name: str, *values: Any) -> list[str]:
+    """Return a token for each value of a claim."""
+    return [good(**{name: value}) for value in values]
+
+
+NO_ALGORITHMS: list[Any] = ["HS384", "HS512", "RS256", "hs256", "", None, ["HS256"], 256, {}]
+NO_CLAIMS: list[Any] = [[], "acme", None, 7, {}]
+
+
+def fits_a_header(token: str) -> bool:
+    return token.isascii() and token.isprintable()
+
+
+OWN_KEY = {"jwk": RSA.as_dict(private=False)}
+TOKENS: dict[str, list[str]] = {
+    "missing": [
+        *("", "x", ".", "..", "...", "a.b.c", "null", "Bearer", "\x00", "ä.ö.ü", "{}.{}.{}"),
+        "x" * 16_000,
+    ],
+    "expired": [
+        make_token(SECRET, ttl_s=-1, **GOOD),
+        make_token(SECRET, ttl_s=-0.001, **GOOD),
+        *claiming("exp", 0, 1, -1, 1.5, "9999999999", True, None, [], {}, 1e300, 10**400, 2**53),
+        *claiming("exp", float("nan"), float("inf"), -float("inf")),
+        without("exp"),
+    ],
+    "not yet valid": claiming("nbf", SOON, SOON + 0.5, "0", [], -1),
+    "wrong key": [
+        hs256({**GOOD, "exp": SOON}, "another secret, just as long as the first"),
+        hs256({**GOOD, "exp": SOON}, SECRET[:-1]),
+        hs256({**GOOD, "exp": SOON}, ""),
+        *tampered(),
+        asymmetric(RSA, "RS256", claims={**GOOD, "exp": SOON}),
+        asymmetric(EC, "ES256", claims={**GOOD, "exp": SOON}),
+        asymmetric(ED, "EdDSA", claims={**GOOD, "exp": SOON}),
+        *(hs256({**GOOD, "exp": SOON}, SECRET, {"alg": algorithm}) for algorithm in NO_ALGORITHMS),
+        hs256({**GOOD, "exp": SOON}, SECRET, {}),
+        hs256({**GOOD, "exp": SOON}, SECRET, []),
+        hs256({**GOOD, "exp": SOON}, SECRET, {"alg": "HS256", "crit": ["exp"], "exp": 0}),
+        hs256({**GOOD, "exp": SOON}, SECRET, {"alg": "HS256", "b64": False, "crit": ["b64"]}),
+        unsigned({"alg": "RS256", **OWN_KEY}, "AAAA"),
+    ],
+    "alg none": [
+        *(unsigned({"alg": name}) for name in ("none", "None", "NONE", "nOnE")),
+        *(unsigned({"alg": name}, "AAAA") for name in ("none", "None", "NONE", "nOnE")),
+        good().rpartition(".")[0] + ".",
+        unsigned({"alg": "none", "typ": "JWT", "kid": "../../dev/null"}),
+    ],
+    "no tenant": [
+        *(without(*names) for names in (("tenant",), ("sub",), ("role",), ("tenant", "sub", "role"))),
+        *(hs256(claims, SECRET) for claims in NO_CLAIMS),
+    ],
+    "ids that do not match": [
+        *claiming("tenant", *NO_IDS),
+        *claiming("sub", *NO_IDS),
+        *claiming("role", "root", "Agent", "agent ", "", None, 7, ["agent"], {}),
+        *claiming("capacity", -1, 1.5, "10", True, 2**53, []),
+        *claiming("departments", "sales", ["a", "a"], [7], [None], ["{x}"], ["a\n"], {}, ["a"] * 65),
+        *claiming("name", "", "x" * 121, 7, [], True),
+    ],
+}
+CASES = [pytest.param(kind, tokens, id=kind) for kind, tokens in TOKENS.items()]
+
+
+@covers({f"token: {kind}": 2 * len(tokens) for kind, tokens in TOKENS.items()})
+@pytest.mark.parametrize(("kind", "tokens"), CASES)
+async def test_a_bad_token_is_refused_wherever_it_is_shown(
+    routers: list[RouterProcess], office: Office, kind: str, tokens: list[str]
+) -> None:
+    ana = await office.connect_agent("ana", on=1)
+    expires_at = ana.welcome["expires_at"]
+    for number, token in enumerate(tokens):
+        # At hello.
+        newcomer = await office.connect_stranger(format=FORMATS[number % len(FORMATS)])
+        reply = await newcomer.say_hello(token)
+        assert (reply["id"], reply["error"]["code"], reply["error"]["retryable"]) == ("1", *UNAUTHORIZED)
+        assert await newcomer.expect_close() == 4500
+        # At a refresh, which changes nothing.
+        error = await ana.refused("token.refresh", token=token)
+        assert (error["code"], error["retryable"]) == UNAUTHORIZED
+        # Nobody is told more than what the token says itself.
+        assert SECRET not in json.dumps([reply, error])
+    assert (await ana.command("token.refresh", token=office.token("ana", ttl_s=7200)))[
+        "expires_at"
+    ] > expires_at
+
+
+@covers({f"token: {kind}": sum(map(fits_a_header, tokens)) for kind, tokens in TOKENS.items()})
+@pytest.mark.parametrize(("kind", "tokens"), CASES)
+async def test_a_bad_bearer_is_401(office: Office, kind: str, tokens: list[str]) -> None:
+    for token in tokens:
+        if fits_a_header(token):
+            answer = await office.post("session.list", token=token)
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), token
+            assert answer.body["code"] == "unauthorized"
+
+
+@covers({"token: missing": 9})
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        "{token}",
+        "Token {token}",
+        "Bearer, {token}",
+        "Bearer x {token}",
+    ],
+)
+async def test_an_authorization_without_a_bearer_token_is_401(
+    routers: list[RouterProcess], office: Office, authorization: str | None
+) -> None:
+    headers = (
+        {} if authorization is None else {"authorization": authorization.format(token=office.token("crm"))}
+    )
+    status, answered, _ = routers[0].request("POST", "/api/v1/session.list", b"{}", headers)
+    assert (status, answered["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_a_token_longer_than_any_is_no_message(office: Office) -> None:
+    newcomer = await office.connect_stranger()
+    reply = await newcomer.say_hello("x" * 16_385)
+    assert (reply["error"]["code"], reply["error"]["details"]) == ("bad_message", {"path": "$.token"})
+    assert await newcomer.expect_close() == 4503
+
+
+# A key that everybody may know ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def public(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterProcess]:
+    """A router that has a public key only."""
+    folder = tmp_path_factory.mktemp("public")
+    (folder / "key.pem").write_bytes(RSA.as_pem(private=False))
+    with running_routers(
+        1, store.url, folder, jwt_secret="", jwt_public_key_file=str(folder / "key.pem")
+    ) as one:
+        yield one[0]
+
+
+@pytest.mark.slow
+@covers({"token: HS256 signed with the public key": 12})
+async def test_what_everybody_knows_signs_nothing(public: RouterProcess, make_office: MakeOffice) -> None:
+    office = make_office([public])
+    claims = {"tenant": office.tenant, "sub": "ana", "role": "agent", "exp": SOON}
+    pem = RSA.as_pem(private=False)
+    bodies = [pem, pem.strip(), pem.replace(b"\n", b"\r\n"), b"".join(pem.splitlines()[1:-1])]
+    der = base64.b64decode(bodies[-1])
+    forged = [
+        *(hs256(claims, text.decode(), {"alg": name}) for text in bodies for name in ("HS256", "HS512")),
+        hs256(claims, der.decode("latin-1"), {"alg": "HS256"}),
+        hs256(claims, json.dumps(RSA.as_dict(private=False)), {"alg": "HS256"}),
+        asymmetric(EC, "ES256", claims=claims),
+        unsigned({"alg": "none"}),
+    ]
+    for token in forged:
+        newcomer = await office.connect_stranger()
+        assert (await newcomer.say_hello(token))["error"]["code"] == "unauthorized"
+        assert await newcomer.expect_close() == 4500
+    newcomer = await office.connect_stranger()
+    assert (await newcomer.say_hello(asymmetric(RSA, "RS256", claims=claims)))["type"] == "welcome"
+
+
+# Tokens of somebody else, and of another time ---------------------------------------------------------------
+
+
+@covers({"token: another tenant's": 6})
+@pytest.mark.parametrize("role", ["agent", "admin", "service"])
+async def test_a_token_of_another_tenant_gives_nothing_of_this_one(
+    routers: list[RouterProcess], make_office: MakeOffice, role: str
+) -> None:
+    here, there = make_office(routers), make_office(routers)
+    await here.put_agent("ana")
+    await here.open_session("chat-1", agent="ana")
+    foreigner = await there.connect_agent("ana", role=role)
+    assert (await foreigner.refused("session.get", session_id="chat-1"))["code"] == "not_found"
+    assert (
+        await here.post("session.get", session_id="chat-1", token=there.token("crm", "service"))
+    ).status == 404
+    member = await here.connect_agent("ana", role=role)
+    assert (await member.refused("token.refresh", token=there.token("ana", role)))["code"] == "unauthorized"
+
+
+@covers({"token: refreshed for another sub": 8})
+async def test_nobody_refreshes_into_somebody_else(office: Office) -> None:
+    ana = await office.connect_agent("ana")
+    for sub, role in [("bob", "agent"), ("Ana", "agent"), ("ana", "admin"), ("ana", "service")]:
+        for ttl_s in (60, 36_000):
+            error = await ana.refused("token.refresh", token=office.token(sub, role, ttl_s=ttl_s))
+            assert (error["code"], error["retryable"]) == UNAUTHORIZED
+    assert (await ana.refused("agent.remove", agent_id="bob"))["code"] == "forbidden"
+
+
+@covers({"token: expired during the connection": 4})
+@pytest.mark.parametrize("role", ["agent", "service"])
+@pytest.mark.parametrize("format", FORMATS)
+async def test_a_token_that_expires_ends_its_connections_and_no_others(
+    office: Office, format: str, role: str
+) -> None:
+    stays = await office.connect_agent("ana", role=role)
+    goes = await office.connect_agent("ana", role=role, format=format, ttl_s=0.15)
+    assert await goes.expect_push("token.expiring")
+    assert await goes.expect_close() == 4501
+    assert (await stays.reply(await stays.send("ping")))["type"] == "pong"
