@@ -1,0 +1,176 @@
+"""The story as a program lives it that uses the client we ship, with routers that leave and die."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import pytest
+from relevo_client import (
+    Backoff,
+    Client,
+    Connected,
+    Customer,
+    HttpClient,
+    ServerDraining,
+    SessionAssigned,
+    SessionPending,
+    SessionRemoved,
+    Target,
+    TransferUpdated,
+)
+
+from tests.raw_client import FORMATS, LIMIT_S
+from tests.routers import RouterProcess
+from tests.story.conftest import MakeOffice, StartRouters
+from tests.story.office import Office
+from tests.story.test_presence import SHORT, observe, statuses_shown
+
+T = TypeVar("T")
+
+CLEO = Customer("customer-1", "Cleo Costa")
+SOON = Backoff(0.01, 0.05)
+
+
+class Programs:
+    """Clients of one office, which are closed at the end."""
+
+    def __init__(self, office: Office, stack: AsyncExitStack) -> None:
+        self.office = office
+        self._stack = stack
+
+    async def agent(self, agent_id: str, *, on: int = 0, format: Any = "msgpack", **claims: Any) -> Client:
+        """Start an agent's client at one router, with the others to go to."""
+        routers = [*self.office.routers[on:], *self.office.routers[:on]]
+        client = Client(
+            [f"ws://{router.address}/ws" for router in routers],
+            token=lambda: self.office.token(agent_id, **claims),
+            format=format,
+            proxy=None,
+            reconnect=SOON,
+            retry=SOON,
+        )
+        return await self._stack.enter_async_context(client)
+
+    async def back_end(self) -> HttpClient:
+        """Start a back end's client."""
+        url = f"http://{self.office.routers[0].address}"
+        return await self._stack.enter_async_context(
+            HttpClient(url, token=self.office.token("crm", "service"))
+        )
+
+
+async def expect_event(client: Client, kind: type[T]) -> T:
+    """Return the next event of this kind; the others are read over."""
+    async with asyncio.timeout(LIMIT_S):
+        async for event in client:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError("the client was closed")
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What is closed at the end of a test."""
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def programs(routers: list[RouterProcess], make_office: MakeOffice, stack: AsyncExitStack) -> Programs:
+    """Programs on the two shared routers."""
+    return Programs(make_office(routers), stack)
+
+
+@pytest.fixture
+def tried(start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack) -> Programs:
+    """Programs on two routers that a test may end."""
+    return Programs(make_office(start_routers(2, **SHORT, drain_ms=300)), stack)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+async def test_two_programs_and_a_back_end_live_a_transfer(programs: Programs, format: str) -> None:
+    crm = await programs.back_end()
+    await crm.put_department("sales", "Sales")
+    ana = await programs.agent("ana", format=format, name="Ana", departments=["sales"])
+    bob = await programs.agent("bob", on=1, format=format, name="Bob", departments=["sales"], capacity=1)
+    await crm.open_session("chat-1", CLEO, Target.agent("ana"))
+    await crm.open_session("chat-2", CLEO, Target.agent("ana"))
+    await expect_event(ana, SessionAssigned)
+    await expect_event(ana, SessionAssigned)
+
+    directory = await ana.subscribe_directory()
+    assert [agent.id for agent in directory.agents_by_readiness()] == ["bob", "ana"]
+
+    done = await ana.transfer("chat-1", Target.agent("bob"), "speaks Portuguese")
+    assert done.transfer.outcome == "assigned"
+    assigned = await expect_event(bob, SessionAssigned)
+    assert assigned.transfer is not None
+    assert (assigned.transfer.by.name, assigned.transfer.reason) == ("Ana", "speaks Portuguese")
+    assert list(bob.inbox.in_progress) == ["chat-1"]
+    assert (await expect_event(ana, SessionRemoved)).session_id == "chat-1"
+    # The client acknowledges by itself.
+    assert (await expect_event(ana, TransferUpdated)).state == "delivered"
+
+    # Bob has room for one: the second waits until he takes it up.
+    await ana.transfer("chat-2", Target.agent("bob"))
+    assert (await expect_event(bob, SessionPending)).session.id == "chat-2"
+    await bob.close_session("chat-1")
+    await bob.accept("chat-2")
+    assert (await expect_event(ana, TransferUpdated)).state == "accepted"
+    assert (list(bob.inbox.in_progress), list(bob.inbox.pending)) == (["chat-2"], [])
+    assert [entry.kind async for entry in crm.history_entries("chat-1")] == [
+        "opened",
+        "transferred",
+        "internal",
+        "closed",
+    ]
+
+
+@pytest.mark.slow
+async def test_a_program_whose_router_dies_goes_on_at_the_other_one(tried: Programs) -> None:
+    office = tried.office
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    ana = await tried.agent("ana", on=0)
+    await ana.subscribe_directory()
+    await office.open_session("chat-1", agent="ana")
+    await expect_event(ana, SessionAssigned)
+
+    # Notes are on their way while the router dies; each is written once.
+    texts = [f"note {number}" for number in range(200)]
+    writing = [asyncio.create_task(ana.note("chat-1", text)) for text in texts]
+    await writing[0]
+    office.routers[0].kill()
+    await asyncio.gather(*writing)
+
+    assert (await expect_event(ana, Connected)).reconnected
+    written = [entry["text"] for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    assert sorted(written) == sorted(texts)
+    await office.put_department("new")
+    while "new" not in ana.directory.departments:
+        await anext(ana)
+    assert list(ana.inbox.in_progress) == ["chat-1"]
+    await office.settle(observer)
+    assert statuses_shown(observer, "ana") == ["connected"]
+
+
+@pytest.mark.slow
+async def test_a_program_whose_router_leaves_is_never_seen_offline(tried: Programs) -> None:
+    office = tried.office
+    observer = await observe(office, on=1)
+    agents = [await tried.agent(f"agent-{number}", on=0) for number in range(5)]
+
+    office.routers[0].terminate()
+    for agent in agents:
+        await expect_event(agent, ServerDraining)
+        assert (await expect_event(agent, Connected)).reconnected
+    assert await asyncio.to_thread(office.routers[0].wait_gone) == 0
+
+    # Somebody who does go is seen to go: by then they would have been, too.
+    other = await office.connect_agent("other", on=1)
+    other.drop()
+    await observer.sees_agent("other", status="disconnected")
+    for number in range(5):
+        assert statuses_shown(observer, f"agent-{number}") == ["connected"]
