@@ -1,0 +1,188 @@
+"""Messages that decode but do not fit: each is answered with where, and changes nothing."""
+
+import http.client
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from protocol.messages import COMMANDS
+from tests.hostile.inventory import covers
+from tests.hostile.misfits import NO_MAPS, Misfit, misfits
+from tests.raw_client import FORMATS, RawClient
+from tests.routers import RouterProcess
+from tests.story.office import Office
+
+BATCH_ITEMS = 64
+BATCH_BYTES = 60_000
+# What concerns one connection is no command over HTTP.
+OVER_HTTP = sorted(
+    name
+    for name in COMMANDS
+    if not name.startswith(("hello", "ping", "token", "directory"))
+    and name not in ("session.watch", "session.unwatch", "session.ack")
+)
+
+
+def in_format(type: str, format: str) -> list[Misfit]:
+    """Return the misfits that a format can say; JSON knows no NaN."""
+    return [each for each in misfits(type) if format == "msgpack" or each.line != "NaN"]
+
+
+def as_body(misfit: Misfit) -> str | None:
+    """Return what is wrong with a message as the body of a request, if that can be said there."""
+    if misfit.path in ("$.id", "$.type") or misfit.line == "NaN":
+        return None
+    fields = {name: value for name, value in misfit.message.items() if name not in ("id", "type")}
+    return json.dumps(fields)
+
+
+def counted(misfits: Iterator[Misfit]) -> dict[str, int]:
+    return {f"message: {line}": number for line, number in Counter(each.line for each in misfits).items()}
+
+
+def batches(messages: list[Any]) -> Iterator[list[Any]]:
+    """Yield the messages in batches that the router takes."""
+    batch: list[Any] = []
+    size = 0
+    for message in messages:
+        length = len(json.dumps(message)) * 2
+        if batch and (len(batch) == BATCH_ITEMS or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += length
+    yield batch
+
+
+async def verdicts(client: RawClient, messages: list[Any]) -> list[tuple[Any, Any, Any]]:
+    """Send messages in batches; return the id, the code and the path of each answer."""
+    for batch in batches(messages):
+        await client.send_as_is(batch)
+    await client.until(lambda: len(client.unread("reply")) >= len(messages), f"{len(messages)} replies")
+    return [
+        (reply["id"], reply["error"]["code"], reply["error"]["details"]["path"])
+        for reply in client.unread("reply")
+    ]
+
+
+@covers(counted(each for name in COMMANDS for encoding in FORMATS for each in in_format(name, encoding)))
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("type", COMMANDS)
+async def test_a_message_that_does_not_fit_its_type_is_answered_with_where(
+    office: Office, type: str, format: str
+) -> None:
+    client = await office.connect_admin(format=format)
+    observer = await office.connect_agent("observer", on=1)
+    await observer.open_dialog()
+    await office.settle(observer)
+    seen = len(observer.dialog.patches)
+    bad = in_format(type, format)
+
+    found = await verdicts(client, [each.message for each in bad])
+
+    for (command_id, code, path), each in zip(found, bad, strict=True):
+        assert (command_id, code, path) == (each.id, "bad_message", each.path), each
+    assert (await client.reply(await client.send("ping", id="last")))["type"] == "pong"
+    # And nothing came of it.
+    await office.settle(observer)
+    changed = observer.dialog.patches[seen:]
+    assert {row["id"] for patch in changed for row in patch["departments"]} == {"settled"}
+    assert [row for patch in changed for row in patch["agents"]] == []
+    assert await office.list_sessions() == []
+
+
+@covers(counted(each for name in OVER_HTTP for each in misfits(name) if as_body(each) is not None))
+@pytest.mark.parametrize("type", OVER_HTTP)
+def test_a_body_that_does_not_fit_is_answered_with_where(
+    routers: list[RouterProcess], office: Office, type: str
+) -> None:
+    headers = {"authorization": f"Bearer {office.token('adela', 'admin')}"}
+    with closing(http.client.HTTPConnection("127.0.0.1", routers[0].port, timeout=10)) as connection:
+        for each in misfits(type):
+            body = as_body(each)
+            if body is not None:
+                connection.request("POST", f"/api/v1/{type}", body, headers)
+                response = connection.getresponse()
+                error = json.loads(response.read())
+                found = (response.status, error["code"], error["retryable"], error["details"])
+                assert found == (400, "bad_message", False, {"path": each.path}), each
+
+
+@covers({"message: not a map": 2 * len(NO_MAPS)})
+@pytest.mark.parametrize("format", FORMATS)
+async def test_what_is_no_map_is_no_message(office: Office, format: str) -> None:
+    client = await office.connect_agent("ana", format=format)
+    for value in NO_MAPS:
+        await client.send_as_is(value)
+    await client.until(lambda: len(client.unread("reply")) >= len(NO_MAPS), "the replies")
+    for reply in client.unread("reply"):
+        assert (reply["id"], reply["error"]["code"]) == (None, "bad_message")
+        assert reply["error"]["details"]["path"] == "$"
+
+
+@covers({"message: not a map": 4})
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("count", [65, 2000])
+async def test_a_batch_of_more_than_sixty_four_is_refused_whole(
+    office: Office, count: int, format: str
+) -> None:
+    client = await office.connect_agent("ana", format=format)
+    await client.send_as_is([{"type": "ping", "id": "1"}] * count)
+    await client.until(lambda: client.unread("reply"), "the refusal")
+    (reply,) = client.unread("reply")
+    assert (reply["id"], reply["error"]["details"]) == (None, {"path": "$"})
+    assert client.unread("pong") == []
+    await client.send_as_is([])
+    await client.send_as_is([{"type": "ping", "id": "1"}] * 64)
+    await client.until(lambda: len(client.unread("pong")) == 64, "the pongs")
+
+
+@covers({"message: ids that look like keys of the store": 2 * 11})
+@pytest.mark.parametrize("format", FORMATS)
+async def test_ids_that_look_like_keys_of_the_store_are_ids_like_any_other(
+    office: Office, format: str
+) -> None:
+    """Colons are allowed in ids, and the store's keys are made of ids and colons."""
+    admin = await office.connect_admin(format=format)
+    ids = [
+        "a",
+        "a:b",
+        "b:a",
+        "session:a",
+        "history:a",
+        "owned:a",
+        "state:closed",
+        "meta",
+        "agents",
+        ":",
+        "feed",
+    ]
+    for number, one in enumerate(ids):
+        await admin.command("department.put", department={"id": one, "name": f"D{number}"})
+        profile = {"id": one, "name": f"A{number}", "role": "agent", "departments": [one], "capacity": 5}
+        await admin.command("agent.put", agent=profile)
+        customer = {"id": one, "name": f"C{number}"}
+        target = {"kind": "department", "id": one}
+        await admin.command("session.open", session_id=one, customer=customer, target=target, key=one)
+    for number, one in enumerate(ids):
+        await admin.command("session.note", session_id=one, text=f"note {number}", key=f"note:{one}")
+    for number, one in enumerate(ids):
+        session = (await admin.command("session.get", session_id=one))["session"]
+        assert (session["customer"]["name"], session["owner"]) == (
+            f"C{number}",
+            {"kind": "department", "id": one},
+        )
+        entries = (await admin.command("session.history", session_id=one))["entries"]
+        assert [entry["text"] for entry in entries] == [None, f"note {number}"]
+    dialog = await admin.open_dialog()
+    for number, one in enumerate(ids):
+        assert (dialog.agents[one]["name"], dialog.departments[one]["name"]) == (f"A{number}", f"D{number}")
+        assert (dialog.departments[one]["queued"], dialog.agents[one]["load"]) == (1, 0)
+    for one in ids[::2]:
+        await admin.command("session.close", session_id=one)
+    waiting = await office.list_sessions(state="queued")
+    assert [session["id"] for session in waiting] == ids[1::2]
