@@ -7,7 +7,7 @@ NODE_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard tests/*/package-lock
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint compliance docs clean tools
+.PHONY: help install run test lint model compliance docs clean tools
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,10 @@ lint: install ## Check the form and the types of all code
 		$(MAKE) --no-print-directory $(NODE_STAMPS) && \
 		for folder in $(NODE_FOLDERS); do npm --prefix $$folder run lint --if-present || exit 1; done; \
 	fi
+
+model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to repeat a run
+	@EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/pytest --quiet $(if $(SEED),--hypothesis-seed=$(SEED)) \
+		tests/model/test_verbs_against_model.py
 
 compliance: install ## Run the Autobahn suite against the transport; needs a Python 2.7
 	@$(BIN)/python -m tests.compliance.autobahn

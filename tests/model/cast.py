@@ -1,0 +1,61 @@
+"""Who and what appears in the machine's steps, and how often: two tenants with the same few ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+TENANTS = ["acme", "acme:"]
+AGENTS = ["ana", "sales", "help", "bob"]
+# An agent and a department, a session and an agent may have the same id.
+DEPARTMENTS = ["sales", "help"]
+SESSIONS = ["s1", "s2", "s3", "s4", "s5", "ana"]
+ADMIN, SERVICES = "adm", ["desk", "ana"]
+# Admins who come over HTTP, and are not in the directory before they have taken a session.
+STRANGERS: dict[str, dict[str, Any]] = {
+    "boss": {"id": "boss", "role": "admin", "name": "Boss", "capacity": 2, "departments": ["night"]},
+    "temp": {"id": "temp", "role": "admin", "capacity": 0},
+}
+NODES, CONNECTIONS, KEYS = ["n1", "n2"], ["c1", "c2", "c3"], ["k1", "k2", "k3", "k4"]
+STATUSES = ["connected", "pre_pause", "pause", "disconnected"]
+
+LEASE_MS, PRESENCE_GRACE_MS, SESSION_GRACE_MS = 6_000, 10_000, 30_000
+CONNECTIONS_MAX = 2
+DAY_MS = 86_400_000
+# Events kept, idempotency keys, closed sessions, presence and session grace. Keys and closed sessions end by
+# the server's own clock, so they live long here.
+LIMITS = [100_000, DAY_MS, DAY_MS, PRESENCE_GRACE_MS, SESSION_GRACE_MS]
+
+tenants = st.sampled_from([TENANTS[0]] * 5 + [TENANTS[1]])
+agents = st.sampled_from([*AGENTS, ADMIN])
+departments = st.sampled_from(DEPARTMENTS)
+memberships = st.sampled_from([["sales"], ["help"], ["sales", "help"], ["help", "sales"], []])
+capacities = st.sampled_from([1, 1, 2, 1, 3, 0])
+TARGETS = [{"kind": "agent", "id": one} for one in [*AGENTS, ADMIN]]
+TARGETS += [{"kind": "department", "id": one} for one in DEPARTMENTS] * 4
+targets = st.sampled_from(TARGETS)
+# Which session, and who asks: mostly one, and somebody, for whom the rule applies, found when the rule runs.
+picks = st.integers(0, 29)
+FITTING: dict[str, list[tuple[str, ...]]] = {
+    "session_accept": [("pending", "queued"), ("queued",)],
+    "session_decline": [("pending",)],
+    "session_recall": [("pending", "queued")],
+    "session_transfer": [("in_progress",), ("pending", "queued"), ("queued",)],
+}
+callers = st.sampled_from(
+    ["right"] * 16 + ["owner", "holder", "target", "maker", "admin", "admin", "service", *STRANGERS, *AGENTS]
+)
+managers = st.sampled_from(["admin", "admin", "admin", "service", *STRANGERS])
+fences = st.sampled_from([None, None, None, None, "right", "right", "right", "stale", "ahead"])
+keys = st.sampled_from([None] * 8 + KEYS)
+texts = st.sampled_from([None, "because", "wegen \u00dcberlast \U0001f600"])
+claims = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(["Ana", "Bob \u00e9"]),
+        "departments": st.sampled_from([["sales"], ["sales", "help"], ["help", "night"], []]),
+        "capacity": capacities,
+        "again": st.just(True),
+    },
+)

@@ -1,0 +1,484 @@
+"""
+The state machine: any verb, by anybody, in any order, against the store and the model at once.
+
+After each step both must have answered the same and must hold the same, what the feed told must be what the
+model says was to be told, no invariant may be broken, and the other tenant's keys must be untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from protocol.messages import Session
+from router.store import records
+from tests.model.cast import (
+    ADMIN,
+    AGENTS,
+    CONNECTIONS,
+    CONNECTIONS_MAX,
+    DEPARTMENTS,
+    FITTING,
+    LEASE_MS,
+    LIMITS,
+    NODES,
+    SERVICES,
+    SESSIONS,
+    STATUSES,
+    STRANGERS,
+    TARGETS,
+    TENANTS,
+    agents,
+    callers,
+    capacities,
+    claims,
+    departments,
+    fences,
+    keys,
+    managers,
+    memberships,
+    picks,
+    targets,
+    tenants,
+    texts,
+)
+from tests.model.comparison import contents, difference, seen_in, seen_of
+from tests.model.invariants import Reader, violations
+from tests.model.model import Answer, Request
+from tests.model.stored import Kept, Stored, change_of, kept
+from tests.model.verbs import Model
+
+
+class Twin:
+    """One tenant: the model of it, and what is known of the real one."""
+
+    def __init__(self) -> None:
+        self.model = Model()
+        self.reader = Reader()
+        self.kept = Kept()
+        self.raw: list[Any] = []
+        self.epoch_ends = True
+        self.sent: list[tuple[str, Request]] = []
+
+
+class VerbsAgainstModel(RuleBasedStateMachine):
+    """Run every step twice and compare. A subclass sets `stored`."""
+
+    stored: Stored
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_790_000_000_000
+        self.runs = 0
+        self.epochs: set[str] = set()
+        self.transfers: set[str] = set()
+        self.twins = {tenant: Twin() for tenant in TENANTS}
+        self.stored.begin(TENANTS)
+
+    # A step ------------------------------------------------------------------------------------------------
+
+    def step(self, tenant: str, verb: str, /, **request: Any) -> Answer:
+        """Run a verb on the store and on the model, and compare all there is."""
+        type(self).steps += 1
+        twin = self.twins[tenant]
+        request |= {"limits": LIMITS, "now": self.now}
+        if request.get("key", "") is None:
+            del request["key"]
+        if "key" in request:
+            around = ("limits", "now", "by", "print")
+            body = {name: value for name, value in request.items() if name not in around}
+            request["print"] = hashlib.md5(json.dumps([verb, body]).encode()).hexdigest()
+            twin.sent.append((verb, request))
+        answer = self.stored.run(tenant, verb, request)
+        made = answer.result["session"].transfer if verb == "session_transfer" and answer.result else None
+        expected = twin.model.run(verb, request, made.id if made is not None else "none was made")
+        changes, position = twin.model.changes, None
+        if answer.result is not None and "seq" in answer.result:
+            position = answer.result.pop("epoch"), answer.result.pop("seq")
+        assert answer == expected, difference(expected, answer)
+        self.compare(tenant, position, changes, made.id if made is not None else None)
+        return answer
+
+    def compare(self, tenant: str, position: Any, changes: list[Any], transfer_id: str | None) -> None:
+        """Compare what store and model hold and told, and look for broken invariants."""
+        for other, untouched in self.twins.items():
+            same = other == tenant or contents(self.stored.dump(other)) == contents(untouched.raw)
+            assert same, f"S11: {other} was touched by {tenant}"
+        twin, before = self.twins[tenant], self.twins[tenant].kept
+        events = self._read_events(tenant)
+        twin.raw = self.stored.dump(tenant)
+        after = twin.kept = kept(twin.raw)
+        assert (after.epoch != before.epoch) == twin.epoch_ends, "S9: an epoch ends when seq may have rewound"
+        if twin.epoch_ends:
+            assert after.epoch not in self.epochs, "S9: an epoch came back"
+            self.epochs.add(after.epoch)
+            twin.epoch_ends = False
+        assert position in (None, (after.epoch, after.seq)), "S10: the answer is of another position"
+        heard = [change_of(change) for event in events for change in event.changes]
+        assert heard == changes, difference(changes, heard)
+        if any(entry.kind == "transferred" for change in changes for entry in change.entries):
+            assert transfer_id not in self.transfers, "S8: the id of a transfer came back"
+            self.transfers.add(transfer_id or "")
+        wanted, found = seen_of(twin.model), seen_in(after)
+        assert found == wanted, difference(wanted, found)
+        broken = list(violations(before, after, twin.reader, events))
+        assert not broken, "\n".join(broken)
+
+    def _read_events(self, tenant: str) -> list[records.Event]:
+        """Return the step's events from the stream; they were published, once, in order and alike."""
+        twin = self.twins[tenant]
+        after = 0 if twin.epoch_ends else twin.kept.seq
+        asked: Request = {"limits": LIMITS, "now": self.now, "after": after, "limit": 1000}
+        # Whoever asks for another epoch learns the present one.
+        present = self.stored.run(tenant, "events", asked | {"epoch": ""}).result
+        assert present is not None
+        reply = self.stored.run(tenant, "events", asked | {"epoch": present["epoch"]}).result
+        assert reply is not None
+        assert "events" in reply, f"S9: the stream has a hole after {after}"
+        events: list[records.Event] = reply["events"]
+        heard = self.stored.published(len(events))
+        assert [channel for channel, _ in heard] == [f"relevo:{{{tenant}}}:feed"] * len(events)
+        assert [records.decode_event(payload) for _, payload in heard] == events
+        assert all(event.at == self.now for event in events)
+        return events
+
+    # Who asks, and of what ---------------------------------------------------------------------------------
+
+    def session(self, tenant: str, pick: int, verb: str = "") -> str:
+        """Return a session that fits a verb, or any of those there might be."""
+        states = FITTING.get(verb, [("in_progress", "pending", "queued")])
+        wanted = states[pick % len(states)]
+        found = sorted(s.id for s in self.twins[tenant].model.sessions.values() if s.state in wanted)
+        return found[pick % len(found)] if found and pick >= 3 else SESSIONS[pick % len(SESSIONS)]
+
+    def caller(self, tenant: str, who: str, session_id: str = "", verb: str = "") -> dict[str, Any]:
+        """Return who asks: a known person, or whoever now has that part in the session."""
+        model = self.twins[tenant].model
+        if who == "admin":
+            return {"id": ADMIN, "role": "admin", "attached": True}
+        if who == "service":
+            return {"id": SERVICES[self.now % 2], "role": "service"}
+        if who in STRANGERS:
+            return STRANGERS[who]
+        s = model.sessions.get(session_id)
+        if s is not None and who not in AGENTS:
+            made = s.transfer.by.id if s.transfer is not None else None
+            owner = s.owner.id if s.owner is not None else None
+            sent_to = s.target.id if s.target is not None else None
+            right = made if verb == "session_recall" else owner
+            parts = {"right": right, "owner": owner, "holder": s.holder, "maker": made, "target": sent_to}
+            who = parts[who] or who
+            if s.state == "queued" and verb == "session_transfer":
+                return self.caller(tenant, "admin")
+            if s.state == "queued" and who in model.departments:
+                free = [a.id for a in model.members(who) if model.load(a) < a.capacity]
+                who = sorted(free)[0] if free else who
+        if who in SERVICES and who not in AGENTS:
+            return {"id": who, "role": "service"}
+        who = who if who in (*AGENTS, ADMIN) else AGENTS[0]
+        return {"id": who, "role": "admin" if who == ADMIN else "agent", "attached": True}
+
+    def fence(self, tenant: str, session_id: str, which: str | None) -> dict[str, int]:
+        """Return the field `fence` of a request, or nothing."""
+        s = self.twins[tenant].model.sessions.get(session_id)
+        if which is None or s is None:
+            return {}
+        return {"fence": s.fence + {"right": 0, "stale": -1, "ahead": 1}[which]}
+
+    # Time and the server -----------------------------------------------------------------------------------
+
+    @rule(
+        ms=st.sampled_from([1, 1, 500, 2_000, 5_999, 6_000, 9_999, 10_000, 16_000, 30_000, 36_000]),
+        alive=st.sampled_from([NODES, NODES, NODES, NODES[:1], NODES[1:], []]),
+        server=st.sampled_from(["the same"] * 18 + ["another", "another", "an empty one"]),
+    )
+    def pass_time(self, ms: int, alive: list[str], server: str) -> None:
+        """
+        Let time go by, over graces or not, and perhaps meet another server, with or without the data.
+
+        The nodes that are alive have renewed their leases.
+        """
+        self.now += ms
+        if server != "the same":
+            self.runs += 1
+            self.stored.run_id = f"run {self.runs}"
+            for twin in self.twins.values():
+                twin.epoch_ends = True
+        if server == "an empty one":
+            self.stored.empty()
+            self.twins = {tenant: Twin() for tenant in TENANTS}
+            self.open_shop([(["sales"], 1, "pause"), (["sales", "help"], 2, "connected")], TARGETS[4:7])
+        for tenant in TENANTS:
+            for node_id in alive:
+                self.step(tenant, "renew", node_id=node_id, lease_ms=LEASE_MS)
+
+    @precondition(lambda self: any(t.model.held("closed") for t in self.twins.values()))
+    @rule(tenant=tenants)
+    def retention_ends(self, tenant: str) -> None:
+        """Forget the session that was closed first."""
+        twin = self.twins[tenant]
+        s = twin.model.forget_oldest_closed()
+        if s is not None:
+            self.stored.forget(tenant, s.id)
+            del twin.reader.sessions[s.id]
+            twin.kept.sessions.pop(s.id)
+            twin.kept.histories.pop(s.id)
+            twin.raw = self.stored.dump(tenant)
+
+    @initialize(
+        staff=st.lists(
+            st.tuples(memberships, capacities, st.sampled_from(STATUSES)), min_size=3, max_size=len(AGENTS)
+        ),
+        waiting=st.lists(targets, min_size=2, max_size=5),
+    )
+    def open_shop(self, staff: list[tuple[list[str], int, str]], waiting: list[dict[str, str]]) -> None:
+        """Begin with departments, agents who are there, and customers, as a tenant does in the morning."""
+        for tenant in TENANTS:
+            known: dict[str, Any] = {"departments": DEPARTMENTS, "capacity": 2}
+            self.connect_with(tenant, ADMIN, NODES[0], CONNECTIONS[0], known)
+            for agent_id, (joined, capacity, status) in zip(AGENTS, staff, strict=False):
+                known = {"departments": joined, "capacity": capacity}
+                self.connect_with(tenant, agent_id, NODES[capacity % 2], CONNECTIONS[0], known)
+                if status != STATUSES[0]:
+                    self.step(
+                        tenant,
+                        "status_set",
+                        by=self.caller(tenant, "admin"),
+                        agent_id=agent_id,
+                        status=status,
+                    )
+            for session_id, target in zip(SESSIONS, waiting, strict=False):
+                self.open_session(tenant, "admin", session_id, target, None)
+
+    # Presence ----------------------------------------------------------------------------------------------
+
+    def connect_with(
+        self, tenant: str, agent_id: str, node_id: str, connection_id: str, known: dict[str, Any]
+    ) -> None:
+        """Say hello, and see the present position of the feed in the answer."""
+        by = {"id": agent_id, "role": "admin" if agent_id == ADMIN else "agent", **known}
+        self.step(
+            tenant,
+            "connect",
+            by=by,
+            node_id=node_id,
+            connection_id=connection_id,
+            lease_ms=LEASE_MS,
+            connections_max=CONNECTIONS_MAX,
+        )
+
+    @rule(
+        tenant=tenants,
+        agent_id=agents,
+        node_id=st.sampled_from(NODES),
+        connection_id=st.sampled_from(CONNECTIONS),
+        known=claims,
+    )
+    def connect(
+        self, tenant: str, agent_id: str, node_id: str, connection_id: str, known: dict[str, Any]
+    ) -> None:
+        self.connect_with(tenant, agent_id, node_id, connection_id, known)
+
+    @rule(tenant=tenants, agent_id=agents, which=st.integers(0, 2), clean=st.booleans())
+    def disconnect(self, tenant: str, agent_id: str, which: int, clean: bool) -> None:
+        agent = self.twins[tenant].model.agents.get(agent_id)
+        live = sorted(agent.connections) if agent is not None else []
+        node_id, connection_id = [*live, (NODES[0], CONNECTIONS[2])][min(which, len(live))]
+        self.step(
+            tenant, "disconnect", agent_id=agent_id, node_id=node_id, connection_id=connection_id, clean=clean
+        )
+
+    @rule(tenant=tenants, agent_id=agents, by_admin=st.booleans(), status=st.sampled_from(STATUSES), key=keys)
+    def status_set(self, tenant: str, agent_id: str, by_admin: bool, status: str, key: str | None) -> None:
+        by = self.caller(tenant, "admin" if by_admin else agent_id)
+        self.step(tenant, "status_set", by=by, agent_id=agent_id, status=status, key=key)
+
+    # Agents and departments --------------------------------------------------------------------------------
+
+    @rule(tenant=tenants, who=managers, id=agents, joined=memberships, capacity=capacities, key=keys)
+    def agent_put(
+        self, tenant: str, who: str, id: str, joined: list[str], capacity: int, key: str | None
+    ) -> None:
+        role, name = "admin" if id == ADMIN else "agent", f"{id} {capacity}"
+        put = {"id": id, "name": name, "role": role, "departments": joined, "capacity": capacity}
+        self.step(tenant, "agent_put", by=self.caller(tenant, who), agent=put, key=key)
+
+    @rule(
+        tenant=tenants,
+        who=managers,
+        id=departments,
+        do=st.sampled_from(["put", "put", "rename", "remove", "remove agent"]),
+        agent_id=agents,
+        key=keys,
+    )
+    def manage(self, tenant: str, who: str, id: str, do: str, agent_id: str, key: str | None) -> None:
+        """Do what is done less often."""
+        by = self.caller(tenant, who)
+        if do == "remove agent":
+            self.step(tenant, "agent_remove", by=by, agent_id=agent_id, key=key)
+        elif do == "remove":
+            self.step(tenant, "department_remove", by=by, department_id=id, key=key)
+        else:
+            self.step(tenant, "department_put", by=by, department={"id": id, "name": do}, key=key)
+
+    # Sessions ----------------------------------------------------------------------------------------------
+
+    def open_session(
+        self, tenant: str, who: str, session_id: str, target: dict[str, str] | None, key: str | None
+    ) -> None:
+        """Open a session; only an admin has no target."""
+        where = {} if target is None else {"target": target}
+        by = self.caller(tenant, "admin" if target is None and who == "service" else who)
+        customer = {"id": "c:1", "name": "M\u00fcller"}
+        self.step(tenant, "session_open", by=by, session_id=session_id, customer=customer, key=key, **where)
+
+    @rule(
+        tenant=tenants,
+        who=managers,
+        number=st.integers(0, len(SESSIONS) - 1),
+        to=st.one_of(targets, targets, targets, st.none()),
+        key=keys,
+    )
+    def session_open(
+        self, tenant: str, who: str, number: int, to: dict[str, str] | None, key: str | None
+    ) -> None:
+        # Mostly one that is not there yet.
+        closed = [one for one in SESSIONS if one not in self.twins[tenant].model.sessions]
+        session_id = [*closed, *SESSIONS][number % len(SESSIONS)]
+        self.open_session(tenant, who, session_id, to, key)
+
+    def session_step(
+        self,
+        verb: str,
+        tenant: str,
+        who: str,
+        pick: int,
+        fence: str | None,
+        key: str | None,
+        **more: Any,
+    ) -> None:
+        """Change a session."""
+        session_id = self.session(tenant, pick, verb)
+        by, at = self.caller(tenant, who, session_id, verb), self.fence(tenant, session_id, fence)
+        given = {name: value for name, value in more.items() if value is not None}
+        self.step(tenant, verb, by=by, session_id=session_id, key=key, **at, **given)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, to=targets, reason=texts, fence=fences, key=keys)
+    def session_transfer(
+        self,
+        tenant: str,
+        who: str,
+        pick: int,
+        to: dict[str, str],
+        reason: str | None,
+        fence: str | None,
+        key: str | None,
+    ) -> None:
+        self.session_step("session_transfer", tenant, who, pick, fence, key, target=to, reason=reason)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(pick=picks, to=targets)
+    def transfer_by_right(self, pick: int, to: dict[str, str]) -> None:
+        self.session_step("session_transfer", TENANTS[0], "right", pick, None, None, target=to)
+
+    @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(pick=picks, verb=st.sampled_from(["session_accept", "session_decline", "session_recall"]))
+    def settle_by_right(self, pick: int, verb: str) -> None:
+        self.session_step(verb, TENANTS[0], "right", pick, None, None)
+
+    @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, fence=fences, key=keys)
+    def session_accept(self, tenant: str, who: str, pick: int, fence: str | None, key: str | None) -> None:
+        who = "admin" if who == "service" else who
+        self.session_step("session_accept", tenant, who, pick, fence, key)
+
+    @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, reason=texts, key=keys)
+    def session_decline(self, tenant: str, who: str, pick: int, reason: str | None, key: str | None) -> None:
+        who = "admin" if who == "service" else who
+        self.session_step("session_decline", tenant, who, pick, None, key, reason=reason)
+
+    @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, key=keys)
+    def session_recall(self, tenant: str, who: str, pick: int, key: str | None) -> None:
+        self.session_step("session_recall", tenant, who, pick, None, key)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, fence=fences, key=keys)
+    def session_close(self, tenant: str, who: str, pick: int, fence: str | None, key: str | None) -> None:
+        self.session_step("session_close", tenant, who, pick, fence, key)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, text=texts, fence=fences, key=keys)
+    def note_or_ack(
+        self, tenant: str, who: str, pick: int, text: str | None, fence: str | None, key: str | None
+    ) -> None:
+        """Write a note, or say that a session has arrived."""
+        if text is not None:
+            self.session_step("session_note", tenant, who, pick, None, key, text=text)
+            return
+        session_id = self.session(tenant, pick)
+        by = self.caller(tenant, "admin" if who == "service" else who, session_id)
+        at = self.fence(tenant, session_id, fence or "right") or {"fence": 1}
+        self.step(tenant, "session_ack", by=by, session_id=session_id, **at)
+
+    # Again, and reading ------------------------------------------------------------------------------------
+
+    @precondition(lambda self: any(twin.sent for twin in self.twins.values()))
+    @rule(tenant=tenants, which=st.integers(0, 3), other_body=st.sampled_from([False, False, True]))
+    def send_again(self, tenant: str, which: int, other_body: bool) -> None:
+        """Repeat a command with its key, or use its key for something else."""
+        sent = self.twins[tenant].sent
+        if sent:
+            verb, request = sent[max(0, len(sent) - 1 - which)]
+            again = {name: value for name, value in request.items() if name not in ("limits", "now", "print")}
+            if other_body:
+                verb, again = "session_note", again | {"session_id": SESSIONS[which], "text": "other"}
+            self.step(tenant, verb, **again)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, who=callers, pick=picks, after=st.integers(0, 6), limit=st.integers(1, 4))
+    def read_session(self, tenant: str, who: str, pick: int, after: int, limit: int) -> None:
+        session_id = self.session(tenant, pick)
+        by = self.caller(tenant, who, session_id)
+        self.step(tenant, "session_get", by=by, session_id=session_id)
+        self.step(tenant, "session_history", by=by, session_id=session_id, after=after, limit=limit)
+
+    @rule(
+        tenant=tenants,
+        who=callers,
+        limit=st.integers(1, 4),
+        filters=st.fixed_dictionaries(
+            {},
+            optional={
+                "state": st.sampled_from(["in_progress", "pending", "queued", "closed"]),
+                "agent_id": agents,
+                "department_id": departments,
+            },
+        ),
+    )
+    def session_list(self, tenant: str, who: str, limit: int, filters: dict[str, str]) -> None:
+        """Read all pages, and compare them with the whole list."""
+        request = {"by": self.caller(tenant, who), "limits": LIMITS, "now": self.now, **filters}
+        self.step(tenant, "directory")
+        expected = self.twins[tenant].model.run("session_list", request)
+        listed: list[Session] = []
+        position: int | None = 0
+        while position is not None:
+            answer = self.stored.run(tenant, "session_list", request | {"limit": limit, "after": position})
+            if answer.result is None:
+                assert answer == expected, difference(expected, answer)
+                return
+            position = answer.result.get("position")
+            page = answer.result["sessions"]
+            # A page may be short of those whose retention ended, and only of those.
+            assert len(page) <= limit
+            assert page or position is None or filters.get("state", "closed") == "closed"
+            listed += page
+        assert expected.result == {"sessions": listed}, difference(expected, listed)

@@ -1,0 +1,468 @@
+"""
+The oracle: what every verb must do, written from the protocol.
+
+Plain and slow on purpose. Nothing is stored that can be worked out: a load is counted, a list is sorted,
+each time it is asked for. How the store keeps what it knows is not known here. This file holds what all verbs
+share and what follows from their changes; the verbs themselves are in tests.model.verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from msgspec.structs import replace
+
+from protocol.messages import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
+
+Request: TypeAlias = dict[str, Any]
+Result: TypeAlias = dict[str, Any]
+
+OUTCOMES = {"in_progress": "assigned", "pending": "pending", "queued": "queued"}
+CAPACITY_DEFAULT = 10
+
+
+class Refused(Exception):
+    """A rule forbids what was asked for."""
+
+    def __init__(self, code: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.details = details
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result, or the code of the rule that refused; details only where the protocol names them."""
+
+    result: Result | None = None
+    error: str | None = None
+    details: dict[str, Any] | None = None
+
+
+@dataclass
+class Change:
+    """What happened to one session in one step, and who is to hear of it."""
+
+    session_id: str
+    entries: list[Entry] = field(default_factory=list)
+    session: Session | None = None
+    owner: str | None = None
+    assigned: str | None = None
+    pending: str | None = None
+    removed: tuple[str, str] | None = None
+    updated: tuple[str, str, Transfer | None] | None = None
+
+
+@dataclass
+class KnownAgent:
+    """An agent: what is written of it, what it chose, and what is seen of it."""
+
+    id: str
+    name: str
+    role: str
+    departments: list[str]
+    capacity: int
+    status_since_at: int
+    chosen: str = "connected"
+    present: bool = False
+    status: str = "disconnected"
+    assigned_last: int = 0
+    connections: set[tuple[str, str]] = field(default_factory=set)
+    presence_ends_at: int | None = None
+    sessions_end_at: int | None = None
+
+
+@dataclass
+class KnownSession:
+    """A session, with what decides where it may go back to."""
+
+    id: str
+    customer: Customer
+    opened_at: int
+    state: str = ""
+    owner: Owner | None = None
+    fence: int = 0
+    hops: int = 0
+    updated_at: int = 0
+    transfer: Transfer | None = None
+    history: list[Entry] = field(default_factory=list)
+    changed_by: Actor | None = None
+    target: Owner | None = None
+    holder: str | None = None
+    department: str | None = None
+    delivered: bool = False
+    position: int = 0
+
+    def seen(self) -> Session:
+        """Return it as clients see it."""
+        return Session(
+            id=self.id,
+            customer=self.customer,
+            state=self.state,  # type: ignore[arg-type]
+            owner=self.owner,
+            fence=self.fence,
+            hops=self.hops,
+            opened_at=self.opened_at,
+            updated_at=self.updated_at,
+            transfer=self.transfer,
+        )
+
+    @property
+    def waits(self) -> bool:
+        return self.state in ("pending", "queued")
+
+    def agent_id(self) -> str | None:
+        """Return the agent that owns it."""
+        return self.owner.id if self.owner is not None and self.owner.kind == "agent" else None
+
+
+class State:
+    """One tenant's whole state; a subclass has one method per verb."""
+
+    def __init__(self) -> None:
+        self.agents: dict[str, KnownAgent] = {}
+        self.departments: dict[str, str] = {}
+        self.sessions: dict[str, KnownSession] = {}
+        self.leases: dict[str, int] = {}
+        self.keys: dict[tuple[str, str, str], tuple[str, Answer]] = {}
+        self.changes: list[Change] = []
+        self._placements = 0
+        self._now = 0
+        self._transfer_id = ""
+        self._availability: dict[str, set[str]] = {}
+        self._limits: list[int] = []
+
+    def run(self, verb: str, request: Request, transfer_id: str = "") -> Answer:
+        """
+        Run one verb.
+
+        Args:
+            verb: Its name.
+            request: Its fields, with `now` and `limits`.
+            transfer_id: What the store called the transfer that this step made: the choice is the store's.
+
+        Returns:
+            What it must answer. `changes` is then what everybody else must hear.
+        """
+        self._now, self._transfer_id, self._limits = request["now"], transfer_id, request["limits"]
+        self.changes = []
+        known = False
+        if "lease_ms" in request:
+            known = request["node_id"] in self.leases
+            self.leases[request["node_id"]] = self._now + request["lease_ms"]
+        self._begin()
+        self._sweep()
+        self._settle()
+
+        key = None
+        if "key" in request:
+            by = request["by"]
+            key = ("service" if by["role"] == "service" else "agent", by["id"], request["key"])
+
+            if key in self.keys:
+                body, first = self.keys[key]
+                return first if body == request["print"] else Answer(error="key_reused")
+        self._begin()
+        try:
+            outcome: Callable[[], Result] = getattr(self, verb)(request)
+        except Refused as refused:
+            answer = Answer(error=refused.code, details=refused.details)
+        else:
+            self._settle()
+            result = outcome()
+            answer = Answer(result | {"known": known} if "lease_ms" in request else result)
+        if key is not None:
+            self.keys[key] = (request["print"], answer)
+        return answer
+
+    def forget_oldest_closed(self) -> KnownSession | None:
+        """Forget the session that was closed first, as happens when its retention ends."""
+        closed = sorted((s for s in self.sessions.values() if s.state == "closed"), key=lambda s: s.position)
+        return self.sessions.pop(closed[0].id) if closed else None
+
+    # What is worked out ------------------------------------------------------------------------------------
+
+    def held(self, state: str, owner_id: str | None = None) -> list[KnownSession]:
+        """Return the sessions of a state, of one owner if one is given, longest in it first."""
+        found = [
+            s
+            for s in self.sessions.values()
+            if s.state == state and (owner_id is None or (s.owner is not None and s.owner.id == owner_id))
+        ]
+        return sorted(found, key=lambda s: s.position)
+
+    def load(self, agent: KnownAgent) -> int:
+        """Return how many sessions an agent has in progress."""
+        return len(self.held("in_progress", agent.id))
+
+    def available(self, agent: KnownAgent) -> bool:
+        """Return whether a session may be routed to an agent."""
+        return agent.present and agent.chosen == "connected" and self.load(agent) < agent.capacity
+
+    def members(self, department_id: str) -> list[KnownAgent]:
+        """Return the members of a department."""
+        return [a for a in self.agents.values() if department_id in a.departments]
+
+    def best_first(self, department_id: str) -> list[KnownAgent]:
+        """Return the available members of a department, who gets the next session first."""
+        ready = [a for a in self.members(department_id) if self.available(a)]
+        return sorted(ready, key=lambda a: (Fraction(self.load(a), a.capacity), a.assigned_last, a.id))
+
+    def row(self, agent: KnownAgent) -> Agent:
+        """Return an agent as the directory shows it."""
+        return Agent(
+            id=agent.id,
+            name=agent.name,
+            role=agent.role,  # type: ignore[arg-type]
+            departments=list(agent.departments),
+            status=agent.status,  # type: ignore[arg-type]
+            status_since_at=agent.status_since_at,
+            load=self.load(agent),
+            capacity=agent.capacity,
+            pending=len(self.held("pending", agent.id)),
+            available=self.available(agent),
+        )
+
+    def department_row(self, department_id: str) -> Department:
+        """Return a department as the directory shows it."""
+        return Department(
+            id=department_id,
+            name=self.departments[department_id],
+            agents=len(self.members(department_id)),
+            available=len(self.best_first(department_id)),
+            queued=len(self.held("queued", department_id)),
+        )
+
+    # Each step ---------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._availability = {
+            a.id: set(a.departments) if self.available(a) else set() for a in self.agents.values()
+        }
+
+    def _settle(self) -> None:
+        given_away: dict[str, set[str]] = {}
+        for change in self.changes:
+            if change.removed is not None:
+                given_away.setdefault(change.removed[0], set()).add(change.session_id)
+        for agent in list(self.agents.values()):
+            fresh = set(agent.departments) - self._availability.get(agent.id, set())
+            while self.available(agent):
+                waiting = [
+                    s
+                    for department_id in fresh
+                    for s in self.held("queued", department_id)
+                    if s.id not in given_away.get(agent.id, set())
+                ]
+                if not waiting:
+                    break
+                self._take_from_queue(agent, min(waiting, key=lambda s: s.position))
+        for agent in self.agents.values():
+            if agent.chosen == "pre_pause" and self.load(agent) == 0:
+                agent.chosen = "pause"
+            status = agent.chosen if agent.present else "disconnected"
+            if status != agent.status:
+                agent.status, agent.status_since_at = status, self._now
+
+    def _take_from_queue(self, agent: KnownAgent, s: KnownSession) -> None:
+        assert s.owner is not None
+        change = Change(s.id)
+        transfer = s.transfer
+        if transfer is not None and (transfer.to.kind, transfer.to.id) == ("department", s.owner.id):
+            s.transfer = replace(transfer, outcome="assigned", assigned_to=agent.id)
+        self._place(s, "in_progress", Owner("agent", agent.id), None, change, "moved")
+        self._write(s, change, "moved", None, transfer=s.transfer)
+        self._tell_maker(s, change, "moved")
+        self._conclude(s, change)
+
+    def _sweep(self) -> None:
+        """Do what is due, in the order of the times."""
+        while True:
+            due = [(at, "node", node_id) for node_id, at in self.leases.items()]
+            for a in self.agents.values():
+                due += [(at, "presence", a.id) for at in [a.presence_ends_at] if at is not None]
+                due += [(at, "sessions", a.id) for at in [a.sessions_end_at] if at is not None]
+            if not due or min(due)[0] > self._now:
+                return
+            at, kind, name = min(due)
+            if kind == "node":
+                del self.leases[name]
+                for agent in self.agents.values():
+                    for connection in [c for c in agent.connections if c[0] == name]:
+                        self._drop(agent, connection, at)
+            elif kind == "presence":
+                self.agents[name].present, self.agents[name].presence_ends_at = False, None
+            else:
+                self.agents[name].sessions_end_at = None
+                for s in self.held("in_progress", name):
+                    change = Change(s.id)
+                    self._write(s, change, "moved", None)
+                    self._tell_maker(s, change, "moved")
+                    s.target = s.owner
+                    self._place(s, "pending", s.owner, None, change, "moved")
+                    self._conclude(s, change)
+
+    def _drop(self, agent: KnownAgent, connection: tuple[str, str], at: int, clean: bool = False) -> None:
+        if connection not in agent.connections:
+            return
+        agent.connections.discard(connection)
+        if not agent.connections:
+            presence_grace_ms, session_grace_ms = self._limits[3:5]
+            agent.sessions_end_at = at + session_grace_ms
+            if clean:
+                agent.present = False
+            else:
+                agent.presence_ends_at = at + presence_grace_ms
+
+    # Changes of one session --------------------------------------------------------------------------------
+
+    def _write(
+        self,
+        s: KnownSession,
+        change: Change,
+        kind: str,
+        by: Actor | None,
+        text: str | None = None,
+        transfer: Transfer | None = None,
+    ) -> Entry:
+        entry = Entry(
+            seq=len(s.history) + 1,
+            kind=kind,  # type: ignore[arg-type]
+            at=self._now,
+            by=by,
+            text=text,
+            transfer=transfer,
+        )
+        s.history.append(entry)
+        change.entries.append(entry)
+        return entry
+
+    def _tell_maker(self, s: KnownSession, change: Change, state: str, old: Transfer | None = None) -> None:
+        """Tell who made the latest transfer; of `old` where another one takes its place."""
+        transfer = old if old is not None else s.transfer
+        if transfer is not None and transfer.by.role != "service":
+            change.updated = (transfer.by.id, state, old)
+
+    def _place(
+        self, s: KnownSession, state: str, owner: Owner | None, by: Actor | None, change: Change, why: str
+    ) -> None:
+        before = s.agent_id()
+        self._placements += 1
+        s.state, s.owner, s.position = state, owner, self._placements
+        s.fence, s.updated_at, s.changed_by, s.delivered = s.fence + 1, self._now, by, False
+        after = s.agent_id()
+        if state == "in_progress" and after is not None:
+            s.holder, self.agents[after].assigned_last = after, self._placements
+            change.assigned = after
+        elif state == "pending":
+            change.pending = after
+        elif state == "queued" and owner is not None:
+            s.department = owner.id
+        if before is not None and before != after:
+            change.removed = (before, why)
+
+    def _conclude(self, s: KnownSession, change: Change, with_session: bool = True) -> None:
+        change.session = s.seen() if with_session else None
+        change.owner = s.agent_id()
+        self.changes.append(change)
+
+    def _route(self, target: Owner, never: str | None = None) -> tuple[str, Owner]:
+        if target.kind == "agent":
+            return ("in_progress" if self.available(self.agents[target.id]) else "pending"), target
+        for agent in self.best_first(target.id):
+            if agent.id != never:
+                return "in_progress", Owner("agent", agent.id)
+        return "queued", target
+
+    def _give_back(self, s: KnownSession, kind: str, by: Actor, text: str | None = None) -> None:
+        present = s.agent_id()
+        if s.holder is not None and s.holder != present and s.holder in self.agents:
+            target = Owner("agent", s.holder)
+        elif s.state != "queued" and s.department is not None and s.department in self.departments:
+            target = Owner("department", s.department)
+        else:
+            raise self._conflict(s)
+        change = Change(s.id)
+        self._write(s, change, kind, by, text)
+        self._tell_maker(s, change, kind)
+        s.target = target
+        self._place(s, *self._route(target, present), by, change, kind)
+        self._conclude(s, change)
+
+    # Who asks, and for what --------------------------------------------------------------------------------
+
+    def _caller(self, request: Request) -> Actor:
+        claims = request["by"]
+        agent = self.agents.get(claims["id"]) if claims["role"] != "service" else None
+        if claims.get("attached") and agent is None:
+            raise Refused("forbidden")
+        name = agent.name if agent is not None else claims.get("name", claims["id"])
+        return Actor(claims["id"], name, claims["role"])
+
+    def _conflict(self, s: KnownSession) -> Refused:
+        owner, by = s.owner, s.changed_by
+        return Refused(
+            "conflict", {"fence": s.fence, "state": s.state, "owner": owner, "by": by, "at": s.updated_at}
+        )
+
+    def _owns(self, s: KnownSession, request: Request) -> bool:
+        by = request["by"]
+        return bool(by["role"] != "service" and s.agent_id() == by["id"])
+
+    def _find(self, request: Request) -> KnownSession:
+        if request["session_id"] not in self.sessions:
+            raise Refused("not_found")
+        return self.sessions[request["session_id"]]
+
+    def _find_to_change(self, request: Request) -> KnownSession:
+        s = self._find(request)
+        if s.state == "closed":
+            raise Refused("closed")
+        if "fence" in request and request["fence"] != s.fence:
+            raise self._conflict(s)
+        return s
+
+    def _require_right(self, s: KnownSession, request: Request) -> None:
+        if request["by"]["role"] == "agent" and not self._owns(s, request):
+            raise Refused("forbidden")
+
+    def _moved_on(self, s: KnownSession, request: Request) -> Refused:
+        """Tell its owner, an admin and to whom it was sent that it has moved on; others may not even ask."""
+        me, concerned = request["by"]["id"], self._owns(s, request) or request["by"]["role"] == "admin"
+        if s.target is not None and s.target.kind == "agent":
+            concerned = concerned or s.target.id == me
+        elif s.target is not None:
+            concerned = concerned or me in [a.id for a in self.members(s.target.id)]
+        return self._conflict(s) if concerned else Refused("forbidden")
+
+    def _require_room(self, request: Request) -> None:
+        me = self.agents.get(request["by"]["id"])
+        capacity = request["by"].get("capacity", CAPACITY_DEFAULT) if me is None else me.capacity
+        if capacity <= (0 if me is None else self.load(me)):
+            raise Refused("at_capacity")
+
+    def _party(self, target: Owner) -> Party:
+        if target.kind == "agent" and target.id in self.agents:
+            return Party("agent", target.id, self.agents[target.id].name)
+        if target.kind == "department" and target.id in self.departments:
+            return Party("department", target.id, self.departments[target.id])
+        raise Refused("not_found")
+
+    def _claim(self, claims: dict[str, Any]) -> KnownAgent:
+        """Make or update the agent that a token speaks of."""
+        agent = self.agents.get(claims["id"])
+        if agent is not None and claims.get("again"):
+            return agent
+        for department_id in claims.get("departments", ()):
+            self.departments.setdefault(department_id, department_id)
+        if agent is None:
+            agent = KnownAgent(claims["id"], claims["id"], claims["role"], [], CAPACITY_DEFAULT, self._now)
+            self.agents[agent.id] = agent
+        agent.role = claims["role"]
+        agent.name = claims.get("name", agent.name)
+        agent.departments = list(claims.get("departments", agent.departments))
+        agent.capacity = claims.get("capacity", agent.capacity)
+        return agent

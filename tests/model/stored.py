@@ -1,0 +1,261 @@
+"""
+The store as the model's tests see it: run verbs by hand, and read a tenant's every key.
+
+The verbs are the real ones, in a real server. Only what surrounds them is left out, so that a test chooses
+the time and the server's run id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+
+from protocol.messages import Actor, Agent, Department, Entry, Owner, Session
+from router.store import records
+from router.store.scripts import FOLDER, Scripts
+from tests.model.model import Answer, Change, Request
+from tests.servers import StoreServer
+
+_encode = msgspec.msgpack.Encoder().encode
+EMPTY = msgspec.Raw(b"\x90")
+_result = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+
+ONE: Mapping[str, Any] = {
+    "agent": records.agent,
+    "department": records.department,
+    "session": records.session,
+    "entry": records.entry,
+}
+MANY: Mapping[str, Any] = {
+    "entries": records.entry,
+    "sessions": records.session,
+    "in_progress": records.session,
+    "pending": records.session,
+}
+ROWS: Mapping[str, Any] = {"agents": records.agent, "departments": records.department}
+
+# One round trip for a whole tenant: each key with its type, its content and how long it lives on.
+DUMP = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+  local kind, content = redis.call('TYPE', key).ok, nil
+  if kind == 'string' then content = redis.call('GET', key)
+  elseif kind == 'hash' then content = redis.call('HGETALL', key)
+  elseif kind == 'set' then content = redis.call('SMEMBERS', key)
+  elseif kind == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  elseif kind == 'list' then content = redis.call('LRANGE', key, 0, -1)
+  else
+    content = {}
+    for i, event in ipairs(redis.call('XRANGE', key, '-', '+')) do content[i] = event[1] end
+  end
+  found[#found + 1] = {string.sub(key, #ARGV[1] + 1), kind, content, redis.call('PTTL', key)}
+end
+return found
+"""
+
+
+def prefix(tenant: str) -> str:
+    """Return how every key of a tenant starts."""
+    return f"relevo:{{{tenant}}}:"
+
+
+@dataclass
+class Kept:
+    """What a tenant's keys hold, taken apart but not judged."""
+
+    agents: dict[str, Agent] = field(default_factory=dict)
+    chosen: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    departments: dict[str, Department] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    histories: dict[str, list[Entry]] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    sets: dict[str, set[str]] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    expiring: set[str] = field(default_factory=set)
+    epoch: str = ""
+    seq: int = 0
+    events: list[str] = field(default_factory=list)
+
+    def lists_of(self, kind: str) -> dict[str, list[str]]:
+        """Return the lists `kind:ID` by id."""
+        return {name[len(kind) + 1 :]: ids for name, ids in self.lists.items() if name.startswith(kind + ":")}
+
+
+class Stored:
+    """
+    Run verbs on a server of the test's own.
+
+    Args:
+        server: Running.
+        scripts: The folder of the verbs; a test of the tests brings broken ones.
+    """
+
+    def __init__(self, server: StoreServer, scripts: Path = FOLDER) -> None:
+        self._scripts = Scripts(scripts)
+        where = server.socket_path
+        self._redis: Any = redis.Redis(unix_socket_path=where, protocol=2, single_connection_client=True)
+        self._redis.function_load(self._scripts.source.decode(), replace=True)
+        self._dump = self._redis.script_load(DUMP)
+        self._feed = self._redis.pubsub()  # type: ignore[no-untyped-call]
+        self.run_id = ""
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._feed.close()
+        self._redis.function_delete(self._scripts.name)
+        self._redis.close()
+
+    def run(self, tenant: str, verb: str, request: Request) -> Answer:
+        """Run a verb and take its answer apart."""
+        function = self._scripts.function(verb).decode()
+        reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, _encode(request))
+        answer = records.decode_answer(reply)
+        if answer.error is not None:
+            return Answer(error=answer.error, details=_details(answer.error, answer.details))
+        assert answer.result, reply
+        # An empty table of Lua is an empty array.
+        if answer.result == EMPTY:
+            return Answer({})
+        return Answer({name: _field(name, raw) for name, raw in _result.decode(answer.result).items()})
+
+    def dump(self, tenant: str) -> list[Any]:
+        """Return every key of a tenant, in the order of the keys."""
+        found = self._redis.evalsha(self._dump, 0, prefix(tenant))
+        for row in found:
+            if row[1] == b"set":
+                row[2].sort()
+        return sorted(found)
+
+    def forget(self, tenant: str, session_id: str) -> None:
+        """Take a closed session away, as the server does when its time is over."""
+        self._redis.delete(f"{prefix(tenant)}session:{session_id}", f"{prefix(tenant)}history:{session_id}")
+
+    def begin(self, tenants: Iterable[str]) -> None:
+        """Empty the server, and listen to the feeds from here on."""
+        self.run_id = "run 0"
+        self.empty()
+        for tenant in tenants:
+            channel = f"{prefix(tenant)}feed"
+            if channel.encode() not in self._feed.shard_channels:
+                self._feed.ssubscribe(channel)
+                assert self._feed.get_message(timeout=5)["type"] == "ssubscribe"
+        self.published(0)
+
+    def empty(self) -> None:
+        """Lose everything."""
+        self._redis.flushall()
+
+    def published(self, count: int) -> list[tuple[str, bytes]]:
+        """Return what was published since the last time: `count` events, and any that should not be there."""
+        heard: list[tuple[str, bytes]] = []
+        while message := self._feed.get_message(timeout=1 if len(heard) < count else 0):
+            heard.append((message["channel"].decode(), message["data"]))
+        return heard
+
+
+def _field(name: str, raw: msgspec.Raw) -> Any:
+    if name in ONE:
+        return ONE[name](raw)
+    if name in MANY:
+        return [MANY[name](each) for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
+    if name in ROWS:
+        rows = [ROWS[name](each) for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
+        return sorted(rows, key=lambda row: row.id)
+    if name == "events":
+        return msgspec.msgpack.decode(raw, type=list[records.Event])
+    return msgspec.msgpack.decode(raw)
+
+
+def _details(error: str, details: Any) -> Any:
+    """Return the details that the protocol names; others may be there."""
+    if error != "conflict":
+        return None
+    return {
+        "fence": details["fence"],
+        "state": details["state"],
+        "owner": msgspec.convert(details["owner"], Owner | None),
+        "by": msgspec.convert(details["by"], Actor | None),
+        "at": details["at"],
+    }
+
+
+def change_of(change: records.Change) -> Change:
+    """Return what an event says of a session, in the model's words."""
+    updated, removed = change.updated, change.removed
+    old = records.transfer(updated.transfer) if updated is not None and updated.transfer else None
+    return Change(
+        session_id=change.session_id,
+        entries=[records.entry(raw) for raw in change.entries],
+        session=records.session(change.session) if change.session else None,
+        owner=change.owner,
+        assigned=change.assigned,
+        pending=change.pending,
+        removed=(removed.agent_id, removed.why) if removed is not None else None,
+        updated=(updated.agent_id, updated.state, old) if updated is not None else None,
+    )
+
+
+_agent = msgspec.msgpack.Decoder(Agent)
+_department = msgspec.msgpack.Decoder(Department)
+_session = msgspec.msgpack.Decoder(Session)
+_entry = msgspec.msgpack.Decoder(Entry)
+
+
+class _Chosen(msgspec.Struct):
+    chosen: str
+    present: bool
+
+
+_chosen = msgspec.msgpack.Decoder(_Chosen)
+
+
+def kept(rows: list[Any]) -> Kept:
+    """
+    Take a dump apart.
+
+    Raises:
+        AssertionError: There is a key that no verb should have made.
+    """
+    found = Kept()
+    for name, _, content, ttl_ms in rows:
+        kind, _, name_id = name.decode().partition(":")
+        if ttl_ms >= 0:
+            found.expiring.add(name.decode())
+        if name == b"meta":
+            meta = _pairs(content)
+            found.epoch, found.seq = meta[b"epoch"].decode(), int(meta[b"seq"])
+        elif name == b"agents":
+            for agent_id, record in _pairs(content).items():
+                found.agents[agent_id.decode()] = _agent.decode(record)
+                own = _chosen.decode(record)
+                found.chosen[agent_id.decode()] = (own.chosen, own.present)
+        elif name == b"departments":
+            for department_id, record in _pairs(content).items():
+                found.departments[department_id.decode()] = _department.decode(record)
+        elif name == b"due":
+            found.due = {member.decode(): int(score) for member, score in _pairs(content).items()}
+        elif name == b"events":
+            found.events = [entry_id.decode() for entry_id in content]
+        elif kind == "session":
+            found.sessions[name_id] = _session.decode(content)
+        elif kind == "history":
+            found.histories[name_id] = [_entry.decode(record) for record in content]
+        elif kind in ("owned", "pending", "queue", "state", "available"):
+            found.lists[name.decode()] = [member.decode() for member in content[::2]]
+        elif kind in ("members", "connections", "node"):
+            found.sets[name.decode()] = {member.decode() for member in content}
+        elif kind == "key":
+            found.keys.add(name_id)
+        else:
+            raise AssertionError(f"a key that nobody knows: {name!r}")
+    return found
+
+
+def _pairs(flat: list[Any]) -> dict[Any, Any]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

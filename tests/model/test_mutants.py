@@ -1,0 +1,141 @@
+"""The machine is worth something: it notices when a rule is taken out of the verbs."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from router.store.scripts import FOLDER
+from tests.model.machine import VerbsAgainstModel
+from tests.model.stored import Stored
+from tests.servers import StoreServer, running
+
+EXAMPLES_MAX = 1000
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One rule broken: in `file`, `old` becomes `new`."""
+
+    what: str
+    file: str
+    old: str
+    new: str = ""
+
+
+MUTANTS = [
+    Mutant(
+        "the fence is not checked",
+        "library.lua",
+        "if request.fence and request.fence ~= s.fence then conflict(s) end",
+    ),
+    Mutant("the fence does not grow", "library.lua", "s.fence + 1, now", "s.fence, now"),
+    Mutant(
+        "load is counted twice", "library.lua", "a[field] = a[field] + step", "a[field] = a[field] + 2 * step"
+    ),
+    Mutant(
+        "a full agent is available",
+        "library.lua",
+        "counted(a).load < a.capacity",
+        "counted(a).load <= a.capacity",
+    ),
+    Mutant("the key is ignored", "settle.lua", "key and call('GET', key)", "nil"),
+    Mutant("a key fits any body", "settle.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
+    Mutant("a key is every tenant's", "settle.lua", "request.key and P .. 'key:'", "request.key and 'key:'"),
+    Mutant(
+        "an event is not appended",
+        "settle.lua",
+        "call('XADD', P .. 'events', 'MAXLEN', '~', limits.events, seq .. '-0', 'event', event)",
+    ),
+    Mutant("an event is not published", "settle.lua", "call('SPUBLISH', P .. 'feed', event)"),
+    Mutant(
+        "the epoch outlives the server", "library.lua", "if meta[4] ~= run_id then", "if not meta[4] then"
+    ),
+    Mutant(
+        "an unchanged row is told", "settle.lua", "if changed or a.load ~= a.load_before", "if true or a.load"
+    ),
+    Mutant(
+        "the old owner keeps the session",
+        "library.lua",
+        "call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)",
+    ),
+    Mutant("the present owner is a target", "library.lua", "if member ~= except then", "if true then"),
+    Mutant(
+        "the busiest comes first",
+        "library.lua",
+        "'available:' .. target.id, 0, 1)",
+        "'available:' .. target.id, -2, -1)",
+    ),
+    Mutant("capacity does not weigh", "settle.lua", "a.load / a.capacity", "a.load / 4"),
+    Mutant("the newest leaves the queue first", "settle.lua", "score < position", "score > position"),
+    Mutant("what is given away comes back", "settle.lua", "given_away[waiting[1]] and 3 or 1", "1"),
+    Mutant("a department's queue is not counted", "library.lua", "touch_department(s.owner.id)"),
+    Mutant("history is written backwards", "library.lua", "'RPUSH'", "'LPUSH'"),
+    Mutant("anybody may transfer", "session_transfer.lua", "require_owner(s)"),
+    Mutant(
+        "a pending transfer's maker hears nothing",
+        "session_transfer.lua",
+        "tell_maker(change, s, 'moved', true)",
+    ),
+    Mutant("who comes back is still sent away", "connect.lua", "due_remove('sessions ' .. id)"),
+    Mutant(
+        "a lost lease keeps its agents",
+        "library.lua",
+        "remove_connection(agent_id, node_id, connection_id, at, false)",
+    ),
+    Mutant(
+        "a verb decides before what was due", "settle.lua", "if sweep() then", "if sweep() and false then"
+    ),
+    Mutant(
+        "a connection brings back what was removed", "library.lua", "if a and claims.again then return a end"
+    ),
+    Mutant("a newcomer needs no room", "library.lua", "if load >= capacity", "if me and load >= capacity"),
+    Mutant(
+        "a closed session stays",
+        "session_close.lua",
+        "call('PEXPIRE', P .. 'session:' .. s.id, limits.closed_ms)",
+    ),
+    Mutant(
+        "an agent in use is removed",
+        "agent_remove.lua",
+        "counted(a).load + a.pending > 0",
+        "counted(a).load > 0",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
+def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    shutil.copytree(FOLDER, scripts)
+    source = (scripts / mutant.file).read_text()
+    assert source.count(mutant.old) == 1, "the mutant no longer fits the verbs"
+    (scripts / mutant.file).write_text(source.replace(mutant.old, mutant.new))
+
+    class Machine(VerbsAgainstModel):
+        pass
+
+    server_folder = tmp_path / "server"
+    server_folder.mkdir()
+    with running(StoreServer(server_folder)) as server:
+        Machine.stored = Stored(server, scripts)
+        with pytest.raises(AssertionError):
+            run_state_machine_as_test(
+                Machine,
+                settings=settings(
+                    max_examples=EXAMPLES_MAX,
+                    stateful_step_count=50,
+                    deadline=None,
+                    database=None,
+                    derandomize=True,
+                    phases=[Phase.generate],
+                    report_multiple_bugs=False,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        Machine.stored.close()

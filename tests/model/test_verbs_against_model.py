@@ -1,0 +1,44 @@
+"""The verbs in the store do what the model does, whatever is asked in whatever order."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.machine import VerbsAgainstModel
+from tests.model.stored import Stored
+from tests.servers import StoreServer, running
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
+STEPS = 50
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    """The real verbs in a server of their own."""
+    with running(StoreServer(tmp_path_factory.mktemp("model"))) as server:
+        opened = Stored(server)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_the_verbs_do_what_the_model_does(stored: Stored, capsys: pytest.CaptureFixture[str]) -> None:
+    class Machine(VerbsAgainstModel):
+        pass
+
+    Machine.stored = stored
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    with capsys.disabled():
+        print(f" {Machine.steps} steps", end="")

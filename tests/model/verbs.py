@@ -1,0 +1,301 @@
+"""
+The oracle's verbs, one method each, under the names that the store's verbs have.
+
+A method checks, changes, and returns what works the result out once everything has settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from protocol.messages import Customer, Owner, Transfer
+from tests.model.model import OUTCOMES, Change, KnownAgent, KnownSession, Refused, Request, Result, State
+
+Outcome: TypeAlias = Callable[[], Result]
+
+
+class Model(State):
+    """One tenant, as the protocol wants it."""
+
+    # Presence ----------------------------------------------------------------------------------------------
+
+    def connect(self, request: Request) -> Outcome:
+        """Register a connection of the caller."""
+        claims = request["by"]
+        connection = (request["node_id"], request["connection_id"])
+        agent = self.agents.get(claims["id"])
+        held = agent.connections if agent is not None else set()
+        if connection not in held and len(held) >= request["connections_max"]:
+            raise Refused("rate_limited")
+        agent = self._claim(claims)
+        agent.connections.add(connection)
+        agent.present, agent.presence_ends_at, agent.sessions_end_at = True, None, None
+        return lambda: {
+            "agent": self.row(agent),
+            "in_progress": [s.seen() for s in self.held("in_progress", agent.id)],
+            "pending": [s.seen() for s in self.held("pending", agent.id)],
+        }
+
+    def disconnect(self, request: Request) -> Outcome:
+        """Take a connection away; it may be gone already."""
+        agent = self.agents.get(request["agent_id"])
+        if agent is not None:
+            connection = (request["node_id"], request["connection_id"])
+            self._drop(agent, connection, self._now, request["clean"])
+        return dict
+
+    def renew(self, request: Request) -> Outcome:
+        """Renew a node's lease, which every verb with a lease does."""
+        return dict
+
+    def status_set(self, request: Request) -> Outcome:
+        """Choose a status."""
+        self._caller(request)
+        if request["agent_id"] not in self.agents:
+            raise Refused("not_found")
+        agent = self.agents[request["agent_id"]]
+        agent.chosen = request["status"]
+        return lambda: {"agent": self.row(agent)}
+
+    # Agents and departments --------------------------------------------------------------------------------
+
+    def agent_put(self, request: Request) -> Outcome:
+        """Create or update an agent."""
+        self._caller(request)
+        put = request["agent"]
+        if not set(put["departments"]) <= set(self.departments):
+            raise Refused("not_found")
+        agent = self.agents.get(put["id"])
+        if agent is None:
+            agent = KnownAgent(put["id"], "", "", [], 0, self._now)
+            self.agents[agent.id] = agent
+        agent.name, agent.role, agent.capacity = put["name"], put["role"], put["capacity"]
+        agent.departments = list(put["departments"])
+        return lambda: {"agent": self.row(agent)}
+
+    def agent_remove(self, request: Request) -> Outcome:
+        """Remove an agent that has no sessions."""
+        self._caller(request)
+        if request["agent_id"] not in self.agents:
+            raise Refused("not_found")
+        if any(s.agent_id() == request["agent_id"] for s in self.sessions.values()):
+            raise Refused("in_use")
+        del self.agents[request["agent_id"]]
+        return dict
+
+    def department_put(self, request: Request) -> Outcome:
+        """Create or rename a department."""
+        self._caller(request)
+        put = request["department"]
+        self.departments[put["id"]] = put["name"]
+        return lambda: {"department": self.department_row(put["id"])}
+
+    def department_remove(self, request: Request) -> Outcome:
+        """Remove a department in which nothing waits."""
+        self._caller(request)
+        department_id = request["department_id"]
+        if department_id not in self.departments:
+            raise Refused("not_found")
+        if self.held("queued", department_id):
+            raise Refused("in_use")
+        for agent in self.members(department_id):
+            agent.departments.remove(department_id)
+        del self.departments[department_id]
+        return dict
+
+    def directory(self, request: Request) -> Outcome:
+        """Read the whole directory."""
+        return lambda: {
+            "agents": [self.row(self.agents[agent_id]) for agent_id in sorted(self.agents)],
+            "departments": [self.department_row(department_id) for department_id in sorted(self.departments)],
+        }
+
+    # Changes of a session ----------------------------------------------------------------------------------
+
+    def session_open(self, request: Request) -> Outcome:
+        """Open a new session, or a closed one again."""
+        by = self._caller(request)
+        target = Owner(**request["target"]) if "target" in request else None
+        if target is not None:
+            self._party(target)
+        old = self.sessions.get(request["session_id"])
+        if old is not None and old.state != "closed":
+            raise Refused("exists")
+        if target is None:
+            self._require_room(request)
+            owner = Owner("agent", (self.agents.get(by.id) or self._claim(request["by"])).id)
+            place = "in_progress", owner
+        else:
+            owner = target
+            place = self._route(target)
+        s = KnownSession(request["session_id"], Customer(**request["customer"]), self._now, target=owner)
+        if old is not None:
+            s.fence, s.history = old.fence, old.history
+        self.sessions[s.id] = s
+        change = Change(s.id)
+        self._write(s, change, "opened", by)
+        self._place(s, *place, by, change, "")
+        self._conclude(s, change)
+        return lambda: {"session": s.seen()}
+
+    def session_transfer(self, request: Request) -> Outcome:
+        """Send a session to an agent or a department."""
+        by = self._caller(request)
+        s = self._find_to_change(request)
+        self._require_right(s, request)
+        target = Owner(**request["target"])
+        to = self._party(target)
+        if target == s.owner:
+            raise Refused("same_target")
+        assert s.owner is not None
+        change = Change(s.id)
+        old, waited, source = s.transfer, s.waits, self._party(s.owner)
+        if waited and old is not None:
+            self._tell_maker(s, change, "moved", old)
+        state, owner = self._route(target, s.agent_id())
+        s.hops += 1
+        s.target = target
+        s.transfer = Transfer(
+            id=self._transfer_id,
+            session_id=s.id,
+            from_=source,
+            to=to,
+            by=by,
+            reason=request.get("reason"),
+            outcome=OUTCOMES[state],  # type: ignore[arg-type]
+            assigned_to=owner.id if target.kind == "department" and state == "in_progress" else None,
+            at=self._now,
+        )
+        self._write(s, change, "transferred", by, transfer=s.transfer)
+        if "reason" in request:
+            self._write(s, change, "internal", by, request["reason"])
+        self._place(s, state, owner, by, change, "transferred")
+        self._conclude(s, change)
+        return lambda: {"session": s.seen()}
+
+    def session_accept(self, request: Request) -> Outcome:
+        """Take a session that waits."""
+        by = self._caller(request)
+        s = self._find_to_change(request)
+        me = self.agents.get(by.id)
+        member = s.state == "queued" and s.owner is not None and me in self.members(s.owner.id)
+        if not s.waits or not (self._owns(s, request) or member or by.role == "admin"):
+            raise self._moved_on(s, request)
+        self._require_room(request)
+        taker = me or self._claim(request["by"])
+        change = Change(s.id)
+        if s.transfer is not None:
+            direct = (s.transfer.to.kind, s.transfer.to.id) == ("agent", taker.id)
+            s.transfer = replace(s.transfer, outcome="assigned", assigned_to=None if direct else taker.id)
+        self._write(s, change, "accepted", by)
+        self._tell_maker(s, change, "accepted")
+        self._place(s, "in_progress", Owner("agent", taker.id), by, change, "moved")
+        self._conclude(s, change)
+        return lambda: {"session": s.seen()}
+
+    def session_decline(self, request: Request) -> Outcome:
+        """Give a session of one's own pending list back."""
+        by = self._caller(request)
+        s = self._find_to_change(request)
+        if s.state != "pending" or not self._owns(s, request):
+            raise self._moved_on(s, request)
+        self._give_back(s, "declined", by, request.get("reason"))
+        return lambda: {"session": s.seen()}
+
+    def session_recall(self, request: Request) -> Outcome:
+        """Take back a transfer that still waits."""
+        by = self._caller(request)
+        s = self._find_to_change(request)
+        maker = s.transfer.by if s.transfer is not None else None
+        mine = maker is not None and maker.id == by.id and (maker.role == "service") == (by.role == "service")
+        if not mine and by.role != "admin":
+            raise Refused("forbidden")
+        if not s.waits:
+            raise self._conflict(s)
+        self._give_back(s, "recalled", by)
+        return lambda: {"session": s.seen()}
+
+    def session_close(self, request: Request) -> Outcome:
+        """Close a session."""
+        by = self._caller(request)
+        s = self._find_to_change(request)
+        self._require_right(s, request)
+        change = Change(s.id)
+        if s.waits:
+            self._tell_maker(s, change, "moved")
+        self._write(s, change, "closed", by)
+        self._place(s, "closed", None, by, change, "closed")
+        self._conclude(s, change)
+        return lambda: {"session": s.seen()}
+
+    def session_note(self, request: Request) -> Outcome:
+        """Write into a session's history."""
+        by = self._caller(request)
+        s = self._find_to_change(request)
+        self._require_right(s, request)
+        change = Change(s.id)
+        entry = self._write(s, change, "internal", by, request["text"])
+        self._conclude(s, change, with_session=False)
+        return lambda: {"entry": entry}
+
+    def session_ack(self, request: Request) -> Outcome:
+        """Say that a client has what was assigned: its first word counts, what is out of date does not."""
+        s = self.sessions.get(request["session_id"])
+        if (
+            s is not None
+            and s.state == "in_progress"
+            and self._owns(s, request)
+            and s.fence == request["fence"]
+            and s.transfer is not None
+            and s.transfer.by.role != "service"
+            and not s.delivered
+        ):
+            s.delivered = True
+            change = Change(s.id)
+            self._tell_maker(s, change, "delivered")
+            self._conclude(s, change)
+        return dict
+
+    # Reading -----------------------------------------------------------------------------------------------
+
+    def session_get(self, request: Request) -> Outcome:
+        """Read a session."""
+        s = self._find(request)
+        self._require_right(s, request)
+        return lambda: {"session": s.seen()}
+
+    def session_history(self, request: Request) -> Outcome:
+        """Read a run of a history's entries."""
+        s = self._find(request)
+        self._require_right(s, request)
+        later = [entry for entry in s.history if entry.seq > request["after"]]
+        page = later[: request["limit"]]
+        return lambda: {"entries": page, "more": len(later) > len(page)}
+
+    def session_list(self, request: Request) -> Outcome:
+        """List sessions; all pages at once, because a cursor is the store's business."""
+        me, role = request["by"]["id"], request["by"]["role"]
+        agent_id, department_id = request.get("agent_id"), request.get("department_id")
+        if agent_id is not None and agent_id not in self.agents:
+            raise Refused("not_found")
+        if department_id is not None and department_id not in self.departments:
+            raise Refused("not_found")
+        mine = set(self.agents[me].departments) if me in self.agents else set()
+        foreign = agent_id not in (None, me) or (department_id is not None and department_id not in mine)
+        if role == "agent" and foreign:
+            raise Refused("forbidden")
+
+        def wanted(s: KnownSession) -> bool:
+            queue = s.owner.id if s.state == "queued" and s.owner is not None else None
+            return (
+                ("state" not in request or s.state == request["state"])
+                and (agent_id is None or s.agent_id() == agent_id)
+                and (department_id is None or queue == department_id)
+                and (role != "agent" or s.agent_id() == me or queue in mine)
+            )
+
+        found = sorted(filter(wanted, self.sessions.values()), key=lambda s: s.position)
+        return lambda: {"sessions": [s.seen() for s in found]}
