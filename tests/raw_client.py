@@ -179,6 +179,8 @@ class RawClient:
         """Open the transfer dialog, and return what it shows, which stays true from now on."""
         await self.command("directory.subscribe")
         await self.expect_push("directory.snapshot")
+        # The snapshot may be one that others were sent before, with a patch right behind it.
+        await self.reply(await self.send("ping"))
         return self.dialog
 
     async def sees_agent(self, agent_id: str, **fields: Any) -> Message:

@@ -172,6 +172,15 @@ class Office:
             if cursor is None:
                 return found
 
+    async def look_around(self) -> tuple[dict[str, Message], dict[str, Message]]:
+        """Return the agents and the departments as they are now, as somebody sees them who only looks."""
+        observer = await self.connect_admin("observer")
+        shown = await observer.open_dialog()
+        await self.settle(observer)
+        await observer.close()
+        agents = {agent_id: row for agent_id, row in shown.agents.items() if agent_id != "observer"}
+        return agents, {name: row for name, row in shown.departments.items() if name != "settled"}
+
     # Ends.
 
     async def settle(self, *clients: RawClient) -> None:

@@ -182,11 +182,6 @@ def in_order_of_arrival(sessions: list[Message], done: list[Message]) -> list[Me
 
 
 async def loads_of(office: Office) -> dict[str, tuple[int, int]]:
-    """Return load and pending of each agent, as a new dialog shows them."""
-    observer = await office.connect_admin("observer")
-    shown = await observer.open_dialog()
-    return {
-        agent_id: (row["load"], row["pending"])
-        for agent_id, row in shown.agents.items()
-        if agent_id != "observer"
-    }
+    """Return load and pending of each agent, as a dialog shows them."""
+    agents, _ = await office.look_around()
+    return {agent_id: (row["load"], row["pending"]) for agent_id, row in agents.items()}
