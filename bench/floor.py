@@ -1,0 +1,90 @@
+"""The floor beneath every fan-out: a C program that only calls send(), compiled when it is needed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.load.dialects import Changed
+from bench.load.engine import Step, Target
+from bench.office import Bench
+from bench.servers import Place, free_port
+from bench.stage import Stage
+
+SOURCE = Path(__file__).with_name("peers") / "floor.c"
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Speak to the C program, which says and hears nothing but frames of one kind."""
+
+    target: Target
+    arrival: re.Pattern[bytes] = field(default=re.compile(rb"(?!)"))
+
+    def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
+        """Exchange nothing beyond the handshake."""
+        return []
+
+    def changes(self, index: int) -> tuple[bytes, bytes]:
+        """Say nothing."""
+        return b"", b""
+
+    def changed(self, payload: bytes) -> list[Changed]:
+        """Read nothing."""
+        return []
+
+    def position(self, payload: bytes) -> tuple[str, int] | None:
+        """Know of no place."""
+        return None
+
+    def transfer(self) -> bytes:
+        """Say nothing."""
+        return b""
+
+    def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
+        """Say nothing."""
+        return None
+
+
+def compiler() -> str | None:
+    """Return the path of a C compiler, or None where there is none."""
+    return shutil.which("cc")
+
+
+def cpu_per_send_us(
+    bench: Bench, connections: int, payload_bytes: int, rate: float, seconds: float
+) -> float | None:
+    """
+    Return the processor time of one send() in a C program that fans out, in microseconds.
+
+    Args:
+        bench: Holds the load processes that receive.
+        connections: To how many it sends.
+        payload_bytes: The size of what it sends.
+        rate: How many times a second to all of them.
+        seconds: How long.
+
+    Returns:
+        The time; None where there is no compiler.
+    """
+    cc = compiler()
+    if cc is None:
+        return None
+    with Place() as place:
+        program = place.folder / "floor"
+        subprocess.run([cc, "-O2", "-Wall", "-o", str(program), str(SOURCE)], check=True)
+        port = free_port()
+        server = place.run([str(program), str(port), str(connections), str(payload_bytes), str(rate)], port)
+        stage = Stage(bench.options, bench.crew, bench.progress, Floor(Target((port,))), [server], None)
+        try:
+            stage.connect("dialogs", range(connections), dialog=True)
+            with stage.measured() as used:
+                time.sleep(seconds)
+        finally:
+            bench.crew.abandon()
+        frame_bytes = payload_bytes + (2 if payload_bytes < 126 else 4)
+        return used.router_s / (used.bytes_in / frame_bytes) * 1e6

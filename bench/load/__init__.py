@@ -1,0 +1,1 @@
+"""Generate load from several processes, cheaply enough not to be what is measured."""

@@ -1,0 +1,292 @@
+"""
+One process's connections: an epoll loop that opens them, writes prepared frames and hands on what arrives.
+
+There is no framework below it, so that its own cost stays small beside that of the server it loads.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from bench.load.wire import CLOSE, PING, PONG, client_frame, split_frames, upgrade_request
+
+RECEIVE_BYTES = 16 * 1024
+EVENTS_MAX = 512
+NEVER = float("inf")
+_PONG = client_frame(b"", PONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    One exchange of an opening.
+
+    Attributes:
+        send: The frame to send; None to only wait.
+        expect: Bytes in the payload of the frame that ends the step.
+    """
+
+    send: bytes | None
+    expect: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where to connect.
+
+    Attributes:
+        ports: The ports of the servers on the host; connections take turns.
+        host: Their host.
+        path: The resource of the websocket.
+        subprotocol: The one to offer.
+        heartbeat: A payload that the server sends to see whether the client lives; None if it pings.
+        heartbeat_answer: The whole frame that answers it.
+    """
+
+    ports: tuple[int, ...]
+    host: str = "127.0.0.1"
+    path: str = "/ws"
+    subprotocol: str | None = None
+    heartbeat: bytes | None = None
+    heartbeat_answer: bytes = b""
+
+
+class Role(Protocol):
+    """What a group of connections is there for."""
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        """Take bytes that have arrived; ``peer.rest`` is what was left over before."""
+
+    def next_due(self) -> float:
+        """Return when ``fire`` is to be called next, on the monotonic clock; NEVER if not."""
+
+    def fire(self, now: float) -> None:
+        """Do what is due."""
+
+
+class Peer:
+    """
+    One connection.
+
+    Args:
+        index: Its agent's number.
+        steps: What is exchanged before it counts as open.
+        due_at: When it was to begin, on the monotonic clock.
+    """
+
+    __slots__ = ("due_at", "index", "rest", "role", "socket", "steps", "unsent", "upgraded")
+
+    def __init__(self, index: int, steps: Sequence[Step], due_at: float = 0.0) -> None:
+        self.index = index
+        self.due_at = due_at
+        self.upgraded = False
+        self.steps = list(steps)
+        self.role: Role | None = None
+        self.rest = b""
+        self.unsent = b""
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class ConnectionRefused(Exception):
+    """The server closed or refused a connection that the scenario needs."""
+
+
+class Engine:
+    """
+    Hold the connections of this process.
+
+    Args:
+        source: The loopback address to connect from, so that each process has its own ports; None for any.
+    """
+
+    def __init__(self, source: str | None) -> None:
+        self._source = source
+        self._epoll = select.epoll()
+        self._peers: dict[int, Peer] = {}
+        self._opening: dict[int, Peer] = {}
+        self._target = Target(())
+        self.opened: list[tuple[Peer, float]] = []
+        self.roles: list[Role] = []
+        self.last_step = b""
+        self.heartbeat: bytes | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.lost = 0
+        self.close_reason = ""
+
+    # Opening.
+
+    def begin(self, target: Target, peer: Peer) -> None:
+        """Start to open a connection; it is in ``opened`` when its steps are done."""
+        self._target, self.heartbeat = target, target.heartbeat
+        sock = peer.socket
+        if self._source is not None and target.host.startswith("127."):
+            sock.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
+            sock.bind((self._source, 0))
+        port = target.ports[peer.index % len(target.ports)]
+        code = sock.connect_ex((target.host, port))
+        if code not in (0, errno.EINPROGRESS):
+            raise ConnectionRefused(f"cannot connect to {target.host}:{port}: {errno.errorcode[code]}")
+        number = sock.fileno()
+        peer.unsent = upgrade_request(f"{target.host}:{port}", target.path, target.subprotocol)
+        self._opening[number] = self._peers[number] = peer
+        self._epoll.register(number, select.EPOLLOUT | select.EPOLLRDHUP)
+
+    @property
+    def opening(self) -> int:
+        """Return how many connections are not open yet."""
+        return len(self._opening)
+
+    def _advance(self, number: int, peer: Peer, events: int) -> None:
+        """Take one step of an opening."""
+        if events & select.EPOLLOUT and not events & (select.EPOLLERR | select.EPOLLHUP):
+            unsent, peer.unsent = peer.unsent, b""
+            self._epoll.modify(number, select.EPOLLIN | select.EPOLLRDHUP)
+            self.send(peer, unsent)
+            return
+        data = self._receive(number, peer)
+        if not data:
+            return
+        peer.rest += data
+        if not peer.upgraded:
+            head, found, after = peer.rest.partition(b"\r\n\r\n")
+            if not found:
+                return
+            if b" 101 " not in head.split(b"\r\n", 1)[0]:
+                raise ConnectionRefused(head.decode(errors="replace") + after.decode(errors="replace")[:200])
+            peer.upgraded, peer.rest = True, after
+            self._send_step(peer)
+        frames, peer.rest = split_frames(peer.rest)
+        for opcode, payload in frames:
+            if opcode == PING:
+                self.send(peer, _PONG)
+            elif opcode == CLOSE:
+                raise ConnectionRefused(f"closed with {payload!r}")
+            elif peer.steps and peer.steps[0].expect in payload:
+                peer.steps.pop(0)
+                self.last_step = payload
+                self._send_step(peer)
+            elif b'"error"' in payload or b"\xa5error" in payload:
+                raise ConnectionRefused(payload.decode(errors="replace"))
+        if not peer.steps:
+            del self._opening[number]
+            self.opened.append((peer, monotonic()))
+
+    def _send_step(self, peer: Peer) -> None:
+        step = peer.steps[0] if peer.steps else None
+        if step is not None and step.send is not None:
+            self.send(peer, step.send)
+
+    # Running.
+
+    def send(self, peer: Peer, frame: bytes) -> None:
+        """Write a finished frame; what the socket does not take follows when it can."""
+        if peer.unsent:
+            peer.unsent += frame
+            return
+        try:
+            sent = peer.socket.send(frame)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # The loss is seen, and counted, when the socket is read.
+        self.bytes_out += sent
+        if sent < len(frame):
+            peer.unsent = frame[sent:]
+            self._epoll.modify(peer.socket.fileno(), select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP)
+
+    def control(self, peer: Peer, opcode: int, payload: bytes) -> None:
+        """Answer what is not a message: a ping, a close, or the heartbeat of the target."""
+        if opcode == PING:
+            self.send(peer, client_frame(payload, PONG))
+        elif opcode == CLOSE:
+            self.close_reason = repr(payload)
+        elif payload == self.heartbeat:
+            self.send(peer, self._target.heartbeat_answer)
+
+    def turn(self, timeout_s: float) -> None:
+        """Wait at most that long, and take in what has arrived."""
+        # select() counts in microseconds, epoll_wait() in whole milliseconds.
+        if timeout_s > 0:
+            select.select([self._epoll.fileno()], [], [], timeout_s)
+        for number, events in self._epoll.poll(0, EVENTS_MAX):
+            peer = self._peers.get(number)
+            if peer is None:
+                continue
+            if number in self._opening:
+                self._advance(number, peer, events)
+                continue
+            if events & select.EPOLLOUT:
+                unsent, peer.unsent = peer.unsent, b""
+                self._epoll.modify(number, select.EPOLLIN | select.EPOLLRDHUP)
+                self.send(peer, unsent)
+            if events & ~select.EPOLLOUT:
+                data = self._receive(number, peer)
+                if data and peer.role is not None:
+                    peer.role.received(peer, data)
+                elif data:
+                    self._idle(peer, data)
+
+    def run(self, until: float) -> None:
+        """Turn until a time of the monotonic clock, with everything that the roles have due."""
+        now = monotonic()
+        while now < until:
+            due = min((role.next_due() for role in self.roles), default=NEVER)
+            self.turn(max(0.0, min(due, until) - now))
+            now = monotonic()
+            for role in self.roles:
+                if role.next_due() <= now:
+                    role.fire(now)
+
+    def drop(self, peers: Sequence[Peer], *, reset: bool) -> None:
+        """
+        End connections without a closing handshake.
+
+        Args:
+            peers: Which.
+            reset: Whether as a broken network would, rather than with a FIN.
+        """
+        for peer in peers:
+            if reset:
+                peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._forget(peer.socket.fileno(), peer)
+
+    def watch(self, number: int) -> None:
+        """End a wait in ``turn`` also when this file can be read."""
+        self._epoll.register(number, select.EPOLLIN)
+
+    def _idle(self, peer: Peer, data: bytes) -> None:
+        frames, peer.rest = split_frames(peer.rest + data)
+        for opcode, payload in frames:
+            self.control(peer, opcode, payload)
+
+    def _receive(self, number: int, peer: Peer) -> bytes:
+        try:
+            data = peer.socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            self.close_reason = str(error)
+            data = b""
+        if not data:
+            if number in self._opening:
+                raise ConnectionRefused(f"the server ended a connection: {self.close_reason or 'no reason'}")
+            self.lost += 1
+            self._forget(number, peer)
+        self.bytes_in += len(data)
+        return data
+
+    def _forget(self, number: int, peer: Peer) -> None:
+        if number >= 0 and self._peers.pop(number, None) is not None:
+            self._opening.pop(number, None)
+            peer.socket.close()

@@ -1,0 +1,317 @@
+"""What groups of connections do while a scenario runs: follow the directory, change statuses, transfer."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+import numpy as np
+
+from bench.load.dialects import (
+    SESSION_PLACEHOLDER,
+    STATUSES,
+    TARGET_PLACEHOLDER,
+    Changed,
+    Dialect,
+    agent_id,
+    session_id,
+)
+from bench.load.engine import NEVER, Engine, Peer
+from bench.load.wire import BINARY, TEXT, split_frames
+from bench.timing import Latencies
+
+MESSAGES = (TEXT, BINARY)
+SERVER_HEAD_BYTES_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """
+    When things are due: evenly, from one time on.
+
+    Attributes:
+        start_at: The first, on the monotonic clock that all processes of a machine share.
+        rate: How many a second.
+        count: How many in all.
+    """
+
+    start_at: float
+    rate: float
+    count: int
+
+    def due_at(self, number: int) -> float:
+        """Return when one of them is due; NEVER beyond the last."""
+        return self.start_at + number / self.rate if number < self.count else NEVER
+
+
+@dataclass
+class Tally:
+    """
+    What one process has seen of one phase.
+
+    Attributes:
+        done: Changes shown, or sessions arrived.
+        frames: Frames in which that came.
+        latencies: Of each, from when it was due.
+        failures: Answers that were errors, or work that never came to its end.
+        example: One of them.
+    """
+
+    done: int = 0
+    frames: int = 0
+    latencies: Latencies = field(default_factory=Latencies)
+    failures: int = 0
+    example: str = ""
+
+
+class Quiet:
+    """Count nothing, but answer what must be answered, and notice errors."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.failures = 0
+        self.example = ""
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        """Look for errors."""
+        frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
+        for opcode, payload in frames:
+            if b"error" in payload and opcode in MESSAGES:
+                self.failures += 1
+                self.example = self.example or payload.decode(errors="replace")
+            else:
+                self._engine.control(peer, opcode, payload)
+
+    def next_due(self) -> float:
+        """Nothing is due."""
+        return NEVER
+
+    def fire(self, now: float) -> None:
+        """Do nothing."""
+
+
+class Dialogs:
+    """
+    Follow the directory on many connections.
+
+    What arrives is the same on all of them, byte for byte: it is read once, and then only compared.
+    """
+
+    def __init__(self, engine: Engine, dialect: Dialect) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._last = b""
+        self._last_arrivals = array("d")
+        # Of each different message: when it arrived, and the changes in it.
+        self._messages: dict[bytes, tuple[array[float], list[Changed]]] = {}
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        """Note the time."""
+        now = monotonic()
+        if data == self._last and not peer.rest:
+            self._last_arrivals.append(now)
+            return
+        frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
+        for opcode, payload in frames:
+            if opcode not in MESSAGES or payload == self._engine.heartbeat:
+                self._engine.control(peer, opcode, payload)
+                continue
+            known = self._messages.get(payload)
+            if known is None:
+                known = self._messages[payload] = (array("d"), self._dialect.changed(payload))
+            known[0].append(now)
+            if len(frames) == 1 and not peer.rest and len(data) - len(payload) <= SERVER_HEAD_BYTES_MAX:
+                self._last, self._last_arrivals = data, known[0]
+
+    def next_due(self) -> float:
+        """Nothing is due."""
+        return NEVER
+
+    def fire(self, now: float) -> None:
+        """Do nothing."""
+
+    @property
+    def latest(self) -> bytes:
+        """Return the latest message; empty without one."""
+        return next(reversed(self._messages), b"")
+
+    def clear(self) -> None:
+        """Forget what has been seen."""
+        self._last, self._last_arrivals, self._messages = b"", array("d"), {}
+
+    def tally(self, schedule: Schedule, changers: Sequence[int], before: Sequence[int]) -> Tally:
+        """
+        Say how long each change took to each screen.
+
+        Args:
+            schedule: Of the changes.
+            changers: The agents that made them in turn.
+            before: How many changes each had made before the first.
+        """
+        tally = Tally()
+        place = {index: number for number, index in enumerate(changers)}
+        made = [0] * len(changers)
+        reached: dict[tuple[int, int], float] = {}
+        for arrivals, changed in self._messages.values():
+            due: list[float] = []
+            for index, status, version in changed:
+                number = place.get(index)
+                if number is None:
+                    continue
+                due_at = reached.get((number, version))
+                if due_at is None:
+                    # Another change overtook some within a window; those were never shown.
+                    while STATUSES[(before[number] + made[number]) % 2] != status:
+                        made[number] += 1
+                    due_at = reached[number, version] = schedule.due_at(number + made[number] * len(changers))
+                    made[number] += 1
+                if due_at != NEVER:
+                    due.append(due_at)
+            if due:
+                tally.frames += len(arrivals)
+                tally.done += len(arrivals) * len(due)
+                tally.latencies.add(np.asarray(arrivals)[:, None] - np.asarray(due)[None, :])
+        return tally
+
+
+class Changes:
+    """
+    Set agents' statuses, each agent in its turn.
+
+    Args:
+        engine: Sends.
+        peers: The agents of this process, in the order of their turns.
+        frames: For each the frames of the two statuses.
+    """
+
+    def __init__(self, engine: Engine, peers: Sequence[Peer], frames: Sequence[tuple[bytes, bytes]]) -> None:
+        self._engine = engine
+        self._peers = peers
+        self._frames = frames
+        self._made = [0] * len(peers)
+        self._number = 0
+        self._schedule = Schedule(0, 1, 0)
+        self.quiet = Quiet(engine)
+        for peer in peers:
+            peer.role = self.quiet
+
+    def begin(self, schedule: Schedule) -> None:
+        """Take this process's part of a schedule."""
+        self._schedule, self._number = schedule, 0
+
+    def next_due(self) -> float:
+        """Return when the next change is due."""
+        return self._schedule.due_at(self._number)
+
+    def fire(self, now: float) -> None:
+        """Send the changes that are due."""
+        while self._schedule.due_at(self._number) <= now:
+            turn = self._number % len(self._peers)
+            self._engine.send(self._peers[turn], self._frames[turn][self._made[turn] % 2])
+            self._made[turn] += 1
+            self._number += 1
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        """Look for errors."""
+        self.quiet.received(peer, data)
+
+
+class Transfers:
+    """
+    Pass sessions on, each from who has it to the next agent of its circle.
+
+    Args:
+        engine: Sends.
+        dialect: Says how.
+        peers: The connections of this process's agents, by agent.
+        next_of: The agent, or department, that each passes on to.
+        owners: Who has which session now.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        dialect: Dialect,
+        peers: Mapping[int, Peer],
+        next_of: Callable[[int], str],
+        owners: Mapping[int, int],
+    ) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._find = dialect.arrival.finditer
+        self._peers = peers
+        self._target = {index: next_of(index).encode() for index in peers}
+        self._template = dialect.transfer()
+        self._owner = dict(owners)
+        self._ids = {number: session_id(number).encode() for number in owners}
+        self._idle = deque(owners)
+        self._due: dict[int, float] = {}
+        self._number = 0
+        self._schedule = Schedule(0, 1, 0)
+        self._tally = Tally()
+        self._latencies: list[float] = []
+        for peer in peers.values():
+            peer.role = self
+
+    def begin(self, schedule: Schedule) -> None:
+        """Take this process's part of a schedule."""
+        self._schedule, self._number = schedule, 0
+        self._tally, self._latencies = Tally(), []
+
+    @property
+    def unfinished(self) -> int:
+        """Return how many sessions are on their way, or have not set out though they were due."""
+        return len(self._due)
+
+    def next_due(self) -> float:
+        """Return when the next transfer is due; if all sessions are on their way, it waits for one."""
+        return self._schedule.due_at(self._number) if self._idle else NEVER
+
+    def fire(self, now: float) -> None:
+        """Send the transfers that are due."""
+        while self._idle and (due_at := self._schedule.due_at(self._number)) <= now:
+            number = self._idle.popleft()
+            owner = self._owner[number]
+            frame = self._template.replace(_SESSION, self._ids[number]).replace(_TARGET, self._target[owner])
+            self._due[number] = due_at
+            self._engine.send(self._peers[owner], frame)
+            self._number += 1
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        """Take in which sessions have arrived."""
+        now = monotonic()
+        frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
+        for opcode, payload in frames:
+            if opcode not in MESSAGES or payload == self._engine.heartbeat:
+                self._engine.control(peer, opcode, payload)
+                continue
+            self._tally.frames += 1
+            for match in self._find(payload):
+                number = int(match[1][1:])
+                due_at = self._due.pop(number, None)
+                if due_at is not None:
+                    self._latencies.append(now - due_at)
+                    self._owner[number] = peer.index
+                    self._idle.append(number)
+                    answer = self._dialect.acknowledgement(payload, match[1])
+                    if answer is not None:
+                        self._engine.send(peer, answer)
+            if b'"error"' in payload or b"\xa5error" in payload:
+                self._tally.failures += 1
+                self._tally.example = self._tally.example or payload.decode(errors="replace")
+
+    def tally(self) -> Tally:
+        """Say what has arrived since ``begin``; what was due and never set out counts as failed."""
+        self._tally.done = len(self._latencies)
+        self._tally.latencies = Latencies()
+        self._tally.latencies.add(self._latencies)
+        self._tally.failures += len(self._due)
+        return self._tally
+
+
+_SESSION, _TARGET = SESSION_PLACEHOLDER.encode(), TARGET_PLACEHOLDER.encode()
+assert len(session_id(0)) == len(_SESSION)
+assert len(agent_id(0)) == len(_TARGET)

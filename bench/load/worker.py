@@ -1,0 +1,314 @@
+"""One load process: it holds connections, and does what the crew in the parent process asks."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from time import monotonic
+from typing import Any
+
+from bench.load.dialects import Dialect, Relevo, forget_tokens
+from bench.load.engine import NEVER, ConnectionRefused, Engine, Peer
+from bench.load.roles import Changes, Dialogs, Quiet, Schedule, Tally, Transfers
+from bench.load.wire import split_frames
+from bench.timing import Latencies
+
+OPEN_LIMIT_S = 60.0
+ASK_WINDOW = 128
+"""Commands of a back end that wait for an answer at once: below what the router lets through."""
+
+SETTLE_LIMIT_S = 3.0
+
+
+@dataclass
+class Traffic:
+    """
+    What one process has used in all.
+
+    Attributes:
+        cpu_s: Processor time.
+        bytes_in: Received.
+        bytes_out: Sent.
+        lost: Connections that ended without having been told to.
+    """
+
+    cpu_s: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    lost: int = 0
+
+
+@dataclass
+class Opened:
+    """
+    What opening connections took.
+
+    Attributes:
+        latencies: Of each, from when it was due to when its last exchange was done.
+        first_at: On the monotonic clock.
+        last_at: On the same.
+    """
+
+    latencies: Latencies = field(default_factory=Latencies)
+    first_at: float = 0.0
+    last_at: float = 0.0
+
+
+class Load:
+    """
+    Everything one process holds. Its public methods are what the parent may ask for.
+
+    Args:
+        number: Which of the processes this is; each connects from a loopback address of its own.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._engine = Engine(f"127.0.0.{number + 2}")
+        self._dialect: Dialect | None = None
+        self._groups: dict[str, dict[int, Peer]] = {}
+        self._dialogs: Dialogs | None = None
+        self._changes: Changes | None = None
+        self._transfers: Transfers | None = None
+        self._resume: tuple[str, int] | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return how to speak."""
+        if self._dialect is None:
+            raise RuntimeError("no dialect was set")
+        return self._dialect
+
+    def idle(self) -> None:
+        """Wait for the parent, and meanwhile answer what servers ask."""
+        self._engine.turn(1.0)
+
+    def watch(self, number: int) -> None:
+        """End a turn when this file can be read."""
+        self._engine.watch(number)
+
+    # What the parent asks for.
+
+    def speak(self, dialect: Dialect) -> None:
+        """Begin anew with another kind of server, or other servers of the same kind."""
+        self.leave()
+        self._dialect = dialect
+
+    def leave(self) -> None:
+        """Drop all connections."""
+        for group in list(self._groups):
+            self.drop(group)
+        self._engine.roles.clear()
+        self._dialogs = self._changes = self._transfers = None
+        self._resume = None
+
+    def open(
+        self,
+        group: str,
+        indices: Sequence[int],
+        *,
+        dialog: bool = False,
+        schedule: Schedule | None = None,
+        at_once: int = 64,
+    ) -> Opened:
+        """
+        Open connections.
+
+        Args:
+            group: Their name from now on.
+            indices: The agents they are of.
+            dialog: Whether each follows the directory.
+            schedule: When to begin each; None for as soon as one of ``at_once`` has come through.
+            at_once: How many to open at once, without a schedule.
+        """
+        if dialog and self._resume is None and indices:
+            # One takes the whole directory in; the others go on from there, as clients that come back do.
+            first, *indices = indices
+            self._open(group, [first], dialog, schedule, at_once)
+            self._resume = self.dialect.position(self._engine.last_step)
+        return self._open(group, indices, dialog, schedule, at_once)
+
+    def _open(
+        self, group: str, indices: Sequence[int], dialog: bool, schedule: Schedule | None, at_once: int
+    ) -> Opened:
+        peers = self._groups.setdefault(group, {})
+        role: Any = Quiet(self._engine)
+        if dialog:
+            self._dialogs = role = self._dialogs or Dialogs(self._engine, self.dialect)
+        steps = [self.dialect.opening(index, dialog, self._resume) for index in indices]
+        result = Opened(first_at=schedule.start_at if schedule is not None else monotonic())
+        deadline = (
+            monotonic() + OPEN_LIMIT_S + (schedule.count / schedule.rate if schedule is not None else 0)
+        )
+        begun = done = 0
+        waits = []
+        while done < len(indices):
+            now = monotonic()
+            if now > deadline:
+                raise ConnectionRefused(
+                    f"{done} of {len(indices)} connections were open after {OPEN_LIMIT_S} s"
+                )
+            due_at = schedule.due_at(begun) if schedule is not None else now
+            while begun < len(indices) and due_at <= now and (schedule or self._engine.opening < at_once):
+                peer = Peer(indices[begun], steps[begun], due_at)
+                self._engine.begin(self.dialect.target, peer)
+                begun += 1
+                due_at = schedule.due_at(begun) if schedule is not None else now
+            wait_s = due_at - now if schedule is not None and begun < len(indices) else 0.05
+            self._engine.turn(max(0.0, min(wait_s, 0.05)))
+            for peer, at in self._engine.opened:
+                peer.role = role
+                peers[peer.index] = peer
+                waits.append(at - peer.due_at)
+                result.last_at = at
+                done += 1
+            self._engine.opened.clear()
+        result.latencies.add(waits)
+        return result
+
+    def prepare_openings(self, indices: Sequence[int], *, fresh: bool) -> None:
+        """Make the tokens of agents beforehand; fresh ones have not been seen by any router."""
+        if fresh:
+            forget_tokens()
+        for index in indices:
+            self.dialect.opening(index, False, None)
+
+    def catch_up(self) -> None:
+        """Open dialogs from now on at the place that the open ones have reached."""
+        if self._dialogs is not None and (payload := self._dialogs.latest):
+            self._resume = self.dialect.position(payload)
+
+    def drop(self, group: str, *, reset: bool = True) -> int:
+        """Drop a group's connections as a broken network does, and return how many there were."""
+        peers = self._groups.pop(group, {})
+        self._engine.drop(list(peers.values()), reset=reset)
+        return len(peers)
+
+    def ask(self, tenant: str, messages: Sequence[dict[str, Any]]) -> int:
+        """
+        Have a back end of a tenant send commands, and return how many were answered.
+
+        Raises:
+            ConnectionRefused: One was answered with an error.
+        """
+        dialect = self.dialect
+        assert isinstance(dialect, Relevo)
+        peer = Peer(0, dialect.service_opening(tenant))
+        self._engine.begin(dialect.target, peer)
+        self._wait(lambda: bool(self._engine.opened))
+        self._engine.opened.clear()
+        answers = _Answers(self._engine)
+        peer.role = answers
+        for start in range(0, len(messages), ASK_WINDOW):
+            part = messages[start : start + ASK_WINDOW]
+            wanted = answers.count + len(part)
+            self._engine.send(peer, b"".join(dialect.frame({"id": "1", **message}) for message in part))
+            self._wait(lambda wanted=wanted: answers.count >= wanted)
+        self._engine.drop([peer], reset=False)
+        return answers.count
+
+    def prepare_changes(self, group: str, indices: Sequence[int]) -> None:
+        """Have the group's agents change their status in this order."""
+        peers = [self._groups[group][index] for index in indices]
+        self._changes = Changes(self._engine, peers, [self.dialect.changes(index) for index in indices])
+        self._engine.roles.append(self._changes)
+
+    def prepare_transfers(self, group: str, next_of: dict[int, str], owners: dict[int, int]) -> None:
+        """Have the group's agents pass sessions on; see roles.Transfers."""
+        self._transfers = Transfers(
+            self._engine, self.dialect, self._groups[group], next_of.__getitem__, owners
+        )
+        self._engine.roles.append(self._transfers)
+
+    def run(self, until: float, changes: Schedule | None = None, transfers: Schedule | None = None) -> None:
+        """Work until a time of the monotonic clock, and then until what is under way has arrived."""
+        if self._dialogs is not None:
+            self._dialogs.clear()
+        if self._changes is not None:
+            self._changes.begin(changes or Schedule(0, 1, 0))
+        if self._transfers is not None:
+            self._transfers.begin(transfers or Schedule(0, 1, 0))
+        self._engine.run(until)
+
+    def settle(self) -> None:
+        """Work on until every session has arrived, or for SETTLE_LIMIT_S."""
+        deadline = monotonic() + SETTLE_LIMIT_S
+        while self._transfers is not None and self._transfers.unfinished and monotonic() < deadline:
+            self._engine.turn(0.02)
+
+    def changes_tally(self, schedule: Schedule, changers: Sequence[int], before: Sequence[int]) -> Tally:
+        """Say what the dialogs saw of these changes."""
+        if self._dialogs is None:
+            return Tally()
+        tally = self._dialogs.tally(schedule, changers, before)
+        if self._changes is not None:
+            tally.failures, tally.example = self._changes.quiet.failures, self._changes.quiet.example
+        return tally
+
+    def transfers_tally(self) -> Tally:
+        """Say what became of the transfers."""
+        return self._transfers.tally() if self._transfers is not None else Tally()
+
+    def traffic(self) -> Traffic:
+        """Say what this process has used since it started."""
+        engine = self._engine
+        return Traffic(time.process_time(), engine.bytes_in, engine.bytes_out, engine.lost)
+
+    def _wait(self, done: Any) -> None:
+        deadline = monotonic() + OPEN_LIMIT_S
+        while not done():
+            if monotonic() > deadline:
+                raise ConnectionRefused(f"the server did not answer in {OPEN_LIMIT_S} s")
+            self._engine.turn(0.05)
+
+
+class _Answers:
+    """Count the answers to a back end's commands."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.count = 0
+
+    def received(self, peer: Peer, data: bytes) -> None:
+        frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
+        for _, payload in frames:
+            if b'"error"' in payload or b"\xa5error" in payload:
+                raise ConnectionRefused(payload.decode(errors="replace"))
+            self.count += payload.count(b"reply")
+
+    def next_due(self) -> float:
+        return NEVER
+
+    def fire(self, now: float) -> None:
+        """Do nothing."""
+
+
+def work(number: int, control: Connection) -> None:
+    """
+    Be a load process until the parent closes the pipe.
+
+    Args:
+        number: Which of the processes this is.
+        control: The pipe to the parent: (method, keyword arguments) in, (whether it worked, result) out.
+    """
+    os.setpgid(0, 0)  # Ctrl-C is for the parent, which then stops everything in order.
+    load = Load(number)
+    load.watch(control.fileno())
+    # What a phase allocates is small and has no cycles; a collection in its middle would be measured.
+    gc.disable()
+    while True:
+        while not control.poll():
+            load.idle()
+        try:
+            method, arguments = control.recv()
+        except EOFError:
+            return
+        try:
+            control.send((True, getattr(load, method)(**arguments)))
+        except Exception:
+            control.send((False, traceback.format_exc()))
+        gc.collect()

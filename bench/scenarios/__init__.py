@@ -1,0 +1,17 @@
+"""What can be measured, in the order in which `all` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.office import Bench
+from bench.results import Outcome
+from bench.scenarios import connect, fanout, idle, storm, transfer
+
+SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
+    "fanout": fanout.run,
+    "transfer": transfer.run,
+    "connect": connect.run,
+    "storm": storm.run,
+    "idle": idle.run,
+}

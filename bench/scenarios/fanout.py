@@ -1,0 +1,126 @@
+"""Fan-out: what a change of the directory costs, and when it is on every open dialog."""
+
+from __future__ import annotations
+
+from bench.floor import cpu_per_send_us
+from bench.machine import file_limit
+from bench.office import Bench
+from bench.results import Outcome, Plot, Table, Verdict
+from bench.stage import Phase
+
+DIALOGS = (100, 1000, 10_000)
+RATES = (1.0, 20.0, 50.0, 200.0, 1000.0)
+ALL_RATES_AT = 1000
+"""The number of dialogs with which every rate is measured; with others, those of FEW_RATES."""
+
+FEW_RATES = (20.0, 200.0)
+SINGLE_AT, BURST_AT = 20.0, 200.0
+"""Changes a second of which each has a frame of its own, and of which many share one."""
+
+CHANGERS = 200
+FIRST_DIALOG = 10_000
+"""The number of the first agent who only looks."""
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure dialogs and changes in all sizes, and the floor beside them."""
+    options = bench.options
+    outcome = Outcome("fanout", options.command)
+    sizes = _sizes(bench, outcome)
+    steps = [(size, rate) for size in sizes for rate in _rates(bench, size, sizes)]
+    bench.progress.begin("fanout", 1 + len(steps) + 1)
+    table = Table(
+        "Changes of the directory",
+        [
+            *("dialogs", "changes /s", "frames /s", "p50 ms", "p99 ms", "p99.9 ms", "router us/change"),
+            *("router us/delivery", "store us/change", "load us/delivery", "frames/dialog", "bytes/dialog"),
+            "failed",
+        ],
+    )
+    freshness = Plot("Freshness: change to screen, p99", "changes a second", "ms", log_x=True)
+    delivery = Plot("Processor time of one delivery", "changes a second", "us", log_x=True)
+    phases: dict[tuple[int, float], Phase] = {}
+    with bench.relevo() as stage:
+        changers = list(range(CHANGERS))
+        stage.connect("changers", changers)
+        stage.prepare_changes("changers", changers)
+        bench.progress.step("no dialogs")
+        stage.changes(BURST_AT, 0.5)
+        alone = stage.changes(BURST_AT, options.seconds)
+        opened = 0
+        for size, rate in steps:
+            bench.progress.step(f"{size} dialogs, {rate:.0f} a second")
+            if opened < size:
+                stage.connect("dialogs", range(FIRST_DIALOG + opened, FIRST_DIALOG + size), dialog=True)
+                stage.changes(BURST_AT, 0.5)
+                opened = size
+            phase = phases[size, rate] = stage.changes(rate, max(options.seconds, 3 / rate))
+            _add(table, size, rate, phase)
+            freshness.add(f"{size} dialogs", rate, phase.ms(99))
+            delivery.add(f"{size} dialogs", rate, phase.us_per(phase.used.router_s, phase.tally.frames))
+    outcome.tables.append(table)
+    outcome.plots += [freshness, delivery]
+    cost_alone = alone.us_per(alone.used.router_s, BURST_AT * alone.seconds)
+    if cost_alone is not None:
+        outcome.notes.append(f"A change costs the router {cost_alone:.0f} us where nobody looks.")
+    size = min(sizes, key=lambda one: abs(one - ALL_RATES_AT))
+    bench.progress.step("send() in C")
+    _judge(bench, outcome, size, phases)
+    return outcome
+
+
+def _sizes(bench: Bench, outcome: Outcome) -> list[int]:
+    room = file_limit() - 2 * CHANGERS
+    wanted = sorted(bench.options.clients or DIALOGS)
+    sizes = [size for size in wanted if size <= room]
+    if sizes != wanted:
+        outcome.notes.append(f"At most {room} dialogs: the limit of open files is {file_limit()}.")
+    return sizes
+
+
+def _rates(bench: Bench, size: int, sizes: list[int]) -> tuple[float, ...]:
+    if bench.options.rates:
+        return bench.options.rates
+    return RATES if size == ALL_RATES_AT or len(sizes) == 1 else FEW_RATES
+
+
+def _add(table: Table, size: int, rate: float, phase: Phase) -> None:
+    used, count = phase.used, max(1, round(rate * phase.seconds))
+    frames = phase.tally.frames
+    table.add(
+        size,
+        rate,
+        frames / size / phase.seconds,
+        *(phase.ms(percent) for percent in (50, 99, 99.9)),
+        phase.us_per(used.router_s, count),
+        phase.us_per(used.router_s, frames),
+        phase.us_per(used.store_s, count),
+        phase.us_per(used.load_s, frames),
+        frames / size,
+        round(used.bytes_in / size),
+        phase.tally.failures,
+    )
+
+
+def _judge(bench: Bench, outcome: Outcome, size: int, phases: dict[tuple[int, float], Phase]) -> None:
+    """Compare with the floor at the pace of single changes, and many changes with as many single ones."""
+    remark = "" if size == ALL_RATES_AT else f"with {size} dialogs"
+    single, burst = phases.get((size, SINGLE_AT)), phases.get((size, BURST_AT))
+    if single is not None and single.tally.frames:
+        per_delivery = single.us_per(single.used.router_s, single.tally.frames)
+        frame_bytes = round(single.used.bytes_in / single.tally.frames)
+        floor = cpu_per_send_us(bench, size, frame_bytes - 4, SINGLE_AT, bench.options.seconds)
+        if floor is None or per_delivery is None:
+            outcome.notes.append("No C compiler (cc), so no floor.")
+        else:
+            outcome.notes.append(
+                f"A bare send() of {frame_bytes} bytes to {size} sockets, {SINGLE_AT:.0f} times a second, "
+                f"costs {floor:.1f} us in C; a delivery here, with all that a change takes, "
+                f"{per_delivery:.1f} us."
+            )
+            outcome.verdicts.append(Verdict("delivery", per_delivery / floor, remark))
+    if single is not None and burst is not None:
+        # A change that has a frame of its own, taken as often.
+        apart_s = single.used.router_s / (SINGLE_AT * single.seconds) * BURST_AT * burst.seconds
+        outcome.verdicts.append(Verdict("conflation", burst.used.router_s / apart_s, remark))
+        outcome.verdicts.append(Verdict("freshness", burst.ms(99), remark))

@@ -1,0 +1,74 @@
+"""A storm: all agents are cut off at once, and come back."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from bench.machine import file_limit
+from bench.office import Bench
+from bench.results import Outcome, Table, Verdict
+from bench.scenarios.connect import RESERVE, come_in
+
+AGENTS = 10_000
+SPREADS_S = (0.0, 5.0)
+"""Over how many seconds the clients come back: all at once, and with the jitter of the shipped clients."""
+
+AT_ONCE_RATE = 1e6
+
+
+def run(bench: Bench) -> Outcome:
+    """Cut all agents, each with a dialog open, and see them return to their dialogs."""
+    options = bench.options
+    room = file_limit() - RESERVE
+    count = min((options.clients or (AGENTS,))[0], room)
+    outcome = Outcome("storm", options.command)
+    if count < (options.clients or (AGENTS,))[0]:
+        outcome.notes.append(f"{count} agents: the limit of open files is {file_limit()}.")
+    bench.progress.begin("storm", 1 + len(SPREADS_S))
+    table = Table(
+        f"{count} agents with open dialogs, cut and returning",
+        [
+            *("return over s", "all back after s", "p50 ms", "p99 ms", "router us each", "store us each"),
+            *("load us each", "scripts each", "directories read", "bytes each"),
+        ],
+    )
+    agents = range(count)
+    with bench.relevo() as stage:
+        bench.progress.step("connecting")
+        stage.connect("agents", agents, dialog=True)
+        for spread_s in SPREADS_S:
+            bench.progress.step(f"return over {spread_s:.0f} s")
+            reads = stage.metric("relevo_feed_reloads_total")
+            bench.crew.each("catch_up")
+            rate = count / spread_s if spread_s else AT_ONCE_RATE
+            waits, used = come_in(stage, agents, rate, dialog=True, first=partial(_cut, bench))
+            reads = stage.metric("relevo_feed_reloads_total") - reads
+            # The close of the old connection is a script of its own, whoever comes back.
+            scripts = used.scripts / count - 1
+            per_agent_us = used.router_s / count * 1e6
+            table.add(
+                spread_s,
+                used.seconds,
+                waits.percentile_ms(50),
+                waits.percentile_ms(99),
+                per_agent_us,
+                used.store_s / count * 1e6,
+                used.load_s / count * 1e6,
+                used.scripts / count,
+                int(reads),
+                round((used.bytes_in + used.bytes_out) / count),
+            )
+            if not spread_s:
+                outcome.verdicts += [
+                    Verdict("storm_directory", reads, f"{count} agents"),
+                    Verdict("storm_cpu", per_agent_us, f"{count} agents, with the end of the old connection"),
+                    Verdict("storm_scripts", scripts if scripts == scripts else None, "without those ends"),
+                ]
+            time.sleep(1)
+    outcome.tables.append(table)
+    return outcome
+
+
+def _cut(bench: Bench) -> None:
+    bench.crew.each("drop", lambda _: {"group": "agents"})

@@ -1,0 +1,123 @@
+"""Transfers in an open loop: what one costs, how long it takes, and how many a router carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.office import Bench, open_circles
+from bench.results import Outcome, Plot, Table, Verdict
+from bench.stage import Phase, Stage
+
+AGENTS = 200
+SESSIONS_PER_AGENT = 5
+RATES = (250.0, 500.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0, 6000.0, 8000.0)
+COMPARED_AT = 1000.0
+LATENCY_AT = 500.0
+"""The rate at which the budget of the latency holds."""
+
+SATURATED_MS = 250.0
+REASON = "Has a question about the invoice of last month"
+
+VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("to an agent, MessagePack", {"binary": True}),
+    ("to an agent, with a reason", {"reason": REASON}),
+    ("to an agent, with acknowledgement", {"acknowledges": True}),
+    ("to a department", {"departments": True}),
+    ("to pending", {"paused": True}),
+    ("to an agent, two routers", {"routers": 2}),
+    ("to an agent, two routers, MessagePack", {"routers": 2, "binary": True}),
+)
+NOTES = (
+    "A latency runs from when the command was due to when session.assigned or session.pending was read.",
+    "Verb is the store's own count of the time in it. Bytes are those of all frames, both ways.",
+    "Failed are errors, and what had not arrived 3 s after the step.",
+)
+COLUMNS = [
+    *("transfers", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "router us", "store us"),
+    *("verb us", "load us", "scripts", "bytes", "failed"),
+]
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure transfers at rising rates, then the other ways of a transfer at one rate."""
+    options = bench.options
+    rates = options.rates or RATES
+    outcome = Outcome("transfer", options.command)
+    bench.progress.begin("transfer", len(rates) + len(VARIANTS))
+    table = Table("Transfers, agent to agent, one router, at rising rates", COLUMNS)
+    latency = Plot("Latency of a transfer", "transfers a second", "ms", log_y=True)
+    cost = Plot("Processor time of a transfer", "transfers a second", "us")
+    phases: list[Phase] = []
+    with bench.relevo() as stage:
+        _open(stage)
+        for rate in rates:
+            bench.progress.step(f"{rate:.0f} a second")
+            phase = stage.transfers(rate, options.seconds)
+            phases.append(phase)
+            _add(table, "to an agent, JSON", phase)
+            for percent in (50, 99, 99.9):
+                latency.add(f"p{percent}", rate, phase.ms(percent))
+            cost.add("router", rate, phase.us_per(phase.used.router_s))
+            cost.add("store", rate, phase.us_per(phase.used.store_s))
+            cost.add("load generator", rate, phase.us_per(phase.used.load_s))
+            if _saturated(phase):
+                break
+    others = Table(f"Other ways of a transfer, at {COMPARED_AT:.0f} a second", COLUMNS)
+    for name, how in VARIANTS if options.url is None else VARIANTS[1:5]:
+        bench.progress.step(name)
+        how = dict(how)
+        paused = bool(how.pop("paused", False))
+        with bench.relevo(**how) as stage:
+            _open(stage, paused=paused)
+            _add(others, name, stage.transfers(min(COMPARED_AT, rates[-1]), options.seconds))
+    outcome.tables += [table, others]
+    outcome.plots += [latency, cost]
+    outcome.verdicts += _verdicts(phases)
+    outcome.notes += NOTES
+    return outcome
+
+
+def _open(stage: Stage, *, paused: bool = False) -> None:
+    agents = stage.options.clients[0] if stage.options.clients else AGENTS
+    open_circles(stage, agents, agents * SESSIONS_PER_AGENT, paused=paused)
+    stage.transfers(LATENCY_AT, 0.5)  # Not counted: everything is warm after it.
+
+
+def _saturated(phase: Phase) -> bool:
+    latency = phase.ms(99)
+    return phase.tally.done < 0.95 * phase.offered * phase.seconds or (latency or 0) > SATURATED_MS
+
+
+def _add(table: Table, name: str, phase: Phase) -> None:
+    used, done = phase.used, max(1, phase.tally.done)
+    table.add(
+        name,
+        phase.offered,
+        phase.tally.done / phase.seconds,
+        *(phase.ms(percent) for percent in (50, 99, 99.9)),
+        phase.us_per(used.router_s),
+        phase.us_per(used.store_s),
+        phase.us_per(used.scripts_s),
+        phase.us_per(used.load_s),
+        used.scripts / done if used.scripts == used.scripts else None,
+        round((used.bytes_in + used.bytes_out) / done),
+        phase.tally.failures,
+    )
+
+
+def _verdicts(phases: list[Phase]) -> list[Verdict]:
+    carried = [phase for phase in phases if not _saturated(phase)]
+    if not carried:
+        return []
+    # The lowest rates carry what a router does anyway; the highest one wakes it for several at once.
+    usual = min(carried, key=lambda phase: abs(phase.offered - COMPARED_AT))
+    at_latency = min(carried, key=lambda phase: abs(phase.offered - LATENCY_AT))
+    remark = f"at {usual.offered:.0f} a second"
+    scripts = usual.used.scripts / usual.tally.done
+    return [
+        Verdict("transfer_router", usual.us_per(usual.used.router_s), remark),
+        Verdict("transfer_store", usual.us_per(usual.used.store_s), remark),
+        Verdict("transfer_scripts", scripts if scripts == scripts else None, remark),
+        Verdict("transfer_rate", max(phase.tally.done / phase.seconds for phase in carried)),
+        Verdict("transfer_latency", at_latency.ms(99), f"at {at_latency.offered:.0f} a second"),
+    ]

@@ -1,0 +1,260 @@
+"""The servers of one measurement and the load on them; what was used between two moments."""
+
+from __future__ import annotations
+
+import http.client
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from time import monotonic
+from typing import Any
+
+from bench.load.crew import Crew
+from bench.load.dialects import Dialect
+from bench.load.roles import Schedule, Tally
+from bench.options import Options
+from bench.processes import cpu_s, memory_bytes
+from bench.progress import Progress
+from bench.servers import Server, Store
+from bench.timing import merged
+
+DISCONNECT_LIMIT_S = 20.0
+LEAD_S = 0.3
+"""Time for all processes to hear of a schedule before it begins."""
+
+
+@dataclass
+class Used:
+    """
+    What was used, from the start or between two moments.
+
+    Attributes:
+        router_s: Processor time of the servers measured.
+        store_s: Processor time of their store.
+        load_s: Processor time of the load processes.
+        scripts: Verbs that ran in the store.
+        scripts_s: Time in them.
+        bytes_in: What the load received.
+        bytes_out: What it sent.
+        lost: Connections that the load has lost.
+        seconds: Wall time.
+    """
+
+    router_s: float = 0.0
+    store_s: float = 0.0
+    load_s: float = 0.0
+    scripts: float = 0.0
+    scripts_s: float = 0.0
+    bytes_in: float = 0.0
+    bytes_out: float = 0.0
+    lost: float = 0.0
+    seconds: float = 0.0
+
+    def __sub__(self, other: Used) -> Used:
+        return Used(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(Used)))
+
+    def less(self, background: Used) -> Used:
+        """Return what is left without what runs anyway, given as what one idle phase used."""
+        scale = self.seconds / background.seconds
+        return Used(
+            *(getattr(self, one.name) - scale * getattr(background, one.name) for one in fields(Used))
+        )
+
+
+@dataclass
+class Phase:
+    """
+    One phase of load.
+
+    Attributes:
+        offered: How many a second were due.
+        used: What it took.
+        tally: What came of it.
+    """
+
+    offered: float
+    used: Used
+    tally: Tally
+    seconds: float = 0.0
+
+    def us_per(self, seconds: float, count: float | None = None) -> float | None:
+        """Return processor time per thing done, in microseconds."""
+        count = self.tally.done if count is None else count
+        return seconds / count * 1e6 if count and not math.isnan(seconds) else None
+
+    def ms(self, percent: float) -> float | None:
+        """Return a percentile of the latencies, in milliseconds."""
+        return self.tally.latencies.percentile_ms(percent)
+
+
+class Stage:
+    """
+    Servers and the load on them.
+
+    Args:
+        options: Of the command.
+        crew: The load processes.
+        progress: Shows how far it is.
+        dialect: How the load speaks.
+        servers: What is measured; empty for a remote router.
+        store: Its store, if it is here.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        crew: Crew,
+        progress: Progress,
+        dialect: Dialect,
+        servers: Sequence[Server],
+        store: Store | None,
+    ) -> None:
+        self.options = options
+        self.crew = crew
+        self.progress = progress
+        self.dialect = dialect
+        self.servers = servers
+        self.store = store
+        self._changers: list[int] = []
+        self._made: dict[int, int] = {}
+        crew.each("speak", lambda _: {"dialect": dialect})
+
+    # Connections and data.
+
+    def share(self, items: Sequence[int], number: int) -> Sequence[int]:
+        """Return the part of some numbers that one load process gets: every n-th."""
+        return items[number :: self.crew.size]
+
+    def connect(self, group: str, indices: Sequence[int], *, dialog: bool = False) -> None:
+        """Open connections, spread over the load processes."""
+        self.crew.each(
+            "open",
+            lambda number: {"group": group, "indices": self.share(indices, number), "dialog": dialog},
+        )
+
+    def wait_for_disconnects(self) -> None:
+        """Wait until the routers have taken note of all connections that were dropped."""
+        deadline = monotonic() + DISCONNECT_LIMIT_S
+        while self.metric("relevo_connections") and monotonic() < deadline:
+            time.sleep(0.1)
+
+    # Moments.
+
+    def now(self) -> Used:
+        """Return what has been used up to now."""
+        traffic = self.crew.traffic()
+        scripts, scripts_s = self.store.scripts() if self.store else (math.nan, math.nan)
+        if self.servers:
+            router_s = sum(cpu_s(one.process_id) for one in self.servers)
+        else:
+            router_s = self.metric("process_cpu_seconds_total")
+        return Used(
+            router_s=router_s,
+            store_s=sum(cpu_s(one) for one in self.store.process_ids) if self.store else math.nan,
+            load_s=traffic.cpu_s,
+            scripts=scripts,
+            scripts_s=scripts_s,
+            bytes_in=traffic.bytes_in,
+            bytes_out=traffic.bytes_out,
+            lost=traffic.lost,
+            seconds=monotonic(),
+        )
+
+    def memory_bytes(self) -> float:
+        """Return the memory of the servers."""
+        if self.servers:
+            return float(sum(memory_bytes(one.process_id) for one in self.servers))
+        return self.metric("process_resident_memory_bytes")
+
+    def metric(self, name: str) -> float:
+        """Return the sum of a metric over the routers, as they count it themselves."""
+        target = self.dialect.target
+        total = 0.0
+        for port in target.ports:
+            connection = http.client.HTTPConnection(target.host, port, timeout=10)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+            total += sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
+        return total
+
+    def background(self, seconds: float) -> Used:
+        """Return what is used while nothing is asked for."""
+        with self.measured() as used:
+            time.sleep(seconds)
+        return used
+
+    @contextmanager
+    def measured(self) -> Iterator[Used]:
+        """Measure the block; what it yields is filled in at the end."""
+        used, before = Used(), self.now()
+        yield used
+        for name, value in vars(self.now() - before).items():
+            setattr(used, name, value)
+
+    # Phases.
+
+    def transfers(self, rate: float, seconds: float) -> Phase:
+        """Transfer sessions at a fixed rate; ``prepare_transfers`` of every process comes first."""
+        size, start_at = self.crew.size, monotonic() + LEAD_S
+        with self.measured() as used:
+            self._run(
+                start_at + seconds,
+                lambda number: {
+                    "transfers": Schedule(
+                        start_at + number / rate, rate / size, math.ceil((rate * seconds - number) / size)
+                    )
+                },
+            )
+            self.crew.each("settle")
+        tallies = self.crew.each("transfers_tally")
+        return Phase(rate, used, _together(tallies), seconds)
+
+    def prepare_changes(self, group: str, changers: Sequence[int]) -> None:
+        """Have agents of an open group change their status in turn."""
+        self._changers = list(changers)
+        assert len(changers) % self.crew.size == 0
+        self._made = dict.fromkeys(changers, 0)
+        self.crew.each("prepare_changes", lambda n: {"group": group, "indices": self.share(changers, n)})
+
+    def changes(self, rate: float, seconds: float) -> Phase:
+        """Change statuses at a fixed rate, and see when each change is on each open dialog."""
+        size, start_at = self.crew.size, monotonic() + LEAD_S
+        # Whole rounds: who is first in a phase is known without asking the processes.
+        count = max(1, round(rate * seconds))
+        before = [self._made[index] for index in self._changers]
+        schedule = Schedule(start_at, rate, count)
+        with self.measured() as used:
+            self._run(
+                start_at + seconds + self.options.linger_s,
+                lambda number: {
+                    "changes": Schedule(
+                        start_at + number / rate, rate / size, math.ceil((count - number) / size)
+                    )
+                },
+            )
+        tallies = self.crew.each(
+            "changes_tally", lambda _: {"schedule": schedule, "changers": self._changers, "before": before}
+        )
+        for number in range(count):
+            self._made[self._changers[number % len(self._changers)]] += 1
+        return Phase(rate, used, _together(tallies), seconds)
+
+    def _run(self, until: float, work: Any) -> None:
+        self.crew.begin("run", lambda number: {"until": until, **work(number)})
+        while not self.crew.is_done():
+            self.progress.tick()
+            time.sleep(0.05)
+        self.crew.finish()
+
+
+def _together(tallies: Sequence[Tally]) -> Tally:
+    return Tally(
+        done=sum(one.done for one in tallies),
+        frames=sum(one.frames for one in tallies),
+        latencies=merged([one.latencies for one in tallies]),
+        failures=sum(one.failures for one in tallies),
+        example=next((one.example for one in tallies if one.example), ""),
+    )
