@@ -75,6 +75,7 @@ class Connection:
         "_bucket",
         "_caller",
         "_corrected",
+        "_ended",
         "_hub",
         "_in_flight",
         "_local",
@@ -99,6 +100,7 @@ class Connection:
         self._node = node
         self._socket = socket
         self._state = State.NEW
+        self._ended = False  # The close was sent, or the websocket is gone.
         self._principal: Principal | None = None
         self._caller: Caller | None = None
         self._hub: TenantHub | None = None
@@ -119,14 +121,14 @@ class Connection:
 
     def received(self, data: bytes) -> None:
         """Take one message of the client, which may be a batch."""
-        if self._state is State.CLOSED:
-            return
         try:
             items = self.codec.decode(data)
         except Undecodable as error:
             self._end(CloseCode.UNDECODABLE, str(error))
             return
         for item in items:
+            if self._ended:
+                return  # What a batch holds behind the cause of a close is not looked at.
             if (retry_in_ms := self._bucket.take(self._node.now_s())) > 0:
                 self._throttle(item, retry_in_ms)
             elif self._state is State.NEW:
@@ -149,6 +151,7 @@ class Connection:
     def lost(self, code: int, by_peer: bool) -> None:
         """Hear that the websocket is gone."""
         was, self._state = self._state, State.CLOSED
+        self._ended = True
         self._stop_timer()
         principal, hub = self._principal, self._hub
         if hub is not None and principal is not None:
@@ -454,7 +457,8 @@ class Connection:
             self._node.retry_disconnect(principal, self.connection_id)
 
     def _end(self, code: CloseCode, reason: str) -> None:
-        if self._state is not State.CLOSED:
+        if not self._ended:
+            self._ended = True
             self._stop_timer()
             self._socket.close(code, reason)
 
