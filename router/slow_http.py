@@ -157,7 +157,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, text: str) -> None:
-        """Answer the request that is not complete, unless another or it itself has an answer; then hang up."""
+        """Answer the incomplete request, unless it or another one has an answer; then hang up."""
         self._release()
         self._ended = True
         # uvicorn, when it stops, need not wait for it.

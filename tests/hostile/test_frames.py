@@ -153,6 +153,8 @@ async def test_a_broken_frame_ends_its_connection_and_nobody_elses(
         (MSGPACK_NAME, masked(TEXT, b"{", is_final=False)),
         (MSGPACK_NAME, masked(TEXT, b"\xff")),
     ],
+    # Named by number: the mask is random, and each worker must collect the same tests.
+    ids=range(6),
 )
 async def test_a_frame_of_the_other_kind_closes_with_1003(
     routers: list[RouterProcess], subprotocol: str, data: bytes
