@@ -1,0 +1,188 @@
+"""One tenant on a real store, with the verbs as short words and the time in the test's hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+import pytest
+
+from protocol.messages import Agent, Department, Entry, Session
+from router.store import Store, records
+from router.store.verbs import Refusal, VerbLimits, Verbs
+
+LIMITS = VerbLimits(
+    events_max=1000,
+    key_ttl_ms=600_000,
+    closed_retention_ms=86_400_000,
+    presence_grace_ms=10_000,
+    session_grace_ms=30_000,
+    lease_ms=6_000,
+    connections_per_agent_max=2,
+)
+By: TypeAlias = "str | dict[str, Any]"
+
+
+class Shop:
+    """
+    A tenant with departments `sales` and `help` and an admin, who is at `boss`.
+
+    Args:
+        store: Open.
+        tenant: Nobody else's.
+    """
+
+    def __init__(self, store: Store, tenant: str) -> None:
+        self.verbs = Verbs(store, LIMITS, "node")
+        self.tenant = tenant
+        self.now = 1_790_000_000_000
+        self.epoch = ""
+        self.seq = 0
+
+    async def run(self, verb: str, by: By | None = None, **fields: Any) -> dict[str, msgspec.Raw]:
+        """Run a verb; `by` is an agent's id, `boss`, `desk` (a back end), or a whole caller."""
+        if isinstance(by, str):
+            role = {"boss": "admin", "desk": "service"}.get(by, "agent")
+            by = {"id": by, "role": role} | ({"attached": True} if role != "service" else {})
+        request = fields | {"now": self.now} | ({"by": by} if by is not None else {})
+        result = await self.verbs.run(self.tenant, verb, request, msgspec.Raw)
+        # An empty table of Lua is an empty array.
+        return {} if result == msgspec.Raw(b"\x90") else msgspec.msgpack.decode(result, type=Result)
+
+    async def refuse(self, code: str, verb: str, by: By | None = None, **fields: Any) -> dict[str, Any]:
+        """Run a verb that must be refused, and return the details."""
+        with pytest.raises(Refusal) as refusal:
+            await self.run(verb, by, **fields)
+        assert refusal.value.code == code
+        return refusal.value.details
+
+    async def open_doors(self) -> None:
+        """Bring the admin and the departments in."""
+        await self.connect("boss")
+        for department_id in ("sales", "help"):
+            await self.run(
+                "department_put", "boss", department={"id": department_id, "name": department_id.title()}
+            )
+        await self.news()
+
+    # Presence ----------------------------------------------------------------------------------------------
+
+    async def connect(
+        self,
+        agent_id: str,
+        departments: Iterable[str] | None = None,
+        capacity: int | None = None,
+        **more: Any,
+    ) -> dict[str, msgspec.Raw]:
+        """Say hello."""
+        claims = {"departments": departments, "capacity": capacity, "again": more.pop("again", None)}
+        by = {"id": agent_id, "role": "admin" if agent_id == "boss" else "agent"}
+        by |= {name: value for name, value in claims.items() if value is not None}
+        where = {
+            "node_id": "node",
+            "connection_id": f"of-{agent_id}",
+            "lease_ms": 10**9,
+            "connections_max": 2,
+        }
+        return await self.run("connect", by, **where | more)
+
+    async def hire(self, *agent_ids: str, departments: Iterable[str] = (), capacity: int = 10) -> None:
+        """Connect agents that did not exist."""
+        for agent_id in agent_ids:
+            await self.connect(agent_id, list(departments), capacity)
+
+    async def disconnect(self, agent_id: str, clean: bool = False) -> None:
+        """Lose a connection."""
+        where = {"node_id": "node", "connection_id": f"of-{agent_id}"}
+        await self.run("disconnect", agent_id=agent_id, clean=clean, **where)
+
+    async def status(self, agent_id: str, status: str, by: str | None = None) -> Agent:
+        """Choose a status."""
+        return records.agent(
+            (await self.run("status_set", by or agent_id, agent_id=agent_id, status=status))["agent"]
+        )
+
+    # Sessions ----------------------------------------------------------------------------------------------
+
+    async def change(self, verb: str, session_id: str, by: By, **fields: Any) -> Session:
+        """Run a verb that answers with a session."""
+        return records.session((await self.run(verb, by, session_id=session_id, **fields))["session"])
+
+    async def open(self, session_id: str, target: dict[str, str] | None = None, by: By = "boss") -> Session:
+        """Open a session."""
+        where = {} if target is None else {"target": target}
+        return await self.change(
+            "session_open", session_id, by, customer={"id": "c", "name": "Cleo"}, **where
+        )
+
+    async def transfer(
+        self, session_id: str, target: dict[str, str], by: By = "boss", **fields: Any
+    ) -> Session:
+        """Send a session to somebody."""
+        return await self.change("session_transfer", session_id, by, target=target, **fields)
+
+    async def accept(self, session_id: str, by: By, **fields: Any) -> Session:
+        return await self.change("session_accept", session_id, by, **fields)
+
+    async def decline(self, session_id: str, by: By, **fields: Any) -> Session:
+        return await self.change("session_decline", session_id, by, **fields)
+
+    async def recall(self, session_id: str, by: By = "boss") -> Session:
+        return await self.change("session_recall", session_id, by)
+
+    async def close(self, session_id: str, by: By = "boss", **fields: Any) -> Session:
+        return await self.change("session_close", session_id, by, **fields)
+
+    async def listed(self, by: By = "boss", **filters: Any) -> list[str]:
+        """Return the ids of a list's first page."""
+        result = await self.run("session_list", by, **{"after": 0, "limit": 100} | filters)
+        return [records.session(raw).id for raw in msgspec.msgpack.decode(result["sessions"], type=Raws)]
+
+    async def history(self, session_id: str) -> list[Entry]:
+        """Return all entries."""
+        result = await self.run("session_history", "boss", session_id=session_id, after=0, limit=500)
+        return [records.entry(raw) for raw in msgspec.msgpack.decode(result["entries"], type=Raws)]
+
+    # What is there, and what was told -----------------------------------------------------------------------
+
+    async def agent(self, agent_id: str) -> Agent:
+        """Return an agent's row."""
+        found = await self.verbs.run(self.tenant, "directory", {"now": self.now}, records.Directory)
+        return next(row for row in map(records.agent, found.agents) if row.id == agent_id)
+
+    async def department(self, department_id: str) -> Department:
+        """Return a department's row."""
+        found = await self.verbs.run(self.tenant, "directory", {"now": self.now}, records.Directory)
+        return next(row for row in map(records.department, found.departments) if row.id == department_id)
+
+    async def news(self) -> list[records.Event]:
+        """Return the events since the last time."""
+        request = {"now": self.now, "epoch": self.epoch, "after": self.seq, "limit": 1000}
+        found = await self.verbs.run(self.tenant, "events", dict(request), records.Events)
+        if found.events is None:
+            request |= {"epoch": found.epoch, "after": 0}
+            found = await self.verbs.run(self.tenant, "events", request, records.Events)
+        self.epoch, self.seq = found.epoch, found.seq
+        assert found.events is not None
+        return found.events
+
+    async def told(self) -> list[tuple[str, str]]:
+        """Return who was told what became of a transfer since the last time."""
+        changes = [change for event in await self.news() for change in event.changes]
+        return [(change.updated.agent_id, change.updated.state) for change in changes if change.updated]
+
+
+Result: TypeAlias = dict[str, msgspec.Raw]
+Raws: TypeAlias = list[msgspec.Raw]
+
+
+def to_agent(agent_id: str) -> dict[str, str]:
+    return {"kind": "agent", "id": agent_id}
+
+
+def to_department(department_id: str) -> dict[str, str]:
+    return {"kind": "department", "id": department_id}
+
+
+SALES, HELP = to_department("sales"), to_department("help")
