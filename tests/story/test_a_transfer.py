@@ -5,17 +5,22 @@ Ana has a conversation and hands it to Bob, who has a browser and a phone. Eve w
 goes for lunch, the next transfer to him waits, and Adela, an admin, sends it on to a department.
 """
 
+import itertools
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from redis.crc import key_slot
 
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
+from tests.servers import SLOTS
 from tests.story.conftest import MakeOffice
 from tests.story.office import Office, to_agent, to_department
 
+THIRD = SLOTS // 3 + 1
 REASON = "speaks Portuguese, and knows the refund"
 
 
@@ -29,12 +34,14 @@ class Way:
         formats: The format of the clients of each router.
         apart: Whether the agents are on different routers.
         over_http: Whether the agents' commands go over HTTP, and only what they are told over websockets.
+        shard: On which of three shards the tenant lives.
     """
 
     routers: str = "routers"
     formats: Sequence[str] = ("json",)
     apart: bool = False
     over_http: bool = False
+    shard: int | None = None
 
 
 WAYS = {
@@ -43,7 +50,9 @@ WAYS = {
     "half_over_http": Way(over_http=True),
     "on_different_routers": Way(apart=True),
     "on_different_routers_in_both_formats": Way(formats=("json", "msgpack"), apart=True),
-    "on_a_cluster_of_three": Way("cluster_routers", formats=("json", "msgpack"), apart=True),
+    "on_the_first_of_three_shards": Way("cluster_routers", apart=True, shard=0),
+    "on_the_second_of_three_shards": Way("cluster_routers", formats=("json", "msgpack"), apart=True, shard=1),
+    "on_the_third_of_three_shards": Way("cluster_routers", formats=("msgpack",), apart=True, shard=2),
     "on_redis": Way("redis_routers", formats=("json", "msgpack"), apart=True),
 }
 
@@ -72,7 +81,13 @@ def told(request: pytest.FixtureRequest, make_office: MakeOffice) -> Told:
     """The story's office, in each way."""
     way: Way = request.param
     routers: list[RouterProcess] = request.getfixturevalue(way.routers)
-    return Told(way, make_office(routers, way.formats))
+    return Told(way, make_office(routers, way.formats, tenant_of_shard(way.shard)))
+
+
+def tenant_of_shard(shard: int | None) -> str | None:
+    """Return a new tenant's id whose slot is in this third of all slots."""
+    ids = (f"office-{uuid.uuid4().hex[:12]}" for _ in itertools.count())
+    return None if shard is None else next(one for one in ids if key_slot(one.encode()) // THIRD == shard)
 
 
 async def test_a_conversation_finds_its_way_from_ana_to_the_best_member_of_a_department(told: Told) -> None:

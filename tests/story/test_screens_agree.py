@@ -124,6 +124,42 @@ async def test_every_screen_agrees_with_the_store_after_everybody_did_everything
     await check_the_store(office, held, names)
 
 
+@pytest.mark.slow
+async def test_whoever_connects_while_sessions_come_in_misses_none_and_sees_none_twice(
+    office: Office,
+) -> None:
+    crm = await office.connect_service(on=1)
+    ana = await office.connect_agent("ana", on=0, capacity=5)
+
+    # Sessions for Ana come in without a pause, while one device after the other says hello.
+    opened = [await crm.send(**opening(number)) for number in range(100)]
+    screens = [Screen(ana)]
+    for number in range(100, 1000):
+        opened.append(await crm.send(**opening(number)))
+        if number % 50 == 0:
+            screens.append(Screen(await office.connect_agent("ana", on=0)))
+    for command in opened:
+        assert "result" in await crm.reply(command)
+
+    for screen in screens:
+        await screen.client.open_dialog()
+    await office.settle(*(screen.client for screen in screens))
+    truth = {one["id"]: (one["state"], one["fence"]) for one in await office.list_sessions(agent_id="ana")}
+    assert len(truth) == 1000
+    for screen in screens:
+        assert screen.shows() == truth
+
+
+def opening(number: int) -> dict[str, Any]:
+    """Return the command that opens a session with Ana."""
+    return {
+        "type": "session.open",
+        "session_id": f"chat-{number}",
+        "customer": ANYBODY,
+        "target": to_agent("ana"),
+    }
+
+
 async def check_the_store(office: Office, held: dict[str, Message], names: list[str]) -> None:
     """Hold the store's own numbers against each other: loads, queues, histories."""
     agents, departments = await office.look_around()

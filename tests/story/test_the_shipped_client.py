@@ -21,7 +21,8 @@ from relevo_client import (
 )
 
 from tests.raw_client import FORMATS, LIMIT_S
-from tests.routers import RouterProcess
+from tests.routers import RouterProcess, standing_still
+from tests.servers import StoreServer
 from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import Office
 from tests.story.test_presence import SHORT, observe, statuses_shown
@@ -154,6 +155,32 @@ async def test_a_program_whose_router_dies_goes_on_at_the_other_one(tried: Progr
     assert list(ana.inbox.in_progress) == ["chat-1"]
     await office.settle(observer)
     assert statuses_shown(observer, "ana") == ["connected"]
+
+
+@pytest.mark.slow
+async def test_what_was_written_without_an_answer_is_not_written_twice(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+) -> None:
+    pair = start_routers(2, own_store.url, store_timeout_ms=10_000)
+    office = make_office(pair)
+    ana = await Programs(office, stack).agent("ana", on=0)
+    await office.open_session("chat-1", agent="ana")
+    texts = [f"note {number}" for number in range(20)]
+    sent = pair[0].metric("relevo_store_verbs_total") + len(texts)
+
+    # The store has the notes before it, and is about to write them down, when their router dies.
+    with standing_still(own_store.pid):
+        writing = [asyncio.create_task(ana.note("chat-1", text)) for text in texts]
+        while await asyncio.to_thread(pair[0].metric, "relevo_store_verbs_total") < sent:
+            pass
+        pair[0].kill()
+    office.back_end_on = 1
+    entries = await asyncio.gather(*writing)
+
+    history = [entry for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    assert [entry["text"] for entry in history] == texts
+    # Each was told, in the end, which one is its own.
+    assert [(entry.seq, entry.text) for entry in entries] == [(one["seq"], one["text"]) for one in history]
 
 
 @pytest.mark.slow
