@@ -93,6 +93,9 @@ class Settings:
     allowed_origins: tuple[str, ...] = _list(
         "Origins whose pages may connect, with commas between. None: the host the request was sent to."
     )
+    console_embedders: tuple[str, ...] = _list(
+        "Origins whose pages may show the console in a frame and sign in to it. None: its own only."
+    )
 
     redis_url: str | None = _text(
         None,

@@ -1,4 +1,4 @@
-"""What the router answers over plain HTTP: the commands for back ends, health, metrics."""
+"""What the router answers over plain HTTP: the commands for back ends, health, metrics, the console."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from protocol.errors import Error, ErrorCode
 from protocol.messages import COMMANDS, Result, SessionAck
 from router.auth import KeysUnavailable, Principal, Unauthorized
 from router.commands import RULES, CommandError, caller_of, execute
+from router.console import console_routes
 from router.incidents import incident
 from router.metrics import CONTENT_TYPE, registry_of, render
 
@@ -125,5 +126,6 @@ def application(node: Node) -> Starlette:
             Route("/readyz", readyz, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
             Route("/ws", websocket, methods=["GET"]),
+            *console_routes(node.settings.console_embedders),
         ]
     )

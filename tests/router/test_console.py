@@ -1,0 +1,161 @@
+"""The console's files over HTTP: what is served, to whom it may be shown, and under which policy."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from router.console import console_folder, console_routes, read_files
+
+ROOT = Path(__file__).parent.parent.parent
+EMBEDDER = "https://crm.example.com"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    application = Starlette(routes=console_routes([EMBEDDER]))
+    transport = httpx2.ASGITransport(app=application)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://relevo.test") as client:
+        yield client
+
+
+def policy_of(answer: httpx2.Response) -> dict[str, str]:
+    parts = (part.strip().partition(" ") for part in answer.headers["content-security-policy"].split(";"))
+    return {name: sources for name, _, sources in parts}
+
+
+async def test_the_page_and_everything_it_names_is_served(http: httpx2.AsyncClient) -> None:
+    page = await http.get("/")
+
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert "console/main.js" in named
+    for name in named:
+        assert (await http.get(f"/{name}")).status_code == 200
+
+
+async def test_every_module_finds_what_it_imports(http: httpx2.AsyncClient) -> None:
+    waiting, seen = ["console/main.js"], {"console/main.js"}
+    while waiting:
+        name = waiting.pop()
+        module = await http.get(f"/{name}")
+        assert module.status_code == 200, name
+        assert module.headers["content-type"] == "text/javascript; charset=utf-8"
+        for imported in re.findall(r'(?:from|^import) "([^"]+)"', module.text, re.MULTILINE):
+            assert imported.startswith("."), f"{name} imports {imported}, which no browser finds"
+            path = (ROOT / "clients" / name).parent.joinpath(imported).resolve()
+            found = path.relative_to(ROOT / "clients").as_posix()
+            if found not in seen:
+                seen.add(found)
+                waiting.append(found)
+    assert "js/src/index.js" in seen
+    assert "console/dialog/index.js" in seen
+
+
+async def test_the_policy_lets_nothing_in_from_elsewhere_and_nothing_inline(
+    http: httpx2.AsyncClient,
+) -> None:
+    policy = policy_of(await http.get("/"))
+
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert policy["base-uri"] == policy["form-action"] == "'none'"
+
+
+async def test_only_the_pages_in_the_settings_may_show_the_console_in_a_frame(
+    http: httpx2.AsyncClient,
+) -> None:
+    assert policy_of(await http.get("/"))["frame-ancestors"] == f"'self' {EMBEDDER}"
+    assert (await http.get("/console/settings.json")).json() == {"embedders": [EMBEDDER]}
+
+
+def test_what_is_no_origin_is_refused_before_it_gets_into_a_header() -> None:
+    with pytest.raises(ValueError, match="not an origin"):
+        console_routes(["https://crm.example.com; script-src *"])
+
+
+@pytest.mark.parametrize("path", ["/", "/console/main.js", "/console/none.js", "/console/settings.json"])
+async def test_every_answer_carries_the_headers_that_protect_it(http: httpx2.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/package.json",
+        "/console/README.md",
+        "/console/../../pyproject.toml",
+        "/console/..%2f..%2fpyproject.toml",
+        "/console//etc/passwd",
+        "/console/node_modules/typescript/package.json",
+        "/js/package.json",
+        "/js/src/",
+    ],
+)
+async def test_what_is_not_for_browsers_is_not_there(http: httpx2.AsyncClient, path: str) -> None:
+    assert (await http.get(path)).status_code == 404
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(http: httpx2.AsyncClient) -> None:
+    first = await http.get("/console/main.js", headers={"accept-encoding": "identity"})
+    again = await http.get("/console/main.js", headers={"if-none-match": f"W/{first.headers['etag']}"})
+    other = await http.get("/console/main.js", headers={"if-none-match": '"another"'})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert other.content == first.content
+
+
+async def test_a_browser_that_can_gets_it_compressed(http: httpx2.AsyncClient) -> None:
+    plain = await http.get("/console/view/app.js", headers={"accept-encoding": "identity"})
+    async with http.stream("GET", "/console/view/app.js", headers={"accept-encoding": "gzip"}) as answer:
+        packed = b"".join([chunk async for chunk in answer.aiter_raw()])
+
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["vary"] == "accept-encoding"
+    assert len(packed) < len(plain.content) / 2
+    assert gzip.decompress(packed) == plain.content
+
+
+def test_tests_and_tools_beside_the_files_are_left_out(tmp_path: Path) -> None:
+    for name in (
+        "console/page.js",
+        "console/test/page.test.js",
+        "console/node_modules/a/b.js",
+        "console/x.md",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("hello")
+
+    assert list(read_files(tmp_path)) == ["console/page.js"]
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_what_a_checkout_serves(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=ROOT, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    packaged = tmp_path / "installed/router/console_files"
+
+    served = {name: file.body for name, file in read_files(console_folder()).items()}
+    assert {name: file.body for name, file in read_files(packaged).items()} == served
+    assert not list(packaged.rglob("package*.json"))
+    assert not list(packaged.rglob("node_modules"))
