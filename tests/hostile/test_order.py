@@ -1,0 +1,329 @@
+"""Commands at the wrong moment: each refused with the reason that is true then, and nothing is done twice."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from protocol.messages import MUTATING
+from tests.hostile.inventory import covers
+from tests.raw_client import Message, RawClient
+from tests.story.office import ANYBODY, Office, to_agent, to_department
+
+ROUNDS = 20
+
+
+async def has_moved_on(error: Message, office: Office, session_id: str, by: str) -> None:
+    """Fail unless an error says who has the session, and since when."""
+    session = await office.get_session(session_id)
+    assert (error["code"], error["retryable"]) == ("conflict", False)
+    assert error["details"]["by"]["id"] == by
+    told = {name: error["details"][name] for name in ("fence", "state", "owner", "at")}
+    assert told == {
+        "fence": session["fence"],
+        "state": session["state"],
+        "owner": session["owner"],
+        "at": session["updated_at"],
+    }
+
+
+async def unchanged_by(
+    client: RawClient, office: Office, session_id: str, type: str, **fields: Any
+) -> Message:
+    """Return the error of a command, which has changed neither the session nor its history."""
+    before = (await office.get_session(session_id), await office.history(session_id))
+    error = await client.refused(type, session_id=session_id, **fields)
+    assert (await office.get_session(session_id), await office.history(session_id)) == before
+    return error
+
+
+@covers({"order: accept twice": 6})
+async def test_who_accepts_twice_is_told_that_it_is_done(office: Office) -> None:
+    await office.put_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    phone = await office.connect_agent("ana", on=0)
+    browser = await office.connect_agent("ana", on=1, format="msgpack")
+    await phone.command("session.accept", session_id="chat-1")
+    for client in (phone, browser):
+        for fields in ({}, {"fence": 1}, {"fence": 2}):
+            error = await unchanged_by(client, office, "chat-1", "session.accept", **fields)
+            await has_moved_on(error, office, "chat-1", by="ana")
+    assert (await phone.open_dialog()).agents["ana"]["load"] == 1
+
+
+@covers({"order: accept twice": 2})
+async def test_of_two_members_who_accept_from_a_queue_one_has_it(office: Office) -> None:
+    await office.put_department("sales")
+    members = [
+        await office.connect_agent(name, on=on, departments=["sales"])
+        for on, name in enumerate(("ana", "bob"))
+    ]
+    for member in members:
+        await member.command("status.set", status="pause")
+    await office.open_session("chat-1", department="sales")
+    sent = [await member.send("session.accept", session_id="chat-1") for member in members]
+    replies = [await member.reply(command) for member, command in zip(members, sent, strict=True)]
+    (error,) = (reply["error"] for reply in replies if "error" in reply)
+    (result,) = (reply["result"] for reply in replies if "result" in reply)
+    await has_moved_on(error, office, "chat-1", by=result["session"]["owner"]["id"])
+
+
+async def sent_to_bob(office: Office) -> tuple[RawClient, RawClient]:
+    """Have Ana send a session to Bob, who is at pause; return both."""
+    ana = await office.connect_agent("ana", on=0)
+    bob = await office.connect_agent("bob", on=1)
+    await bob.command("status.set", status="pause")
+    await office.open_session("chat-1", agent="ana")
+    await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    return ana, bob
+
+
+@covers({"order: accept after recall": 3})
+async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
+    ana, bob = await sent_to_bob(office)
+    await ana.command("session.recall", session_id="chat-1")
+    error = await unchanged_by(bob, office, "chat-1", "session.accept", fence=2)
+    await has_moved_on(error, office, "chat-1", by="ana")
+    # Without a fence, nothing says that it ever was Bob's.
+    for verb in ("session.accept", "session.decline"):
+        assert (await unchanged_by(bob, office, "chat-1", verb))["code"] == "forbidden"
+    error = await unchanged_by(ana, office, "chat-1", "session.recall")
+    await has_moved_on(error, office, "chat-1", by="ana")
+
+
+@covers({"order: accept after recall": 2})
+async def test_what_was_accepted_cannot_be_recalled_or_declined(office: Office) -> None:
+    ana, bob = await sent_to_bob(office)
+    await bob.command("session.accept", session_id="chat-1")
+    for client, verb in ((ana, "session.recall"), (bob, "session.decline")):
+        error = await unchanged_by(client, office, "chat-1", verb)
+        await has_moved_on(error, office, "chat-1", by="bob")
+
+
+@pytest.mark.slow
+@covers({"order: accept after recall": 3 * ROUNDS})
+async def test_of_accept_recall_and_decline_at_once_one_happens(office: Office) -> None:
+    ana, bob = await sent_to_bob(office)
+    phone = await office.connect_agent("bob", on=0)
+    for number in range(ROUNDS):
+        before = await office.get_session("chat-1")
+        asked = [(ana, "session.recall"), (bob, "session.accept"), (phone, "session.decline")]
+        turned = asked[number % 3 :] + asked[: number % 3]
+        sent = [(client, await client.send(verb, session_id="chat-1")) for client, verb in turned]
+        replies = [await client.reply(command) for client, command in sent]
+        (done,) = [reply["result"]["session"] for reply in replies if "result" in reply]
+        assert {reply["error"]["code"] for reply in replies if "error" in reply} <= {"conflict", "forbidden"}
+        assert await office.get_session("chat-1") == done
+        assert done["fence"] == before["fence"] + 1
+        again = bob if done["owner"]["id"] == "bob" else ana
+        if again is bob:
+            await bob.command("session.transfer", session_id="chat-1", target=to_agent("ana"))
+        await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+
+
+@covers({"order: decline what is not yours": 6})
+async def test_only_what_waits_for_oneself_can_be_declined(office: Office) -> None:
+    ana, bob = await sent_to_bob(office)
+    carl = await office.connect_agent("carl")
+    adela = await office.connect_admin()
+    for client in (ana, carl):
+        assert (await unchanged_by(client, office, "chat-1", "session.decline"))["code"] == "forbidden"
+    # An admin may take it, but it is not hers to give back.
+    error = await unchanged_by(adela, office, "chat-1", "session.decline")
+    await has_moved_on(error, office, "chat-1", by="ana")
+    await bob.command("session.decline", session_id="chat-1")
+    error = await unchanged_by(ana, office, "chat-1", "session.decline")
+    await has_moved_on(error, office, "chat-1", by="bob")
+    assert (await unchanged_by(bob, office, "chat-1", "session.decline"))["code"] == "forbidden"
+    assert (await bob.refused("session.decline", session_id="chat-0"))["code"] == "not_found"
+
+
+@covers({"order: transfer to oneself": 6})
+async def test_a_session_is_not_sent_to_where_it_is(office: Office) -> None:
+    await office.put_department("sales")
+    ana = await office.connect_agent("ana")
+    adela = await office.connect_admin(on=1)
+    crm = await office.connect_service(on=1)
+    await office.open_session("chat-1", agent="ana")
+    await office.open_session("chat-2", department="sales")
+    for client in (ana, adela, crm):
+        error = await unchanged_by(
+            client, office, "chat-1", "session.transfer", target=to_agent("ana"), reason="x"
+        )
+        assert (error["code"], error["retryable"]) == ("same_target", False)
+    for client in (adela, crm):
+        error = await unchanged_by(
+            client, office, "chat-2", "session.transfer", target=to_department("sales")
+        )
+        assert error["code"] == "same_target"
+    await ana.command("status.set", status="pause")
+    await office.open_session("chat-3", agent="ana")
+    error = await unchanged_by(ana, office, "chat-3", "session.transfer", target=to_agent("ana"))
+    assert error["code"] == "same_target"
+
+
+@covers({"order: transfer to a removed agent": 6})
+async def test_nobody_sends_to_who_was_removed(office: Office) -> None:
+    await office.put_department("sales")
+    await office.put_agent("bob")
+    ana = await office.connect_agent("ana")
+    adela = await office.connect_admin(on=1)
+    await office.open_session("chat-1", agent="ana")
+    await adela.command("agent.remove", agent_id="bob")
+    await adela.command("department.remove", department_id="sales")
+    for client in (ana, adela):
+        error = await unchanged_by(client, office, "chat-1", "session.transfer", target=to_agent("bob"))
+        assert (error["code"], error["details"]) == ("not_found", {"agent_id": "bob"})
+        target = to_department("sales")
+        error = await unchanged_by(client, office, "chat-1", "session.transfer", target=target)
+        assert (error["code"], error["details"]) == ("not_found", {"department_id": "sales"})
+    for target in (to_agent("bob"), to_department("sales")):
+        error = await adela.refused("session.open", session_id="chat-2", customer=ANYBODY, target=target)
+        assert error["code"] == "not_found"
+
+
+@covers({"order: transfer to a removed agent": 3})
+async def test_who_was_removed_does_nothing_more(office: Office) -> None:
+    ana = await office.connect_agent("ana", on=0)
+    adela = await office.connect_admin(on=1)
+    removing = await adela.send("agent.remove", agent_id="ana")
+    sent = [await ana.send("status.set", status="pause"), await ana.send("session.list")]
+    assert "result" in await adela.reply(removing)
+    assert await ana.expect_close() == 4502
+    for command in sent:
+        for reply in (reply for reply in ana.unread("reply") if reply["id"] == command):
+            assert "result" in reply or reply["error"]["code"] in ("forbidden", "not_found")
+    dialog = await adela.open_dialog()
+    await office.settle(adela)
+    assert "ana" not in dialog.agents
+
+
+@covers({"order: transfer of a closed session": 8 * 2})
+@pytest.mark.parametrize("role", ["agent", "admin"])
+async def test_a_closed_session_stays_closed(office: Office, role: str) -> None:
+    await office.put_agent("bob")
+    ana = await office.connect_agent("ana", role=role)
+    await office.open_session("chat-1", agent="ana")
+    await ana.command("session.close", session_id="chat-1")
+    orders: list[tuple[str, Message]] = [
+        ("session.transfer", {"target": to_agent("bob")}),
+        ("session.transfer", {"target": to_agent("bob"), "fence": 1}),
+        ("session.transfer", {"target": to_agent("bob"), "fence": 2}),
+        *((f"session.{name}", {}) for name in ("accept", "decline", "recall", "close")),
+        ("session.note", {"text": "x"}),
+    ]
+    for verb, fields in orders:
+        error = await unchanged_by(ana, office, "chat-1", verb, **fields)
+        assert (error["code"], error["retryable"]) == ("closed", False), verb
+
+
+# Keys -------------------------------------------------------------------------------------------------------
+
+# Two bodies for each command that takes a key. Neither need succeed: a refusal is remembered, too.
+BODIES: dict[str, tuple[Message, Message]] = {
+    "status.set": ({"status": "pause"}, {"status": "connected"}),
+    "session.open": (
+        {"session_id": "new", "customer": ANYBODY},
+        {"session_id": "new", "customer": {**ANYBODY, "name": "Another"}},
+    ),
+    "session.transfer": (
+        {"session_id": "chat-1", "target": to_agent("bob")},
+        {"session_id": "chat-1", "target": to_agent("bob"), "reason": "x"},
+    ),
+    "session.accept": ({"session_id": "chat-2"}, {"session_id": "chat-1"}),
+    "session.decline": ({"session_id": "chat-2"}, {"session_id": "chat-2", "reason": "x"}),
+    "session.recall": ({"session_id": "chat-2"}, {"session_id": "chat-1"}),
+    "session.note": ({"session_id": "chat-1", "text": "x"}, {"session_id": "chat-1", "text": "y"}),
+    "session.close": ({"session_id": "chat-2"}, {"session_id": "chat-2", "fence": 1}),
+    "agent.put": (
+        {"agent": {"id": "new", "name": "New", "role": "agent", "departments": [], "capacity": 1}},
+        {"agent": {"id": "new", "name": "New", "role": "agent", "departments": [], "capacity": 2}},
+    ),
+    "agent.remove": ({"agent_id": "carl"}, {"agent_id": "bob"}),
+    "department.put": ({"department": {"id": "d", "name": "D"}}, {"department": {"id": "d", "name": "E"}}),
+    "department.remove": ({"department_id": "sales"}, {"department_id": "support"}),
+}
+
+
+@covers({"order: same key with another body": 3 * len(BODIES)})
+@pytest.mark.parametrize("type", sorted(MUTATING))
+async def test_a_key_stands_for_one_body_on_every_node(office: Office, type: str) -> None:
+    for department in ("sales", "support"):
+        await office.put_department(department)
+    for agent in ("bob", "carl"):
+        await office.put_agent(agent)
+    here = await office.connect_admin("ana", on=0)
+    there = await office.connect_admin("ana", on=1, format="msgpack")
+    for session_id in ("chat-1", "chat-2"):
+        await office.open_session(session_id, agent="ana")
+    first, other = BODIES[type]
+
+    answer = await here.reply(await here.send(type, key="k", **first))
+    after = (await office.list_sessions(), [await office.history(one) for one in ("chat-1", "chat-2")])
+    for client in (here, there):
+        error = await client.refused(type, key="k", **other)
+        assert (error["code"], error["retryable"]) == ("key_reused", False)
+        repeated = await client.reply(await client.send(type, key="k", **first))
+        assert {**repeated, "id": answer["id"]} == answer
+    token = office.token("ana", "admin")
+    over_http = await office.post(type, token=token, key="k", **other)
+    assert (over_http.status, over_http.body["code"]) == (409, "key_reused")
+    assert (
+        await office.list_sessions(),
+        [await office.history(one) for one in ("chat-1", "chat-2")],
+    ) == after
+
+
+async def test_a_key_of_one_command_is_not_the_key_of_another(office: Office) -> None:
+    ana = await office.connect_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    await ana.command("session.note", session_id="chat-1", text="x", key="k")
+    assert (await ana.refused("session.close", session_id="chat-1", key="k"))["code"] == "key_reused"
+    assert (await office.get_session("chat-1"))["state"] == "in_progress"
+
+
+# At the same instant ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@covers({"order: two admins and the owner at once": 3 * ROUNDS})
+async def test_of_two_admins_and_the_owner_one_moves_the_session(office: Office) -> None:
+    people = {
+        "ana": await office.connect_agent("ana", on=0, role="admin"),
+        "adela": await office.connect_admin("adela", on=1),
+        "beate": await office.connect_admin("beate", on=0, format="msgpack"),
+    }
+    for agent in ("bob", "carl"):
+        await office.put_agent(agent)
+    session = await office.open_session("chat-1", agent="ana")
+    targets = {"ana": to_agent("bob"), "adela": to_agent("carl"), "beate": to_agent("bob")}
+    for number in range(ROUNDS):
+        fence = session["fence"]
+        asked = {
+            name: client.send("session.transfer", session_id="chat-1", target=targets[name], fence=fence)
+            for name, client in people.items()
+        }
+        sent = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+        replies = {name: await people[name].reply(command) for name, command in sent.items()}
+        ((winner, won),) = [(name, reply["result"]) for name, reply in replies.items() if "result" in reply]
+        session = won["session"]
+        assert (session["fence"], session["hops"], won["transfer"]["by"]["id"]) == (
+            fence + 1,
+            2 * number + 1,
+            winner,
+        )
+        for name, reply in replies.items():
+            if name != winner:
+                assert reply["error"]["code"] == "conflict"
+                assert reply["error"]["details"] == {
+                    "fence": session["fence"],
+                    "state": session["state"],
+                    "owner": session["owner"],
+                    "by": won["transfer"]["by"],
+                    "at": session["updated_at"],
+                }
+        back = await people["adela"].command("session.transfer", session_id="chat-1", target=to_agent("ana"))
+        session = back["session"]
+    entries = await office.history("chat-1")
+    assert [entry["kind"] for entry in entries] == ["opened"] + ["transferred"] * (2 * ROUNDS)
+    assert [entry["seq"] for entry in entries] == list(range(1, 2 * ROUNDS + 2))
