@@ -330,6 +330,8 @@ export default {
       search_agents: "Buscar agentes",
       search_for_more: { one: "{count} más; búscalo.", other: "{count} más; búscalos." },
       set_status_of: "Estado de {name}",
+      tile_transfers_since: "{count} desde las {time}",
+      chart_in_progress: "En curso en la última media hora, como máximo {count}",
     },
   },
 };

@@ -329,6 +329,8 @@ export default {
         other: "Mais {count}; busque para encontrar.",
       },
       set_status_of: "Status de {name}",
+      tile_transfers_since: "{count} desde {time}",
+      chart_in_progress: "Em andamento na última meia hora, no máximo {count}",
     },
   },
 };

@@ -1,0 +1,74 @@
+/** A conversation's history, as far as this screen knows it: read in pages, continued by pushes, without a gap. */
+
+/** @typedef {import("../../js/src/index.js").Entry} Entry */
+/** @typedef {(after: number) => Promise<{ entries: readonly Entry[], more: boolean }>} ReadPage */
+
+/** Emits `change`. */
+export class Timeline extends EventTarget {
+  /** In order of `seq`, from 1 without gaps. @type {Entry[]} */
+  entries = [];
+  /** @type {"empty" | "loading" | "ready" | "failed"} */
+  state = "empty";
+  #read;
+  /** The reading under way. @type {Promise<void> | null} */
+  #reading = null;
+  #again = false;
+
+  /** @param {ReadPage} read Returns the entries that follow a `seq`. */
+  constructor(read) {
+    super();
+    this.#read = read;
+  }
+
+  /**
+   * Read what is missing.
+   *
+   * @returns {Promise<void>} Resolves when it is there, or the reading has failed.
+   */
+  load() {
+    if (this.#reading !== null) {
+      this.#again = true;
+      return this.#reading;
+    }
+    this.state = "loading";
+    this.#reading = this.#readOn().finally(() => {
+      this.#reading = null;
+      this.dispatchEvent(new Event("change"));
+    });
+    this.dispatchEvent(new Event("change"));
+    return this.#reading;
+  }
+
+  /**
+   * Take a new entry, or read what stands between it and the last one.
+   *
+   * @param {Entry} entry
+   */
+  push(entry) {
+    const next = (this.entries.at(-1)?.seq ?? 0) + 1;
+    if (entry.seq === next && this.state === "ready") {
+      this.entries.push(entry);
+      this.dispatchEvent(new Event("change"));
+    } else if (entry.seq >= next) {
+      void this.load();
+    }
+  }
+
+  async #readOn() {
+    try {
+      let more = true;
+      while (more || this.#again) {
+        this.#again = false;
+        const last = this.entries.at(-1)?.seq ?? 0;
+        const page = await this.#read(last);
+        const fresh = page.entries.filter(({ seq }) => seq > last);
+        this.entries.push(...fresh);
+        more = page.more && fresh.length > 0;
+      }
+      this.state = "ready";
+    } catch {
+      // The conversation has gone, or the connection: the screen says so, and offers to try again.
+      this.state = "failed";
+    }
+  }
+}

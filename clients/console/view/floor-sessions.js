@@ -1,0 +1,252 @@
+/** The dashboard's list of open conversations: search, filters, and what an admin can do with each. */
+
+import { Timeline } from "../model/timeline.js";
+import { el, fill, fold, keyed, setAttribute, setText } from "./dom.js";
+import { sayError } from "./errors.js";
+import { ageMark, stateMark } from "./marks.js";
+import { action, sayArrival } from "./session-cards.js";
+import { TimelineList } from "./timeline.js";
+import { say, sayNumber } from "./words.js";
+
+/** @typedef {import("../../js/src/index.js").Session} Session */
+/** @typedef {import("../model/floor.js").Filter} Filter */
+/** @typedef {import("./app.js").Office} Office */
+
+const SHOWN_FIRST = 100;
+const SHOWN_MORE = 400;
+
+/** Emits `change` when the filter does. */
+export class SessionTable extends EventTarget {
+  element;
+  #office;
+  /** @type {Filter} */
+  #filter = { text: "", state: "", agentId: "", departmentId: "" };
+  #shownMax = SHOWN_FIRST;
+  #list = el("ul", { class: "rows sessions" });
+  #count = el("span", { class: "count" });
+  #none = el("p", { class: "soft none" });
+  #more = el("button", { class: "quiet more", click: () => this.#showMore() });
+  #search;
+  #state;
+  #agent;
+  #department;
+  #optionsKey = "";
+
+  /** @param {Office} office */
+  constructor(office) {
+    super();
+    this.#office = office;
+    this.#search = el("input", {
+      type: "search",
+      placeholder: say("search_conversations"),
+      "aria-label": say("search_conversations"),
+      input: () => this.narrow({ text: this.#search.value }, false),
+    });
+    const states = ["in_progress", "pending", "queued"].map(
+      (state) => /** @type {[string, string]} */ ([state, say(`state_${state}`)]),
+    );
+    this.#state = filter(say("filter_state"), say("all_states"), (state) =>
+      this.narrow({ state: /** @type {any} */ (state) }, false),
+    );
+    this.#state.update(states);
+    this.#agent = filter(say("filter_agent"), say("all_agents"), (agentId) =>
+      this.narrow({ agentId }, false),
+    );
+    this.#department = filter(say("filter_department"), say("all_departments"), (departmentId) =>
+      this.narrow({ departmentId }, false),
+    );
+    this.element = el(
+      "section",
+      { class: "panel conversations", "aria-label": say("active_conversations") },
+      el("header", {}, el("h2", {}, say("active_conversations"), " ", this.#count)),
+      el(
+        "div",
+        { class: "filters", role: "search" },
+        this.#search,
+        this.#state.element,
+        this.#department.element,
+        this.#agent.element,
+      ),
+      this.#list,
+      this.#none,
+      this.#more,
+    );
+  }
+
+  /**
+   * Change a part of the filter.
+   *
+   * @param {Partial<Filter>} part
+   * @param {boolean} [alone] Whether the rest of it is emptied.
+   */
+  narrow(part, alone = true) {
+    const none = { text: "", state: /** @type {const} */ (""), agentId: "", departmentId: "" };
+    this.#filter = { ...(alone ? none : this.#filter), ...part };
+    this.#shownMax = SHOWN_FIRST;
+    if (alone) {
+      this.#search.value = this.#filter.text;
+      this.#state.choose(this.#filter.state);
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {number} now */
+  draw(now) {
+    const { floor } = this.#office;
+    if (floor === null) return;
+    this.#drawFilters();
+    const found = floor.matching(this.#filter, fold);
+    const shown = found.slice(0, this.#shownMax);
+    keyed(
+      this.#list,
+      shown,
+      ({ id }) => id,
+      () => this.#row(),
+    );
+    for (const row of this.#list.children) /** @type {any} */ (row).age(now);
+    setText(
+      this.#count,
+      found.length === floor.sessions.size
+        ? sayNumber(found.length)
+        : `${sayNumber(found.length)}/${sayNumber(floor.sessions.size)}`,
+    );
+    this.#none.hidden = found.length > 0;
+    setText(
+      this.#none,
+      say(!floor.complete ? "loading" : floor.sessions.size === 0 ? "no_conversations" : "no_match"),
+    );
+    this.#more.hidden = found.length <= shown.length;
+    setText(this.#more, say("show_more", { count: found.length - shown.length }));
+  }
+
+  #drawFilters() {
+    const { directory } = this.#office.desk.client;
+    const { agentId, departmentId } = this.#filter;
+    const names = [...directory.agents.values(), ...directory.departments.values()].map(
+      ({ id, name }) => `${id} ${name}`,
+    );
+    const key = names.join("\n");
+    if (key !== this.#optionsKey) {
+      this.#optionsKey = key;
+      for (const [choice, rows] of /** @type {const} */ ([
+        [this.#agent, directory.agents],
+        [this.#department, directory.departments],
+      ])) {
+        const options = [...rows.values()].map(
+          ({ id, name }) => /** @type {[string, string]} */ ([id, name]),
+        );
+        choice.update(options.sort(([, one], [, other]) => one.localeCompare(other)));
+      }
+    }
+    this.#agent.choose(agentId);
+    this.#department.choose(departmentId);
+  }
+
+  #showMore() {
+    this.#shownMax += SHOWN_MORE;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #row() {
+    const { desk, floor, notices, transfers } = this.#office;
+    /** @type {Session} */
+    let shown;
+    const customer = el("span", { class: "name" });
+    const id = el("span", { class: "id soft" });
+    const state = stateMark();
+    const owner = el("span", { class: "owner" });
+    const age = ageMark();
+    const how = el("span", { class: "how" });
+    const reason = el("span", { class: "reason" });
+    const recall = action(say("recall"), "", async () => {
+      try {
+        await floor?.recall(shown);
+      } catch (error) {
+        notices.show(sayError(error, desk.client.directory), { kind: "bad" });
+      }
+    });
+    const row = el(
+      "li",
+      { class: "session-row" },
+      el("div", { class: "cell customer" }, customer, id),
+      el("div", { class: "cell where" }, state, owner, age),
+      el("div", { class: "cell latest" }, how, reason),
+      el(
+        "div",
+        { class: "cell actions" },
+        recall,
+        action(say("transfer"), "", () => transfers.open(shown)),
+        action(say("history"), "quiet", () => this.#showHistory(shown)),
+      ),
+    );
+    return Object.assign(row, {
+      /** @param {Session} session */
+      update(session) {
+        if (session !== shown) {
+          shown = session;
+          setText(customer, session.customer.name);
+          setText(id, session.id);
+          state.update(session);
+          const { transfer } = session;
+          setText(how, transfer === null ? say("not_transferred") : sayArrival(transfer, undefined));
+          setText(reason, transfer?.reason ?? "");
+          recall.hidden = session.state === "in_progress";
+          setAttribute(row, "data-state", session.state);
+        }
+        setText(owner, session.owner === null ? "" : desk.ownerName(session.owner));
+      },
+      /** @param {number} now */
+      age: (now) => age.update(shown.updatedAt, now),
+    });
+  }
+
+  /** @param {Session} session */
+  #showHistory({ id, customer }) {
+    const { client, me } = this.#office.desk;
+    const timeline = new Timeline((after) => client.history(id, { after, limit: 500 }));
+    const list = new TimelineList();
+    const dialog = el("dialog", { class: "question history", "aria-labelledby": "history-title" });
+    fill(
+      dialog,
+      el("h2", { id: "history-title" }, customer.name, " ", el("span", { class: "id soft" }, id)),
+      list,
+      el("form", { method: "dialog", class: "row end" }, el("button", {}, say("done"))),
+    );
+    // It goes on while it is looked at.
+    const off = client.on("sessionChanged", ({ session }) => session.id === id && void timeline.load());
+    dialog.addEventListener("close", () => {
+      off();
+      dialog.remove();
+    });
+    document.body.append(dialog);
+    list.show(timeline, me?.id ?? null);
+    dialog.showModal();
+    void timeline.load();
+  }
+}
+
+/**
+ * @param {string} label
+ * @param {string} all What the first option says, which lets everything pass.
+ * @param {(value: string) => void} chosen
+ */
+function filter(label, all, chosen) {
+  const select = el("select", { "aria-label": label, change: () => chosen(select.value) });
+  return {
+    element: select,
+    /** @param {[string, string][]} options */
+    update(options) {
+      const { value } = select;
+      fill(
+        select,
+        el("option", { value: "" }, all),
+        ...options.map(([id, name]) => el("option", { value: id }, name)),
+      );
+      select.value = value;
+    },
+    /** @param {string} value */
+    choose(value) {
+      if (select.value !== value) select.value = value;
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/** The words of the page's language, for every part of the console. */
+
+import { loadWords } from "../locales/index.js";
+import { preferences } from "../model/preferences.js";
+
+/** Each by its own name, for who looks for it. A new one is a file in `locales/` and a line here. */
+export const LANGUAGES = new Map([
+  ["es", "Español"],
+  ["pt", "Português"],
+  ["en", "English"],
+]);
+
+/** @type {Awaited<ReturnType<typeof loadWords>>} */
+let words;
+let region = "en";
+
+/** Load the words of the language that was chosen, or else the first of the browser's that there is. */
+export async function chooseWords() {
+  const wanted =
+    preferences.get("language") ?? navigator.languages.map(primary).find((code) => LANGUAGES.has(code));
+  const code = wanted !== undefined && LANGUAGES.has(wanted) ? wanted : "en";
+  // The reader's own region decides how numbers and times are written: 17:05 or 5:05 pm.
+  region = navigator.languages.find((tag) => primary(tag) === code) ?? code;
+  words = await loadWords(region);
+  document.documentElement.lang = code;
+}
+
+/** @param {string} tag */
+function primary(tag) {
+  return tag.split("-")[0] ?? tag;
+}
+
+/**
+ * Say something of the section `console`.
+ *
+ * @param {string} name
+ * @param {Record<string, string | number>} [values]
+ */
+export function say(name, values) {
+  return words.say(`console.${name}`, values);
+}
+
+/**
+ * Say something that all parts have in common.
+ *
+ * @param {string} name
+ */
+export function sayShared(name) {
+  return words.say(`shared.${name}`);
+}
+
+/** @param {number} value */
+export function sayNumber(value) {
+  return words.number(value);
+}
+
+/**
+ * Say how long something has lasted: two units at most, as in `1 h 5 min`.
+ *
+ * @param {number} milliseconds
+ */
+export function sayAge(milliseconds) {
+  // A number stays with its unit at the end of a line.
+  return ageIn(Math.max(0, Math.floor(milliseconds / 1000))).replaceAll(" ", "\u00a0");
+}
+
+/** @param {number} seconds */
+function ageIn(seconds) {
+  if (seconds < 60) return say("age_seconds", { count: seconds });
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return say("age_minutes", { count: minutes });
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return say("age_hours", { hours, minutes: minutes % 60 });
+  return say("age_days", { days: Math.floor(hours / 24), hours: hours % 24 });
+}
+
+/**
+ * Say a time of the day, with the date if it is another day's.
+ *
+ * @param {number} at
+ */
+export function sayTime(at) {
+  const date = new Date(at);
+  const today = date.toDateString() === new Date().toDateString();
+  /** @type {Intl.DateTimeFormatOptions} */
+  const day = today ? {} : { day: "numeric", month: "short" };
+  return date.toLocaleString(region, { ...day, hour: "2-digit", minute: "2-digit" });
+}

@@ -1,0 +1,170 @@
+/** A contact centre for the tests of the console: a router, a browser, and windows of people who are signed in. */
+
+import assert from "node:assert/strict";
+import { launch } from "../support/browser.js";
+import { Cable } from "../support/cable.js";
+import { Router } from "../support/router.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("../support/router.js").Person} Person */
+
+/** @satisfies {Record<string, Person>} */
+export const PEOPLE = {
+  ana: { id: "ana", name: "Ana Souza", departments: ["support"], capacity: 10 },
+  bruno: { id: "bruno", name: "Bruno Lima", departments: ["billing"], capacity: 4 },
+  carmen: { id: "carmen", name: "Carmen Núñez", role: "admin", capacity: 5 },
+};
+
+/**
+ * @typedef {object} WindowOptions
+ * @property {boolean} [phone]
+ * @property {boolean} [dark]
+ * @property {string} [locale] The browser's language.
+ * @property {string} [fragment] In place of one with the person's token.
+ * @property {Cable} [cable] The network to connect over, in place of a direct one.
+ */
+
+/** One person's window, and what their browser complained about. */
+export class Window {
+  /** @type {string[]} */
+  complaints = [];
+  /** Every address that the page asked for anything. @type {Set<string>} */
+  hosts = new Set();
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => {
+      const text = message.text();
+      // What a browser itself logs of a connection that a test has cut is no fault of the page.
+      if (message.type() === "error" && !/WebSocket|ERR_/.test(text)) this.complaints.push(text);
+    });
+    page.on("dialog", (dialog) => {
+      this.complaints.push(`the page opened an alert: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on("request", (request) => this.hosts.add(new URL(request.url()).host));
+    page.on("websocket", (socket) => this.hosts.add(new URL(socket.url()).host));
+  }
+
+  /** @param {string} name */
+  button(name) {
+    return this.page.getByRole("button", { name, exact: true });
+  }
+
+  /**
+   * A list's card of a customer.
+   *
+   * @param {string} customer
+   */
+  card(customer) {
+    return this.page.locator(".card", { hasText: customer });
+  }
+
+  /** @param {string} text */
+  async sees(text) {
+    await this.page.getByText(text).first().waitFor();
+  }
+
+  /** @param {string} customer */
+  async choose(customer) {
+    await this.card(customer).locator("button.card-title").click();
+    await this.page.locator("relevo-conversation").getByRole("heading", { name: customer }).waitFor();
+  }
+
+  /**
+   * Transfer the conversation that the dialog is open for.
+   *
+   * @param {string} target
+   * @param {{ reason?: string, tab?: "Agents" | "Departments" }} [options]
+   */
+  async transferTo(target, { reason = "", tab = "Agents" } = {}) {
+    const dialog = this.page.locator("relevo-transfer-dialog");
+    await dialog.getByRole("tab", { name: tab }).click();
+    await dialog.getByRole("option", { name: target }).click();
+    if (reason !== "") await dialog.locator("textarea:visible").fill(reason);
+    await dialog.getByRole("button", { name: tab === "Agents" ? "Transfer" : "Select and transfer", exact: true }).click();
+  }
+}
+
+export class Office {
+  /** @type {Window[]} */
+  #windows = [];
+  /** @type {Cable[]} */
+  #cables = [];
+
+  /**
+   * @param {Router} router
+   * @param {Awaited<ReturnType<typeof launch>>} browser
+   */
+  constructor(router, browser) {
+    this.router = router;
+    this.browser = browser;
+  }
+
+  /** @param {Readonly<Record<string, string>>} settings Of the router, as environment variables. */
+  static async open(settings = {}) {
+    const quick = { RELEVO_PRESENCE_GRACE_MS: "200", RELEVO_DRAIN_MS: "1500", ...settings };
+    const [router, browser] = await Promise.all([Router.start([], quick), launch()]);
+    const office = new Office(router, browser);
+    await router.departments("support", "billing", "sales");
+    return office;
+  }
+
+  /** Close what the last test opened; nobody's browser may have complained. */
+  async leave() {
+    const windows = this.#windows.splice(0);
+    for (const { page } of windows) await page.context().close();
+    for (const cable of this.#cables.splice(0)) await cable.close();
+    assert.deepEqual(
+      windows.flatMap(({ complaints }) => complaints),
+      [],
+    );
+  }
+
+  async close() {
+    await this.leave();
+    await this.browser.close();
+    await this.router.stop();
+  }
+
+  async cable() {
+    const cable = await Cable.lay(this.router.port);
+    this.#cables.push(cable);
+    return cable;
+  }
+
+  /**
+   * Open a window of the console.
+   *
+   * @param {Person} person Whose link is opened.
+   * @param {WindowOptions} [options]
+   */
+  async window(person, { phone = false, dark = false, locale = "en-GB", fragment, cable } = {}) {
+    const context = await this.browser.newContext({
+      viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 850 },
+      colorScheme: dark ? "dark" : "light",
+      locale,
+      hasTouch: phone,
+    });
+    const window = new Window(await context.newPage());
+    this.#windows.push(window);
+    const base = cable === undefined ? this.router.url : `http://127.0.0.1:${cable.port}`;
+    const link = `${base}/${fragment ?? `#token=${this.router.token(person)}`}`;
+    await window.page.goto(link);
+    return window;
+  }
+
+  /**
+   * Open a window, and wait until the person is signed in.
+   *
+   * @param {Person} person
+   * @param {WindowOptions} [options]
+   */
+  async signedIn(person, options) {
+    const window = await this.window(person, options);
+    await window.page.locator("top-bar").waitFor();
+    return window;
+  }
+}
