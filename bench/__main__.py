@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> int:
                     outcomes.append(_run(name, options, progress))
                 except (ServerFailed, LoadFailed, ValueError) as error:
                     failures.append(name)
-                    progress.console.print(f"{name} failed: {error}", style="red", markup=False)
+                    notes = "\n".join(getattr(error, "__notes__", ()))
+                    progress.console.print(f"{name} failed: {error}\n{notes}", style="red", markup=False)
     except KeyboardInterrupt:
         failures.append("interrupted")
     if outcomes:

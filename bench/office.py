@@ -92,9 +92,10 @@ def open_circles(stage: Stage, agents: int, sessions: int, *, paused: bool = Fal
     circle = circle_size(dialect)
     agents -= agents % (circle * crew.size)
     parts = blocks(agents, crew)
+    stage.active = interleaved(parts)
     crew.each("open", lambda number: {"group": "agents", "indices": parts[number]})
     if paused:
-        stage.prepare_changes("agents", interleaved(parts))
+        stage.prepare_changes("agents", stage.active)
         stage.changes(2000, agents / 2000)
     owners: list[dict[int, int]] = [{} for _ in parts]
     for number in range(sessions):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import redis
@@ -99,7 +100,12 @@ def running(
             if process.poll() is not None or time.monotonic() > deadline:
                 raise ServerFailed(f"{command[0]}: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
-        yield Server(process.pid, port)
+        try:
+            yield Server(process.pid, port)
+        except BaseException as error:
+            # What the server said is gone with its folder.
+            error.add_note(f"{port}: {log.read_text(errors='replace')[-1000:]}")
+            raise
         if process.poll() is not None:
             raise ServerFailed(f"{command[0]} ended: {log.read_text(errors='replace')[-2000:]}")
     finally:
@@ -189,8 +195,10 @@ class Place:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="relevo-bench-")))
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def store(self, arguments: Sequence[str] = ()) -> Store:
         """Start a store."""

@@ -117,6 +117,8 @@ class Stage:
         self.dialect = dialect
         self.servers = servers
         self.store = store
+        self.active: list[int] = []
+        """The agents who pass sessions on, every n-th of them in one load process."""
         self._changers: list[int] = []
         self._made: dict[int, int] = {}
         crew.each("speak", lambda _: {"dialect": dialect})

@@ -195,12 +195,12 @@ class Changes:
         self._number = 0
         self._schedule = Schedule(0, 1, 0)
         self.quiet = Quiet(engine)
-        for peer in peers:
-            peer.role = self.quiet
 
     def begin(self, schedule: Schedule) -> None:
-        """Take this process's part of a schedule."""
+        """Take this process's part of a schedule; from now on the connections are there for this."""
         self._schedule, self._number = schedule, 0
+        for peer in self._peers:
+            peer.role = self.quiet
 
     def next_due(self) -> float:
         """Return when the next change is due."""
@@ -253,13 +253,13 @@ class Transfers:
         self._schedule = Schedule(0, 1, 0)
         self._tally = Tally()
         self._latencies: list[float] = []
-        for peer in peers.values():
-            peer.role = self
 
     def begin(self, schedule: Schedule) -> None:
-        """Take this process's part of a schedule."""
+        """Take this process's part of a schedule; from now on the connections are there for this."""
         self._schedule, self._number = schedule, 0
         self._tally, self._latencies = Tally(), []
+        for peer in self._peers.values():
+            peer.role = self
 
     @property
     def unfinished(self) -> int:

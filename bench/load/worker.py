@@ -215,23 +215,24 @@ class Load:
         """Have the group's agents change their status in this order."""
         peers = [self._groups[group][index] for index in indices]
         self._changes = Changes(self._engine, peers, [self.dialect.changes(index) for index in indices])
-        self._engine.roles.append(self._changes)
 
     def prepare_transfers(self, group: str, next_of: dict[int, str], owners: dict[int, int]) -> None:
         """Have the group's agents pass sessions on; see roles.Transfers."""
         self._transfers = Transfers(
             self._engine, self.dialect, self._groups[group], next_of.__getitem__, owners
         )
-        self._engine.roles.append(self._transfers)
 
     def run(self, until: float, changes: Schedule | None = None, transfers: Schedule | None = None) -> None:
         """Work until a time of the monotonic clock, and then until what is under way has arrived."""
         if self._dialogs is not None:
             self._dialogs.clear()
-        if self._changes is not None:
-            self._changes.begin(changes or Schedule(0, 1, 0))
-        if self._transfers is not None:
-            self._transfers.begin(transfers or Schedule(0, 1, 0))
+        self._engine.roles.clear()
+        if self._changes is not None and changes is not None:
+            self._changes.begin(changes)
+            self._engine.roles.append(self._changes)
+        if self._transfers is not None and transfers is not None:
+            self._transfers.begin(transfers)
+            self._engine.roles.append(self._transfers)
         self._engine.run(until)
 
     def settle(self) -> None:
@@ -300,9 +301,13 @@ def work(number: int, control: Connection) -> None:
     load.watch(control.fileno())
     # What a phase allocates is small and has no cycles; a collection in its middle would be measured.
     gc.disable()
+    failure = ""
     while True:
         while not control.poll():
-            load.idle()
+            try:
+                load.idle()
+            except ConnectionRefused:
+                failure = traceback.format_exc()
         try:
             method, arguments = control.recv()
         except EOFError:
@@ -310,5 +315,6 @@ def work(number: int, control: Connection) -> None:
         try:
             control.send((True, getattr(load, method)(**arguments)))
         except Exception:
-            control.send((False, traceback.format_exc()))
+            control.send((False, failure + traceback.format_exc()))
+            failure = ""
         gc.collect()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench.office import Bench
 from bench.results import Outcome
-from bench.scenarios import connect, fanout, idle, storm, transfer
+from bench.scenarios import connect, fanout, growth, idle, scale, storm, transfer
 
 SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "fanout": fanout.run,
@@ -14,4 +14,6 @@ SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "connect": connect.run,
     "storm": storm.run,
     "idle": idle.run,
+    "growth": growth.run,
+    "scale": scale.run,
 }

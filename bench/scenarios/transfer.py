@@ -109,8 +109,8 @@ def _verdicts(phases: list[Phase]) -> list[Verdict]:
     carried = [phase for phase in phases if not _saturated(phase)]
     if not carried:
         return []
-    # The lowest rates carry what a router does anyway; the highest one wakes it for several at once.
-    usual = min(carried, key=lambda phase: abs(phase.offered - COMPARED_AT))
+    # The budgets are of a busy router: one that is woken for a single transfer pays for the wake-up alone.
+    usual = carried[-1]
     at_latency = min(carried, key=lambda phase: abs(phase.offered - LATENCY_AT))
     remark = f"at {usual.offered:.0f} a second"
     scripts = usual.used.scripts / usual.tally.done

@@ -1,0 +1,211 @@
+"""Growth: what one transfer and one change cost as everything around them becomes more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bench.load.dialects import Relevo, session_id
+from bench.office import Bench, ask_all, open_circles
+from bench.results import Outcome, Plot, Table, Verdict, worst
+from bench.stage import Stage, Used
+
+ACTIVE = 8
+"""Agents who work, whatever is around them; their changes come in whole rounds, so that all end as before."""
+
+SESSIONS = 8
+TRANSFERS_RATE, CHANGES_RATE = 1000.0, 200.0
+BACKLOG = "backlog"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """
+    Something that grows.
+
+    Attributes:
+        name: What.
+        sizes: To which sizes.
+        grow: Brings a stage from one size to the next; it has ACTIVE agents and SESSIONS from the start.
+        budget: The budget on it; None without one.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    grow: Callable[[Stage, int, int], None]
+    budget: str | None = None
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure at every size of every axis."""
+    outcome = Outcome("growth", bench.options.command)
+    bench.progress.begin("growth", sum(len(axis.sizes) for axis in AXES) + len(TENANTS))
+    for axis in AXES:
+        points = _along(bench, axis)
+        _report(outcome, axis.name, axis.budget, points)
+    _report(outcome, "tenants", "growth_tenants", _tenants(bench))
+    outcome.notes.append(
+        "Net of what routers and store use while nothing happens, measured at each size. Router and store "
+        f"are processor time; {TRANSFERS_RATE:.0f} transfers and {CHANGES_RATE:.0f} changes a second."
+    )
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    size: int
+    transfer_router_us: float
+    transfer_store_us: float
+    transfer_verb_us: float
+    change_router_us: float
+    change_store_us: float
+    idle_router_ms: float
+    failed: int
+
+
+def _along(bench: Bench, axis: Axis) -> Iterator[_Point]:
+    with bench.relevo() as stage:
+        open_circles(stage, ACTIVE, SESSIONS)
+        stage.transfers(TRANSFERS_RATE, 0.5)
+        before = 0
+        for size in axis.sizes:
+            bench.progress.step(f"{size} {axis.name}")
+            axis.grow(stage, before, size)
+            before = size
+            yield _measure(stage, size)
+
+
+def _tenants(bench: Bench) -> Iterator[_Point]:
+    circle = 4 * bench.crew.size
+    for size in TENANTS:
+        bench.progress.step(f"{size} tenants")
+        with bench.relevo(tenant_size=circle) as stage:
+            open_circles(stage, circle * size, max(SESSIONS, 2 * size))
+            stage.transfers(TRANSFERS_RATE, 0.5)
+            yield _measure(stage, size)
+
+
+def _measure(stage: Stage, size: int) -> _Point:
+    seconds = stage.options.seconds
+    idle = stage.background(max(1.0, seconds / 2))
+    transfers = stage.transfers(TRANSFERS_RATE, seconds)
+    agents = stage.active
+    stage.prepare_changes("agents", agents)
+    rounds = max(1, round(CHANGES_RATE * seconds / (2 * len(agents))))
+    changes = stage.changes(CHANGES_RATE, max(seconds, 2 * len(agents) * rounds / CHANGES_RATE))
+    count = CHANGES_RATE * changes.seconds
+    passed, changed = transfers.used.less(idle), changes.used.less(idle)
+
+    def us(used_s: float, number: float) -> float:
+        return used_s / number * 1e6
+
+    done = max(1, transfers.tally.done)
+    return _Point(
+        size,
+        us(passed.router_s, done),
+        us(passed.store_s, done),
+        us(passed.scripts_s, done),
+        us(changed.router_s, count),
+        us(changed.store_s, count),
+        _ms_a_second(idle),
+        transfers.tally.failures + changes.tally.failures,
+    )
+
+
+def _ms_a_second(used: Used) -> float:
+    return used.router_s / used.seconds * 1e3
+
+
+def _report(outcome: Outcome, name: str, budget: str | None, points: Iterator[_Point]) -> None:
+    table = Table(
+        f"Growing: {name}",
+        [
+            *(name, "router us/transfer", "store us/transfer", "verb us/transfer", "router us/change"),
+            *("store us/change", "router ms/s idle", "failed"),
+        ],
+    )
+    plot = Plot(f"Cost as {name} grow", name, "us of router and store", log_x=True)
+    for point in points:
+        table.add(
+            point.size,
+            point.transfer_router_us,
+            point.transfer_store_us,
+            point.transfer_verb_us,
+            point.change_router_us,
+            point.change_store_us,
+            point.idle_router_ms,
+            point.failed,
+        )
+        plot.add("transfer", point.size, point.transfer_router_us + point.transfer_store_us)
+        plot.add("change", point.size, point.change_router_us + point.change_store_us)
+    outcome.tables.append(table)
+    outcome.plots.append(plot)
+    if budget is not None:
+        spreads = {line: worst([y for _, y in points_of]) for line, points_of in plot.series.items()}
+        known = {line: spread for line, spread in spreads.items() if spread is not None}
+        if known:
+            line = max(known, key=lambda one: known[one])
+            outcome.verdicts.append(Verdict(budget, known[line], f"the cost of a {line}"))
+
+
+# How things grow.
+
+
+def _more_agents(stage: Stage, before: int, size: int) -> None:
+    """Put agents into the directory, who are not there."""
+    put = [
+        {
+            "id": f"f{number:06d}",
+            "name": f"Agent {number}",
+            "role": "agent",
+            "departments": [],
+            "capacity": 10,
+        }
+        for number in range(max(before, ACTIVE), size)
+    ]
+    _ask(stage, [{"type": "agent.put", "agent": agent} for agent in put])
+
+
+def _more_sessions(stage: Stage, before: int, size: int) -> None:
+    """Open sessions that wait in the queue of a department without members."""
+    if not before:
+        _ask(stage, [{"type": "department.put", "department": {"id": BACKLOG, "name": "Backlog"}}])
+    _ask(
+        stage,
+        [
+            {
+                "type": "session.open",
+                "session_id": f"q{number:07d}",
+                "customer": {"id": f"q{number}", "name": "Somebody"},
+                "target": {"kind": "department", "id": BACKLOG},
+            }
+            for number in range(before, size)
+        ],
+    )
+
+
+def _longer_histories(stage: Stage, before: int, size: int) -> None:
+    """Write notes into the sessions that are passed on."""
+    _ask(
+        stage,
+        [
+            {"type": "session.note", "session_id": session_id(number), "text": f"note {entry}"}
+            for entry in range(before, size)
+            for number in range(SESSIONS)
+        ],
+    )
+
+
+def _ask(stage: Stage, messages: list[dict[str, object]]) -> None:
+    dialect = stage.dialect
+    assert isinstance(dialect, Relevo)
+    if messages:
+        ask_all(stage, {dialect.tenant(0): messages})
+
+
+AXES = (
+    Axis("agents", (10, 100, 1000, 10_000), _more_agents, "growth_agents"),
+    Axis("open sessions", (0, 1000, 10_000, 100_000), _more_sessions),
+    Axis("history entries", (10, 100, 1000, 10_000), _longer_histories),
+)
+TENANTS = (1, 10, 100, 1000)
