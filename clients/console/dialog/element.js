@@ -408,6 +408,7 @@ export class RelevoTransferDialog extends HTMLElement {
     const turned = this.#compose.element.hidden === choosing;
     this.#compose.element.hidden = !choosing;
     this.#outcome.element.hidden = choosing;
+    this.#dialog.classList.toggle("told", !choosing);
     if (choosing) this.#renderChoice(stage.at === "sending");
     else if (errand !== null) this.#renderOutcome(errand);
     if (turned && !choosing) this.#outcome.take();

@@ -69,10 +69,7 @@ export class RowList {
       this.focus = id;
       choose(id);
     });
-    new ResizeObserver(([entry]) => {
-      this.#height = entry?.contentRect.height ?? 0;
-      changed();
-    }).observe(element);
+    new ResizeObserver(([entry]) => this.#resize(entry?.contentRect.height ?? 0)).observe(element);
   }
 
   /** Write all rows anew at the next rendering, as after a change of language. */
@@ -178,6 +175,29 @@ export class RowList {
     else this.element.setAttribute("aria-activedescendant", id);
   }
 
+  /**
+   * Take a new height. What the keyboard or a click is at stays in sight, as when a choice makes the text below longer.
+   *
+   * @param {number} height
+   */
+  #resize(height) {
+    const before = this.#height;
+    this.#height = height;
+    const index = this.#roster.indexOf(this.focus);
+    const { scrollTop } = this.element;
+    const top = index * ROW_HEIGHT;
+    if (index >= 0 && top + ROW_HEIGHT > scrollTop && top < scrollTop + before) this.#reveal(index);
+    this.#changed();
+  }
+
+  /** @param {number} index */
+  #reveal(index) {
+    const { scrollTop } = this.element;
+    const sight = { count: this.#roster.rows.length, rowHeight: ROW_HEIGHT, scrollTop, height: this.#height };
+    const wanted = scrollTo(index, sight);
+    if (wanted !== scrollTop) this.element.scrollTop = wanted;
+  }
+
   #enter() {
     if (this.#roster.indexOf(this.focus) < 0) {
       // Begin at what is in sight.
@@ -196,15 +216,12 @@ export class RowList {
       return;
     }
     const { rows } = this.#roster;
-    const height = this.#height || this.element.clientHeight;
-    const page = Math.floor(height / ROW_HEIGHT);
+    const page = Math.floor(this.#height / ROW_HEIGHT);
     const index = step(event.key, this.#roster.indexOf(this.focus), rows.length, page);
     if (index === null) return;
     event.preventDefault();
     this.focus = rows[index]?.id ?? null;
-    const { scrollTop } = this.element;
-    const wanted = scrollTo(index, { count: rows.length, rowHeight: ROW_HEIGHT, scrollTop, height });
-    if (wanted !== scrollTop) this.element.scrollTop = wanted;
+    this.#reveal(index);
     this.#changed();
   }
 

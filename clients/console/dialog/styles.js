@@ -42,6 +42,7 @@ button { cursor: pointer; }
   box-shadow: 0 24px 64px rgb(8 12 24 / 0.28), 0 2px 8px rgb(8 12 24 / 0.12);
 }
 .dialog[open] { display: flex; flex-direction: column; }
+.dialog.told { height: min(26rem, calc(100dvh - 2rem)); }
 .dialog::backdrop { background: rgb(8 12 24 / 0.5); }
 
 .header { display: flex; align-items: flex-start; gap: 1rem; padding: 1rem 0.75rem 0.5rem 1.25rem; }
@@ -175,7 +176,7 @@ button { cursor: pointer; }
 .outcome[data-tone="waiting"] { --tone: var(--busy); }
 .outcome[data-tone="bad"] { --tone: var(--bad); }
 .outcome[data-tone="good"] .mark::before { content: "✓"; }
-.outcome[data-tone="waiting"] .mark::before { content: "…"; }
+.outcome[data-tone="waiting"] .mark::before { content: "…"; transform: translateY(-0.3em); }
 .outcome[data-tone="bad"] .mark::before { content: "!"; }
 .outcome[data-tone="neutral"] .mark::before { content: "↺"; }
 .outcome-title { font-size: 1.25rem; line-height: 1.3; font-weight: 650; overflow-wrap: anywhere; max-width: 100%; border-radius: 4px; }
@@ -187,7 +188,7 @@ button { cursor: pointer; }
 }
 
 @media (max-width: 34rem), (max-height: 34rem) {
-  .dialog { width: 100vw; height: 100dvh; border: 0; border-radius: 0; }
+  .dialog, .dialog.told { width: 100vw; height: 100dvh; border: 0; border-radius: 0; }
   .header { padding: 0.625rem 0.5rem 0.25rem 1rem; }
   .tabs, .finder, .row, .footer, .matches { padding-inline: 1rem; }
   .banner { margin-inline: 1rem; }

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compareAgents } from "../../../js/src/directory.js";
+import { fold, Roster } from "../../dialog/roster.js";
+import { agent } from "./rows.js";
+
+const make = (/** @type {any[]} */ rows) => {
+  const roster = new Roster(compareAgents, (/** @type {any} */ { name }) => name);
+  roster.replace(rows);
+  return roster;
+};
+const ids = (/** @type {Roster<any>} */ roster) => roster.rows.map(({ id }) => id);
+
+test("accents and case do not matter in a search", () => {
+  assert.equal(fold("ÁÉÎÕÜ Ñandú Ångström ÇA"), "aeiou nandu angstrom ca");
+});
+
+test("available ones come first, the least loaded on top, then the others by readiness", () => {
+  const roster = make([
+    agent("gone", { status: "disconnected" }),
+    agent("rest", { status: "pause" }),
+    agent("soon", { status: "pre_pause" }),
+    agent("full", { load: 10 }),
+    agent("half", { load: 1, capacity: 2 }),
+    agent("some", { load: 1 }),
+    agent("none"),
+  ]);
+  assert.deepEqual(ids(roster), ["none", "some", "half", "full", "soon", "rest", "gone"]);
+});
+
+test("after any changes the order is that of sorting anew, and every row is found", () => {
+  // A fixed row of numbers that looks like chance.
+  let seed = 7;
+  const next = (/** @type {number} */ below) => (seed = (seed * 1103515245 + 12345) % 2147483648) % below;
+  const random = (/** @type {number} */ index) =>
+    agent(`a${index}`, {
+      name: `Agent ${next(50)}`,
+      load: next(4),
+      capacity: 1 + next(4),
+      status: /** @type {const} */ (["connected", "connected", "pause", "pre_pause", "disconnected"])[
+        next(5)
+      ],
+    });
+  const rows = new Map(Array.from({ length: 300 }, (_, index) => [`a${index}`, random(index)]));
+  const roster = make([...rows.values()]);
+  for (let round = 0; round < 60; round += 1) {
+    // Now and then more than is moved row by row.
+    const count = round % 20 === 0 ? 600 : 1 + next(9);
+    const changed = new Set();
+    for (let change = 0; change < count; change += 1) {
+      const index = next(700);
+      changed.add(`a${index}`);
+      if (next(6) === 0) rows.delete(`a${index}`);
+      else rows.set(`a${index}`, random(index));
+    }
+    roster.update(changed, rows);
+    assert.deepEqual(roster.rows, [...rows.values()].sort(compareAgents));
+    roster.rows.forEach(({ id }, index) => assert.equal(roster.indexOf(id), index));
+  }
+});
+
+test("a search looks for every word, and follows changes", () => {
+  const roster = make([agent("1", { name: "Ana Gómez" }), agent("2", { name: "Ana Lima" })]);
+  roster.search("  gomez ANA ");
+  assert.deepEqual(ids(roster), ["1"]);
+  assert.equal(roster.indexOf("2"), -1);
+  roster.update(["2"], new Map([["2", agent("2", { name: "Anabel Gomez" })]]));
+  assert.deepEqual(ids(roster), ["1", "2"]);
+  roster.search("");
+  assert.equal(roster.rows.length, 2);
+});
+
+test("a hidden row is in no list and counts nowhere", () => {
+  const roster = make([agent("me"), agent("other")]);
+  roster.hide("me");
+  assert.deepEqual(ids(roster), ["other"]);
+  assert.equal(roster.size, 1);
+  assert.equal(roster.indexOf("me"), -1);
+  roster.hide(null);
+  assert.equal(roster.size, 2);
+});

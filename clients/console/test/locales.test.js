@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { test } from "node:test";
+import english from "../locales/en.js";
+import { ENGLISH, loadWords } from "../locales/index.js";
+
+const files = (await readdir(new URL("../locales/", import.meta.url))).filter((name) => name !== "index.js");
+const parameters = (/** @type {any} */ message) =>
+  new Set(
+    Object.values(typeof message === "string" ? [message] : message).flatMap(
+      (text) => text.match(/\{\w+\}/g) ?? [],
+    ),
+  );
+
+for (const file of files) {
+  test(`${file} says all that English says, with the same parameters`, async () => {
+    /** @type {{ default: import("../locales/index.js").Locale }} */
+    const { default: locale } = await import(`../locales/${file}`);
+    assert.equal(`${locale.language}.js`, file);
+    assert.equal(locale.ordinals.length, english.ordinals.length);
+    assert.deepEqual(Object.keys(locale.sections), Object.keys(english.sections));
+    for (const [name, section] of Object.entries(english.sections)) {
+      assert.deepEqual(Object.keys(locale.sections[name] ?? {}), Object.keys(section), name);
+      for (const [key, message] of Object.entries(section)) {
+        assert.deepEqual(parameters(locale.sections[name]?.[key]), parameters(message), `${name}.${key}`);
+      }
+    }
+  });
+}
+
+test("a language is found by its first part, and English stands in for one without a file", async () => {
+  assert.equal((await loadWords("pt-BR")).say("dialog.transfer"), "Transferir");
+  assert.equal((await loadWords("ES")).language, "es");
+  for (const tag of ["xx", "", "../../etc", "zz-", "en_US.UTF-8", "e"]) {
+    assert.equal((await loadWords(tag)).language, "en", tag);
+  }
+});
+
+test("plural forms and numbers are those of the language", async () => {
+  const spanish = await loadWords("es");
+  assert.equal(spanish.say("dialog.members", { count: 1 }), "1 agente");
+  assert.equal(spanish.say("dialog.members", { count: 10_000 }), "10.000 agentes");
+  assert.equal(ENGLISH.say("dialog.members", { count: 1 }), "1 agent");
+});
+
+test("a parameter is put in as it is, once", () => {
+  assert.equal(ENGLISH.say("dialog.customer", { customer: "{customer} $& <b>" }), "with {customer} $& <b>");
+  assert.throws(() => ENGLISH.say("dialog.nothing"), /dialog\.nothing/);
+});
+
+test("a place in a row is a word, and far back a number", () => {
+  assert.equal(ENGLISH.ordinal(3), "third");
+  assert.equal(ENGLISH.ordinal(11), "number 11");
+});
