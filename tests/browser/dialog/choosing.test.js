@@ -1,0 +1,158 @@
+/** Choosing: what the two tabs show, the search, the reason, and what is said before it is sent. */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { noBrowser } from "../support/browser.js";
+import { Desk } from "./desk.js";
+import { choose, column, expectNames, expectText, names } from "./hands.js";
+
+/** @type {Desk} */
+let desk;
+const options = { skip: noBrowser };
+
+before(async () => {
+  if (noBrowser) return;
+  desk = await Desk.open();
+  await desk.staff();
+});
+afterEach(() => desk?.leave());
+after(() => desk?.close());
+
+test(
+  "agents stand in the order of their readiness, with status, load and role in words",
+  options,
+  async () => {
+    const { page, complaints } = await desk.page();
+    assert.deepEqual(await names(page), [
+      "Bruno Lima",
+      "Carmen Núñez",
+      "Ana Souza",
+      "Fábio Conceição",
+      "Paula Ortiz",
+      "Pablo Díaz",
+      "Zoë Ångström",
+    ]);
+    assert.deepEqual(await column(page, ".status"), [
+      "Available",
+      "Available",
+      "Available",
+      "At capacity",
+      "Pre-pause",
+      "On pause",
+      "Disconnected",
+    ]);
+    assert.deepEqual(await column(page, ".load"), ["0/5", "0/3", "1/10", "1/1", "1/4", "0/10", "0/8"]);
+    assert.deepEqual(await column(page, ".badge"), ["", "Admin", "", "", "", "", ""]);
+    assert.deepEqual(complaints, []);
+  },
+);
+
+test("departments show their agents, who of them is available and who waits", options, async () => {
+  const { page } = await desk.page({ tab: "departments" });
+  await desk.router.departments("legal");
+  await desk.router.command("session.open", {
+    session_id: "waits-1",
+    customer: { id: "c", name: "C" },
+    target: { kind: "department", id: "legal" },
+  });
+  await expectText(page.locator("[role=option]", { hasText: "Legal" }), /0 agents.*0 available.*1 waiting/);
+  await expectText(page.locator("[role=option]", { hasText: "Support" }), /4 agents.*3 available.*0 waiting/);
+});
+
+test("a search finds names and departments without their accents", options, async () => {
+  const { page } = await desk.page();
+  const search = page.getByRole("searchbox");
+  for (const [query, found] of /** @type {[string, string[]][]} */ ([
+    ["fabio conceicao", ["Fábio Conceição"]],
+    ["ZOE", ["Zoë Ångström"]],
+    ["sales pab", ["Pablo Díaz"]],
+    ["billing", ["Paula Ortiz"]],
+    ["nobody", []],
+  ])) {
+    await search.fill(query);
+    await expectNames(page, found);
+  }
+});
+
+test("the owner of the conversation is not offered", options, async () => {
+  const { page } = await desk.page();
+  assert.ok(!(await names(page)).includes("Marta Gil"));
+});
+
+test("a choice that will end in a pending list or a queue says so before it is sent", options, async () => {
+  const { page } = await desk.page();
+  const forecast = page.locator(".forecast");
+  await choose(page, "Ana Souza");
+  await expectText(forecast, "Ana Souza gets it at once.");
+  await choose(page, "Pablo Díaz");
+  await expectText(forecast, "Pablo Díaz is on pause: it will wait in the pending list.");
+  await expectText(page.locator(".instead"), /Bruno Lima 0\/5.*Ana Souza 1\/10/);
+  await page.getByRole("tab", { name: "Departments" }).click();
+  await expectText(forecast, "Choose the department that is to have the conversation.");
+  await choose(page, "Billing");
+  await expectText(forecast, "Nobody in Billing is available: it will be queued as first.");
+});
+
+test("a reason beyond its limit is said, and neither cut nor sent", options, async () => {
+  const { page } = await desk.page();
+  await choose(page, "Ana Souza");
+  const reason = page.getByLabel("Reason");
+  const send = page.locator(".button.primary:visible");
+  // Counted as the router counts: a smile is one character.
+  await reason.fill("😀".repeat(1000));
+  await expectText(page.locator("#reason-length"), "1,000 of 1,000");
+  assert.equal(await send.getAttribute("aria-disabled"), "false");
+  await reason.fill("😀".repeat(1002));
+  await expectText(page.locator("#reason-length"), "2 characters too many");
+  assert.equal(await send.getAttribute("aria-disabled"), "true");
+  await send.click({ force: true });
+  assert.equal(await reason.inputValue(), "😀".repeat(1002));
+  assert.equal(await page.locator(".compose").isVisible(), true);
+});
+
+test("what was typed stays when the dialog is closed, and the focus goes back", options, async () => {
+  const { page } = await desk.page();
+  await page.getByLabel("Reason").fill("Wants an invoice");
+  await page.keyboard.press("Escape");
+  await page.locator("[role=listbox]").first().waitFor({ state: "hidden" });
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "open");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.getByLabel("Reason").inputValue(), "Wants an invoice");
+});
+
+test("what other people typed is shown as text", options, async () => {
+  const attacks = [
+    `<img src=x onerror="alert(1)">`,
+    `"><script>alert(1)</script>`,
+    `{name} {{7*7}} \${alert(1)}`,
+    `javascript:alert(1)`,
+    `‮drowssap</option>`,
+    `__proto__`,
+  ];
+  for (const [index, name] of attacks.entries()) {
+    const id = `attack-${index}`;
+    await desk.router.command("department.put", { department: { id, name } });
+    const agent = { id, name, role: "agent", departments: [id], capacity: 1 };
+    await desk.router.command("agent.put", { agent });
+  }
+  const customer = attacks[0] ?? "";
+  const { page, complaints } = await desk.page({ customer });
+  await expectText(page.locator("#customer"), `with ${customer}`);
+  for (const [index, name] of attacks.entries()) {
+    await page.getByRole("searchbox").fill(name);
+    await expectText(page.locator(".name").first(), name);
+    await page.locator("[role=option]").first().click();
+    await expectText(page.locator(".forecast"), `${name} is disconnected: it will wait in the pending list.`);
+    if (index > 0) continue;
+    await page.getByLabel("Reason").fill(attacks[1] ?? "");
+    await page.locator(".button.primary:visible").click();
+    await expectText(page.locator(".outcome-title"), `Waiting in ${name}'s pending list`);
+    await expectText(page.locator(".quote"), attacks[1] ?? "");
+    await page.getByRole("button", { name: "Recall" }).click();
+    await expectText(page.locator(".outcome-title"), "Recalled");
+    await page.getByRole("button", { name: "Done" }).click();
+    await page.click("#open");
+  }
+  assert.equal(await page.locator("img, script[src=x]").count(), 0);
+  assert.deepEqual(complaints, []);
+});

@@ -1,0 +1,146 @@
+/** The dialog stays true while it is open, and does not get in the way of who reads it. */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { noBrowser } from "../support/browser.js";
+import { Desk } from "./desk.js";
+import { choose, expectText, names } from "./hands.js";
+
+/** @type {Desk} */
+let desk;
+/** @type {Awaited<ReturnType<Desk["staff"]>>} */
+let staff;
+const options = { skip: noBrowser };
+
+before(async () => {
+  if (noBrowser) return;
+  desk = await Desk.open();
+  staff = await desk.staff();
+  await desk.router.departments("crowd");
+  for (let index = 0; index < 60; index += 1) {
+    const id = `extra-${String(index).padStart(2, "0")}`;
+    const agent = { id, name: `Extra ${index}`, role: "agent", departments: ["crowd"], capacity: 5 };
+    await desk.router.command("agent.put", { agent });
+  }
+});
+afterEach(() => desk?.leave());
+after(() => desk?.close());
+
+test(
+  "a chosen agent who becomes unavailable is shown so, with the nearest alternatives",
+  options,
+  async () => {
+    const { page } = await desk.page();
+    await choose(page, "Ana Souza");
+    await page.getByLabel("Reason").fill("Half a sent");
+    await staff.ana.setStatus("pause");
+    await expectText(
+      page.locator(".forecast"),
+      "Ana Souza is no longer available. Ana Souza is on pause: it will wait in the pending list.",
+    );
+    await expectText(page.locator(".instead-list button").first(), "Bruno Lima 0/5");
+    assert.equal(await page.evaluate(focusInside), "reason");
+    assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
+    await page.locator(".instead-list button").first().click();
+    await expectText(page.locator(".forecast"), "Bruno Lima gets it at once.");
+    await staff.ana.setStatus("connected");
+  },
+);
+
+test("rows move without the selection, the scroll position or the focus being lost", options, async () => {
+  const { page } = await desk.page();
+  const list = page.getByRole("listbox");
+  await choose(page, "Ana Souza");
+  await list.focus();
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowUp");
+  await page.locator(".focused", { hasText: "Extra 59" }).waitFor();
+  const at = await page.evaluate(atFocus);
+  assert.match(at.row, /Extra 59/);
+  await staff.ana.setStatus("pre_pause");
+  await staff.bruno.setStatus("pause");
+  await page.waitForFunction(
+    () => /** @type {any} */ (window).client.directory.agents.get("bruno").status === "pause",
+  );
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.deepEqual(await page.evaluate(atFocus), at);
+  await page.keyboard.press("Home");
+  assert.deepEqual((await names(page)).slice(0, 3), ["Carmen Núñez", "Fábio Conceição", "Ana Souza"]);
+  assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
+  await staff.ana.setStatus("connected");
+  await staff.bruno.setStatus("connected");
+});
+
+test("an agent who is removed while chosen is gone, and cannot be sent to", options, async () => {
+  const agent = { id: "brief", name: "Brief Visit", role: "agent", departments: [], capacity: 1 };
+  await desk.router.command("agent.put", { agent });
+  const { page } = await desk.page();
+  await page.getByRole("searchbox").fill("brief");
+  await choose(page, "Brief Visit");
+  await desk.router.command("agent.remove", { agent_id: "brief" });
+  await expectText(page.locator(".forecast"), "Brief Visit is no longer here. Choose again.");
+  await expectText(page.locator(".empty:visible"), "Nothing matches “brief”.");
+  const send = page.locator(".button.primary:visible");
+  assert.equal(await send.getAttribute("aria-disabled"), "true");
+});
+
+test("without a connection it says that it is not live, and heals by itself", options, async () => {
+  const { page, cable, complaints } = await desk.page();
+  await choose(page, "Ana Souza");
+  await page.getByLabel("Reason").fill("Half a sent");
+  cable.cut();
+  await expectText(page.locator(".banner"), /^Not live\./);
+  await staff.ana.setStatus("pause");
+  assert.equal((await names(page)).includes("Ana Souza"), true);
+  cable.mend();
+  await page.evaluate(() => /** @type {any} */ (window).client.wake());
+  await page.locator(".banner").waitFor({ state: "hidden" });
+  await expectText(page.locator(".forecast"), /^Ana Souza is no longer available\./);
+  assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
+  assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
+  assert.deepEqual(complaints, []);
+  await staff.ana.setStatus("connected");
+});
+
+test(
+  "a transfer that waits for the connection can be given up, and nothing has happened",
+  options,
+  async () => {
+    const { page, cable, sessionId } = await desk.page();
+    await choose(page, "Ana Souza");
+    cable.cut();
+    await page.locator(".banner").waitFor();
+    await page.locator(".button.primary:visible").click();
+    await page.getByRole("button", { name: "Do not transfer" }).click();
+    await expectText(page.locator(".forecast"), "Ana Souza gets it at once.");
+    cable.mend();
+    await page.evaluate(() => /** @type {any} */ (window).client.wake());
+    await page.locator(".banner").waitFor({ state: "hidden" });
+    assert.equal(
+      await page.evaluate((id) => /** @type {any} */ (window).client.inbox.get(id).hops, sessionId),
+      0,
+    );
+  },
+);
+
+test("the directory is subscribed while the dialog is open, and no longer", options, async () => {
+  const { page } = await desk.page({ shown: false });
+  const live = () => page.evaluate(() => /** @type {any} */ (window).client.directory.live);
+  assert.equal(await live(), false);
+  await page.click("#open");
+  await page.locator("[role=option]").first().waitFor();
+  assert.equal(await live(), true);
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !(/** @type {any} */ (window).client.directory.live));
+});
+
+function focusInside() {
+  return /** @type {any} */ (window).dialog.shadowRoot.activeElement.id;
+}
+
+function atFocus() {
+  const root = /** @type {any} */ (window).dialog.shadowRoot;
+  const list = root.activeElement;
+  const row = root.getElementById(list.getAttribute("aria-activedescendant"));
+  return { role: list.getAttribute("role"), row: row?.textContent, scrollTop: list.scrollTop };
+}

@@ -1,0 +1,66 @@
+/** Chromium, and what tests look at in it. */
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const ARGUMENTS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** Why browser tests are skipped here, or false where they are not. */
+export const noBrowser = existsSync(EXECUTABLE) ? false : `there is no ${EXECUTABLE}`;
+
+export function launch() {
+  return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS });
+}
+
+/**
+ * Fail if a page has what the accessibility checker calls a violation, in any of the shadow trees.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} state What is on the screen, for the message.
+ */
+export async function expectAccessible(page, state) {
+  // By the debugger's own way in, so that the page's policy stays as strict as it is for everybody.
+  if (!(await page.evaluate(() => "axe" in window))) {
+    const { readFile } = await import("node:fs/promises");
+    await page.evaluate(await readFile(AXE, "utf8"));
+  }
+  const found = await page.evaluate(async () => {
+    const { violations } = await /** @type {any} */ (window).axe.run(document, {
+      resultTypes: ["violations"],
+    });
+    return violations.map((/** @type {any} */ { id, help, nodes }) => ({
+      id,
+      help,
+      where: nodes.map((/** @type {any} */ node) => `${node.target.join(" ")} ${node.failureSummary}`),
+    }));
+  });
+  assert.deepEqual(found, [], `${state} has accessibility violations`);
+}
+
+/**
+ * Keep a picture of a page where the environment names a folder for them.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} name
+ */
+export async function picture(page, name) {
+  const folder = process.env.PICTURES;
+  if (folder === undefined) return;
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
