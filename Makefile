@@ -7,7 +7,7 @@ NODE_FOLDERS := $(patsubst %/package-lock.json,%,$(wildcard tests/*/package-lock
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint model compliance docs clean tools
+.PHONY: help install run test lint model compliance fuzz docs clean tools
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,12 @@ model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to re
 
 compliance: install ## Run the Autobahn suite against the transport; needs a Python 2.7
 	@$(BIN)/python -m tests.compliance.autobahn
+
+fuzz: install ## Look for bytes that the codec answers wrongly, for MINUTES=1
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@mkdir -p build
+	@$(BIN)/python -m tests.hostile.fuzz_codec -max_total_time=$$((60 * $(or $(MINUTES),1))) -timeout=5 \
+		-artifact_prefix=build/fuzz-
 
 docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
 	@$(BIN)/python -m protocol.asyncapi

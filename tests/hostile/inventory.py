@@ -8,6 +8,7 @@ import importlib
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import TypeVar
@@ -128,6 +129,7 @@ def tests() -> Iterator[FunctionType]:
                 yield function
 
 
+@cache
 def inputs_by_line() -> Counter[str]:
     """Return how many inputs each line has."""
     counts: Counter[str] = Counter()

@@ -29,6 +29,20 @@ async def member(router: RouterProcess, token: str) -> AsyncIterator[Peer]:
         yield peer
 
 
+def any_frame(opcode: int, payload: bytes, *, is_final: bool = True) -> bytes:
+    """Return a frame as a client sends it, be it one that no library would write."""
+    mask = b"\x01\x02\x03\x04"
+    length = len(payload)
+    if length < 126:
+        size = bytes([0x80 | length])
+    elif length < 2**16:
+        size = bytes([0xFE]) + length.to_bytes(2)
+    else:
+        size = bytes([0xFF]) + length.to_bytes(8)
+    masked = bytes(byte ^ mask[position % 4] for position, byte in enumerate(payload))
+    return bytes([0x80 * is_final | opcode]) + size + mask + masked
+
+
 def say(peer: Peer, message: object) -> None:
     """Send a message, or a batch, in JSON."""
     peer.send_frame(Opcode.TEXT, json.dumps(message).encode())
