@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+import msgspec
 import structlog
 
 from router.incidents import incident
@@ -92,6 +93,9 @@ class Presence:
             # Not longer than until the next one: whether the lease has run out is to be noticed in time.
             async with asyncio.timeout(self._renew_s):
                 lease = await self._verbs.renew(tenant)
+                # One step of the store is short; a node that died with thousands of agents is many.
+                while lease.more:
+                    lease = msgspec.structs.replace(await self._verbs.renew(tenant), known=lease.known)
         except (Unavailable, TimeoutError) as error:
             log.warning("lease not renewed", tenant=tenant, reason=str(error) or "no answer in time")
         except StoreDefect as error:

@@ -118,11 +118,12 @@ class Attached(msgspec.Struct, gc=False):
 
 
 class Lease(msgspec.Struct, gc=False):
-    """What `renew` found: whether the lease was still held, and where the feed is."""
+    """What `renew` found: whether the lease was still held, where the feed is, and whether more is due."""
 
     known: bool
     epoch: str
     seq: int
+    more: bool
 
 
 class Directory(msgspec.Struct, gc=False):

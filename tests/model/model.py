@@ -388,7 +388,6 @@ class State:
         change = Change(s.id)
         self._write(s, change, kind, by, text)
         self._tell_maker(s, change, kind)
-        s.target = target
         self._place(s, *self._route(target, present), by, change, kind)
         self._conclude(s, change)
 

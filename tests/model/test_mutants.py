@@ -86,9 +86,7 @@ MUTANTS = [
         "library.lua",
         "remove_connection(agent_id, node_id, connection_id, at, false)",
     ),
-    Mutant(
-        "a verb decides before what was due", "settle.lua", "if sweep() then", "if sweep() and false then"
-    ),
+    Mutant("a verb decides before what was due", "settle.lua", "if swept then", "if swept and false then"),
     Mutant(
         "a connection brings back what was removed", "library.lua", "if a and claims.again then return a end"
     ),

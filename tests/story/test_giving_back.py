@@ -98,7 +98,7 @@ async def test_the_sender_recalls_what_still_waits(waiting: Waiting) -> None:
     # Bob was just about to take it; the fence that his screen shows tells him that it has moved on.
     late = await waiting.bob.refused("session.accept", session_id="chat-1", fence=2)
     assert (late["code"], late["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "ana"})
-    assert (await waiting.bob.refused("session.accept", session_id="chat-1"))["code"] == "forbidden"
+    assert (await waiting.bob.refused("session.accept", session_id="chat-1"))["code"] == "conflict"
 
 
 async def test_what_was_taken_cannot_be_recalled(waiting: Waiting) -> None:

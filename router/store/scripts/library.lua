@@ -39,7 +39,7 @@ local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exa
 
 local call, pack, decode -- of the server's libraries, which exist only while a function runs
 
-local P, run_id, request, now, by, limits, lease_known
+local P, run_id, request, now, by, limits, lease_known, more_is_due
 local epoch, seq, order
 local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
 
@@ -325,7 +325,6 @@ local function give_back(s, kind, text)
   append_entry(change, s, kind, by, text)
   tell_maker(change, s, kind)
   place(s, route(target, present))
-  s.target = target
   return conclude(s, change, kind)
 end
 
@@ -388,15 +387,15 @@ local sweeps = {
   end,
 }
 
--- Do what is due, in the order of the times, and return whether there was anything. One thing brings the next: where
--- nobody has looked for long, a lease that ran out, and the graces that have ended since.
+-- Do what is due, in the order of the times, and return whether there was anything, and whether there is more. One
+-- thing brings the next: where nobody has looked for long, a lease that ran out, and the graces that have ended since.
 local function sweep()
   for done = 0, SWEEP_MAX - 1 do
     local due = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
     if not due[1] then return done > 0 end
     local kind, id = string.match(due[1], '^(%S+) (%S+)$')
-    if not sweeps[kind](id, tonumber(due[2])) then return true end
+    if not sweeps[kind](id, tonumber(due[2])) then return true, true end
     due_remove(due[1])
   end
-  return true
+  return true, true
 end

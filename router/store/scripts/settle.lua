@@ -125,7 +125,9 @@ local function run(verb, keys, args)
     call('ZADD', P .. 'due', now + request.lease_ms, lease)
   end
   -- What was due is a step of its own, so that the verb decides on what is true now.
-  if sweep() then
+  local swept
+  swept, more_is_due = sweep()
+  if swept then
     settle()
     begin_step()
   end

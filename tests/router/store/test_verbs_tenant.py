@@ -132,6 +132,18 @@ async def test_many_agents_of_a_lost_node_are_missed_a_few_at_a_time(shop: Shop)
     assert left[-1] == 1
 
 
+async def test_a_renewal_says_whether_more_is_due(shop: Shop) -> None:
+    for number in range(250):
+        await shop.connect(f"a{number}", node_id="other", lease_ms=6_000)
+    shop.now += 16_000
+    steps = 1
+    request = {"node_id": "n1", "lease_ms": 60_000, "now": shop.now}
+    while (await shop.verbs.run(shop.tenant, "renew", request, records.Lease)).more:
+        steps += 1
+    assert steps > 1
+    assert [row.id for row in await directory(shop) if row.status == "connected"] == ["boss"]
+
+
 async def test_a_long_queue_is_taken_over_in_several_steps(shop: Shop) -> None:
     for number in range(201):
         await shop.open(f"s{number}", SALES)
