@@ -48,7 +48,7 @@ class Model(State):
         return dict
 
     def renew(self, request: Request) -> Outcome:
-        """Renew a node's lease, which every verb with a lease does; the cast is too small for a second step."""
+        """Renew a lease, as every verb with one does; the cast is too small for a second step."""
         return lambda: {"more": False}
 
     def status_set(self, request: Request) -> Outcome:

@@ -364,7 +364,7 @@ def test_in_a_terminal_it_follows_the_size_and_leaves_it_as_it_was(tmp_path: Pat
     ):
         seen = terminal.wait_for("relevo watch")
         assert "● live" in terminal.text
-        assert "\n╰" + "─" * 98 + "╯" in terminal.text
+        terminal.wait_for("\n╰" + "─" * 98 + "╯")
         terminal.resize(60, 30)
         terminal.wait_for("\n╰" + "─" * 58 + "╯", seen)
         assert terminal.end(signal.SIGINT) == 0

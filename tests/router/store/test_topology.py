@@ -225,7 +225,7 @@ async def test_a_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path
     with running(StoreServer(tmp_path, binary=redis_binary(), arguments=arguments)):
         async with using(f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path}/store.crt", verbs) as trusting:
             assert await trusting.run("acme", "incr", b"") == b"1"
-        async with using(f"rediss://127.0.0.1:{port}", verbs, Limits(timeout_ms=100)) as wary:
+        async with using(f"rediss://127.0.0.1:{port}", verbs, Limits(timeout_ms=1500)) as wary:
             with pytest.raises(Unavailable, match="certificate"):
                 await wary.run("acme", "incr", b"")
 
