@@ -44,6 +44,7 @@ export class Connection extends EventTarget {
   #asked = new Set();
   #watch;
   #stopOffline;
+  #asking = false;
 
   /**
    * @param {string} url The router's websocket.
@@ -57,7 +58,7 @@ export class Connection extends EventTarget {
     let first = true;
     const source = async () => {
       // The token at hand is as fresh as can be at the first connection.
-      const fresh = first ? null : await renew?.();
+      const fresh = first ? null : await this.#ask(renew);
       first = false;
       this.#token = fresh ?? this.#token;
       return this.#token;
@@ -125,6 +126,25 @@ export class Connection extends EventTarget {
     clearInterval(this.#watch);
     this.#stopOffline();
     await this.client.close();
+  }
+
+  /** How long the token lasts yet, in milliseconds; without end while somebody is asked for another. */
+  get expiresInMs() {
+    return this.expiresAt === null || this.#asking ? Infinity : this.expiresAt - this.now();
+  }
+
+  /** @param {(() => Promise<string | null>) | null} renew */
+  async #ask(renew) {
+    this.#asking = true;
+    try {
+      const fresh = (await renew?.()) ?? null;
+      // The client hands it to the router by itself. Were it refused, the connection would end, and say so.
+      if (fresh !== null) this.expiresAt = expiryOf(fresh);
+      return fresh;
+    } finally {
+      this.#asking = false;
+      this.dispatchEvent(new Event("token"));
+    }
   }
 
   #listen() {

@@ -62,8 +62,8 @@ export class RelevoConsole extends HTMLElement {
   async signOut() {
     forgetToken();
     await this.#leave();
-    this.replaceChildren(this.#page);
     this.#page.show(null);
+    this.replaceChildren(this.#page);
   }
 
   /** @param {Place} place */
@@ -114,8 +114,8 @@ export class RelevoConsole extends HTMLElement {
       if (connection.situation.kind === "ended" && this.#connection === connection) this.#ended(connection);
       else showing();
     });
-    this.replaceChildren(this.#page);
     showing();
+    this.replaceChildren(this.#page);
     await connection.start();
   }
 

@@ -47,7 +47,7 @@ export class ConnectionBanner extends LiveElement {
 
   #name() {
     const { kind, since } = this.#connection.situation;
-    if (kind === "live") return this.#expiresInMs() <= EXPIRING_MS ? "expiring" : "";
+    if (kind === "live") return this.#connection.expiresInMs <= EXPIRING_MS ? "expiring" : "";
     const quiet = Date.now() - since < UNNOTICED_MS && kind !== "ended";
     return quiet && (this.#shown === "" || this.#shown === null) ? "" : kind;
   }
@@ -73,13 +73,8 @@ export class ConnectionBanner extends LiveElement {
     }
   }
 
-  #expiresInMs() {
-    const { expiresAt } = this.#connection;
-    return expiresAt === null ? Infinity : expiresAt - this.#connection.now();
-  }
-
   #expiry() {
-    return say("expiring_detail", { age: sayAge(this.#expiresInMs()) });
+    return say("expiring_detail", { age: sayAge(this.#connection.expiresInMs) });
   }
 }
 

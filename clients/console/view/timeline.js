@@ -90,7 +90,14 @@ function line(entry, myId) {
       el("p", { class: "text" }, entry.text ?? ""),
     );
   }
-  return el("li", { class: "entry", "data-kind": entry.kind }, el("p", {}, sayEntry(entry, myId), " ", time));
+  // Of the other kinds a declining has words of its own: why.
+  const said = entry.text !== null && el("p", { class: "text" }, entry.text);
+  return el(
+    "li",
+    { class: "entry", "data-kind": entry.kind },
+    el("p", { class: "what" }, sayEntry(entry, myId), " ", time),
+    said,
+  );
 }
 
 /** @param {Entry} entry @param {string} myId */

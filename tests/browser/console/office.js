@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { launch } from "../support/browser.js";
 import { Cable } from "../support/cable.js";
+import { HttpClient } from "../../../clients/js/src/index.js";
 import { Router } from "../support/router.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -67,6 +68,12 @@ export class Window {
     await this.page.getByText(text).first().waitFor();
   }
 
+  async pause() {
+    await this.button("On pause").click();
+    await this.page.locator("button[data-status=pause][aria-pressed=true]:enabled").waitFor();
+    await this.page.locator("agent-desk, admin-floor").first().waitFor();
+  }
+
   /** @param {string} customer */
   async choose(customer) {
     await this.card(customer).locator("button.card-title").click();
@@ -84,7 +91,9 @@ export class Window {
     await dialog.getByRole("tab", { name: tab }).click();
     await dialog.getByRole("option", { name: target }).click();
     if (reason !== "") await dialog.locator("textarea:visible").fill(reason);
-    await dialog.getByRole("button", { name: tab === "Agents" ? "Transfer" : "Select and transfer", exact: true }).click();
+    await dialog
+      .getByRole("button", { name: tab === "Agents" ? "Transfer" : "Select and transfer", exact: true })
+      .click();
   }
 }
 
@@ -117,6 +126,10 @@ export class Office {
     const windows = this.#windows.splice(0);
     for (const { page } of windows) await page.context().close();
     for (const cable of this.#cables.splice(0)) await cable.close();
+    const backEnd = new HttpClient(this.router.url, this.router.token({ id: "back-end", role: "service" }));
+    for (const state of /** @type {const} */ (["in_progress", "pending", "queued"])) {
+      for await (const { id } of backEnd.sessions({ state })) await backEnd.closeSession(id);
+    }
     assert.deepEqual(
       windows.flatMap(({ complaints }) => complaints),
       [],
@@ -124,7 +137,6 @@ export class Office {
   }
 
   async close() {
-    await this.leave();
     await this.browser.close();
     await this.router.stop();
   }
