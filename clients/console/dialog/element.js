@@ -1,8 +1,8 @@
 /** `<relevo-transfer-dialog>`: the shell between a client, the page and what is shown. */
 
+import { Choice } from "./choice.js";
 import { Drafts } from "./drafts.js";
 import { Errand } from "./errand.js";
-import { forecast, nearest, tellForecast } from "./forecast.js";
 import { holdDirectory } from "./hold.js";
 import { PageLanguage } from "./language.js";
 import { make, write } from "./make.js";
@@ -18,10 +18,10 @@ import { ComposeView, lengthOf, OutcomeView, REASON_MAX } from "./view.js";
 /** @typedef {import("../../js/src/objects.js").Department} Department */
 /** @typedef {import("../../js/src/objects.js").Session} Session */
 /** @typedef {import("../../js/src/objects.js").Target} Target */
-/** @typedef {import("./forecast.js").Forecast} Forecast */
 /** @typedef {import("./outcome.js").Action} Action */
 
-/** @typedef {Target & { name: string, wasAvailable: boolean }} Choice */
+// Not every browser tells when it is idle.
+const whenIdle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 50));
 
 export class RelevoTransferDialog extends HTMLElement {
   static observedAttributes = ["open", "session-id", "lang", "tab"];
@@ -298,11 +298,9 @@ export class RelevoTransferDialog extends HTMLElement {
   }
 
   /** @param {Target} target */
-  #choose({ kind, id }) {
-    const row = this.#rowOf({ kind, id });
-    if (row === undefined) return;
-    const wasAvailable = "status" in row && row.available;
-    this.#chosen = { kind, id, name: row.name, wasAvailable };
+  #choose(target) {
+    if (this.#client === null) return;
+    this.#chosen = new Choice(target, this.#client.directory);
     this.#invalidate();
   }
 
@@ -323,9 +321,11 @@ export class RelevoTransferDialog extends HTMLElement {
   #transfer() {
     const errand = this.#errand;
     const reason = this.#compose.reason.value.trim();
-    if (errand?.stage.at !== "choosing" || this.#foreseen() === null || lengthOf(reason) > REASON_MAX) return;
-    const { kind, id } = /** @type {Target} */ (this.#chosen);
-    void errand.transfer({ target: { kind, id }, reason });
+    const chosen = this.#chosen;
+    const rows = this.#client?.directory;
+    if (errand?.stage.at !== "choosing" || chosen === null || rows === undefined) return;
+    if (chosen.foresee(rows, null).outcome === "gone" || lengthOf(reason) > REASON_MAX) return;
+    void errand.transfer({ target: chosen.target, reason });
   }
 
   /** @param {KeyboardEvent} event */
@@ -358,7 +358,7 @@ export class RelevoTransferDialog extends HTMLElement {
   #turn(kind) {
     this.tab = kind === "agent" ? "agents" : "departments";
     // What is chosen is what is in sight: a choice behind the other tab would be sent unseen.
-    if (this.#chosen?.kind !== kind) this.#chosen = null;
+    if (this.#chosen?.target.kind !== kind) this.#chosen = null;
     this.#render();
   }
 
@@ -391,6 +391,8 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       this.#render();
+      // After the frame has been painted; what the first screen shows is in order by now.
+      if (!this.#rosters.settled) whenIdle(() => this.#rosters.settle() && this.#invalidate());
     });
   }
 
@@ -439,53 +441,32 @@ export class RelevoTransferDialog extends HTMLElement {
   /** @param {boolean} busy */
   #renderChoice(busy) {
     const words = this.#words;
-    const loaded = this.#client !== null && this.#client.directory.epoch !== null;
-    const id = this.#chosen?.id ?? null;
+    const chosen = this.#chosen;
+    const rows = this.#client?.directory;
+    const loaded = rows !== undefined && rows.epoch !== null;
     for (const panel of this.#panels) {
       const inFront = panel === this.#panel;
-      panel.render(inFront, panel.kind === this.#chosen?.kind ? id : null, loaded, words);
+      const id = panel.kind === chosen?.target.kind ? chosen.target.id : null;
+      panel.render(inFront, id, loaded, words);
     }
-    const foreseen = this.#foreseen();
-    const { text, tone } = this.#tellForecast(foreseen);
-    const near = foreseen?.outcome === "pending" ? this.#nearest() : [];
-    const label = busy ? "transferring" : this.tab === "agents" ? "transfer" : "select";
-    const ready = foreseen !== null && foreseen.outcome !== "gone";
-    const sendLabel = words.say(`dialog.${label}`);
-    this.#compose.render({ text, tone, nearest: near, sendLabel, ready, busy }, words);
-    if (this.#chosen !== null) write(this.#news, busy ? sendLabel : text);
-  }
-
-  /** @returns {Forecast | null} */
-  #foreseen() {
-    if (this.#client === null || this.#chosen === null) return null;
-    return forecast(this.#chosen, this.#client.directory, this.#errand?.session?.owner ?? null);
-  }
-
-  /** @param {Forecast | null} foreseen */
-  #tellForecast(foreseen) {
-    if (foreseen === null || this.#chosen === null) {
-      const text = this.#words.say(
-        this.tab === "agents" ? "dialog.choose_agent" : "dialog.choose_department",
-      );
-      return { text, tone: /** @type {const} */ ("neutral") };
+    const sendKey = busy
+      ? "dialog.transferring"
+      : this.tab === "agents"
+        ? "dialog.transfer"
+        : "dialog.select";
+    const sendLabel = words.say(sendKey);
+    if (chosen === null || rows === undefined) {
+      const text = words.say(this.tab === "agents" ? "dialog.choose_agent" : "dialog.choose_department");
+      this.#compose.render({ text, tone: "neutral", nearest: [], sendLabel, ready: false, busy }, words);
+      return;
     }
-    const name = this.#rowOf(this.#chosen)?.name ?? this.#chosen.name;
-    return tellForecast(foreseen, { ...this.#chosen, name }, this.#words);
-  }
-
-  /** @param {Target} target */
-  #rowOf({ kind, id }) {
-    const directory = this.#client?.directory;
-    return kind === "agent" ? directory?.agents.get(id) : directory?.departments.get(id);
-  }
-
-  #nearest() {
-    const { agents } = /** @type {Client} */ (this.#client).directory;
-    const agent = this.#chosen === null ? undefined : agents.get(this.#chosen.id);
     const owner = this.#errand?.session?.owner ?? null;
-    return agent === undefined
-      ? []
-      : nearest(agent, agents.values(), owner?.kind === "agent" ? owner.id : null);
+    const foreseen = chosen.foresee(rows, owner);
+    const { text, tone } = chosen.tell(foreseen, rows, words);
+    const nearest = chosen.instead(foreseen, rows, owner);
+    const ready = foreseen.outcome !== "gone";
+    this.#compose.render({ text, tone, nearest, sendLabel, ready, busy }, words);
+    write(this.#news, busy ? sendLabel : text);
   }
 
   /** @param {Errand} errand */

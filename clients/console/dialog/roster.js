@@ -6,6 +6,9 @@
 /** Above this many changes at once, sorting anew is cheaper than moving row by row. */
 const MOVES_MAX = 500;
 
+/** How many rows from the top are in order at once; those of any screen. */
+const HEAD_ROWS = 100;
+
 const MARKS = /\p{Diacritic}/gu;
 
 /**
@@ -31,6 +34,8 @@ export class Roster {
   #folded = new Map();
   /** @type {Row[]} */
   #ordered = [];
+  /** Whether the rows behind the head are in order too. */
+  #settled = true;
   /** @type {Row[] | null} */
   #found = null;
   /** @type {readonly string[]} */
@@ -47,11 +52,16 @@ export class Roster {
     this.#describe = describe;
   }
 
-  /** The rows that match the search, in order. @returns {readonly Row[]} */
+  /** The rows that match the search, in order as far as it is `settled`. @returns {readonly Row[]} */
   get rows() {
     if (this.#terms.length === 0 && this.#hidden === null) return this.#ordered;
     this.#found ??= this.#ordered.filter((row) => row.id !== this.#hidden && this.#matches(row));
     return this.#found;
+  }
+
+  /** Whether all rows are in order, and not only the first that a screen shows. */
+  get settled() {
+    return this.#settled;
   }
 
   /** How many rows there are, whatever is searched. */
@@ -74,6 +84,7 @@ export class Roster {
    * @param {string} text
    */
   search(text) {
+    this.settle();
     this.#terms = fold(text).split(/\s+/).filter(Boolean);
     this.#found = null;
   }
@@ -90,7 +101,8 @@ export class Roster {
   }
 
   /**
-   * Take all rows anew.
+   * Take all rows anew. Of many only the first are put in order, so that they can be shown at once: call `settle` when
+   * there is time. All else that needs the order settles it first.
    *
    * @param {Iterable<Row>} rows
    */
@@ -98,7 +110,18 @@ export class Roster {
     this.#rows = new Map();
     this.#folded.clear();
     for (const row of rows) this.#rows.set(row.id, row);
-    this.#ordered = [...this.#rows.values()].sort(this.#compare);
+    this.#ordered = [...this.#rows.values()];
+    this.#found = null;
+    this.#settled = false;
+    if (this.#terms.length > 0 || this.#ordered.length <= 2 * HEAD_ROWS) this.settle();
+    else this.#bringHeadUp();
+  }
+
+  /** Put all rows in order. */
+  settle() {
+    if (this.#settled) return;
+    this.#ordered.sort(this.#compare);
+    this.#settled = true;
     this.#found = null;
   }
 
@@ -110,6 +133,8 @@ export class Roster {
    */
   update(ids, rows) {
     const changed = [...ids];
+    if (changed.length === 0) return;
+    this.settle();
     const anew = changed.length > MOVES_MAX;
     for (const id of changed) {
       const before = this.#rows.get(id);
@@ -142,9 +167,26 @@ export class Roster {
   indexOf(id) {
     const row = id === null ? undefined : this.#rows.get(id);
     if (row === undefined || id === this.#hidden) return -1;
+    this.settle();
     const { rows } = this;
     const index = this.#position(row, rows);
     return rows[index] === row ? index : -1;
+  }
+
+  /** Move the first rows to the front, in order: one pass over all, instead of sorting them. */
+  #bringHeadUp() {
+    const head = this.#ordered.slice(0, HEAD_ROWS).sort(this.#compare);
+    /** @type {Row[]} */
+    const rest = [];
+    for (const row of this.#ordered.slice(HEAD_ROWS)) {
+      if (this.#compare(row, /** @type {Row} */ (head[HEAD_ROWS - 1])) > 0) {
+        rest.push(row);
+      } else {
+        head.splice(this.#position(row, head), 0, row);
+        rest.push(/** @type {Row} */ (head.pop()));
+      }
+    }
+    this.#ordered = head.concat(rest);
   }
 
   /**
@@ -166,6 +208,7 @@ export class Roster {
 
   /** @param {Row} row */
   #matches(row) {
+    if (this.#terms.length === 0) return true;
     let text = this.#folded.get(row.id);
     if (text === undefined) {
       text = fold(this.#describe(row));

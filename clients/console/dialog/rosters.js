@@ -78,6 +78,19 @@ export class Rosters {
     return renamed;
   }
 
+  /** Whether all rows are in order, and not only those that a screen shows. */
+  get settled() {
+    return this.agents.settled && this.departments.settled;
+  }
+
+  /** Put in order what `take` left for later. Returns whether there was anything. */
+  settle() {
+    const late = !this.settled;
+    this.agents.settle();
+    this.departments.settle();
+    return late;
+  }
+
   /** @param {Directory} directory */
   #renamed({ departments }) {
     return [...this.#departmentIds].some(

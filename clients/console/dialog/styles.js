@@ -199,7 +199,7 @@ button { cursor: pointer; }
   .reason { min-height: 2.75rem; }
   .footer { padding-bottom: max(0.875rem, env(safe-area-inset-bottom)); }
   .outcome { padding: 0 1rem max(0.875rem, env(safe-area-inset-bottom)); }
-  .buttons .button { flex: 1; }
+  .buttons .button { flex: 1 0 auto; }
 }
 @media (max-height: 34rem) {
   .choice { margin-bottom: 0.25rem; }

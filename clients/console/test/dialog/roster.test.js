@@ -59,6 +59,18 @@ test("after any changes the order is that of sorting anew, and every row is foun
   }
 });
 
+test("of many rows the first are in order at once, and all when there is time or need", () => {
+  const rows = Array.from({ length: 2_000 }, (_, index) => agent(`a${(index * 7919) % 2_000}`));
+  const sorted = [...rows].sort(compareAgents);
+  const roster = make(rows);
+  assert.equal(roster.settled, false);
+  assert.deepEqual(roster.rows.slice(0, 100), sorted.slice(0, 100));
+  assert.equal(new Set(ids(roster)).size, 2_000);
+  assert.equal(roster.indexOf(sorted[1_500]?.id ?? ""), 1_500);
+  assert.equal(roster.settled, true);
+  assert.deepEqual(roster.rows, sorted);
+});
+
 test("a search looks for every word, and follows changes", () => {
   const roster = make([agent("1", { name: "Ana Gómez" }), agent("2", { name: "Ana Lima" })]);
   roster.search("  gomez ANA ");
