@@ -23,7 +23,10 @@ before(async () => {
     await desk.router.command("agent.put", { agent });
   }
 });
-afterEach(() => desk?.leave());
+afterEach(async () => {
+  await desk?.leave();
+  await Promise.all([staff?.ana.setStatus("connected"), staff?.bruno.setStatus("connected")]);
+});
 after(() => desk?.close());
 
 test(
@@ -65,10 +68,9 @@ test("rows move without the selection, the scroll position or the focus being lo
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   assert.deepEqual(await page.evaluate(atFocus), at);
   await page.keyboard.press("Home");
+  await page.locator(".focused", { hasText: "Carmen" }).waitFor();
   assert.deepEqual((await names(page)).slice(0, 3), ["Carmen Núñez", "Fábio Conceição", "Ana Souza"]);
   assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
-  await staff.ana.setStatus("connected");
-  await staff.bruno.setStatus("connected");
 });
 
 test("an agent who is removed while chosen is gone, and cannot be sent to", options, async () => {
@@ -99,7 +101,6 @@ test("without a connection it says that it is not live, and heals by itself", op
   assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
   assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
   assert.deepEqual(complaints, []);
-  await staff.ana.setStatus("connected");
 });
 
 test(
