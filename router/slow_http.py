@@ -7,8 +7,10 @@ such a request, too.
 
 import asyncio
 import logging
+import sys
 from typing import Any, ClassVar, Final, NoReturn, Protocol, cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 PATH_BYTES_MAX: Final = 8 * 1024
@@ -27,6 +29,8 @@ _TOO_SLOW: Final = (408, "The request took too long.\n")
 _TOO_MANY: Final = (503, "There are too many connections.\n")
 _TOO_DEEP: Final = (429, "Too many requests wait on this connection.\n")
 _NOT_HTTP: Final = (400, "This is not HTTP.\n")
+
+_BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
 
 # What a peer sends wrong is answered, and is no news to whoever runs the router: a flood would fill the log.
 _LOGGER: Final = logging.getLogger("uvicorn.error.requests")
@@ -69,9 +73,10 @@ class BoundedHttp(HttpToolsProtocol):
         self.logger = _LOGGER
         self._ended = False  # Refused, or a websocket by now.
         self._refusal = _NOT_HTTP
-        self._in_head = self._in_body = False
+        self._in_head = self._in_body = self._in_replay = False
         self._head_bytes = 0
         self._unfinished_bytes = 0  # Fed since the last complete request.
+        self._fed = b""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -90,6 +95,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._ended:
             return
         self._unfinished_bytes += len(data)
+        self._fed = data
         super().data_received(data)
         if self._has_ended():
             return
@@ -101,9 +107,41 @@ class BoundedHttp(HttpToolsProtocol):
             self._await_request()
 
     def handle_websocket_upgrade(self) -> None:
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            # An answer that is still to come would come amid the frames.
+            self._refuse(*_TOO_DEEP)
+            return
         self._release()
         self._ended = True
         super().handle_websocket_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """
+        Go on as if no upgrade had been asked for (RFC 9110 section 7.8).
+
+        Some clients ask for HTTP/2 with their first request. The parser passes over its body and is of no use
+        any more: another is told what matters of the head, and given the rest.
+        """
+        error = sys.exception()
+        assert isinstance(error, HttpParserUpgrade)
+        rest = self._fed[error.args[0] :]
+        self.parser = HttpRequestParser(self)
+        if self._has_body():
+            head = b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] in _BODY_HEADERS)
+            self._in_replay = True
+            try:
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + head + b"\r\n")
+            except HttpParserError:
+                self._refuse(*_NOT_HTTP)
+                return
+            self._in_replay = False
+        if rest:
+            self._fed = rest
+            super().data_received(rest)
+
+    def _has_body(self) -> bool:
+        return any(name in _BODY_HEADERS for name, _ in self.headers)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser stopped at, be it its own error or one of the limits."""
@@ -112,16 +150,22 @@ class BoundedHttp(HttpToolsProtocol):
     # What the parser finds.
 
     def on_message_begin(self) -> None:
+        if self._in_replay:
+            return
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
+        if self._in_replay:
+            return
         super().on_url(url)
         if len(self.url) > PATH_BYTES_MAX:
             self._stop(_PATH_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_replay:
+            return
         # After a body in chunks, too: what comes there is kept with the headers.
         super().on_header(name, value)
         self._head_bytes += len(name) + len(value) + 4
@@ -129,12 +173,16 @@ class BoundedHttp(HttpToolsProtocol):
             self._stop(_HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
+        if self._in_replay:
+            return
         self._in_head, self._in_body = False, True
         if len(self.pipeline) >= PIPELINE_MAX:
             self._stop(_TOO_DEEP)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade() and not self._should_upgrade() and self._has_body():
+            return  # It only seems so: see _unsupported_upgrade_warning.
         super().on_message_complete()
         self._in_body = False
         self._unfinished_bytes = 0
