@@ -56,9 +56,11 @@ async def _body(request: Request, bytes_max: int) -> bytes:
 
 
 async def _principal(node: Node, request: Request) -> Principal:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    # Of two, a proxy may have looked at the other one.
+    given = request.headers.getlist("authorization")
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        raise Unauthorized("an `Authorization: Bearer` header is required")
+        raise Unauthorized("one `Authorization: Bearer` header is required")
     return await node.verifier.verify(token.strip())
 
 
@@ -91,7 +93,10 @@ def application(node: Node) -> Starlette:
         if kind not in RULES or kind is SessionAck:
             text = f"`{wire_type}` concerns a connection: it goes over a websocket only"
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$.type"))
-        parsed = command_from_fields(wire_type, body or b"{}", request.headers.get("idempotency-key"))
+        keys = request.headers.getlist("idempotency-key")
+        if len(keys) > 1:
+            return _failure(Error.of(ErrorCode.BAD_MESSAGE, "Expected one Idempotency-Key", path="$.key"))
+        parsed = command_from_fields(wire_type, body or b"{}", keys[0] if keys else None)
         if isinstance(parsed, Refused):
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
         answer: Result | Error
@@ -119,7 +124,7 @@ def application(node: Node) -> Starlette:
     async def websocket(_: Request) -> Response:
         return PlainTextResponse("this is a websocket endpoint\n", 426, {"upgrade": "websocket"})
 
-    return Starlette(
+    served = Starlette(
         routes=[
             Route("/api/v1/{type}", command, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
@@ -129,3 +134,6 @@ def application(node: Node) -> Starlette:
             *console_routes(node.settings.console_embedders),
         ]
     )
+    # To whoever follows a redirect, a bearer token goes in the clear where a proxy ends TLS.
+    served.router.redirect_slashes = False
+    return served
