@@ -251,7 +251,8 @@ class Node:
     # What the feed and the lease tell ---------------------------------------------------------------------
 
     def _feed_lost(self, tenant: str) -> None:
-        log.warning("feed lost", tenant=tenant)
+        if not self.draining:
+            log.warning("feed lost", tenant=tenant)
 
     async def _reloaded(self, tenant: str) -> None:
         """Register the tenant's connections again, and tell their agents what they may have missed."""
