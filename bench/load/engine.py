@@ -83,6 +83,7 @@ class Peer:
     """
 
     __slots__ = ("due_at", "index", "rest", "role", "socket", "steps", "unsent", "upgraded")
+    socket: socket.socket
 
     def __init__(self, index: int, steps: Sequence[Step], due_at: float = 0.0) -> None:
         self.index = index
@@ -92,9 +93,6 @@ class Peer:
         self.role: Role | None = None
         self.rest = b""
         self.unsent = b""
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.socket.setblocking(False)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class ConnectionRefused(Exception):
@@ -129,7 +127,9 @@ class Engine:
     def begin(self, target: Target, peer: Peer) -> None:
         """Start to open a connection; it is in ``opened`` when its steps are done."""
         self._target, self.heartbeat = target, target.heartbeat
-        sock = peer.socket
+        sock = peer.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._source is not None and target.host.startswith("127."):
             sock.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
             sock.bind((self._source, 0))
@@ -260,6 +260,11 @@ class Engine:
             if reset:
                 peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._forget(peer.socket.fileno(), peer)
+
+    def close(self) -> None:
+        """Give everything up."""
+        self.drop(list(self._peers.values()), reset=True)
+        self._epoll.close()
 
     def watch(self, number: int) -> None:
         """End a wait in ``turn`` also when this file can be read."""

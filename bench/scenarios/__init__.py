@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench.office import Bench
 from bench.results import Outcome
-from bench.scenarios import connect, fanout, growth, idle, scale, storm, transfer
+from bench.scenarios import connect, fanout, growth, idle, peers, scale, storm, transfer
 
 SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "fanout": fanout.run,
@@ -16,4 +16,5 @@ SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "idle": idle.run,
     "growth": growth.run,
     "scale": scale.run,
+    "peers": peers.run,
 }

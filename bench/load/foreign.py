@@ -1,0 +1,128 @@
+"""How the load speaks to the peers: Socket.IO with its msgpack parser, and plain JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from bench.load.dialects import (
+    SESSION_PLACEHOLDER,
+    STATUSES,
+    TARGET_PLACEHOLDER,
+    Changed,
+    agent_id,
+    agent_index,
+)
+from bench.load.engine import Step, Target
+from bench.load.wire import BINARY, TEXT, client_frame
+
+ARRIVAL = re.compile(rb"session\.assigned.{1,60}?(s\d{7})", re.DOTALL)
+
+
+def socketio_target(ports: tuple[int, ...]) -> Target:
+    """Return the target for Socket.IO servers; Engine.IO's heartbeat is a "2", answered by a "3"."""
+    path = "/socket.io/?EIO=4&transport=websocket"
+    return Target(ports, path=path, heartbeat=b"2", heartbeat_answer=client_frame(b"3", TEXT))
+
+
+@dataclass(frozen=True, slots=True)
+class SocketIo:
+    """Socket.IO, protocol 5 over Engine.IO 4, with packets in MessagePack."""
+
+    target: Target
+    arrival: re.Pattern[bytes] = field(default=ARRIVAL)
+
+    def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
+        """Connect the namespace, then say who this is."""
+        hello = {"agent": agent_id(index), "dialog": dialog}
+        return [
+            Step(None, b"0{"),
+            Step(self._packet({"type": 0, "data": {}, "nsp": "/"}), b"sid"),
+            Step(self._event("hello", hello), b"welcome"),
+        ]
+
+    def changes(self, index: int) -> tuple[bytes, bytes]:
+        """Set the own status."""
+        first, second = (self._event("status", {"id": "1", "status": status}) for status in STATUSES)
+        return first, second
+
+    def changed(self, payload: bytes) -> list[Changed]:
+        """Read a row; what begins like text is none."""
+        if payload[:1] < b"\x80":
+            return []
+        data = msgspec.msgpack.decode(payload).get("data")
+        if not isinstance(data, list) or data[0] != "row":
+            return []
+        return _changed(data[1])
+
+    def position(self, payload: bytes) -> tuple[str, int] | None:
+        """Know of no place."""
+        return None
+
+    def transfer(self) -> bytes:
+        """Pass a session on."""
+        return self._event(
+            "transfer", {"id": "1", "session_id": SESSION_PLACEHOLDER, "to": TARGET_PLACEHOLDER}
+        )
+
+    def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
+        """Acknowledge nothing."""
+        return None
+
+    def _event(self, name: str, message: Mapping[str, Any]) -> bytes:
+        return self._packet({"type": 2, "data": [name, message], "nsp": "/"})
+
+    @staticmethod
+    def _packet(packet: Mapping[str, Any]) -> bytes:
+        return client_frame(msgspec.msgpack.encode(packet), BINARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """JSON messages over a bare websocket."""
+
+    target: Target
+    arrival: re.Pattern[bytes] = field(default=ARRIVAL)
+
+    def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
+        """Say who this is."""
+        return [Step(self._message({"agent": agent_id(index), "dialog": dialog}), b"welcome")]
+
+    def changes(self, index: int) -> tuple[bytes, bytes]:
+        """Set the own status."""
+        first, second = (
+            self._message({"type": "status", "id": "1", "status": status}) for status in STATUSES
+        )
+        return first, second
+
+    def changed(self, payload: bytes) -> list[Changed]:
+        """Read a row."""
+        message = msgspec.json.decode(payload)
+        return _changed(message["row"]) if message["type"] == "row" else []
+
+    def position(self, payload: bytes) -> tuple[str, int] | None:
+        """Know of no place."""
+        return None
+
+    def transfer(self) -> bytes:
+        """Pass a session on."""
+        return self._message(
+            {"type": "transfer", "id": "1", "session_id": SESSION_PLACEHOLDER, "to": TARGET_PLACEHOLDER}
+        )
+
+    def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
+        """Acknowledge nothing."""
+        return None
+
+    @staticmethod
+    def _message(message: Mapping[str, Any]) -> bytes:
+        return client_frame(msgspec.json.encode(message), TEXT)
+
+
+def _changed(row: Mapping[str, Any]) -> list[Changed]:
+    index = agent_index(row["id"])
+    return [] if index is None else [(index, row["status"], row["status_since_at"])]

@@ -1,0 +1,42 @@
+"""What the peers written in Python tell their clients: rows and sessions of the size that Relevo sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def row(agent: str, status: str, at: int) -> dict[str, Any]:
+    """Return an agent's row as the dialogs show it."""
+    return {
+        "id": agent,
+        "name": agent,
+        "role": "agent",
+        "departments": [],
+        "status": status,
+        "status_since_at": at,
+        "load": 5,
+        "capacity": 10,
+        "pending": 0,
+        "available": status == "connected",
+    }
+
+
+def sent(session: str, maker: str, to: str, at: int) -> dict[str, Any]:
+    """Return what the receiver of a session is told."""
+    return {
+        "session": {
+            "id": session,
+            "customer": {"id": "c1", "name": "Customer"},
+            "state": "in_progress",
+            "owner": to,
+            "updated_at": at,
+        },
+        "transfer": {
+            "session_id": session,
+            "from": maker,
+            "to": to,
+            "by": maker,
+            "outcome": "assigned",
+            "at": at,
+        },
+    }

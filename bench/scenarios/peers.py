@@ -1,0 +1,209 @@
+"""Peers: one job on Relevo and on what one would build it with instead, with the same clients' work."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.floor import cpu_per_send_us
+from bench.load.dialects import Dialect
+from bench.load.engine import Target
+from bench.load.foreign import Plain, SocketIo, socketio_target
+from bench.office import Bench, open_circles
+from bench.results import Outcome, Plot, Table
+from bench.servers import Place, free_port
+from bench.stage import Phase, Stage
+
+FOLDER = Path(__file__).parent.parent / "peers"
+DIALOGS = 1000
+CHANGERS = 200
+FIRST_CHANGER, FIRST_DIALOG = 1000, 10_000
+CHANGES = (20.0, 200.0)
+AGENTS, SESSIONS, TRANSFERS = 100, 500, 500.0
+INSTALL_LIMIT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """
+    One way to build it.
+
+    Attributes:
+        name: Of it.
+        command: Starts a node on a port, with the store on another one.
+        dialect: How the load speaks to nodes on these ports.
+        missing: Says what is missing to run it, or None.
+    """
+
+    name: str
+    command: Callable[[int, int], list[str]]
+    dialect: Callable[[tuple[int, ...]], Dialect]
+    missing: Callable[[], str | None] = lambda: None
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure every peer that can run here, and Relevo, in one run."""
+    outcome = Outcome("peers", bench.options.command)
+    bench.progress.begin("peers", (len(PEERS) + 2) * 3 + 1)
+    dialogs = (bench.options.clients or (DIALOGS,))[0]
+    changes = Table(
+        f"Status changes on two nodes with {dialogs} dialogs",
+        [
+            *("built with", "changes /s", "frames/change", "p50 ms", "p99 ms", "nodes us/change"),
+            *("nodes us/delivery", "store us/change", "load us/delivery", "bytes/delivery"),
+        ],
+    )
+    transfers = Table(
+        "Transfers between agents on two nodes",
+        [
+            *("built with", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "nodes us", "store us"),
+            *("load us", "failed"),
+        ],
+    )
+    plot = Plot(f"Processor time of one change to {dialogs} dialogs", "changes a second", "us", log_x=True)
+    frame_bytes = 300
+    for binary, name in ((False, "Relevo, JSON"), (True, "Relevo, MessagePack")):
+        with bench.relevo(routers=2, binary=binary) as stage:
+            phase = _job(bench, stage, name, dialogs, changes, transfers, plot)
+            if not binary and phase.tally.frames:
+                frame_bytes = round(phase.used.bytes_in / phase.tally.frames)
+    for peer in PEERS:
+        missing = peer.missing()
+        if missing is not None:
+            outcome.notes.append(f"{peer.name}: left out, {missing}.")
+            continue
+        with _stage(bench, peer) as stage:
+            _job(bench, stage, peer.name, dialogs, changes, transfers, plot)
+    bench.progress.step("send() in C")
+    floor = cpu_per_send_us(bench, dialogs, frame_bytes - 4, CHANGES[0], bench.options.seconds)
+    if floor is not None:
+        name = "send() in C, one node"
+        changes.add(name, CHANGES[0], 1, None, None, floor * dialogs, floor, None, None, frame_bytes)
+        plot.add(name, CHANGES[0], floor * dialogs)
+    outcome.tables += [changes, transfers]
+    outcome.plots.append(plot)
+    outcome.notes += [
+        "Nodes is the processor time of both nodes together. Clients do the same work everywhere, with "
+        "messages of about one size, in the format that the peer's documentation advises.",
+        "The peers write a status or an owner with one HSET, and tell everybody; they check nothing, keep no "
+        "history, queues, loads or order between nodes, and send a frame for each change. Relevo decides a "
+        "transfer in one script, and joins changes of a window.",
+    ]
+    return outcome
+
+
+@contextmanager
+def _stage(bench: Bench, peer: Peer) -> Iterator[Stage]:
+    with Place() as place:
+        store = place.store()
+        servers = []
+        for _ in range(2):
+            port = free_port()
+            servers.append(place.run(peer.command(port, store.port), port))
+        dialect = peer.dialect(tuple(server.port for server in servers))
+        try:
+            yield Stage(bench.options, bench.crew, bench.progress, dialect, servers, store)
+        finally:
+            bench.crew.abandon()
+
+
+def _job(
+    bench: Bench, stage: Stage, name: str, dialogs: int, changes: Table, transfers: Table, plot: Plot
+) -> Phase:
+    """Do the job on one stage; return the phase of single changes."""
+    options = stage.options
+    open_circles(stage, AGENTS, SESSIONS)
+    changers = list(range(FIRST_CHANGER, FIRST_CHANGER + CHANGERS))
+    stage.connect("changers", changers)
+    stage.connect("dialogs", range(FIRST_DIALOG, FIRST_DIALOG + dialogs), dialog=True)
+    stage.prepare_changes("changers", changers)
+    stage.changes(CHANGES[-1], 0.5)
+    stage.transfers(TRANSFERS, 0.5)
+    phases = []
+    for rate in CHANGES:
+        bench.progress.step(f"{name}, {rate:.0f} changes a second")
+        phase = stage.changes(rate, options.seconds)
+        phases.append(phase)
+        count = rate * phase.seconds
+        frames = phase.tally.frames
+        plot.add(name, rate, phase.us_per(phase.used.router_s, count))
+        changes.add(
+            name,
+            rate,
+            frames / dialogs / count,
+            phase.ms(50),
+            phase.ms(99),
+            phase.us_per(phase.used.router_s, count),
+            phase.us_per(phase.used.router_s, frames),
+            phase.us_per(phase.used.store_s, count),
+            phase.us_per(phase.used.load_s, frames),
+            round(phase.used.bytes_in / frames) if frames else None,
+        )
+    bench.progress.step(f"{name}, transfers")
+    # The dialogs go, so that what a transfer itself costs is seen: its rows would go to all of them.
+    bench.crew.each("drop", lambda _: {"group": "dialogs"})
+    phase = stage.transfers(TRANSFERS, options.seconds)
+    transfers.add(
+        name,
+        TRANSFERS,
+        phase.tally.done / phase.seconds,
+        *(phase.ms(percent) for percent in (50, 99, 99.9)),
+        phase.us_per(phase.used.router_s),
+        phase.us_per(phase.used.store_s),
+        phase.us_per(phase.used.load_s),
+        phase.tally.failures,
+    )
+    return phases[0]
+
+
+# What is needed to run them.
+
+
+def _missing_node() -> str | None:
+    """Install what the Node peer needs, once."""
+    folder = FOLDER / "socketio"
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        return "Node is not installed"
+    if not (folder / "node_modules").exists():
+        try:
+            subprocess.run(
+                [npm, "--prefix", str(folder), "ci", "--silent"],
+                check=True,
+                capture_output=True,
+                timeout=INSTALL_LIMIT_S,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"its packages could not be installed ({error})"
+    return None
+
+
+def _missing_python() -> str | None:
+    return None if find_spec("socketio") else "pip install 'relevo[bench]'"
+
+
+PEERS = (
+    Peer(
+        "websockets, broadcast() and Redis pub/sub",
+        lambda port, store: [sys.executable, "-m", "bench.peers.websockets_server", str(port), str(store)],
+        lambda ports: Plain(Target(ports)),
+    ),
+    Peer(
+        "Socket.IO on Node, Redis adapter",
+        lambda port, store: ["node", str(FOLDER / "socketio" / "server.mjs"), str(port), str(store)],
+        lambda ports: SocketIo(socketio_target(ports)),
+        _missing_node,
+    ),
+    Peer(
+        "python-socketio, Redis manager",
+        lambda port, store: [sys.executable, "-m", "bench.peers.socketio_server", str(port), str(store)],
+        lambda ports: SocketIo(socketio_target(ports)),
+        _missing_python,
+    ),
+)

@@ -1,0 +1,98 @@
+"""What the load sees of a change: from when it was due to when a dialog showed it, whatever was merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import pytest
+
+import bench.load.roles as roles
+from bench.load.dialects import Changed, Dialect
+from bench.load.engine import Engine, Peer
+from bench.load.roles import Dialogs, Schedule
+from protocol.codec import JSON
+from router.framing import build_frame
+
+
+class Rows:
+    """A dialect in which a message is written as agent, status and version, such as ``3 pause 7``."""
+
+    def changed(self, payload: bytes) -> list[Changed]:
+        """Read the rows."""
+        found = []
+        for line in payload.decode().split(","):
+            index, status, version = line.split()
+            found.append((int(index), status, int(version)))
+        return found
+
+
+class Clock:
+    """The time as the test sets it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(roles, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def one() -> Iterator[Dialogs]:
+    engine = Engine(None)
+    yield Dialogs(engine, cast(Dialect, Rows()))
+    engine.close()
+
+
+def hear(one: Dialogs, clock: Clock, at: float, peer: Peer, *messages: str) -> None:
+    clock.now = at
+    one.received(peer, b"".join(build_frame(JSON, message.encode()) for message in messages))
+
+
+def milliseconds(one: Dialogs, schedule: Schedule, changers: Sequence[int]) -> tuple[int, Any]:
+    tally = one.tally(schedule, changers, [0] * len(changers))
+    return tally.done, tally.latencies.percentile_ms(100)
+
+
+def test_a_change_counts_from_when_it_was_due_on_every_screen(clock: Clock, one: Dialogs) -> None:
+    peers = [Peer(0, []), Peer(1, [])]
+    hear(one, clock, 10.005, peers[0], "3 pause 1")
+    hear(one, clock, 10.020, peers[1], "3 pause 1")
+    done, longest = milliseconds(one, Schedule(10.0, 1, 1), [3])
+    assert done == 2
+    assert longest == pytest.approx(20, rel=0.011)
+
+
+def test_a_change_that_another_one_overtook_is_left_out(clock: Clock, one: Dialogs) -> None:
+    # Three changes of one agent, a second apart: pause, connected, pause. The first was never shown.
+    peer = Peer(0, [])
+    hear(one, clock, 11.030, peer, "3 connected 2")
+    hear(one, clock, 12.010, peer, "3 pause 3")
+    done, longest = milliseconds(one, Schedule(10.0, 1, 3), [3])
+    assert done == 2
+    assert longest == pytest.approx(30, rel=0.011)
+
+
+def test_a_merged_patch_shows_the_same_change_again(clock: Clock, one: Dialogs) -> None:
+    fast, slow = Peer(0, []), Peer(1, [])
+    hear(one, clock, 10.010, fast, "3 pause 1")
+    hear(one, clock, 11.010, fast, "4 pause 2")
+    hear(one, clock, 11.100, slow, "3 pause 1,4 pause 2")
+    done, longest = milliseconds(one, Schedule(10.0, 1, 2), [3, 4])
+    assert done == 4
+    assert longest == pytest.approx(1100, rel=0.011)
+
+
+def test_frames_that_arrive_in_pieces_count_once(clock: Clock, one: Dialogs) -> None:
+    peer = Peer(0, [])
+    frame = build_frame(JSON, b"3 pause 1")
+    clock.now = 10.5
+    one.received(peer, frame[:4])
+    one.received(peer, frame[4:])
+    assert milliseconds(one, Schedule(10.0, 1, 1), [3])[0] == 1
