@@ -69,7 +69,7 @@ tools:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--editable clients/python --editable '.[demo,dev]'
+		--editable clients/python --editable '.[bench,demo,dev]'
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json
