@@ -30,6 +30,7 @@ _KINDS: Final = {
 _LEFT_OUT: Final = {"node_modules", "test", "tests", "types"}
 # Shorter ones fit into a packet anyway.
 _GZIP_BYTES_MIN: Final = 1024
+_LOCALE: Final = re.compile(r"console/locales/([a-z]{2,3})\.js")
 _ETAG: Final = re.compile(r'"[^"]*"|\*')
 
 
@@ -117,6 +118,7 @@ def console_routes(embedders: Sequence[str]) -> list[Route]:
     """
     OriginRule(embedders)
     files = read_files(console_folder())
+    languages = [match[1] for name in files if (match := _LOCALE.fullmatch(name))]
     headers = security_headers(embedders)
     # Revalidated at each visit: what a new release changed is there at once, the rest costs no bytes.
     headers["cache-control"] = "no-cache"
@@ -147,8 +149,8 @@ def console_routes(embedders: Sequence[str]) -> list[Route]:
         return part
 
     async def settings(_: Request) -> Response:
-        # Asked for by a console in a frame: whose message with a token it may believe.
-        return JSONResponse({"embedders": list(embedders)}, headers=headers)
+        # Whose message with a token a console in a frame may believe, and which languages it can speak.
+        return JSONResponse({"embedders": list(embedders), "languages": languages}, headers=headers)
 
     return [
         Route("/", page, methods=["GET"]),

@@ -77,7 +77,14 @@ async def test_only_the_pages_in_the_settings_may_show_the_console_in_a_frame(
     http: httpx2.AsyncClient,
 ) -> None:
     assert policy_of(await http.get("/"))["frame-ancestors"] == f"'self' {EMBEDDER}"
-    assert (await http.get("/console/settings.json")).json() == {"embedders": [EMBEDDER]}
+    assert (await http.get("/console/settings.json")).json()["embedders"] == [EMBEDDER]
+
+
+async def test_each_language_that_has_a_file_can_be_chosen(http: httpx2.AsyncClient) -> None:
+    files = (ROOT / "clients/console/locales").glob("*.js")
+
+    languages = (await http.get("/console/settings.json")).json()["languages"]
+    assert languages == sorted(file.stem for file in files if file.stem != "index")
 
 
 def test_what_is_no_origin_is_refused_before_it_gets_into_a_header() -> None:

@@ -313,7 +313,7 @@ export default {
       no_departments: "There are no departments.",
       members: "{available} of {count} available",
       queue_row: "{count} queued, {age}",
-      pending_row: "{count} pending, {age}",
+      pending_row: { one: "{count} pending, {age}", other: "{count} pending, {age}" },
       agents: "Agents",
       search_agents: "Search agents",
       search_for_more: {

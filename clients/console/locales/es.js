@@ -325,7 +325,7 @@ export default {
       no_departments: "No hay departamentos.",
       members: "{available} de {count} disponibles",
       queue_row: "{count} en cola, {age}",
-      pending_row: "{count} pendientes, {age}",
+      pending_row: { one: "{count} pendiente, {age}", other: "{count} pendientes, {age}" },
       agents: "Agentes",
       search_agents: "Buscar agentes",
       search_for_more: { one: "{count} más; búscalo.", other: "{count} más; búscalos." },

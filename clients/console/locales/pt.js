@@ -321,7 +321,7 @@ export default {
       no_departments: "Não há departamentos.",
       members: "{available} de {count} disponíveis",
       queue_row: "{count} na fila, {age}",
-      pending_row: "{count} pendentes, {age}",
+      pending_row: { one: "{count} pendente, {age}", other: "{count} pendentes, {age}" },
       agents: "Agentes",
       search_agents: "Buscar agentes",
       search_for_more: {

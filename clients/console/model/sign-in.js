@@ -1,5 +1,6 @@
 /** Where the console's token comes from: the link's fragment, this tab, the embedding page, or what is pasted. */
 
+import { loadSettings } from "./settings.js";
 import { tabStore } from "./storage.js";
 
 const NAME = "token";
@@ -115,12 +116,6 @@ export class Embedder {
  */
 export async function findEmbedder(signIn) {
   if (parent === window) return null;
-  try {
-    const answer = await fetch(new URL("console/settings.json", document.baseURI));
-    const { embedders } = await answer.json();
-    return new Embedder([location.origin, ...embedders], signIn);
-  } catch {
-    // The router is away: the page behaves as one of its own, which says so, and asks again when it is loaded anew.
-    return null;
-  }
+  const { embedders } = await loadSettings();
+  return new Embedder([location.origin, ...embedders], signIn);
 }

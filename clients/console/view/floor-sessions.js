@@ -151,7 +151,11 @@ export class SessionTable extends EventTarget {
     const { desk, floor, notices, transfers } = this.#office;
     /** @type {Session} */
     let shown;
-    const customer = el("span", { class: "name" });
+    const customer = el("button", {
+      class: "name link",
+      title: say("history"),
+      click: () => this.#showHistory(shown),
+    });
     const id = el("span", { class: "id soft" });
     const state = stateMark();
     const owner = el("span", { class: "owner" });
@@ -176,7 +180,6 @@ export class SessionTable extends EventTarget {
         { class: "cell actions" },
         recall,
         action(say("transfer"), "", () => transfers.open(shown)),
-        action(say("history"), "quiet", () => this.#showHistory(shown)),
       ),
     );
     return Object.assign(row, {
@@ -190,7 +193,8 @@ export class SessionTable extends EventTarget {
           const { transfer } = session;
           setText(how, transfer === null ? say("not_transferred") : sayArrival(transfer, undefined));
           setText(reason, transfer?.reason ?? "");
-          recall.hidden = session.state === "in_progress";
+          // What was never transferred has nobody to go back to.
+          recall.hidden = session.state === "in_progress" || transfer === null;
           setAttribute(row, "data-state", session.state);
         }
         setText(owner, session.owner === null ? "" : desk.ownerName(session.owner));

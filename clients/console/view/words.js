@@ -2,27 +2,35 @@
 
 import { loadWords } from "../locales/index.js";
 import { preferences } from "../model/preferences.js";
-
-/** Each by its own name, for who looks for it. A new one is a file in `locales/` and a line here. */
-export const LANGUAGES = new Map([
-  ["es", "Español"],
-  ["pt", "Português"],
-  ["en", "English"],
-]);
+import { loadSettings } from "../model/settings.js";
 
 /** @type {Awaited<ReturnType<typeof loadWords>>} */
 let words;
 let region = "en";
+/** @type {readonly string[]} */
+let languages = [];
 
 /** Load the words of the language that was chosen, or else the first of the browser's that there is. */
 export async function chooseWords() {
-  const wanted =
-    preferences.get("language") ?? navigator.languages.map(primary).find((code) => LANGUAGES.has(code));
-  const code = wanted !== undefined && LANGUAGES.has(wanted) ? wanted : "en";
+  ({ languages } = await loadSettings());
+  const chosen = [preferences.get("language"), ...navigator.languages.map(primary)];
+  const code = chosen.find((one) => one !== null && languages.includes(one)) ?? "en";
   // The reader's own region decides how numbers and times are written: 17:05 or 5:05 pm.
   region = navigator.languages.find((tag) => primary(tag) === code) ?? code;
   words = await loadWords(region);
   document.documentElement.lang = code;
+}
+
+/**
+ * Return the languages to choose from, each with its own name, for who looks for it.
+ *
+ * @returns {[string, string][]}
+ */
+export function languageNames() {
+  return languages.map((code) => {
+    const name = new Intl.DisplayNames([code], { type: "language" }).of(code) ?? code;
+    return [code, name.charAt(0).toLocaleUpperCase(code) + name.slice(1)];
+  });
 }
 
 /** @param {string} tag */

@@ -121,7 +121,7 @@ test("an admin reads any conversation's history while it goes on", { skip: noBro
   await office.router.open("read-1", "Débora Leitão", "ana");
   await ana.note("read-1", "asked for the invoice");
   const row = carmen.page.locator(".session-row", { hasText: "Débora Leitão" });
-  await row.getByRole("button", { name: "History" }).click();
+  await row.getByRole("button", { name: "Débora Leitão" }).click();
   const dialog = carmen.page.locator("dialog.history");
   await dialog.locator(".entry.internal", { hasText: "asked for the invoice" }).waitFor();
 

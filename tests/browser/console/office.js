@@ -127,7 +127,8 @@ export class Office {
     for (const { page } of windows) await page.context().close();
     for (const cable of this.#cables.splice(0)) await cable.close();
     const backEnd = new HttpClient(this.router.url, this.router.token({ id: "back-end", role: "service" }));
-    for (const state of /** @type {const} */ (["in_progress", "pending", "queued"])) {
+    // Queues first: a place that becomes free would move their conversations on.
+    for (const state of /** @type {const} */ (["queued", "pending", "in_progress"])) {
       for await (const { id } of backEnd.sessions({ state })) await backEnd.closeSession(id);
     }
     assert.deepEqual(
