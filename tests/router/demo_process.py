@@ -17,8 +17,13 @@ LIMIT_S = 20.0
 
 
 def environment(temporary: Path, **variables: str) -> dict[str, str]:
-    """Return this environment without settings of a router, and with another temporary folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RELEVO_")}
+    """Return this environment without settings of a router or a terminal, and with another temporary folder."""
+    terminal = ("COLUMNS", "LINES")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("RELEVO_") and name not in terminal
+    }
     return kept | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"} | variables
 
 

@@ -263,7 +263,8 @@ async def session_unwatch(desk: Desk) -> Message:
     await desk.adela.open_dialog()
     await desk.office.open_session("chat-3", agent="ana")
     await desk.adela.sees_agent("ana", load=2)
-    assert desk.adela.unread("session.changed") == []
+    # What changed before may have come while she watched.
+    assert "chat-3" not in [push["session"]["id"] for push in desk.adela.unread("session.changed")]
     return answer
 
 
