@@ -17,7 +17,7 @@ LIMIT_S = 20.0
 
 
 def environment(temporary: Path, **variables: str) -> dict[str, str]:
-    """Return this environment without settings of a router or a terminal, and with another temporary folder."""
+    """Return this environment without settings of router or terminal, and with another temporary folder."""
     terminal = ("COLUMNS", "LINES")
     kept = {
         name: value
