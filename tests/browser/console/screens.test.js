@@ -1,0 +1,132 @@
+import { after, afterEach, before, test } from "node:test";
+import { expectAccessible, noBrowser, picture } from "../support/browser.js";
+import { Office, PEOPLE } from "./office.js";
+
+/** @typedef {import("./office.js").WindowOptions} WindowOptions */
+
+/** @type {Office} */
+let office;
+
+before(async () => {
+  if (!noBrowser) office = await Office.open();
+});
+afterEach(() => office?.leave());
+after(() => office?.close());
+
+/** @type {readonly [string, WindowOptions][]} */
+const LOOKS = [
+  ["light", {}],
+  ["dark", { dark: true }],
+  ["phone", { phone: true, locale: "es-ES" }],
+  ["phone-dark", { phone: true, dark: true, locale: "pt-BR" }],
+];
+
+/** Fill the office with what a busy day brings. */
+async function busyDay() {
+  const { router } = office;
+  const bruno = await router.connect(PEOPLE.bruno);
+  const elena = await router.connect({
+    id: "elena",
+    name: "Elena Ruiz",
+    departments: ["sales", "support"],
+    capacity: 6,
+  });
+  await router.connect({
+    id: "fabio",
+    name: "Fábio Conceição",
+    departments: ["sales"],
+    capacity: 2,
+  });
+  const gil = await router.connect({
+    id: "gil",
+    name: "Gil Monteiro",
+    departments: ["support"],
+    capacity: 5,
+  });
+  const ana = await router.connect(PEOPLE.ana);
+  await router.open("day-1", "Marcos Prieto", "elena");
+  await router.open("day-2", "Inês Carvalho", "gil");
+  await router.open("day-3", "Harriet Lindqvist", "fabio");
+  await router.open("day-4", "Kwame Mensah", "fabio");
+  await router.open("day-5", "Tomás Echeverría", "ana");
+  await router.open("day-6", "Lucía Fernández Ibáñez", "bruno");
+  await bruno.note("day-6", "Ya le he devuelto la cuota de mayo. Falta la de junio, que depende de soporte.");
+  await gil.setStatus("pre_pause");
+  await elena.setStatus("pause");
+  const reason =
+    "Le han cobrado dos veces la cuota de mayo; adjunta el extracto. Quiere hablar con quien pueda ver su contrato.";
+  await bruno.transfer("day-6", { kind: "department", id: "support" }, reason);
+  await ana.setStatus("pause");
+  await router.open("day-7", "Ximena Arévalo", "bruno");
+  await bruno.transfer(
+    "day-7",
+    { kind: "agent", id: "ana" },
+    "Pide hablar contigo, dice que le llamaste ayer.",
+  );
+  await ana.setStatus("connected");
+  await router.open("day-8", "Rhys Llewellyn", "ana");
+  await ana.transfer("day-8", { kind: "department", id: "sales" }, "Trial ends tomorrow; wants to stay.");
+  await router.open("day-9", "João Pedro Antunes", "bruno");
+  await bruno.transfer("day-9", { kind: "agent", id: "ana" }, "Needs the invoice in the company's name.");
+}
+
+for (const [look, options] of LOOKS) {
+  test(`each screen of an agent is accessible, ${look}`, { skip: noBrowser }, async () => {
+    await busyDay();
+    const { page } = await office.signedIn(PEOPLE.ana, options);
+    await page.locator(".card.pending").waitFor();
+    await expectAccessible(page, "the lists");
+    await picture(page, `desk-${look}`);
+    await page.locator(".card", { hasText: "Lucía" }).locator("button.card-title").click();
+    await page.locator(".entry.internal").nth(1).waitFor();
+    await expectAccessible(page, "a conversation");
+    await picture(page, `conversation-${look}`);
+    await page.locator(".conversation-head .actions button").first().click();
+    await page.locator("relevo-transfer-dialog").getByRole("option").first().waitFor();
+    await picture(page, `transfer-${look}`);
+    await page.keyboard.press("Escape");
+    await page.locator(".conversation-head .actions button").last().click();
+    await page.locator("dialog.question").waitFor();
+    await expectAccessible(page, "a question");
+    await picture(page, `question-${look}`);
+    await page.keyboard.press("Escape");
+    await page.locator(".settings > button").click();
+    await page.locator(".menu").waitFor();
+    await expectAccessible(page, "the settings");
+    await picture(page, `settings-${look}`);
+  });
+
+  test(`each screen of an admin is accessible, ${look}`, { skip: noBrowser }, async () => {
+    await busyDay();
+    const { page } = await office.signedIn(PEOPLE.carmen, options);
+    await page.locator("admin-floor:not([aria-busy]) .session-row").nth(5).waitFor();
+    await expectAccessible(page, "the dashboard");
+    await picture(page, `dashboard-${look}`);
+    await page.locator(".agent-row").last().scrollIntoViewIfNeeded();
+    await picture(page, `dashboard-agents-${look}`);
+    await page.locator(".session-row", { hasText: "Lucía" }).getByRole("button").first().click();
+    await page.locator("dialog.history .entry").first().waitFor();
+    await expectAccessible(page, "a history");
+    await picture(page, `history-${look}`);
+  });
+
+  test(`each way of not being connected is accessible, ${look}`, { skip: noBrowser }, async () => {
+    const cable = await office.cable();
+    const nobody = await office.window(PEOPLE.ana, { ...options, fragment: "" });
+    await nobody.page.locator(".link-form").waitFor();
+    await expectAccessible(nobody.page, "the request for a link");
+    await picture(nobody.page, `sign-in-${look}`);
+    const late = await office.window(PEOPLE.ana, {
+      ...options,
+      fragment: `#token=${office.router.token(PEOPLE.ana, -9)}`,
+    });
+    await late.page.locator('[data-situation="expired"]').waitFor();
+    await expectAccessible(late.page, "an expired link");
+    await picture(late.page, `expired-${look}`);
+    const { page } = await office.signedIn(PEOPLE.ana, { ...options, cable });
+    cable.cut();
+    await page.locator("connection-banner button").waitFor();
+    await expectAccessible(page, "a lost connection");
+    await picture(page, `lost-${look}`);
+  });
+}
