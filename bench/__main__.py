@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
                     progress.console.print(f"{name} failed: {error}\n{notes}", style="red", markup=False)
     except KeyboardInterrupt:
         failures.append("interrupted")
+        print("interrupted", file=sys.stderr)
     if outcomes:
         report = write(outcomes, machine, options.output)
         print(f"report: {report}")

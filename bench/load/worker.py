@@ -105,6 +105,7 @@ class Load:
         self._engine.roles.clear()
         self._dialogs = self._changes = self._transfers = None
         self._resume = None
+        gc.collect()
 
     def open(
         self,
@@ -310,11 +311,11 @@ def work(number: int, control: Connection) -> None:
                 failure = traceback.format_exc()
         try:
             method, arguments = control.recv()
-        except EOFError:
-            return
-        try:
-            control.send((True, getattr(load, method)(**arguments)))
-        except Exception:
-            control.send((False, failure + traceback.format_exc()))
-            failure = ""
-        gc.collect()
+            try:
+                answer = (True, getattr(load, method)(**arguments))
+            except Exception:
+                answer = (False, failure + traceback.format_exc())
+                failure = ""
+            control.send(answer)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # The parent is gone.

@@ -15,6 +15,7 @@ ACTIVE = 8
 
 SESSIONS = 8
 TRANSFERS_RATE, CHANGES_RATE = 1000.0, 200.0
+CHANGERS_MAX = 200
 BACKLOG = "backlog"
 
 
@@ -89,7 +90,7 @@ def _measure(stage: Stage, size: int) -> _Point:
     seconds = stage.options.seconds
     idle = stage.background(max(1.0, seconds / 2))
     transfers = stage.transfers(TRANSFERS_RATE, seconds)
-    agents = stage.active
+    agents = _some(stage.active, stage.crew.size)
     stage.prepare_changes("agents", agents)
     rounds = max(1, round(CHANGES_RATE * seconds / (2 * len(agents))))
     changes = stage.changes(CHANGES_RATE, max(seconds, 2 * len(agents) * rounds / CHANGES_RATE))
@@ -110,6 +111,13 @@ def _measure(stage: Stage, size: int) -> _Point:
         _ms_a_second(idle),
         transfers.tally.failures + changes.tally.failures,
     )
+
+
+def _some(agents: list[int], size: int) -> list[int]:
+    """Return a part of many agents, spread over them, in whole groups of one from each load process."""
+    groups = [agents[start : start + size] for start in range(0, len(agents), size)]
+    step = max(1, len(agents) // CHANGERS_MAX)
+    return [agent for group in groups[::step] for agent in group]
 
 
 def _ms_a_second(used: Used) -> float:
