@@ -171,9 +171,12 @@ export class Desk extends EventTarget {
     this.#wrote(sessionId, entry);
   }
 
-  /** @param {import("../../js/src/index.js").Status} status */
+  /**
+   * @param {import("../../js/src/index.js").Status} status
+   * @returns {Promise<Agent>} The own row as it is then: a pre-pause without conversations is a pause at once.
+   */
   async setStatus(status) {
-    await this.connection.ask((client) => client.setStatus(status));
+    return this.connection.ask((client) => client.setStatus(status));
   }
 
   /**

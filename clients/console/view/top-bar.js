@@ -13,14 +13,16 @@ import { languageNames, say, sayShared } from "./words.js";
 
 /** @type {readonly Status[]} */
 const STATUSES = ["connected", "pre_pause", "pause"];
+const SETTLED_MS = 1_000;
 
 export class TopBar extends LiveElement {
   static observedAttributes = ["place"];
   #office;
   #goTo;
   #signOut;
-  /** The status that was asked for and not answered yet. @type {Status | null} */
+  /** The status that was asked for, until the directory shows it. @type {Status | null} */
   #asked = null;
+  #sending = false;
   /** @type {Map<Place, HTMLButtonElement>} */
   #places = new Map();
   /** @type {Map<Status, HTMLButtonElement>} */
@@ -57,7 +59,9 @@ export class TopBar extends LiveElement {
     const { desk, connection } = this.#office;
     const { me } = desk;
     if (me === null) return;
+    if (!this.#sending && this.#asked === me.status) this.#asked = null;
     for (const [status, button] of this.#statuses) {
+      setAttribute(button, "aria-busy", this.#sending && this.#asked === status && "true");
       setAttribute(button, "aria-pressed", String((this.#asked ?? me.status) === status));
       button.disabled = !connection.live;
     }
@@ -216,15 +220,25 @@ export class TopBar extends LiveElement {
   async #choose(status) {
     const { desk, notices } = this.#office;
     this.#asked = status;
+    this.#sending = true;
     this.draw();
     try {
-      await desk.setStatus(status);
+      ({ status: this.#asked } = await desk.setStatus(status));
+      // The directory follows the answer; until then the old status would flicker up once more.
+      setTimeout(() => this.#settle(), SETTLED_MS);
     } catch (error) {
+      this.#asked = null;
       notices.show(sayError(error, desk.client.directory), { kind: "bad" });
     } finally {
-      this.#asked = null;
+      this.#sending = false;
       this.redraw();
     }
+  }
+
+  #settle() {
+    if (this.#sending) return;
+    this.#asked = null;
+    this.redraw();
   }
 }
 

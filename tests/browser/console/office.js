@@ -70,8 +70,7 @@ export class Window {
 
   async pause() {
     await this.button("On pause").click();
-    await this.page.locator("button[data-status=pause][aria-pressed=true]:enabled").waitFor();
-    await this.page.locator("agent-desk, admin-floor").first().waitFor();
+    await this.page.locator("button[data-status=pause][aria-pressed=true]:not([aria-busy])").waitFor();
   }
 
   /** @param {string} customer */
