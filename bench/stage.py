@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from bench.load.crew import Crew
-from bench.load.dialects import Dialect
+from bench.load.dialects import Dialect, Relevo
 from bench.load.roles import Schedule, Tally
 from bench.options import Options
 from bench.processes import cpu_s, memory_bytes
@@ -130,11 +130,18 @@ class Stage:
         return items[number :: self.crew.size]
 
     def connect(self, group: str, indices: Sequence[int], *, dialog: bool = False) -> None:
-        """Open connections, spread over the load processes."""
+        """Open connections, spread over the load processes; their dialogs once all of them are there."""
+        two_steps = dialog and isinstance(self.dialect, Relevo)
         self.crew.each(
             "open",
-            lambda number: {"group": group, "indices": self.share(indices, number), "dialog": dialog},
+            lambda number: {
+                "group": group,
+                "indices": self.share(indices, number),
+                "dialog": dialog and not two_steps,
+            },
         )
+        if two_steps:
+            self.crew.each("subscribe", lambda _: {"group": group})
 
     def wait_for_disconnects(self) -> None:
         """Wait until the routers have taken note of all connections that were dropped."""

@@ -142,6 +142,12 @@ class Engine:
         self._opening[number] = self._peers[number] = peer
         self._epoll.register(number, select.EPOLLOUT | select.EPOLLRDHUP)
 
+    def go_on(self, peer: Peer, steps: Sequence[Step]) -> None:
+        """Take further steps on an open connection; it is in ``opened`` again when they are done."""
+        peer.steps = list(steps)
+        self._opening[peer.socket.fileno()] = peer
+        self._send_step(peer)
+
     @property
     def opening(self) -> int:
         """Return how many connections are not open yet."""

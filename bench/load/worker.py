@@ -171,6 +171,34 @@ class Load:
         result.latencies.add(waits)
         return result
 
+    def subscribe(self, group: str, *, at_once: int = 64) -> None:
+        """
+        Open dialogs on connections that are open already.
+
+        Agents who come, while dialogs are open, are shown on all of these: an effort that grows with the
+        square of their number, and is not what is measured.
+        """
+        dialect, peers = self.dialect, self._groups[group]
+        self._dialogs = self._dialogs or Dialogs(self._engine, dialect)
+        waiting = list(peers.values())
+        self._resume = None  # What an earlier dialog knew may be thousands of changes ago.
+        done = 0
+        deadline = monotonic() + OPEN_LIMIT_S
+        while done < len(peers):
+            if monotonic() > deadline:
+                raise ConnectionRefused(f"{done} of {len(peers)} dialogs were open after {OPEN_LIMIT_S} s")
+            # The first takes the whole directory in; the others go on from there.
+            most = at_once if self._resume is not None else 1
+            while waiting and self._engine.opening < most:
+                peer = waiting.pop()
+                self._engine.go_on(peer, dialect.opening(peer.index, True, self._resume)[-1:])
+            self._engine.turn(0.05)
+            for peer, _ in self._engine.opened:
+                peer.role = self._dialogs
+                self._resume = self._resume or dialect.position(self._engine.last_step)
+                done += 1
+            self._engine.opened.clear()
+
     def prepare_openings(self, indices: Sequence[int], *, fresh: bool) -> None:
         """Make the tokens of agents beforehand; fresh ones have not been seen by any router."""
         if fresh:

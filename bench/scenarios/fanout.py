@@ -51,7 +51,9 @@ def run(bench: Bench) -> Outcome:
         for size, rate in steps:
             bench.progress.step(f"{size} dialogs, {rate:.0f} a second")
             if opened < size:
-                stage.connect("dialogs", range(FIRST_DIALOG + opened, FIRST_DIALOG + size), dialog=True)
+                # All anew, and first without dialogs: who comes is shown on every one that is open.
+                bench.crew.each("drop", lambda _: {"group": "dialogs"})
+                stage.connect("dialogs", range(FIRST_DIALOG, FIRST_DIALOG + size), dialog=True)
                 stage.changes(BURST_AT, 0.5)
                 opened = size
             phase = phases[size, rate] = stage.changes(rate, max(options.seconds, 3 / rate))
