@@ -75,10 +75,8 @@ class Presence:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._renew_s)
-            tenants = list(self._served())
-            self._renewed_at = {
-                tenant: at for tenant, at in self._renewed_at.items() if tenant in set(tenants)
-            }
+            tenants = set(self._served())
+            self._renewed_at = {tenant: at for tenant, at in self._renewed_at.items() if tenant in tenants}
             # Before renewing: after a long standstill of this process the leases have run out in the store,
             # too.
             for tenant, at in list(self._renewed_at.items()):
@@ -89,6 +87,8 @@ class Presence:
 
     async def _renew(self, tenant: str) -> None:
         asked_at = asyncio.get_running_loop().time()
+        # A tenant that is just being opened has no lease yet: nothing has run out then.
+        was_held = self.holds(tenant)
         try:
             # Not longer than until the next one: whether the lease has run out is to be noticed in time.
             async with asyncio.timeout(self._renew_s):
@@ -103,4 +103,4 @@ class Presence:
         else:
             # The lease counts from when it was asked for: later would promise more than the store does.
             self._renewed_at[tenant] = asked_at
-            self._on_lease(tenant, lease)
+            self._on_lease(tenant, lease if was_held else msgspec.structs.replace(lease, known=True))
