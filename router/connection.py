@@ -39,12 +39,13 @@ from router.auth import KeysUnavailable, Principal, Unauthorized
 from router.commands import ADMINS, AGENTS, CommandError, caller_of, execute, refused
 from router.incidents import incident
 from router.limits import TokenBucket
+from router.notices import addressee
 from router.store import records
 from router.store.errors import StoreDefect, Unavailable
 from router.store.verbs import Caller, Refusal
 
 if TYPE_CHECKING:
-    from router.hub import LocalAgent, TenantHub
+    from router.hub import Addressee, TenantHub
     from router.node import Node
     from router.websocket import WebSocket
 
@@ -78,7 +79,6 @@ class Connection:
         "_ended",
         "_hub",
         "_in_flight",
-        "_local",
         "_node",
         "_principal",
         "_reading_paused",
@@ -104,7 +104,6 @@ class Connection:
         self._principal: Principal | None = None
         self._caller: Caller | None = None
         self._hub: TenantHub | None = None
-        self._local: LocalAgent | None = None
         self._in_flight = 0
         self._reading_paused = False
         # What arrived between hello and welcome, in each direction.
@@ -155,7 +154,7 @@ class Connection:
         self._stop_timer()
         principal, hub = self._principal, self._hub
         if hub is not None and principal is not None:
-            hub.detach(principal.sub if self._local is not None else None, self)
+            hub.detach(addressee(principal.role, principal.sub), self)
         self._node.forget(self)
         if was is State.OPEN and principal is not None and principal.role != "service":
             self._node.spawn(self._disconnect(principal, clean=by_peer and code == 1000))
@@ -224,8 +223,7 @@ class Connection:
             principal = await self._node.verifier.verify(hello.token)
             self._principal = principal
             if principal.role == "service":
-                self._caller = caller_of(principal, attached=True)
-                self._welcome(hello, principal, None, Inbox())
+                await self._join_back_end(hello, principal)
             else:
                 await self._join_agent(hello, principal)
         except Unauthorized as error:
@@ -242,21 +240,23 @@ class Connection:
                 hello, Error.of(ErrorCode.INTERNAL, None, incident=number), CloseCode.STORE_LOST
             )
 
+    async def _join_back_end(self, hello: Hello, principal: Principal) -> None:
+        """Listen for what becomes of its transfers; a back end has no presence to be registered."""
+        if await self._listen(principal) is not None:
+            self._caller = caller_of(principal, attached=True)
+            self._welcome(hello, principal, None, Inbox())
+
     async def _join_agent(self, hello: Hello, principal: Principal) -> None:
-        node = self._node
         # The feed first: an event between registering and listening would reach nobody.
-        hub = await node.serve(principal.tenant)
-        if self._state is State.CLOSED:
+        local = await self._listen(principal)
+        hub = self._hub
+        if local is None or hub is None:
             return
-        self._hub = hub
-        self._backlog = []
-        hub.clients.add(self)
-        local = self._local = hub.attach(principal.sub, self)
         try:
-            attached = await node.attach(principal.tenant, self._claims(principal), self.connection_id)
+            attached = await self._node.attach(principal.tenant, self._claims(principal), self.connection_id)
         except BaseException:
             hub.detach(principal.sub, self)
-            self._hub = self._local = None
+            self._hub = None
             raise
         if self._is_closed():
             # It left while it was being registered.
@@ -268,6 +268,15 @@ class Connection:
         self._caller = caller_of(principal, attached=True)
         self._corrected = (attached.epoch, attached.seq)
         self._welcome(hello, principal, attached, Inbox(in_progress=in_progress, pending=pending))
+
+    async def _listen(self, principal: Principal) -> Addressee | None:
+        """Keep from now on what the feed has for this client; return None if it left meanwhile."""
+        hub = await self._node.serve(principal.tenant)
+        if self._is_closed():
+            return None
+        self._hub = hub
+        self._backlog = []
+        return hub.attach(addressee(principal.role, principal.sub), self)
 
     def _welcome(
         self, hello: Hello, principal: Principal, attached: records.Attached | None, inbox: Inbox

@@ -49,8 +49,8 @@ class Client(Protocol):
         """Ignore events up to this one: what they did has been told otherwise."""
 
 
-class LocalAgent:
-    """The connections of one agent on this node."""
+class Addressee:
+    """The connections of one agent, or of one back end, on this node."""
 
     __slots__ = ("clients", "held")
 
@@ -104,7 +104,7 @@ class TenantHub:
 
     def __init__(self, replica: Replica, frame: Frame, schedule_flush: Callable[[], None]) -> None:
         self.replica = replica
-        self.agents: dict[str, LocalAgent] = {}
+        self.addressees: dict[str, Addressee] = {}
         self.clients: set[Client] = set()
         self.subscribers: dict[Client, None] = {}
         self.watchers: dict[Client, None] = {}
@@ -115,24 +115,25 @@ class TenantHub:
         self._snapshot: DirectorySnapshot | None = None
         self._snapshot_frames: _Framed | None = None
 
-    def attach(self, agent_id: str, client: Client) -> LocalAgent:
-        """Send an agent's messages to this client, too."""
-        local = self.agents.get(agent_id)
+    def attach(self, name: str, client: Client) -> Addressee:
+        """Send what is addressed to an agent or a back end (see `notices.addressee`) to this client, too."""
+        self.clients.add(client)
+        local = self.addressees.get(name)
         if local is None:
-            local = self.agents[agent_id] = LocalAgent()
+            local = self.addressees[name] = Addressee()
         local.clients.append(client)
         return local
 
-    def detach(self, agent_id: str | None, client: Client) -> None:
+    def detach(self, name: str, client: Client) -> None:
         """Forget a client."""
         self.clients.discard(client)
         self.subscribers.pop(client, None)
         self.watchers.pop(client, None)
-        local = self.agents.get(agent_id) if agent_id is not None else None
-        if agent_id is not None and local is not None and client in local.clients:
+        local = self.addressees.get(name)
+        if local is not None and client in local.clients:
             local.clients.remove(client)
             if not local.clients:
-                del self.agents[agent_id]
+                del self.addressees[name]
 
     def deliver(self, event: records.Event) -> None:
         """
@@ -142,18 +143,18 @@ class TenantHub:
             event: The event.
         """
         for change in event.changes:
-            for addressee, push in notices(change, self.agents.__contains__, bool(self.watchers)):
+            for addressee, push in notices(change, self.addressees.__contains__, bool(self.watchers)):
                 encoded = _Encoded(push)
                 if addressee is WATCHERS:
                     for client in self.watchers:
                         client.deliver(event.epoch, event.seq, encoded.to(client.codec))
                 else:
-                    local = self.agents[addressee]
+                    local = self.addressees[addressee]
                     local.held.note(push)
                     for client in local.clients:
                         client.deliver(event.epoch, event.seq, encoded.to(client.codec))
         for agent_id in event.agents_removed:
-            removed = self.agents.get(agent_id)
+            removed = self.addressees.get(agent_id)
             for client in list(removed.clients) if removed is not None else ():
                 client.close(CloseCode.REMOVED)
         self.directory_changed()
@@ -171,7 +172,7 @@ class TenantHub:
             in_progress: The agent's sessions in progress.
             pending: Its pending list.
         """
-        local = self.agents.get(agent_id)
+        local = self.addressees.get(agent_id)
         if local is None:
             return
         if local.held.is_ahead([*in_progress, *pending]):

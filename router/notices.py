@@ -28,6 +28,11 @@ WATCHERS = None
 """Addressee of a push that goes to every admin who watches."""
 
 
+def addressee(role: str, id: str) -> str:
+    """Return the addressee of what concerns one caller: back ends and agents of one id are two."""
+    return f"service {id}" if role == "service" else id
+
+
 def notices(
     change: records.Change, is_here: Callable[[str], bool], is_watched: bool
 ) -> Iterator[tuple[str | None, Push]]:
@@ -36,11 +41,11 @@ def notices(
 
     Args:
         change: What happened to one session.
-        is_here: Whether an agent has a connection on this node.
+        is_here: Whether an addressee has a connection on this node.
         is_watched: Whether an admin watches the tenant's sessions here.
 
     Yields:
-        The addressee (an agent's id, or WATCHERS) and the push.
+        The addressee (see `addressee`, or WATCHERS) and the push.
     """
     session: Session | None = None
     if change.session is not records.MISSING and (is_watched or _concerns(change, is_here)):
@@ -52,13 +57,13 @@ def notices(
             yield change.owner, SessionEntry(session_id=change.session_id, entry=records.entry(packed))
     if session is not None:
         updated = change.updated
-        if updated is not None and is_here(updated.agent_id):
+        if updated is not None and is_here(updated.maker):
             transfer = session.transfer
             if updated.transfer is not records.MISSING:
                 transfer = records.transfer(updated.transfer)
             if transfer is not None:
                 state = cast(TransferState, updated.state)
-                yield updated.agent_id, TransferUpdated(transfer=transfer, state=state, session=session)
+                yield updated.maker, TransferUpdated(transfer=transfer, state=state, session=session)
         if is_watched:
             yield WATCHERS, SessionChanged(session=session)
 
@@ -69,7 +74,7 @@ def _concerns(change: records.Change, is_here: Callable[[str], bool]) -> bool:
         (change.assigned is not None and is_here(change.assigned))
         or (change.pending is not None and is_here(change.pending))
         or (removed is not None and is_here(removed.agent_id))
-        or (updated is not None and is_here(updated.agent_id))
+        or (updated is not None and is_here(updated.maker))
     )
 
 

@@ -143,9 +143,16 @@ class Removed(msgspec.Struct, gc=False):
 
 
 class Updated(msgspec.Struct, gc=False):
-    """Who is to hear what became of a transfer: the session's latest, unless one is given."""
+    """
+    Who is to hear what became of a transfer: the session's latest, unless one is given.
 
-    agent_id: str
+    Attributes:
+        maker: Who made it: an agent's id, or ``service ID`` for a back end.
+        state: What became of it.
+        transfer: The transfer, where it is not the latest any more.
+    """
+
+    maker: str
     state: str
     transfer: msgspec.Raw = MISSING
 

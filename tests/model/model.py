@@ -343,8 +343,9 @@ class State:
     def _tell_maker(self, s: KnownSession, change: Change, state: str, old: Transfer | None = None) -> None:
         """Tell who made the latest transfer; of `old` where another one takes its place."""
         transfer = old if old is not None else s.transfer
-        if transfer is not None and transfer.by.role != "service":
-            change.updated = (transfer.by.id, state, old)
+        if transfer is not None:
+            maker = f"service {transfer.by.id}" if transfer.by.role == "service" else transfer.by.id
+            change.updated = (maker, state, old)
 
     def _place(
         self, s: KnownSession, state: str, owner: Owner | None, by: Actor | None, change: Change, why: str

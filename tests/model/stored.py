@@ -200,7 +200,7 @@ def change_of(change: records.Change) -> Change:
         assigned=change.assigned,
         pending=change.pending,
         removed=(removed.agent_id, removed.why) if removed is not None else None,
-        updated=(updated.agent_id, updated.state, old) if updated is not None else None,
+        updated=(updated.maker, updated.state, old) if updated is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ from protocol.pushes import (
     SessionRemoved,
     TransferUpdated,
 )
-from router.notices import WATCHERS, notices
+from router.notices import WATCHERS, addressee, notices
 from router.store.records import Change, Removed, Updated
 from tests.router.events import change, session_record, transfer_record
 
@@ -58,6 +58,13 @@ def test_a_note_reaches_the_owner_and_changes_no_session() -> None:
 def test_the_maker_hears_of_the_latest_transfer() -> None:
     [(to, push)] = told(transferred(updated=Updated("eve", "delivered")), {"eve"})
     assert (to, type(push), push.state, push.transfer.id) == ("eve", TransferUpdated, "delivered", "t1")
+
+
+def test_a_back_end_that_made_a_transfer_is_told_apart_from_an_agent_of_its_id() -> None:
+    step = transferred(updated=Updated(addressee("service", "crm"), "delivered"))
+    assert [to for to, _ in told(step, {addressee("agent", "crm"), addressee("service", "crm")})] == [
+        addressee("service", "crm")
+    ]
 
 
 def test_a_pending_session_and_one_that_was_closed() -> None:

@@ -233,12 +233,13 @@ local function append_entry(change, s, kind, author, text, transfer)
   return entry
 end
 
--- Tell who made a transfer what became of it; a back end has no connection to tell. Where another transfer
--- takes its place, the old one goes along.
+-- Tell who made a transfer what became of it; a back end is told apart from an agent of the same id. Where another
+-- transfer takes its place, the old one goes along.
 local function tell_maker(change, s, state, superseded)
   local transfer = s.transfer
-  if transfer and transfer.by.role ~= 'service' then
-    change.updated = {agent_id = transfer.by.id, state = state, transfer = superseded and pack(transfer) or nil}
+  if transfer then
+    local maker = (transfer.by.role == 'service' and 'service ' or '') .. transfer.by.id
+    change.updated = {maker = maker, state = state, transfer = superseded and pack(transfer) or nil}
   end
 end
 

@@ -170,7 +170,7 @@ class Shop:
     async def told(self) -> list[tuple[str, str]]:
         """Return who was told what became of a transfer since the last time."""
         changes = [change for event in await self.news() for change in event.changes]
-        return [(change.updated.agent_id, change.updated.state) for change in changes if change.updated]
+        return [(change.updated.maker, change.updated.state) for change in changes if change.updated]
 
 
 Result: TypeAlias = dict[str, msgspec.Raw]

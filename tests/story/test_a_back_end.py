@@ -1,0 +1,50 @@
+"""A back end that keeps a websocket open hears what becomes of the transfers it made."""
+
+from tests.story.office import Office, to_agent
+
+
+async def test_it_hears_that_its_transfer_waited_was_taken_and_is_on_the_screen(office: Office) -> None:
+    bob = await office.connect_agent("bob", on=1)
+    await office.connect_agent("ana")
+    crm = await office.connect_service()
+    await bob.command("status.set", status="pause")
+    await office.open_session("chat-1", agent="ana")
+
+    await crm.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    taken = (await bob.command("session.accept", session_id="chat-1", fence=2))["session"]
+    updated = await crm.expect_push("transfer.updated", state="accepted")
+    assert (updated["session"], updated["transfer"]["by"]["role"]) == (taken, "service")
+    await bob.send("session.ack", session_id="chat-1", fence=3)
+    await crm.expect_push("transfer.updated", state="delivered")
+
+
+async def test_a_transfer_that_it_made_over_http_is_told_to_all_its_connections(office: Office) -> None:
+    bob = await office.connect_agent("bob")
+    crm, other_process = await office.connect_service(on=0), await office.connect_service(on=1)
+    await office.open_session("chat-1", agent="bob")
+    adela = await office.connect_admin()
+    await adela.command("status.set", status="pause")
+    await office.do("session.transfer", session_id="chat-1", target=to_agent("adela"))
+    await bob.expect_push("session.removed")
+    await adela.command("session.decline", session_id="chat-1")
+    for connection in (crm, other_process):
+        await connection.expect_push("transfer.updated", state="declined")
+
+
+async def test_an_agent_of_the_same_id_is_somebody_else(office: Office) -> None:
+    crm, namesake = await office.connect_service(), await office.connect_agent("crm")
+    bob = await office.connect_agent("bob")
+    await office.open_session("chat-1", agent="crm")
+    await office.open_session("chat-2", agent="crm")
+
+    await crm.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    await bob.send("session.ack", session_id="chat-1", fence=2)
+    await namesake.command("session.transfer", session_id="chat-2", target=to_agent("bob"))
+    await bob.send("session.ack", session_id="chat-2", fence=2)
+
+    assert (await crm.expect_push("transfer.updated"))["session"]["id"] == "chat-1"
+    assert (await namesake.expect_push("transfer.updated"))["session"]["id"] == "chat-2"
+    # The feed tells both in one order, so that the other's update would have come by now.
+    await crm.command("session.transfer", session_id="chat-2", target=to_agent("crm"))
+    await namesake.expect_push("session.assigned", session__fence=3)
+    assert crm.unread("transfer.updated") == namesake.unread("transfer.updated") == []
