@@ -79,6 +79,7 @@ class Connection:
         "_ended",
         "_hub",
         "_in_flight",
+        "_leaving",
         "_node",
         "_principal",
         "_reading_paused",
@@ -106,6 +107,7 @@ class Connection:
         self._hub: TenantHub | None = None
         self._in_flight = 0
         self._reading_paused = False
+        self._leaving = False  # It is sent away as soon as nothing of it is in flight.
         # What arrived between hello and welcome, in each direction.
         self._waiting: deque[Command | Refused] | None = None
         self._backlog: list[tuple[str, int, bytes]] | None = None
@@ -361,7 +363,9 @@ class Connection:
 
     def _finished(self) -> None:
         self._in_flight -= 1
-        if self._reading_paused and self._in_flight <= self._node.settings.in_flight_max // 2:
+        if self._leaving:
+            self._drained_away()
+        elif self._reading_paused and self._in_flight <= self._node.settings.in_flight_max // 2:
             self._resume_reading()
 
     async def _execute(self, command: Command) -> None:
@@ -378,8 +382,8 @@ class Connection:
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
         outcome = answer.code.value if isinstance(answer, Error) else "done"
         self._node.commands[wire_type(command), outcome] += 1
-        self._finished()
         self._answer(command.id, answer)
+        self._finished()
 
     async def _acknowledge(self, command: SessionAck) -> None:
         assert self._principal is not None
@@ -409,8 +413,8 @@ class Connection:
             self._principal = fresh
             self._expect_expiry(fresh)
             answer = TokenResult(fresh.expires_at)
-        self._finished()
         self._answer(command.id, answer)
+        self._finished()
 
     def _answer(self, command_id: str | None, answer: Result | Error) -> None:
         if self._state is State.OPEN:
@@ -453,7 +457,12 @@ class Connection:
         self._end(CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_EXPIRED.meaning)
 
     def _drained_away(self) -> None:
-        self._end(CloseCode.DRAINING, CloseCode.DRAINING.meaning)
+        """Send the client away once what it has asked is answered, which the store's time-out bounds."""
+        self._leaving = True
+        if self._in_flight:
+            self._pause_reading()
+        else:
+            self._end(CloseCode.DRAINING, CloseCode.DRAINING.meaning)
 
     # Ends -------------------------------------------------------------------------------------------------
 
