@@ -217,7 +217,6 @@ class Node:
             if hub is not None and hub.replica.epoch == attached.epoch:
                 self._lease_expired(tenant)
         self.presence.held(tenant)
-        self.feed.compare(tenant, attached.epoch, attached.seq)
         return attached
 
     def _open_tenant(self, tenant: str) -> TenantHub:
