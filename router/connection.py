@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from protocol.codec import Codec, Refused, Undecodable
@@ -179,8 +180,10 @@ class Connection:
         self._end(code, code.meaning)
 
     def correct(self, epoch: str, seq: int) -> None:
-        """Ignore events up to this one."""
+        """Ignore events up to this one; the connection is registered in this epoch."""
         self._corrected = (epoch, seq)
+        if self._caller is not None:
+            self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
 
     def store_lost(self) -> None:
         """Close the connection because the store no longer counts it."""
@@ -268,7 +271,7 @@ class Connection:
         pending = [records.session(packed) for packed in attached.pending]
         local.held.load(in_progress, pending)
         self._caller = caller_of(principal, attached=True)
-        self._corrected = (attached.epoch, attached.seq)
+        self.correct(attached.epoch, attached.seq)
         self._welcome(hello, principal, attached, Inbox(in_progress=in_progress, pending=pending))
 
     async def _listen(self, principal: Principal) -> Addressee | None:

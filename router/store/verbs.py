@@ -53,6 +53,8 @@ class Caller(msgspec.Struct, omit_defaults=True, gc=False):
         role: The token's role.
         name: The token's name, if it has one.
         attached: Whether it asks over a connection that said hello, so that it must be in the directory.
+        epoch: The epoch in which that connection was registered. In another one, who is not in the directory
+            may have been lost with the store's memory; the verb then refuses with `unavailable`.
         departments: The token's, if it has some; only `connect` and who enters the directory by a command
             need them.
         capacity: As `departments`.
@@ -64,6 +66,7 @@ class Caller(msgspec.Struct, omit_defaults=True, gc=False):
     role: str
     name: str | None = None
     attached: bool = False
+    epoch: str | None = None
     departments: tuple[str, ...] | None = None
     capacity: int | None = None
     again: bool = False

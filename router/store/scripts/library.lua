@@ -6,7 +6,7 @@ KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it
 ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
 ARGV[2]  the request, a MessagePack map. Common fields:
            limits  [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms]
-           by      {id, name, role, attached, again, departments, capacity}: the caller; none for the system
+           by      {id, name, role, attached, epoch, again, departments, capacity}: the caller; none for the system
            key, print  idempotency key and fingerprint (32 characters) of the command's body
            node_id, lease_ms   a node extends its lease on this tenant
            now     milliseconds since the epoch; only tests pass it
@@ -154,12 +154,16 @@ local function claim_agent(claims)
   return a
 end
 
--- Who calls, as histories and transfers name it. A connected agent that was removed may do nothing more; over
--- HTTP, where nobody says hello, an agent need not be in the directory.
+-- Who calls, as histories and transfers name it. A connected agent that was removed may do nothing more; one that was
+-- registered in an earlier epoch may have been lost with it, and is registered again soon. Over HTTP, where nobody says
+-- hello, an agent need not be in the directory.
 local function caller()
   local claims = request.by
   local a = claims.role ~= 'service' and find_agent(claims.id) or nil
-  if claims.attached and not a then refuse('forbidden') end
+  if claims.attached and not a then
+    if not claims.epoch or claims.epoch == epoch then refuse('forbidden') end
+    refuse('unavailable', {reason = 'the store does not know the connection any more'})
+  end
   by = {id = claims.id, name = a and a.name or claims.name or claims.id, role = claims.role}
   return a
 end

@@ -147,7 +147,10 @@ local function run(verb, keys, args)
   else
     reply = pack({error = outcome.refused, details = outcome.details})
   end
-  if key then call('SET', key, request.print .. reply, 'PX', limits.key_ms) end
+  -- That a command could not be judged is no answer to it.
+  if key and (done or outcome.refused ~= 'unavailable') then
+    call('SET', key, request.print .. reply, 'PX', limits.key_ms)
+  end
   return reply
 end
 

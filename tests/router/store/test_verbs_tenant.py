@@ -230,6 +230,21 @@ async def test_a_removed_agent_that_is_still_connected_may_do_nothing(shop: Shop
     assert [row.id for row in await directory(shop)] == ["boss"]
 
 
+async def test_who_was_lost_with_the_stores_memory_is_not_taken_for_removed(
+    shop: Shop, shared_valkey: StoreServer
+) -> None:
+    await shop.hire("ana")
+    await shop.news()
+    ana = {"id": "ana", "role": "agent", "attached": True, "epoch": shop.epoch}
+    choice = {"agent_id": "ana", "status": "pause", "key": "once", "print": "p" * 32}
+    shared_valkey.call("DEL", *shared_valkey.call("KEYS", f"relevo:{{{shop.tenant}}}:*"))
+    await shop.refuse("unavailable", "status_set", ana, **choice)
+    await shop.connect("ana")
+    # That was no answer, so the key has none either.
+    await shop.run("status_set", ana, **choice)
+    assert (await shop.agent("ana")).status == "pause"
+
+
 async def test_a_department_with_a_queue_is_not_removed(shop: Shop) -> None:
     await shop.open("s", SALES)
     await shop.refuse("in_use", "department_remove", "boss", department_id="sales")
