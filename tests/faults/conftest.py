@@ -1,0 +1,50 @@
+"""Stores and routers to be unkind to; each test has its own, which are not what they were afterwards."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.servers import StoreServer, running
+from tests.story.conftest import make_office, start_routers, store
+
+__all__ = ["make_office", "start_routers", "store"]
+
+# As a deployment has them, but short: times that a test can wait for.
+LEASE_MS = 1500
+PRESENCE_GRACE_MS = 400
+SESSION_GRACE_MS = 1200
+SHORT = {
+    "node_lease_ms": LEASE_MS,
+    "presence_grace_ms": PRESENCE_GRACE_MS,
+    "session_grace_ms": SESSION_GRACE_MS,
+    "store_timeout_ms": 500,
+}
+# Where the store is what fails, nobody must be thought gone for it.
+PATIENT = {"node_lease_ms": 30_000, "store_timeout_ms": 1000}
+
+
+@pytest.fixture
+def kept_store(tmp_path: Path) -> Iterator[StoreServer]:
+    """A store whose data outlives a crash."""
+    (tmp_path / "kept").mkdir()
+    with running(
+        StoreServer(tmp_path / "kept", arguments=["--appendonly", "yes", "--appendfsync", "always"])
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[StoreServer]:
+    """A store that forgets everything when it ends."""
+    (tmp_path / "own").mkdir()
+    with running(StoreServer(tmp_path / "own")) as server:
+        yield server
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What is closed at the end of a test."""
+    async with AsyncExitStack() as opened:
+        yield opened
