@@ -51,17 +51,20 @@ class Presence:
         self._on_lease = on_lease
         self._on_expired = on_expired
         self._renewed_at: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="presence")
+        self._tasks = [
+            asyncio.create_task(self._keep_renewing(), name="presence"),
+            asyncio.create_task(self._keep_watch(), name="presence-watch"),
+        ]
 
     async def stop(self) -> None:
         """End; the leases run out by themselves."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def holds(self, tenant: str) -> bool:
         """Return whether this node believes to hold the lease of a tenant."""
@@ -71,19 +74,30 @@ class Presence:
         """Take note that a lease was just taken or renewed by another verb."""
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _keep_renewing(self) -> None:
         while True:
             await asyncio.sleep(self._renew_s)
             tenants = set(self._served())
             self._renewed_at = {tenant: at for tenant, at in self._renewed_at.items() if tenant in tenants}
             # Before renewing: after a long standstill of this process the leases have run out in the store,
             # too.
-            for tenant, at in list(self._renewed_at.items()):
-                if loop.time() - at > self._lease_s:
-                    del self._renewed_at[tenant]
-                    self._on_expired(tenant)
+            self._let_expire()
             await asyncio.gather(*(self._renew(tenant) for tenant in tenants))
+
+    async def _keep_watch(self) -> None:
+        """Notice a lease that runs out when it does, however long the store takes not to answer."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._let_expire()
+            earliest = min(self._renewed_at.values(), default=loop.time())
+            await asyncio.sleep(max(earliest + self._lease_s - loop.time(), 0))
+
+    def _let_expire(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for tenant, at in list(self._renewed_at.items()):
+            if now - at >= self._lease_s:
+                del self._renewed_at[tenant]
+                self._on_expired(tenant)
 
     async def _renew(self, tenant: str) -> None:
         asked_at = asyncio.get_running_loop().time()

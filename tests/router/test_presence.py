@@ -13,11 +13,19 @@ class ForgetfulStore(Verbs):
     """A store that never knew of a lease."""
 
     def __init__(self) -> None:
-        # Nothing of the real one is needed to forget.
+        # Nothing of the real one is needed.
         pass
 
     async def renew(self, tenant: str) -> Lease:
         return Lease(known=False, epoch="e1", seq=1, more=False)
+
+
+class SilentStore(ForgetfulStore):
+    """A store that never answers."""
+
+    async def renew(self, tenant: str) -> Lease:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
 
 async def first_lease(held_before: bool) -> Lease:
@@ -46,3 +54,23 @@ async def test_a_lease_that_was_held_and_is_not_known_has_run_out() -> None:
 
 async def test_a_tenant_that_is_just_being_opened_has_no_lease_to_lose() -> None:
     assert (await first_lease(held_before=False)).known
+
+
+async def test_a_lease_runs_out_on_time_where_the_next_renewal_is_still_far() -> None:
+    ran_out: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    presence = Presence(
+        SilentStore(),
+        lease_ms=20,
+        renew_ms=60_000,
+        served=lambda: ["acme"],
+        on_lease=lambda tenant, lease: pytest.fail("nobody answers"),
+        on_expired=ran_out.set_result,
+    )
+    presence.held("acme")
+    presence.start()
+    try:
+        async with asyncio.timeout(5):
+            assert await ran_out == "acme"
+        assert not presence.holds("acme")
+    finally:
+        await presence.stop()
