@@ -1,0 +1,95 @@
+"""A router stands still and goes on, or is told to stop while there is work."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+from relevo_client import Connected
+
+from tests.faults.conftest import SHORT
+from tests.faults.inventory import proves
+from tests.raw_client import Message, RawClient
+from tests.routers import standing_still
+from tests.story.conftest import MakeOffice, StartRouters
+from tests.story.office import to_agent
+from tests.story.test_presence import observe, statuses_shown
+from tests.story.test_the_shipped_client import Programs, expect_event
+
+
+async def answers_until_the_close(client: RawClient, command: str) -> tuple[list[Message], int]:
+    """Return the replies to a command, of which there may be none, and the code of the close behind it."""
+    code = await client.expect_close()
+    return [message for message in client.unread("reply") if message["id"] == command], code
+
+
+@pytest.mark.slow
+@proves("a router stands still past its lease and goes on")
+async def test_a_router_that_stood_still_for_too_long_believes_itself_no_more_than_others_do(
+    start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+) -> None:
+    pair = start_routers(2, **SHORT)
+    office = make_office(pair)
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    bob = await office.connect_agent("bob", on=1)
+    ana = await office.connect_agent("ana", on=0)
+    await ana.open_dialog()
+    carl = await Programs(office, stack).agent("carl", on=0)
+    await expect_event(carl, Connected)
+    for name in ("ana", "carl"):
+        await office.open_session(f"chat-{name}", agent=name)
+    await ana.expect_push("session.assigned")
+    await observer.sees_agent("carl", load=1)
+
+    with standing_still(pair[0].process_id):
+        # The other one takes its agents away, and their sessions wait for them; one is passed on.
+        for name in ("ana", "carl"):
+            await observer.sees_agent(name, status="disconnected", load=0, pending=1)
+        await office.do("session.transfer", session_id="chat-ana", target=to_agent("bob"))
+        await bob.expect_push("session.assigned", session__id="chat-ana")
+        # Meanwhile she presses a button, for a session that she has no more.
+        late = await ana.send("session.transfer", session_id="chat-ana", target=to_agent("carl"), key="late")
+
+    replies, code = await answers_until_the_close(ana, late)
+    assert code == 4003
+    assert [reply["error"]["code"] for reply in replies] in ([], ["forbidden"], ["unavailable"])
+    # Up to the close her screen showed nothing that was not so once, and in that order.
+    shown, true = statuses_shown(ana, "ana"), statuses_shown(observer, "ana")
+    assert shown == true[: len(shown)]
+    assert not {"disconnected"} & set(statuses_shown(observer, "bob"))
+    # Her clients come back, to the same router, and everybody has one view of it.
+    assert (await expect_event(carl, Connected)).reconnected
+    assert list(carl.inbox.pending) == ["chat-carl"]
+    again = await office.connect_agent("ana", on=0)
+    assert again.welcome["inbox"] == {"in_progress": [], "pending": []}
+    await again.open_dialog()
+    await office.settle(again, observer)
+    assert again.dialog.rows == observer.dialog.rows
+    assert {row["status"] for row in again.dialog.agents.values()} == {"connected"}
+    assert [entry["kind"] for entry in await office.history("chat-ana")] == ["opened", "moved", "transferred"]
+    assert (await office.get_session("chat-ana"))["owner"] == to_agent("bob")
+
+
+@pytest.mark.slow
+@proves("a router stands still past its lease and goes on")
+async def test_a_router_that_stood_still_for_less_than_its_lease_goes_on_as_if_nothing_were(
+    start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    pair = start_routers(2, **SHORT | {"node_lease_ms": 6000})
+    office = make_office(pair)
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    ana = await office.connect_agent("ana", on=0)
+    await ana.open_dialog()
+
+    with standing_still(pair[0].process_id):
+        # Longer than both graces: somebody else's end meanwhile.
+        bob = await office.connect_agent("bob", on=1)
+        await office.open_session("chat-bob", agent="bob")
+        bob.drop()
+        await observer.sees_agent("bob", status="disconnected", pending=1)
+        await office.open_session("chat-ana", agent="ana")
+
+    await ana.expect_push("session.assigned", session__id="chat-ana")
+    await ana.sees_agent("bob", status="disconnected", pending=1)
+    assert ana.dialog.snapshots == 1
+    assert statuses_shown(observer, "ana") == ["connected"]
