@@ -1,4 +1,4 @@
-"""The command `relevo`: serve, token, demo and watch."""
+"""The command `relevo`: serve, token, demo, watch and audit."""
 
 import importlib
 import inspect
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import cyclopts
@@ -59,15 +60,15 @@ def _settings_flags() -> list[inspect.Parameter]:
     ]
 
 
-def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+def _with_settings(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a command a flag for each setting; it is called with its own arguments and the ``settings``."""
     own = [
         parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"
     ]
 
-    def call(*arguments: Any, **keywords: Any) -> None:
+    def call(*arguments: Any, **keywords: Any) -> int | None:
         flags = {name: keywords.pop(name, None) for name in BY_NAME}
-        command(*arguments, **keywords, settings=read_settings(flags, os.environ))
+        return command(*arguments, **keywords, settings=read_settings(flags, os.environ))
 
     call.__doc__ = command.__doc__
     call.__name__ = command.__name__
@@ -225,6 +226,35 @@ def watch(
         raise CommandFailed(str(error)) from None
 
 
+@app.command
+@_with_settings
+def audit(*, tenant: str | None = None, json: bool = False, settings: Settings) -> int:
+    """
+    Check all that the store holds against the rules that it must keep, while routers go on writing.
+
+    It takes the settings of the store that `serve` takes. Each broken rule is a
+    line, with the keys to look at. The exit code is 0 when there is none, 1 when
+    there are some, 2 when the store cannot be read.
+
+    Parameters
+    ----------
+    tenant
+        The one tenant to look at; all of them without it.
+    json
+        Print each line as a JSON object.
+    """
+    if settings.redis_url is None and not Path(settings.data_dir).is_dir():
+        raise CommandFailed(f"there is no store in {settings.data_dir}", USAGE_ERROR)
+    from router.audit import report
+
+    try:
+        with store_of(settings) as store_url:
+            clean = report.run(settings, store_url, tenant=tenant, as_json=json)
+    except (report.AuditFailed, EmbeddedStoreError) as error:
+        raise CommandFailed(str(error), USAGE_ERROR) from None
+    return 0 if clean else FAILURE
+
+
 def _extra(module: str) -> Any:
     """Import what needs the client, which a router alone does not."""
     try:
@@ -239,11 +269,13 @@ def main(arguments: list[str] | None = None) -> int:
     """
     Run the command line, and return the exit code: 0, 1 for a failure, 2 for a mistake in what was given.
 
+    What `audit` found is a failure; a store that it cannot read counts as a mistake.
+
     Args:
         arguments: What stands after the command's name; None for the process's own.
     """
     try:
-        app(
+        code: int | None = app(
             sys.argv[1:] if arguments is None else arguments,
             exit_on_error=False,
             print_error=False,
@@ -255,7 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(error, error.code)
     except EmbeddedStoreError as error:
         return _say(error, FAILURE)
-    return 0
+    return code or 0
 
 
 def _say(error: Exception, code: int) -> int:

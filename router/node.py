@@ -53,20 +53,7 @@ class Node:
         self.store = Store(
             store_url, limits=Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
         )
-        self.verbs = Verbs(
-            self.store,
-            VerbLimits(
-                events_max=settings.events_max,
-                key_ttl_ms=settings.key_ttl_ms,
-                closed_retention_ms=settings.closed_retention_ms,
-                # Sessions of somebody who still looks connected must not move away.
-                presence_grace_ms=min(settings.presence_grace_ms, settings.session_grace_ms),
-                session_grace_ms=settings.session_grace_ms,
-                lease_ms=settings.node_lease_ms,
-                connections_per_agent_max=settings.connections_per_agent_max,
-            ),
-            self.node_id,
-        )
+        self.verbs = Verbs(self.store, VerbLimits.of(settings), self.node_id)
         self.feed = Feed(self.verbs, settings.feed_buffer_max, self._reloaded)
         self.subscriptions = Subscriptions(
             self.store, self.node_id, self.feed.heard, self.feed.subscribed, self._feed_lost

@@ -40,6 +40,16 @@ PURE = {
     "router/limits.py",
     "router/config.py",
     "router/store/records.py",
+    "router/audit/agents.py",
+    "router/audit/audit.py",
+    "router/audit/feed.py",
+    "router/audit/glimpse.py",
+    "router/audit/histories.py",
+    "router/audit/kinds.py",
+    "router/audit/layout.py",
+    "router/audit/presence.py",
+    "router/audit/sessions.py",
+    "router/audit/violation.py",
 }
 IMPURE_MODULES = {"asyncio", "socket", "time", "redis", "threading", "subprocess", "uvloop"}
 
@@ -50,7 +60,7 @@ LAYERS = [
     {"router.http", "router.metrics", "router.console"},
     {"router.node"},
     {"router.connection"},
-    {"router.commands", "router.feed", "router.presence"},
+    {"router.commands", "router.feed", "router.presence", "router.audit"},
     {"router.hub"},
     {"router.replica", "router.notices", "router.inbox"},
     {"router.store"},

@@ -24,6 +24,7 @@ _department = msgspec.msgpack.Decoder(Department)
 _session = msgspec.msgpack.Decoder(Session)
 _transfer = msgspec.msgpack.Decoder(Transfer)
 _entry = msgspec.msgpack.Decoder(Entry)
+_raws = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def _content(packed: msgspec.Raw) -> memoryview:
@@ -33,6 +34,23 @@ def _content(packed: msgspec.Raw) -> memoryview:
     if first <= 0xBF:
         return view[1:]
     return view[{0xD9: 2, 0xDA: 3, 0xDB: 5}[first] :]
+
+
+def plain(packed: msgspec.Raw) -> Any:
+    """
+    Return what a plain command of the store answered: bytes, a number, a list of these, or None.
+
+    Strings of the store need not be text, so they stay bytes.
+    """
+    first = memoryview(packed)[0]
+    if 0xA0 <= first <= 0xBF or 0xD9 <= first <= 0xDB:
+        return bytes(_content(packed))
+    if 0x90 <= first <= 0x9F or 0xDC <= first <= 0xDD:
+        return [plain(each) for each in _raws(packed)]
+    if 0x80 <= first <= 0x8F:
+        return ReadError(**msgspec.msgpack.decode(packed))
+    found = msgspec.msgpack.decode(packed)
+    return None if found is False else found
 
 
 def agent(packed: msgspec.Raw) -> Agent:
@@ -189,6 +207,19 @@ class Events(msgspec.Struct, gc=False):
     epoch: str
     seq: int
     events: list[Event] | None = None
+
+
+class ReadError(msgspec.Struct, gc=False):
+    """Why one read of a glimpse found nothing: the key is of a type that the read does not fit."""
+
+    err: str
+
+
+class Glimpsed(msgspec.Struct, gc=False):
+    """What `glimpse` found, and the server's time."""
+
+    now: int
+    values: list[msgspec.Raw]
 
 
 decode_answer = msgspec.msgpack.Decoder(Answer).decode

@@ -1,12 +1,12 @@
 """The router's one way to its store: run a verb of a tenant, wherever that tenant lives."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from router.store.address import parse_address
-from router.store.errors import NotSent, Unavailable, Unsupported
+from router.store.errors import NotSent, StoreDefect, Unavailable, Unsupported
 from router.store.link import Counts, Limits, Link
 from router.store.redirect import Redirected
 from router.store.scripts import FOLDER, Scripts
@@ -109,6 +109,31 @@ class Store:
             Unavailable: One does not answer.
         """
         await asyncio.gather(*(self._link(server).command(b"PING") for server in self.topology.servers))
+
+    async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:
+        """
+        Yield the names of all keys that fit a pattern, in pieces; some perhaps twice.
+
+        Args:
+            pattern: As the store's ``SCAN`` takes it.
+            count: About how many names are looked at for one piece.
+
+        Raises:
+            Unavailable: A server that holds data does not answer.
+        """
+        for server in sorted(self.topology.servers, key=str):
+            cursor = b"0"
+            while True:
+                page = await self._link(server).command(
+                    b"SCAN", cursor, b"MATCH", pattern.encode(), b"COUNT", b"%d" % count
+                )
+                match page:
+                    case [bytes() as cursor, [*names]]:
+                        yield [name for name in names if isinstance(name, bytes)]
+                    case _:
+                        raise StoreDefect("SCAN", f"it answered {page!r:.100}")
+                if cursor == b"0":
+                    break
 
     def run_id(self, tenant: str) -> str | None:
         """Return the run id of the server on which a tenant lives, or None before the first contact."""

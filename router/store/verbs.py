@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
+from router.config import Settings
 from router.store import records
 from router.store.errors import StoreDefect
 from router.store.store import Store
@@ -42,6 +44,20 @@ class VerbLimits:
     session_grace_ms: int
     lease_ms: int
     connections_per_agent_max: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> VerbLimits:
+        """Return the limits that the settings name."""
+        return cls(
+            events_max=settings.events_max,
+            key_ttl_ms=settings.key_ttl_ms,
+            closed_retention_ms=settings.closed_retention_ms,
+            # Sessions of somebody who still looks connected must not move away.
+            presence_grace_ms=min(settings.presence_grace_ms, settings.session_grace_ms),
+            session_grace_ms=settings.session_grace_ms,
+            lease_ms=settings.node_lease_ms,
+            connections_per_agent_max=settings.connections_per_agent_max,
+        )
 
 
 class Caller(msgspec.Struct, omit_defaults=True, gc=False):
@@ -157,3 +173,7 @@ class Verbs:
         return await self.run(
             tenant, "events", {"epoch": epoch, "after": after, "limit": limit}, records.Events
         )
+
+    async def glimpse(self, tenant: str, reads: Sequence[tuple[str | int, ...]]) -> records.Glimpsed:
+        """Read many things at one instant, and change nothing."""
+        return await self.run(tenant, "glimpse", {"reads": reads}, records.Glimpsed)

@@ -16,6 +16,7 @@ import msgspec
 import redis
 
 from protocol.messages import Actor, Agent, Department, Entry, Owner, Session
+from router.audit import Audit, Violation
 from router.store import records
 from router.store.scripts import FOLDER, Scripts
 from tests.model.model import Answer, Change, Request
@@ -134,6 +135,17 @@ class Stored:
                 # A server may turn a hash over while nobody writes to it.
                 row[2] = [word for pair in sorted(_pairs(row[2]).items()) for word in pair]
         return sorted(found)
+
+    def audit(self, tenant: str, names: Iterable[str]) -> list[Violation]:
+        """Hold the rules that one state can show against a tenant's keys, as `relevo audit` does."""
+        audit = Audit(["meta", *names])
+        glimpse = self._scripts.function("glimpse").decode()
+        while reads := audit.reads():
+            reply = self._redis.fcall(glimpse, 1, prefix(tenant), self.run_id, _encode({"reads": reads}))
+            found = msgspec.msgpack.decode(records.decode_answer(reply).result, type=records.Glimpsed)
+            audit.take([records.plain(value) for value in found.values], found.now)
+        assert not audit.unsettled
+        return list(audit.violations)
 
     def forget(self, tenant: str, session_id: str) -> None:
         """Take a closed session away, as the server does when its time is over."""

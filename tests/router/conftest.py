@@ -1,11 +1,49 @@
-"""Run the router's tests on the event loop that the router runs on."""
+"""Run on the loop that the router runs on; and tenants on a real store, for those that need one."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
 
+import pytest
 import uvloop
+
+from router.store import Limits, Store
+from router.store.scripts import FOLDER
+from tests.router.store.shop import Shop
+from tests.servers import StoreServer, running
+
+shops = count()
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Name the one loop; the plugin asks for it for each asynchronous test."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@asynccontextmanager
+async def using(url: str, verbs: Path, limits: Limits | None = None) -> AsyncIterator[Store]:
+    """Make a store, and close it at the end."""
+    store = Store(url, scripts=verbs, limits=limits)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture(scope="module")
+def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """One Valkey for a file's tests, each with a tenant of its own."""
+    with running(StoreServer(tmp_path_factory.mktemp("shops"))) as server:
+        yield server
+
+
+@pytest.fixture
+async def shop(shared_valkey: StoreServer) -> AsyncIterator[Shop]:
+    """An open tenant with the real verbs."""
+    async with using(shared_valkey.url, FOLDER) as opened:
+        await opened.open()
+        tenant = Shop(opened, f"shop{next(shops)}")
+        await tenant.open_doors()
+        yield tenant

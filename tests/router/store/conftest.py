@@ -1,19 +1,14 @@
 """Stores of one server, and small verbs to run on them."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from router.store import Limits, Store
-from router.store.scripts import FOLDER
+from tests.router.conftest import using
 from tests.router.store.proxy import Proxy
-from tests.router.store.shop import Shop
 from tests.servers import ClusterServers, StoreServer, free_port, running
-
-shops = count()
 
 VERBS = {
     "incr": "return tostring(redis.call('INCR', KEYS[1] .. 'n'))",
@@ -29,16 +24,6 @@ LIBRARY = """
 local greeting = 'hello '
 local function verb(name, body) redis.register_function(LIBRARY .. '_' .. name, body) end
 """
-
-
-@asynccontextmanager
-async def using(url: str, verbs: Path, limits: Limits | None = None) -> AsyncIterator[Store]:
-    """Make a store, and close it at the end."""
-    store = Store(url, scripts=verbs, limits=limits)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 @pytest.fixture
@@ -108,20 +93,3 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers
     servers = ClusterServers(tmp_path_factory.mktemp("cluster")).start()
     yield servers
     servers.stop()
-
-
-@pytest.fixture(scope="module")
-def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    """One Valkey for a file's tests, each with a tenant of its own."""
-    with running(StoreServer(tmp_path_factory.mktemp("shops"))) as server:
-        yield server
-
-
-@pytest.fixture
-async def shop(shared_valkey: StoreServer) -> AsyncIterator[Shop]:
-    """An open tenant with the real verbs."""
-    async with using(shared_valkey.url, FOLDER) as opened:
-        await opened.open()
-        tenant = Shop(opened, f"shop{next(shops)}")
-        await tenant.open_doors()
-        yield tenant

@@ -7,7 +7,7 @@ import pytest
 
 from router.store import Limits, Store, StoreDefect, Unavailable
 from router.store import link as link_module
-from tests.router.store.conftest import using
+from tests.router.conftest import using
 from tests.router.store.proxy import Proxy
 from tests.servers import StoreServer, free_port
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.store import Limits, Store, Subscriptions
-from tests.router.store.conftest import using
+from tests.router.conftest import using
 from tests.router.store.proxy import Proxy
 from tests.router.store.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer

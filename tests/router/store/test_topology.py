@@ -14,7 +14,7 @@ from router.store import Limits, Store, Unavailable
 from router.store.address import parse_address
 from router.store.topology import Sentinel, open_topology
 from router.store.wire import Server, slot_of
-from tests.router.store.conftest import using
+from tests.router.conftest import using
 from tests.router.store.test_link import run_until_available
 from tests.servers import (
     ClusterServers,

@@ -1,0 +1,12 @@
+"""
+Hold every rule that a store's data can show against it, while routers write.
+
+The judges (`agents`, `sessions`, `histories`, `presence`, `feed`) are functions of what was read at one
+instant; `kinds` says which key is whose; `audit` has them look, a few at each instant; `store` reads for it,
+and `report` says what was found. What the keys are is known in `layout` alone.
+"""
+
+from router.audit.audit import Audit
+from router.audit.violation import INVARIANTS, Violation
+
+__all__ = ["INVARIANTS", "Audit", "Violation"]

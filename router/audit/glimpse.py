@@ -1,0 +1,79 @@
+"""
+A tenant's data as a judge sees it: what was read at one instant, and what must be read besides.
+
+A judge is a function of a glimpse. It asks for what it wants to know; what was not read yet ends it, and it
+is called again with a glimpse of everything that it has ever asked for. So it follows references as it needs,
+and yet all that it has seen when it comes to its end was so at one instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from router.audit.violation import Violation
+from router.store.records import ReadError
+
+Read: TypeAlias = tuple[str | int, ...]
+"""A command of the store that only reads, a key after the tenant's prefix, and the command's arguments."""
+
+
+class Unread(Exception):
+    """
+    A judge wants to know what was not read.
+
+    Args:
+        reads: What it wants.
+    """
+
+    def __init__(self, reads: tuple[Read, ...]) -> None:
+        super().__init__(reads)
+        self.reads = reads
+
+
+class WrongType(Exception):
+    """
+    A key is of a type that a read does not fit.
+
+    Args:
+        key: The key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Glimpse:
+    """
+    Hold what was read at one instant; call it to see.
+
+    Args:
+        values: What each read found.
+        now_ms: That instant.
+    """
+
+    def __init__(self, values: Mapping[Read, Any], now_ms: int) -> None:
+        self._values = values
+        self.now_ms = now_ms
+
+    def __call__(self, *reads: Read) -> list[Any]:
+        """
+        Return what the reads found: bytes, a number, a list, or None for nothing.
+
+        Raises:
+            Unread: Some were not read.
+            WrongType: One does not fit its key.
+        """
+        missing = tuple(read for read in reads if read not in self._values)
+        if missing:
+            raise Unread(missing)
+        found = [self._values[read] for read in reads]
+        for read, value in zip(reads, found, strict=True):
+            if isinstance(value, ReadError):
+                raise WrongType(str(read[1]))
+        return found
+
+
+Judge: TypeAlias = Callable[[Glimpse], "Iterator[Violation | Judge]"]
+"""Yields what is wrong, and who is to judge what it came across."""

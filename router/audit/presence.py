@@ -1,0 +1,96 @@
+"""Judge connections, the nodes that vouch for them, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from router.audit.glimpse import Glimpse, Judge
+from router.audit.layout import CONNECTION, name_of
+from router.audit.paging import PAGE
+from router.audit.violation import Violation
+
+OVERDUE_MS: Final = 60_000
+"""How late what is due may be done while a node serves the tenant; a node looks every few seconds."""
+
+
+def judge_connections(agent_id: str, cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
+    """Judge that each connection of an agent is known to a node that has a lease."""
+    name = f"connections:{agent_id}"
+    exists, (after, found) = see(("HEXISTS", "agents", agent_id), ("SSCAN", name, cursor, "COUNT", PAGE))
+    if after != b"0":
+        yield partial(judge_connections, agent_id, name_of(after))
+    if found and not exists:
+        text = f"agent {agent_id} has connections, and is not there"
+        yield Violation("presence", text, (name, "agents"), ("connections", agent_id))
+        return
+    matched = [(one, CONNECTION.fullmatch(name_of(one))) for one in found]
+    known = [match.groups() for _, match in matched if match is not None]
+    for one in (one for one, match in matched if match is None):
+        yield Violation("shape", f"agent {agent_id} has a connection {name_of(one)!r}", (name,))
+    answers = see(
+        *(("SISMEMBER", f"node:{node}", f"{agent_id} {connection}") for node, connection in known),
+        *(("ZSCORE", "due", f"node {node}") for node, _ in known),
+    )
+    for (node, connection), mirrored, lease in zip(
+        known, answers[: len(known)], answers[len(known) :], strict=True
+    ):
+        if not mirrored:
+            text = f"agent {agent_id} has connection {connection} on node {node}, which does not know it"
+            mend = ("connection", agent_id, f"{node} {connection}")
+            yield Violation("presence", text, (name, f"node:{node}"), mend)
+        elif lease is None:
+            text = f"agent {agent_id} has connection {connection} on node {node}, which has no lease"
+            yield Violation("presence", text, (name, "due"), ("lease", node))
+
+
+def judge_node(node_id: str, cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
+    """Judge that each connection of a node is its agent's, and that the node has a lease."""
+    name = f"node:{node_id}"
+    lease, (after, found) = see(("ZSCORE", "due", f"node {node_id}"), ("SSCAN", name, cursor, "COUNT", PAGE))
+    if after != b"0":
+        yield partial(judge_node, node_id, name_of(after))
+    if found and lease is None:
+        text = f"node {node_id} has connections and no lease"
+        yield Violation("presence", text, (name, "due"), ("lease", node_id))
+    matched = [(one, CONNECTION.fullmatch(name_of(one))) for one in found]
+    known = [match.groups() for _, match in matched if match is not None]
+    for one in (one for one, match in matched if match is None):
+        yield Violation("shape", f"node {node_id} has a connection {name_of(one)!r}", (name,))
+    mirrored = see(*(("SISMEMBER", f"connections:{agent}", f"{node_id} {one}") for agent, one in known))
+    for (agent_id, connection), there in zip(known, mirrored, strict=True):
+        if not there:
+            text = f"node {node_id} has connection {connection} of agent {agent_id}, who does not have it"
+            mend = ("connection", agent_id, f"{node_id} {connection}")
+            yield Violation("presence", text, (name, f"connections:{agent_id}"), mend)
+
+
+def judge_due(cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
+    """Judge that what is due can be done, and is not left undone."""
+    ((after, found),) = see(("ZSCAN", "due", cursor, "COUNT", PAGE))
+    if after != b"0":
+        yield partial(judge_due, name_of(after))
+    for what in found[::2]:
+        yield partial(_judge_one_due, name_of(what))
+
+
+def _judge_one_due(what: str, see: Glimpse) -> Iterator[Violation | Judge]:
+    at, last = see(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
+    if at is None:
+        return
+    kind, _, concerned = what.partition(" ")
+    if kind not in ("node", "presence", "sessions", "drain") or not concerned:
+        yield Violation("shape", f"nobody knows how to do {what!r}, which is due", ("due",))
+        return
+    if kind != "node":
+        exists, connections = see(("HEXISTS", "agents", concerned), ("SCARD", f"connections:{concerned}"))
+        if not exists:
+            text = f"{what!r} is due, and agent {concerned} is not there"
+            yield Violation("presence", text, ("due", "agents"), ("due", what))
+        elif kind != "drain" and connections:
+            return  # Told where the agent is judged.
+    lease = name_of(last[0]).startswith("node ") and float(last[1]) > see.now_ms
+    if lease and float(at) < see.now_ms - OVERDUE_MS:
+        text = f"{what!r} is due since {see.now_ms - float(at):.0f} ms, although a node serves the tenant"
+        yield Violation("presence", text, ("due",))

@@ -1,0 +1,90 @@
+"""Audit a store and print what was found."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from router.audit.store import Counts, violations
+from router.audit.violation import INVARIANTS, Violation
+from router.config import Settings
+from router.store import Limits, Store, StoreDefect, Unavailable, Unsupported
+from router.store.topology import prefix
+from router.store.verbs import VerbLimits, Verbs
+
+AUDITOR: Final = "audit"
+
+
+class AuditFailed(Exception):
+    """The store cannot be read; the message says why."""
+
+
+def run(settings: Settings, store_url: str, *, tenant: str | None = None, as_json: bool = False) -> bool:
+    """
+    Audit a store, print each violation and a summary, and return whether there was none.
+
+    Args:
+        settings: The settings.
+        store_url: Where the store is.
+        tenant: Whose data; None for everybody's.
+        as_json: Whether each line is a JSON object.
+
+    Raises:
+        AuditFailed: The store cannot be read.
+    """
+    try:
+        return asyncio.run(_run(settings, store_url, tenant, as_json))
+    except (Unavailable, Unsupported, StoreDefect, ValueError) as error:
+        raise AuditFailed(f"the store cannot be read: {error}") from None
+
+
+async def _run(settings: Settings, store_url: str, tenant: str | None, as_json: bool) -> bool:
+    limits = Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
+    store = Store(store_url, limits=limits)
+    try:
+        await store.open()
+        verbs = Verbs(store, VerbLimits.of(settings), AUDITOR)
+        counts = Counts()
+        async for whose, violation in violations(store, verbs, tenant, counts):
+            _print(_line(whose, violation, as_json))
+        _print(_summary(counts, as_json))
+        return counts.violations == 0
+    finally:
+        await store.close()
+
+
+def _line(tenant: str, violation: Violation, as_json: bool) -> str:
+    keys = [prefix(tenant) + key for key in violation.keys]
+    if not as_json:
+        return f"{violation.invariant}: {violation.text} ({' '.join(keys)})"
+    return _json(
+        tenant=tenant,
+        invariant=violation.invariant,
+        meaning=INVARIANTS[violation.invariant],
+        text=violation.text,
+        keys=keys,
+    )
+
+
+def _summary(counts: Counts, as_json: bool) -> str:
+    if as_json:
+        return _json(
+            tenants=len(counts.tenants),
+            keys=counts.keys,
+            violations=counts.violations,
+            unsettled=counts.unsettled,
+        )
+    found = f"{counts.violations} violations" if counts.violations else "clean"
+    unsettled = f", {counts.unsettled} could not be judged" if counts.unsettled else ""
+    return f"{found}: {len(counts.tenants)} tenants, {counts.keys} keys{unsettled}"
+
+
+def _json(**fields: Any) -> str:
+    return msgspec.json.encode(fields).decode()
+
+
+def _print(line: str) -> None:
+    # At once: whoever watches a large store's audit sees what is found as it is found.
+    print(line, flush=True)

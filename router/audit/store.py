@@ -1,0 +1,76 @@
+"""Audit a store: find its tenants' keys, and read for the judges what they want to know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from router.audit.audit import Audit
+from router.audit.layout import name_of
+from router.audit.violation import Violation
+from router.store import records
+from router.store.store import Store
+from router.store.topology import prefix
+from router.store.verbs import Verbs
+
+NAMES_MAX: Final = 1000
+"""Names of keys that are looked at for one piece of a scan."""
+
+_KEY: Final = re.compile(r"relevo:\{([^{}]+)\}:(.*)", re.DOTALL)
+
+
+@dataclass
+class Counts:
+    """What an audit has looked at so far."""
+
+    tenants: set[str] = field(default_factory=set)
+    keys: int = 0
+    violations: int = 0
+    unsettled: int = 0
+
+
+async def violations(
+    store: Store, verbs: Verbs, tenant: str | None, counts: Counts
+) -> AsyncIterator[tuple[str, Violation]]:
+    """
+    Yield the violations of all tenants, or of one, each with its tenant.
+
+    Every judge sees what was so at one instant, so that routers may write meanwhile; what is added behind the
+    scan's back is not looked at.
+
+    Args:
+        store: Open.
+        verbs: Of that store.
+        tenant: Whose keys; None for everybody's.
+        counts: Where to count what was looked at.
+
+    Raises:
+        Unavailable: The store does not answer.
+        StoreDefect: It answers what it should not.
+    """
+    told: set[tuple[str, Violation]] = set()
+    async for names in store.scan(f"{prefix(tenant or '*')}*", NAMES_MAX):
+        by_tenant: dict[str, list[str]] = {}
+        for match in filter(None, (_KEY.fullmatch(name_of(name)) for name in names)):
+            by_tenant.setdefault(match[1], []).append(match[2])
+        for one, keys in by_tenant.items():
+            if one not in counts.tenants:
+                counts.tenants.add(one)
+                keys = ["meta", *(key for key in keys if key != "meta")]
+            counts.keys += len(keys)
+            audit = Audit(keys)
+            await _read_for(audit, verbs, one)
+            counts.unsettled += audit.unsettled
+            for violation in audit.violations:
+                if (one, violation) not in told:
+                    told.add((one, violation))
+                    counts.violations += 1
+                    yield one, violation
+
+
+async def _read_for(audit: Audit, verbs: Verbs, tenant: str) -> None:
+    while reads := audit.reads():
+        glimpsed = await verbs.glimpse(tenant, reads)
+        audit.take([records.plain(value) for value in glimpsed.values], glimpsed.now)

@@ -1,0 +1,20 @@
+--[[
+Read many things of a tenant at one instant. Nothing is begun, swept or written: it only looks.
+
+reads: {command, key after the tenant's prefix, argument, ...} each.
+Result {now, values}: the server's time, and what each read found, in their order; what is not there is false, and a
+read that the key's type does not allow is {err = text}.
+]]
+redis.register_function{
+  function_name = LIBRARY .. '_glimpse',
+  flags = {'no-writes'},
+  callback = function(keys, args)
+    local values = {}
+    for i, read in ipairs(cmsgpack.unpack(args[2]).reads) do
+      local value = redis.pcall(read[1], keys[1] .. read[2], unpack(read, 3))
+      values[i] = type(value) == 'table' and value.ok or value
+    end
+    local time = redis.call('TIME')
+    return cmsgpack.pack({result = {now = time[1] * 1000 + math.floor(time[2] / 1000), values = values}})
+  end,
+}

@@ -1,0 +1,111 @@
+"""The command `relevo audit`: what it prints, and with which exit code."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router import cli
+from router.embedded import EmbeddedStore
+from tests.servers import ClusterServers, SentinelServer, StoreServer, free_port, redis_binary, running
+
+EPOCH = ("HSET", "relevo:{acme}:meta", "epoch", "1", "seq", "0", "run", "")
+AUDIT = ["audit", "--redis-url"]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StoreServer]:
+    """A store in which tenant acme has begun."""
+    with running(StoreServer(tmp_path)) as started:
+        started.call(*EPOCH)
+        yield started
+
+
+def test_a_clean_store_is_said_to_be_clean(server: StoreServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*AUDIT, server.url]) == 0
+    assert capsys.readouterr().out == "clean: 1 tenants, 1 keys\n"
+
+
+def test_a_violation_is_a_line_with_its_keys_and_a_failure(
+    server: StoreServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.call("SET", "relevo:{acme}:stray", "1")
+    assert cli.main([*AUDIT, server.url]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "shape: nobody knows what stray is (relevo:{acme}:stray)",
+        "1 violations: 1 tenants, 2 keys",
+    ]
+
+
+def test_a_program_reads_a_violation_as_json(server: StoreServer, capsys: pytest.CaptureFixture[str]) -> None:
+    server.call("SET", "relevo:{acme}:stray", "1")
+    assert cli.main([*AUDIT, server.url, "--json"]) == 1
+    found, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert found == {
+        "tenant": "acme",
+        "invariant": "shape",
+        "meaning": "keys and records are of a known form, and what they name is there",
+        "text": "nobody knows what stray is",
+        "keys": ["relevo:{acme}:stray"],
+    }
+    assert summary == {"tenants": 1, "keys": 2, "violations": 1, "unsettled": 0}
+
+
+def test_one_tenant_alone_is_looked_at(server: StoreServer, capsys: pytest.CaptureFixture[str]) -> None:
+    server.call("SET", "relevo:{other}:stray", "1")
+    assert cli.main([*AUDIT, server.url, "--tenant", "acme"]) == 0
+    assert cli.main([*AUDIT, server.url, "--tenant", "other"]) == 1
+
+
+def test_a_store_that_does_not_answer_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"redis://127.0.0.1:{free_port()}"
+    assert cli.main([*AUDIT, url, "--store-timeout-ms", "100"]) == 2
+    assert capsys.readouterr().err.startswith("relevo: the store cannot be read: ")
+
+
+def test_a_folder_without_a_store_is_none_to_audit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["audit", "--data-dir", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == f"relevo: there is no store in {tmp_path / 'none'}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_bundled_store_of_a_folder_is_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with EmbeddedStore(tmp_path / "data"):
+        assert cli.main(["audit", "--data-dir", str(tmp_path / "data")]) == 0
+    assert capsys.readouterr().out == "clean: 0 tenants, 0 keys\n"
+
+
+@pytest.mark.slow
+def test_every_shard_of_a_cluster_is_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = ClusterServers(tmp_path).start()
+    try:
+        # One tenant on each third of the slots.
+        for tenant, shard in (("a", 2), ("b", 0), ("c", 1)):
+            cluster.nodes[shard].call("SET", f"relevo:{{{tenant}}}:stray", "1")
+        assert cli.main([*AUDIT, cluster.url]) == 1
+    finally:
+        cluster.stop()
+    assert "6 violations: 3 tenants" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_primary_that_a_sentinel_names_is_audited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip("this machine has no redis-server")
+    for name in ("primary", "sentinel"):
+        (tmp_path / name).mkdir()
+    with (
+        running(StoreServer(tmp_path / "primary", binary=binary, port=free_port())) as primary,
+        running(SentinelServer(tmp_path / "sentinel", binary, primary.port)) as sentinel,
+    ):
+        primary.call(*EPOCH)
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/main"
+        assert cli.main([*AUDIT, url]) == 0
+    assert capsys.readouterr().out == "clean: 1 tenants, 1 keys\n"
