@@ -194,11 +194,11 @@ class Event(msgspec.Struct, gc=False):
     epoch: str
     seq: int
     at: int
-    agents: list[msgspec.Raw]
-    departments: list[msgspec.Raw]
-    agents_removed: list[str]
-    departments_removed: list[str]
-    changes: list[Change]
+    agents: list[msgspec.Raw] = []
+    departments: list[msgspec.Raw] = []
+    agents_removed: list[str] = []
+    departments_removed: list[str] = []
+    changes: list[Change] = []
 
 
 class Events(msgspec.Struct, gc=False):

@@ -34,6 +34,7 @@ Keys                      type    holds
 ]]
 local INBOX_MAX = 1000 -- sessions of each kind in a welcome
 local SWEEP_MAX = 200 -- things of one kind done in one step; the rest stays due
+local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
 local CAPACITY_DEFAULT = 10
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
 
@@ -56,14 +57,14 @@ end
 local function begin(keys, args)
   call, pack, decode = redis.call, cmsgpack.pack, cmsgpack.unpack
   P, run_id, request = keys[1], args[1], decode(args[2])
-  now, by, limits = request.now, nil, {}
+  now, by = request.now, nil
   if not now then
     local time = call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
   end
   local given = request.limits
-  limits.events, limits.key_ms, limits.closed_ms = given[1], given[2], given[3]
-  limits.presence_grace_ms, limits.session_grace_ms = given[4], given[5]
+  limits = {events = given[1], key_ms = given[2], closed_ms = given[3], presence_grace_ms = given[4],
+    session_grace_ms = given[5]}
   begin_step()
   local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
   epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
@@ -77,22 +78,33 @@ end
 
 -- Agents and departments ------------------------------------------------------------------------------------
 
+local function know_agent(id, record)
+  local a = record and decode(record) or false
+  if a then
+    a.departments_before, a.load_before, a.pending_before = a.departments, a.load, a.pending
+    a.available_before = a.available
+  end
+  agents[id] = a
+  return a
+end
+
 local function find_agent(id)
   local a = agents[id]
-  if a == nil then
-    local record = call('HGET', P .. 'agents', id)
-    a = record and decode(record) or false
-    if a then a.before, a.departments_before = record, a.departments end
-    agents[id] = a
-  end
+  if a == nil then a = know_agent(id, call('HGET', P .. 'agents', id)) end
   return a or nil
+end
+
+-- Read two agents at the price of one command.
+local function find_both(id, other_id)
+  local records = call('HMGET', P .. 'agents', id, other_id)
+  know_agent(id, records[1])
+  know_agent(other_id, records[2])
 end
 
 -- Load and pending are the sizes of the lists, read before this step changes them.
 local function counted(a)
   if not a.counted then
     a.counted = true
-    a.load_before, a.pending_before, a.available_before = a.load, a.pending, a.available
     a.load = call('ZCARD', P .. 'owned:' .. a.id)
     a.pending = call('ZCARD', P .. 'pending:' .. a.id)
   end
@@ -112,7 +124,8 @@ end
 
 local function new_agent(id)
   local a = {id = id, chosen = 'connected', present = false, status = 'disconnected', status_since_at = now,
-    assigned = 0, load = 0, pending = 0, available = false, departments_before = {}}
+    assigned = 0, load = 0, pending = 0, available = false, departments_before = {}, load_before = 0,
+    pending_before = 0, available_before = false}
   agents[id] = a
   touch(a)
   return a
@@ -225,7 +238,8 @@ local function find_party(target)
 end
 
 local function change_of(s)
-  local change = {session_id = s.id, entries = {}}
+  -- With room for what conclude() adds: a table that grows is copied.
+  local change = {session_id = s.id, entries = {}, session = nil, owner = nil, assigned = nil, removed = nil}
   changes[#changes + 1] = change
   return change
 end
@@ -396,10 +410,11 @@ local sweeps = {
 -- thing brings the next: where nobody has looked for long, a lease that ran out, and the graces that have ended since.
 local function sweep()
   for done = 0, SWEEP_MAX - 1 do
-    local due = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-    if not due[1] then return done > 0 end
+    local due = call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
+    local at = tonumber(due[2])
+    if not at or at > now then return done > 0 end
     local kind, id = string.match(due[1], '^(%S+) (%S+)$')
-    if not sweeps[kind](id, tonumber(due[2])) then return true, true end
+    if not sweeps[kind](id, at) then return true, true end
     due_remove(due[1])
   end
   return true, true

@@ -6,6 +6,7 @@ loader puts this file between library.lua and the verbs.
 -- A member who became available gets the oldest of what waits in its departments, as far as it has room. A
 -- session that it gave away in this very step does not come straight back.
 local function drain(a)
+  if not a.departments[1] or not available(a) then return end
   local given_away, waited_before, room = {}, {}, SWEEP_MAX
   for _, change in ipairs(changes) do
     if change.removed and change.removed.agent_id == a.id then given_away[change.session_id] = true end
@@ -40,19 +41,15 @@ local function drain(a)
   end
 end
 
-local function index_departments(a)
-  local was, is, moved = {}, {}, a.available ~= a.available_before
+local function join_departments(a)
+  local was, is = {}, {}
   for _, id in ipairs(a.departments_before) do was[id] = true end
   for _, id in ipairs(a.departments) do
     is[id] = true
-    if a.available then
-      local ratio = math.floor(a.load / a.capacity * RATIO_STEPS)
-      call('ZADD', P .. 'available:' .. id, ratio * ORDER_STEPS + a.assigned, a.id)
-    elseif moved then
-      call('ZREM', P .. 'available:' .. id, a.id)
+    if not was[id] then
+      call('SADD', P .. 'members:' .. id, a.id)
+      touch_department(id)
     end
-    if not was[id] then call('SADD', P .. 'members:' .. id, a.id) end
-    if moved or not was[id] then touch_department(id) end
   end
   for _, id in ipairs(a.departments_before) do
     if not is[id] then
@@ -63,18 +60,32 @@ local function index_departments(a)
   end
 end
 
+local function offer_to_departments(a)
+  local moved = a.available ~= a.available_before
+  for _, id in ipairs(a.departments) do
+    if a.available then
+      local ratio = math.floor(a.load / a.capacity * RATIO_STEPS)
+      call('ZADD', P .. 'available:' .. id, ratio * ORDER_STEPS + a.assigned, a.id)
+    elseif moved then
+      call('ZREM', P .. 'available:' .. id, a.id)
+    end
+    if moved then touch_department(id) end
+  end
+end
+
 local function settle_agent(a, rows)
   if a.chosen == 'pre_pause' and a.load == 0 then a.chosen = 'pause' end
   local status = a.present and a.chosen or 'disconnected'
   local changed = a.described or status ~= a.status
   if status ~= a.status then a.status, a.status_since_at = status, now end
   a.available = available(a)
-  index_departments(a)
+  -- The very same list, unless describe() has put another in its place.
+  if a.departments ~= a.departments_before then join_departments(a) end
+  offer_to_departments(a)
   local row = {id = a.id, name = a.name, role = a.role, departments = a.departments, status = status,
     status_since_at = a.status_since_at, load = a.load, capacity = a.capacity, pending = a.pending,
     available = a.available, chosen = a.chosen, present = a.present, assigned = a.assigned}
   local record = pack(row)
-  call('HSET', P .. 'agents', a.id, record)
   if changed or a.load ~= a.load_before or a.pending ~= a.pending_before or a.available ~= a.available_before then
     rows[#rows + 1] = record
   end
@@ -100,16 +111,25 @@ local function settle()
   for _, a in ipairs(agents_touched) do
     if not a.removed then drain(a) end
   end
-  local rows, department_rows, removed = {}, {}, {}
+  local rows, department_rows, removed, written = {}, {}, {}, {}
   for _, a in ipairs(agents_touched) do
-    if not a.removed then a.record = settle_agent(a, rows) end
+    if not a.removed then
+      a.record = settle_agent(a, rows)
+      written[#written + 1], written[#written + 2] = a.id, a.record
+      if #written >= WRITTEN_MAX then
+        call('HSET', P .. 'agents', unpack(written))
+        written = {}
+      end
+    end
   end
+  if written[1] then call('HSET', P .. 'agents', unpack(written)) end
   for id in pairs(departments_touched) do settle_department(id, department_rows) end
   for id in pairs(departments_removed) do removed[#removed + 1] = id end
   if #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
     seq = seq + 1
-    local event = pack({epoch = epoch, seq = seq, at = now, agents = rows, departments = department_rows,
-      agents_removed = agents_removed, departments_removed = removed, changes = changes})
+    local event = pack({epoch = epoch, seq = seq, at = now, agents = rows[1] and rows,
+      departments = department_rows[1] and department_rows, agents_removed = agents_removed[1] and agents_removed,
+      departments_removed = removed[1] and removed, changes = changes[1] and changes})
     call('XADD', P .. 'events', 'MAXLEN', '~', limits.events, seq .. '-0', 'event', event)
     call('SPUBLISH', P .. 'feed', event)
     call('HSET', P .. 'meta', 'seq', seq, 'order', order)
