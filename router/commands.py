@@ -30,6 +30,7 @@ from protocol.messages import (
     EntryResult,
     HistoryResult,
     ListResult,
+    Mutation,
     Result,
     SessionAccept,
     SessionAck,
@@ -243,7 +244,8 @@ async def execute(verbs: Verbs, principal: Principal, caller: Caller, command: C
         request["key"] = key
         request["print"] = fingerprint(command).hex()
     try:
-        return rule.result(await verbs.run(principal.tenant, rule.verb, request, rule.shape))
+        durable = isinstance(command, Mutation)
+        return rule.result(await verbs.run(principal.tenant, rule.verb, request, rule.shape, durable=durable))
     except Refusal as refusal:
         raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
     except Unavailable as error:

@@ -108,6 +108,17 @@ class Settings:
     store_timeout_ms: int = _number(2000, "ms", "How long the store may take to answer.")
     store_queue_max: int = _number(10_000, "", "Commands that may wait for the store, per node.")
 
+    durability: str = _text(
+        "memory",
+        "What a change waits for before it is acknowledged: nothing more than the store's answer, its "
+        "append-only file on the disk, or its replicas.",
+        choices=("memory", "fsync", "replica"),
+    )
+    durability_replicas: int = _number(1, "", "How many replicas, with durability `replica`.", 1, 100)
+    durability_timeout_ms: int = _number(
+        3000, "ms", "How long the disk or the replicas may take; then the answer is `unavailable`."
+    )
+
     jwt_secret: str | None = _text(
         None, "The secret of HS256 tokens, 32 bytes or more. Better a variable than a flag.", secret=True
     )
@@ -173,6 +184,9 @@ class Settings:
                 relation = "less than" if strictly else "at most"
                 first, second = BY_NAME[smaller].variable, BY_NAME[larger].variable
                 raise SettingsError(f"{first} ({low}) must be {relation} {second} ({high})")
+        if self.durability == "replica" and self.redis_url is None:
+            needed = f"{BY_NAME['redis_url'].variable}: the bundled Valkey has no replicas"
+            raise SettingsError(f"{BY_NAME['durability'].variable}=replica needs {needed}")
         if len(self.key_sources) > 1:
             raise SettingsError(f"set only one of {', '.join(self.key_sources)}")
 

@@ -79,16 +79,19 @@ class EmbeddedStore:
     Use the store of a folder: ``with EmbeddedStore(folder) as url``, or ``async with``.
 
     The data survives: every write is in the append-only file before it is answered, and on the disk within a
-    second. The server listens on a unix socket only, which no other user of the machine can open.
+    second, with ``fsync`` before it is answered, too. The server listens on a unix socket only, which no
+    other user of the machine can open.
 
     Args:
         data_dir: The folder; made if it is not there.
         limit_ms: How long starting, loading the data, or stopping may take.
+        fsync: Whether each write is on the disk before it is answered. Whoever starts the server decides.
     """
 
-    def __init__(self, data_dir: str | Path, limit_ms: int = 30_000) -> None:
+    def __init__(self, data_dir: str | Path, limit_ms: int = 30_000, *, fsync: bool = False) -> None:
         self.folder = Path(data_dir).expanduser().absolute()
         self._limit_ms = limit_ms
+        self._fsync = fsync
         self._users: int | None = None
 
     def start(self) -> str:
@@ -222,7 +225,7 @@ class EmbeddedStore:
             "unixsocket": socket_path,
             "unixsocketperm": "700",
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "always" if self._fsync else "everysec",
             "save": "",
             "loglevel": "notice",
             "logfile": "",
@@ -297,7 +300,8 @@ def store_of(settings: Settings) -> Iterator[str]:
     if settings.redis_url is not None:
         yield settings.redis_url
     else:
-        with EmbeddedStore(settings.data_dir, settings.store_start_ms) as url:
+        fsync = settings.durability == "fsync"
+        with EmbeddedStore(settings.data_dir, settings.store_start_ms, fsync=fsync) as url:
             yield url
 
 

@@ -48,6 +48,10 @@ class NodeCollector(Collector):
             "relevo_store_batches": ("Batches sent to the store", counts.batches),
             "relevo_store_timeouts": ("Commands of the store without an answer in time", counts.time_outs),
             "relevo_store_refused": ("Commands refused because the queue was full", counts.refused),
+            "relevo_store_unacknowledged": (
+                "Changes that the store's disk or replicas did not acknowledge in time",
+                counts.unacknowledged,
+            ),
             "relevo_store_cuts": ("Connections to the store cut", counts.cuts),
         }
         for name, (text, value) in gauges.items():

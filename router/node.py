@@ -24,7 +24,8 @@ from router.incidents import incident
 from router.presence import Presence
 from router.replica import Replica
 from router.store import records
-from router.store.errors import StoreDefect, Unavailable
+from router.store.durability import Durability, Level
+from router.store.errors import StoreDefect, Unavailable, Unsupported
 from router.store.link import Limits
 from router.store.store import Store
 from router.store.subscription import Subscriptions
@@ -51,7 +52,11 @@ class Node:
         self.verifier = verifier
         self.node_id = secrets.token_hex(8)
         self.store = Store(
-            store_url, limits=Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
+            store_url,
+            limits=Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max),
+            durability=Durability(
+                Level(settings.durability), settings.durability_replicas, settings.durability_timeout_ms
+            ),
         )
         self.verbs = Verbs(self.store, VerbLimits.of(settings), self.node_id)
         self.feed = Feed(self.verbs, settings.feed_buffer_max, self._reloaded)
@@ -83,9 +88,9 @@ class Node:
         """Reach the store, if it can be reached, and begin to keep presence."""
         try:
             await self.store.open()
-        except Unavailable as error:
+        except (Unavailable, Unsupported, StoreDefect) as error:
             # Not the end: readiness says so, and the store is looked for again with every command.
-            log.error("store not reached", reason=str(error))
+            log.error("store not usable", reason=str(error))
         self.presence.start()
 
     async def drain(self) -> None:
@@ -122,8 +127,8 @@ class Node:
     async def check_store(self) -> str | None:
         """Return why the store cannot be used, or None."""
         try:
-            await self.store.ping()
-        except (Unavailable, StoreDefect) as error:
+            await self.store.check()
+        except (Unavailable, Unsupported, StoreDefect) as error:
             return f"the store cannot be used: {error}"
         return None
 

@@ -79,6 +79,7 @@ def run(settings: Settings, *, pace: float = 1.0, seed: int | None = None, keep:
             settings,
             port=listener.getsockname()[1],
             workers=1,
+            durability="memory",
             jwt_secret=settings.jwt_secret or secrets.token_urlsafe(32),
             log_level="warning" if settings.log_level == "info" else settings.log_level,
             drain_ms=min(settings.drain_ms, DRAIN_MS),

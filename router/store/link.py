@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
+from router.store.counts import Counts
 from router.store.errors import NotSent, StoreDefect, Unavailable
 from router.store.redirect import parse_redirect
 from router.store.scripts import Scripts
@@ -25,6 +26,7 @@ from router.store.wire import (
     parse_replication,
     read_replication,
 )
+from router.store.witness import Witness
 
 # With these the server says that it did not run what it was asked.
 NOT_RUN = frozenset(
@@ -68,25 +70,8 @@ class Limits:
     backoff_max_ms: int = 1000
 
 
-@dataclass(slots=True)
-class Counts:
-    """What the connections of one store have done since its start."""
-
-    batches: int = 0
-    verbs: int = 0
-    commands: int = 0
-    time_outs: int = 0
-    refused: int = 0
-    connects: int = 0
-    connects_failed: int = 0
-    cuts: int = 0
-    libraries_loaded: int = 0
-    redirects: int = 0
-    subscriptions_lost: int = 0
-
-
 class _Call:
-    __slots__ = ("asking", "deadline", "future", "head", "loads", "request", "verb")
+    __slots__ = ("asking", "deadline", "durable", "future", "head", "loads", "request", "verb")
 
     def __init__(
         self,
@@ -96,6 +81,7 @@ class _Call:
         request: bytes,
         deadline: float,
         asking: bool,
+        durable: bool,
     ) -> None:
         self.future = future
         self.head = head
@@ -103,6 +89,7 @@ class _Call:
         self.request = request
         self.deadline = deadline
         self.asking = asking
+        self.durable = durable
         self.loads = 0
 
     def fail(self, error: Exception) -> None:
@@ -123,6 +110,8 @@ class Link:
         scripts: The verbs.
         limits: The bounds.
         counts: Where to count what happens.
+        witness: Holds the answers of durable verbs until the server's disk or replicas have them; None where
+            its memory is enough.
         movable: Whether a command that could not be sent fails with NotSent as soon as the server is out of
             reach, so that another one is asked; otherwise it waits for this one until its deadline.
         on_astray: Called when the server is out of reach, or no primary.
@@ -136,6 +125,7 @@ class Link:
         limits: Limits,
         counts: Counts,
         *,
+        witness: Witness | None = None,
         movable: bool = False,
         on_astray: Callable[[Server], None] = lambda server: None,
     ) -> None:
@@ -145,6 +135,7 @@ class Link:
         self._scripts = scripts
         self._limits = limits
         self._counts = counts
+        self._witness = witness
         self._movable = movable
         self._on_astray = on_astray
         self._timeout_s = limits.timeout_ms / 1000
@@ -169,7 +160,11 @@ class Link:
     @property
     def idle(self) -> bool:
         """Tell whether nothing waits for an answer."""
-        return not self._waiting and not self._sent
+        return not self._waiting and not self._sent and not self._held
+
+    @property
+    def _held(self) -> int:
+        return 0 if self._witness is None else self._witness.held
 
     async def run(
         self,
@@ -179,6 +174,7 @@ class Link:
         *,
         deadline: float | None = None,
         asking: bool = False,
+        durable: bool = False,
     ) -> bytes:
         """
         Run a verb; it gets the server's run id and ``request`` as its arguments.
@@ -187,8 +183,10 @@ class Link:
             verb: Name of the script.
             keys: The keys it declares.
             request: Its second argument.
-            deadline: Loop time after which the caller waits no more; by default the time-out from now.
+            deadline: Loop time after which the caller waits no more for the server's answer; by default the
+                time-out from now.
             asking: Whether to precede it with ``ASKING``.
+            durable: Whether its answer is held until the witness has it acknowledged.
 
         Returns:
             What the script returned.
@@ -200,7 +198,9 @@ class Link:
             Redirected: Another server has the keys; it was not applied.
         """
         head = (b"FCALL", self._scripts.function(verb), b"%d" % len(keys), *keys)
-        reply = await self._submit(head, verb, request, deadline, asking)
+        reply = await self._submit(
+            head, verb, request, deadline, asking, durable and self._witness is not None
+        )
         if not isinstance(reply, bytes):
             raise StoreDefect(verb, f"it returned {reply!r:.100}, not a string")
         return reply
@@ -222,6 +222,8 @@ class Link:
         self._sent = ()
         self._waiting.clear()
         self._disconnect()
+        if self._witness is not None:
+            await self._witness.close()
 
     def _submit(
         self,
@@ -230,16 +232,17 @@ class Link:
         request: bytes,
         deadline: float | None,
         asking: bool,
+        durable: bool = False,
     ) -> asyncio.Future[object]:
         if self._closed:
             raise Unavailable("the store was closed")
-        if len(self._waiting) >= self._limits.queue_max:
+        if len(self._waiting) + self._held >= self._limits.queue_max:
             self._counts.refused += 1
             raise Unavailable(f"{self._limits.queue_max} commands are waiting for the store already")
         future: asyncio.Future[object] = self._loop.create_future()
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
-        self._waiting.append(_Call(future, head, verb, request, deadline, asking))
+        self._waiting.append(_Call(future, head, verb, request, deadline, asking, durable))
         self._work.set()
         if deadline < self._timer_at:
             self._watch(deadline)
@@ -382,6 +385,7 @@ class Link:
     async def _exchange(self, wire: Wire, batch: list[_Call]) -> None:
         """Send one batch and settle its calls; the run id in it is that of this very connection."""
         answered = 0
+        held: list[tuple[_Call, object]] = []
         try:
             data, notes = self._compose(batch)
             async with asyncio.timeout(self._timeout_s):
@@ -395,6 +399,8 @@ class Link:
                     answered += 1
                     if isinstance(reply, ServerError):
                         self._refuse(call, reply)
+                    elif call.durable:
+                        held.append((call, reply))
                     elif not call.future.done():
                         call.future.set_result(reply)
             self._failures = 0
@@ -410,6 +416,9 @@ class Link:
             self._sent = batch[answered:]
             self._fail_sent(reason)
         self._sent = ()
+        if held and self._witness is not None:
+            prefix = held[0][0].head[3]
+            self._witness.hold([(call.future, reply) for call, reply in held], prefix, self.run_id)
         # In their order, before all that came later.
         self._waiting.extendleft(reversed(self._returned))
         self._returned.clear()

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from router.store.address import parse_address
+from router.store.counts import Counts
+from router.store.durability import Durability
 from router.store.errors import NotSent, StoreDefect, Unavailable, Unsupported
-from router.store.link import Counts, Limits, Link
+from router.store.link import Limits, Link
 from router.store.redirect import Redirected
 from router.store.scripts import FOLDER, Scripts
 from router.store.topology import open_topology
 from router.store.wire import Cut, Server, parse_info
+from router.store.witness import Witness
 
 # How often one command follows a tenant that moves.
 REDIRECTS_MAX = 5
-# Sharded publish and subscribe came with this version; every Valkey has it.
-REDIS_VERSION_MIN = (7, 0)
 
 _Reply = TypeVar("_Reply")
 
@@ -31,13 +32,22 @@ class Store:
         url: Where the store is (``address.parse_address``).
         scripts: The folder of the verbs.
         limits: Bounds of time and number.
+        durability: What the answers of durable verbs promise.
 
     Raises:
         ValueError: The URL is malformed; the message names what, and shows no password.
     """
 
-    def __init__(self, url: str, *, scripts: Path = FOLDER, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        scripts: Path = FOLDER,
+        limits: Limits | None = None,
+        durability: Durability | None = None,
+    ) -> None:
         self.limits = limits if limits is not None else Limits()
+        self.durability = durability if durability is not None else Durability()
         self.counts = Counts()
         self.topology = open_topology(parse_address(url), self.limits.timeout_ms / 1000)
         self._scripts = Scripts(scripts)
@@ -47,20 +57,25 @@ class Store:
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
+        """Look the servers up, and ``check`` them."""
+        await self.topology.look()
+        await self.check()
+
+    async def check(self) -> None:
         """
-        Reach every server once.
+        Reach every server once, and see whether it can do what it is needed for.
 
         Raises:
-            Unavailable: One cannot be reached; the store may be used all the same, and connects when it can.
+            Unavailable: One cannot be reached, or keep the promised durability now; the store may be used all
+                the same, and does what it can as soon as it can.
             Unsupported: One is too old.
+            StoreDefect: One does not let the router look.
         """
-        await self.topology.look()
-        servers = self.topology.servers
-        if not servers:
+        if not self.topology.servers:
             await self.topology.locate("")
-        await asyncio.gather(*(self._check_version(server) for server in servers))
+        await asyncio.gather(*(self._check(server) for server in self.topology.servers))
 
-    async def run(self, tenant: str, verb: str, request: bytes) -> bytes:
+    async def run(self, tenant: str, verb: str, request: bytes, *, durable: bool = False) -> bytes:
         """
         Run a verb on a tenant's data.
 
@@ -68,18 +83,22 @@ class Store:
             tenant: The tenant's id.
             verb: Name of the script.
             request: Its second argument, after the run id of the server.
+            durable: Whether what it answers must be as durable as this store promises.
 
         Returns:
             What the script returned.
 
         Raises:
-            Unavailable: It may or may not have been applied. Comes at the latest after the time-out.
+            Unavailable: It may or may not have been applied. Comes at the latest after the time-out, and that
+                of the durability.
             StoreDefect: The script failed.
         """
         keys = self.topology.keys(tenant)
         return await self._at_home(
             tenant,
-            lambda link, deadline, asking: link.run(verb, keys, request, deadline=deadline, asking=asking),
+            lambda link, deadline, asking: link.run(
+                verb, keys, request, deadline=deadline, asking=asking, durable=durable
+            ),
         )
 
     async def publish(self, tenant: str, channel: bytes, payload: bytes) -> None:
@@ -100,15 +119,6 @@ class Store:
                 b"SPUBLISH", channel, payload, deadline=deadline, asking=asking
             ),
         )
-
-    async def ping(self) -> None:
-        """
-        Reach every known server once.
-
-        Raises:
-            Unavailable: One does not answer.
-        """
-        await asyncio.gather(*(self._link(server).command(b"PING") for server in self.topology.servers))
 
     async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:
         """
@@ -188,12 +198,18 @@ class Store:
             self._retire_unused()
         link = self._links.get(server)
         if link is None:
+            witness = None
+            if self.durability.waits:
+                witness = Witness(
+                    server, self.topology.access, self.durability, self.counts, self.topology.suspect
+                )
             link = Link(
                 server,
                 self.topology.access,
                 self._scripts,
                 self.limits,
                 self.counts,
+                witness=witness,
                 movable=self.topology.moves,
                 on_astray=self.topology.suspect,
             )
@@ -213,12 +229,20 @@ class Store:
                 self._retiring.add(task)
                 task.add_done_callback(self._retiring.discard)
 
-    async def _check_version(self, server: Server) -> None:
+    async def _check(self, server: Server) -> None:
         try:
-            fields = parse_info(await self._link(server).command(b"INFO", b"server"))
+            fields = parse_info(
+                await self._link(server).command(b"INFO", b"server", b"replication", b"persistence")
+            )
         except Cut as error:
             raise Unavailable(str(error)) from error
-        version = fields.get("redis_version", "0")
-        if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < REDIS_VERSION_MIN:
-            wanted = ".".join(map(str, REDIS_VERSION_MIN))
-            raise Unsupported(f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed")
+        version, oldest = fields.get("redis_version", "0"), self.durability.version_min
+        if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < oldest:
+            wanted = ".".join(map(str, oldest))
+            why = f" for durability `{self.durability.level.value}`" if self.durability.waits else ""
+            raise Unsupported(
+                f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed{why}"
+            )
+        shortcoming = self.durability.shortcoming(fields)
+        if shortcoming is not None:
+            raise Unavailable(f"{server}: {shortcoming}")

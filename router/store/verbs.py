@@ -110,7 +110,9 @@ class Verbs:
             limits.session_grace_ms,
         ]
 
-    async def run(self, tenant: str, verb: str, request: dict[str, Any], answer: type[T]) -> T:
+    async def run(
+        self, tenant: str, verb: str, request: dict[str, Any], answer: type[T], *, durable: bool = False
+    ) -> T:
         """
         Run one verb.
 
@@ -119,6 +121,7 @@ class Verbs:
             verb: The verb's name, as its file has it.
             request: The fields that its header names.
             answer: The shape of its result.
+            durable: Whether it must be as durable as the store promises before this returns.
 
         Raises:
             Refusal: A rule of the protocol refused it.
@@ -126,7 +129,7 @@ class Verbs:
             StoreDefect: The script failed, or answered something else.
         """
         request["limits"] = self._common
-        reply = await self.store.run(tenant, verb, _encode(request))
+        reply = await self.store.run(tenant, verb, _encode(request), durable=durable)
         try:
             outcome = records.decode_answer(reply)
             if outcome.error is not None:

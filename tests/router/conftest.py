@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from router.store import Limits, Store
+from router.store import Durability, Limits, Store
 from router.store.scripts import FOLDER
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer, running
@@ -23,9 +23,11 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 @asynccontextmanager
-async def using(url: str, verbs: Path, limits: Limits | None = None) -> AsyncIterator[Store]:
+async def using(
+    url: str, verbs: Path, limits: Limits | None = None, durability: Durability | None = None
+) -> AsyncIterator[Store]:
     """Make a store, and close it at the end."""
-    store = Store(url, scripts=verbs, limits=limits)
+    store = Store(url, scripts=verbs, limits=limits, durability=durability)
     try:
         yield store
     finally:

@@ -77,6 +77,14 @@ def test_settings_that_do_not_fit_together_are_refused_with_both_names() -> None
         Settings(patch_window_ms=20, patch_window_busy_ms=10)
 
 
+def test_replicas_are_asked_of_a_store_that_may_have_some() -> None:
+    with pytest.raises(SettingsError, match=r"RELEVO_DURABILITY=replica needs RELEVO_REDIS_URL"):
+        Settings(durability="replica")
+    assert Settings(durability="replica", redis_url="redis://host").durability_replicas == 1
+    with pytest.raises(SettingsError, match="RELEVO_DURABILITY must be one of memory, fsync, replica"):
+        Settings(durability="disk")
+
+
 def test_two_ways_to_verify_tokens_are_refused() -> None:
     with pytest.raises(SettingsError, match="only one of RELEVO_JWT_SECRET, RELEVO_JWKS"):
         Settings(jwt_secret=SECRET, jwks="keys.json")

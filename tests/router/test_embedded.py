@@ -62,6 +62,12 @@ def test_the_data_survives_a_restart(folder: Path) -> None:
         assert ask(url, "GET", "chat") == b"open"
 
 
+@pytest.mark.parametrize(("fsync", "policy"), [(False, b"everysec"), (True, b"always")])
+def test_it_writes_to_the_disk_as_often_as_it_is_told(folder: Path, fsync: bool, policy: bytes) -> None:
+    with EmbeddedStore(folder, fsync=fsync) as url:
+        assert ask(url, "CONFIG", "GET", "appendfsync")[b"appendfsync"] == policy
+
+
 async def test_it_is_an_async_context_too(folder: Path) -> None:
     async with EmbeddedStore(folder) as url:
         assert ask(url, "PING") is True

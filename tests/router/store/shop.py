@@ -46,7 +46,7 @@ class Shop:
             role = {"boss": "admin", "desk": "service"}.get(by, "agent")
             by = {"id": by, "role": role} | ({"attached": True} if role != "service" else {})
         request = fields | {"now": self.now} | ({"by": by} if by is not None else {})
-        result = await self.verbs.run(self.tenant, verb, request, msgspec.Raw)
+        result = await self.verbs.run(self.tenant, verb, request, msgspec.Raw, durable=True)
         # An empty table of Lua is an empty array.
         return {} if result == msgspec.Raw(b"\x90") else msgspec.msgpack.decode(result, type=Result)
 

@@ -1,0 +1,356 @@
+"""What a durable answer waits for, on real servers with real replicas and disks."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported
+from router.store.scripts import FOLDER
+from router.store.wire import Access, Server
+from router.store.witness import Witness
+from tests.router.conftest import using
+from tests.router.store.proxy import Proxy
+from tests.router.store.shop import Shop
+from tests.router.store.test_link import calls_of, seconds_until_unavailable
+from tests.routers import standing_still
+from tests.servers import StoreServer, free_port, redis_binary, running, wait_until
+
+ON_REPLICA = Durability(Level.REPLICA, replicas=1, timeout_ms=200)
+ON_DISK = Durability(Level.FSYNC, timeout_ms=2000)
+tenants = count()
+
+
+@contextmanager
+def following(primary: StoreServer, folder: Path, binary: str | None = None) -> Iterator[StoreServer]:
+    """Run a replica, and yield it once it follows."""
+    folder.mkdir()
+    arguments = ["--replicaof", f"127.0.0.1 {primary.port}"]
+    with running(StoreServer(folder, binary=binary, port=free_port(), arguments=arguments)) as server:
+        wait_until(lambda: server.call("INFO")["master_link_status"] == "up", "the replica")
+        # A primary that has sent its data sends on what came later only after the replica's next word.
+        wait_until(lambda: primary.call("INCR", "seen") and primary.call("WAIT", 1, 100) == 1, "its word")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """One Valkey for all tests that need a replica, each with a tenant of its own."""
+    arguments = ["--enable-debug-command", "yes"]
+    with running(
+        StoreServer(tmp_path_factory.mktemp("primary"), port=free_port(), arguments=arguments)
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def replica(primary: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """Its replica."""
+    with following(primary, tmp_path_factory.mktemp("replicas") / "replica") as server:
+        yield server
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant that nobody else uses."""
+    return f"tenant{next(tenants)}"
+
+
+@contextmanager
+def on_disk(folder: Path, appendfsync: str, binary: str | None = None) -> Iterator[StoreServer]:
+    """Run a server with an append-only file."""
+    folder.mkdir()
+    arguments = ["--appendonly", "yes", "--appendfsync", appendfsync]
+    with running(StoreServer(folder, binary=binary, arguments=arguments)) as server:
+        yield server
+
+
+async def append(store: Store, tenant: str, entry: bytes = b".") -> bytes:
+    """Append an entry, durably."""
+    return await store.run(tenant, "append", entry, durable=True)
+
+
+async def append_all(store: Store, tenant: str, number: int) -> list[bytes | BaseException]:
+    """Append that many entries, all at the same time."""
+    work = [append(store, tenant, b"%d" % entry) for entry in range(number)]
+    return await asyncio.gather(*work, return_exceptions=True)
+
+
+def log_of(server: StoreServer, tenant: str) -> list[bytes]:
+    """Return what was appended, as the server has it."""
+    entries: list[bytes] = server.call("LRANGE", f"relevo:{{{tenant}}}:log", 0, -1)
+    return entries
+
+
+def is_waited_for(server: StoreServer) -> bool:
+    """Tell whether somebody waits for the server's replicas or disk."""
+    return bool(server.call("INFO")["blocked_clients"])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop go on until a server says that something is so; it has no way to say when."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_one_wait_serves_all_commands_of_a_batch(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    async with using(primary.url, verbs, durability=ON_REPLICA) as store:
+        waits = calls_of(primary, "wait")
+        assert await append_all(store, tenant, 400) == [b"%d" % entry for entry in range(400)]
+        assert store.counts.batches == 1
+        assert calls_of(primary, "wait") - waits == 1
+        assert len(log_of(replica, tenant)) == 400
+
+
+async def test_batches_that_are_answered_while_one_waits_share_the_next_wait(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    durability = Durability(Level.REPLICA, timeout_ms=10_000)
+    async with using(primary.url, verbs, durability=durability) as store:
+        await append(store, tenant)
+        waits, batches = calls_of(primary, "wait"), store.counts.batches
+        held: list[asyncio.Task[bytes]] = []
+        with standing_still(replica.pid):
+            for _ in range(20):
+                held.append(asyncio.create_task(append(store, tenant)))
+                await until(lambda: len(log_of(primary, tenant)) == 1 + len(held))
+        await asyncio.gather(*held)
+        assert store.counts.batches - batches == 20
+        assert calls_of(primary, "wait") - waits == 2
+
+
+async def test_what_is_not_durable_waits_for_nobody(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    durability = Durability(Level.REPLICA, timeout_ms=10_000)
+    async with using(primary.url, verbs, durability=durability) as store:
+        await append(store, tenant)
+        waits = calls_of(primary, "wait")
+        with standing_still(replica.pid):
+            held = asyncio.create_task(append(store, tenant, b"held"))
+            await until(lambda: is_waited_for(primary))
+            # Behind the one that is held, and yet before it.
+            assert await store.run(tenant, "append", b"free") == b"free"
+            assert not held.done()
+        assert await held == b"held"
+        assert calls_of(primary, "wait") - waits == 1
+
+
+async def test_memory_waits_for_nothing(primary: StoreServer, verbs: Path, tenant: str) -> None:
+    async with using(primary.url, verbs) as store:
+        waits, connects = calls_of(primary, "wait"), primary.call("INFO")["total_connections_received"]
+        await append_all(store, tenant, 20)
+        assert calls_of(primary, "wait") == waits
+        assert primary.call("INFO")["total_connections_received"] - connects == 1
+
+
+async def test_a_replica_that_does_not_follow_in_time_makes_a_change_unavailable(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    async with using(primary.url, verbs, durability=ON_REPLICA) as store:
+        await append(store, tenant)
+        missing = r"not acknowledged in 200 ms by 127.*: 0 of 1 replicas had it"
+        with standing_still(replica.pid), pytest.raises(Unavailable, match=missing):
+            await append(store, tenant, b"doubtful")
+        assert store.counts.unacknowledged == 1
+        assert await append(store, tenant, b"sure") == b"sure"
+
+
+async def test_the_answer_to_a_repeated_key_is_as_durable_as_the_first(
+    primary: StoreServer, replica: StoreServer, tenant: str
+) -> None:
+    async with (
+        using(primary.url, FOLDER, durability=ON_REPLICA) as one,
+        using(primary.url, FOLDER, durability=ON_REPLICA) as another,
+    ):
+        await Shop(one, tenant).open_doors()
+        put = {"department": {"id": "night", "name": "Night"}, "key": "k", "print": "0" * 32}
+        with standing_still(replica.pid):
+            for store in (one, another, one):
+                with pytest.raises(Unavailable, match="0 of 1 replicas had it"):
+                    await Shop(store, tenant).run("department_put", "boss", **put)
+        assert "department" in await Shop(another, tenant).run("department_put", "boss", **put)
+        assert replica.call("HEXISTS", f"relevo:{{{tenant}}}:departments", "night") == 1
+
+
+@pytest.mark.slow
+async def test_too_few_replicas_are_told_before_they_are_missed(
+    tcp_valkey: StoreServer, verbs: Path, tenant: str, tmp_path: Path
+) -> None:
+    async with using(tcp_valkey.url, verbs, durability=ON_REPLICA) as store:
+        with pytest.raises(
+            Unavailable, match="0 of the 1 replicas that durability `replica` needs follow it"
+        ):
+            await store.open()
+        with pytest.raises(Unavailable, match="0 of 1 replicas had it"):
+            await append(store, tenant)
+        with following(tcp_valkey, tmp_path / "replica"):
+            await store.check()
+            await append(store, tenant)
+
+
+@pytest.mark.parametrize("appendfsync", ["always", pytest.param("everysec", marks=pytest.mark.slow)])
+async def test_a_change_is_acknowledged_once_it_is_on_the_disk(
+    tmp_path: Path, verbs: Path, tenant: str, appendfsync: str
+) -> None:
+    with on_disk(tmp_path / "disk", appendfsync) as server:
+        async with using(server.url, verbs, durability=ON_DISK) as store:
+            await store.open()
+            assert await append_all(store, tenant, 20) == [b"%d" % entry for entry in range(20)]
+            assert calls_of(server, "waitaof") == 1
+
+
+async def test_a_change_that_does_not_get_to_the_disk_is_unavailable(
+    tmp_path: Path, verbs: Path, tenant: str
+) -> None:
+    with on_disk(tmp_path / "disk", "no") as server:
+        async with using(server.url, verbs, durability=Durability(Level.FSYNC, timeout_ms=50)) as store:
+            with pytest.raises(Unavailable, match="it was not on the disk"):
+                await append(store, tenant)
+
+
+async def test_a_store_without_an_append_only_file_promises_no_disk(
+    primary: StoreServer, verbs: Path, tenant: str
+) -> None:
+    async with using(primary.url, verbs, durability=ON_DISK) as store:
+        with pytest.raises(Unavailable, match=r"keeps no append-only file.*\(appendonly yes\)"):
+            await store.open()
+        with pytest.raises(Unavailable, match="appendonly is disabled"):
+            await append(store, tenant)
+        assert await store.run(tenant, "append", b"in memory") == b"in memory"
+
+
+@pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
+async def test_a_redis_that_cannot_wait_for_its_disk_is_named(
+    tmp_path: Path, verbs: Path, tenant: str
+) -> None:
+    with on_disk(tmp_path / "disk", "always", redis_binary()) as server:
+        version = server.call("INFO")["redis_version"]
+        async with using(server.url, verbs, durability=ON_DISK) as store:
+            if tuple(map(int, version.split(".")[:2])) >= (7, 2):
+                await store.open()
+                assert await append(store, tenant) == b"."
+            else:
+                with pytest.raises(Unsupported, match=rf"Redis {version}; Redis 7\.2 .*durability `fsync`"):
+                    await store.open()
+                with pytest.raises(Unavailable, match="unknown command 'WAITAOF'"):
+                    await append(store, tenant)
+
+
+@pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
+@pytest.mark.slow
+async def test_a_redis_waits_for_its_replicas_as_a_valkey_does(
+    tmp_path: Path, verbs: Path, tenant: str
+) -> None:
+    folder = tmp_path / "primary"
+    folder.mkdir()
+    with (
+        running(StoreServer(folder, binary=redis_binary(), port=free_port())) as server,
+        following(server, tmp_path / "replica", redis_binary()) as follower,
+    ):
+        async with using(server.url, verbs, durability=ON_REPLICA) as store:
+            await store.open()
+            assert await append(store, tenant, b"here") == b"here"
+            assert log_of(follower, tenant) == [b"here"]
+            with standing_still(follower.pid), pytest.raises(Unavailable, match="0 of 1"):
+                await append(store, tenant)
+
+
+@pytest.mark.slow
+async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    proxy = Proxy(primary.port)
+    await proxy.open()
+    try:
+        async with using(proxy.url, verbs, durability=ON_REPLICA) as store:
+            proxy.stalled.add(b"relevo-witness")
+            assert await seconds_until_unavailable(append(store, tenant)) < 2
+            proxy.stalled.clear()
+            assert await append(store, tenant) == b"."
+    finally:
+        await proxy.close()
+
+
+async def test_an_answer_of_another_run_is_not_acknowledged(
+    primary: StoreServer, replica: StoreServer, tenant: str
+) -> None:
+    doubted: list[Server] = []
+    witness = Witness(Server("127.0.0.1", primary.port), Access(), ON_REPLICA, Counts(), doubted.append)
+    lost, kept, later = (asyncio.get_running_loop().create_future() for _ in range(3))
+    prefix = f"relevo:{{{tenant}}}:".encode()
+    try:
+        witness.hold([(lost, b"lost")], prefix, "the run before")
+        with pytest.raises(Unavailable, match="another run"):
+            await lost
+        witness.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
+        assert await kept == b"kept"
+        primary.call("DEBUG", "CHANGE-REPL-ID")
+        witness.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
+        assert await later == b"later"
+        assert doubted == []
+    finally:
+        await witness.close()
+
+
+@pytest.mark.slow
+async def test_a_store_that_began_another_run_is_waited_for_anew(
+    tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, tenant: str
+) -> None:
+    limits = Limits(backoff_ms=5, backoff_max_ms=20)
+    async with using(tcp_valkey.url, verbs, limits, durability=ON_REPLICA) as store:
+        with following(tcp_valkey, tmp_path / "before"):
+            await append(store, tenant)
+        tcp_valkey.kill()
+        tcp_valkey.start()
+        with following(tcp_valkey, tmp_path / "after"):
+            # The cut is heard of at the next look at the sockets.
+            await asyncio.sleep(0.01)
+            await append(store, tenant)
+
+
+async def test_what_is_held_counts_as_waiting(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    async with using(primary.url, verbs, Limits(queue_max=5), durability=ON_REPLICA) as store:
+        await append(store, tenant)
+        with standing_still(replica.pid):
+            held = asyncio.create_task(append_all(store, tenant, 5))
+            await until(lambda: is_waited_for(primary))
+            with pytest.raises(Unavailable, match="5 commands are waiting"):
+                await store.run(tenant, "append", b"one too many")
+            assert all(isinstance(answer, Unavailable) for answer in await held)
+        assert await append(store, tenant) == b"."
+
+
+async def test_closing_fails_what_is_held(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+) -> None:
+    durability = Durability(Level.REPLICA, timeout_ms=10_000)
+    async with using(primary.url, verbs, durability=durability) as store:
+        await append(store, tenant)
+        with standing_still(replica.pid):
+            held = asyncio.create_task(seconds_until_unavailable(append(store, tenant)))
+            await until(lambda: is_waited_for(primary))
+            await store.close()
+            assert await held < 5
+
+
+async def test_a_defect_in_a_round_is_reported_and_the_next_one_goes_on(
+    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    async with using(primary.url, verbs, durability=ON_REPLICA) as store:
+        with monkeypatch.context() as broken:
+            broken.setattr(Durability, "missing", lambda durability, reply: 1 / 0)
+            with pytest.raises(Unavailable, match="broken off"):
+                await append(store, tenant)
+        assert await append(store, tenant) == b"."
+        assert len(reported) == 1
