@@ -11,7 +11,6 @@ import structlog
 import uvicorn
 import uvloop
 
-from router.auth import Verifier
 from router.config import Settings
 from router.http import application
 from router.node import Node
@@ -58,7 +57,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
     """
     if settings.has_weak_secret:
         log.warning("the secret of tokens is short enough to be guessed: give it 32 random bytes or more")
-    node = Node(settings, store_url, Verifier(settings))
+    node = Node(settings, store_url)
     await node.start()
     config = uvicorn.Config(
         application(node),

@@ -204,8 +204,8 @@ def caller_of(principal: Principal, attached: bool) -> Caller:
 
     Args:
         principal: What the token says.
-        attached: Whether it asks over a connection that said hello. Over HTTP the token's claims go along,
-            for an agent that is not in the directory yet.
+        attached: Whether it asks over a connection that said hello. Before that, and over HTTP, the token's
+            claims go along, for an agent that is not in the directory yet.
     """
     if attached:
         return Caller(principal.sub, principal.role, principal.name, attached=principal.role != "service")

@@ -9,7 +9,6 @@ comes from the hub.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Coroutine
 from enum import Enum
@@ -185,15 +184,11 @@ class Connection:
         if self._caller is not None:
             self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
 
-    def store_lost(self) -> None:
-        """Close the connection because the store no longer counts it."""
-        self.close(CloseCode.STORE_LOST)
-
     def claims_again(self) -> Caller | None:
         """Return with what to register this connection once more; None if it is not registered."""
         if self._state is not State.OPEN or self._principal is None or self._principal.role == "service":
             return None
-        return self._claims(self._principal, again=True)
+        return msgspec.structs.replace(caller_of(self._principal, attached=False), again=True)
 
     def drain(self, reconnect_in_ms: int) -> None:
         """Tell the client to leave, and close the connection when it is to come back elsewhere."""
@@ -258,7 +253,9 @@ class Connection:
         if local is None or hub is None:
             return
         try:
-            attached = await self._node.attach(principal.tenant, self._claims(principal), self.connection_id)
+            attached = await self._node.attach(
+                principal.tenant, caller_of(principal, attached=False), self.connection_id
+            )
         except BaseException:
             hub.detach(principal.sub, self)
             self._hub = None
@@ -296,7 +293,7 @@ class Connection:
             role=principal.role,
             agent=records.agent(attached.agent) if attached is not None else None,
             expires_at=principal.expires_at,
-            server_at=_now_ms(),
+            server_at=self._node.clock.now_ms(),
             ping_interval_ms=self._node.settings.ping_interval_ms,
             inbox=inbox,
         )
@@ -446,15 +443,15 @@ class Connection:
             # The one timer is to send this client away, and a new token must not stop it.
             return
         self._stop_timer()
-        warn_in_ms = principal.expires_at - self._node.settings.token_expiring_ms - _now_ms()
-        self._timer = self._node.call_later(max(warn_in_ms, 0), self._expiring)
+        warned_at = principal.expires_at - self._node.settings.token_expiring_ms
+        self._timer = self._node.call_at(warned_at, self._expiring)
 
     def _expiring(self) -> None:
         principal = self._principal
         if self._state is not State.OPEN or principal is None:
             return
         self._socket.send(self.codec.encode(TokenExpiring(expires_at=principal.expires_at)))
-        self._timer = self._node.call_later(max(principal.expires_at - _now_ms(), 0), self._expired)
+        self._timer = self._node.call_at(principal.expires_at, self._expired)
 
     def _expired(self) -> None:
         self._end(CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_EXPIRED.meaning)
@@ -483,16 +480,6 @@ class Connection:
             self._stop_timer()
             self._socket.close(code, reason)
 
-    def _claims(self, principal: Principal, again: bool = False) -> Caller:
-        return Caller(
-            principal.sub,
-            principal.role,
-            principal.name,
-            departments=principal.departments,
-            capacity=principal.capacity,
-            again=again,
-        )
-
     def _is_closed(self) -> bool:
         # A call, because the state changes while this client's tasks wait.
         return self._state is State.CLOSED
@@ -509,7 +496,3 @@ class Connection:
     def _resume_reading(self) -> None:
         self._reading_paused = False
         self._socket.resume_reading()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -14,7 +14,9 @@ from typing import Any
 
 import structlog
 
+from protocol.errors import CloseCode
 from router.auth import Principal, Verifier
+from router.clock import Clock
 from router.config import Settings
 from router.connection import Connection
 from router.feed import Feed
@@ -44,12 +46,10 @@ class Node:
     Args:
         settings: The settings.
         store_url: Where the store is.
-        verifier: Checks tokens.
     """
 
-    def __init__(self, settings: Settings, store_url: str, verifier: Verifier) -> None:
+    def __init__(self, settings: Settings, store_url: str) -> None:
         self.settings = settings
-        self.verifier = verifier
         self.node_id = secrets.token_hex(8)
         self.store = Store(
             store_url,
@@ -58,6 +58,8 @@ class Node:
                 Level(settings.durability), settings.durability_replicas, settings.durability_timeout_ms
             ),
         )
+        self.clock = Clock(self.store.time_ms, settings.node_renew_ms)
+        self.verifier = Verifier(settings, self.clock.now_ms)
         self.verbs = Verbs(self.store, VerbLimits.of(settings), self.node_id)
         self.feed = Feed(self.verbs, settings.feed_buffer_max, self._reloaded)
         self.subscriptions = Subscriptions(
@@ -91,6 +93,7 @@ class Node:
         except (Unavailable, Unsupported, StoreDefect) as error:
             # Not the end: readiness says so, and the store is looked for again with every command.
             log.error("store not usable", reason=str(error))
+        await self.clock.start()
         self.presence.start()
 
     async def drain(self) -> None:
@@ -108,6 +111,7 @@ class Node:
         """Give up what is left."""
         self.draining = True
         await self.presence.stop()
+        await self.clock.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self.settings.store_timeout_ms / 1000)
         for tenant in list(self.hubs):
@@ -145,6 +149,10 @@ class Node:
     def call_later(self, delay_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back after a time."""
         return self._loop.call_later(delay_ms / 1000, callback)
+
+    def call_at(self, at_ms: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call back at a time of day, which may have passed."""
+        return self.call_later(max(at_ms - self.clock.now_ms(), 0), callback)
 
     # Connections: the websocket's gate --------------------------------------------------------------------
 
@@ -292,8 +300,7 @@ class Node:
         if hub is not None and hub.clients:
             log.warning("lease ran out", tenant=tenant, connections=len(hub.clients))
             for client in list(hub.clients):
-                if isinstance(client, Connection):
-                    client.store_lost()
+                client.close(CloseCode.STORE_LOST)
 
     async def _disconnect(self, tenant: str, agent_id: str, connection_id: str) -> None:
         try:

@@ -145,6 +145,21 @@ class Store:
                 if cursor == b"0":
                     break
 
+    async def time_ms(self) -> int:
+        """
+        Return the store's time, in milliseconds since the Unix epoch; of several servers one tells it to all.
+
+        Raises:
+            Unavailable: It does not answer.
+            StoreDefect: It answers something else.
+        """
+        servers = self.topology.servers or frozenset({await self.topology.locate("")})
+        reply = await self._link(min(servers, key=str)).command(b"TIME")
+        match reply:
+            case [bytes(seconds), bytes(microseconds)]:
+                return int(seconds) * 1000 + int(microseconds) // 1000
+        raise StoreDefect("TIME", f"it answered {reply!r:.100}")
+
     def run_id(self, tenant: str) -> str | None:
         """Return the run id of the server on which a tenant lives, or None before the first contact."""
         server = self.topology.known(tenant)

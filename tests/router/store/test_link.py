@@ -289,3 +289,8 @@ async def test_a_defect_in_a_batch_is_reported_and_the_link_goes_on(
         await store.run("acme", "incr", object())  # type: ignore[arg-type]
     assert await store.run("acme", "incr", b"") == b"1"
     assert len(reported) == 1
+
+
+async def test_the_store_tells_its_time(store: Store) -> None:
+    # A minute is more than a busy machine takes, and less than any confusion of units would.
+    assert abs(await store.time_ms() - time.time_ns() // 1_000_000) < 60_000

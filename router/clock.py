@@ -1,0 +1,77 @@
+"""
+The time of day, as the store tells it.
+
+Leases, graces, keys and histories go by the store's clock. Tokens do, too: so they end at the same moment on
+every node, whatever the clocks of the nodes' own machines say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from router.incidents import incident
+from router.store.errors import StoreDefect, Unavailable
+
+log = structlog.get_logger(__name__)
+
+TOLD_APART_MS = 1000
+"""How far this machine's clock may be from the store's before that is worth a line in the log."""
+
+
+class Clock:
+    """
+    Tell the time; by this machine's clock until the store was asked once.
+
+    Args:
+        ask: Returns the store's time, in milliseconds since the Unix epoch.
+        interval_ms: How often to ask.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[int]], interval_ms: int) -> None:
+        self._ask = ask
+        self._interval_s = interval_ms / 1000
+        self._began_at_ms = time.time_ns() / 1e6 - _monotonic_ms()
+        self._task: asyncio.Task[None] | None = None
+
+    def now_ms(self) -> int:
+        """Return the time, in milliseconds since the Unix epoch."""
+        return int(self._began_at_ms + _monotonic_ms())
+
+    async def start(self) -> None:
+        """Ask for the first time, and go on asking."""
+        await self._set()
+        apart_ms = self.now_ms() - time.time_ns() // 1_000_000
+        if abs(apart_ms) > TOLD_APART_MS:
+            log.warning("this machine's clock is not the store's", apart_ms=apart_ms)
+        self._task = asyncio.create_task(self._keep(), name="clock")
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self._set()
+
+    async def _set(self) -> None:
+        asked_at_ms = _monotonic_ms()
+        try:
+            told_ms = await self._ask()
+        except Unavailable:
+            return  # What it told last still counts on.
+        except StoreDefect as error:
+            incident(log, "the store does not tell its time", error)
+            return
+        # It looked at its clock somewhere on the way: in the middle, as far as anybody knows.
+        self._began_at_ms = told_ms - (asked_at_ms + _monotonic_ms()) / 2
+
+
+def _monotonic_ms() -> float:
+    return time.monotonic() * 1000
