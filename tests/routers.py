@@ -20,6 +20,9 @@ class RouterProcess:
     """
     One ``relevo serve``, on a free loopback port.
 
+    Attributes:
+        variables: What else is in its environment, such as a library to load first.
+
     Args:
         store_url: The store that it uses.
         log_file: Where what it says on standard error goes.
@@ -28,6 +31,7 @@ class RouterProcess:
 
     def __init__(self, store_url: str, log_file: Path, **settings: int | str) -> None:
         self.port = free_port()
+        self.variables: dict[str, str] = {}
         self._store_url = store_url
         self._log_file = log_file
         self._settings = settings
@@ -55,6 +59,7 @@ class RouterProcess:
             **self._settings,
         }
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
+        environment |= self.variables
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [Path(sys.executable).with_name("relevo"), "serve"], env=environment, stderr=log
