@@ -66,8 +66,8 @@ class Store:
         Reach every server once, and see whether it can do what it is needed for.
 
         Raises:
-            Unavailable: One cannot be reached, or keep the promised durability now; the store may be used all
-                the same, and does what it can as soon as it can.
+            Unavailable: One cannot be reached, has no room, or cannot keep the promised durability now; the
+                store may be used all the same, and does what it can as soon as it can.
             Unsupported: One is too old.
             StoreDefect: One does not let the router look.
         """
@@ -258,6 +258,7 @@ class Store:
             raise Unsupported(
                 f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed{why}"
             )
+        await self._link(server).run("ready", (), b"")
         shortcoming = self.durability.shortcoming(fields)
         if shortcoming is not None:
             raise Unavailable(f"{server}: {shortcoming}")

@@ -11,6 +11,7 @@ from tests.router.store.proxy import Proxy
 from tests.servers import ClusterServers, StoreServer, free_port, running
 
 VERBS = {
+    "ready": "return 'ready'",
     "incr": "return tostring(redis.call('INCR', KEYS[1] .. 'n'))",
     "append": "redis.call('RPUSH', KEYS[1] .. 'log', ARGV[2]); return ARGV[2]",
     "run_id": "return ARGV[1]",
