@@ -34,8 +34,11 @@ DURABILITY = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 ROUTER_SETTINGS: dict[str, int | str] = {
     "drain_ms": 0,
     "connections_per_agent_max": 1000,
-    "message_rate": 1_000_000,
-    "message_burst": 1_000_000,
+    **{
+        f"{whose}message_{what}": 1_000_000
+        for whose in ("", "agent_", "back_end_", "tenant_")
+        for what in ("rate", "burst")
+    },
     "log_level": "warning",
 }
 RUN_A_ROUTER = "from router.cli import main; raise SystemExit(main())"

@@ -33,7 +33,7 @@ class Setting:
     Attributes:
         name: The field of `Settings`, as in ``node_lease_ms``.
         default: Its value when nobody sets it.
-        unit: ``ms``, ``bytes``, or empty for a plain count or text.
+        unit: ``ms``, ``bytes``, ``a second``, or empty for a plain count or text.
         meaning: One line for whoever runs the router.
         minimum: The least allowed number; None for what is not a number.
         maximum: The greatest allowed number.
@@ -160,9 +160,24 @@ class Settings:
     patch_window_ms: int = _number(10, "ms", "How long changes are gathered into one patch.", 0, 50)
     patch_window_busy_ms: int = _number(50, "ms", "The same under load.", 0, 50)
     connections_max: int = _number(50_000, "", "Connections per node.")
-    connections_per_agent_max: int = _number(20, "", "Connections of one agent per node.")
-    message_rate: int = _number(1000, "", "Messages a second of one connection, in the long run.", 1, 10**6)
+    connections_per_agent_max: int = _number(20, "", "Connections of one agent, on all nodes together.")
+    message_rate: int = _number(1000, "a second", "Messages of one connection, in the long run.", 1, 10**6)
     message_burst: int = _number(4000, "", "Messages of one connection at once.", 1, 10**6)
+    agent_message_rate: int = _number(
+        200, "a second", "Messages of one agent over all its devices and HTTP, per node; 0: any.", 0, 10**6
+    )
+    agent_message_burst: int = _number(2000, "", "The same at once.", 1, 10**6)
+    back_end_message_rate: int = _number(
+        2000, "a second", "Messages of one back end over HTTP and websockets, per node; 0: any.", 0, 10**6
+    )
+    back_end_message_burst: int = _number(8000, "", "The same at once.", 1, 10**6)
+    tenant_message_rate: int = _number(
+        10_000, "a second", "Messages of one tenant, per node; 0: any.", 0, 10**6
+    )
+    tenant_message_burst: int = _number(40_000, "", "The same at once.", 1, 10**6)
+    rate_buckets_max: int = _number(
+        10_000, "", "Callers, and tenants, whose messages stay counted after they left, per node."
+    )
     in_flight_max: int = _number(256, "", "Unanswered commands of one connection.")
     message_bytes_max: int = _number(
         65_536, "bytes", "An inbound message; a longer one closes with 1009.", 1024

@@ -38,7 +38,8 @@ from protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, W
 from router.auth import KeysUnavailable, Principal, Unauthorized
 from router.commands import ADMINS, AGENTS, CommandError, caller_of, execute, refused
 from router.incidents import incident
-from router.limits import TokenBucket
+from router.intake import JOINING, LEAVING, Intake
+from router.limits import Throttled
 from router.notices import addressee
 from router.store import records
 from router.store.errors import StoreDefect, Unavailable
@@ -73,16 +74,14 @@ class Connection:
 
     __slots__ = (
         "_backlog",
-        "_bucket",
         "_caller",
         "_corrected",
         "_ended",
         "_hub",
-        "_in_flight",
+        "_intake",
         "_leaving",
         "_node",
         "_principal",
-        "_reading_paused",
         "_socket",
         "_state",
         "_timer",
@@ -105,13 +104,11 @@ class Connection:
         self._principal: Principal | None = None
         self._caller: Caller | None = None
         self._hub: TenantHub | None = None
-        self._in_flight = 0
-        self._reading_paused = False
+        self._intake = Intake(socket, node.rates.connection(), node.settings.in_flight_max)
         self._leaving = False  # It is sent away as soon as nothing of it is in flight.
         # What arrived between hello and welcome, in each direction.
         self._waiting: deque[Command | Refused] | None = None
         self._backlog: list[tuple[str, int, bytes]] | None = None
-        self._bucket = TokenBucket(node.settings.message_rate, node.settings.message_burst)
         # The event up to which this client was told everything in another way.
         self._corrected = ("", 0)
         self._timer: asyncio.TimerHandle | None = node.call_later(
@@ -127,17 +124,20 @@ class Connection:
         except Undecodable as error:
             self._end(CloseCode.UNDECODABLE, str(error))
             return
+        now_s, allowance = self._node.now_s(), self._intake.allowance
         for item in items:
             if self._ended:
                 return  # What a batch holds behind the cause of a close is not looked at.
-            if (retry_in_ms := self._bucket.take(self._node.now_s())) > 0:
-                self._throttle(item, retry_in_ms)
+            if (throttled := allowance.take(now_s)) is not None:
+                self._throttle(item, throttled)
             elif self._state is State.NEW:
                 self._first(item)
             elif self._state is State.JOINING and self._waiting is not None:
                 self._waiting.append(item)
             elif self._state is State.OPEN:
                 self._take(item)
+        if allowance.rest_s:
+            self._intake.rest(self._node.call_later)
 
     def slow(self) -> None:
         """Hear that the client does not keep up."""
@@ -214,7 +214,7 @@ class Connection:
         else:
             self._state = State.JOINING
             self._waiting = deque()
-            self._pause_reading()
+            self._intake.pause(JOINING)
             self._node.spawn(self._join(item))
 
     async def _join(self, hello: Hello) -> None:
@@ -222,6 +222,7 @@ class Connection:
         try:
             principal = await self._node.verifier.verify(hello.token)
             self._principal = principal
+            self._intake.allowance.share(self._node.rates.shared(principal, self._node.now_s()))
             if principal.role == "service":
                 await self._join_back_end(hello, principal)
             else:
@@ -304,7 +305,7 @@ class Connection:
         waiting, self._waiting = self._waiting, None
         self._expect_expiry(principal)
         self._node.joined(self)
-        self._resume_reading()
+        self._intake.resume(JOINING)
         for item in waiting or ():
             self._take(item)
 
@@ -356,17 +357,13 @@ class Connection:
                 hub.watchers.pop(self, None)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._in_flight += 1
-        if self._in_flight >= self._node.settings.in_flight_max:
-            self._pause_reading()
+        self._intake.begun()
         self._node.spawn(work)
 
     def _finished(self) -> None:
-        self._in_flight -= 1
+        self._intake.finished()
         if self._leaving:
             self._drained_away()
-        elif self._reading_paused and self._in_flight <= self._node.settings.in_flight_max // 2:
-            self._resume_reading()
 
     async def _execute(self, command: Command) -> None:
         assert self._principal is not None
@@ -425,11 +422,12 @@ class Connection:
             )
             self._socket.send(self.codec.encode(reply))
 
-    def _throttle(self, item: Command | Refused, retry_in_ms: int) -> None:
-        if self._bucket.is_abused:
+    def _throttle(self, item: Command | Refused, throttled: Throttled) -> None:
+        self._node.throttled[throttled.limit] += 1
+        if self._intake.allowance.is_abused:
             self._end(CloseCode.RATE_LIMITED, CloseCode.RATE_LIMITED.meaning)
         elif not isinstance(item, SessionAck):
-            error = Error.of(ErrorCode.RATE_LIMITED, None, retry_in_ms=retry_in_ms)
+            error = Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict())
             self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
 
     def _refuse(self, item: Refused) -> None:
@@ -459,8 +457,8 @@ class Connection:
     def _drained_away(self) -> None:
         """Send the client away once what it has asked is answered, which the store's time-out bounds."""
         self._leaving = True
-        if self._in_flight:
-            self._pause_reading()
+        if self._intake.in_flight:
+            self._intake.pause(LEAVING)
         else:
             self._end(CloseCode.DRAINING, CloseCode.DRAINING.meaning)
 
@@ -488,11 +486,3 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _pause_reading(self) -> None:
-        self._reading_paused = True
-        self._socket.pause_reading()
-
-    def _resume_reading(self) -> None:
-        self._reading_paused = False
-        self._socket.resume_reading()

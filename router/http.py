@@ -17,6 +17,7 @@ from router.auth import KeysUnavailable, Principal, Unauthorized
 from router.commands import RULES, CommandError, caller_of, execute
 from router.console import console_routes
 from router.incidents import incident
+from router.limits import Allowance
 from router.metrics import CONTENT_TYPE, registry_of, render
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def application(node: Node) -> Starlette:
         wire_type = request.path_params["type"]
         try:
             principal = await _principal(node, request)
+            now_s = node.now_s()
+            throttled = Allowance(*node.rates.shared(principal, now_s)).take(now_s)
+            if throttled is not None:
+                node.throttled[throttled.limit] += 1
+                return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict()))
             body = await _body(request, node.settings.message_bytes_max)
         except Unauthorized as error:
             return _failure(Error.of(ErrorCode.UNAUTHORIZED, str(error)))

@@ -1,55 +1,233 @@
 """
-How much one connection may ask for. Pure: the time is passed in.
+How much one connection, one caller and one tenant may ask for. Pure: the time is passed in.
 
-A token bucket: `burst` messages at once, `rate` a second in the long run. Who keeps asking for more than that
-is first told when to come back, and in the end sent away.
+Token buckets: `burst` messages at once, `rate` a second in the long run. A message needs a token of every
+bucket that it counts in. Who keeps asking for more is first told when to come back, and in the end sent away.
+
+A bucket is two times on one clock, each moved by what one token takes to come back: when it will be full
+again, and when it would be, had everybody whom it refused come back as told: each of them has its own turn.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
+
+from router.config import Settings
+
+if TYPE_CHECKING:
+    from router.auth import Principal
+
 REFUSALS_MAX = 1_000
-"""Refused messages in a row, without one that was let through, after which a connection is closed."""
+"""How many more messages may be refused than let through, after which a connection is closed."""
+
+READ_RATIO_MAX = 8
+"""How many times as fast as its sender may send a connection is read while it passes a limit."""
 
 
-class TokenBucket:
+class Throttled(NamedTuple):
     """
-    Let messages through at a rate.
+    Why a message is not let through.
+
+    Attributes:
+        limit: Which limit it would pass: ``connection``, ``agent``, ``back_end`` or ``tenant``.
+        retry_in_ms: After how long there is a token for it.
+    """
+
+    limit: str
+    retry_in_ms: int
+
+
+class Limit:
+    """
+    What the buckets of one kind have in common.
 
     Args:
+        name: Whose messages are counted, as `Throttled` has it.
         rate: Messages a second.
         burst: Messages at once, after a pause.
+        is_common: Whether several senders have one bucket: who is refused need not be who sends too much.
     """
 
-    __slots__ = ("_burst", "_checked_at_s", "_rate", "_refusals", "_tokens")
+    __slots__ = ("fill_s", "interval_s", "is_common", "name", "slack_s")
 
-    def __init__(self, rate: int, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = float(burst)
-        self._checked_at_s = 0.0
+    def __init__(self, name: str, rate: int, burst: int, *, is_common: bool = False) -> None:
+        self.name = name
+        self.is_common = is_common
+        self.interval_s = 1 / rate
+        self.fill_s = burst / rate
+        # A bucket that will be full again in this time has a token left. Half of one is as good as a whole:
+        # sums of intervals are not exact, and who comes a little late must not take the turn of the next.
+        self.slack_s = (burst - 0.5) / rate
+
+
+class Bucket:
+    """
+    The tokens of one sender.
+
+    Args:
+        limit: Says how many.
+    """
+
+    __slots__ = ("__weakref__", "_promised_s", "full_at_s", "limit")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.full_at_s = 0.0
+        self._promised_s = 0.0
+
+    def promise(self, now_s: float) -> int:
+        """Give a refused message its turn, and return in how many milliseconds that is."""
+        limit = self.limit
+        turn_s = max(self._promised_s, self.full_at_s)
+        # At most what an empty bucket takes to fill: most of a flood does not come back.
+        self._promised_s = min(turn_s + limit.interval_s, now_s + 2 * limit.fill_s - limit.interval_s)
+        wait_s = turn_s - limit.fill_s + limit.interval_s - now_s
+        return math.ceil(wait_s * 1000 - 1e-6)
+
+
+class Allowance:
+    """
+    What one sender may still send: as much as the emptiest of its buckets lets through.
+
+    Args:
+        buckets: Those that its messages count in.
+
+    Attributes:
+        rest_s: For how long to read nothing more of the sender, in seconds, so that a flood costs the others
+            little even before its sender is found out. Whoever does so sets it back to 0.
+    """
+
+    __slots__ = ("_buckets", "_refusals", "rest_s")
+
+    def __init__(self, *buckets: Bucket) -> None:
+        self.rest_s = 0.0
+        self._buckets = buckets
         self._refusals = 0
 
-    def take(self, now_s: float) -> int:
+    def share(self, buckets: tuple[Bucket, ...]) -> None:
+        """Count its messages in these buckets, too."""
+        self._buckets += buckets
+
+    def take(self, now_s: float) -> Throttled | None:
         """
-        Take a token for one message.
+        Take a token of each bucket for one message, or none of any.
 
         Args:
             now_s: The time, in seconds of any clock that does not go back.
 
         Returns:
-            0, or after how many milliseconds there is a token again.
+            None if the message may go on.
         """
-        if self._checked_at_s:
-            self._tokens = min(self._burst, self._tokens + (now_s - self._checked_at_s) * self._rate)
-        self._checked_at_s = now_s
-        if self._tokens >= 1:
-            self._tokens -= 1
-            self._refusals = 0
-            return 0
-        self._refusals += 1
-        return max(1, int((1 - self._tokens) / self._rate * 1000) + 1)
+        for bucket in self._buckets:
+            if bucket.full_at_s > now_s + bucket.limit.slack_s:
+                return self._refuse(now_s)
+        for bucket in self._buckets:
+            full_at_s = bucket.full_at_s
+            bucket.full_at_s = (full_at_s if full_at_s > now_s else now_s) + bucket.limit.interval_s
+        if self._refusals:
+            self._refusals -= 1
+        return None
 
     @property
     def is_abused(self) -> bool:
-        """Return whether so much was refused in a row that the sender does not listen."""
+        """Return whether so much more was refused than let through that the sender does not listen."""
         return self._refusals > REFUSALS_MAX
+
+    def _refuse(self, now_s: float) -> Throttled:
+        emptiest = max(self._buckets, key=lambda bucket: bucket.full_at_s - bucket.limit.slack_s)
+        limit, retry_in_ms = emptiest.limit, emptiest.promise(now_s)
+        if limit.is_common:
+            # Only together are those who share it as slow as it fills.
+            self.rest_s = max(self.rest_s, retry_in_ms / 1000)
+        else:
+            self._refusals += 1
+            self.rest_s += limit.interval_s / READ_RATIO_MAX
+        return Throttled(limit.name, retry_in_ms)
+
+
+class Buckets:
+    """
+    The buckets of senders who may come in several ways at once: each has one, whichever way it comes.
+
+    Args:
+        limit: Says how many tokens.
+        kept_max: How many buckets are kept that nobody holds, until they are full. Whoever comes back after
+            that finds a full one, as a newcomer does.
+    """
+
+    def __init__(self, limit: Limit, kept_max: int) -> None:
+        self._limit = limit
+        self._kept_max = kept_max
+        self._all: WeakValueDictionary[Hashable, Bucket] = WeakValueDictionary()
+        self._kept: dict[Hashable, Bucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def of(self, sender: Hashable, now_s: float) -> Bucket:
+        """Return the bucket of a sender; it is kept beyond its use until it is full."""
+        bucket = self._all.get(sender)
+        if bucket is None:
+            bucket = self._all[sender] = Bucket(self._limit)
+        self._look_through(now_s)
+        self._kept.pop(sender, None)
+        self._kept[sender] = bucket
+        return bucket
+
+    def _look_through(self, now_s: float) -> None:
+        """Drop what is full or too many: two of the oldest for each that comes, so that none is forgotten."""
+        for _ in range(min(2, len(self._kept))):
+            sender = next(iter(self._kept))
+            bucket = self._kept.pop(sender)
+            if bucket.full_at_s > now_s and len(self._kept) < self._kept_max - 1:
+                self._kept[sender] = bucket
+
+
+class Rates:
+    """
+    The buckets of one node.
+
+    Args:
+        settings: Say how many tokens; a rate of 0 is no limit.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._connection = Limit("connection", settings.message_rate, settings.message_burst)
+        kept_max = settings.rate_buckets_max
+        self._agents = _buckets("agent", settings.agent_message_rate, settings.agent_message_burst, kept_max)
+        self._back_ends = _buckets(
+            "back_end", settings.back_end_message_rate, settings.back_end_message_burst, kept_max
+        )
+        self._tenants = _buckets(
+            "tenant", settings.tenant_message_rate, settings.tenant_message_burst, kept_max, is_common=True
+        )
+
+    def __len__(self) -> int:
+        return len(self._agents or ()) + len(self._back_ends or ()) + len(self._tenants or ())
+
+    def connection(self) -> Allowance:
+        """Return what a new connection may send."""
+        return Allowance(Bucket(self._connection))
+
+    def shared(self, principal: Principal, now_s: float) -> tuple[Bucket, ...]:
+        """
+        Return the buckets that somebody's messages count in, over whatever connections and HTTP.
+
+        Args:
+            principal: Who.
+            now_s: The time, as for `Allowance.take`.
+        """
+        callers = self._back_ends if principal.role == "service" else self._agents
+        found = []
+        if callers is not None:
+            found.append(callers.of((principal.tenant, principal.sub), now_s))
+        if self._tenants is not None:
+            found.append(self._tenants.of(principal.tenant, now_s))
+        return tuple(found)
+
+
+def _buckets(name: str, rate: int, burst: int, kept_max: int, *, is_common: bool = False) -> Buckets | None:
+    return Buckets(Limit(name, rate, burst, is_common=is_common), kept_max) if rate else None

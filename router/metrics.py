@@ -33,6 +33,7 @@ class NodeCollector(Collector):
         gauges = {
             "relevo_connections": ("Open websockets", len(node.connections)),
             "relevo_tenants": ("Tenants served", len(hubs)),
+            "relevo_rate_buckets": ("Agents and tenants whose messages are counted", len(node.rates)),
             "relevo_dialogs": ("Open directory subscriptions", sum(len(hub.subscribers) for hub in hubs)),
             "relevo_watchers": ("Admins who watch the sessions", sum(len(hub.watchers) for hub in hubs)),
             "relevo_ready": ("Whether this node can serve", int(node.unready is None)),
@@ -62,6 +63,10 @@ class NodeCollector(Collector):
         for labels, value in node.commands.items():
             commands.add_metric(labels, value)
         yield commands
+        throttled = CounterMetricFamily("relevo_throttled", "Messages over a rate", labels=("limit",))
+        for limit, value in node.throttled.items():
+            throttled.add_metric((limit,), value)
+        yield throttled
 
 
 def registry_of(node: Node) -> CollectorRegistry:

@@ -23,6 +23,7 @@ from router.feed import Feed
 from router.framing import build_frame
 from router.hub import TenantHub
 from router.incidents import incident
+from router.limits import Rates
 from router.presence import Presence
 from router.replica import Replica
 from router.store import records
@@ -75,10 +76,12 @@ class Node:
         )
         self.hubs: dict[str, TenantHub] = {}
         self.connections: dict[str, Connection] = {}
+        self.rates = Rates(settings)
         self.draining = False
         self.accepted = 0
         self.joins = 0
         self.commands: Counter[tuple[str, str]] = Counter()
+        self.throttled: Counter[str] = Counter()
         self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._disconnects: dict[tuple[str, str, str], None] = {}
@@ -185,6 +188,7 @@ class Node:
             self._emptied.set()
         principal = connection.principal
         if principal is not None:
+            self.rates.shared(principal, self.now_s())  # Kept from now on: who comes back starts from there.
             self.call_later(self.settings.tenant_idle_ms, lambda: self._leave_if_idle(principal.tenant))
 
     def retry_disconnect(self, principal: Principal, connection_id: str) -> None:

@@ -38,6 +38,7 @@ PURE = {
     "router/outbox.py",
     "router/origins.py",
     "router/limits.py",
+    "router/intake.py",
     "router/config.py",
     "router/store/records.py",
     "router/audit/agents.py",

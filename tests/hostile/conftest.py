@@ -28,7 +28,12 @@ PATIENT = {
 @pytest.fixture(scope="session")
 def routers(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
     """Two routers on the one store, which never find that somebody sends too much."""
-    limits = {"message_rate": 10**6, "message_burst": 10**6}
+    limits = {
+        "message_rate": 10**6,
+        "message_burst": 10**6,
+        "agent_message_rate": 0,
+        "tenant_message_rate": 0,
+    }
     with running_routers(2, store.url, tmp_path_factory.mktemp("routers"), **PATIENT, **limits) as pair:
         yield pair
 
@@ -42,6 +47,12 @@ def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "message_bytes_max": 1_000_000,
         "message_rate": RATE,
         "message_burst": BURST,
+        "agent_message_rate": 2 * RATE,
+        "agent_message_burst": 2 * BURST,
+        "back_end_message_rate": 2 * RATE,
+        "back_end_message_burst": 2 * BURST,
+        "tenant_message_rate": 4 * RATE,
+        "tenant_message_burst": 4 * BURST,
         **PATIENT,
     }
     with running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **limits) as (router,):

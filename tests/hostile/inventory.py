@@ -95,7 +95,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "same key with another body",
         "two admins and the owner at once",
     ),
-    "rate": ("flood from one connection", "flood from one tenant"),
+    "rate": ("flood from one connection", "flood from one agent", "flood from one tenant", "flood over HTTP"),
 }
 LINES = tuple(f"{kind}: {line}" for kind, lines in KINDS.items() for line in lines)
 

@@ -3,15 +3,22 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from websockets.frames import Opcode
 
 from tests.router.websocket_peer import JSON_NAME, Peer, raw_peer, upgrade_request
-from tests.routers import RouterProcess
+
+
+class Listening(Protocol):
+    """What these clients know of a router."""
+
+    @property
+    def port(self) -> int: ...
 
 
 @asynccontextmanager
-async def stranger(router: RouterProcess, subprotocol: str = JSON_NAME) -> AsyncIterator[Peer]:
+async def stranger(router: Listening, subprotocol: str = JSON_NAME) -> AsyncIterator[Peer]:
     """Open a websocket, without a hello."""
     async with raw_peer(router.port) as peer:
         peer.send(upgrade_request(router.port, sec_websocket_protocol=subprotocol))
@@ -20,7 +27,7 @@ async def stranger(router: RouterProcess, subprotocol: str = JSON_NAME) -> Async
 
 
 @asynccontextmanager
-async def member(router: RouterProcess, token: str) -> AsyncIterator[Peer]:
+async def member(router: Listening, token: str) -> AsyncIterator[Peer]:
     """Open a websocket in JSON, and read the welcome."""
     async with stranger(router) as peer:
         say(peer, {"type": "hello", "id": "1", "token": token})

@@ -1,19 +1,27 @@
 """Who sends far too much is told so, then sent away; whoever else is there goes on as if nothing were."""
 
 import asyncio
+import statistics
+import time
+from collections.abc import Sequence
 
 import pytest
 
 from router.limits import REFUSALS_MAX
 from tests.hostile.conftest import BURST, RATE, still_served
+from tests.hostile.flooder import flooding
 from tests.hostile.inventory import covers
-from tests.raw_client import FORMATS, Message, RawClient
+from tests.raw_client import FORMATS, LIMIT_S, Message, RawClient
 from tests.routers import RouterProcess
 from tests.story.conftest import MakeOffice
-from tests.story.office import Office
+from tests.story.office import Answer, Office
 
 # More than the burst, and less than what ends the connection.
 FLOOD = BURST + 500
+CROWDED = BURST + 100
+TURNS = 40
+COMMANDS = 100
+PACE_S = 0.01
 
 
 @pytest.fixture
@@ -30,6 +38,23 @@ async def flood(client: RawClient, count: int, command: Message) -> None:
         )
 
 
+async def refusals(client: RawClient, count: int) -> list[Message]:
+    """Return the errors among the answers to so many pings."""
+    await client.until(
+        lambda: len(client.unread("pong")) + len(client.unread("reply")) == count, "an answer to each ping"
+    )
+    return [reply["error"] for reply in client.unread("reply")]
+
+
+async def refused_over_http(office: Office, flooding: Sequence[RawClient]) -> Answer:
+    """Send a request while others take every token that comes, and return its refusal."""
+    async with asyncio.timeout(LIMIT_S):
+        while (answer := await office.post("session.list")).status == 200:
+            for client in flooding:
+                await flood(client, 50, {"type": "ping"})
+        return answer
+
+
 @covers({"rate: flood from one connection": 2 * FLOOD})
 @pytest.mark.parametrize("format", FORMATS)
 async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: Office, format: str) -> None:
@@ -39,15 +64,36 @@ async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: 
         lambda: len(client.unread("pong")) + len(client.unread("reply")) == FLOOD, "all answers"
     )
     refused = client.unread("reply")
-    # Every one is answered once; what was let through while it lasted is little.
+    # Every one is answered once; what was let through while it lasted is less than what was not.
     assert sorted(int(answer["id"]) for answer in [*client.unread("pong"), *refused]) == list(range(FLOOD))
-    assert BURST - 1 <= len(client.unread("pong")) < BURST + 100
+    assert BURST - 1 <= len(client.unread("pong")) < BURST + FLOOD / 3
     for reply in refused:
         error = reply["error"]
         assert (error["code"], error["retryable"]) == ("rate_limited", True)
-        assert 1 <= error["details"]["retry_in_ms"] <= 1000 / RATE + 1
-    await asyncio.sleep(refused[-1]["error"]["details"]["retry_in_ms"] / 1000)
-    assert (await client.reply(await client.send("ping", id="again")))["type"] == "pong"
+        assert error["details"]["limit"] == "connection"
+        assert 1 <= error["details"]["retry_in_ms"] <= 1000 * BURST / RATE
+    assert refused[0]["error"]["details"]["retry_in_ms"] <= 1.5 * 1000 / RATE
+
+
+@covers({"rate: flood from one connection": 2 * (BURST + TURNS)})
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+async def test_each_message_that_comes_back_as_told_is_let_through(crowded: Office, format: str) -> None:
+    client = await crowded.connect_agent("ana", format=format)
+    await flood(client, BURST + TURNS, {"type": "ping"})
+    await client.until(
+        lambda: len(client.unread("pong")) + len(client.unread("reply")) == BURST + TURNS, "all answers"
+    )
+    refused = client.unread("reply")
+    assert refused
+
+    async def come_back(reply: Message) -> None:
+        await asyncio.sleep(reply["error"]["details"]["retry_in_ms"] / 1000)
+        await client.send("ping", id=f"again-{reply['id']}")
+
+    await asyncio.gather(*(come_back(reply) for reply in refused))
+    await client.until(lambda: len(client.unread("pong")) == BURST + TURNS, "a pong for each")
+    assert client.unread("reply") == refused
 
 
 @covers({"rate: flood from one connection": 2 * (BURST + 2 * REFUSALS_MAX)})
@@ -87,9 +133,56 @@ async def test_acknowledgements_have_no_reply_and_count_all_the_same(crowded: Of
     await client.send_as_is([])
     for _ in range(0, FLOOD, 50):
         await client.send_as_is([{"type": "session.ack", "session_id": "chat-1", "fence": 1}] * 50)
-    error = await client.refused("ping")
-    assert error["code"] == "rate_limited"
+    acknowledgement = {"type": "session.ack", "session_id": "chat-1", "fence": 1}
+    await client.send_as_is([acknowledgement] * 63 + [{"type": "ping", "id": "last"}])
+    assert (await client.reply("last"))["error"]["code"] == "rate_limited"
     assert client.unread("reply") == []
+
+
+@covers({"rate: flood from one agent": 3 * BURST})
+async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None:
+    bob = await crowded.connect_agent("bob")
+    devices = [await crowded.connect_agent("ana") for _ in range(3)]
+    for device in devices:
+        await flood(device, BURST - 5, {"type": "ping"})
+    refused = [error for device in devices for error in await refusals(device, BURST - 5)]
+    assert {error["details"]["limit"] for error in refused} == {"agent"}
+    assert BURST / 4 < len(refused) < BURST
+    assert (await bob.reply(await bob.send("ping")))["type"] == "pong"
+    wait_ms = max(error["details"]["retry_in_ms"] for error in refused)
+    await asyncio.sleep(wait_ms / 1000)
+    assert (await devices[0].reply(await devices[0].send("ping")))["type"] == "pong"
+
+
+@covers({"rate: flood over HTTP": 1})
+async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_websockets(
+    crowded: Office,
+) -> None:
+    links = [await crowded.connect_service() for _ in range(3)]
+    for link in links:
+        await flood(link, BURST - 5, {"type": "ping"})
+    answer = await refused_over_http(crowded, links)
+    assert (answer.status, answer.body["code"]) == (429, "rate_limited")
+    assert (answer.body["retryable"], answer.body["details"]["limit"]) == (True, "back_end")
+    wait_ms = answer.body["details"]["retry_in_ms"]
+    assert int(answer.headers["retry-after"]) == -(-wait_ms // 1000)
+    await asyncio.sleep(wait_ms / 1000)
+    assert (await crowded.post("session.list")).status == 200
+
+
+@covers({"rate: flood from one tenant": 6 * BURST, "rate: flood over HTTP": 1})
+async def test_a_tenants_agents_share_what_it_may_send(
+    strict: RouterProcess, crowded: Office, make_office: MakeOffice
+) -> None:
+    other = await make_office([strict]).connect_agent("ana")
+    crowd = [await crowded.connect_agent(f"agent-{number}") for number in range(6)]
+    for client in crowd:
+        await flood(client, BURST - 5, {"type": "ping"})
+    refused = [error for client in crowd for error in await refusals(client, BURST - 5)]
+    assert {error["details"]["limit"] for error in refused} == {"tenant"}
+    assert (await refused_over_http(crowded, crowd)).body["details"]["limit"] == "tenant"
+    assert (await other.reply(await other.send("ping")))["type"] == "pong"
+    assert strict.metric('relevo_throttled_total{limit="tenant"}') >= len(refused)
 
 
 @covers({"rate: flood from one connection": FLOOD})
@@ -100,23 +193,58 @@ async def test_a_flood_before_hello_is_no_flood(crowded: Office) -> None:
 
 
 @pytest.mark.slow
-@covers({"rate: flood from one tenant": 10 * FLOOD})
+@covers({"rate: flood from one tenant": 6 * CROWDED})
 async def test_a_flood_from_a_whole_tenant_reaches_no_other_tenant(
     strict: RouterProcess, crowded: Office, make_office: MakeOffice
 ) -> None:
     quiet = make_office([strict])
     other = await quiet.connect_agent("ana")
     await other.open_dialog()
-    crowd = [await crowded.connect_agent(f"agent-{number}") for number in range(10)]
-    flooding = asyncio.gather(*(flood(client, FLOOD, {"type": "session.list"}) for client in crowd))
+    crowd = [await crowded.connect_agent(f"agent-{number}") for number in range(6)]
+    flooding = asyncio.gather(*(flood(client, CROWDED, {"type": "session.list"}) for client in crowd))
     answered = 0
     while not flooding.done() or answered < 3:
         await still_served(quiet, other)
         answered += 1
     await flooding
     for client in crowd:
-        await client.until(lambda client=client: len(client.unread("reply")) == FLOOD, "all replies")  # type: ignore[misc]
-        assert {reply["error"]["code"] for reply in client.unread("reply") if "error" in reply} == {
-            "rate_limited"
-        }
+        await client.until(lambda client=client: len(client.unread("reply")) == CROWDED, "all replies")  # type: ignore[misc]
+    errors = [reply["error"] for client in crowd for reply in client.unread("reply") if "error" in reply]
+    assert {error["code"] for error in errors} == {"rate_limited"}
     assert other.unread("reply") == []
+
+
+async def latency_s(client: RawClient) -> float:
+    """Return the median time that a command takes which the store carries out and tells everybody."""
+    taken = []
+    for number in range(COMMANDS):
+        started = time.perf_counter()
+        await client.command("status.set", status=("pause", "connected")[number % 2])
+        taken.append(time.perf_counter() - started)
+        await asyncio.sleep(PACE_S)
+    return statistics.median(taken)
+
+
+@pytest.mark.slow
+@covers(
+    {
+        "rate: flood from one connection": 1,
+        "rate: flood from one agent": 20,
+        "rate: flood from one tenant": 50,
+    }
+)
+@pytest.mark.parametrize(
+    "senders",
+    [["loud"], ["loud"] * 20, [f"loud-{number}" for number in range(50)]],
+    ids=["connection", "agent", "tenant"],
+)
+async def test_a_flood_leaves_the_latency_of_others_as_it_was(
+    strict: RouterProcess, crowded: Office, make_office: MakeOffice, senders: list[str]
+) -> None:
+    whole_tenant = len(set(senders)) > 1
+    client = await (make_office([strict]) if whole_tenant else crowded).connect_agent("ana")
+    before_s = await latency_s(client)
+    with flooding(strict.port, [crowded.token(sender) for sender in senders]):
+        during_s = await latency_s(client)
+    # Without the limits it is more than sixty times as long for the first of these, and endless for the last.
+    assert during_s <= 20 * max(before_s, 0.001)

@@ -1,35 +1,219 @@
-from router.limits import REFUSALS_MAX, TokenBucket
+import gc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.auth import Principal
+from router.config import Settings
+from router.limits import READ_RATIO_MAX, REFUSALS_MAX, Allowance, Bucket, Buckets, Limit, Rates, Throttled
+
+SETTINGS = Settings(
+    message_rate=10,
+    message_burst=3,
+    agent_message_rate=20,
+    agent_message_burst=5,
+    back_end_message_rate=20,
+    back_end_message_burst=6,
+    tenant_message_rate=40,
+    tenant_message_burst=8,
+)
+
+
+def allowance(*, rate: int, burst: int) -> Allowance:
+    return Allowance(Bucket(Limit("connection", rate, burst)))
+
+
+def principal(sub: str, *, tenant: str = "acme", service: bool = False) -> Principal:
+    return Principal(tenant, sub, "service" if service else "agent", None, None, None, expires_at=0)
+
+
+def let_through(sender: Allowance, count: int, now_s: float) -> int:
+    """Send messages at one moment, and return how many went through."""
+    return [sender.take(now_s) for _ in range(count)].count(None)
 
 
 def test_a_burst_goes_through_and_then_the_rate_counts() -> None:
-    bucket = TokenBucket(rate=10, burst=3)
-    assert [bucket.take(5.0) for _ in range(3)] == [0, 0, 0]
-    assert bucket.take(5.0) == 101
-    assert bucket.take(5.05) == 51
-    assert bucket.take(5.11) == 0
-    assert bucket.take(5.11) > 0
+    sender = allowance(rate=10, burst=3)
+    assert [sender.take(5.0) for _ in range(4)] == [None, None, None, Throttled("connection", 100)]
+    assert sender.take(5.1) is None
+    assert let_through(sender, 1000, 6.1) == 3
 
 
 def test_a_pause_fills_the_bucket_no_further_than_the_burst() -> None:
-    bucket = TokenBucket(rate=10, burst=2)
-    assert bucket.take(1.0) == 0
-    assert [bucket.take(1000.0) for _ in range(3)][:2] == [0, 0]
-    assert bucket.take(1000.0) > 0
+    sender = allowance(rate=10, burst=2)
+    assert let_through(sender, 1, 1.0) == 1
+    assert let_through(sender, 1000, 1000.0) == 2
+
+
+@given(
+    rate=st.integers(1, 10**6),
+    burst=st.integers(2, 200),
+    refused=st.integers(1, 200),
+    late_ms=st.lists(st.integers(0, 50), min_size=200, max_size=200),
+)
+def test_each_refused_message_is_let_through_once_it_has_waited_as_told(
+    rate: int, burst: int, refused: int, late_ms: list[int]
+) -> None:
+    sender = allowance(rate=rate, burst=burst)
+    assert let_through(sender, burst, 7.0) == burst
+    turns = []
+    for late, _ in zip(late_ms, range(min(refused, burst)), strict=False):
+        throttled = sender.take(7.0)
+        assert throttled is not None
+        turns.append(7.0 + (throttled.retry_in_ms + late) / 1000)
+    assert [sender.take(turn) for turn in sorted(turns)] == [None] * len(turns)
+
+
+def test_nobody_is_told_to_wait_longer_than_an_empty_bucket_takes_to_fill() -> None:
+    sender = allowance(rate=10, burst=3)
+    told = [throttled.retry_in_ms for _ in range(500) if (throttled := sender.take(5.0)) is not None]
+    assert (told[0], max(told)) == (100, 300)
 
 
 def test_who_does_not_listen_is_found_out() -> None:
-    bucket = TokenBucket(rate=1, burst=1)
-    bucket.take(1.0)
+    sender = allowance(rate=1, burst=1)
+    sender.take(1.0)
     abused = []
     for _ in range(REFUSALS_MAX + 1):
-        bucket.take(1.0)
-        abused.append(bucket.is_abused)
+        sender.take(1.0)
+        abused.append(sender.is_abused)
     assert abused == [False] * REFUSALS_MAX + [True]
 
 
-def test_a_message_that_was_let_through_is_a_new_start() -> None:
-    bucket = TokenBucket(rate=1, burst=1)
-    for _ in range(REFUSALS_MAX + 2):
-        bucket.take(1.0)
-    assert bucket.take(3.0) == 0
-    assert not bucket.is_abused
+def test_who_sends_three_times_as_much_as_it_may_is_found_out_too() -> None:
+    sender = allowance(rate=100, burst=1)
+    sent = 0
+    while not sender.is_abused:
+        sent += 1
+        sender.take(1 + sent / 300)
+    assert sent == pytest.approx(3 * REFUSALS_MAX, rel=0.01)
+
+
+@pytest.mark.parametrize("rate", [50, 1000])
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_flood_is_read_at_a_multiple_of_its_rate_until_its_sender_is_found_out(
+    rate: int, batch: int
+) -> None:
+    sender = allowance(rate=rate, burst=1)
+    started_s = now_s = 1.0
+    read = 0
+    while not sender.is_abused:
+        let_through(sender, batch, now_s)
+        read += batch
+        now_s += sender.rest_s
+        sender.rest_s = 0.0
+    assert read / (now_s - started_s) <= (READ_RATIO_MAX + 2) * rate
+    assert now_s - started_s <= 2 * REFUSALS_MAX / (READ_RATIO_MAX - 2) / rate
+
+
+def test_the_floods_of_a_tenants_many_connections_are_read_no_faster_than_twice_its_rate() -> None:
+    tenant = Bucket(Limit("tenant", 1000, 4000, is_common=True))
+    floods = [Allowance(Bucket(Limit("connection", 1000, 4000)), tenant) for _ in range(100)]
+    resumes_at_s = [1.0] * len(floods)
+    read = passed = 0
+    for tick in range(1000):
+        now_s = 1 + tick / 100
+        for number, sender in enumerate(floods):
+            if resumes_at_s[number] <= now_s:
+                passed += let_through(sender, 64, now_s)
+                read += 64
+                resumes_at_s[number] = now_s + sender.rest_s
+                sender.rest_s = 0.0
+    assert passed <= 4000 + 10 * 1000
+    # Each of them is read once before any has to rest.
+    assert read <= 100 * 64 + 2 * passed
+
+
+def test_who_listens_is_forgiven() -> None:
+    sender = allowance(rate=100, burst=1)
+    now_s = 1.0
+    for _ in range(10 * REFUSALS_MAX):
+        while (throttled := sender.take(now_s)) is not None:
+            now_s += throttled.retry_in_ms / 1000
+        assert not sender.is_abused
+
+
+def test_of_several_buckets_the_emptiest_decides_and_a_refused_message_takes_from_none() -> None:
+    small, large = Bucket(Limit("small", 1, 2)), Bucket(Limit("large", 10, 5))
+    mine, other = Allowance(small), Allowance(large)
+    mine.share((large,))
+    assert let_through(mine, 100, 1.0) == 2
+    assert mine.take(1.0) == Throttled("small", 2000)
+    assert let_through(other, 100, 1.0) == 3
+    assert mine.take(2.5) is None
+
+
+def test_an_agents_connections_share_its_bucket_and_a_tenants_agents_theirs() -> None:
+    rates = Rates(SETTINGS)
+    phone, browser, bob = rates.connection(), rates.connection(), rates.connection()
+    for sender, sub in ((phone, "ana"), (browser, "ana"), (bob, "bob")):
+        sender.share(rates.shared(principal(sub), 1.0))
+    assert let_through(phone, 10, 1.0) == 3
+    assert phone.take(1.0).limit == "connection"  # type: ignore[union-attr]
+    assert let_through(browser, 10, 1.0) == 2
+    assert browser.take(1.0).limit == "agent"  # type: ignore[union-attr]
+    assert let_through(bob, 10, 1.0) == 3
+    over_http = Allowance(*rates.shared(principal("crm", service=True), 1.0))
+    assert over_http.take(1.0).limit == "tenant"  # type: ignore[union-attr]
+    elsewhere = Allowance(*rates.shared(principal("ana", tenant="other"), 1.0))
+    assert let_through(elsewhere, 10, 1.0) == 5
+
+
+def test_a_back_end_and_an_agent_of_one_id_are_two() -> None:
+    rates = Rates(SETTINGS)
+    agent = Allowance(*rates.shared(principal("ana"), 1.0))
+    back_end = Allowance(*rates.shared(principal("ana", service=True), 1.0))
+    assert let_through(agent, 10, 1.0) == 5
+    assert (let_through(back_end, 10, 1.0), back_end.take(1.0)) == (3, Throttled("tenant", 200))
+
+
+def test_who_is_refused_for_what_others_send_is_not_found_out() -> None:
+    tenant = Bucket(Limit("tenant", 1, 1, is_common=True))
+    loud, quiet = Allowance(tenant), Allowance(Bucket(Limit("connection", 100, 100)), tenant)
+    loud.take(1.0)
+    for _ in range(2 * REFUSALS_MAX):
+        assert quiet.take(1.0) is not None
+    assert not quiet.is_abused
+
+
+def test_a_rate_of_0_is_no_limit() -> None:
+    rates = Rates(Settings(agent_message_rate=0, back_end_message_rate=0, tenant_message_rate=0))
+    assert rates.shared(principal("ana"), 1.0) == rates.shared(principal("crm", service=True), 1.0) == ()
+    assert let_through(Allowance(), 1000, 1.0) == 1000
+
+
+def test_who_comes_back_finds_the_bucket_as_it_was_left() -> None:
+    buckets = Buckets(Limit("agent", 10, 3), kept_max=100)
+    assert let_through(Allowance(buckets.of("ana", 1.0)), 10, 1.0) == 3
+    for number in range(50):
+        buckets.of(number, 1.05)
+    assert let_through(Allowance(buckets.of("ana", 1.1)), 10, 1.1) == 1
+
+
+def test_a_bucket_that_somebody_holds_is_the_one_for_all() -> None:
+    buckets = Buckets(Limit("agent", 10, 3), kept_max=1)
+    held = buckets.of("ana", 1.0)
+    for number in range(50):
+        buckets.of(number, 2.0)
+    assert buckets.of("ana", 3.0) is held
+
+
+def test_full_buckets_go() -> None:
+    buckets = Buckets(Limit("agent", 10, 3), kept_max=1000)
+    for number in range(500):
+        Allowance(buckets.of(number, 1.0)).take(1.0)
+    assert len(buckets) == 500
+    for _ in range(250):
+        buckets.of("ana", 2.0)
+    assert len(buckets) == 1
+
+
+def test_no_more_are_kept_than_allowed_and_the_oldest_go_first() -> None:
+    buckets = Buckets(Limit("agent", 1, 1000), kept_max=10)
+    for number in range(500):
+        let_through(Allowance(buckets.of(number, 1.0)), 1000, 1.0)
+        gc.collect(0)
+        assert len(buckets) <= 10
+    assert let_through(Allowance(buckets.of(499, 1.0)), 1, 1.0) == 0
+    assert let_through(Allowance(buckets.of(0, 1.0)), 1, 1.0) == 1
