@@ -228,7 +228,7 @@ def watch(
 
 @app.command
 @_with_settings
-def audit(*, tenant: str | None = None, json: bool = False, settings: Settings) -> int:
+def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False, settings: Settings) -> int:
     """
     Check all that the store holds against the rules that it must keep, while routers go on writing.
 
@@ -240,6 +240,9 @@ def audit(*, tenant: str | None = None, json: bool = False, settings: Settings) 
     ----------
     tenant
         The one tenant to look at; all of them without it.
+    repair
+        Mend what follows from what else is kept, such as counts and lists, and say
+        what was done; what does not is left as it is. Then look again.
     json
         Print each line as a JSON object.
     """
@@ -249,7 +252,7 @@ def audit(*, tenant: str | None = None, json: bool = False, settings: Settings) 
 
     try:
         with store_of(settings) as store_url:
-            clean = report.run(settings, store_url, tenant=tenant, as_json=json)
+            clean = report.run(settings, store_url, tenant=tenant, repair=repair, as_json=json)
     except (report.AuditFailed, EmbeddedStoreError) as error:
         raise CommandFailed(str(error), USAGE_ERROR) from None
     return 0 if clean else FAILURE

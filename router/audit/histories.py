@@ -112,28 +112,28 @@ def judge_history(session_id: str, see: Glimpse, tale: Tale = Tale()) -> Iterato
             text = f"entry {tale.entries + 1} of session {session_id} cannot be read: {error}"
             yield Violation("shape", text, (history,))
             return
-        wrong = tale.gainsaid_by(entry)
-        if wrong is not None:
-            yield Violation("S8", f"in the history of session {session_id} {wrong}", (history,))
+        odd = tale.gainsaid_by(entry)
+        if odd is not None:
+            yield Violation("S8", f"in the history of session {session_id} {odd}", (history,))
             return
         tale = tale.followed_by(entry)
     if tale.entries < length:
         yield partial(judge_history, session_id, tale=tale)
         return
     session = decode_session(record)
+    wrong = None
     if session.entry_count != length:
-        text = f"session {session_id} counts {session.entry_count} entries and has {length}"
-        yield Violation("S8", text, (key, history))
+        wrong = "S8", f"counts {session.entry_count} entries and has {length}"
     elif session.fence != tale.fence:
-        text = f"session {session_id} has fence {session.fence} after {tale.fence} changes"
-        yield Violation("S2", text, (key, history))
+        wrong = "S2", f"has fence {session.fence} after {tale.fence} changes"
     elif (tale.state or session.state) != session.state or (tale.owner or session.owner) != session.owner:
         owner = f"{session.owner.kind} {session.owner.id}" if session.owner is not None else "nobody"
-        text = f"session {session_id} is {session.state} with {owner}, which its history does not say"
-        yield Violation("S8", text, (key, history))
+        wrong = "S8", f"is {session.state} with {owner}, which its history does not say"
     elif (session.hops, session.transfer.id if session.transfer else None) != (tale.hops, tale.transfer_id):
-        text = f"session {session_id} counts {session.hops} transfers, and its history tells of others"
-        yield Violation("S8", text, (key, history))
+        wrong = "S8", f"counts {session.hops} transfers, and its history tells of others"
+    if wrong is not None:
+        invariant, text = wrong
+        yield Violation(invariant, f"session {session_id} {text}", (key, history), in_doubt=session_id)
 
 
 def judge_kept_history(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:

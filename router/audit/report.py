@@ -1,4 +1,4 @@
-"""Audit a store and print what was found."""
+"""Audit a store, mend it if asked to, and print what was found and done."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from router.audit.repair import mend
 from router.audit.store import Counts, violations
 from router.audit.violation import INVARIANTS, Violation
 from router.config import Settings
@@ -15,13 +16,22 @@ from router.store.topology import prefix
 from router.store.verbs import VerbLimits, Verbs
 
 AUDITOR: Final = "audit"
+PASSES_MAX: Final = 3
+"""How often a repair looks for what its last mending has brought up."""
 
 
 class AuditFailed(Exception):
     """The store cannot be read; the message says why."""
 
 
-def run(settings: Settings, store_url: str, *, tenant: str | None = None, as_json: bool = False) -> bool:
+def run(
+    settings: Settings,
+    store_url: str,
+    *,
+    tenant: str | None = None,
+    repair: bool = False,
+    as_json: bool = False,
+) -> bool:
     """
     Audit a store, print each violation and a summary, and return whether there was none.
 
@@ -29,23 +39,26 @@ def run(settings: Settings, store_url: str, *, tenant: str | None = None, as_jso
         settings: The settings.
         store_url: Where the store is.
         tenant: Whose data; None for everybody's.
+        repair: Whether to mend what is derived, and to look again: what counts is what is left.
         as_json: Whether each line is a JSON object.
 
     Raises:
         AuditFailed: The store cannot be read.
     """
     try:
-        return asyncio.run(_run(settings, store_url, tenant, as_json))
+        return asyncio.run(_run(settings, store_url, tenant, repair, as_json))
     except (Unavailable, Unsupported, StoreDefect, ValueError) as error:
         raise AuditFailed(f"the store cannot be read: {error}") from None
 
 
-async def _run(settings: Settings, store_url: str, tenant: str | None, as_json: bool) -> bool:
+async def _run(settings: Settings, store_url: str, tenant: str | None, repair: bool, as_json: bool) -> bool:
     limits = Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
     store = Store(store_url, limits=limits)
     try:
         await store.open()
         verbs = Verbs(store, VerbLimits.of(settings), AUDITOR)
+        if repair:
+            await _repair(store, verbs, tenant, as_json)
         counts = Counts()
         async for whose, violation in violations(store, verbs, tenant, counts):
             _print(_line(whose, violation, as_json))
@@ -55,16 +68,34 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, as_json: 
         await store.close()
 
 
-def _line(tenant: str, violation: Violation, as_json: bool) -> str:
+async def _repair(store: Store, verbs: Verbs, tenant: str | None, as_json: bool) -> None:
+    """Mend, as often as mending brings up more that can be mended, and print what was done."""
+    told: set[tuple[str, Violation]] = set()
+    for _ in range(PASSES_MAX):
+        found: dict[str, list[Violation]] = {}
+        async for whose, violation in violations(store, verbs, tenant, Counts()):
+            if (whose, violation) not in told:
+                found.setdefault(whose, []).append(violation)
+        for whose, those in found.items():
+            for violation, done in (await mend(verbs, whose, those)).items():
+                told.add((whose, violation))
+                _print(_line(whose, violation, as_json, done))
+        if not any(violation.mend for those in found.values() for violation in those):
+            return
+
+
+def _line(tenant: str, violation: Violation, as_json: bool, done: str | None = None) -> str:
     keys = [prefix(tenant) + key for key in violation.keys]
     if not as_json:
-        return f"{violation.invariant}: {violation.text} ({' '.join(keys)})"
+        line = f"{violation.invariant}: {violation.text} ({' '.join(keys)})"
+        return line if done is None else f"{line}\n    {done}"
     return _json(
         tenant=tenant,
         invariant=violation.invariant,
         meaning=INVARIANTS[violation.invariant],
         text=violation.text,
         keys=keys,
+        **({} if done is None else {"repair": done}),
     )
 
 

@@ -44,7 +44,7 @@ def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
         return
     wrong = _incoherence(session)
     if wrong is not None:
-        yield Violation("S1", f"session {session_id} {wrong}", (key,))
+        yield Violation("S1", f"session {session_id} {wrong}", (key,), in_doubt=session_id)
         return
     positions = dict(zip(STATES, scores, strict=True))
     yield from list(_judge_places(session, positions, see))
@@ -84,7 +84,7 @@ def _judge_places(
         if not exists:
             owner = f"{session.owner.kind} {session.owner.id}"
             text = f"session {session.id} is {session.state} with {owner}, who is not there"
-            yield Violation("S1", text, (key, rows))
+            yield Violation("S1", text, (key, rows), in_doubt=session.id)
         elif position is None:
             text = f"session {session.id} is {session.state}, and {name} does not hold it"
             yield Violation("S1", text, (key, name), mend)
@@ -155,7 +155,7 @@ def _judge_positions(name: str, page: list[bytes], order: bytes | None) -> Itera
             yield Violation("S7", text, (name,))
         if float(score) > last:
             text = f"{name} is at position {name_of(score)}, and the last one given out is {last:.0f}"
-            yield Violation("S7", text, (name, "meta"), ("order", name_of(score)))
+            yield Violation("S7", text, (name, "meta"), ("order", name))
         before = score
 
 

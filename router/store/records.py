@@ -48,7 +48,7 @@ def plain(packed: msgspec.Raw) -> Any:
     if 0x90 <= first <= 0x9F or 0xDC <= first <= 0xDD:
         return [plain(each) for each in _raws(packed)]
     if 0x80 <= first <= 0x8F:
-        return ReadError(**msgspec.msgpack.decode(packed))
+        return msgspec.msgpack.decode(packed, type=ReadError)
     found = msgspec.msgpack.decode(packed)
     return None if found is False else found
 
@@ -220,6 +220,12 @@ class Glimpsed(msgspec.Struct, gc=False):
 
     now: int
     values: list[msgspec.Raw]
+
+
+class Mended(msgspec.Struct, gc=False):
+    """What became of each thing that was to be mended: true, or what went wrong."""
+
+    outcomes: list[bool | str]
 
 
 decode_answer = msgspec.msgpack.Decoder(Answer).decode

@@ -180,3 +180,7 @@ class Verbs:
     async def glimpse(self, tenant: str, reads: Sequence[tuple[str | int, ...]]) -> records.Glimpsed:
         """Read many things at one instant, and change nothing."""
         return await self.run(tenant, "glimpse", {"reads": reads}, records.Glimpsed)
+
+    async def mend(self, tenant: str, mends: Sequence[tuple[str, ...]]) -> list[bool | str]:
+        """Make anew what is derived; return for each whether it was done, or what went wrong."""
+        return (await self.run(tenant, "mend", {"mends": mends}, records.Mended)).outcomes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router import cli
 from tests.routers import RouterProcess, running_routers
 from tests.servers import ClusterServers, StoreServer, redis_binary, running
 from tests.story import contract
@@ -20,9 +21,10 @@ SHARED = {"tenant_idle_ms": 2000}
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
-    """A Valkey that every test of the session may use."""
+    """A Valkey that every test of the session may use, and whose data keeps every rule at the end."""
     with running(StoreServer(tmp_path_factory.mktemp("valkey"))) as server:
         yield server
+        assert cli.main(["audit", "--redis-url", server.url]) == 0
 
 
 @pytest.fixture(scope="session")

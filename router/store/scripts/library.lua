@@ -54,6 +54,14 @@ local function begin_step()
   changes = {}
 end
 
+-- Another run of event numbers: whoever followed the last one reads the directory anew.
+local function begin_epoch()
+  local time = call('TIME')
+  epoch, seq = string.format('%x%05x', time[1], time[2]), 0
+  call('DEL', P .. 'events')
+  call('HSET', P .. 'meta', 'epoch', epoch, 'seq', 0, 'run', run_id)
+end
+
 local function begin(keys, args)
   call, pack, decode = redis.call, cmsgpack.pack, cmsgpack.unpack
   P, run_id, request = keys[1], args[1], decode(args[2])
@@ -68,12 +76,7 @@ local function begin(keys, args)
   begin_step()
   local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
   epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
-  if meta[4] ~= run_id then
-    local time = call('TIME')
-    epoch, seq = string.format('%x%05x', time[1], time[2]), 0
-    call('DEL', P .. 'events')
-    call('HSET', P .. 'meta', 'epoch', epoch, 'seq', 0, 'run', run_id)
-  end
+  if meta[4] ~= run_id then begin_epoch() end
 end
 
 -- Agents and departments ------------------------------------------------------------------------------------
