@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from router.store import Limits, Store
+from tests.faults.proxy import Proxy
 from tests.router.conftest import using
-from tests.router.store.proxy import Proxy
 from tests.servers import ClusterServers, StoreServer, free_port, running
 
 VERBS = {

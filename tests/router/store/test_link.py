@@ -7,8 +7,8 @@ import pytest
 
 from router.store import Limits, Store, StoreDefect, Unavailable
 from router.store import link as link_module
+from tests.faults.proxy import Proxy
 from tests.router.conftest import using
-from tests.router.store.proxy import Proxy
 from tests.servers import StoreServer, free_port
 
 
@@ -77,7 +77,7 @@ async def test_a_cut_in_a_batch_delivers_what_was_answered_and_doubts_the_rest(
 ) -> None:
     await proxied.run("acme", "append", b"000")
     requests = [b"%03d" % number for number in range(1, 21)]
-    proxy.reply_bytes_left = 5 * len(b"$3\r\n001\r\n") + 4
+    proxy.link().drop_replies(after_bytes=5 * len(b"$3\r\n001\r\n") + 4)
     answers = await run_all(proxied, "append", requests)
     assert answers[:5] == requests[:5]
     assert all(isinstance(answer, Unavailable) for answer in answers[5:])
@@ -89,7 +89,7 @@ async def test_a_connection_that_was_cut_while_idle_is_replaced_unnoticed(
     proxied: Store, proxy: Proxy
 ) -> None:
     assert await proxied.run("acme", "incr", b"") == b"1"
-    proxy.cut()
+    proxy.link().cut()
     # One look at the sockets, in which the cut is heard of.
     await asyncio.sleep(0.01)
     assert await proxied.run("acme", "incr", b"") == b"2"
@@ -100,7 +100,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
     proxied: Store, proxy: Proxy, limits: Limits
 ) -> None:
     await proxied.run("acme", "incr", b"")
-    proxy.stalled.add(b"relevo-verbs")
+    proxy.link("relevo-verbs").stall()
     waits = await asyncio.gather(
         *(seconds_until_unavailable(proxied.run("acme", "incr", b"")) for _ in range(20))
     )
@@ -113,7 +113,7 @@ async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
     proxied: Store, proxy: Proxy, limits: Limits
 ) -> None:
     await proxied.run("acme", "incr", b"")
-    proxy.stalled.add(b"relevo-verbs")
+    proxy.link("relevo-verbs").stall()
     first = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
     # The first batch is under way, the second command waits behind it.
     await asyncio.sleep(limits.timeout_ms / 2000)
@@ -271,7 +271,7 @@ async def test_a_wrong_password_is_unavailable_and_not_shown(
 
 async def test_closing_fails_what_waits(proxied: Store, proxy: Proxy) -> None:
     await proxied.run("acme", "incr", b"")
-    proxy.stalled.add(b"relevo-verbs")
+    proxy.link("relevo-verbs").stall()
     waiting = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
     await asyncio.sleep(0)
     await proxied.close()

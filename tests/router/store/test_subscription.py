@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from router.store import Limits, Store, Subscriptions
+from tests.faults.proxy import Proxy
 from tests.router.conftest import using
-from tests.router.store.proxy import Proxy
 from tests.router.store.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer
 
@@ -157,13 +157,13 @@ async def test_a_restarted_store_is_heard_again(store: Store, valkey: StoreServe
 async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(proxied: Store, proxy: Proxy) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
-        proxy.stalled.add(b"relevo-feed")
+        proxy.link("relevo-feed").stall()
         # Six ticks of 0.02 s; the same six of 0.5 s are 3 s in a router.
         assert await seconds(follower.expect("lost", "acme")) < 6 * 0.02 * 5
         assert not follower.healthy()
         assert await proxied.run("acme", "incr", b"") == b"1"
         assert not follower.healthy()
-        proxy.stalled.clear()
+        proxy.heal()
         await follower.expect("subscribed", "acme")
         assert follower.healthy()
 
@@ -172,9 +172,9 @@ async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(proxied:
 async def test_probes_that_cannot_be_published_count_as_silence(proxied: Store, proxy: Proxy) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
-        proxy.stalled.add(b"relevo-verbs")
+        proxy.link("relevo-verbs").stall()
         await follower.expect("lost", "acme")
-        proxy.stalled.clear()
+        proxy.heal()
         await follower.expect("subscribed", "acme")
 
 
@@ -183,7 +183,7 @@ async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
 ) -> None:
     async with following(proxied) as follower:
         assert follower.healthy()
-        proxy.stalled.add(b"relevo-feed")
+        proxy.link("relevo-feed").stall()
         follower.subscriptions.add("acme")
         assert follower.healthy()
         await until(lambda: not follower.healthy())

@@ -7,13 +7,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.router.store.proxy import Proxy
 
 from router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported
 from router.store.scripts import FOLDER
 from router.store.wire import Access, Server
 from router.store.witness import Witness
 from tests.router.conftest import using
-from tests.router.store.proxy import Proxy
 from tests.router.store.shop import Shop
 from tests.router.store.test_link import calls_of, seconds_until_unavailable
 from tests.routers import standing_still
