@@ -107,6 +107,22 @@ def test_a_reply_keeps_the_inbox_before_its_push_comes() -> None:
     assert driver.core.inbox.get("c-1") is None
 
 
+def test_an_old_reply_does_not_bring_back_what_has_left_since() -> None:
+    driver = Driver()
+    driver.connect(pending=[session_map(fence=2, state="pending")])
+    driver.core.submit("session.accept", {"session_id": "c-1"}, deadline=driver.now + 60)
+    accepted = driver.sent()[0]
+    # It was carried out, the reply was lost, and somebody took the session away meanwhile.
+    driver.close()
+    assert accepted in driver.connect()
+    driver.reply(accepted, {"session": session_map(fence=3)})
+    assert driver.core.inbox.get("c-1") is None
+
+    driver.core.submit("session.accept", {"session_id": "c-1"}, deadline=driver.now + 1, key=accepted["key"])
+    driver.reply(driver.sent()[0], {"session": session_map(fence=3)})
+    assert driver.core.inbox.get("c-1") is None
+
+
 def test_an_assigned_session_is_acknowledged_once() -> None:
     driver = Driver()
     driver.connect()

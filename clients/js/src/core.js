@@ -393,18 +393,19 @@ export class Core {
       return;
     }
     this.#pending.drop(command.id);
-    this.#settle(command, this.#readResult(command.type, map.result));
+    this.#settle(command, this.#readResult(command, map.result));
   }
 
   /**
-   * @param {string} type
+   * @param {import("./pending.js").PendingCommand} command
    * @param {unknown} result
    */
-  #readResult(type, result) {
+  #readResult({ type, mayBeReplayed }, result) {
     if (!isMap(result)) return new InvalidReply(`${type} was answered without a result`);
     try {
       // So that a program that awaited a command finds its effect in the inbox, before the push comes.
-      const agentId = this.welcome?.agent?.id;
+      // What is said again may be long past, and the welcome since then has told what is true.
+      const agentId = mayBeReplayed ? undefined : this.welcome?.agent?.id;
       if (agentId !== undefined && "session" in result)
         this.inbox.observe(session(result.session, "session"), agentId);
     } catch (cause) {

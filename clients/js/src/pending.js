@@ -43,6 +43,8 @@ export class PendingCommand {
   notBefore = 0;
   sent = false;
   refusals = 0;
+  /** Whether the reply may be an earlier one, given again for its key. */
+  mayBeReplayed = false;
   /** @type {RelevoError | null} */
   lastError = null;
 
@@ -119,6 +121,8 @@ export class PendingCommands {
     const ownKey = key === null && MUTATING.has(type) ? this.#newKey() : key;
     const command = new PendingCommand(id, type, fields, ownKey, deadline);
     command.notBefore = notBefore;
+    // A key of the program's own may be one that it used before.
+    command.mayBeReplayed = key !== null;
     this.#commands.set(id, command);
     return command;
   }
@@ -200,7 +204,10 @@ export class PendingCommands {
 
   /** Have everything sent again on the next connection: nobody knows what of it arrived. */
   connectionLost() {
-    for (const command of this.#commands.values()) command.sent = false;
+    for (const command of this.#commands.values()) {
+      command.sent = false;
+      command.mayBeReplayed = command.key !== null;
+    }
   }
 
   /**

@@ -117,6 +117,21 @@ test("a reply keeps the inbox before its push comes", () => {
   assert.equal(driver.core.inbox.get("c-1"), undefined);
 });
 
+test("an old reply does not bring back what has left since", () => {
+  const driver = connected({}, { pending: [sessionMap("c-1", { fence: 2, state: "pending" })] });
+  driver.submit("session.accept", { session_id: "c-1" });
+  const [accepted] = driver.sent();
+  // It was carried out, the reply was lost, and somebody took the session away meanwhile.
+  driver.close();
+  driver.connect();
+  driver.reply(accepted, { session: sessionMap("c-1", { fence: 3 }) });
+  assert.equal(driver.core.inbox.get("c-1"), undefined);
+
+  driver.submit("session.accept", { session_id: "c-1" }, 30_000, String(accepted.key));
+  driver.reply(driver.sent()[0], { session: sessionMap("c-1", { fence: 3 }) });
+  assert.equal(driver.core.inbox.get("c-1"), undefined);
+});
+
 test("an assigned session is acknowledged once, with its latest fence", () => {
   const driver = connected();
   for (const fence of [3, 5]) {

@@ -355,7 +355,9 @@ class Core:
             self._settle(command, InvalidReply(f"{command.type} was answered without a result"))
             return
         try:
-            self._observe_result(result)
+            # What is said again may be long past, and the welcome since then has told what is true.
+            if not command.may_be_replayed:
+                self._observe_result(result)
         except InvalidData as invalid:
             self._settle(command, InvalidReply(f"{command.type}: {invalid}"))
         else:
@@ -413,9 +415,19 @@ class Core:
         self, type: str, fields: Mapping[str, Any], deadline: float, key: str | None, *, internal: bool
     ) -> str:
         self._next_id += 1
+        # A key of the program's own may be one that it used before.
+        may_be_replayed = key is not None
         if type in MUTATING and key is None:
             key = self._new_key()
-        command = PendingCommand(str(self._next_id), type, fields, key, deadline, internal=internal)
+        command = PendingCommand(
+            str(self._next_id),
+            type,
+            fields,
+            key,
+            deadline,
+            internal=internal,
+            may_be_replayed=may_be_replayed,
+        )
         self._pending.add(command)
         return command.id
 

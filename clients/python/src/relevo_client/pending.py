@@ -39,6 +39,7 @@ class PendingCommand:
         deadline: When to give up, in the caller's clock (seconds); infinite for the client's own.
         not_before: When it may be sent again after a retryable refusal.
         internal: Whether the client sent it for itself, so that nobody waits for the outcome.
+        may_be_replayed: Whether the reply may be an earlier one, given again for its key.
     """
 
     id: str
@@ -50,6 +51,7 @@ class PendingCommand:
     sent: bool = False
     refusals: int = 0
     internal: bool = False
+    may_be_replayed: bool = False
     last_error: RelevoError | None = None
 
     def message(self) -> dict[str, Any]:
@@ -127,6 +129,7 @@ class PendingCommands:
         """Have everything sent again on the next connection: nobody knows what of it arrived."""
         for command in self:
             command.sent = False
+            command.may_be_replayed = command.key is not None
 
     def expire(self, now: float) -> list[tuple[PendingCommand, CommandTimeout]]:
         """Take out the commands whose deadline has come, each with its error."""
