@@ -195,7 +195,9 @@ class TenantHub:
             client: The connection.
             resume: The position up to which it knows the directory already, if any.
         """
-        # Everybody stands at the same position then, so one frame serves all.
+        # Everybody else stands at the same position then, so one frame serves all. Who asks once more is told
+        # only what it asked for: a patch before that would take it past the position from which it goes on.
+        self.subscribers.pop(client, None)
         self.flush()
         self.subscribers[client] = None
         client.behind = None

@@ -118,6 +118,15 @@ def test_resume_gets_what_changed_since(hub: TenantHub) -> None:
     assert lost.chain() == [(None, 3)]
 
 
+def test_who_subscribes_again_goes_on_from_where_it_says(hub: TenantHub) -> None:
+    client, other = Listener(), Listener()
+    hub.subscribe(client, None)
+    hub.subscribe(other, None)
+    happen(hub, 1)
+    hub.subscribe(client, ("e1", 1))
+    assert client.chain() == other.chain() == [(None, 1), (1, 2)]
+
+
 def test_a_slow_client_gets_one_patch_when_it_has_caught_up(hub: TenantHub) -> None:
     slow, quick = Listener(), Listener()
     hub.subscribe(slow, None)
