@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.servers import free_port, wait_until
 
 SECRET = "a secret for tests, of 32 bytes or more"
+READY_LIMIT_S = 30.0
 STOP_LIMIT_S = 20.0
 
 
@@ -44,6 +45,11 @@ class RouterProcess:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def address(self) -> str:
         """Its host and port."""
         return f"127.0.0.1:{self.port}"
@@ -67,7 +73,9 @@ class RouterProcess:
 
     def wait_ready(self) -> None:
         """Return when it says that it can serve."""
-        wait_until(self._can_serve, f"the router to serve; it says:\n{self._log_file.read_text()}")
+        wait_until(
+            self._can_serve, f"the router to serve; it says:\n{self._log_file.read_text()}", READY_LIMIT_S
+        )
 
     def get(self, path: str) -> tuple[int, str]:
         """Ask for a page; return its HTTP status and text."""
@@ -107,7 +115,7 @@ class RouterProcess:
 
     def stop(self) -> None:
         """End it if it still runs."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             # A second signal skips the drain.
             self.terminate()
             self.terminate()

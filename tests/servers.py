@@ -64,6 +64,11 @@ class StoreServer:
         return f"redis://127.0.0.1:{self.port}" if self.port else f"unix://{self.socket_path}"
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.router.store.proxy import Proxy
 
 from router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported
 from router.store.scripts import FOLDER
 from router.store.wire import Access, Server
 from router.store.witness import Witness
+from tests.faults.proxy import Proxy
 from tests.router.conftest import using
 from tests.router.store.shop import Shop
 from tests.router.store.test_link import calls_of, seconds_until_unavailable
@@ -270,9 +270,9 @@ async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
     await proxy.open()
     try:
         async with using(proxy.url, verbs, durability=ON_REPLICA) as store:
-            proxy.stalled.add(b"relevo-witness")
+            proxy.link("relevo-witness").stall()
             assert await seconds_until_unavailable(append(store, tenant)) < 2
-            proxy.stalled.clear()
+            proxy.heal()
             assert await append(store, tenant) == b"."
     finally:
         await proxy.close()

@@ -1,0 +1,185 @@
+"""A run: every message that a client sent and received, every command and what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = Mapping[str, Any]
+
+# What a text in a report may take.
+SHOWN_CHARACTERS_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """
+    One thing that happened.
+
+    Attributes:
+        number: Counts all moments of a run, from 1.
+        at_s: Seconds since the run began.
+        who: The client as ``tenant/name``, or ``scene``.
+        what: ``sent``, ``received``, ``connected``, ``lost``, ``began`` (a client that knows nothing yet),
+            ``fault`` or ``healed``.
+        content: The message, or what there is to say.
+    """
+
+    number: int
+    at_s: float
+    who: str
+    what: str
+    content: Message
+
+    def __str__(self) -> str:
+        shown = str(dict(self.content))
+        if len(shown) > SHOWN_CHARACTERS_MAX:
+            shown = shown[:SHOWN_CHARACTERS_MAX] + "…"
+        return f"{self.number:6} {self.at_s:8.3f} s  {self.who:16} {self.what:9} {shown}"
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    One command and what became of it.
+
+    Attributes:
+        began: The moment before it was given.
+        tenant: Whose data.
+        client: Who gave it.
+        caller: The agent or back end as whom it was given.
+        role: Its role.
+        type: The command.
+        fields: Its fields.
+        key: The idempotency key of a command that changes something.
+        ended: The moment after its end, None while nobody knows.
+        result: What it brought.
+        error: The code of the refusal.
+    """
+
+    began: int
+    tenant: str
+    client: str
+    caller: str
+    role: str
+    type: str
+    fields: Message
+    key: str | None
+    ended: int | None = None
+    result: Message | None = None
+    error: str | None = None
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether it was carried out for certain."""
+        return self.result is not None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it may or may not have been carried out."""
+        return self.result is None and self.error is None
+
+    @property
+    def text(self) -> str | None:
+        """The text that it alone of all commands carries, if it carries one."""
+        text = self.fields.get("reason") or self.fields.get("text")
+        return text if isinstance(text, str) else None
+
+    def __str__(self) -> str:
+        if self.is_acknowledged:
+            outcome = f"done {self.result}"
+        else:
+            outcome = f"refused with {self.error}" if self.error else "in doubt"
+        return f"{self.tenant}/{self.client} {self.type} {dict(self.fields)} key {self.key}: {outcome}"
+
+
+@dataclass(slots=True)
+class ClientLog:
+    """
+    One client of the run.
+
+    Attributes:
+        tenant: Its tenant.
+        name: Its name, of its own in the tenant.
+        agent_id: The agent or back end that it is.
+        role: Its role.
+        moments: What it sent and received, and its connections' beginnings and ends.
+        heard: Every byte that came to it.
+    """
+
+    tenant: str
+    name: str
+    agent_id: str
+    role: str
+    moments: list[Moment] = field(default_factory=list)
+    heard: bytearray = field(default_factory=bytearray)
+
+    @property
+    def who(self) -> str:
+        """How moments name it."""
+        return f"{self.tenant}/{self.name}"
+
+    def received(self, *types: str) -> Iterator[Moment]:
+        """Yield the received messages of these types."""
+        return (
+            moment for moment in self.moments if moment.what == "received" and moment.content["type"] in types
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What was acknowledged between two moments may be lost: the store forgot it, as it was expected to."""
+
+    since: int
+    until: int
+
+
+class History:
+    """
+    Everything that happened, in the order in which the test saw it.
+
+    Attributes:
+        markers: The text that each tenant's names, reasons and notes hold, by tenant.
+        moments: All of it.
+        calls: The commands.
+        clients: Who was there.
+        losses: Where the store was made to forget.
+    """
+
+    def __init__(self) -> None:
+        self.markers: dict[str, str] = {}
+        self.moments: list[Moment] = []
+        self.calls: list[Call] = []
+        self.clients: list[ClientLog] = []
+        self.losses: list[Loss] = []
+        self._began = time.monotonic()
+
+    @property
+    def now(self) -> int:
+        """The number of the latest moment."""
+        return len(self.moments)
+
+    def note(self, who: str, what: str, content: Message) -> Moment:
+        """Take something down."""
+        moment = Moment(self.now + 1, time.monotonic() - self._began, who, what, content)
+        self.moments.append(moment)
+        return moment
+
+    def note_client(self, client: ClientLog, what: str, content: Message) -> None:
+        """Take something of a client down."""
+        client.moments.append(self.note(client.who, what, content))
+
+    def note_fault(self, what: str) -> None:
+        """Take a fault down."""
+        self.note("scene", "fault", {"what": what})
+
+    def lost_since(self, moment: int) -> None:
+        """Say that what was acknowledged after a moment may be gone from now on."""
+        self.losses.append(Loss(moment, self.now))
+
+    def may_be_lost(self, call: Call) -> bool:
+        """Return whether the store may have forgotten what a command did."""
+        ended = call.ended if call.ended is not None else self.now
+        return any(call.began <= loss.until and ended >= loss.since for loss in self.losses)
