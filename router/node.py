@@ -215,7 +215,12 @@ class Node:
 
     async def attach(self, tenant: str, claims: Caller, connection_id: str) -> records.Attached:
         """Register a connection in the store; raises as Verbs.connect."""
-        attached = await self.verbs.connect(tenant, claims, connection_id)
+        try:
+            attached = await self.verbs.connect(tenant, claims, connection_id)
+        except (Unavailable, StoreDefect):
+            # It may have been registered all the same, and would stay as long as this node lives.
+            self._disconnects[tenant, claims.id, connection_id] = None
+            raise
         if not attached.known and self.presence.holds(tenant) and not self.feed.is_repairing(tenant):
             hub = self.hubs.get(tenant)
             if hub is not None and hub.replica.epoch == attached.epoch:
