@@ -2,7 +2,15 @@
 
 import { InvalidData, shape } from "./decode.js";
 import { InvalidReply } from "./errors.js";
-import { agent, department, entry, historyPage, session, sessionPage, transferResult } from "./objects.js";
+import {
+  agent,
+  department,
+  entry,
+  historyPage,
+  sessionPage,
+  sessionResult,
+  transferResult,
+} from "./objects.js";
 
 /** @typedef {import("./objects.js").Agent} Agent */
 /** @typedef {import("./objects.js").AgentRole} AgentRole */
@@ -42,7 +50,6 @@ import { agent, department, entry, historyPage, session, sessionPage, transferRe
 
 const agentResult = shape({ agent });
 const departmentResult = shape({ department });
-const sessionResult = shape({ session });
 const entryResult = shape({ entry });
 
 /**
@@ -301,7 +308,7 @@ export class Commands {
   async #result(decode, type, fields, options) {
     const result = await this.command(type, fields, options);
     try {
-      return decode(result, "");
+      return decode(result);
     } catch (cause) {
       if (cause instanceof InvalidData) throw new InvalidReply(`${type}: ${cause.message}`, { cause });
       throw cause;

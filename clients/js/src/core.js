@@ -7,7 +7,7 @@
  * again.
  */
 
-import { asMap, InvalidData, isMap, string } from "./decode.js";
+import { asMap, InvalidData, isMap, shape, string } from "./decode.js";
 import { Directory } from "./directory.js";
 import {
   ClientClosed,
@@ -20,7 +20,7 @@ import {
 } from "./errors.js";
 import { PUSHES } from "./events.js";
 import { Inbox } from "./inbox.js";
-import { session, welcome } from "./objects.js";
+import { sessionResult, welcome } from "./objects.js";
 import { Acknowledgements, PendingCommands } from "./pending.js";
 import { Reconnection } from "./reconnection.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -33,6 +33,7 @@ import { Vigil } from "./vigil.js";
 /** @typedef {Record<string, unknown>} Message */
 /** @typedef {{ id: string, result: Message } | { id: string, error: RelevoError }} SettledCommand */
 
+const anyMessage = shape({ type: string });
 const HELLO_ID = "hello";
 const GOING_AWAY = 4000;
 
@@ -117,8 +118,8 @@ export class Core {
    * @param {number} now
    */
   received(message, now) {
-    const map = asMap(message, "");
-    const type = string(map.type, "type");
+    const map = asMap(message);
+    const { type } = anyMessage(map);
     this.#vigil.heard(now);
     if (type === "welcome") this.#onWelcome(map, now);
     else if (type === "reply") this.#onReply(map, now);
@@ -360,7 +361,7 @@ export class Core {
   #onWelcome(map, now) {
     if (this.phase !== "hello") return;
     const reconnected = this.welcome !== null;
-    const told = welcome(map, "");
+    const told = welcome(map);
     this.welcome = told;
     this.phase = "ready";
     this.#readyAt = now;
@@ -407,7 +408,7 @@ export class Core {
       // What is said again may be long past, and the welcome since then has told what is true.
       const agentId = mayBeReplayed ? undefined : this.welcome?.agent?.id;
       if (agentId !== undefined && "session" in result)
-        this.inbox.observe(session(result.session, "session"), agentId);
+        this.inbox.observe(sessionResult(result).session, agentId);
     } catch (cause) {
       if (cause instanceof InvalidData) return new InvalidReply(`${type}: ${cause.message}`, { cause });
       throw cause;
@@ -423,7 +424,7 @@ export class Core {
   #onPush(type, map, now) {
     const event = type.startsWith("directory.")
       ? this.#subscriptions.received(type, map, now)
-      : PUSHES.get(type)?.(map, "");
+      : PUSHES.get(type)?.(map);
     if (event === null || event === undefined) return;
     if (event.type === "sessionAssigned" || event.type === "sessionPending")
       this.inbox.observe(event.session);

@@ -4,41 +4,59 @@
  * Turn a value of the wire into one of this client; throws `InvalidData`.
  *
  * @template T
- * @typedef {(value: unknown, path: string) => T} Decoder
+ * @typedef {(value: unknown) => T} Decoder
  */
 
 /** What came does not have the shape that the protocol gives it; `path` says where. */
 export class InvalidData extends Error {
   name = "InvalidData";
+  path = "";
+  #complaint;
 
   /**
-   * @param {string} path
    * @param {string} expected
    * @param {unknown} value
    */
-  constructor(path, expected, value) {
-    super(`${path || "message"}: expected ${expected}, got ${value === null ? "null" : typeof value}`);
-    this.path = path;
+  constructor(expected, value) {
+    const complaint = `expected ${expected}, got ${value === null ? "null" : typeof value}`;
+    super(`message: ${complaint}`);
+    this.#complaint = complaint;
+  }
+
+  /**
+   * Put what it is about inside of something. Paths are made on the way out, when something is wrong: a directory of
+   * ten thousand has a hundred thousand fields, and none of their paths is wanted.
+   *
+   * @param {unknown} error
+   * @param {string} place A field's name, or an index in brackets.
+   */
+  static within(error, place) {
+    if (error instanceof InvalidData) {
+      const dot = error.path === "" || error.path.startsWith("[") ? "" : ".";
+      error.path = `${place}${dot}${error.path}`;
+      error.message = `${error.path}: ${error.#complaint}`;
+    }
+    return error;
   }
 }
 
 /** @type {Decoder<string>} */
-export function string(value, path) {
-  if (typeof value !== "string") throw new InvalidData(path, "a string", value);
+export function string(value) {
+  if (typeof value !== "string") throw new InvalidData("a string", value);
   return value;
 }
 
 /** @type {Decoder<boolean>} */
-export function boolean(value, path) {
-  if (typeof value !== "boolean") throw new InvalidData(path, "a boolean", value);
+export function boolean(value) {
+  if (typeof value !== "boolean") throw new InvalidData("a boolean", value);
   return value;
 }
 
 /** @type {Decoder<number>} */
-export function integer(value, path) {
+export function integer(value) {
   // Some MessagePack libraries give every 64-bit integer, and so every time, as a BigInt.
   const number = typeof value === "bigint" ? Number(value) : value;
-  if (!Number.isSafeInteger(number)) throw new InvalidData(path, "an integer", value);
+  if (!Number.isSafeInteger(number)) throw new InvalidData("an integer", value);
   return /** @type {number} */ (number);
 }
 
@@ -58,7 +76,7 @@ export const word = string;
  * @returns {Decoder<T | null>}
  */
 export function nullable(inner) {
-  return (value, path) => (value === null || value === undefined ? null : inner(value, path));
+  return (value) => (value === null || value === undefined ? null : inner(value));
 }
 
 /**
@@ -70,7 +88,7 @@ export function nullable(inner) {
  * @returns {Decoder<T>}
  */
 export function optional(inner, otherwise) {
-  return (value, path) => (value === undefined ? otherwise : inner(value, path));
+  return (value) => (value === undefined ? otherwise : inner(value));
 }
 
 /**
@@ -79,9 +97,16 @@ export function optional(inner, otherwise) {
  * @returns {Decoder<readonly T[]>}
  */
 export function list(inner) {
-  return (value, path) => {
-    if (!Array.isArray(value)) throw new InvalidData(path, "an array", value);
-    return Object.freeze(value.map((item, index) => inner(item, `${path}[${index}]`)));
+  return (value) => {
+    if (!Array.isArray(value)) throw new InvalidData("an array", value);
+    /** @type {T[]} */
+    const items = [];
+    try {
+      for (const item of value) items.push(inner(item));
+    } catch (error) {
+      throw InvalidData.within(error, `[${items.length}]`);
+    }
+    return Object.freeze(items);
   };
 }
 
@@ -97,23 +122,26 @@ export function shape(fields) {
   const plan = /** @type {[string, Decoder<unknown>][]} */ (Object.entries(fields)).map(
     ([name, decode]) => /** @type {const} */ ([name, wireName(name), decode]),
   );
-  return (value, path) => {
-    const map = asMap(value, path);
+  return (value) => {
+    const map = asMap(value);
     /** @type {Record<string, unknown>} */
     const object = {};
-    for (const [name, wire, decode] of plan) {
-      object[name] = decode(map[wire], path ? `${path}.${wire}` : wire);
+    let place = "";
+    try {
+      for (const [name, wire, decode] of plan) {
+        place = wire;
+        object[name] = decode(map[wire]);
+      }
+    } catch (error) {
+      throw InvalidData.within(error, place);
     }
     return /** @type {T} */ (Object.freeze(object));
   };
 }
 
-/**
- * @param {unknown} value
- * @param {string} path
- */
-export function asMap(value, path) {
-  if (!isMap(value)) throw new InvalidData(path, "a map", value);
+/** @param {unknown} value */
+export function asMap(value) {
+  if (!isMap(value)) throw new InvalidData("a map", value);
   return value;
 }
 

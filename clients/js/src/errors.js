@@ -267,7 +267,7 @@ export const TOKEN_EXPIRED = 4501;
  */
 export function errorFromWire(value) {
   if (!isMap(value) || typeof value.code !== "string")
-    throw new InvalidData("error", "a map with a code", value);
+    throw InvalidData.within(new InvalidData("a map with a code", value), "error");
   const kind = ERRORS.get(value.code) ?? RelevoError;
   return new kind(text(value.message) ?? "", {
     code: value.code,
@@ -336,7 +336,7 @@ function number(value) {
 function decoded(decoder, value) {
   // A refusal stays a refusal, whatever became of its details on the way.
   try {
-    return value === null || value === undefined ? null : decoder(value, "details");
+    return value === null || value === undefined ? null : decoder(value);
   } catch (error) {
     if (error instanceof InvalidData) return null;
     throw error;

@@ -154,7 +154,7 @@ import { integer, nullable, shape, string, word } from "./decode.js";
  * @returns {import("./decode.js").Decoder<any>}
  */
 function push(type, decode) {
-  return (value, path) => Object.freeze({ type, ...decode(value, path) });
+  return (value) => Object.freeze({ type, ...decode(value) });
 }
 
 const received = shape({ session, transfer: nullable(transfer) });

@@ -292,6 +292,8 @@ export const welcome = shape({
   ),
 });
 
+/** What most commands on a session answer. */
+export const sessionResult = shape({ session });
 /** @type {Decoder<TransferResult>} */
 export const transferResult = shape({ session, transfer });
 /** @type {Decoder<HistoryPage>} */

@@ -86,10 +86,10 @@ export class Subscriptions {
   received(type, message, now) {
     // What was on its way when the program unsubscribed.
     if (!this.#wantsDirectory) return null;
-    if (type === "directory.snapshot") return this.#directory.replace(snapshot(message, ""));
+    if (type === "directory.snapshot") return this.#directory.replace(snapshot(message));
     if (type !== "directory.patch") return null;
     const wasLive = this.#directory.live;
-    const changed = this.#directory.apply(patch(message, ""));
+    const changed = this.#directory.apply(patch(message));
     if (changed === null) {
       this.#fillHole(now);
       return null;

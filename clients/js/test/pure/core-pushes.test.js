@@ -87,6 +87,27 @@ test("what is not of the protocol is refused", () => {
   }
 });
 
+test("what is wrong is said with its place in the message", () => {
+  for (const [message, complaint] of [
+    [7, "message: expected a map, got number"],
+    [{}, "type: expected a string, got undefined"],
+    [
+      { type: "session.changed", session: sessionMap("c-1", { fence: "2" }) },
+      "session.fence: expected an integer, got string",
+    ],
+    [snapshotMap(1, { agents: [agentRow(), null] }), "agents[1]: expected a map, got null"],
+    [
+      snapshotMap(1, { agents: [agentRow(), agentRow("bo", { departments: ["sales", 2] })] }),
+      "agents[1].departments[1]: expected a string, got number",
+    ],
+  ]) {
+    const driver = connected();
+    driver.subscribe();
+
+    assert.throws(() => driver.receive(message), { name: "InvalidData", message: complaint });
+  }
+});
+
 test("a time that a MessagePack library gives as a BigInt is a number here", () => {
   const driver = connected();
   driver.receive({ type: "token.expiring", expires_at: 1_760_000_000_000n });
