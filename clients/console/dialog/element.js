@@ -96,8 +96,9 @@ export class RelevoTransferDialog extends HTMLElement {
     root.append(this.#dialog);
     this.#cross.addEventListener("click", () => this.close());
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
-    // The ways to close that are the browser's own: a gesture, a back button.
-    this.#dialog.addEventListener("close", () => this.close());
+    // The ways to close that are the browser's own: a gesture, a back button. The event comes late: by then a page may
+    // have shown the dialog again.
+    this.#dialog.addEventListener("close", () => this.#dialog.open || this.close());
     for (const { tab, kind } of this.#panels) {
       tab.addEventListener("click", () => this.#turn(kind));
       tab.addEventListener("keydown", (event) => this.#tabKey(event));

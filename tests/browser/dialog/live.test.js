@@ -135,6 +135,19 @@ test("the directory is subscribed while the dialog is open, and no longer", opti
   await page.waitForFunction(() => !(/** @type {any} */ (window).client.directory.live));
 });
 
+test("a page may close the dialog and show it again at once", options, async () => {
+  const { page } = await desk.page();
+  await page.evaluate(() => {
+    const { dialog } = /** @type {any} */ (window);
+    dialog.close();
+    dialog.show();
+    // The browser's own event of the closing comes after this.
+    return new Promise((done) => setTimeout(done));
+  });
+  assert.equal(await page.locator("[role=option]").first().isVisible(), true);
+  assert.equal(await page.evaluate(() => /** @type {any} */ (window).dialog.open), true);
+});
+
 function focusInside() {
   return /** @type {any} */ (window).dialog.shadowRoot.activeElement.id;
 }
