@@ -5,7 +5,7 @@ import { Drafts } from "./drafts.js";
 import { Errand } from "./errand.js";
 import { holdDirectory } from "./hold.js";
 import { PageLanguage } from "./language.js";
-import { make, write } from "./make.js";
+import { make, mark, write } from "./make.js";
 import { outcomeAt } from "./outcome.js";
 import { Panel } from "./panel.js";
 import { Rosters } from "./rosters.js";
@@ -415,7 +415,7 @@ export class RelevoTransferDialog extends HTMLElement {
     if (choosing) this.#renderChoice(stage.at === "sending");
     else if (errand !== null) this.#renderOutcome(errand);
     if (turned && !choosing) this.#outcome.take();
-    this.#dialog.setAttribute("lang", words.language);
+    mark(this.#dialog, "lang", words.language);
   }
 
   #renderFrame() {
@@ -425,7 +425,7 @@ export class RelevoTransferDialog extends HTMLElement {
     const customer = this.#errand?.session?.customer.name;
     if (customer !== undefined) write(this.#customer, words.say("dialog.customer", { customer }));
     this.#customer.hidden = customer === undefined && this.#customer.textContent === "";
-    this.#cross.setAttribute("aria-label", words.say("dialog.close"));
+    mark(this.#cross, "aria-label", words.say("dialog.close"));
     const live = client?.directory.live ?? false;
     const stopped = client?.stopped != null;
     if (live && this.#healing) {

@@ -1,6 +1,6 @@
 /** A listbox of any length, of which only the rows in sight exist. */
 
-import { make } from "./make.js";
+import { make, mark } from "./make.js";
 import { rowsInSight, scrollTo, step } from "./window.js";
 
 /** In pixels, and at least what a finger needs. */
@@ -15,7 +15,7 @@ const ROW_HEIGHT = 56;
  * @property {(parts: any, row: Row) => void} fill Writes a row into its parts.
  */
 
-/** @typedef {{ parts: any, element: HTMLElement, row: any, index: number, chosen: boolean, filled: number }} Shown */
+/** @typedef {{ parts: any, element: HTMLElement, row: any, index: number, filled: number }} Shown */
 
 /** @template {{ readonly id: string }} Row */
 export class RowList {
@@ -143,10 +143,9 @@ export class RowList {
       element.setAttribute("aria-posinset", String(index + 1));
       shown.index = index;
     }
-    element.setAttribute("aria-setsize", String(count));
+    mark(element, "aria-setsize", String(count));
     const isChosen = row.id === chosen;
-    if (shown.chosen !== isChosen) element.setAttribute("aria-selected", String(isChosen));
-    shown.chosen = isChosen;
+    mark(element, "aria-selected", String(isChosen));
     if (element.parentNode === null) this.#sizer.append(element);
   }
 
@@ -158,8 +157,7 @@ export class RowList {
     this.#made += 1;
     element.id = `${this.#prefix}-${this.#made}`;
     element.style.height = `${ROW_HEIGHT}px`;
-    element.setAttribute("aria-selected", "false");
-    return { parts, element, row: null, index: -1, chosen: false, filled: -1 };
+    return { parts, element, row: null, index: -1, filled: -1 };
   }
 
   #markFocus() {

@@ -25,3 +25,14 @@ export function make(tag, attributes = {}, ...children) {
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * Set an attribute, if it is another one: setting the same again costs as much as a change.
+ *
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function mark(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

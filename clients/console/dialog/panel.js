@@ -1,7 +1,7 @@
 /** One tab of the dialog with its panel: a search above a list. */
 
 import { RowList } from "./list.js";
-import { make, write } from "./make.js";
+import { make, mark, write } from "./make.js";
 
 /** @typedef {import("../../js/src/objects.js").TargetKind} TargetKind */
 /** @typedef {import("../locales/index.js").Words} Words */
@@ -103,8 +103,8 @@ export class Panel {
    * @param {Words} words
    */
   render(inFront, chosen, loaded, words) {
-    this.tab.setAttribute("aria-selected", String(inFront));
-    this.tab.tabIndex = inFront ? 0 : -1;
+    mark(this.tab, "aria-selected", String(inFront));
+    mark(this.tab, "tabindex", inFront ? "0" : "-1");
     write(this.#count, loaded ? words.number(this.roster.size) : "");
     this.panel.hidden = !inFront;
     if (!inFront) return;

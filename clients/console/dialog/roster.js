@@ -54,8 +54,8 @@ export class Roster {
 
   /** The rows that match the search, in order as far as it is `settled`. @returns {readonly Row[]} */
   get rows() {
-    if (this.#terms.length === 0 && this.#hidden === null) return this.#ordered;
-    this.#found ??= this.#ordered.filter((row) => row.id !== this.#hidden && this.#matches(row));
+    if (this.#terms.length === 0) return this.#ordered;
+    this.#found ??= this.#ordered.filter((row) => this.#isFound(row));
     return this.#found;
   }
 
@@ -96,8 +96,12 @@ export class Roster {
    */
   hide(id) {
     if (id === this.#hidden) return;
+    const shown = this.#hidden === null ? undefined : this.#rows.get(this.#hidden);
+    const hidden = id === null ? undefined : this.#rows.get(id);
+    this.settle();
+    if (hidden !== undefined) this.#takeOut(hidden);
     this.#hidden = id;
-    this.#found = null;
+    if (shown !== undefined) this.#putIn(shown);
   }
 
   /**
@@ -110,11 +114,7 @@ export class Roster {
     this.#rows = new Map();
     this.#folded.clear();
     for (const row of rows) this.#rows.set(row.id, row);
-    this.#ordered = [...this.#rows.values()];
-    this.#found = null;
-    this.#settled = false;
-    if (this.#terms.length > 0 || this.#ordered.length <= 2 * HEAD_ROWS) this.settle();
-    else this.#bringHeadUp();
+    this.#begin();
   }
 
   /** Put all rows in order. */
@@ -134,23 +134,25 @@ export class Roster {
   update(ids, rows) {
     const changed = [...ids];
     if (changed.length === 0) return;
-    this.settle();
-    const anew = changed.length > MOVES_MAX;
+    const settled = this.#settled;
+    const oneByOne = settled && changed.length <= MOVES_MAX;
     for (const id of changed) {
       const before = this.#rows.get(id);
       const after = rows.get(id);
       if (before === after) continue;
-      if (before !== undefined && !anew) this.#ordered.splice(this.#position(before), 1);
+      if (before !== undefined && oneByOne) this.#takeOut(before);
       this.#folded.delete(id);
       if (after === undefined) {
         this.#rows.delete(id);
       } else {
         this.#rows.set(id, after);
-        if (!anew) this.#ordered.splice(this.#position(after), 0, after);
+        if (oneByOne) this.#putIn(after);
       }
     }
-    if (anew) this.#ordered = [...this.#rows.values()].sort(this.#compare);
-    this.#found = null;
+    if (oneByOne) return;
+    this.#begin();
+    // Whoever has scrolled far down by now is not to see another order in between.
+    if (settled) this.settle();
   }
 
   /** Look again into what rows say, after something changed that they only refer to. */
@@ -171,6 +173,33 @@ export class Roster {
     const { rows } = this;
     const index = this.#position(row, rows);
     return rows[index] === row ? index : -1;
+  }
+
+  /** Begin with the order of all rows: the head is in order, the rest waits for `settle`. */
+  #begin() {
+    this.#ordered = [];
+    for (const row of this.#rows.values()) if (row.id !== this.#hidden) this.#ordered.push(row);
+    this.#found = null;
+    this.#settled = false;
+    if (this.#terms.length > 0 || this.#ordered.length <= 2 * HEAD_ROWS) this.settle();
+    else this.#bringHeadUp();
+  }
+
+  /** @param {Row} row As it was put in. */
+  #takeOut(row) {
+    if (row.id === this.#hidden) return;
+    this.#ordered.splice(this.#position(row), 1);
+    if (this.#found === null) return;
+    const index = this.#position(row, this.#found);
+    if (this.#found[index] === row) this.#found.splice(index, 1);
+  }
+
+  /** @param {Row} row */
+  #putIn(row) {
+    if (row.id === this.#hidden) return;
+    this.#ordered.splice(this.#position(row), 0, row);
+    if (this.#found !== null && this.#isFound(row))
+      this.#found.splice(this.#position(row, this.#found), 0, row);
   }
 
   /** Move the first rows to the front, in order: one pass over all, instead of sorting them. */
@@ -207,8 +236,7 @@ export class Roster {
   }
 
   /** @param {Row} row */
-  #matches(row) {
-    if (this.#terms.length === 0) return true;
+  #isFound(row) {
     let text = this.#folded.get(row.id);
     if (text === undefined) {
       text = fold(this.#describe(row));

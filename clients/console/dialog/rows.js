@@ -1,7 +1,7 @@
 /** How an agent and a department look in a list. */
 
 import { readiness } from "./forecast.js";
-import { make, write } from "./make.js";
+import { make, mark, write } from "./make.js";
 
 /** @typedef {import("../../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../../js/src/objects.js").Department} Department */
@@ -51,7 +51,7 @@ export function agentLook(words, departmentName) {
     fill(parts, agent) {
       const { load, capacity } = agent;
       const state = readiness(agent);
-      parts.element.dataset.state = state;
+      mark(parts.element, "data-state", state);
       write(parts.name, agent.name);
       write(parts.admin, agent.role === "admin" ? words().say("shared.admin") : "");
       parts.admin.hidden = agent.role !== "admin";
@@ -92,7 +92,7 @@ export function departmentLook(words) {
      * @param {Department} department
      */
     fill(parts, { name, agents, available, queued }) {
-      parts.element.dataset.state = available > 0 ? "available" : "disconnected";
+      mark(parts.element, "data-state", available > 0 ? "available" : "disconnected");
       parts.waiting.classList.toggle("some", queued > 0);
       write(parts.name, name);
       write(parts.members, words().say("dialog.members", { count: agents }));

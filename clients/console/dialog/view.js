@@ -1,6 +1,6 @@
 /** The dialog's elements, and how each state of it is written into them. */
 
-import { make, write } from "./make.js";
+import { make, mark, write } from "./make.js";
 
 /** @typedef {import("../../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../locales/index.js").Words} Words */
@@ -90,19 +90,19 @@ export class ComposeView {
    */
   render({ text, tone, nearest, sendLabel, ready, busy }, words) {
     write(this.#choice, text);
-    this.#choice.dataset.tone = tone;
+    mark(this.#choice, "data-tone", tone);
     this.#offer(nearest);
     const length = lengthOf(this.reason.value);
     const over = length - REASON_MAX;
     const counted = words.say("dialog.reason_length", { length, limit: REASON_MAX });
     write(this.#length, over > 0 ? words.say("dialog.reason_over", { count: over }) : counted);
     this.#length.classList.toggle("over", over > 0);
-    this.reason.setAttribute("aria-invalid", String(over > 0));
+    mark(this.reason, "aria-invalid", String(over > 0));
     this.reason.readOnly = busy;
     write(this.send, sendLabel);
     // Not `disabled`, which would take the focus away from who has just pressed it.
-    this.send.setAttribute("aria-disabled", String(!ready || over > 0 || busy));
-    this.send.setAttribute("aria-busy", String(busy));
+    mark(this.send, "aria-disabled", String(!ready || over > 0 || busy));
+    mark(this.send, "aria-busy", String(busy));
   }
 
   /** @param {readonly Agent[]} nearest */
@@ -172,7 +172,7 @@ export class OutcomeView {
    * @param {readonly Offer[]} offers The last is the main one.
    */
   render({ tone, title, details }, quote, offers) {
-    this.element.dataset.tone = tone;
+    mark(this.element, "data-tone", tone);
     write(this.#title, title);
     const lines = [...details];
     while (this.#details.children.length < lines.length) this.#details.append(make("p"));
@@ -205,9 +205,9 @@ export class OutcomeView {
         this.#row.insertBefore(made, this.#row.children[index] ?? null);
       }
       const main = index === offers.length - 1;
-      button.className = main ? "button primary" : "button";
-      button.setAttribute("part", main ? "button-primary" : "button-secondary");
-      button.setAttribute("aria-disabled", String(busy));
+      mark(button, "class", main ? "button primary" : "button");
+      mark(button, "part", main ? "button-primary" : "button-secondary");
+      mark(button, "aria-disabled", String(busy));
       write(button, label);
     });
     // The button that had the focus is gone with what it was for.

@@ -28,7 +28,32 @@ test("available ones come first, the least loaded on top, then the others by rea
   assert.deepEqual(ids(roster), ["none", "some", "half", "full", "soon", "rest", "gone"]);
 });
 
-test("after any changes the order is that of sorting anew, and every row is found", () => {
+for (const [what, hidden, query] of /** @type {[string, string | null, string][]} */ ([
+  ["all", null, ""],
+  ["one hidden", "a7", ""],
+  ["searched", "a7", "2"],
+])) {
+  test(`after any changes the order is that of sorting anew, and every row is found: ${what}`, () => {
+    const rows = new Map();
+    const roster = make([]);
+    roster.hide(hidden);
+    roster.search(query);
+    changeAtRandom(rows, (ids) => {
+      roster.update(ids, rows);
+      const shown = [...rows.values()].filter(({ id, name }) => id !== hidden && name.includes(query));
+      assert.deepEqual(roster.rows, shown.sort(compareAgents));
+      roster.rows.forEach(({ id }, index) => assert.equal(roster.indexOf(id), index));
+    });
+  });
+}
+
+/**
+ * Change hundreds of agents, round by round.
+ *
+ * @param {Map<string, any>} rows
+ * @param {(ids: Set<string>) => void} changed Told after each round which ones.
+ */
+function changeAtRandom(rows, changed) {
   // A fixed row of numbers that looks like chance.
   let seed = 7;
   const next = (/** @type {number} */ below) => (seed = (seed * 1103515245 + 12345) % 2147483648) % below;
@@ -41,23 +66,19 @@ test("after any changes the order is that of sorting anew, and every row is foun
         next(5)
       ],
     });
-  const rows = new Map(Array.from({ length: 300 }, (_, index) => [`a${index}`, random(index)]));
-  const roster = make([...rows.values()]);
   for (let round = 0; round < 60; round += 1) {
     // Now and then more than is moved row by row.
     const count = round % 20 === 0 ? 600 : 1 + next(9);
-    const changed = new Set();
+    const ids = new Set();
     for (let change = 0; change < count; change += 1) {
       const index = next(700);
-      changed.add(`a${index}`);
+      ids.add(`a${index}`);
       if (next(6) === 0) rows.delete(`a${index}`);
       else rows.set(`a${index}`, random(index));
     }
-    roster.update(changed, rows);
-    assert.deepEqual(roster.rows, [...rows.values()].sort(compareAgents));
-    roster.rows.forEach(({ id }, index) => assert.equal(roster.indexOf(id), index));
+    changed(ids);
   }
-});
+}
 
 test("of many rows the first are in order at once, and all when there is time or need", () => {
   const rows = Array.from({ length: 2_000 }, (_, index) => agent(`a${(index * 7919) % 2_000}`));
@@ -68,6 +89,20 @@ test("of many rows the first are in order at once, and all when there is time or
   assert.equal(new Set(ids(roster)).size, 2_000);
   assert.equal(roster.indexOf(sorted[1_500]?.id ?? ""), 1_500);
   assert.equal(roster.settled, true);
+  assert.deepEqual(roster.rows, sorted);
+});
+
+test("a change that comes before all are in order leaves that for later, too", () => {
+  const rows = new Map(Array.from({ length: 2_000 }, (_, index) => [`a${index}`, agent(`a${index}`)]));
+  const roster = make([...rows.values()]);
+  rows.set("a0", agent("a0", { status: "pause" }));
+  rows.set("a1999", agent("a1999", { name: "0" }));
+  roster.update(["a0", "a1999"], rows);
+  const sorted = [...rows.values()].sort(compareAgents);
+  assert.equal(roster.settled, false);
+  assert.equal(roster.rows[0]?.name, "0");
+  assert.deepEqual(roster.rows.slice(0, 100), sorted.slice(0, 100));
+  roster.settle();
   assert.deepEqual(roster.rows, sorted);
 });
 
