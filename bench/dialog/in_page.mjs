@@ -1,13 +1,27 @@
 /** What runs inside the page. Each function goes there alone, as text: it may use nothing of this file. */
 
+/** Note when a snapshot's frame reaches the page, before anything is made of it. */
+export function noteSnapshots() {
+  const there = /** @type {any} */ (window);
+  there.WebSocket = class extends WebSocket {
+    /** @param {string} url @param {string[]} protocols */
+    constructor(url, protocols) {
+      super(url, protocols);
+      this.addEventListener("message", ({ data }) => {
+        if (data.slice(0, 100).includes('"directory.snapshot"')) there.arrivedAt = performance.now();
+      });
+    }
+  };
+}
+
 /**
- * Open the dialog; return the milliseconds until its list is on the screen.
- *
- * @param {string} from `snapshot` or `again`: Whether they count from the snapshot's arrival, or from the call.
+ * Open the dialog; `window.listed` becomes the milliseconds until its list is on the screen, counted from the snapshot's
+ * frame if there was one, and from now if not.
  */
-export async function opening(from) {
-  const { client, dialog } = /** @type {any} */ (window);
-  const afterPaint = () =>
+export async function open() {
+  const there = /** @type {any} */ (window);
+  const { dialog } = there;
+  const painted = () =>
     new Promise((done) =>
       requestAnimationFrame(() => {
         const { port1, port2 } = new MessageChannel();
@@ -18,42 +32,21 @@ export async function opening(from) {
   dialog.close();
   // What an earlier opening has left would be found at once.
   for (const row of dialog.shadowRoot.querySelectorAll("[role=option]")) row.remove();
-  let began = 0;
-  const unlisten = client.on("directoryChanged", () => (began ||= performance.now()));
-  if (from === "again") began = performance.now();
+  const began = performance.now();
+  there.arrivedAt = 0;
   dialog.show();
-  let ended = 0;
-  do ended = await afterPaint();
-  while (dialog.shadowRoot.querySelector("[role=option]") === null);
-  unlisten();
-  return ended - began;
+  there.listed = (async () => {
+    let ended = 0;
+    do ended = /** @type {number} */ (await painted());
+    while (dialog.shadowRoot.querySelector("[role=option]") === null);
+    return ended - (there.arrivedAt || began);
+  })();
+  await painted();
 }
 
-/**
- * Scroll by a row and a half in every frame, turning at the ends.
- *
- * @param {number} lengthMs
- */
-export async function scrolling(lengthMs) {
-  const { dialog } = /** @type {any} */ (window);
-  const list = dialog.shadowRoot.querySelector("#agent-panel [role=listbox]");
-  let longTasks = 0;
-  const observer = new PerformanceObserver((found) => (longTasks += found.getEntries().length));
-  observer.observe({ type: "longtask" });
-  const intervals = [];
-  const end = performance.now() + lengthMs;
-  let step = 84;
-  let before = await new Promise(requestAnimationFrame);
-  while (performance.now() < end) {
-    list.scrollTop += step;
-    if (list.scrollTop + list.clientHeight >= list.scrollHeight || list.scrollTop <= 0) step = -step;
-    const now = await new Promise(requestAnimationFrame);
-    intervals.push(now - before);
-    before = now;
-  }
-  observer.disconnect();
-  list.scrollTop = 0;
-  return { intervals, longTasks, renderMs: [] };
+/** @returns {Promise<number>} */
+export function listed() {
+  return /** @type {any} */ (window).listed;
 }
 
 /** Type names letter by letter; return the milliseconds from each letter to its matches on the screen. */
@@ -81,6 +74,13 @@ export async function searching() {
   return found;
 }
 
+/** @param {string} text */
+export function search(text) {
+  const search = /** @type {any} */ (window).dialog.shadowRoot.querySelector("#agent-search");
+  search.value = text;
+  search.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 export function chooseFirst() {
   const { dialog } = /** @type {any} */ (window);
   dialog.shadowRoot.querySelector("#agent-panel [role=option]").click();
@@ -89,26 +89,32 @@ export function chooseFirst() {
 /**
  * Watch the frames, and what the page does in each before it is painted.
  *
- * @param {number} lengthMs
+ * @param {{ lengthMs: number, scroll: boolean }} options `scroll`: whether to scroll by a row and a half in every frame,
+ *   turning at the ends.
  */
-export async function watching(lengthMs) {
+export async function watching({ lengthMs, scroll }) {
+  const { client, dialog } = /** @type {any} */ (window);
+  const list = dialog.shadowRoot.querySelector("#agent-panel [role=listbox]");
   let longTasks = 0;
   const observer = new PerformanceObserver((found) => (longTasks += found.getEntries().length));
   observer.observe({ type: "longtask" });
+  let patches = 0;
+  const unlisten = client.on("directoryChanged", () => (patches += 1));
   const intervals = [];
-  const renderMs = [];
   const end = performance.now() + lengthMs;
+  let step = 84;
   let before = await new Promise(requestAnimationFrame);
   while (performance.now() < end) {
+    if (scroll) {
+      list.scrollTop += step;
+      if (list.scrollTop + list.clientHeight >= list.scrollHeight || list.scrollTop <= 0) step = -step;
+    }
     const now = await new Promise(requestAnimationFrame);
     intervals.push(now - before);
     before = now;
-    // This one was asked for last in the frame before: whatever the dialog does in this frame lies ahead or behind it.
-    const { port1, port2 } = new MessageChannel();
-    const painted = new Promise((done) => (port1.onmessage = () => done(performance.now())));
-    port2.postMessage(null);
-    renderMs.push((await painted) - now);
   }
+  unlisten();
   observer.disconnect();
-  return { intervals, longTasks, renderMs };
+  if (scroll) list.scrollTop = 0;
+  return { intervals, longTasks, patches };
 }

@@ -7,6 +7,9 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").CDPSession} CDPSession */
+
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const ARGUMENTS = [
   "--headless",
@@ -30,7 +33,7 @@ export function launch() {
 /**
  * Fail if a page has what the accessibility checker calls a violation, in any of the shadow trees.
  *
- * @param {import("playwright-core").Page} page
+ * @param {Page} page
  * @param {string} state What is on the screen, for the message.
  */
 export async function expectAccessible(page, state) {
@@ -55,7 +58,7 @@ export async function expectAccessible(page, state) {
 /**
  * Keep a picture of a page where the environment names a folder for them.
  *
- * @param {import("playwright-core").Page} page
+ * @param {Page} page
  * @param {string} name
  */
 export async function picture(page, name) {

@@ -1,11 +1,14 @@
-/** The network between a page and a router, which a test can cut and mend. */
+/** The network between a page and a router, which a test can cut and mend, or hold back. */
 
 import { connect, createServer } from "node:net";
 
 export class Cable {
   /** @type {Set<import("node:net").Socket>} */
   #sockets = new Set();
+  /** Each connection's two ends, the page's first. @type {Set<[import("node:net").Socket, import("node:net").Socket]>} */
+  #lines = new Set();
   #whole = true;
+  #held = false;
   #server;
 
   /** @param {number} port The router's. */
@@ -24,7 +27,12 @@ export class Cable {
           other?.destroy();
         });
       }
-      near.pipe(far).pipe(near);
+      near.pipe(far);
+      if (!this.#held) far.pipe(near);
+      /** @type {[import("node:net").Socket, import("node:net").Socket]} */
+      const line = [near, far];
+      this.#lines.add(line);
+      near.once("close", () => this.#lines.delete(line));
     });
   }
 
@@ -49,6 +57,18 @@ export class Cable {
 
   mend() {
     this.#whole = true;
+  }
+
+  /** Keep what the router sends on its way, from now on. */
+  hold() {
+    this.#held = true;
+    for (const [near, far] of this.#lines) far.unpipe(near).pause();
+  }
+
+  /** Let what was kept arrive. */
+  release() {
+    this.#held = false;
+    for (const [near, far] of this.#lines) far.pipe(near);
   }
 
   async close() {
