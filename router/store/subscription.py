@@ -276,7 +276,7 @@ class _Ear:
             if not self._tenants:
                 self._failed = False
                 self._owner.retire(self)
-            if not self._tenants or self._silence > self._owner.silence_max:
+            if not self._tenants or self._silence > self._owner.silence_max or self._is_left():
                 self._wire.abort()
                 self._task.cancel()
                 return
@@ -284,6 +284,12 @@ class _Ear:
             # Beside the ticks: a store that does not answer must not slow them down.
             if publishing is None or publishing.done():
                 publishing = asyncio.create_task(self._publish(b"%d" % beat))
+
+    def _is_left(self) -> bool:
+        """Tell whether another server has the place of this one, which may go on alone and say so."""
+        if self._probe_tenant is None:
+            return False
+        return self._owner.store.topology.known(self._probe_tenant) not in (None, self.server)
 
     async def _publish(self, beat: bytes) -> None:
         if self._probe_tenant is not None:

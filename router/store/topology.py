@@ -15,6 +15,9 @@ from router.store.wire import Access, Cut, Server, ServerError, query, slot_of
 SLOTS = 16384
 # Looking again more often than this, in seconds, would hammer the servers that are left.
 LOOK_INTERVAL_S = 0.1
+# The sentinels are asked this often, in seconds, whether they name another primary by now: the old one may
+# be in reach and take writes, which it will lose when it is told at last.
+REFRESH_INTERVAL_S = 1.0
 # How many nodes of a cluster are asked at once where its slots are.
 ASKED_AT_ONCE = 5
 
@@ -85,12 +88,13 @@ class Topology(ABC):
         """
         Look the servers up, once for all who ask at the same time; what was known stays if nobody answers.
         """
-        if self._looking is None:
+        looking = self._looking
+        if looking is None:
             if time.monotonic() - self._looked_at < LOOK_INTERVAL_S:
                 return
-            self._looking = asyncio.create_task(self._look_once(), name="store-topology")
+            looking = self._begin_look()
         # Shielded: others wait for the same answer.
-        await asyncio.shield(self._looking)
+        await asyncio.shield(looking)
 
     async def close(self) -> None:
         """Give up a look-up that is under way."""
@@ -109,6 +113,10 @@ class Topology(ABC):
     def keys(self, tenant: str) -> tuple[bytes, ...]:
         """Return the keys that a script declares: the first one is the tenant's prefix."""
         return (prefix(tenant).encode(),)
+
+    def _begin_look(self) -> asyncio.Task[None]:
+        self._looking = asyncio.create_task(self._look_once(), name="store-topology")
+        return self._looking
 
     async def _look_once(self) -> None:
         # A suspicion that arises while the look-up is under way is newer than its answer.
@@ -166,6 +174,12 @@ class Sentinel(Topology):
     @property
     def servers(self) -> frozenset[Server]:
         return frozenset() if self._primary is None else frozenset({self._primary})
+
+    def known(self, tenant: str) -> Server | None:
+        if self._looking is None and time.monotonic() - self._looked_at >= REFRESH_INTERVAL_S:
+            # Nobody waits for it.
+            self._begin_look()
+        return super().known(tenant)
 
     def _find(self, tenant: str) -> Server | None:
         return self._primary

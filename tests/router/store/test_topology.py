@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from router.store import Limits, Store, Unavailable
+from router.store import Limits, Store, Subscriptions, Unavailable
+from router.store import topology as topology_module
 from router.store.address import parse_address
 from router.store.topology import Sentinel, open_topology
 from router.store.wire import Server, slot_of
@@ -188,6 +189,41 @@ async def test_a_failover_by_sentinel_is_followed_and_seen_as_another_run(
         assert await run_until_available(store, "incr", limit_s=20) == b"2"
         assert await store.run("acme", "run_id", b"") != before
         assert store.topology.servers != {Server("127.0.0.1", primary.port)}
+
+
+@pytest.mark.slow
+async def test_a_new_primary_is_found_though_the_old_one_still_answers(
+    tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology_module, "REFRESH_INTERVAL_S", 0.05)
+    for name in ("another", "sentinel"):
+        (tmp_path / name).mkdir()
+    with (
+        running(StoreServer(tmp_path / "another", port=free_port())) as another,
+        running(SentinelServer(tmp_path / "sentinel", valkey_binary(), tcp_valkey.port)) as sentinel,
+    ):
+        async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs) as store:
+            heard: asyncio.Queue[bytes] = asyncio.Queue()
+            feeds = Subscriptions(
+                store,
+                "node",
+                lambda tenant, event: heard.put_nowait(event),
+                lambda tenant: None,
+                lambda tenant: None,
+                tick_s=0.05,
+                silence_max=1000,
+            )
+            feeds.add("acme")
+            await store.run("acme", "append", b"old")
+            sentinel.call("SENTINEL", "REMOVE", "main")
+            sentinel.call("SENTINEL", "MONITOR", "main", "127.0.0.1", another.port, 1)
+            async with asyncio.timeout(10):
+                while not another.call("EXISTS", "relevo:{acme}:log"):
+                    await store.run("acme", "append", b"new")
+                while heard.empty():
+                    await store.run("acme", "publish", b"news")
+            await feeds.close()
+            assert tcp_valkey.call("LINDEX", "relevo:{acme}:log", 0) == b"old"
 
 
 def write_certificates(folder: Path) -> None:
