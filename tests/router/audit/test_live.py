@@ -1,0 +1,80 @@
+"""An audit of a store that routers write to finds nothing that is not so, and holds nobody up for long."""
+
+import asyncio
+import random
+from contextlib import suppress
+
+import pytest
+
+from router.audit import Audit
+from router.audit.audit import READS_MAX
+from router.audit.store import Counts, violations
+from router.store import records
+from router.store.verbs import Refusal
+from tests.router.audit.ground import Ground
+from tests.router.store.shop import HELP, SALES, Shop, to_agent
+
+AGENTS = [f"agent-{number}" for number in range(12)]
+SESSIONS = [f"session-{number}" for number in range(30)]
+TARGETS = [*map(to_agent, AGENTS), SALES, HELP]
+STATUSES = ["connected", "connected", "pre_pause", "pause"]
+
+
+async def do_something(shop: Shop, chance: random.Random) -> None:
+    """Do what an agent or an admin does, at random."""
+    session_id, agent_id, target = chance.choice(SESSIONS), chance.choice(AGENTS), chance.choice(TARGETS)
+    match chance.randrange(10):
+        case 0:
+            await shop.open(session_id, target)
+        case 1:
+            await shop.transfer(session_id, target, reason="because")
+        case 2 | 3:
+            await shop.transfer(session_id, target)
+        case 4:
+            await shop.accept(session_id, agent_id)
+        case 5:
+            await shop.decline(session_id, agent_id)
+        case 6:
+            await shop.close(session_id)
+        case 7:
+            await shop.status(agent_id, chance.choice(STATUSES))
+        case 8:
+            await shop.disconnect(agent_id, clean=True)
+        case 9:
+            await shop.connect(agent_id, [chance.choice(["sales", "help"])], 3)
+
+
+async def work(shop: Shop, seed: int, steps: int) -> None:
+    """Do something again and again; what is refused is refused."""
+    chance = random.Random(seed)
+    for _ in range(steps):
+        with suppress(Refusal):
+            await do_something(shop, chance)
+
+
+@pytest.mark.slow
+async def test_no_false_alarm_while_agents_work(ground: Ground) -> None:
+    shop = ground.shop
+    await shop.hire(*AGENTS, departments=["sales", "help"], capacity=3)
+    working = [asyncio.create_task(work(shop, seed, 500)) for seed in range(4)]
+    looked = Counts()
+    while not all(task.done() for task in working):
+        found = violations(shop.verbs.store, shop.verbs, shop.tenant, looked)
+        assert [violation async for _, violation in found] == []
+    await asyncio.gather(*working)
+    assert looked.unsettled == 0
+    assert looked.keys > 1000
+    assert await ground.audit() == []
+
+
+async def test_no_read_of_a_large_tenant_is_a_long_one(ground: Ground) -> None:
+    await ground.shop.hire(*(f"agent-{number}" for number in range(300)), departments=["sales", "help"])
+    audit = Audit(["meta", "agents", "departments", "members:sales", "available:sales"])
+    longest = total = 0
+    while reads := audit.reads():
+        total, longest = total + len(reads), max(longest, len(reads))
+        glimpsed = await ground.shop.verbs.glimpse(ground.shop.tenant, reads)
+        audit.take([records.plain(value) for value in glimpsed.values], glimpsed.now)
+    assert total > 3 * READS_MAX
+    assert longest < 2 * READS_MAX
+    assert list(audit.violations) == []
