@@ -10,7 +10,7 @@ from router.audit.glimpse import Glimpse, Judge, Read, Unread, WrongType
 from router.audit.kinds import judge_of
 from router.audit.violation import Violation
 
-READS_MAX: Final = 1000
+READS_MAX: Final = 300
 """Reads at one instant, so that the store is held up for a few milliseconds; one judge may need more."""
 ROUNDS_MAX: Final = 50
 """How often one judge may ask for more: what it follows changes under its eyes."""
