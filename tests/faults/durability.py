@@ -18,9 +18,9 @@ from typing import Any
 from relevo_client import Client
 
 from router.store.records import Event, decode_event
-from tests.faults import network
 from tests.faults.clerks import SOON, Clerk, Receipt, Reckoning, reckon
-from tests.faults.network import network_of
+from tests.faults.island import NEEDS, can_rise
+from tests.faults.network import Network, network_of
 from tests.faults.sentinels import SentinelStore, watched_store
 from tests.routers import RouterProcess
 from tests.servers import HERE, Place, StoreServer, free_port, running, wait_until
@@ -225,7 +225,7 @@ async def cut_the_primary_off(folder: Path, choice: Choice) -> Outcome:
                 return await _cut_off(net, store, work, choice)
 
 
-async def _cut_off(net: network.Network, store: SentinelStore, work: Work, choice: Choice) -> Outcome:
+async def _cut_off(net: Network, store: SentinelStore, work: Work, choice: Choice) -> Outcome:
     old = store.servers[0]
     before = work.epoch(old)
     began_at = time.monotonic()
@@ -235,7 +235,7 @@ async def _cut_off(net: network.Network, store: SentinelStore, work: Work, choic
     if choice in (MEMORY, FSYNC):
         # On the island everybody is content meanwhile.
         await work.receive(SOME, 0)
-    net.heal("island")
+    net.mend("island")
     ended_at = time.monotonic()
     await asyncio.to_thread(wait_until, lambda: _follows(old), "the old primary to follow", RECOVERY_LIMIT_S)
     await work.receive(SOME)
@@ -262,8 +262,8 @@ def main(arguments: list[str]) -> int:
     print("| fault | durability | acknowledged | lost | made twice | longest without an answer, s |")
     print("|---|---|---|---|---|---|")
     for fault, bring_about in FAULTS.items():
-        if bring_about is cut_the_primary_off and not network.can_be_made():
-            print(f"left out: {fault}: it needs {network.NEEDS}", file=sys.stderr)
+        if bring_about is cut_the_primary_off and not can_rise():
+            print(f"left out: {fault}: {NEEDS}", file=sys.stderr)
             continue
         for choice in CHOICES:
             outcomes = [_once(bring_about, choice) for _ in range(times)]

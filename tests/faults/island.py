@@ -18,7 +18,16 @@ from tests.servers import StoreServer, free_port, running
 _CLONE_NEWNET = 0x40000000
 
 
-def _ip(*words: str) -> None:
+NEEDS = "a network of one's own takes root, and iproute2"
+
+
+def can_rise() -> bool:
+    """Return whether this process may make networks."""
+    return os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+def ip(*words: str) -> None:
+    """Change a network."""
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
@@ -40,25 +49,25 @@ class Island:
 
     def rise(self) -> None:
         """Make the namespace and the link."""
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
-        _ip("address", "add", f"{self.here}/30", "dev", self._near)
-        _ip("link", "set", self._near, "up")
-        _ip("-n", self.name, "address", "add", f"{self.there}/30", "dev", self._far)
-        _ip("-n", self.name, "link", "set", "lo", "up")
+        ip("netns", "add", self.name)
+        ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
+        ip("address", "add", f"{self.here}/30", "dev", self._near)
+        ip("link", "set", self._near, "up")
+        ip("-n", self.name, "address", "add", f"{self.there}/30", "dev", self._far)
+        ip("-n", self.name, "link", "set", "lo", "up")
         self.mend()
 
     def sink(self) -> None:
         """Take it away, and the link with it."""
-        _ip("netns", "delete", self.name)
+        ip("netns", "delete", self.name)
 
     def cut(self) -> None:
         """Let nothing through: what is sent is lost, and nobody is told."""
-        _ip("-n", self.name, "link", "set", self._far, "down")
+        ip("-n", self.name, "link", "set", self._far, "down")
 
     def mend(self) -> None:
         """Let everything through."""
-        _ip("-n", self.name, "link", "set", self._far, "up")
+        ip("-n", self.name, "link", "set", self._far, "up")
 
     def command(self, *words: str) -> list[str]:
         """Return the command that runs a program there."""
@@ -103,8 +112,8 @@ class IslandStore(StoreServer):
 @contextmanager
 def risen() -> Iterator[Island]:
     """Make an island, and take it away at the end; where that is not allowed, leave the test out."""
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("a network of one's own takes root, and iproute2")
+    if not can_rise():
+        pytest.skip(NEEDS)
     island = Island()
     island.rise()
     try:

@@ -1,96 +1,73 @@
-"""Places with networks of their own, of which one can be cut off from the others in silence."""
+"""Islands that are joined to one another, of which one can be cut off from the others in silence."""
 
-import os
-import random
-import secrets
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from tests.faults.island import Island, ip
 from tests.servers import Place
-
-NEEDS = "network namespaces, which need root and the command ip: apt install iproute2"
-
-
-def can_be_made() -> bool:
-    """Return whether this process may make networks."""
-    return os.geteuid() == 0 and shutil.which("ip") is not None
 
 
 class Network:
     """
-    Places joined by one switch; the test has a wire of its own to each, which stays whole.
+    Islands around one switch; the link of each to here stays whole, whatever happens among them.
 
     Args:
-        names: Of the places.
+        islands: By the names of the places that they are.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, **islands: Island) -> None:
         self.places: dict[str, Place] = {}
-        self._token = secrets.token_hex(2)
-        self._switch = f"relevo-{self._token}"
-        # Of the block that is set aside for measurements, so that no network of this machine has it.
-        test_net = f"198.18.{random.randrange(256)}"
-        self._namespaces = [self._switch]
-        try:
-            _ip("netns", "add", self._switch)
-            self._within(self._switch, "link", "add", "switch", "type", "bridge")
-            self._within(self._switch, "link", "set", "switch", "up")
-            for number, name in enumerate(names):
-                self._join(name, f"198.19.0.{number + 1}", f"{test_net}.{4 * number + 1}")
-        except BaseException:
-            self.close()
-            raise
+        self._switch = f"{next(iter(islands.values())).name}-switch"
+        self._islands = islands
+
+    def rise(self) -> None:
+        """Make the switch, and join the islands."""
+        ip("netns", "add", self._switch)
+        ip("-n", self._switch, "link", "add", "switch", "type", "bridge")
+        ip("-n", self._switch, "link", "set", "switch", "up")
+        for number, (name, island) in enumerate(self._islands.items()):
+            # Nobody else sees these addresses.
+            address = f"198.19.0.{number + 1}"
+            ip(
+                "link",
+                "add",
+                "others",
+                "netns",
+                island.name,
+                "type",
+                "veth",
+                "peer",
+                name,
+                "netns",
+                self._switch,
+            )
+            ip("-n", self._switch, "link", "set", name, "master", "switch", "up")
+            ip("-n", island.name, "address", "add", f"{address}/24", "dev", "others")
+            ip("-n", island.name, "link", "set", "others", "up")
+            self.places[name] = Place(address, island.there, tuple(island.command()))
+
+    def sink(self) -> None:
+        """Take the switch away."""
+        ip("netns", "delete", self._switch)
 
     def cut(self, name: str) -> None:
-        """Cut a place off: nothing passes, and nobody is told."""
-        self._within(self._switch, "link", "set", name, "down")
+        """Cut an island off from the others: what is sent is lost, and nobody is told."""
+        ip("-n", self._switch, "link", "set", name, "down")
 
-    def heal(self, name: str) -> None:
-        """Join a place to the others again."""
-        self._within(self._switch, "link", "set", name, "up")
-
-    def close(self) -> None:
-        """Take everything away; whatever still runs in a place goes on without a network."""
-        for namespace in self._namespaces:
-            subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
-
-    def _join(self, name: str, address: str, wire_address: str) -> None:
-        namespace = f"{self._switch}-{name}"
-        _ip("netns", "add", namespace)
-        self._namespaces.append(namespace)
-        self._within(namespace, "link", "set", "lo", "up")
-        _ip("link", "add", "others", "netns", namespace, "type", "veth", "peer", name, "netns", self._switch)
-        self._within(self._switch, "link", "set", name, "master", "switch", "up")
-        self._within(namespace, "address", "add", f"{address}/24", "dev", "others")
-        self._within(namespace, "link", "set", "others", "up")
-        here = f"rv{self._token}{len(self.places)}"
-        stem, _, last = wire_address.rpartition(".")
-        there_address = f"{stem}.{int(last) + 1}"
-        _ip("link", "add", here, "type", "veth", "peer", "test", "netns", namespace)
-        _ip("address", "add", f"{wire_address}/30", "dev", here)
-        _ip("link", "set", here, "up")
-        self._within(namespace, "address", "add", f"{there_address}/30", "dev", "test")
-        self._within(namespace, "link", "set", "test", "up")
-        self.places[name] = Place(address, there_address, ("ip", "netns", "exec", namespace))
-
-    @staticmethod
-    def _within(namespace: str, *words: str) -> None:
-        _ip("-netns", namespace, *words)
+    def mend(self, name: str) -> None:
+        """Join an island to the others again."""
+        ip("-n", self._switch, "link", "set", name, "up")
 
 
 @contextmanager
 def network_of(*names: str) -> Iterator[Network]:
-    """Make a network, and take it away at the end."""
-    network = Network(*names)
-    try:
+    """Make islands of these names and join them, and take everything away at the end."""
+    with ExitStack() as stack:
+        islands = {name: Island() for name in names}
+        for island in islands.values():
+            island.rise()
+            stack.callback(island.sink)
+        network = Network(**islands)
+        network.rise()
+        stack.callback(network.sink)
         yield network
-    finally:
-        network.close()
-
-
-def _ip(*words: str) -> None:
-    done = subprocess.run(["ip", *words], check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import network
 from tests.faults.conftest import LEASE_MS, SHORT
 from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.faults.inventory import proves
+from tests.faults.island import NEEDS, can_rise
 from tests.faults.waiting import insist, still_answered, until_ready
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, valkey_binary, wait_until
@@ -17,7 +17,7 @@ from tests.story.conftest import MakeOffice, StartRouters
 needs_redis = pytest.mark.skipif(
     redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"
 )
-needs_networks = pytest.mark.skipif(not network.can_be_made(), reason=f"this needs {network.NEEDS}")
+needs_networks = pytest.mark.skipif(not can_rise(), reason=NEEDS)
 
 
 def expect_a_new_run(outcome: Outcome) -> None:
