@@ -1,7 +1,6 @@
 """One connection to one store server, typed: the only file that touches redis-py's loosely typed objects."""
 
 import asyncio
-import math
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 pack = cast(Callable[[tuple[bytes, ...]], bytes], hiredis.pack_command)
 slot_of = cast(Callable[[bytes], int], key_slot)
@@ -22,6 +21,9 @@ slot_of = cast(Callable[[bytes], int], key_slot)
 # Closing with this discards what the kernel has not delivered yet, so that a command that was given up does
 # not arrive minutes later, when a cut heals.
 _DISCARD_ON_CLOSE = struct.pack("ii", 1, 0)
+
+READ_BYTES_MAX = 64 * 1024
+_INCOMPLETE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Wire:
             connection = SSLConnection(host=server.host, port=server.port, **options, **tls)
         # Parts of redis-py are without types.
         self._connection: Any = connection
+        # redis-py reads one reply through five functions, which costs more than the verb's request.
+        self._replies: Any = hiredis.Reader(notEnoughData=_INCOMPLETE)
 
     @property
     def alive(self) -> bool:
@@ -114,9 +118,13 @@ class Wire:
 
     async def send(self, data: bytes) -> None:
         """Write packed commands and wait until the transport took them; raises Cut."""
+        writer: asyncio.StreamWriter | None = self._connection._writer
+        if writer is None:
+            raise Cut("the connection is closed")
         try:
-            await self._connection.send_packed_command(data, check_health=False)
-        except (RedisError, OSError) as error:
+            writer.write(data)
+            await writer.drain()
+        except OSError as error:
             raise Cut(_describe(error)) from error
 
     def post(self, data: bytes) -> None:
@@ -135,21 +143,20 @@ class Wire:
         Raises:
             Cut: The connection broke.
         """
+        reader: asyncio.StreamReader | None = self._connection._reader
         try:
-            reply: object = await self._connection.read_response(
-                disable_decoding=True, timeout=math.inf, disconnect_on_error=False
-            )
-            return reply
-        except RedisError as error:
-            # An answer of the server carries its code; an error of the connection carries none.
-            if error.status_code is not None:
-                return ServerError(error.status_code, f"{error.status_code} {error}")
-            if isinstance(error, ResponseError):
-                text = str(error)
-                return ServerError(text.partition(" ")[0], text)
+            while (reply := self._replies.gets()) is _INCOMPLETE:
+                data = await reader.read(READ_BYTES_MAX) if reader is not None else b""
+                if not data:
+                    raise Cut("the server closed the connection")
+                self._replies.feed(data)
+        except (hiredis.ProtocolError, OSError) as error:
             raise Cut(_describe(error)) from error
-        except OSError as error:
-            raise Cut(_describe(error)) from error
+        if isinstance(reply, hiredis.ReplyError):
+            text = str(reply)
+            return ServerError(text.partition(" ")[0], text)
+        answer: object = reply
+        return answer
 
     async def ask(self, *command: bytes) -> object:
         """Send one command and return its reply; raises Cut."""

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
+from protocol.codec import JSON, MSGPACK, Codec
+from router.framing import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
@@ -338,3 +340,12 @@ async def test_a_flood_of_frames_that_carry_nothing_is_ended(served: Served, flo
         assert await peer.expect_close(1008) == "too many control frames or empty fragments"
         peer.abort()
         await endpoint.expect("lost", 1008, False)
+
+
+# What goes out ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+@pytest.mark.parametrize(("codec", "opcode"), [(JSON, TEXT), (MSGPACK, BINARY)])
+def test_a_frame_is_what_the_library_would_write(codec: Codec, opcode: Opcode, size: int) -> None:
+    assert build_frame(codec, bytes(size)) == Frame(opcode, bytes(size)).serialize(mask=False)
