@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
@@ -68,6 +69,15 @@ class Principal:
     expires_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A token that was found good once: by which key, and when it counts."""
+
+    key: Key
+    principal: Principal
+    valid_from: int | None
+
+
 def _wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -89,6 +99,8 @@ class Verifier:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._now_ms = now_ms
+        self._judged: dict[bytes, _Judged] = {}
+        self._judged_max = settings.tokens_remembered_max
 
     async def verify(self, token: str) -> Principal:
         """
@@ -106,13 +118,28 @@ class Verifier:
             raise Unauthorized("the token is missing")
         if len(token) > TOKEN_BYTES_MAX:
             raise Unauthorized(f"the token is longer than {TOKEN_BYTES_MAX} characters")
+        # Who was cut off comes back with the token that it had: its signature is known then, only the time
+        # and the keys may be other ones. The token itself is not kept.
+        digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+        judged = self._judged.get(digest)
+        if judged is not None and judged.key in await self._find_keys(judged.key.kid):
+            _require_current(judged.principal.expires_at, judged.valid_from, self._now_ms())
+            return judged.principal
+        judged = await self._judge(token)
+        self._judged[digest] = judged
+        if len(self._judged) > self._judged_max:
+            del self._judged[next(iter(self._judged))]
+        return judged.principal
+
+    async def _judge(self, token: str) -> _Judged:
         try:
-            claims = await self._claims(token)
+            claims, key = await self._claims(token)
         except TokenFault as fault:
             raise Unauthorized(str(fault)) from None
-        return _principal(claims, self._now_ms(), self._issuer, self._audience)
+        principal = _principal(claims, self._now_ms(), self._issuer, self._audience)
+        return _Judged(key, principal, _time_ms(claims, "nbf"))
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> tuple[dict[str, Any], Key]:
         header = token_header(token)
         kid = header.get("kid")
         keys = await self._find_keys(kid if isinstance(kid, str) else None)
@@ -123,11 +150,11 @@ class Verifier:
             raise TokenFault("the token's algorithm does not fit the key")
         for key in fitting[:-1]:
             try:
-                return verified_claims(token, key)
+                return verified_claims(token, key), key
             except TokenFault:
                 # Another key of the set may have signed it.
                 continue
-        return verified_claims(token, fitting[-1])
+        return verified_claims(token, fitting[-1]), fitting[-1]
 
 
 def _key_finder(settings: Settings) -> Callable[[str | None], Awaitable[Sequence[Key]]]:
@@ -181,11 +208,7 @@ def _principal(claims: Mapping[str, Any], now_ms: int, issuer: str | None, audie
     expires_at = _time_ms(claims, "exp")
     if expires_at is None:
         raise Unauthorized("the token has no exp")
-    if now_ms >= expires_at:
-        raise Unauthorized("the token is expired")
-    valid_from = _time_ms(claims, "nbf")
-    if valid_from is not None and now_ms < valid_from:
-        raise Unauthorized("the token is not valid yet")
+    _require_current(expires_at, _time_ms(claims, "nbf"), now_ms)
     if issuer is not None and claims.get("iss") != issuer:
         raise Unauthorized("the token's iss is not the expected one")
     if audience is not None:
@@ -204,6 +227,13 @@ def _principal(claims: Mapping[str, Any], now_ms: int, issuer: str | None, audie
         capacity=_capacity(claims),
         expires_at=expires_at,
     )
+
+
+def _require_current(expires_at: int, valid_from: int | None, now_ms: int) -> None:
+    if now_ms >= expires_at:
+        raise Unauthorized("the token is expired")
+    if valid_from is not None and now_ms < valid_from:
+        raise Unauthorized("the token is not valid yet")
 
 
 def _time_ms(claims: Mapping[str, Any], name: str) -> int | None:

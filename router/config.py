@@ -133,6 +133,9 @@ class Settings:
     jwks_retry_ms: int = _number(
         10_000, "ms", "The least time between two readings of the JWKS, as for a token with an unknown key."
     )
+    tokens_remembered_max: int = _number(
+        50_000, "", "Tokens whose signature is not looked at again while its key is in use, per node."
+    )
     token_expiring_ms: int = _number(60_000, "ms", "How long before its end a token is said to expire.")
 
     http_request_timeout_ms: int = _number(10_000, "ms", "How long an HTTP request may take to arrive.")

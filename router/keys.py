@@ -43,10 +43,10 @@ class _Pinned(jws.JWSRegistry):
         return self.algorithms[name]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Key:
     """
-    A key, and what it may verify.
+    A key, and what it may verify; one that was read again is another one.
 
     Attributes:
         kid: Its id in a JWKS; None where it has none.

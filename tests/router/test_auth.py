@@ -1,5 +1,6 @@
 """Tokens: whose are believed, whose are refused, and with which words."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from joserfc import jwk
 
 from router.auth import Principal, Unauthorized, Verifier, sign
 from router.config import Settings, SettingsError
+from router.keys import Key, verified_claims
 from tests.router.tokens import (
     ANA,
     CLAIMS,
@@ -21,6 +23,8 @@ from tests.router.tokens import (
     asymmetric,
     encode,
     hs256,
+    key_set,
+    public_entry,
     refusal,
     verifier,
 )
@@ -248,3 +252,66 @@ async def test_issuer_and_audience_are_checked_where_they_are_set() -> None:
 
 async def test_a_short_secret_works_too() -> None:
     assert await verifier(jwt_secret="short").verify(hs256(CLAIMS, "short")) == ANA
+
+
+# A token that was seen before -------------------------------------------------------------------------------
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    now_ms = NOW_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+async def test_a_known_token_counts_in_its_time_only() -> None:
+    clock = Clock()
+    known = Verifier(Settings(jwt_secret=SECRET), clock)
+    token = hs256(CLAIMS | {"nbf": NOW_MS // 1000})
+    assert await known.verify(token) == await known.verify(token) == ANA
+    for now_ms, why in ((ANA.expires_at, "expired"), (NOW_MS - 1000, "not valid yet")):
+        clock.now_ms = now_ms
+        with pytest.raises(Unauthorized, match=why):
+            await known.verify(token)
+
+
+async def test_a_known_token_lets_no_other_signature_through() -> None:
+    known, token = verifier(), hs256(CLAIMS)
+    await known.verify(token)
+    with pytest.raises(Unauthorized, match="signature"):
+        await known.verify(hs256(CLAIMS, "another secret"))
+
+
+@pytest.mark.slow
+async def test_a_known_token_is_refused_once_its_key_is_withdrawn(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(key_set(public_entry(EC, "a"), public_entry(ED, "b")))
+    known = verifier(jwks=str(file), jwks_timeout_ms=900, jwks_refresh_ms=1000, jwks_retry_ms=1)
+    token = asymmetric(EC, "ES256", kid="a")
+    assert await known.verify(token) == await known.verify(token) == ANA
+    file.write_bytes(key_set(public_entry(ED, "b")))
+
+    async def use_it_on() -> None:
+        while True:
+            await known.verify(token)
+            await asyncio.sleep(0.02)
+
+    with pytest.raises(Unauthorized, match="unknown key"):
+        await use_it_on()
+
+
+async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+
+    def look(token: str, key: Key) -> dict[str, Any]:
+        looked_at.append(token)
+        return verified_claims(token, key)
+
+    monkeypatch.setattr("router.auth.verified_claims", look)
+    known = verifier(jwt_secret=SECRET, tokens_remembered_max=2)
+    first, second, third = (hs256(CLAIMS | {"jti": str(number)}) for number in range(3))
+    for token in (first, second, second, third, third, second, first):
+        assert await known.verify(token) == ANA
+    assert looked_at == [first, second, third, first]
