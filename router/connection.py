@@ -157,7 +157,7 @@ class Connection:
         principal, hub = self._principal, self._hub
         if hub is not None and principal is not None:
             hub.detach(addressee(principal.role, principal.sub), self)
-        self._node.forget(self)
+        self._node.forget(self, code, by_peer)
         if was is State.OPEN and principal is not None and principal.role != "service":
             self._node.spawn(self._disconnect(principal, clean=by_peer and code == 1000))
 

@@ -67,6 +67,14 @@ class NodeCollector(Collector):
         for limit, value in node.throttled.items():
             throttled.add_metric((limit,), value)
         yield throttled
+        closes = CounterMetricFamily(
+            "relevo_closes",
+            "Connections ended, by the router's close code or by the client",
+            labels=("code",),
+        )
+        for code, value in node.closes.items():
+            closes.add_metric((code,), value)
+        yield closes
 
 
 def registry_of(node: Node) -> CollectorRegistry:

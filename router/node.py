@@ -82,6 +82,7 @@ class Node:
         self.joins = 0
         self.commands: Counter[tuple[str, str]] = Counter()
         self.throttled: Counter[str] = Counter()
+        self.closes: Counter[str] = Counter()
         self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._disconnects: dict[tuple[str, str, str], None] = {}
@@ -181,9 +182,11 @@ class Node:
         if self.draining:
             connection.drain(random.randint(0, self.settings.drain_ms))
 
-    def forget(self, connection: Connection) -> None:
-        """Take note of a connection that is gone."""
+    def forget(self, connection: Connection, code: int, by_peer: bool) -> None:
+        """Take note of a connection that is gone, and of who closed it (see `Endpoint.lost`)."""
         self.connections.pop(connection.connection_id, None)
+        # A client may close with any of thousands of codes: they are not told apart.
+        self.closes["client" if by_peer else str(code)] += 1
         if not self.connections:
             self._emptied.set()
         principal = connection.principal
