@@ -200,6 +200,11 @@ class RawClient:
         except TimeoutError:
             raise AssertionError(f"{self.name} waited for {what}; {self._story()}") from None
 
+    async def read_on(self) -> None:
+        """Read whatever comes, until cancelled or closed."""
+        while True:
+            await self._read()
+
     # Ends.
 
     async def expect_close(self) -> int:

@@ -15,10 +15,10 @@ import pytest
 
 from tests.servers import StoreServer, free_port, running
 
-_CLONE_NEWNET = 0x40000000
-
-
 NEEDS = "a network of one's own takes root, and iproute2"
+CONNECT_LIMIT_S = 5.0
+
+_CLONE_NEWNET = 0x40000000  # From <sched.h>.
 
 
 def can_rise() -> bool:
@@ -73,25 +73,23 @@ class Island:
         """Return the command that runs a program there."""
         return ["ip", "netns", "exec", self.name, *words]
 
-    def open_socket(self, port: int) -> socket.socket:
-        """Connect from there to a port of this side."""
-        opened = socket.socket.__new__(socket.socket)
+    def connect(self, port: int) -> socket.socket:
+        """Connect from there to a port of this side, as a client there does."""
+        made: list[socket.socket] = []
 
-        def connect() -> None:
-            # A socket belongs to the network in which its thread was when it was made.
-            namespace = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
-            try:
-                if ctypes.CDLL(None, use_errno=True).setns(namespace, _CLONE_NEWNET) != 0:
+        def make() -> None:
+            # A socket belongs to the network that its thread is in; this thread ends with it.
+            with Path(f"/run/netns/{self.name}").open() as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(namespace)
-            opened.__init__()  # type: ignore[misc]
-            opened.connect((self.here, port))
+            made.append(socket.create_connection((self.here, port), timeout=CONNECT_LIMIT_S))
 
-        thread = threading.Thread(target=connect)
+        thread = threading.Thread(target=make)
         thread.start()
         thread.join()
-        return opened
+        [connected] = made
+        connected.setblocking(False)
+        return connected
 
 
 class IslandStore(StoreServer):
