@@ -37,6 +37,9 @@ class _Following:
         self.buffer: deque[records.Event] = deque()
         self.repair: asyncio.Task[None] | None = None
         self.behind_at = 0
+        # What is still to be told of a directory that was read anew, and whether the store went back.
+        self.was_reloaded = False
+        self.has_forgotten = False
 
 
 class Feed:
@@ -47,10 +50,13 @@ class Feed:
         verbs: Where directory and events are read.
         buffer_max: How many events may wait while a tenant is being read; beyond it, it is read anew.
         on_reloaded: Called after the directory was read anew in a running feed, so that events may have been
-            lost.
+            lost; and with whether the store has forgotten some that were told already. Called again if it
+            raises Unavailable.
     """
 
-    def __init__(self, verbs: Verbs, buffer_max: int, on_reloaded: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, verbs: Verbs, buffer_max: int, on_reloaded: Callable[[str, bool], Awaitable[None]]
+    ) -> None:
         self._verbs = verbs
         self._buffer_max = buffer_max
         self._on_reloaded = on_reloaded
@@ -157,6 +163,9 @@ class Feed:
             while True:
                 if not await self._read_events(tenant, following):
                     await self._read_directory(tenant, following)
+                if following.was_reloaded:
+                    await self._on_reloaded(tenant, following.has_forgotten)
+                    following.was_reloaded = following.has_forgotten = False
                 if self._take_buffered(following):
                     break
         except (Unavailable, Gap):
@@ -193,9 +202,12 @@ class Feed:
         return False
 
     async def _read_directory(self, tenant: str, following: _Following) -> None:
-        first = not following.hub.replica.epoch
-        following.hub.replica.load(await self._verbs.directory(tenant))
+        replica = following.hub.replica
+        epoch, seq = replica.epoch, replica.seq
+        directory = await self._verbs.directory(tenant)
+        replica.load(directory)
         following.hub.directory_changed()
-        if not first:
+        if epoch:
             self.reloads += 1
-            await self._on_reloaded(tenant)
+            following.was_reloaded = True
+            following.has_forgotten |= directory.forgot(epoch, seq)

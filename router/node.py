@@ -265,13 +265,18 @@ class Node:
         if not self.draining:
             log.warning("feed lost", tenant=tenant)
 
-    async def _reloaded(self, tenant: str) -> None:
+    async def _reloaded(self, tenant: str, has_forgotten: bool) -> None:
         """Register the tenant's connections again, and tell their agents what they may have missed."""
         hub = self.hubs.get(tenant)
         if hub is None:
             return
         log.warning("directory read anew", tenant=tenant, epoch=hub.replica.epoch, seq=hub.replica.seq)
         clients = [client for client in hub.clients if isinstance(client, Connection)]
+        if has_forgotten:
+            # They know of later fences than will be dealt out now; only a new welcome is believed over those.
+            for client in clients:
+                client.close(CloseCode.STORE_LOST)
+            return
         for start in range(0, len(clients), 256):
             await asyncio.gather(
                 *(self._register_again(tenant, hub, one) for one in clients[start : start + 256])

@@ -16,7 +16,7 @@ from router.audit.paging import PAGE
 from router.audit.violation import Violation
 from router.store import records
 
-META_FIELDS: Final = frozenset({"epoch", "seq", "order", "run"})
+META_FIELDS: Final = frozenset({"epoch", "seq", "order", "run", "before"})
 
 
 @dataclass(frozen=True)

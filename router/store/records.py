@@ -145,12 +145,22 @@ class Lease(msgspec.Struct, gc=False):
 
 
 class Directory(msgspec.Struct, gc=False):
-    """The whole directory at a position of the feed."""
+    """The whole directory at a position of the feed, and where the store was when this epoch began."""
 
     epoch: str
     seq: int
     departments: list[msgspec.Raw]
     agents: list[msgspec.Raw]
+    before: str = ""
+
+    def forgot(self, epoch: str, seq: int) -> bool:
+        """
+        Return whether the store went back behind a position that somebody has heard of.
+
+        A store that holds nothing at all did not go back: what is opened there is new, and says so.
+        """
+        before_epoch, _, before_seq = self.before.rpartition(" ")
+        return epoch != self.epoch and self.before != "" and (before_epoch != epoch or int(before_seq) < seq)
 
 
 class Removed(msgspec.Struct, gc=False):

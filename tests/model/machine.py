@@ -63,6 +63,7 @@ class Twin:
         self.kept = Kept()
         self.raw: list[Any] = []
         self.epoch_ends = True
+        self.before = ""
         self.sent: list[tuple[str, Request]] = []
 
 
@@ -99,6 +100,10 @@ class VerbsAgainstModel(RuleBasedStateMachine):
         made = answer.result["session"].transfer if verb == "session_transfer" and answer.result else None
         expected = twin.model.run(verb, request, made.id if made is not None else "none was made")
         changes, position = twin.model.changes, None
+        if twin.epoch_ends:
+            twin.before = f"{twin.kept.epoch} {twin.kept.seq}" if twin.kept.epoch else ""
+        if answer.result is not None and "before" in answer.result:
+            assert answer.result.pop("before") == twin.before, "S9: the epoch began somewhere else"
         if answer.result is not None and "seq" in answer.result:
             position = answer.result.pop("epoch"), answer.result.pop("seq")
         assert answer == expected, difference(expected, answer)

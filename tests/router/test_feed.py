@@ -10,7 +10,7 @@ import pytest
 from router.feed import Feed
 from router.hub import TenantHub
 from router.replica import Replica
-from router.store import Store
+from router.store import Store, Unavailable
 from router.store.verbs import Caller, VerbLimits, Verbs
 from tests.router.test_hub import Listener
 from tests.servers import StoreServer, running
@@ -40,13 +40,19 @@ class Followed:
         self.verbs = verbs
         self.tenant = tenant
         self.reloaded = 0
+        self.forgotten = 0
+        self.unavailable = 0
         self.hub = TenantHub(Replica(100), lambda codec, payload: payload, lambda: self.hub.flush())
         self.dialog = Listener()
         self.feed = Feed(verbs, buffer_max=4, on_reloaded=self._on_reloaded)
         self.feed.follow(tenant, self.hub)
 
-    async def _on_reloaded(self, tenant: str) -> None:
+    async def _on_reloaded(self, tenant: str, has_forgotten: bool) -> None:
+        if self.unavailable:
+            self.unavailable -= 1
+            raise Unavailable("for the moment")
         self.reloaded += 1
+        self.forgotten += has_forgotten
 
     async def begin(self) -> None:
         """Subscribe, wait for the directory, and open the dialog."""
@@ -149,6 +155,29 @@ async def test_a_new_epoch_is_a_new_directory(followed: Followed) -> None:
     await followed.mended()
     assert followed.departments() == ["d2"]
     assert followed.hub.replica.epoch != before
+    assert followed.reloaded == 1
+
+
+@pytest.mark.parametrize(("kept", "forgotten"), [(2, 0), (1, 1)])
+async def test_a_store_that_starts_again_is_asked_whether_it_went_back(
+    followed: Followed, kept: int, forgotten: int
+) -> None:
+    await followed.begin()
+    for number in (1, 2):
+        followed.feed.heard(followed.tenant, await followed.change(number))
+    # As after a restart, or on a replica that was promoted: another server, with the latest event or without.
+    followed.server.call("HSET", f"relevo:{{{followed.tenant}}}:meta", "run", "another", "seq", kept)
+    followed.feed.heard(followed.tenant, await followed.change(3))
+    await followed.mended()
+    assert (followed.reloaded, followed.forgotten) == (1, forgotten)
+
+
+async def test_what_was_read_anew_is_told_until_it_is_heard(followed: Followed) -> None:
+    await followed.begin()
+    followed.unavailable = 2
+    followed.server.call("HSET", f"relevo:{{{followed.tenant}}}:meta", "run", "another")
+    followed.feed.heard(followed.tenant, await followed.change(1))
+    await followed.mended()
     assert followed.reloaded == 1
 
 

@@ -19,7 +19,8 @@ call when memory is full or the disk fails, instead of one write in its middle.
 Records are packed once and travel packed: the string that is stored is also the one in the event and the reply.
 
 Keys                      type    holds
-  meta                    hash    epoch, seq (of events), order (of placements), run
+  meta                    hash    epoch, seq (of events), order (of placements), run,
+                                  before: epoch and seq at which this epoch began
   agents, departments     hash    id -> row as last published, with what only the verbs need
   members:D               set     agents of a department
   available:D             zset    those available now, the best first
@@ -54,12 +55,13 @@ local function begin_step()
   changes = {}
 end
 
--- Another run of event numbers: whoever followed the last one reads the directory anew.
+-- Another run of event numbers: whoever followed the last one reads the directory anew, and sees from `before`
+-- whether it had heard what the store has forgotten.
 local function begin_epoch()
-  local time = call('TIME')
+  local time, before = call('TIME'), epoch and epoch .. ' ' .. seq or ''
   epoch, seq = string.format('%x%05x', time[1], time[2]), 0
   call('DEL', P .. 'events')
-  call('HSET', P .. 'meta', 'epoch', epoch, 'seq', 0, 'run', run_id)
+  call('HSET', P .. 'meta', 'epoch', epoch, 'seq', 0, 'run', run_id, 'before', before)
 end
 
 local function begin(keys, args)
