@@ -37,8 +37,6 @@ class Bench:
         *,
         routers: int = 1,
         cluster: bool = False,
-        replicas: int = 0,
-        store: Sequence[str] = (),
         settings: dict[str, int | str] | None = None,
         **how: Any,
     ) -> Iterator[Stage]:
@@ -48,8 +46,6 @@ class Bench:
         Args:
             routers: How many.
             cluster: Whether their store is a Cluster of three shards.
-            replicas: How many replicas the store has, if it is none.
-            store: Words of the store's command line.
             settings: Settings of the routers.
             how: Fields of dialects.Relevo.
         """
@@ -60,12 +56,12 @@ class Bench:
             self.crew.each("leave")
             return
         with Place() as place:
-            opened: Store = place.cluster() if cluster else place.store(store, replicas=replicas)
-            servers = [place.router(opened, **(settings or {})) for _ in range(routers)]
+            store: Store = place.cluster() if cluster else place.store()
+            servers = [place.router(store, **(settings or {})) for _ in range(routers)]
             target = relevo_target(tuple(server.port for server in servers), binary=binary)
             dialect = Relevo(target, place.secret, binary, **how)
             try:
-                yield Stage(self.options, self.crew, self.progress, dialect, servers, opened)
+                yield Stage(self.options, self.crew, self.progress, dialect, servers, store)
             finally:
                 # Before the routers: they would wait for each close to be answered.
                 self.crew.abandon()

@@ -35,7 +35,6 @@ class SocketIo:
 
     target: Target
     arrival: re.Pattern[bytes] = field(default=ARRIVAL)
-    answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Connect the namespace, then say who this is."""
@@ -88,7 +87,6 @@ class Plain:
 
     target: Target
     arrival: re.Pattern[bytes] = field(default=ARRIVAL)
-    answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Say who this is."""

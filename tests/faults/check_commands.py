@@ -153,6 +153,9 @@ def _judge_place(call: Call, kind: str, final: Final) -> Iterator[Violation]:
     if entry is None or entry["kind"] != kind or entry["by"] is None or entry["by"]["id"] != call.caller:
         what = f"{call} is not number {number} of the history, but {entry}"
         yield Violation("S4", what, call.tenant, subject, call.ended)
+    elif call.fields.get("fence", number - 1) != number - 1:
+        what = f"{call} made change {number}, and was meant for the one after {call.fields['fence']}"
+        yield Violation("S2", what, call.tenant, subject, call.ended)
     elif call.type == "session.transfer" and entry["transfer"]["id"] != call.result["transfer"]["id"]:
         what = f"{call} is in the history as {entry['transfer']}"
         yield Violation("S4", what, call.tenant, subject, call.ended)

@@ -129,9 +129,13 @@ async def _read_through_interface(admin: Person, final: Final) -> None:
                 break
             cursor = {"cursor": page["cursor"]}
     for session_id in final.sessions:
-        history = await ask("session.history", session_id=session_id, limit=500)
-        assert not history["more"]
-        final.histories[session_id] = history["entries"]
+        entries = final.histories[session_id] = []
+        more = True
+        while more:
+            after = {"after": entries[-1]["seq"]} if entries else {}
+            history = await ask("session.history", session_id=session_id, limit=500, **after)
+            entries += history["entries"]
+            more = history["more"]
 
 
 def _screen(person: Person) -> Screen:

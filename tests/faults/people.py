@@ -111,6 +111,8 @@ class Person:
     async def be_in(self) -> None:
         """Be connected with the dialog open, whatever happened."""
         async with self._door:
+            if self.has_left:
+                return
             if not self.is_in:
                 await self._come(None)
             elif self.log.role != "service" and not self.client.directory.live:

@@ -180,9 +180,9 @@ async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_a
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice
 ) -> None:
     pings = {"ping_interval_ms": 400, "ping_timeout_ms": 400}
-    graces = {"presence_grace_ms": 300, "session_grace_ms": 600, "node_lease_ms": 3000}
+    graces = {"presence_grace_ms": 300, "session_grace_ms": 600}
     with risen() as island:
-        (router,) = on_stores(tmp_path, own_store.url, host=island.here, **graces, **pings)
+        (router,) = on_stores(tmp_path, own_store.url, host=island.here, **PATIENT, **graces, **pings)
         router.place = Place(island.here, island.here)
         async with serving([router]):
             office = make_office([router])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.inventory import proves
 from tests.faults.proxy import Link
 from tests.faults.scene import Scene
 
@@ -19,6 +20,7 @@ async def test_people_at_work_without_a_fault_break_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@proves("a router is killed under load")
 async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=2) as scene:
         await scene.let_work(150)

@@ -1,10 +1,8 @@
 /** `<relevo-transfer-dialog>`: the shell between a client, the page and what is shown. */
 
-import { Drafts } from "../model/drafts.js";
-import { tabStore } from "../model/storage.js";
-import { Choice, compose } from "./choice.js";
+import { Choice } from "./choice.js";
+import { Drafts } from "./drafts.js";
 import { Errand } from "./errand.js";
-import { FrameView } from "./frame.js";
 import { holdDirectory } from "./hold.js";
 import { PageLanguage } from "./language.js";
 import { make, mark, write } from "./make.js";
@@ -36,9 +34,12 @@ export class RelevoTransferDialog extends HTMLElement {
   #errand = null;
   /** @type {Choice | null} */
   #chosen = null;
+  #drafts = new Drafts();
   #rosters = new Rosters();
   #open = false;
   #frame = 0;
+  /** Whether the rows are of before, after the connection was lost. */
+  #healing = false;
   /** @type {(() => void)[]} */
   #unlisten = [];
   #release = () => {};
@@ -48,9 +49,13 @@ export class RelevoTransferDialog extends HTMLElement {
   #agentPanel;
   #compose;
   #outcome;
-  #head = new FrameView(() => this.close());
-  // Two voices, this and the head's: what becomes of the choice and of the connection do not talk over one another.
+  #title = make("h2", { class: "title", part: "title", id: "title" });
+  #customer = make("p", { class: "customer", id: "customer" });
+  #cross = make("button", { class: "cross", type: "button" }, "×");
+  #banner = make("p", { class: "banner", part: "banner" });
+  // Two voices: the state of the connection and what becomes of the choice do not talk over one another.
   #news = make("p", { class: "unseen", role: "status" });
+  #connection = make("p", { class: "unseen", role: "status" });
   #dialog;
 
   constructor() {
@@ -66,7 +71,7 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#agentPanel = new Panel("agent", agents, look, changed, chooseAgent);
     const act = (/** @type {Action} */ action) => this.#act(action);
     const typed = () => {
-      this.#drafts.type(draftOf(this.sessionId), this.#compose.reason.value);
+      this.#drafts.keep(this.sessionId, this.#compose.reason.value);
       changed();
     };
     this.#compose = new ComposeView(this.#panels, act, typed, chooseAgent);
@@ -74,16 +79,22 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#dialog = make(
       "dialog",
       { class: "dialog", part: "dialog", "aria-labelledby": "title", "aria-describedby": "customer" },
-      this.#head.header,
-      this.#head.banner,
+      make(
+        "header",
+        { class: "header", part: "header" },
+        make("div", {}, this.#title, this.#customer),
+        this.#cross,
+      ),
+      this.#banner,
       this.#compose.element,
       this.#outcome.element,
       this.#news,
-      this.#head.voice,
+      this.#connection,
     );
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet()];
     root.append(this.#dialog);
+    this.#cross.addEventListener("click", () => this.close());
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
     // The ways to close that are the browser's own: a gesture, a back button. The event comes late: by then a page may
     // have shown the dialog again.
@@ -208,7 +219,7 @@ export class RelevoTransferDialog extends HTMLElement {
     if (!this.#dialog.open) this.#dialog.showModal();
     const client = this.#client;
     if (client !== null) {
-      this.#head.begin(client.connected);
+      this.#healing = !client.connected;
       this.#unlisten = [
         client.on("directoryChanged", (event) => {
           this.#rosters.note(event);
@@ -256,7 +267,7 @@ export class RelevoTransferDialog extends HTMLElement {
       panel.empty();
       panel.list.rewind();
     }
-    this.#compose.reason.value = this.#drafts.get(draftOf(this.sessionId)).text;
+    this.#compose.reason.value = this.#drafts.of(this.sessionId);
     const { sessionId } = this;
     const session = this.#session?.id === sessionId ? this.#session : null;
     const changed = () => this.#invalidate();
@@ -269,7 +280,7 @@ export class RelevoTransferDialog extends HTMLElement {
   // What happens.
 
   #lost() {
-    this.#head.lost();
+    this.#healing = true;
     this.#invalidate();
   }
 
@@ -280,7 +291,7 @@ export class RelevoTransferDialog extends HTMLElement {
    */
   #errandTells(sessionId, name, detail) {
     if (name === "transfer") {
-      this.#drafts.done(draftOf(sessionId));
+      this.#drafts.keep(sessionId, "");
       // By now the dialog may be open for another conversation.
       if (sessionId === this.sessionId) this.#compose.reason.value = "";
     }
@@ -297,7 +308,6 @@ export class RelevoTransferDialog extends HTMLElement {
   /** @param {Action} action */
   #act(action) {
     if (action === "close") this.close();
-    if (action === "select") this.#select();
     if (action === "transfer") this.#transfer();
     if (action === "stop") this.#errand?.stop();
     if (action === "recall") void this.#errand?.recall();
@@ -307,14 +317,6 @@ export class RelevoTransferDialog extends HTMLElement {
       this.#takeFocus();
     }
     if (action === "retry" && this.#errand?.wish) void this.#errand.transfer(this.#errand.wish);
-  }
-
-  /** Settle on the chosen department; what is left to say is why. */
-  #select() {
-    if (this.#chosen === null) return;
-    this.#chosen.selected = true;
-    this.#render();
-    if (!onTouch()) this.#compose.reason.focus();
   }
 
   #transfer() {
@@ -339,7 +341,7 @@ export class RelevoTransferDialog extends HTMLElement {
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      this.#act(this.#compose.action);
+      this.#transfer();
     }
   }
 
@@ -363,8 +365,10 @@ export class RelevoTransferDialog extends HTMLElement {
 
   #takeFocus() {
     if (this.#errand !== null && this.#errand.stage.at !== "choosing") return this.#outcome.take();
+    // On a touch screen the field would bring up the keyboard over the list.
+    const touch = matchMedia("(pointer: coarse)").matches;
     const panel = this.#panel;
-    (onTouch() ? panel.tab : panel.search).focus({ preventScroll: true });
+    (touch ? panel.tab : panel.search).focus({ preventScroll: true });
   }
 
   // What is shown.
@@ -376,12 +380,6 @@ export class RelevoTransferDialog extends HTMLElement {
 
   get #words() {
     return this.#language.words;
-  }
-
-  /** What was typed at this tab, by whoever is signed in. */
-  get #drafts() {
-    const { tenant, agent } = this.#client?.welcome ?? {};
-    return new Drafts(tabStore, `${tenant}/${agent?.id}`);
   }
 
   get #panel() {
@@ -408,7 +406,7 @@ export class RelevoTransferDialog extends HTMLElement {
     }
     errand?.recount();
     const stage = errand?.stage ?? { at: "choosing" };
-    this.#renderHead();
+    this.#renderFrame();
     const choosing = stage.at === "choosing" || (stage.at === "sending" && this.#client?.connected === true);
     const turned = this.#compose.element.hidden === choosing;
     this.#compose.element.hidden = !choosing;
@@ -420,12 +418,25 @@ export class RelevoTransferDialog extends HTMLElement {
     mark(this.#dialog, "lang", words.language);
   }
 
-  #renderHead() {
+  #renderFrame() {
+    const words = this.#words;
     const client = this.#client;
+    write(this.#title, words.say("dialog.title"));
     const customer = this.#errand?.session?.customer.name;
+    if (customer !== undefined) write(this.#customer, words.say("dialog.customer", { customer }));
+    this.#customer.hidden = customer === undefined && this.#customer.textContent === "";
+    mark(this.#cross, "aria-label", words.say("dialog.close"));
     const live = client?.directory.live ?? false;
     const stopped = client?.stopped != null;
-    this.#dialog.classList.toggle("stale", this.#head.render({ customer, live, stopped }, this.#words));
+    if (live && this.#healing) {
+      this.#healing = false;
+      write(this.#connection, words.say("dialog.live_again"));
+    }
+    const dead = stopped || (!live && this.#healing);
+    this.#banner.hidden = !dead;
+    write(this.#banner, dead ? words.say(stopped ? "dialog.not_live_stopped" : "dialog.not_live") : "");
+    if (dead) write(this.#connection, this.#banner.textContent ?? "");
+    this.#dialog.classList.toggle("stale", dead);
   }
 
   /** @param {boolean} busy */
@@ -439,11 +450,24 @@ export class RelevoTransferDialog extends HTMLElement {
       const id = panel.kind === chosen?.target.kind ? chosen.target.id : null;
       panel.render(inFront, id, loaded, words);
     }
-    this.#departmentPanel.list.element.classList.toggle("settled", chosen?.selected === true);
+    const sendKey = busy
+      ? "dialog.transferring"
+      : this.tab === "agents"
+        ? "dialog.transfer"
+        : "dialog.select";
+    const sendLabel = words.say(sendKey);
+    if (chosen === null || rows === undefined) {
+      const text = words.say(this.tab === "agents" ? "dialog.choose_agent" : "dialog.choose_department");
+      this.#compose.render({ text, tone: "neutral", nearest: [], sendLabel, ready: false, busy }, words);
+      return;
+    }
     const owner = this.#errand?.session?.owner ?? null;
-    const state = compose(chosen, rows ?? null, { owner, kind: this.#panel.kind, busy, words });
-    this.#compose.render(state, words);
-    if (chosen !== null) write(this.#news, busy ? state.label : state.text);
+    const foreseen = chosen.foresee(rows, owner);
+    const { text, tone } = chosen.tell(foreseen, rows, words);
+    const nearest = chosen.instead(foreseen, rows, owner);
+    const ready = foreseen.outcome !== "gone";
+    this.#compose.render({ text, tone, nearest, sendLabel, ready, busy }, words);
+    write(this.#news, busy ? sendLabel : text);
   }
 
   /** @param {Errand} errand */
@@ -470,14 +494,4 @@ export class RelevoTransferDialog extends HTMLElement {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(`relevo-${name}`, { detail, bubbles: true, composed: true }));
   }
-}
-
-/** @param {string} sessionId */
-function draftOf(sessionId) {
-  return `reason/${sessionId}`;
-}
-
-/** Whether a field with the focus would bring up a keyboard over the list. */
-function onTouch() {
-  return matchMedia("(pointer: coarse)").matches;
 }

@@ -24,8 +24,6 @@ export class ComposeView {
   #cancel = make("button", { class: "button", part: "button-secondary", type: "button" });
   #insteadKey = "";
   #choose;
-  /** What the main button does. @type {Action} */
-  #action = "transfer";
 
   /**
    * @param {readonly Panel[]} panels
@@ -70,7 +68,7 @@ export class ComposeView {
       ),
     );
     this.#cancel.addEventListener("click", () => act("close"));
-    this.send.addEventListener("click", () => act(this.#action));
+    this.send.addEventListener("click", () => act("transfer"));
     this.reason.addEventListener("input", typed);
   }
 
@@ -85,17 +83,12 @@ export class ComposeView {
     write(this.#insteadLabel, words.say("dialog.instead"));
   }
 
-  /** The main button's action. */
-  get action() {
-    return this.#action;
-  }
-
   /**
-   * @param {import("./choice.js").Composing} state
+   * @param {{ text: string, tone: Telling["tone"], nearest: readonly Agent[], sendLabel: string, ready: boolean,
+   *   busy: boolean }} state
    * @param {Words} words
    */
-  render({ text, tone, nearest, action, label, ready, busy }, words) {
-    this.#action = action;
+  render({ text, tone, nearest, sendLabel, ready, busy }, words) {
     write(this.#choice, text);
     mark(this.#choice, "data-tone", tone);
     this.#offer(nearest);
@@ -106,7 +99,7 @@ export class ComposeView {
     this.#length.classList.toggle("over", over > 0);
     mark(this.reason, "aria-invalid", String(over > 0));
     this.reason.readOnly = busy;
-    write(this.send, label);
+    write(this.send, sendLabel);
     // Not `disabled`, which would take the focus away from who has just pressed it.
     mark(this.send, "aria-disabled", String(!ready || over > 0 || busy));
     mark(this.send, "aria-busy", String(busy));

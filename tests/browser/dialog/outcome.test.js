@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { noBrowser } from "../support/browser.js";
 import { Desk } from "./desk.js";
-import { choose, expectText, send, told, transfer } from "./hands.js";
+import { choose, expectText, told, transfer } from "./hands.js";
 
 /** @type {Desk} */
 let desk;
@@ -78,7 +78,7 @@ test("to a department with nobody: queued as third, and moving forward", options
   const { page } = await desk.page({ tab: "departments" });
   await choose(page, "Legal");
   await expectText(page.locator(".forecast"), "Nobody in Legal is available: it will be queued as third.");
-  await send(page);
+  await page.getByRole("button", { name: "Select and transfer" }).click();
   await expectText(page.locator(".outcome-title"), "Queued in Legal as third");
   await desk.router.command("session.close", { session_id: "before-1" });
   await expectText(page.locator(".outcome-title"), "Queued in Legal as second");
