@@ -1,0 +1,103 @@
+"""Who is there, and who only seems to be."""
+
+import pytest
+
+from tests.elsewhere.inventory import seen_elsewhere
+from tests.raw_client import RawClient, open_socket
+from tests.servers import StoreServer
+from tests.story.conftest import MakeOffice, StartRouters
+from tests.story.office import Office, to_agent
+
+
+@seen_elsewhere("a fast refresh left ghost connections, stuck online")
+async def test_a_fast_refresh_leaves_no_ghost_that_is_online(office: Office, store: StoreServer) -> None:
+    observer = await office.connect_admin("observer")
+    await observer.open_dialog()
+    for number in range(20):
+        # Each page goes before the next one has come, some before they were welcomed.
+        if number % 3:
+            (await office.connect_agent("ana", on=number % 2)).drop()
+        else:
+            hasty = RawClient(await open_socket(office.routers[number % 2].address), "hasty")
+            office.clients.append(hasty)
+            await hasty.send("hello", token=office.token("ana"))
+            hasty.drop()
+    last = await office.connect_agent("ana", on=1)
+    # The routers notice one after another who has gone; the pings are there to give them time.
+    connections = f"relevo:{{{office.tenant}}}:connections:ana"
+    while store.call("SCARD", connections) > 1:
+        await observer.reply(await observer.send("ping"))
+    await last.close()
+
+    await observer.sees_agent("ana", status="disconnected")
+    assert store.call("SCARD", connections) == 0
+
+
+@seen_elsewhere("a second device undid the status that was chosen on the first")
+async def test_a_second_device_undoes_no_status_that_was_chosen_on_the_first(office: Office) -> None:
+    observer = await office.connect_admin("observer")
+    await observer.open_dialog()
+    browser = await office.connect_agent("ana", on=0)
+    for status in ("pause", "connected"):
+        await browser.command("status.set", status=status)
+        await observer.sees_agent("ana", status=status)
+        phone = await office.connect_agent("ana", on=1)
+        assert phone.welcome["agent"]["status"] == status
+        await phone.close()
+        await office.settle(observer)
+        assert observer.dialog.agents["ana"]["status"] == status
+
+
+@seen_elsewhere("one agent's event set all the others offline")
+async def test_one_agents_event_sets_nobody_else_offline(office: Office) -> None:
+    observer = await office.connect_admin("observer")
+    others = [await office.connect_agent(f"agent-{number}", on=number % 2) for number in range(8)]
+    ana = await office.connect_agent("ana", departments=["sales"])
+    await observer.open_dialog()
+    await observer.sees_agent("ana", status="connected")
+    seen = len(observer.dialog.patches)
+
+    phone = await office.connect_agent("ana", on=1)
+    await ana.command("status.set", status="pause")
+    await phone.close()
+    await ana.close()
+    await observer.sees_agent("ana", status="disconnected")
+    await office.do("agent.remove", agent_id="ana")
+    await observer.until(lambda: "ana" not in observer.dialog.agents, "ana to be removed")
+    await office.settle(observer)
+
+    told = {row["id"] for patch in observer.dialog.patches[seen:] for row in patch["agents"]}
+    assert told == {"ana"}
+    for number, other in enumerate(others):
+        assert observer.dialog.agents[f"agent-{number}"]["status"] == "connected"
+        assert (await other.reply(await other.send("ping")))["type"] == "pong"
+
+
+@pytest.mark.slow
+@seen_elsewhere("a server start set agents unavailable")
+async def test_a_server_start_sets_no_agent_unavailable(
+    start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    office = make_office(start_routers(1))
+    observer = await office.connect_admin("observer")
+    await office.connect_agent("ana")
+    bob = await office.connect_agent("bob")
+    await bob.command("status.set", status="pause")
+    await observer.open_dialog()
+    await office.open_session("chat-1", agent="ana")
+    await observer.sees_agent("ana", load=1)
+    seen = len(observer.dialog.patches)
+
+    (started,) = start_routers(1)
+    # It serves the tenant from now on, too.
+    late = make_office([started], tenant=office.tenant)
+    zoe = await late.connect_agent("zoe")
+    shown = await zoe.open_dialog()
+    await office.settle(observer, zoe)
+
+    assert {row["id"] for patch in observer.dialog.patches[seen:] for row in patch["agents"]} == {"zoe"}
+    for dialog in (observer.dialog, shown):
+        assert (dialog.agents["ana"]["status"], dialog.agents["ana"]["available"]) == ("connected", True)
+        assert dialog.agents["bob"]["status"] == "pause"
+    sent = await office.do("session.transfer", session_id="chat-1", target=to_agent("zoe"))
+    assert sent["transfer"]["outcome"] == "assigned"
