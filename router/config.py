@@ -106,7 +106,9 @@ class Settings:
     data_dir: str = _text("relevo-data", "The folder in which the bundled Valkey keeps its data.")
     store_start_ms: int = _number(30_000, "ms", "How long the bundled Valkey may take to start or to stop.")
     store_timeout_ms: int = _number(2000, "ms", "How long the store may take to answer.")
-    store_queue_max: int = _number(10_000, "", "Commands that may wait for the store, per node.")
+    store_queue_max: int = _number(
+        20_000, "", "Commands that may wait for the store, per node; at most half of them for one tenant."
+    )
 
     durability: str = _text(
         "memory",
@@ -182,6 +184,9 @@ class Settings:
         10_000, "", "Callers, and tenants, whose messages stay counted after they left, per node."
     )
     in_flight_max: int = _number(256, "", "Unanswered commands of one connection.")
+    tenant_in_flight_max: int = _number(
+        500, "", "Unanswered commands of one tenant, per node; beyond it, its connections take turns."
+    )
     message_bytes_max: int = _number(
         65_536, "bytes", "An inbound message; a longer one closes with 1009.", 1024
     )

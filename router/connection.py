@@ -9,7 +9,6 @@ comes from the hub.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -85,7 +84,6 @@ class Connection:
         "_socket",
         "_state",
         "_timer",
-        "_waiting",
         "behind",
         "codec",
         "connection_id",
@@ -106,8 +104,7 @@ class Connection:
         self._hub: TenantHub | None = None
         self._intake = Intake(socket, node.rates.connection(), node.settings.in_flight_max)
         self._leaving = False  # It is sent away as soon as nothing of it is in flight.
-        # What arrived between hello and welcome, in each direction.
-        self._waiting: deque[Command | Refused] | None = None
+        # What was to be told between hello and welcome.
         self._backlog: list[tuple[str, int, bytes]] | None = None
         # The event up to which this client was told everything in another way.
         self._corrected = ("", 0)
@@ -132,9 +129,7 @@ class Connection:
                 self._throttle(item, throttled)
             elif self._state is State.NEW:
                 self._first(item)
-            elif self._state is State.JOINING and self._waiting is not None:
-                self._waiting.append(item)
-            elif self._state is State.OPEN:
+            elif self._intake.admits(item):
                 self._take(item)
         if allowance.rest_s:
             self._intake.rest(self._node.call_later)
@@ -154,6 +149,7 @@ class Connection:
         was, self._state = self._state, State.CLOSED
         self._ended = True
         self._stop_timer()
+        self._intake.end()
         principal, hub = self._principal, self._hub
         if hub is not None and principal is not None:
             hub.detach(addressee(principal.role, principal.sub), self)
@@ -213,15 +209,17 @@ class Connection:
             self._end(CloseCode.UNDECODABLE, "the first message is not hello")
         else:
             self._state = State.JOINING
-            self._waiting = deque()
-            self._intake.pause(JOINING)
+            self._intake.hold(JOINING)
             self._node.spawn(self._join(item))
 
     async def _join(self, hello: Hello) -> None:
         """Check the token, register the connection and say welcome."""
         try:
             principal = await self._node.verifier.verify(hello.token)
+            if self._is_closed():
+                return
             self._principal = principal
+            self._intake.join(self._node.crowd(principal.tenant), self._take)
             self._intake.allowance.share(self._node.rates.shared(principal, self._node.now_s()))
             if principal.role == "service":
                 await self._join_back_end(hello, principal)
@@ -302,12 +300,10 @@ class Connection:
         backlog, self._backlog = self._backlog, None
         for epoch, seq, message in backlog or ():
             self.deliver(epoch, seq, message)
-        waiting, self._waiting = self._waiting, None
         self._expect_expiry(principal)
         self._node.joined(self)
+        self._intake.go_on()
         self._intake.resume(JOINING)
-        for item in waiting or ():
-            self._take(item)
 
     def _refuse_hello(self, hello: Hello, error: Error, code: CloseCode) -> None:
         if not self._is_closed():
@@ -476,6 +472,7 @@ class Connection:
         if not self._ended:
             self._ended = True
             self._stop_timer()
+            self._intake.end()
             self._socket.close(code, reason)
 
     def _is_closed(self) -> bool:

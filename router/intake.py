@@ -1,17 +1,21 @@
 """
-When one connection is read: at its rate, and while not too much of it is in hand. Pure: told of the time.
+When a connection is read: at its rate, and while not too much of it, or of its tenant, is in hand. Pure.
 
 What is not read waits in the network, and in the end at the client.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from router.limits import Allowance
 
-JOINING, FULL, RESTING, LEAVING = 1, 2, 4, 8
+Item: TypeAlias = Any
+"""A message as it was decoded."""
+
+JOINING, FULL, CROWDED, RESTING, LEAVING = 1, 2, 4, 8, 16
 """Why a connection is not read."""
 
 REST_MS_MIN = 1
@@ -28,9 +32,52 @@ class Reader(Protocol):
         """Read messages again."""
 
 
+class Crowd:
+    """
+    The commands of one tenant that are in hand; who comes when there are too many waits for a turn.
+
+    Without it, many connections that send much at once would make one turn of the loop as long as all of that
+    takes, for everybody.
+
+    Args:
+        in_hand_max: How many.
+    """
+
+    __slots__ = ("__weakref__", "_in_hand", "_in_hand_max", "_waiting")
+
+    def __init__(self, in_hand_max: int) -> None:
+        self._in_hand = 0
+        self._in_hand_max = in_hand_max
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether another command may enter."""
+        return self._in_hand < self._in_hand_max
+
+    @property
+    def is_awaited(self) -> bool:
+        """Return whether somebody waits for a turn."""
+        return bool(self._waiting)
+
+    def enter(self) -> None:
+        """Take a command in hand."""
+        self._in_hand += 1
+
+    def leave(self) -> None:
+        """Let a command go, and give those who wait their turns, as far as there is room."""
+        self._in_hand -= 1
+        while self._waiting and self.has_room:
+            self._waiting.popleft()()
+
+    def wait(self, turn: Callable[[], None]) -> None:
+        """Wait for a turn, in which to enter with a command and, if there are more, to wait again."""
+        self._waiting.append(turn)
+
+
 class Intake:
     """
-    Pause and resume the reading of one connection.
+    Pause and resume the reading of one connection, and keep what has arrived before its turn.
 
     Args:
         reader: Its websocket.
@@ -38,7 +85,7 @@ class Intake:
         in_flight_max: How many of its commands may be in hand.
     """
 
-    __slots__ = ("_in_flight_max", "_pauses", "_reader", "allowance", "in_flight")
+    __slots__ = ("_crowd", "_held", "_in_flight_max", "_pauses", "_reader", "_take", "allowance", "in_flight")
 
     def __init__(self, reader: Reader, allowance: Allowance, in_flight_max: int) -> None:
         self.allowance = allowance
@@ -46,18 +93,71 @@ class Intake:
         self._in_flight_max = in_flight_max
         self._pauses = 0
         self._reader = reader
+        self._crowd: Crowd | None = None
+        self._held: deque[Item] | None = None
+        self._take: Callable[[Item], None] | None = None
+
+    def hold(self, why: int) -> None:
+        """Keep what arrives from now on, at most the rest of a batch, until `go_on`."""
+        if self._held is None:
+            self._held = deque()
+        self.pause(why)
+
+    def join(self, crowd: Crowd, take: Callable[[Item], None]) -> None:
+        """
+        Count the commands among those of a tenant.
+
+        Args:
+            crowd: Theirs.
+            take: Called with what was held, in its turn.
+        """
+        self._crowd, self._take = crowd, take
+
+    def end(self) -> None:
+        """Give no turn to what is held still: the connection is gone."""
+        self._take = self._held = None
+
+    def admits(self, item: Item) -> bool:
+        """Return whether to take an item now; otherwise it is held."""
+        if self._held is None and self._crowd is not None and not self._crowd.has_room:
+            self.hold(CROWDED)
+            self._crowd.wait(self.go_on)
+        if self._held is None:
+            return True
+        self._held.append(item)
+        return False
+
+    def go_on(self) -> None:
+        """Give what is held its turn."""
+        held, crowd, take = self._held, self._crowd, self._take
+        if held is None or crowd is None or take is None:
+            return
+        while held and crowd.has_room:
+            take(held.popleft())
+            if crowd.is_awaited:
+                break  # Others have their turns.
+        if held:
+            self.pause(CROWDED)
+            crowd.wait(self.go_on)
+        else:
+            self._held = None
+            self.resume(CROWDED)
 
     def begun(self) -> None:
         """Take note that a command is in hand."""
+        assert self._crowd is not None
+        self._crowd.enter()
         self.in_flight += 1
         if self.in_flight >= self._in_flight_max:
             self.pause(FULL)
 
     def finished(self) -> None:
         """Take note that a command was answered."""
+        assert self._crowd is not None
         self.in_flight -= 1
         if self._pauses and self.in_flight <= self._in_flight_max // 2:
             self.resume(FULL)
+        self._crowd.leave()
 
     def rest(self, call_later: Callable[[int, Callable[[], None]], object]) -> None:
         """

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -23,6 +24,7 @@ from router.feed import Feed
 from router.framing import build_frame
 from router.hub import TenantHub
 from router.incidents import incident
+from router.intake import Crowd
 from router.limits import Rates
 from router.presence import Presence
 from router.replica import Replica
@@ -77,6 +79,7 @@ class Node:
         self.hubs: dict[str, TenantHub] = {}
         self.connections: dict[str, Connection] = {}
         self.rates = Rates(settings)
+        self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()
         self.draining = False
         self.accepted = 0
         self.joins = 0
@@ -175,6 +178,13 @@ class Node:
         self.connections[connection.connection_id] = connection
         self._emptied.clear()
         return connection
+
+    def crowd(self, tenant: str) -> Crowd:
+        """Return the tenant's commands in hand, the same for everybody who holds it."""
+        crowd = self._crowds.get(tenant)
+        if crowd is None:
+            crowd = self._crowds[tenant] = Crowd(self.settings.tenant_in_flight_max)
+        return crowd
 
     def joined(self, connection: Connection) -> None:
         """Take note of a connection that was welcomed."""

@@ -5,7 +5,6 @@ One pipelined connection to one server: whatever is submitted in one turn of the
 import asyncio
 import random
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from itertools import chain
 
 from router.store.counts import Counts
 from router.store.errors import NotSent, StoreDefect, Unavailable
+from router.store.queue import FairQueue
 from router.store.redirect import parse_redirect
 from router.store.scripts import Scripts
 from router.store.wire import (
@@ -55,7 +55,8 @@ class Limits:
 
     Attributes:
         timeout_ms: How long one command, and how long one batch or one connect, may take.
-        queue_max: Commands that may wait to be sent; one more is refused at once.
+        queue_max: Commands that may wait to be sent, at most half of them for one tenant; one more is refused
+            at once.
         batch_max: Commands in one batch.
         batch_bytes_max: Bytes after which a batch takes no further command.
         backoff_ms: Wait after the first failed connection; doubles up to ``backoff_max_ms``, with jitter.
@@ -140,7 +141,7 @@ class Link:
         self._on_astray = on_astray
         self._timeout_s = limits.timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Call] = deque()
+        self._waiting: FairQueue[_Call] = FairQueue(limits.queue_max)
         self._sent: Sequence[_Call] = ()
         self._unloaded = True
         self._load_failure: ServerError | None = None
@@ -175,6 +176,7 @@ class Link:
         deadline: float | None = None,
         asking: bool = False,
         durable: bool = False,
+        urgent: bool = False,
     ) -> bytes:
         """
         Run a verb; it gets the server's run id and ``request`` as its arguments.
@@ -187,6 +189,7 @@ class Link:
                 time-out from now.
             asking: Whether to precede it with ``ASKING``.
             durable: Whether its answer is held until the witness has it acknowledged.
+            urgent: Whether it is the router's own, and does not queue behind what the tenant asks for.
 
         Returns:
             What the script returned.
@@ -198,8 +201,9 @@ class Link:
             Redirected: Another server has the keys; it was not applied.
         """
         head = (b"FCALL", self._scripts.function(verb), b"%d" % len(keys), *keys)
+        lane = keys[0] if keys and not urgent else b""
         reply = await self._submit(
-            head, verb, request, deadline, asking, durable and self._witness is not None
+            lane, head, verb, request, deadline, asking, durable and self._witness is not None
         )
         if not isinstance(reply, bytes):
             raise StoreDefect(verb, f"it returned {reply!r:.100}, not a string")
@@ -207,7 +211,7 @@ class Link:
 
     async def command(self, *words: bytes, deadline: float | None = None, asking: bool = False) -> object:
         """Run a plain command and return its reply; otherwise as ``run``."""
-        return await self._submit(words, None, b"", deadline, asking)
+        return await self._submit(b"", words, None, b"", deadline, asking)
 
     async def close(self) -> None:
         """Drop the connection; what waits for an answer fails with Unavailable."""
@@ -227,6 +231,7 @@ class Link:
 
     def _submit(
         self,
+        lane: bytes,
         head: tuple[bytes, ...],
         verb: str | None,
         request: bytes,
@@ -236,13 +241,13 @@ class Link:
     ) -> asyncio.Future[object]:
         if self._closed:
             raise Unavailable("the store was closed")
-        if len(self._waiting) + self._held >= self._limits.queue_max:
+        if not self._waiting.has_room(lane, self._held):
             self._counts.refused += 1
-            raise Unavailable(f"{self._limits.queue_max} commands are waiting for the store already")
+            raise Unavailable(f"{len(self._waiting) + self._held} commands are waiting for the store already")
         future: asyncio.Future[object] = self._loop.create_future()
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
-        self._waiting.append(_Call(future, head, verb, request, deadline, asking, durable))
+        self._waiting.add(lane, _Call(future, head, verb, request, deadline, asking, durable))
         self._work.set()
         if deadline < self._timer_at:
             self._watch(deadline)
@@ -265,13 +270,12 @@ class Link:
             if call.deadline <= now and not call.future.done():
                 self._counts.time_outs += 1
                 call.fail(Unavailable(f"no answer from {self.server} in time"))
-        waiting = [call for call in self._waiting if not call.future.done()]
-        for call in waiting:
-            if call.deadline <= now:
+        for call in self._waiting:
+            if call.deadline <= now and not call.future.done():
                 self._counts.time_outs += 1
                 why = f" ({self._last_failure})" if self._last_failure else ""
                 call.fail(Unavailable(f"{self.server} was not reached in time{why}"))
-        self._waiting = deque(call for call in waiting if not call.future.done())
+        self._waiting.drop(lambda call: call.future.done())
         pending = (call.deadline for call in chain(self._sent, self._waiting) if not call.future.done())
         earliest = min(pending, default=None)
         if earliest is not None:
@@ -323,7 +327,7 @@ class Link:
         self._sent = batch
         size = 0
         while self._waiting and len(batch) < self._limits.batch_max and size < self._limits.batch_bytes_max:
-            call = self._waiting.popleft()
+            call = self._waiting.take()
             if not call.future.done():
                 batch.append(call)
                 size += len(call.request)
@@ -420,7 +424,7 @@ class Link:
             prefix = held[0][0].head[3]
             self._witness.hold([(call.future, reply) for call, reply in held], prefix, self.run_id)
         # In their order, before all that came later.
-        self._waiting.extendleft(reversed(self._returned))
+        self._waiting.put_back(self._returned)
         self._returned.clear()
         if self._drop_reason is not None:
             reason, self._drop_reason = self._drop_reason, None

@@ -75,7 +75,9 @@ class Store:
             await self.topology.locate("")
         await asyncio.gather(*(self._check(server) for server in self.topology.servers))
 
-    async def run(self, tenant: str, verb: str, request: bytes, *, durable: bool = False) -> bytes:
+    async def run(
+        self, tenant: str, verb: str, request: bytes, *, durable: bool = False, urgent: bool = False
+    ) -> bytes:
         """
         Run a verb on a tenant's data.
 
@@ -84,6 +86,7 @@ class Store:
             verb: Name of the script.
             request: Its second argument, after the run id of the server.
             durable: Whether what it answers must be as durable as this store promises.
+            urgent: Whether it is the router's own, and does not queue behind what the tenant asks for.
 
         Returns:
             What the script returned.
@@ -97,7 +100,7 @@ class Store:
         return await self._at_home(
             tenant,
             lambda link, deadline, asking: link.run(
-                verb, keys, request, deadline=deadline, asking=asking, durable=durable
+                verb, keys, request, deadline=deadline, asking=asking, durable=durable, urgent=urgent
             ),
         )
 

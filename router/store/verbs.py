@@ -111,7 +111,14 @@ class Verbs:
         ]
 
     async def run(
-        self, tenant: str, verb: str, request: dict[str, Any], answer: type[T], *, durable: bool = False
+        self,
+        tenant: str,
+        verb: str,
+        request: dict[str, Any],
+        answer: type[T],
+        *,
+        durable: bool = False,
+        urgent: bool = False,
     ) -> T:
         """
         Run one verb.
@@ -122,6 +129,7 @@ class Verbs:
             request: The fields that its header names.
             answer: The shape of its result.
             durable: Whether it must be as durable as the store promises before this returns.
+            urgent: Whether it does not queue behind what the tenant asks for.
 
         Raises:
             Refusal: A rule of the protocol refused it.
@@ -129,7 +137,7 @@ class Verbs:
             StoreDefect: The script failed, or answered something else.
         """
         request["limits"] = self._common
-        reply = await self.store.run(tenant, verb, _encode(request), durable=durable)
+        reply = await self.store.run(tenant, verb, _encode(request), durable=durable, urgent=urgent)
         try:
             outcome = records.decode_answer(reply)
             if outcome.error is not None:
@@ -163,19 +171,17 @@ class Verbs:
 
     async def renew(self, tenant: str) -> records.Lease:
         """Renew this node's lease on a tenant, and sweep what is due there."""
-        return await self.run(
-            tenant, "renew", {"node_id": self.node_id, "lease_ms": self._limits.lease_ms}, records.Lease
-        )
+        request = {"node_id": self.node_id, "lease_ms": self._limits.lease_ms}
+        return await self.run(tenant, "renew", request, records.Lease, urgent=True)
 
     async def directory(self, tenant: str) -> records.Directory:
         """Read the whole directory."""
-        return await self.run(tenant, "directory", {}, records.Directory)
+        return await self.run(tenant, "directory", {}, records.Directory, urgent=True)
 
     async def events(self, tenant: str, epoch: str, after: int, limit: int) -> records.Events:
         """Read at most ``limit`` events after a position."""
-        return await self.run(
-            tenant, "events", {"epoch": epoch, "after": after, "limit": limit}, records.Events
-        )
+        request = {"epoch": epoch, "after": after, "limit": limit}
+        return await self.run(tenant, "events", request, records.Events, urgent=True)
 
     async def glimpse(self, tenant: str, reads: Sequence[tuple[str | int, ...]]) -> records.Glimpsed:
         """Read many things at one instant, and change nothing."""

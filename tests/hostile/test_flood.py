@@ -248,3 +248,16 @@ async def test_a_flood_leaves_the_latency_of_others_as_it_was(
         during_s = await latency_s(client)
     # Without the limits it is more than sixty times as long for the first of these, and endless for the last.
     assert during_s <= 20 * max(before_s, 0.001)
+
+
+@pytest.mark.slow
+@covers({"rate: flood from one tenant": 100})
+async def test_a_tenant_that_may_send_without_limit_takes_the_store_from_no_other(
+    routers: list[RouterProcess], office: Office, make_office: MakeOffice
+) -> None:
+    quiet = make_office(routers)
+    client = await quiet.connect_agent("ana")
+    with flooding(routers[0].port, [office.token(f"loud-{number}") for number in range(100)]):
+        for number in range(30):
+            await client.command("status.set", status=("pause", "connected")[number % 2])
+            await quiet.do("session.list")

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from router.intake import JOINING, LEAVING, RESTING, Intake
+from router.intake import JOINING, LEAVING, RESTING, Crowd, Intake
 from router.limits import Allowance, Bucket, Limit
 
 
@@ -17,8 +17,30 @@ class Reader:
         self.is_read = True
 
 
-def intake(reader: Reader, *, in_flight_max: int = 4) -> Intake:
-    return Intake(reader, Allowance(Bucket(Limit("connection", 100, 1))), in_flight_max)
+def intake(reader: Reader, *, in_flight_max: int = 4, rate: int = 100, crowd: Crowd | None = None) -> Intake:
+    opened = Intake(reader, Allowance(Bucket(Limit("connection", rate, 1))), in_flight_max)
+    opened.join(crowd or Crowd(1000), lambda item: opened.begun())
+    return opened
+
+
+class Member:
+    """A connection whose commands stay in hand until a test finishes them."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self.reader = Reader()
+        self.taken: list[str] = []
+        self.intake = Intake(self.reader, Allowance(), 1000)
+        self.intake.join(crowd, self.take)
+
+    def take(self, item: str) -> None:
+        self.taken.append(item)
+        if item != "ping":
+            self.intake.begun()
+
+    def receive(self, *items: str) -> None:
+        for item in items:
+            if self.intake.admits(item):
+                self.take(item)
 
 
 def test_beyond_its_commands_in_hand_a_connection_is_not_read_until_half_are_answered() -> None:
@@ -67,10 +89,52 @@ def test_what_is_answered_meanwhile_does_not_end_a_rest() -> None:
 
 def test_a_very_short_rest_is_added_to_the_next() -> None:
     reader = Reader()
-    commands = Intake(reader, Allowance(Bucket(Limit("connection", 1000, 1))), 4)
+    commands = intake(reader, rate=1000)
     delays = []
     for _ in range(17):
         commands.allowance.take(1.0)
         commands.rest(lambda delay_ms, _: delays.append(delay_ms))
         commands.resume(RESTING)
     assert delays == [1, 1]
+
+
+def test_what_arrives_before_the_welcome_is_taken_after_it_in_order() -> None:
+    member = Member(Crowd(1000))
+    member.intake.hold(JOINING)
+    member.receive("a", "ping", "b")
+    assert (member.taken, member.reader.is_read) == ([], False)
+    member.intake.go_on()
+    member.intake.resume(JOINING)
+    assert (member.taken, member.reader.is_read) == (["a", "ping", "b"], True)
+
+
+def test_beyond_its_commands_in_hand_a_tenants_connections_take_turns() -> None:
+    crowd = Crowd(2)
+    loud, quiet = Member(crowd), Member(crowd)
+    loud.receive("1", "2", "3", "4", "5")
+    quiet.receive("a", "ping")
+    assert (loud.taken, quiet.taken) == (["1", "2"], [])
+    assert [member.reader.is_read for member in (loud, quiet)] == [False, False]
+    loud.intake.finished()
+    assert (loud.taken, quiet.taken) == (["1", "2", "3"], [])
+    loud.intake.finished()
+    assert (loud.taken, quiet.taken) == (["1", "2", "3"], ["a"])
+    quiet.intake.finished()
+    assert (loud.taken, quiet.taken) == (["1", "2", "3", "4"], ["a"])
+    loud.intake.finished()
+    assert (loud.taken, quiet.taken) == (["1", "2", "3", "4", "5"], ["a", "ping"])
+    assert [member.reader.is_read for member in (loud, quiet)] == [True, True]
+    for _ in range(2):
+        loud.intake.finished()
+    assert (crowd.has_room, crowd.is_awaited) == (True, False)
+
+
+def test_who_left_while_it_waited_gets_no_turn_and_holds_nobody_up() -> None:
+    crowd = Crowd(1)
+    gone, other = Member(crowd), Member(crowd)
+    other.receive("1")
+    gone.receive("a")
+    other.receive("2")
+    gone.intake.end()
+    other.intake.finished()
+    assert (gone.taken, other.taken) == ([], ["1", "2"])

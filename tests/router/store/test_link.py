@@ -122,10 +122,28 @@ async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
 
 
 async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
-    async with using(tcp_valkey.url, verbs, Limits(queue_max=5)) as store:
+    async with using(tcp_valkey.url, verbs, Limits(queue_max=10)) as store:
         answers = await run_all(store, "incr", [b""] * 8)
         assert [type(answer) for answer in answers] == [bytes] * 5 + [Unavailable] * 3
         assert store.counts.refused == 3
+
+
+async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others_wait(
+    tcp_valkey: StoreServer, verbs: Path
+) -> None:
+    async with using(tcp_valkey.url, verbs, Limits(queue_max=1000, batch_max=10)) as store:
+        answered: list[str] = []
+
+        async def run(tenant: str, *, urgent: bool = False) -> None:
+            await store.run(tenant, "incr", b"", urgent=urgent)
+            answered.append("urgent" if urgent else tenant)
+
+        running = [asyncio.create_task(run("loud")) for _ in range(900)]
+        running += [asyncio.create_task(run("loud", urgent=True)), asyncio.create_task(run("quiet"))]
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unavailable, type(None)}
+    assert outcomes[-2:] == [None, None]
+    assert {"urgent", "quiet"} <= set(answered[:10])
 
 
 async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(

@@ -1,0 +1,79 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.store.queue import FairQueue
+
+
+def taken(queue: FairQueue[str]) -> str:
+    """Take everything out."""
+    return " ".join(queue.take() for _ in range(len(queue)))
+
+
+def filled(size_max: int, **lanes: int) -> FairQueue[str]:
+    """Fill lanes with numbered items, one lane after the other."""
+    queue: FairQueue[str] = FairQueue(size_max)
+    for name, count in lanes.items():
+        for number in range(count):
+            queue.add(name.encode(), f"{name}{number}")
+    return queue
+
+
+def test_lanes_take_turns_and_keep_their_order() -> None:
+    assert taken(filled(100, a=4, b=2, c=1)) == "a0 b0 c0 a1 b1 a2 a3"
+
+
+def test_who_comes_late_waits_for_one_item_of_each_other_lane_only() -> None:
+    queue = filled(1000, a=300, b=300)
+    queue.take()
+    queue.add(b"c", "c0")
+    assert [queue.take() for _ in range(3)] == ["b0", "a1", "c0"]
+
+
+def test_a_lane_takes_half_of_the_room_and_leaves_some_to_any_other() -> None:
+    queue: FairQueue[str] = FairQueue(64)
+    sizes = [0]
+    for lane in (b"a", b"b", b"c"):
+        while queue.has_room(lane, 0):
+            queue.add(lane, "item")
+        sizes.append(len(queue))
+    assert sizes == [0, 32, 48, 56]
+    assert not queue.has_room(b"d", 8)
+    assert queue.has_room(b"d", 7)
+
+
+def test_what_is_put_back_comes_first() -> None:
+    queue = filled(100, a=2, b=2)
+    returned = [queue.take(), queue.take()]
+    queue.put_back(returned)
+    assert (len(queue), list(queue)) == (4, ["a0", "b0", "a1", "b1"])
+    assert taken(queue) == "a0 b0 a1 b1"
+
+
+def test_what_nobody_wants_any_more_is_dropped_and_its_room_is_free() -> None:
+    queue = filled(8, a=4, b=2)
+    queue.put_back(["a9"])
+    queue.drop(lambda item: item.startswith("a"))
+    assert (len(queue), list(queue)) == (2, ["b0", "b1"])
+    queue.add(b"a", "a5")
+    assert taken(queue) == "b0 a5 b1"
+
+
+def test_after_it_was_cleared_it_is_as_new() -> None:
+    queue = filled(8, a=4, b=2)
+    queue.clear()
+    assert (len(queue), list(queue), queue.has_room(b"a", 7)) == (0, [], True)
+
+
+@given(st.lists(st.sampled_from("abc-"), max_size=60))
+def test_nothing_is_lost_and_each_lane_keeps_its_order(steps: list[str]) -> None:
+    queue: FairQueue[tuple[str, int]] = FairQueue(1000)
+    given, out = [], []
+    for number, step in enumerate(steps):
+        if step != "-":
+            queue.add(step.encode(), (step, number))
+            given.append((step, number))
+        elif len(queue):
+            out.append(queue.take())
+    out += [queue.take() for _ in range(len(queue))]
+    for lane in "abc":
+        assert [item for item in out if item[0] == lane] == [item for item in given if item[0] == lane]
