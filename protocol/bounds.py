@@ -36,3 +36,11 @@ Epoch: TypeAlias = Annotated[
 Cursor: TypeAlias = Annotated[str, Meta(max_length=64, description="From the previous page; opaque.")]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description=f"{LIMIT_DEFAULT} if absent.")]
+
+
+class FieldError(ValueError):
+    """Refuse the value of one field for what a bound cannot say; the codec adds ``field`` to the path."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

@@ -29,6 +29,7 @@ from protocol.messages import (
     Owner,
     Party,
     Ping,
+    PlaceResult,
     Result,
     Resume,
     Session,
@@ -41,6 +42,7 @@ from protocol.messages import (
     SessionList,
     SessionNote,
     SessionOpen,
+    SessionPlace,
     SessionRecall,
     SessionResult,
     SessionTransfer,
@@ -138,6 +140,7 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
     SessionGet(id="14", session_id="s-1042"),
     SessionHistory(id="15", session_id="s-1042", after=2, limit=50),
     SessionList(id="16", state="queued", department_id="sales", limit=50),
+    SessionPlace(id="24", session_id="s-1042"),
     SessionWatch(id="17"),
     SessionUnwatch(id="18"),
     SessionAck(session_id="s-1042", fence=2),
@@ -160,6 +163,7 @@ RESULT_EXAMPLES: tuple[Result, ...] = (
     EntryResult(_entry),
     HistoryResult([_entry], more=False),
     ListResult([_session], cursor=None),
+    PlaceResult(3),
     TokenResult(_AT + 3_600_000),
 )
 

@@ -20,6 +20,7 @@ from protocol.bounds import (
     Count,
     Cursor,
     Epoch,
+    FieldError,
     Id,
     Key,
     Limit,
@@ -38,14 +39,6 @@ Outcome: TypeAlias = Literal["assigned", "pending", "queued"]
 EntryKind: TypeAlias = Literal[
     "opened", "transferred", "accepted", "declined", "recalled", "moved", "internal", "closed"
 ]
-
-
-class FieldError(ValueError):
-    """Refuse the value of one field for what a bound cannot say; the codec adds ``field`` to the path."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 # Objects. They hold no cycles, so the garbage collector need not walk them: a replica keeps many.
@@ -242,6 +235,12 @@ class ListResult(msgspec.Struct, frozen=True, gc=False):
     cursor: str | None = None
 
 
+class PlaceResult(msgspec.Struct, frozen=True, gc=False):
+    """Answer with a session's place in its queue, from 1."""
+
+    place: int
+
+
 class TokenResult(msgspec.Struct, frozen=True, gc=False):
     """Answer with the time up to which the connection is authorized now."""
 
@@ -257,6 +256,7 @@ Result: TypeAlias = (
     | EntryResult
     | HistoryResult
     | ListResult
+    | PlaceResult
     | TokenResult
 )
 
@@ -408,6 +408,13 @@ class SessionList(Query, frozen=True, gc=False, kw_only=True, tag="session.list"
     limit: Limit | None = None
 
 
+class SessionPlace(Query, frozen=True, gc=False, kw_only=True, tag="session.place"):
+    """Ask where a queued session stands in its department's queue."""
+
+    result = PlaceResult
+    session_id: Id
+
+
 class SessionWatch(Query, frozen=True, gc=False, kw_only=True, tag="session.watch"):
     """Ask for a `session.changed` of every session of the tenant that changes."""
 
@@ -468,6 +475,7 @@ Command: TypeAlias = (
     | SessionGet
     | SessionHistory
     | SessionList
+    | SessionPlace
     | SessionWatch
     | SessionUnwatch
     | SessionAck

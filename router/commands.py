@@ -31,6 +31,7 @@ from protocol.messages import (
     HistoryResult,
     ListResult,
     Mutation,
+    PlaceResult,
     Result,
     SessionAccept,
     SessionAck,
@@ -41,6 +42,7 @@ from protocol.messages import (
     SessionList,
     SessionNote,
     SessionOpen,
+    SessionPlace,
     SessionRecall,
     SessionResult,
     SessionTransfer,
@@ -171,6 +173,10 @@ def _list(reply: records.ListReply) -> ListResult:
     return ListResult([records.session(packed) for packed in reply.sessions], cursor)
 
 
+def _place(reply: records.PlaceReply) -> PlaceResult:
+    return PlaceResult(reply.place)
+
+
 def _nothing(_: object) -> Empty:
     return Empty()
 
@@ -189,6 +195,7 @@ RULES: Mapping[type[Command], Rule] = {
     SessionGet: Rule(ALL, "session_get", *_SESSION),
     SessionHistory: Rule(ALL, "session_history", records.HistoryReply, _history, _history_request),
     SessionList: Rule(ALL, "session_list", records.ListReply, _list, _list_request),
+    SessionPlace: Rule(ALL, "session_place", records.PlaceReply, _place),
     SessionAck: Rule(AGENTS, "session_ack", msgspec.Raw, _nothing),
     AgentPut: Rule(BACK_ENDS, "agent_put", records.AgentReply, _agent),
     AgentRemove: Rule(BACK_ENDS, "agent_remove", msgspec.Raw, _nothing),

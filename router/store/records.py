@@ -117,6 +117,12 @@ class HistoryReply(msgspec.Struct, gc=False):
     more: bool
 
 
+class PlaceReply(msgspec.Struct, gc=False):
+    """A place in a queue, from 1."""
+
+    place: int
+
+
 class ListReply(msgspec.Struct, gc=False):
     """A page of sessions and the place after it."""
 

@@ -42,6 +42,7 @@ async def test_every_command_goes_out_as_the_protocol_has_it(router: ScriptedRou
             (client.note("c-1", "hi"), "session.note", {"session_id": "c-1", "text": "hi"}, {"entry": ENTRY}),
             (client.close_session("c-1"), "session.close", {"session_id": "c-1"}, session),
             (client.get_session("c-1"), "session.get", {"session_id": "c-1"}, session),
+            (client.place_in_queue("c-1"), "session.place", {"session_id": "c-1"}, {"place": 3}),
             (
                 client.history("c-1", after=2, limit=5),
                 "session.history",

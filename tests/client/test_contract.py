@@ -61,6 +61,7 @@ async def messages_of_a_client() -> list[Map]:
         recorder.note("c-1", "hola"),
         recorder.close_session("c-1", fence=2),
         recorder.get_session("c-1"),
+        recorder.place_in_queue("c-1"),
         recorder.history("c-1", after=1, limit=10),
         recorder.list_sessions(state="queued", department_id="sales", limit=10),
         recorder.put_agent("ana", "Ana", departments=["sales"]),

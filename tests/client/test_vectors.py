@@ -164,6 +164,7 @@ async def test_a_reply_is_this_result(vector: Map) -> None:
         "session.note": ("note", ("s", "text")),
         "session.history": ("history", ("s",)),
         "session.list": ("list_sessions", ()),
+        "session.place": ("place_in_queue", ("s",)),
     }
     method, arguments = calls[vector["command"]]
     for codec, frame in frames(vector):

@@ -461,6 +461,7 @@ class VerbsAgainstModel(RuleBasedStateMachine):
         by = self.caller(tenant, who, session_id)
         self.step(tenant, "session_get", by=by, session_id=session_id)
         self.step(tenant, "session_history", by=by, session_id=session_id, after=after, limit=limit)
+        self.step(tenant, "session_place", by=by, session_id=session_id)
 
     @rule(
         tenant=tenants,

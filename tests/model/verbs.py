@@ -275,6 +275,19 @@ class Model(State):
         page = later[: request["limit"]]
         return lambda: {"entries": page, "more": len(later) > len(page)}
 
+    def session_place(self, request: Request) -> Outcome:
+        """Count who waits before a queued session."""
+        s = self._find_to_change(request)
+        me, role = request["by"]["id"], request["by"]["role"]
+        maker = s.transfer.by if s.transfer is not None else None
+        mine = role != "agent" or (maker is not None and maker.id == me and maker.role != "service")
+        if s.state != "queued" or s.owner is None:
+            raise self._conflict(s) if mine else self._moved_on(s, request)
+        if not mine and self.agents.get(me) not in self.members(s.owner.id):
+            raise Refused("forbidden")
+        place = self.held("queued", s.owner.id).index(s) + 1
+        return lambda: {"place": place}
+
     def session_list(self, request: Request) -> Outcome:
         """List sessions; all pages at once, because a cursor is the store's business."""
         me, role = request["by"]["id"], request["by"]["role"]

@@ -60,6 +60,7 @@ def test_the_contract_has_these_commands_and_pushes() -> None:
         *("hello", "ping", "token.refresh", "status.set", "directory.subscribe", "directory.unsubscribe"),
         *("session.open", "session.transfer", "session.accept", "session.decline", "session.recall"),
         *("session.note", "session.close", "session.get", "session.history", "session.list"),
+        "session.place",
         *("session.watch", "session.unwatch", "session.ack"),
         *("agent.put", "agent.remove", "department.put", "department.remove"),
     }

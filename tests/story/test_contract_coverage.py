@@ -230,6 +230,14 @@ async def session_get(desk: Desk) -> Message:
     return await answer_to(desk.ana, "session.get", session_id="chat-1")
 
 
+@command("session.place")
+async def session_place(desk: Desk) -> Message:
+    await desk.ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))
+    answer = await answer_to(desk.ana, "session.place", session_id="chat-1")
+    assert answer["result"] == {"place": 1}
+    return answer
+
+
 @command("session.history")
 async def session_history(desk: Desk) -> Message:
     await desk.ana.command("session.note", session_id="chat-1", text="one")

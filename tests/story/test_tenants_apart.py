@@ -57,6 +57,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "session.close": {"type": "session.close", "session_id": "?"},
     "session.get": {"type": "session.get", "session_id": "?"},
     "session.history": {"type": "session.history", "session_id": "?"},
+    "session.place": {"type": "session.place", "session_id": "?"},
     "session.list of an agent": {"type": "session.list", "agent_id": "?"},
     "session.list of a department": {"type": "session.list", "department_id": "?"},
     "agent.put in a department": {

@@ -7,6 +7,7 @@ import {
   department,
   entry,
   historyPage,
+  placeResult,
   sessionPage,
   sessionResult,
   transferResult,
@@ -173,6 +174,18 @@ export class Commands {
   async closeSession(sessionId, { fence, ...options } = {}) {
     return (await this.#result(sessionResult, "session.close", { session_id: sessionId, fence }, options))
       .session;
+  }
+
+  /**
+   * Return where a queued session stands in its department's queue, from 1: for who transferred it there, and for the
+   * department's members.
+   *
+   * @param {string} sessionId
+   * @param {ReadOptions} [options]
+   * @returns {Promise<number>}
+   */
+  async placeInQueue(sessionId, options) {
+    return (await this.#result(placeResult, "session.place", { session_id: sessionId }, options)).place;
   }
 
   /**

@@ -296,6 +296,7 @@ export const welcome = shape({
 export const sessionResult = shape({ session });
 /** @type {Decoder<TransferResult>} */
 export const transferResult = shape({ session, transfer });
+export const placeResult = shape({ place: integer });
 /** @type {Decoder<HistoryPage>} */
 export const historyPage = shape({ entries: list(entry), more: boolean });
 /** @type {Decoder<SessionPage>} */

@@ -139,6 +139,10 @@ class Shop:
         result = await self.run("session_list", by, **{"after": 0, "limit": 100} | filters)
         return [records.session(raw).id for raw in msgspec.msgpack.decode(result["sessions"], type=Raws)]
 
+    async def place(self, session_id: str, by: By) -> int:
+        result = await self.run("session_place", by, session_id=session_id)
+        return msgspec.msgpack.decode(result["place"], type=int)
+
     async def history(self, session_id: str) -> list[Entry]:
         """Return all entries."""
         result = await self.run("session_history", "boss", session_id=session_id, after=0, limit=500)

@@ -308,6 +308,26 @@ async def test_a_queued_session_that_nobody_had_is_not_recalled(shop: Shop) -> N
     await shop.refuse("conflict", "session_recall", "boss", session_id="s")
 
 
+async def test_who_it_concerns_learns_where_a_session_stands_in_its_queue(shop: Shop) -> None:
+    await shop.hire("ana", "bob")
+    await shop.hire("sam", departments=["sales"])
+    await shop.status("sam", "pause")
+    for session_id in ("first", "second", "third"):
+        await shop.open(session_id, to_agent("ana"))
+        await shop.transfer(session_id, SALES, by="ana")
+    assert [await shop.place("third", by) for by in ("ana", "sam", "boss", "desk")] == [3, 3, 3, 3]
+    await shop.refuse("forbidden", "session_place", "bob", session_id="third")
+    await shop.recall("first", by="ana")
+    assert await shop.place("third", "ana") == 2
+    await shop.accept("second", "sam")
+    assert await shop.place("third", "ana") == 1
+    await shop.refuse("conflict", "session_place", "ana", session_id="second")
+    await shop.refuse("conflict", "session_place", "sam", session_id="second")
+    await shop.refuse("forbidden", "session_place", "bob", session_id="second")
+    await shop.close("third")
+    await shop.refuse("closed", "session_place", "ana", session_id="third")
+
+
 # Open, note, close ------------------------------------------------------------------------------------------
 
 

@@ -70,6 +70,7 @@ test("each command is its method, and its result is typed", async (t) => {
     ],
     [() => client.closeSession("c-1"), { type: "session.close", session_id: "c-1" }, { session }],
     [() => client.getSession("c-1"), { type: "session.get", session_id: "c-1" }, { session }],
+    [() => client.placeInQueue("c-1"), { type: "session.place", session_id: "c-1" }, { place: 3 }],
     [
       () => client.history("c-1", { after: 0, limit: 5 }),
       { type: "session.history", session_id: "c-1", after: 0, limit: 5 },

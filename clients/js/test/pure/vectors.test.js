@@ -47,6 +47,7 @@ const POSITIONAL = {
   note: ["session_id", "text"],
   closeSession: ["session_id"],
   getSession: ["session_id"],
+  placeInQueue: ["session_id"],
   history: ["session_id"],
   listSessions: [],
   putAgent: ["agent_id", "name"],
@@ -115,6 +116,7 @@ const CALLS = {
   "session.note": (client) => client.note("s", "text"),
   "session.history": (client) => client.history("s"),
   "session.list": (client) => client.listSessions(),
+  "session.place": (client) => client.placeInQueue("s"),
 };
 
 for (const vector of load("replies.json")) {

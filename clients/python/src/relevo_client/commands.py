@@ -62,6 +62,11 @@ class _SessionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class _PlaceResult:
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class _EntryResult:
     entry: Entry
 
@@ -181,6 +186,11 @@ class Commands(ABC):
         """Return a session as it is now."""
         fields = _present(session_id=session_id)
         return (await self._result(_SessionResult, "session.get", fields, **options)).session
+
+    async def place_in_queue(self, session_id: str, **options: Unpack[ReadOptions]) -> int:
+        """Return where a queued session stands in its department's queue, from 1."""
+        fields = _present(session_id=session_id)
+        return (await self._result(_PlaceResult, "session.place", fields, **options)).place
 
     async def history(
         self,
