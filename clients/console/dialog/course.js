@@ -20,8 +20,7 @@ import { readiness } from "./forecast.js";
  * @property {Transfer} transfer
  * @property {Exclude<TransferState, "delivered"> | null} state What happened to it last, null for nothing yet.
  * @property {number | null} deliveredAt When it was on the receiver's screen.
- * @property {number | null} place In the department's queue, at most.
- * @property {boolean} counted Whether the department's row is known to count this one.
+ * @property {number | null} place In the department's queue, null as long as it is not known.
  */
 
 /** @typedef {{ words: Words, rows: Rows, me: string | null }} Teller */
@@ -46,18 +45,10 @@ const TOLD = new Set(["not_found", "closed", "same_target", "forbidden", "rate_l
 
 /**
  * @param {TransferResult} result
- * @param {number | null} place In the queue, as it was foreseen.
  * @returns {Course}
  */
-export function begin({ session, transfer }, place) {
-  return {
-    session,
-    transfer,
-    state: null,
-    deliveredAt: null,
-    place: transfer.outcome === "queued" ? place : null,
-    counted: false,
-  };
+export function begin({ session, transfer }) {
+  return { session, transfer, state: null, deliveredAt: null, place: null };
 }
 
 /**
@@ -83,20 +74,6 @@ export function advance(course, { transfer, state, session }, now) {
  */
 export function recalled(course, session) {
   return { ...course, session, state: "recalled", deliveredAt: null, place: null };
-}
-
-/**
- * Take the department's row: whoever leaves the queue moves this one forward, whoever joins stands behind it.
- *
- * @param {Course} course
- * @param {number} queued
- * @returns {Course}
- */
-export function recount(course, queued) {
-  if (course.place === null) return course;
-  const counted = course.counted || queued >= course.place;
-  const place = counted ? Math.max(1, Math.min(course.place, queued)) : course.place;
-  return place === course.place && counted === course.counted ? course : { ...course, place, counted };
 }
 
 /**
@@ -143,8 +120,11 @@ export function tell(course, teller) {
     return { tone: "waiting", title: words.say("dialog.pending", { name }), details };
   }
   if (session.state === "queued" && state !== "moved") {
-    const place = words.ordinal(course.place ?? 1);
-    const title = words.say("dialog.queued", { name, place });
+    const { place } = course;
+    const title =
+      place === null
+        ? words.say("dialog.queued", { name })
+        : words.say("dialog.queued_as", { name, place: words.ordinal(place) });
     return { tone: "waiting", title, details: [words.say("dialog.queued_detail", { name })] };
   }
   return { tone: "waiting", title: words.say("dialog.moved"), details: [where(session, teller)] };

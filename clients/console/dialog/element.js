@@ -243,6 +243,7 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#unlisten = [];
     this.#release();
     this.#release = () => {};
+    this.#errand?.rest();
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (this.#dialog.open) this.#dialog.close();
@@ -404,7 +405,7 @@ export class RelevoTransferDialog extends HTMLElement {
     if (this.#client !== null && this.#rosters.take(this.#client.directory, errand?.session?.owner ?? null)) {
       this.#agentPanel.list.refresh();
     }
-    errand?.recount();
+    errand?.look();
     const stage = errand?.stage ?? { at: "choosing" };
     this.#renderFrame();
     const choosing = stage.at === "choosing" || (stage.at === "sending" && this.#client?.connected === true);

@@ -1,7 +1,7 @@
 /** One conversation on its way to somebody else: the commands to the client, and what it tells of them. */
 
-import { advance, begin, mayBeApplied, recalled, recount, waits } from "./course.js";
-import { forecast } from "./forecast.js";
+import { advance, begin, mayBeApplied, recalled, waits } from "./course.js";
+import { QueuePlace } from "./queue-place.js";
 
 /** @typedef {import("../../js/src/client.js").Client} Client */
 /** @typedef {import("../../js/src/events.js").SessionRemoved} SessionRemoved */
@@ -45,6 +45,8 @@ export class Errand {
   #recallKey = null;
   /** @type {Wish | null} */
   #wish = null;
+  /** @type {QueuePlace | null} */
+  #place = null;
   /** @type {(() => void)[]} */
   #unlisten;
 
@@ -101,6 +103,7 @@ export class Errand {
 
   /** Listen no more. */
   end() {
+    this.rest();
     for (const unlisten of this.#unlisten) unlisten();
   }
 
@@ -116,11 +119,7 @@ export class Errand {
    */
   async transfer(wish) {
     if (this.#stage.at === "sending") return;
-    const { directory } = this.#client;
     const { target, reason } = wish;
-    const foreseen = forecast(target, directory, this.session?.owner ?? null);
-    const queued = directory.departments.get(target.id)?.queued ?? 0;
-    const place = foreseen.outcome === "queued" ? foreseen.place : queued + 1;
     const fence = this.session?.fence;
     const abort = new AbortController();
     const key = this.#keyFor(JSON.stringify([target, reason, fence]));
@@ -133,7 +132,7 @@ export class Errand {
       const options = { fence, key, signal: abort.signal };
       const result = await this.#client.transfer(this.#sessionId, target, reason || undefined, options);
       this.#unsettled = null;
-      let course = begin(result, place);
+      let course = begin(result);
       for (const event of this.#early) course = advance(course, event, Date.now());
       this.#enter({ at: "course", course, recalling: false, trouble: null });
       this.#notify("transfer", result);
@@ -172,12 +171,20 @@ export class Errand {
     }
   }
 
-  /** Look at the queue that the session stands in, after the directory changed. */
-  recount() {
-    if (this.#stage.at !== "course") return;
-    const { owner } = this.#stage.course.session;
-    const row = owner?.kind === "department" ? this.#client.directory.departments.get(owner.id) : undefined;
-    if (row !== undefined) this.#stage = { ...this.#stage, course: recount(this.#stage.course, row.queued) };
+  /** Look where the session stands in a queue, if it is in one, and after the directory changed. */
+  look() {
+    const { owner } = this.#stage.at === "course" ? this.#stage.course.session : {};
+    if (owner?.kind !== "department") return this.rest();
+    this.#place ??= new QueuePlace(this.#client, this.#sessionId, (place) =>
+      this.#inCourse((stage) => ({ ...stage, course: { ...stage.course, place } })),
+    );
+    this.#place.follow(this.#client.directory.departments.get(owner.id));
+  }
+
+  /** Look no more, as long as nobody sees it. */
+  rest() {
+    this.#place?.end();
+    this.#place = null;
   }
 
   /** @param {TransferUpdated} event */

@@ -80,6 +80,8 @@ test("to a department with nobody: queued as third, and moving forward", options
   await expectText(page.locator(".forecast"), "Nobody in Legal is available: it will be queued as third.");
   await page.getByRole("button", { name: "Select and transfer" }).click();
   await expectText(page.locator(".outcome-title"), "Queued in Legal as third");
+  // One joins behind and one before leaves: the queue is as long as ever, and the place is another.
+  await desk.router.command("session.open", waiting("behind"));
   await desk.router.command("session.close", { session_id: "before-1" });
   await expectText(page.locator(".outcome-title"), "Queued in Legal as second");
   await page.getByRole("button", { name: "Done" }).click();
