@@ -10,7 +10,7 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench model compliance fuzz docs clean tools
+.PHONY: help install run test lint bench model faults compliance fuzz docs clean tools
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,9 @@ bench: install ## Measure everything in about ten minutes, or SCENARIO=fanout al
 model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to repeat a run
 	@EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/pytest --quiet $(if $(SEED),--hypothesis-seed=$(SEED)) \
 		tests/model/test_verbs_against_model.py
+
+faults: install ## Break things at random under load for MINUTES=1; SEED=n brings the same faults again
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),1)
 
 compliance: install ## Run the Autobahn suite against the transport; needs a Python 2.7
 	@$(BIN)/python -m tests.compliance.autobahn

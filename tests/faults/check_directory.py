@@ -39,7 +39,10 @@ class Fold:
             case "sent", "directory.subscribe":
                 self.is_open = True
                 if "resume" in content:
-                    self.resumes[content["id"]] = content["resume"]["epoch"], content["resume"]["seq"]
+                    # Whatever came while the client did not want it, this is what it knows. A patch from
+                    # there on brings newer rows, too, to what they are now.
+                    self.position = content["resume"]["epoch"], content["resume"]["seq"]
+                    self.resumes[content["id"]] = self.position
             case "sent", "directory.unsubscribe":
                 self.is_open = False
             case "received", "reply":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,6 +146,7 @@ class History:
         calls: The commands.
         clients: Who was there.
         losses: Where the store was made to forget.
+        on_fault: Told of each fault, too.
     """
 
     def __init__(self) -> None:
@@ -154,6 +155,7 @@ class History:
         self.calls: list[Call] = []
         self.clients: list[ClientLog] = []
         self.losses: list[Loss] = []
+        self.on_fault: Callable[[Moment], None] | None = None
         self._began = time.monotonic()
 
     @property
@@ -173,7 +175,9 @@ class History:
 
     def note_fault(self, what: str) -> None:
         """Take a fault down."""
-        self.note("scene", "fault", {"what": what})
+        moment = self.note("scene", "fault", {"what": what})
+        if self.on_fault is not None:
+            self.on_fault(moment)
 
     def lost_since(self, moment: int) -> None:
         """Say that what was acknowledged after a moment may be gone from now on."""

@@ -147,6 +147,12 @@ class Scene:
         if not await comes_true(lambda: self._answered() >= wanted, self._settle_limit_s + commands / 10):
             raise TimeoutError(f"not even {commands} commands were answered")
 
+    async def work_for(self, seconds: float) -> None:
+        """Have people work for a while, whether they get anything done or not."""
+        if not any(company.is_busy for company in self.companies):
+            self.begin_work()
+        await asyncio.sleep(seconds)
+
     async def end_work(self) -> None:
         """Return when nobody has anything in hand; who is called idle may still be told of things."""
         await asyncio.gather(*(company.end_work() for company in self.companies))
