@@ -60,7 +60,8 @@ class HeldSessions:
         now = self._held or {}
         for session_id, (fence, _) in held.items():
             if session_id not in now:
-                yield SessionRemoved(session_id=session_id, fence=fence, why="moved")
+                # Where it is now is not known here, but it took one change at least to leave.
+                yield SessionRemoved(session_id=session_id, fence=fence + 1, why="moved")
         for session in in_progress:
             if held.get(session.id) != (session.fence, True):
                 yield SessionAssigned(session=session, transfer=session.transfer)

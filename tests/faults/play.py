@@ -48,7 +48,7 @@ async def _do(scene: Scene, step: Step) -> None:
         case "stop_router":
             await scene.stop_router(step.router)
         case "start_router":
-            await scene.start_router(step.router)
+            scene.launch_router(step.router)
         case "freeze_router":
             scene.freeze_router(step.router)
         case "thaw_router":

@@ -186,10 +186,14 @@ class Scene:
         os.kill(self.routers[number].process_id, signal.SIGCONT)
         self._frozen.discard(number)
 
-    async def start_router(self, number: int) -> None:
-        """Start a router that was killed or stopped, and return when it serves."""
+    def launch_router(self, number: int) -> None:
+        """Start a router that was killed or stopped; what it needs may not be there."""
         self._fault(f"start of router {number}")
         self.routers[number].launch()
+
+    async def start_router(self, number: int) -> None:
+        """Start a router that was killed or stopped, and return when it serves."""
+        self.launch_router(number)
         await asyncio.to_thread(self.routers[number].wait_ready)
 
     # The store.

@@ -19,7 +19,7 @@ def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
     pushes = list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)]))
     match pushes:
         case [
-            SessionRemoved(session_id="gone", why="moved"),
+            SessionRemoved(session_id="gone", fence=4, why="moved"),
             SessionAssigned(session=Session(id="taken")),
             SessionPending(session=Session(id="moved on")),
         ]:
