@@ -35,6 +35,7 @@ async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+@proves("every link is cut and healed")
 async def test_every_link_cut_one_by_one_and_healed_in_random_order_leaves_all_in_agreement(
     tmp_path: Path,
 ) -> None:
