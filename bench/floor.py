@@ -24,6 +24,7 @@ class Floor:
 
     target: Target
     arrival: re.Pattern[bytes] = field(default=re.compile(rb"(?!)"))
+    answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Exchange nothing beyond the handshake."""

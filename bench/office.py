@@ -37,6 +37,8 @@ class Bench:
         *,
         routers: int = 1,
         cluster: bool = False,
+        replicas: int = 0,
+        store: Sequence[str] = (),
         settings: dict[str, int | str] | None = None,
         **how: Any,
     ) -> Iterator[Stage]:
@@ -46,6 +48,8 @@ class Bench:
         Args:
             routers: How many.
             cluster: Whether their store is a Cluster of three shards.
+            replicas: How many replicas the store has, if it is none.
+            store: Words of the store's command line.
             settings: Settings of the routers.
             how: Fields of dialects.Relevo.
         """
@@ -56,12 +60,12 @@ class Bench:
             self.crew.each("leave")
             return
         with Place() as place:
-            store: Store = place.cluster() if cluster else place.store()
-            servers = [place.router(store, **(settings or {})) for _ in range(routers)]
+            opened: Store = place.cluster() if cluster else place.store(store, replicas=replicas)
+            servers = [place.router(opened, **(settings or {})) for _ in range(routers)]
             target = relevo_target(tuple(server.port for server in servers), binary=binary)
             dialect = Relevo(target, place.secret, binary, **how)
             try:
-                yield Stage(self.options, self.crew, self.progress, dialect, servers, store)
+                yield Stage(self.options, self.crew, self.progress, dialect, servers, opened)
             finally:
                 # Before the routers: they would wait for each close to be answered.
                 self.crew.abandon()

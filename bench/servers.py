@@ -176,6 +176,12 @@ class Store:
         calls = sum(int(one.get("calls", 0)) for one in stats)
         return calls, sum(int(one.get("usec", 0)) for one in stats) / 1e6
 
+    def calls(self, *commands: str) -> int:
+        """Return how often these commands ran since the start."""
+        stats = [client.info("commandstats") for client in self._clients]
+        found = (one.get(f"cmdstat_{command}", {}) for one in stats for command in commands)
+        return sum(int(entry.get("calls", 0)) for entry in found)
+
     def memory_bytes(self) -> int:
         """Return the memory that the data take."""
         return sum(int(client.info("memory")["used_memory"]) for client in self._clients)
@@ -203,10 +209,18 @@ class Place:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def store(self, arguments: Sequence[str] = ()) -> Store:
-        """Start a store."""
+    def store(self, arguments: Sequence[str] = (), *, replicas: int = 0) -> Store:
+        """Start a store, and return when its replicas follow it; what they use is not counted as its own."""
         server = self._store_server(arguments)
-        return Store([server], f"redis://{HOST}:{server.port}")
+        store = Store([server], f"redis://{HOST}:{server.port}")
+        for _ in range(replicas):
+            self._store_server([*arguments, "--replicaof", f"{HOST} {server.port}"])
+        deadline = time.monotonic() + START_LIMIT_S
+        # The first write sets the count of what the replicas have to acknowledge going.
+        while store.call(0, "DEL", "none") or store.call(0, "WAIT", replicas, 1000) < replicas:
+            if time.monotonic() > deadline:
+                raise ServerFailed("the replicas do not follow")
+        return store
 
     def cluster(self, shards: int = 3) -> Store:
         """Start a Cluster without replicas."""

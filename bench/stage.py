@@ -88,6 +88,10 @@ class Phase:
         """Return a percentile of the latencies, in milliseconds."""
         return self.tally.latencies.percentile_ms(percent)
 
+    def answer_ms(self, percent: float) -> float | None:
+        """Return a percentile of the latencies of the replies, in milliseconds."""
+        return self.tally.answers.percentile_ms(percent)
+
 
 class Stage:
     """
@@ -170,6 +174,10 @@ class Stage:
             lost=traffic.lost,
             seconds=monotonic(),
         )
+
+    def waits(self) -> int:
+        """Return how often the store was waited for since its start, its disk or its replicas."""
+        return self.store.calls("wait", "waitaof") if self.store else 0
 
     def memory_bytes(self) -> float:
         """Return the memory of the servers."""
@@ -264,6 +272,7 @@ def _together(tallies: Sequence[Tally]) -> Tally:
         done=sum(one.done for one in tallies),
         frames=sum(one.frames for one in tallies),
         latencies=merged([one.latencies for one in tallies]),
+        answers=merged([one.answers for one in tallies]),
         failures=sum(one.failures for one in tallies),
         example=next((one.example for one in tallies if one.example), ""),
     )

@@ -28,6 +28,8 @@ Changed = tuple[int, str, int]
 
 TOKEN_TTL_S = 24 * 3600
 SESSION_PLACEHOLDER, TARGET_PLACEHOLDER = "s0000000", "a000000"
+ANSWER = re.compile(rb"reply.{1,60}?(s\d{7})", re.DOTALL)
+"""The answer to a transfer, with the session's id."""
 
 
 def agent_id(index: int) -> str:
@@ -56,6 +58,10 @@ class Dialect(Protocol):
     @property
     def arrival(self) -> re.Pattern[bytes]:
         """A pattern that finds a session's id in the message by which an agent gets it."""
+
+    @property
+    def answer(self) -> re.Pattern[bytes] | None:
+        """The same in the reply to who passed it on; None if nobody asks when that comes."""
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Return what an agent's connection exchanges first; with a dialog, it follows the directory."""
@@ -91,6 +97,7 @@ class Relevo:
         reason: Of each transfer; empty for none.
         acknowledges: Whether clients say that a session has arrived.
         capacity: Of each agent.
+        answer: ANSWER, to have the replies timed, too.
     """
 
     target: Target
@@ -105,6 +112,7 @@ class Relevo:
     arrival: re.Pattern[bytes] = field(
         default=re.compile(rb"session\.(?:assigned|pending).{1,40}?(s\d{7})", re.DOTALL)
     )
+    answer: re.Pattern[bytes] | None = None
 
     def tenant(self, index: int) -> str:
         """Return the tenant of an agent."""

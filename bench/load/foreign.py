@@ -35,6 +35,7 @@ class SocketIo:
 
     target: Target
     arrival: re.Pattern[bytes] = field(default=ARRIVAL)
+    answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Connect the namespace, then say who this is."""
@@ -87,6 +88,7 @@ class Plain:
 
     target: Target
     arrival: re.Pattern[bytes] = field(default=ARRIVAL)
+    answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Say who this is."""

@@ -56,6 +56,7 @@ class Tally:
         done: Changes shown, or sessions arrived.
         frames: Frames in which that came.
         latencies: Of each, from when it was due.
+        answers: The same of their replies, if the dialect asks for that.
         failures: Answers that were errors, or work that never came to its end.
         example: One of them.
     """
@@ -63,6 +64,7 @@ class Tally:
     done: int = 0
     frames: int = 0
     latencies: Latencies = field(default_factory=Latencies)
+    answers: Latencies = field(default_factory=Latencies)
     failures: int = 0
     example: str = ""
 
@@ -249,22 +251,25 @@ class Transfers:
         self._ids = {number: session_id(number).encode() for number in owners}
         self._idle = deque(owners)
         self._due: dict[int, float] = {}
+        # The next owner may pass a session on before the last one has an answer.
+        self._asked: dict[int, deque[float]] = {number: deque() for number in owners}
         self._number = 0
         self._schedule = Schedule(0, 1, 0)
         self._tally = Tally()
         self._latencies: list[float] = []
+        self._answers: list[float] = []
 
     def begin(self, schedule: Schedule) -> None:
         """Take this process's part of a schedule; from now on the connections are there for this."""
         self._schedule, self._number = schedule, 0
-        self._tally, self._latencies = Tally(), []
+        self._tally, self._latencies, self._answers = Tally(), [], []
         for peer in self._peers.values():
             peer.role = self
 
     @property
     def unfinished(self) -> int:
         """Return how many sessions are on their way, or have not set out though they were due."""
-        return len(self._due)
+        return len(self._due) + sum(map(len, self._asked.values()))
 
     def next_due(self) -> float:
         """Return when the next transfer is due; if all sessions are on their way, it waits for one."""
@@ -277,6 +282,8 @@ class Transfers:
             owner = self._owner[number]
             frame = self._template.replace(_SESSION, self._ids[number]).replace(_TARGET, self._target[owner])
             self._due[number] = due_at
+            if self._dialect.answer is not None:
+                self._asked[number].append(due_at)
             self._engine.send(self._peers[owner], frame)
             self._number += 1
 
@@ -299,6 +306,9 @@ class Transfers:
                     answer = self._dialect.acknowledgement(payload, match[1])
                     if answer is not None:
                         self._engine.send(peer, answer)
+            if self._dialect.answer is not None:
+                for match in self._dialect.answer.finditer(payload):
+                    self._answers.append(now - self._asked[int(match[1][1:])].popleft())
             if b'"error"' in payload or b"\xa5error" in payload:
                 self._tally.failures += 1
                 self._tally.example = self._tally.example or payload.decode(errors="replace")
@@ -308,6 +318,7 @@ class Transfers:
         self._tally.done = len(self._latencies)
         self._tally.latencies = Latencies()
         self._tally.latencies.add(self._latencies)
+        self._tally.answers.add(self._answers)
         self._tally.failures += len(self._due)
         return self._tally
 

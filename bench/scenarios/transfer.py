@@ -49,7 +49,7 @@ def run(bench: Bench) -> Outcome:
     cost = Plot("Processor time of a transfer", "transfers a second", "us")
     phases: list[Phase] = []
     with bench.relevo() as stage:
-        _open(stage)
+        open_agents(stage)
         for rate in rates:
             bench.progress.step(f"{rate:.0f} a second")
             phase = stage.transfers(rate, options.seconds)
@@ -60,7 +60,7 @@ def run(bench: Bench) -> Outcome:
             cost.add("router", rate, phase.us_per(phase.used.router_s))
             cost.add("store", rate, phase.us_per(phase.used.store_s))
             cost.add("load generator", rate, phase.us_per(phase.used.load_s))
-            if _saturated(phase):
+            if is_saturated(phase):
                 break
     others = Table(f"Other ways of a transfer, at {COMPARED_AT:.0f} a second", COLUMNS)
     for name, how in VARIANTS if options.url is None else VARIANTS[1:5]:
@@ -68,7 +68,7 @@ def run(bench: Bench) -> Outcome:
         how = dict(how)
         paused = bool(how.pop("paused", False))
         with bench.relevo(**how) as stage:
-            _open(stage, paused=paused)
+            open_agents(stage, paused=paused)
             _add(others, name, stage.transfers(min(COMPARED_AT, rates[-1]), options.seconds))
     outcome.tables += [table, others]
     outcome.plots += [latency, cost]
@@ -77,13 +77,15 @@ def run(bench: Bench) -> Outcome:
     return outcome
 
 
-def _open(stage: Stage, *, paused: bool = False) -> None:
+def open_agents(stage: Stage, *, paused: bool = False) -> None:
+    """Connect agents with sessions that they pass on."""
     agents = stage.options.clients[0] if stage.options.clients else AGENTS
     open_circles(stage, agents, agents * SESSIONS_PER_AGENT, paused=paused)
     stage.transfers(LATENCY_AT, 0.5)  # Not counted: everything is warm after it.
 
 
-def _saturated(phase: Phase) -> bool:
+def is_saturated(phase: Phase) -> bool:
+    """Return whether the servers cannot do what is asked of them."""
     latency = phase.ms(99)
     return phase.tally.done < 0.95 * phase.offered * phase.seconds or (latency or 0) > SATURATED_MS
 
@@ -106,7 +108,7 @@ def _add(table: Table, name: str, phase: Phase) -> None:
 
 
 def _verdicts(phases: list[Phase]) -> list[Verdict]:
-    carried = [phase for phase in phases if not _saturated(phase)]
+    carried = [phase for phase in phases if not is_saturated(phase)]
     if not carried:
         return []
     # The budgets are of a busy router: one that is woken for a single transfer pays for the wake-up alone.

@@ -43,6 +43,17 @@ def test_transfers_arrive(tmp_path: Path) -> None:
     assert column(rising, "scripts") == [pytest.approx(1, abs=0.1)]
 
 
+def test_answers_wait_for_disk_or_replicas(tmp_path: Path) -> None:
+    found = run(tmp_path, "durability", "--clients", "16", "--rates", "100")
+    [costs] = found["tables"]
+    assert set(column(costs, "failed")) == {0}
+    assert all(column(costs, "answer p99 ms"))
+    in_memory, replicated, *awaited = column(costs, "waits")
+    assert (in_memory, replicated) == (0, 0)
+    assert len(awaited) == 3
+    assert all(0 < waits <= 1.1 for waits in awaited)
+
+
 def test_agents_come_and_go(tmp_path: Path) -> None:
     connects = run(tmp_path, "connect", "--rates", "50")["tables"][0]
     assert column(connects, "done /s")[0] > 5

@@ -9,9 +9,26 @@ import { forecast, nearest, tellForecast } from "./forecast.js";
 /** @typedef {import("./forecast.js").Forecast} Forecast */
 /** @typedef {import("./forecast.js").Rows} Rows */
 
+/** @typedef {import("./outcome.js").Action} Action */
+
+/**
+ * What the lower part of the dialog shows while the choice is open.
+ *
+ * @typedef {object} Composing
+ * @property {string} text What the choice will lead to.
+ * @property {"good" | "waiting" | "bad" | "neutral"} tone
+ * @property {readonly Agent[]} nearest Who could have it at once instead.
+ * @property {Action} action What the main button does.
+ * @property {string} label Of the main button.
+ * @property {boolean} ready Whether there is something to press it for.
+ * @property {boolean} busy Whether it has been pressed.
+ */
+
 export class Choice {
   #name;
   #wasAvailable;
+  /** Whether it is settled, and only the reason is left: an agent is by being chosen, a department by *Select*. */
+  selected;
 
   /**
    * @param {Target} target
@@ -23,6 +40,7 @@ export class Choice {
     const agent = kind === "agent" ? rows.agents.get(id) : undefined;
     this.#wasAvailable = agent?.available === true;
     this.#name = this.#row(rows)?.name ?? id;
+    this.selected = kind === "agent";
   }
 
   /**
@@ -45,11 +63,10 @@ export class Choice {
   tell(foreseen, rows, words) {
     // One who is gone is still called as before.
     this.#name = this.#row(rows)?.name ?? this.#name;
-    return tellForecast(
-      foreseen,
-      { ...this.target, name: this.#name, wasAvailable: this.#wasAvailable },
-      words,
-    );
+    const name = this.#name;
+    const told = tellForecast(foreseen, { ...this.target, name, wasAvailable: this.#wasAvailable }, words);
+    if (!this.selected || this.target.kind === "agent" || foreseen.outcome === "gone") return told;
+    return { ...told, text: `${words.say("dialog.selected", { name })} ${told.text}` };
   }
 
   /**
@@ -70,4 +87,32 @@ export class Choice {
   #row({ agents, departments }) {
     return this.target.kind === "agent" ? agents.get(this.target.id) : departments.get(this.target.id);
   }
+}
+
+/**
+ * Return what is shown of a choice, and what can be done next.
+ *
+ * @param {Choice | null} chosen
+ * @param {Rows | null} rows
+ * @param {{ owner: Owner | null, kind: Target["kind"], busy: boolean, words: Words }} given `owner` has the conversation;
+ *   `kind` is what the tab in front offers.
+ * @returns {Composing}
+ */
+export function compose(chosen, rows, { owner, kind, busy, words }) {
+  const action = kind === "agent" || chosen?.selected ? "transfer" : "select";
+  const label = words.say(busy ? "dialog.transferring" : `dialog.${action}`);
+  if (chosen === null || rows === null) {
+    const text = words.say(`dialog.choose_${kind}`);
+    return { text, tone: "neutral", nearest: [], action, label, ready: false, busy };
+  }
+  const foreseen = chosen.foresee(rows, owner);
+  const nearest = chosen.instead(foreseen, rows, owner);
+  return {
+    ...chosen.tell(foreseen, rows, words),
+    nearest,
+    action,
+    label,
+    ready: foreseen.outcome !== "gone",
+    busy,
+  };
 }

@@ -1,8 +1,10 @@
 /** `<relevo-transfer-dialog>`: the shell between a client, the page and what is shown. */
 
-import { Choice } from "./choice.js";
-import { Drafts } from "./drafts.js";
+import { Drafts } from "../model/drafts.js";
+import { tabStore } from "../model/storage.js";
+import { Choice, compose } from "./choice.js";
 import { Errand } from "./errand.js";
+import { FrameView } from "./frame.js";
 import { holdDirectory } from "./hold.js";
 import { PageLanguage } from "./language.js";
 import { make, mark, write } from "./make.js";
@@ -34,12 +36,9 @@ export class RelevoTransferDialog extends HTMLElement {
   #errand = null;
   /** @type {Choice | null} */
   #chosen = null;
-  #drafts = new Drafts();
   #rosters = new Rosters();
   #open = false;
   #frame = 0;
-  /** Whether the rows are of before, after the connection was lost. */
-  #healing = false;
   /** @type {(() => void)[]} */
   #unlisten = [];
   #release = () => {};
@@ -49,13 +48,9 @@ export class RelevoTransferDialog extends HTMLElement {
   #agentPanel;
   #compose;
   #outcome;
-  #title = make("h2", { class: "title", part: "title", id: "title" });
-  #customer = make("p", { class: "customer", id: "customer" });
-  #cross = make("button", { class: "cross", type: "button" }, "×");
-  #banner = make("p", { class: "banner", part: "banner" });
-  // Two voices: the state of the connection and what becomes of the choice do not talk over one another.
+  #head = new FrameView(() => this.close());
+  // Two voices, this and the head's: what becomes of the choice and of the connection do not talk over one another.
   #news = make("p", { class: "unseen", role: "status" });
-  #connection = make("p", { class: "unseen", role: "status" });
   #dialog;
 
   constructor() {
@@ -71,7 +66,7 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#agentPanel = new Panel("agent", agents, look, changed, chooseAgent);
     const act = (/** @type {Action} */ action) => this.#act(action);
     const typed = () => {
-      this.#drafts.keep(this.sessionId, this.#compose.reason.value);
+      this.#drafts.type(draftOf(this.sessionId), this.#compose.reason.value);
       changed();
     };
     this.#compose = new ComposeView(this.#panels, act, typed, chooseAgent);
@@ -79,22 +74,16 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#dialog = make(
       "dialog",
       { class: "dialog", part: "dialog", "aria-labelledby": "title", "aria-describedby": "customer" },
-      make(
-        "header",
-        { class: "header", part: "header" },
-        make("div", {}, this.#title, this.#customer),
-        this.#cross,
-      ),
-      this.#banner,
+      this.#head.header,
+      this.#head.banner,
       this.#compose.element,
       this.#outcome.element,
       this.#news,
-      this.#connection,
+      this.#head.voice,
     );
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet()];
     root.append(this.#dialog);
-    this.#cross.addEventListener("click", () => this.close());
     this.#dialog.addEventListener("keydown", (event) => this.#key(event));
     // The ways to close that are the browser's own: a gesture, a back button. The event comes late: by then a page may
     // have shown the dialog again.
@@ -219,7 +208,7 @@ export class RelevoTransferDialog extends HTMLElement {
     if (!this.#dialog.open) this.#dialog.showModal();
     const client = this.#client;
     if (client !== null) {
-      this.#healing = !client.connected;
+      this.#head.begin(client.connected);
       this.#unlisten = [
         client.on("directoryChanged", (event) => {
           this.#rosters.note(event);
@@ -268,7 +257,7 @@ export class RelevoTransferDialog extends HTMLElement {
       panel.empty();
       panel.list.rewind();
     }
-    this.#compose.reason.value = this.#drafts.of(this.sessionId);
+    this.#compose.reason.value = this.#drafts.get(draftOf(this.sessionId)).text;
     const { sessionId } = this;
     const session = this.#session?.id === sessionId ? this.#session : null;
     const changed = () => this.#invalidate();
@@ -281,7 +270,7 @@ export class RelevoTransferDialog extends HTMLElement {
   // What happens.
 
   #lost() {
-    this.#healing = true;
+    this.#head.lost();
     this.#invalidate();
   }
 
@@ -292,7 +281,7 @@ export class RelevoTransferDialog extends HTMLElement {
    */
   #errandTells(sessionId, name, detail) {
     if (name === "transfer") {
-      this.#drafts.keep(sessionId, "");
+      this.#drafts.done(draftOf(sessionId));
       // By now the dialog may be open for another conversation.
       if (sessionId === this.sessionId) this.#compose.reason.value = "";
     }
@@ -309,6 +298,7 @@ export class RelevoTransferDialog extends HTMLElement {
   /** @param {Action} action */
   #act(action) {
     if (action === "close") this.close();
+    if (action === "select") this.#select();
     if (action === "transfer") this.#transfer();
     if (action === "stop") this.#errand?.stop();
     if (action === "recall") void this.#errand?.recall();
@@ -318,6 +308,14 @@ export class RelevoTransferDialog extends HTMLElement {
       this.#takeFocus();
     }
     if (action === "retry" && this.#errand?.wish) void this.#errand.transfer(this.#errand.wish);
+  }
+
+  /** Settle on the chosen department; what is left to say is why. */
+  #select() {
+    if (this.#chosen === null) return;
+    this.#chosen.selected = true;
+    this.#render();
+    if (!onTouch()) this.#compose.reason.focus();
   }
 
   #transfer() {
@@ -342,7 +340,7 @@ export class RelevoTransferDialog extends HTMLElement {
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      this.#transfer();
+      this.#act(this.#compose.action);
     }
   }
 
@@ -366,10 +364,8 @@ export class RelevoTransferDialog extends HTMLElement {
 
   #takeFocus() {
     if (this.#errand !== null && this.#errand.stage.at !== "choosing") return this.#outcome.take();
-    // On a touch screen the field would bring up the keyboard over the list.
-    const touch = matchMedia("(pointer: coarse)").matches;
     const panel = this.#panel;
-    (touch ? panel.tab : panel.search).focus({ preventScroll: true });
+    (onTouch() ? panel.tab : panel.search).focus({ preventScroll: true });
   }
 
   // What is shown.
@@ -381,6 +377,12 @@ export class RelevoTransferDialog extends HTMLElement {
 
   get #words() {
     return this.#language.words;
+  }
+
+  /** What was typed at this tab, by whoever is signed in. */
+  get #drafts() {
+    const { tenant, agent } = this.#client?.welcome ?? {};
+    return new Drafts(tabStore, `${tenant}/${agent?.id}`);
   }
 
   get #panel() {
@@ -407,7 +409,7 @@ export class RelevoTransferDialog extends HTMLElement {
     }
     errand?.look();
     const stage = errand?.stage ?? { at: "choosing" };
-    this.#renderFrame();
+    this.#renderHead();
     const choosing = stage.at === "choosing" || (stage.at === "sending" && this.#client?.connected === true);
     const turned = this.#compose.element.hidden === choosing;
     this.#compose.element.hidden = !choosing;
@@ -419,25 +421,12 @@ export class RelevoTransferDialog extends HTMLElement {
     mark(this.#dialog, "lang", words.language);
   }
 
-  #renderFrame() {
-    const words = this.#words;
+  #renderHead() {
     const client = this.#client;
-    write(this.#title, words.say("dialog.title"));
     const customer = this.#errand?.session?.customer.name;
-    if (customer !== undefined) write(this.#customer, words.say("dialog.customer", { customer }));
-    this.#customer.hidden = customer === undefined && this.#customer.textContent === "";
-    mark(this.#cross, "aria-label", words.say("dialog.close"));
     const live = client?.directory.live ?? false;
     const stopped = client?.stopped != null;
-    if (live && this.#healing) {
-      this.#healing = false;
-      write(this.#connection, words.say("dialog.live_again"));
-    }
-    const dead = stopped || (!live && this.#healing);
-    this.#banner.hidden = !dead;
-    write(this.#banner, dead ? words.say(stopped ? "dialog.not_live_stopped" : "dialog.not_live") : "");
-    if (dead) write(this.#connection, this.#banner.textContent ?? "");
-    this.#dialog.classList.toggle("stale", dead);
+    this.#dialog.classList.toggle("stale", this.#head.render({ customer, live, stopped }, this.#words));
   }
 
   /** @param {boolean} busy */
@@ -451,24 +440,11 @@ export class RelevoTransferDialog extends HTMLElement {
       const id = panel.kind === chosen?.target.kind ? chosen.target.id : null;
       panel.render(inFront, id, loaded, words);
     }
-    const sendKey = busy
-      ? "dialog.transferring"
-      : this.tab === "agents"
-        ? "dialog.transfer"
-        : "dialog.select";
-    const sendLabel = words.say(sendKey);
-    if (chosen === null || rows === undefined) {
-      const text = words.say(this.tab === "agents" ? "dialog.choose_agent" : "dialog.choose_department");
-      this.#compose.render({ text, tone: "neutral", nearest: [], sendLabel, ready: false, busy }, words);
-      return;
-    }
+    this.#departmentPanel.list.element.classList.toggle("settled", chosen?.selected === true);
     const owner = this.#errand?.session?.owner ?? null;
-    const foreseen = chosen.foresee(rows, owner);
-    const { text, tone } = chosen.tell(foreseen, rows, words);
-    const nearest = chosen.instead(foreseen, rows, owner);
-    const ready = foreseen.outcome !== "gone";
-    this.#compose.render({ text, tone, nearest, sendLabel, ready, busy }, words);
-    write(this.#news, busy ? sendLabel : text);
+    const state = compose(chosen, rows ?? null, { owner, kind: this.#panel.kind, busy, words });
+    this.#compose.render(state, words);
+    if (chosen !== null) write(this.#news, busy ? state.label : state.text);
   }
 
   /** @param {Errand} errand */
@@ -495,4 +471,14 @@ export class RelevoTransferDialog extends HTMLElement {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(`relevo-${name}`, { detail, bubbles: true, composed: true }));
   }
+}
+
+/** @param {string} sessionId */
+function draftOf(sessionId) {
+  return `reason/${sessionId}`;
+}
+
+/** Whether a field with the focus would bring up a keyboard over the list. */
+function onTouch() {
+  return matchMedia("(pointer: coarse)").matches;
 }

@@ -9,7 +9,7 @@ import { tell, tellLeft, tellMoved, tellTrouble } from "./course.js";
 /**
  * What a button asks of the dialog.
  *
- * @typedef {"close" | "transfer" | "stop" | "retry" | "back" | "recall"} Action
+ * @typedef {"close" | "select" | "transfer" | "stop" | "retry" | "back" | "recall"} Action
  */
 
 /** @typedef {{ action: Action, label: string, busy?: boolean }} Offer */

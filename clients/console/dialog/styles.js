@@ -111,6 +111,8 @@ button { cursor: pointer; }
 .row[data-state="pre_pause"] .dot { background: linear-gradient(90deg, currentColor 50%, transparent 50%); border: 2px solid; }
 .row[data-state="pause"] .dot { border-radius: 2px; }
 .row[data-state="disconnected"] .dot { background: none; border: 2px solid; }
+.settled .row[aria-selected="true"] .dot { border: 0; background: none; color: var(--accent); }
+.settled .row[aria-selected="true"] .dot::before { content: "✓"; display: block; margin: -0.3125rem 0 0 -0.0625rem; font-weight: 700; line-height: 1.2; }
 .who, .facts { display: flex; flex-direction: column; min-width: 0; }
 .who { gap: 0.0625rem; }
 .facts { align-items: flex-end; gap: 0.125rem; white-space: nowrap; }

@@ -24,6 +24,8 @@ export class ComposeView {
   #cancel = make("button", { class: "button", part: "button-secondary", type: "button" });
   #insteadKey = "";
   #choose;
+  /** What the main button does. @type {Action} */
+  #action = "transfer";
 
   /**
    * @param {readonly Panel[]} panels
@@ -68,7 +70,7 @@ export class ComposeView {
       ),
     );
     this.#cancel.addEventListener("click", () => act("close"));
-    this.send.addEventListener("click", () => act("transfer"));
+    this.send.addEventListener("click", () => act(this.#action));
     this.reason.addEventListener("input", typed);
   }
 
@@ -83,12 +85,17 @@ export class ComposeView {
     write(this.#insteadLabel, words.say("dialog.instead"));
   }
 
+  /** The main button's action. */
+  get action() {
+    return this.#action;
+  }
+
   /**
-   * @param {{ text: string, tone: Telling["tone"], nearest: readonly Agent[], sendLabel: string, ready: boolean,
-   *   busy: boolean }} state
+   * @param {import("./choice.js").Composing} state
    * @param {Words} words
    */
-  render({ text, tone, nearest, sendLabel, ready, busy }, words) {
+  render({ text, tone, nearest, action, label, ready, busy }, words) {
+    this.#action = action;
     write(this.#choice, text);
     mark(this.#choice, "data-tone", tone);
     this.#offer(nearest);
@@ -99,7 +106,7 @@ export class ComposeView {
     this.#length.classList.toggle("over", over > 0);
     mark(this.reason, "aria-invalid", String(over > 0));
     this.reason.readOnly = busy;
-    write(this.send, sendLabel);
+    write(this.send, label);
     // Not `disabled`, which would take the focus away from who has just pressed it.
     mark(this.send, "aria-disabled", String(!ready || over > 0 || busy));
     mark(this.send, "aria-busy", String(busy));

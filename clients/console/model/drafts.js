@@ -2,15 +2,20 @@
 
 /** @typedef {import("./storage.js").Store} Store */
 
+/** Of one person; a shift leaves few behind. */
+const DRAFTS_MAX = 100;
+
 /**
  * A text on its way: `key` is its idempotency key from the first attempt on, so that repeating it applies it once.
  *
  * @typedef {{ text: string, key: string | null }} Draft
  */
 
+/** As it is kept: its name, its text, its key. @typedef {[string, string, string | null]} Kept */
+
 export class Drafts {
   #store;
-  #owner;
+  #place;
 
   /**
    * @param {Store} store
@@ -18,7 +23,7 @@ export class Drafts {
    */
   constructor(store, owner) {
     this.#store = store;
-    this.#owner = owner;
+    this.#place = `drafts.${owner}`;
   }
 
   /**
@@ -26,9 +31,7 @@ export class Drafts {
    * @returns {Draft}
    */
   get(name) {
-    const kept = this.#store.get(this.#place(name));
-    if (kept === null) return { text: "", key: null };
-    const [text, key] = JSON.parse(kept);
+    const [, text, key] = this.#all().find(([known]) => known === name) ?? [name, "", null];
     return { text, key };
   }
 
@@ -39,8 +42,7 @@ export class Drafts {
    * @param {string} text
    */
   type(name, text) {
-    if (text === "") this.#store.remove(this.#place(name));
-    else if (text !== this.get(name).text) this.#keep(name, text, null);
+    if (text !== this.get(name).text) this.#keep(name, text, null);
   }
 
   /**
@@ -60,16 +62,25 @@ export class Drafts {
 
   /** @param {string} name */
   done(name) {
-    this.#store.remove(this.#place(name));
+    this.#keep(name, "", null);
   }
 
-  /** @param {string} name @param {string} text @param {string | null} key */
+  /** @returns {Kept[]} The one that was touched last is the last. */
+  #all() {
+    return JSON.parse(this.#store.get(this.#place) ?? "[]");
+  }
+
+  /**
+   * Keep a draft, without a text or key none; the one untouched for longest goes when there are too many.
+   *
+   * @param {string} name
+   * @param {string} text
+   * @param {string | null} key
+   */
   #keep(name, text, key) {
-    this.#store.set(this.#place(name), JSON.stringify([text, key]));
-  }
-
-  /** @param {string} name */
-  #place(name) {
-    return `draft.${this.#owner}.${name}`;
+    const kept = this.#all().filter(([known]) => known !== name);
+    if (text !== "" || key !== null) kept.push([name, text, key]);
+    if (kept.length > 0) this.#store.set(this.#place, JSON.stringify(kept.slice(-DRAFTS_MAX)));
+    else this.#store.remove(this.#place);
   }
 }

@@ -90,9 +90,8 @@ export class Window {
     await dialog.getByRole("tab", { name: tab }).click();
     await dialog.getByRole("option", { name: target }).click();
     if (reason !== "") await dialog.locator("textarea:visible").fill(reason);
-    await dialog
-      .getByRole("button", { name: tab === "Agents" ? "Transfer" : "Select and transfer", exact: true })
-      .click();
+    if (tab === "Departments") await dialog.getByRole("button", { name: "Select", exact: true }).click();
+    await dialog.getByRole("button", { name: "Transfer", exact: true }).click();
   }
 }
 

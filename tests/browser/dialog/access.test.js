@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { expectAccessible, noBrowser, picture } from "../support/browser.js";
 import { Desk } from "./desk.js";
-import { choose, expectText, transfer } from "./hands.js";
+import { choose, expectText, send, transfer } from "./hands.js";
 
 /** @type {Desk} */
 let desk;
@@ -45,7 +45,9 @@ for (const [look, given] of Object.entries({ light: {}, dark: { dark: true }, ph
     await page.getByRole("tab", { name: "Departments" }).click();
     await choose(page, "Legal");
     await look_at(page, "6-departments");
-    await page.locator(".button.primary:visible").click();
+    await page.getByRole("button", { name: "Select", exact: true }).click();
+    await look_at(page, "6-selected");
+    await send(page);
     await expectText(page.locator(".outcome-title"), /^Queued/);
     await look_at(page, "7-queued");
     await page.getByRole("button", { name: "Recall" }).click();

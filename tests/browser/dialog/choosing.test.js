@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { noBrowser } from "../support/browser.js";
 import { Desk } from "./desk.js";
-import { choose, column, expectNames, expectText, names } from "./hands.js";
+import { choose, column, expectNames, expectText, names, transfer } from "./hands.js";
 
 /** @type {Desk} */
 let desk;
@@ -93,6 +93,29 @@ test("a choice that will end in a pending list or a queue says so before it is s
   await expectText(forecast, "Nobody in Billing is available: it will be queued as first.");
 });
 
+test("a department is chosen, selected, and gets the conversation with the reason", options, async () => {
+  const { page } = await desk.page({ tab: "departments" });
+  const main = page.locator(".button.primary:visible");
+  await expectText(main, "Select");
+  assert.equal(await main.getAttribute("aria-disabled"), "true");
+  await choose(page, "Billing");
+  await main.click();
+  await expectText(main, "Transfer");
+  await expectText(
+    page.locator(".forecast"),
+    "Billing is selected. Nobody in Billing is available: it will be queued as first.",
+  );
+  // Another choice is not selected yet, and by keyboard it is the same two steps.
+  await choose(page, "Support");
+  await expectText(main, "Select");
+  await page.keyboard.press("Control+Enter");
+  await expectText(main, "Transfer");
+  await page.keyboard.type("Knows the contract");
+  await page.keyboard.press("Control+Enter");
+  await expectText(page.locator(".outcome-title"), "Delivered to Bruno Lima");
+  await expectText(page.locator(".quote"), "Knows the contract");
+});
+
 test("a reason beyond its limit is said, and neither cut nor sent", options, async () => {
   const { page } = await desk.page();
   await choose(page, "Ana Souza");
@@ -118,6 +141,23 @@ test("what was typed stays when the dialog is closed, and the focus goes back", 
   assert.equal(await page.evaluate(() => document.activeElement?.id), "open");
   await page.keyboard.press("Enter");
   assert.equal(await page.getByLabel("Reason").inputValue(), "Wants an invoice");
+});
+
+test("a reason that was typed survives a reload until it is sent", options, async () => {
+  const { page } = await desk.page();
+  const show = async () => {
+    await page.reload();
+    await page.waitForFunction(() => /** @type {any} */ (window).ready === true);
+    await page.click("#open");
+    await page.locator("[role=option]").first().waitFor();
+  };
+  await page.getByLabel("Reason").fill("Wants an invoice");
+  await show();
+  assert.equal(await page.getByLabel("Reason").inputValue(), "Wants an invoice");
+  await transfer(page, "Carmen Núñez");
+  await expectText(page.locator(".outcome-title"), /^Delivered/);
+  await show();
+  assert.equal(await page.getByLabel("Reason").inputValue(), "");
 });
 
 test("what other people typed is shown as text", options, async () => {

@@ -87,7 +87,18 @@ export async function expectText(locator, expected) {
 export async function transfer(page, name, reason) {
   await choose(page, name);
   if (reason !== undefined) await page.getByLabel("Reason").fill(reason);
-  await page.locator(".button.primary:visible").click();
+  await send(page);
+}
+
+/**
+ * Send to who is chosen; a department is selected before.
+ *
+ * @param {Page} page
+ */
+export async function send(page) {
+  const select = page.getByRole("button", { name: "Select", exact: true });
+  if (await select.isVisible()) await select.click();
+  await page.getByRole("button", { name: "Transfer", exact: true }).and(page.locator(".primary")).click();
 }
 
 /**

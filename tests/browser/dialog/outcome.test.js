@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { noBrowser } from "../support/browser.js";
 import { Desk } from "./desk.js";
-import { choose, expectText, told, transfer } from "./hands.js";
+import { choose, expectText, send, told, transfer } from "./hands.js";
 
 /** @type {Desk} */
 let desk;
@@ -78,7 +78,7 @@ test("to a department with nobody: queued as third, and moving forward", options
   const { page } = await desk.page({ tab: "departments" });
   await choose(page, "Legal");
   await expectText(page.locator(".forecast"), "Nobody in Legal is available: it will be queued as third.");
-  await page.getByRole("button", { name: "Select and transfer" }).click();
+  await send(page);
   await expectText(page.locator(".outcome-title"), "Queued in Legal as third");
   // One joins behind and one before leaves: the queue is as long as ever, and the place is another.
   await desk.router.command("session.open", waiting("behind"));

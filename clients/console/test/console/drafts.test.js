@@ -41,7 +41,18 @@ test("an emptied text is not kept", () => {
   drafts.type("note/chat-1", "one");
   drafts.type("note/chat-1", "");
 
-  assert.equal(store.get("draft.acme/ana.note/chat-1"), null);
+  assert.equal(store.get("drafts.acme/ana"), null);
+});
+
+test("of too many the one untouched for longest goes", () => {
+  const drafts = new Drafts(storeOf(noStorage), "acme/ana");
+  for (let chat = 0; chat < 100; chat += 1) drafts.type(`note/${chat}`, "text");
+  drafts.type("note/0", "touched again");
+  drafts.type("note/100", "one more");
+
+  assert.equal(drafts.get("note/0").text, "touched again");
+  assert.equal(drafts.get("note/1").text, "");
+  assert.equal(drafts.get("note/2").text, "text");
 });
 
 test("a full storage keeps what is set as long as the page", () => {

@@ -1,0 +1,66 @@
+"""What it costs that a transfer is acknowledged only when the store's disk or its replicas have it."""
+
+from __future__ import annotations
+
+from bench.load.dialects import ANSWER
+from bench.office import Bench
+from bench.results import Outcome, Plot, Table
+from bench.scenarios.transfer import is_saturated, open_agents
+
+RATES = (200.0, 1000.0, 2000.0, 4000.0)
+FSYNC: dict[str, int | str] = {"durability": "fsync"}
+REPLICA: dict[str, int | str] = {"durability": "replica"}
+ALWAYS = ("--appendfsync", "always")
+CHOICES: tuple[tuple[str, dict[str, int | str], tuple[str, ...], int], ...] = (
+    ("memory", {}, (), 0),
+    ("memory, one replica", {}, (), 1),
+    ("fsync, appendfsync always", FSYNC, ALWAYS, 0),
+    ("fsync, appendfsync everysec", FSYNC, (), 0),
+    ("replica", REPLICA, (), 1),
+)
+NOTES = (
+    "An answer runs from when the command was due to its reply, told from then to session.assigned.",
+    "Waits are those for disk or replicas, per transfer. The processor time of replicas is not the store's.",
+)
+COLUMNS = [
+    *("durability", "offered /s", "done /s", "answer p50 ms", "answer p99 ms", "told p50 ms", "told p99 ms"),
+    *("router us", "store us", "waits", "failed"),
+]
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure transfers at rising rates with each durability."""
+    options = bench.options
+    rates = options.rates or RATES
+    outcome = Outcome("durability", options.command)
+    if options.url is not None:
+        raise ValueError("durability starts stores of its own: leave --url out")
+    bench.progress.begin("durability", len(CHOICES) * len(rates))
+    table = Table("Transfers, agent to agent, one router, by durability", COLUMNS)
+    plot = Plot("Answer to a transfer, p50", "transfers a second", "ms", log_y=True)
+    for name, settings, store, replicas in CHOICES:
+        with bench.relevo(settings=settings, store=store, replicas=replicas, answer=ANSWER) as stage:
+            open_agents(stage)
+            for rate in rates:
+                bench.progress.step(f"{name}, {rate:.0f} a second")
+                waited = stage.waits()
+                phase = stage.transfers(rate, options.seconds)
+                done = max(1, phase.tally.done)
+                table.add(
+                    name,
+                    rate,
+                    phase.tally.done / phase.seconds,
+                    *(phase.answer_ms(percent) for percent in (50, 99)),
+                    *(phase.ms(percent) for percent in (50, 99)),
+                    phase.us_per(phase.used.router_s),
+                    phase.us_per(phase.used.store_s),
+                    (stage.waits() - waited) / done,
+                    phase.tally.failures,
+                )
+                plot.add(name, rate, phase.answer_ms(50))
+                if is_saturated(phase):
+                    break
+    outcome.tables.append(table)
+    outcome.plots.append(plot)
+    outcome.notes += NOTES
+    return outcome
