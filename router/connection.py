@@ -265,7 +265,8 @@ class Connection:
             return
         in_progress = [records.session(packed) for packed in attached.in_progress]
         pending = [records.session(packed) for packed in attached.pending]
-        local.held.load(in_progress, pending)
+        if not local.held.is_known:
+            local.held.load(in_progress, pending)
         self._caller = caller_of(principal, attached=True)
         self.correct(attached.epoch, attached.seq)
         self._welcome(hello, principal, attached, Inbox(in_progress=in_progress, pending=pending))

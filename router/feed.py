@@ -51,7 +51,7 @@ class Feed:
         buffer_max: How many events may wait while a tenant is being read; beyond it, it is read anew.
         on_reloaded: Called after the directory was read anew in a running feed, so that events may have been
             lost; and with whether the store has forgotten some that were told already. Called again if it
-            raises Unavailable.
+            raises Unavailable, or Gap where the store has begun another epoch meanwhile.
     """
 
     def __init__(
@@ -94,6 +94,13 @@ class Feed:
         following = self._tenants.get(tenant)
         if following is not None:
             self._repair(tenant, following)
+
+    async def mend(self, tenant: str) -> None:
+        """Catch up with the store, and return when that is done; the caller bounds the wait."""
+        following = self._tenants[tenant]
+        self._repair(tenant, following)
+        if following.repair is not None:
+            await asyncio.wait([following.repair])
 
     def heard(self, tenant: str, payload: bytes) -> None:
         """Take an event in, as the channel brought it."""

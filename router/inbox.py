@@ -17,9 +17,11 @@ from protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemove
 class HeldSessions:
     """Follow the sessions of one agent: id -> (fence, whether in progress)."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "is_known")
 
     def __init__(self) -> None:
+        # Whether it began with a welcome. A later one is ahead of what the earlier connections have heard.
+        self.is_known = False
         # Made on first use: most connected agents are idle.
         self._held: dict[str, tuple[int, bool]] | None = None
 
@@ -37,6 +39,7 @@ class HeldSessions:
 
     def load(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> None:
         """Take over what a welcome said."""
+        self.is_known = True
         self._held = {session.id: (session.fence, True) for session in in_progress}
         self._held.update((session.id, (session.fence, False)) for session in pending)
         if not self._held:

@@ -27,7 +27,7 @@ from router.incidents import incident
 from router.intake import Crowd
 from router.limits import Rates
 from router.presence import Presence
-from router.replica import Replica
+from router.replica import Gap, Replica
 from router.store import records
 from router.store.durability import Durability, Level
 from router.store.errors import StoreDefect, Unavailable, Unsupported
@@ -227,10 +227,22 @@ class Node:
                     return hub
 
     async def attach(self, tenant: str, claims: Caller, connection_id: str) -> records.Attached:
-        """Register a connection in the store; raises as Verbs.connect."""
+        """
+        Register a connection in the store, in the epoch of the tenant's feed; raises as Verbs.connect.
+
+        Raises:
+            TimeoutError: The feed did not get there in `store_timeout_ms`.
+        """
         try:
             attached = await self.verbs.connect(tenant, claims, connection_id)
-        except (Unavailable, StoreDefect):
+            if self._is_of_another_epoch(tenant, attached):
+                # The feed first: it tells the agent's other connections what the store has lost.
+                async with asyncio.timeout(self.settings.store_timeout_ms / 1000):
+                    await self.feed.mend(tenant)
+                attached = await self.verbs.connect(tenant, claims, connection_id)
+                if self._is_of_another_epoch(tenant, attached):
+                    raise Unavailable("the store begins one epoch after the other")
+        except (Unavailable, StoreDefect, TimeoutError):
             # It may have been registered all the same, and would stay as long as this node lives.
             self._disconnects[tenant, claims.id, connection_id] = None
             raise
@@ -240,6 +252,10 @@ class Node:
                 self._lease_expired(tenant)
         self.presence.held(tenant)
         return attached
+
+    def _is_of_another_epoch(self, tenant: str, attached: records.Attached) -> bool:
+        hub = self.hubs.get(tenant)
+        return hub is not None and hub.replica.epoch != attached.epoch
 
     def _open_tenant(self, tenant: str) -> TenantHub:
         flushed_at = 0.0
@@ -302,6 +318,9 @@ class Node:
             log.warning("connection not registered again", tenant=tenant, agent=claims.id, code=refusal.code)
             return
         self.presence.held(tenant)
+        if attached.epoch != hub.replica.epoch:
+            # What waits to be told is of an epoch that has ended.
+            raise Gap(f"{hub.replica.epoch} has become {attached.epoch}")
         hub.correct(
             claims.id,
             attached.epoch,

@@ -186,6 +186,34 @@ async def test_a_flushed_store_is_told_who_is_there_and_tells_who_is_left(
 
 
 @pytest.mark.slow
+@proves("the store is flushed")
+async def test_who_comes_before_a_flush_was_noticed_does_not_hide_it_from_who_was_there(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    # Nobody would notice by itself for ten seconds.
+    office = make_office(start_routers(1, own_store.url, **PATIENT))
+    browser = await office.connect_agent("bob")
+    observer = await observe(office, on=0)
+    await office.open_session("chat-1", agent="bob")
+    await browser.expect_push("session.assigned")
+
+    flush(own_store)
+    phone = await office.connect_agent("bob")
+
+    assert phone.welcome["inbox"] == {"in_progress": [], "pending": []}
+    assert (await browser.expect_push("session.removed"))["session_id"] == "chat-1"
+    await observer.sees_agent("bob", status="connected", load=0)
+    await still_answered(phone, browser)
+    assert phone.unread("session.removed") == []
+    # Both are registered: either may go without the other being gone.
+    for leaves, stays in ((browser, phone), (phone, await office.connect_agent("bob"))):
+        await leaves.close()
+        await office.settle(observer)
+        await still_answered(stays)
+        assert statuses_shown(observer, "bob")[-1:] == ["connected"]
+
+
+@pytest.mark.slow
 @proves("the store forgets the verbs")
 @pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
 async def test_a_store_that_forgets_the_verbs_is_taught_them_again_unnoticed(

@@ -29,6 +29,13 @@ def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
     assert list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)])) == []
 
 
+def test_it_is_known_from_the_first_welcome_on() -> None:
+    held = HeldSessions()
+    assert not held.is_known
+    held.load([], [])
+    assert held.is_known
+
+
 def test_pushes_are_followed() -> None:
     held = HeldSessions()
     held.note(SessionAssigned(session=session("one", 1)))
