@@ -59,36 +59,32 @@ class Addressee:
         self.held = HeldSessions()
 
 
-class _Encoded:
-    """One message, encoded at most once for each format."""
+class _Encoded(dict[Codec, bytes]):
+    """One message by format, encoded when it is first asked for in one."""
 
-    __slots__ = ("_encoded", "_message")
+    __slots__ = ("_message",)
 
     def __init__(self, message: Push) -> None:
+        super().__init__()
         self._message = message
-        self._encoded: dict[Codec, bytes] = {}
 
-    def to(self, codec: Codec) -> bytes:
-        encoded = self._encoded.get(codec)
-        if encoded is None:
-            encoded = self._encoded[codec] = codec.encode(self._message)
+    def __missing__(self, codec: Codec) -> bytes:
+        encoded = self[codec] = codec.encode(self._message)
         return encoded
 
 
-class _Framed:
-    """One message as a finished frame, built at most once for each format."""
+class _Framed(dict[Codec, bytes]):
+    """One message by format, as the finished frame."""
 
-    __slots__ = ("_encoded", "_frame", "_frames")
+    __slots__ = ("_frame", "_message")
 
     def __init__(self, message: Push, frame: Frame) -> None:
-        self._encoded = _Encoded(message)
+        super().__init__()
+        self._message = message
         self._frame = frame
-        self._frames: dict[Codec, bytes] = {}
 
-    def to(self, codec: Codec) -> bytes:
-        frame = self._frames.get(codec)
-        if frame is None:
-            frame = self._frames[codec] = self._frame(codec, self._encoded.to(codec))
+    def __missing__(self, codec: Codec) -> bytes:
+        frame = self[codec] = self._frame(codec, codec.encode(self._message))
         return frame
 
 
@@ -147,12 +143,12 @@ class TenantHub:
                 encoded = _Encoded(push)
                 if addressee is WATCHERS:
                     for client in self.watchers:
-                        client.deliver(event.epoch, event.seq, encoded.to(client.codec))
+                        client.deliver(event.epoch, event.seq, encoded[client.codec])
                 else:
                     local = self.addressees[addressee]
                     local.held.note(push)
                     for client in local.clients:
-                        client.deliver(event.epoch, event.seq, encoded.to(client.codec))
+                        client.deliver(event.epoch, event.seq, encoded[client.codec])
         for agent_id in event.agents_removed:
             removed = self.addressees.get(agent_id)
             for client in list(removed.clients) if removed is not None else ():
@@ -183,7 +179,7 @@ class TenantHub:
         for push in local.held.correct(in_progress, pending):
             encoded = _Encoded(push)
             for client in local.clients:
-                client.deliver(epoch, seq, encoded.to(client.codec))
+                client.deliver(epoch, seq, encoded[client.codec])
         for client in local.clients:
             client.correct(epoch, seq)
 
@@ -203,7 +199,7 @@ class TenantHub:
         client.behind = None
         patch = self.replica.patch_since(*resume) if resume is not None else None
         if patch is not None:
-            client.send_frame(_Framed(patch, self._frame).to(client.codec))
+            client.send_frame(_Framed(patch, self._frame)[client.codec])
         else:
             self._send_snapshot(client)
 
@@ -233,7 +229,7 @@ class TenantHub:
                 if client.behind is None:
                     client.behind = told
             elif framed is not None and client.behind is None:
-                client.send_frame(framed.to(client.codec))
+                client.send_frame(framed[client.codec])
             else:
                 self._catch_up(client, client.behind or told)
 
@@ -251,11 +247,11 @@ class TenantHub:
         if patch is None:
             self._send_snapshot(client)
         elif (self.replica.epoch, self.replica.position) != position:
-            client.send_frame(_Framed(patch, self._frame).to(client.codec))
+            client.send_frame(_Framed(patch, self._frame)[client.codec])
 
     def _send_snapshot(self, client: Client) -> None:
         for framed in self._snapshot_and_patch():
-            client.send_frame(framed.to(client.codec))
+            client.send_frame(framed[client.codec])
 
     def _snapshot_and_patch(self) -> Iterator[_Framed]:
         """Yield the latest snapshot, encoded for whoever asked before, and what changed since then."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Protocol, cast
 
 from protocol.codec import Codec
 from protocol.errors import CloseCode
+from router.endpoint import Endpoint, Gate
 from router.framing import CODECS, PING_FRAME, Core, Frame, Opcode, build_frame
 from router.keepalive import Keepalive, Watched, now_ms
 from router.origins import OriginRule
@@ -49,39 +50,6 @@ class Settings(Protocol):
     def ping_timeout_ms(self) -> int: ...
     @property
     def allowed_origins(self) -> tuple[str, ...]: ...
-
-
-class Endpoint(Protocol):
-    """What receives the messages of one accepted connection. No method may raise."""
-
-    def received(self, data: bytes) -> None:
-        """Take one complete message of the kind that fits the subprotocol: text is UTF-8. It may be empty."""
-
-    def slow(self) -> None:
-        """Hear that more than ``outbox_soft_bytes`` wait for the peer to read."""
-
-    def drained(self) -> None:
-        """Hear that the peer caught up after ``slow``."""
-
-    def lost(self, code: int, by_peer: bool) -> None:
-        """
-        Hear, once and last, that the connection is gone.
-
-        Args:
-            code: The close code of the side that closed first; 1006 where neither did, 1005 for a close
-                without one.
-            by_peer: Whether the peer closed first, with this code.
-        """
-
-
-class Gate(Protocol):
-    """What decides whether a connection may begin."""
-
-    def refuse(self) -> tuple[int, str] | None:
-        """Return the HTTP status and text to refuse a handshake with, or None to go on."""
-
-    def accept(self, socket: "WebSocket") -> Endpoint:
-        """Return the endpoint of a connection whose handshake is done; it may send at once."""
 
 
 class _ServerState(Protocol):
@@ -215,9 +183,17 @@ class WebSocket(asyncio.Protocol):
         Args:
             frame: What ``build_frame`` returned for the same codec.
         """
-        if self._open:
+        transport = self._transport
+        if not self._open or transport is None:
+            return
+        if self._outbox.size_bytes:
             self._outbox.add_frame(frame)
             self._schedule_flush()
+        else:
+            # There is nothing to join it with, and most of what a thousand dialogs are sent comes this way.
+            transport.write(frame)
+            if self._slow:
+                self._close_if_over(transport)
 
     def close(self, code: int, reason: str = "") -> None:
         """
@@ -410,7 +386,11 @@ class WebSocket(asyncio.Protocol):
         data = self._outbox.take()
         if data:
             transport.write(data)
-        if self._slow and self._open and self._outbox.is_over(transport.get_write_buffer_size()):
+        if self._slow:
+            self._close_if_over(transport)
+
+    def _close_if_over(self, transport: asyncio.Transport) -> None:
+        if self._open and self._outbox.is_over(transport.get_write_buffer_size()):
             self._close(CloseCode.TOO_SLOW, CloseCode.TOO_SLOW.meaning, LINGER_MS)
 
     def _send_core_output(self, core: Core) -> None:
