@@ -259,11 +259,14 @@ class Node:
 
     def _open_tenant(self, tenant: str) -> TenantHub:
         flushed_at = 0.0
+        idle_s, busy_s = self.settings.patch_window_ms / 1000, self.settings.patch_window_busy_ms / 1000
 
         def schedule_flush() -> None:
             nonlocal flushed_at
-            soon = self._loop.time() + self.settings.patch_window_ms / 1000
-            flushed_at = max(soon, flushed_at + self.settings.patch_window_busy_ms / 1000)
+            now = self._loop.time()
+            # Under load a window stays open for as long as a change may wait.
+            busy = min(now + busy_s, flushed_at + busy_s + idle_s)
+            flushed_at = max(now + idle_s, busy)
             self._loop.call_at(flushed_at, hub.flush)
 
         hub = TenantHub(Replica(self.settings.replica_tombstones_max), build_frame, schedule_flush)

@@ -121,8 +121,9 @@ def _judge(bench: Bench, outcome: Outcome, size: int, phases: dict[tuple[int, fl
                 f"{per_delivery:.1f} us."
             )
             outcome.verdicts.append(Verdict("delivery", per_delivery / floor, remark))
-    if single is not None and burst is not None:
-        # A change that has a frame of its own, taken as often.
-        apart_s = single.used.router_s / (SINGLE_AT * single.seconds) * BURST_AT * burst.seconds
+    if single is not None and single.tally.frames and burst is not None:
+        # A frame to every dialog as often as there are changes: single ones may share some, too.
+        frames = single.tally.frames / size
+        apart_s = single.used.router_s / frames * BURST_AT * burst.seconds
         outcome.verdicts.append(Verdict("conflation", burst.used.router_s / apart_s, remark))
         outcome.verdicts.append(Verdict("freshness", burst.ms(99), remark))
