@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import msgspec
+
 from router.audit.glimpse import Glimpse, Judge
 from router.audit.layout import (
-    DAMAGED,
     KeptAgent,
     choice_score,
     decode_agent,
@@ -35,9 +36,10 @@ def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
     mend = ("agent", agent_id)
     try:
         agent = decode_agent(record)
-    except DAMAGED as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         yield Violation("shape", f"the record of agent {agent_id} cannot be read: {error}", ("agents",))
         return
+    findings = list(_judge_index(agent, see))
     if agent.id != agent_id:
         yield Violation("shape", f"the record of agent {agent_id} says that it is {agent.id}", ("agents",))
         return
@@ -63,7 +65,7 @@ def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
         text = f"agent {agent_id} shows {shown}, {agent.status} with {load}/{agent.capacity}"
         yield Violation("S6", text, ("agents", owned), mend)
     yield from _judge_presence(agent, connected, presence_due is not None, sessions_due is not None)
-    yield from _judge_index(agent, see)
+    yield from findings
 
 
 def _judge_presence(
@@ -124,7 +126,7 @@ def judge_department(department_id: str, see: Glimpse) -> Iterator[Violation | J
         return
     try:
         row = decode_department(record)
-    except DAMAGED as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         text = f"the record of department {department_id} cannot be read: {error}"
         yield Violation("shape", text, ("departments",))
         return
@@ -171,7 +173,7 @@ def _judge_named(
         mend = ("member", department_id, agent_id)
         try:
             agent = decode_agent(record) if record is not None else None
-        except DAMAGED:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # Told where the record is judged.
         if agent is None:
             text = f"department {department_id} lists agent {agent_id}, who is not there"

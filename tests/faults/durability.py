@@ -23,7 +23,7 @@ from tests.faults.island import NEEDS, can_rise
 from tests.faults.network import Network, network_of
 from tests.faults.sentinels import SentinelStore, watched_store
 from tests.routers import RouterProcess
-from tests.servers import HERE, Place, StoreServer, free_port, running, wait_until
+from tests.servers import HERE, Place, StoreServer, free_port, running
 from tests.story.office import Office
 
 RECOVERY_LIMIT_S = 60.0
@@ -237,13 +237,9 @@ async def _cut_off(net: Network, store: SentinelStore, work: Work, choice: Choic
         await work.receive(SOME, 0)
     net.mend("island")
     ended_at = time.monotonic()
-    await asyncio.to_thread(wait_until, lambda: _follows(old), "the old primary to follow", RECOVERY_LIMIT_S)
+    await asyncio.to_thread(store.make_whole)
     await work.receive(SOME)
     return await work.end(promoted, before, began_at, ended_at)
-
-
-def _follows(server: StoreServer) -> bool:
-    return server.call("ROLE")[0] in (b"slave", "slave")
 
 
 Fault = Callable[[Path, Choice], Coroutine[Any, Any, Outcome]]

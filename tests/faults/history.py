@@ -130,10 +130,18 @@ class ClientLog:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What was acknowledged between two moments may be lost: the store forgot it, as it was expected to."""
+    """
+    What happened between two moments may be lost: the store forgot it, as it was expected to.
+
+    Attributes:
+        since: The first moment.
+        until: The last one.
+        spares_acknowledged: Whether only what was told and not acknowledged may be lost.
+    """
 
     since: int
     until: int
+    spares_acknowledged: bool = False
 
 
 class History:
@@ -179,11 +187,15 @@ class History:
         if self.on_fault is not None:
             self.on_fault(moment)
 
-    def lost_since(self, moment: int) -> None:
-        """Say that what was acknowledged after a moment may be gone from now on."""
-        self.losses.append(Loss(moment, self.now))
+    def lost_since(self, moment: int, *, spares_acknowledged: bool = False) -> None:
+        """Say that what was told, and by default what was acknowledged, after a moment may be gone by now."""
+        self.losses.append(Loss(moment, self.now, spares_acknowledged))
 
     def may_be_lost(self, call: Call) -> bool:
         """Return whether the store may have forgotten what a command did."""
         ended = call.ended if call.ended is not None else self.now
-        return any(call.began <= loss.until and ended >= loss.since for loss in self.losses)
+        return any(
+            call.began <= loss.until and ended >= loss.since
+            for loss in self.losses
+            if not loss.spares_acknowledged
+        )

@@ -96,11 +96,9 @@ class Scene:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.to_thread(self.store.start)
-            for number, proxy in enumerate(self.store_proxies):
-                await proxy.open()
+            for number, store_url in enumerate(await self._open_store()):
                 log_file = self._folder / f"router{number}.log"
-                router = RouterProcess(proxy.url, log_file, **self._settings)
+                router = RouterProcess(store_url, log_file, **self._settings)
                 if self._sources is not None:
                     router.variables["PYTHONPATH"] = str(self._sources)
                 self.routers.append(router)
@@ -121,6 +119,13 @@ class Scene:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stop()
+
+    async def _open_store(self) -> list[str]:
+        """Start the store, and return where each router finds it."""
+        await asyncio.to_thread(self.store.start)
+        for proxy in self.store_proxies:
+            await proxy.open()
+        return [proxy.url for proxy in self.store_proxies]
 
     def person(self, name: str, tenant: str | None = None) -> Person:
         """Return somebody, of the first tenant unless said otherwise."""

@@ -88,26 +88,31 @@ class SentinelStore:
         for server in (*self.sentinels, *self.servers):
             server.stop()
 
-    def primary(self, asked: int = -1) -> StoreServer | None:
-        """Return the primary that a sentinel names, by default the last one."""
-        state = _state(self.sentinels[asked])
+    def present_primary(self) -> StoreServer:
+        """Return the primary that the last of the sentinels names."""
+        state = _state(self.sentinels[-1])
         named = (state["ip"], int(state["port"]))
-        return next((one for one in self.servers if (one.place.address, one.port) == named), None)
+        return next(one for one in self.servers if (one.place.address, one.port) == named)
+
+    def make_whole(self) -> None:
+        """Start what was killed, and return when all servers follow the one that is named."""
+        for server in self.servers:
+            if not server.is_running:
+                server.start()
+        wait_until(
+            lambda: all(is_primary(server) is (server is self.present_primary()) for server in self.servers),
+            "one primary alone",
+            PROMOTION_LIMIT_S,
+        )
 
     def wait_for_promotion(self, before: StoreServer) -> StoreServer:
         """Return the new primary once a sentinel names one and it takes writes."""
         wait_until(
-            lambda: (
-                (named := self.primary()) is not before
-                and named is not None
-                and named.call("ROLE")[0] in (b"master", "master")
-            ),
+            lambda: (named := self.present_primary()) is not before and is_primary(named),
             "another primary",
             PROMOTION_LIMIT_S,
         )
-        promoted = self.primary()
-        assert promoted is not None
-        return promoted
+        return self.present_primary()
 
     def _knows_all(self, sentinel: SentinelServer) -> bool:
         state = _state(sentinel)
@@ -125,6 +130,11 @@ def watched_store(folder: Path, **options: Any) -> Iterator[SentinelStore]:
         yield store
     finally:
         store.stop()
+
+
+def is_primary(server: StoreServer) -> bool:
+    """Return whether a server takes itself for the primary."""
+    return server.call("ROLE")[0] in (b"master", "master")
 
 
 def _state(sentinel: SentinelServer) -> dict[str, str]:

@@ -167,6 +167,15 @@ def test_what_a_store_was_made_to_forget_may_be_lost(opened: Made) -> None:
     assert opened.ends(1, "ana", OPENED).broken() == set()
 
 
+def test_what_replicas_acknowledged_may_not_be_lost_with_what_was_only_told(opened: Made) -> None:
+    opened.hears(opened.ana, "session.assigned", session=session(2))
+    opened.history.lost_since(0, spares_acknowledged=True)
+    assert opened.ends(1, "ana", OPENED).broken() == set()
+    opened.call(result=DONE)
+    opened.history.lost_since(0, spares_acknowledged=True)
+    assert opened.ends(1, "ana", OPENED).broken() == {("S4", "chat-1")}
+
+
 def test_a_refused_transfer_that_is_there_was_applied(opened: Made) -> None:
     opened.call(error="conflict")
     assert ("S5", "chat-1") in opened.ends(2, "bob", *HANDED_OVER).broken()
@@ -294,6 +303,17 @@ def test_who_resumes_is_told_everything_since(made: Made) -> None:
     subscribe(made, made.ana, resume=4)
     patch(made, made.ana, 5, 5)
     assert made.broken() == {("S9", "ana")}
+
+
+def test_who_resumes_from_where_it_was_a_while_ago_is_brought_as_far_as_the_answer_goes(made: Made) -> None:
+    subscribe(made, made.ana)
+    snapshot(made, made.ana, 1)
+    patch(made, made.ana, 1, 2)
+    # It had not taken that in yet when it asked.
+    subscribe(made, made.ana, resume=1)
+    patch(made, made.ana, 1, 3)
+    patch(made, made.ana, 3, 4)
+    assert made.broken() == set()
 
 
 def test_what_is_on_its_way_to_a_closed_dialog_does_not_count(made: Made) -> None:

@@ -10,6 +10,7 @@ from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_pr
 from tests.faults.inventory import proves
 from tests.faults.island import NEEDS, can_rise
 from tests.faults.waiting import insist, still_answered, until_ready
+from tests.faults.watched_scene import WatchedScene
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, valkey_binary, wait_until
 from tests.story.conftest import MakeOffice, StartRouters
@@ -81,6 +82,20 @@ async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_
     assert all(receipt.at >= outcome.began_at for receipt in lost)
     expect_a_new_run(outcome)
     expect_no_more_than_was_asked(outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@proves("another primary is promoted")
+async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
+    tmp_path: Path,
+) -> None:
+    async with WatchedScene(tmp_path, seed=4, durability="replica") as scene:
+        await scene.let_work(150)
+        await scene.kill_primary()
+        await scene.let_work(150)
+        await scene.heal()
+        await scene.check()
 
 
 @pytest.mark.slow
