@@ -72,12 +72,15 @@ class Phase:
         offered: How many a second were due.
         used: What it took.
         tally: What came of it.
+        memory_mib: Memory of the servers right after it.
+        seconds: How long it lasted.
     """
 
     offered: float
     used: Used
     tally: Tally
-    seconds: float = 0.0
+    memory_mib: float
+    seconds: float
 
     def us_per(self, seconds: float, count: float | None = None) -> float | None:
         """Return processor time per thing done, in microseconds."""
@@ -179,11 +182,11 @@ class Stage:
         """Return how often the store was waited for since its start, its disk or its replicas."""
         return self.store.calls("wait", "waitaof") if self.store else 0
 
-    def memory_bytes(self) -> float:
+    def memory_mib(self) -> float:
         """Return the memory of the servers."""
         if self.servers:
-            return float(sum(memory_bytes(one.process_id) for one in self.servers))
-        return self.metric("process_resident_memory_bytes")
+            return sum(memory_bytes(one.process_id) for one in self.servers) / 2**20
+        return self.metric("process_resident_memory_bytes") / 2**20
 
     def metric(self, name: str) -> float:
         """Return the sum of a metric over the routers, as they count it themselves."""
@@ -227,7 +230,7 @@ class Stage:
             )
             self.crew.each("settle")
         tallies = self.crew.each("transfers_tally")
-        return Phase(rate, used, _together(tallies), seconds)
+        return Phase(rate, used, _together(tallies), self.memory_mib(), seconds)
 
     def prepare_changes(self, group: str, changers: Sequence[int]) -> None:
         """Have agents of an open group change their status in turn."""
@@ -257,7 +260,7 @@ class Stage:
         )
         for number in range(count):
             self._made[self._changers[number % len(self._changers)]] += 1
-        return Phase(rate, used, _together(tallies), seconds)
+        return Phase(rate, used, _together(tallies), self.memory_mib(), seconds)
 
     def _run(self, until: float, work: Any) -> None:
         self.crew.begin("run", lambda number: {"until": until, **work(number)})

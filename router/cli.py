@@ -246,10 +246,13 @@ def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False
     json
         Print each line as a JSON object.
     """
+    from router.audit import report
+    from router.audit.layout import IDENTITY
+
+    if tenant is not None and not IDENTITY.fullmatch(tenant):
+        raise CommandFailed(f"no tenant can be called {tenant!r}", USAGE_ERROR)
     if settings.redis_url is None and not Path(settings.data_dir).is_dir():
         raise CommandFailed(f"there is no store in {settings.data_dir}", USAGE_ERROR)
-    from router.audit import report
-
     try:
         with store_of(settings) as store_url:
             clean = report.run(settings, store_url, tenant=tenant, repair=repair, as_json=json)

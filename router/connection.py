@@ -266,7 +266,7 @@ class Connection:
         in_progress = [records.session(packed) for packed in attached.in_progress]
         pending = [records.session(packed) for packed in attached.pending]
         if not local.held.is_known:
-            local.held.load(in_progress, pending)
+            local.held.begin(attached.epoch, attached.seq, in_progress, pending)
         self._caller = caller_of(principal, attached=True)
         self.correct(attached.epoch, attached.seq)
         self._welcome(hello, principal, attached, Inbox(in_progress=in_progress, pending=pending))
@@ -300,7 +300,9 @@ class Connection:
         self._socket.send(self.codec.encode(welcome))
         backlog, self._backlog = self._backlog, None
         for epoch, seq, message in backlog or ():
-            self.deliver(epoch, seq, message)
+            # Of an epoch that ended while this client was being registered, nothing is true any more.
+            if attached is None or epoch == attached.epoch:
+                self.deliver(epoch, seq, message)
         self._expect_expiry(principal)
         self._node.joined(self)
         self._intake.go_on()

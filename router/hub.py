@@ -146,7 +146,7 @@ class TenantHub:
                         client.deliver(event.epoch, event.seq, encoded[client.codec])
                 else:
                     local = self.addressees[addressee]
-                    local.held.note(push)
+                    local.held.note(push, event.epoch, event.seq)
                     for client in local.clients:
                         client.deliver(event.epoch, event.seq, encoded[client.codec])
         for agent_id in event.agents_removed:

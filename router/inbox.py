@@ -17,19 +17,37 @@ from protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemove
 class HeldSessions:
     """Follow the sessions of one agent: id -> (fence, whether in progress)."""
 
-    __slots__ = ("_held", "is_known")
+    __slots__ = ("_early", "_held", "is_known")
 
     def __init__(self) -> None:
         # Whether it began with a welcome. A later one is ahead of what the earlier connections have heard.
         self.is_known = False
+        # What was told while the first one was on its way, with the event that it came of.
+        self._early: list[tuple[str, int, Push]] | None = None
         # Made on first use: most connected agents are idle.
         self._held: dict[str, tuple[int, bool]] | None = None
 
     def __len__(self) -> int:
         return len(self._held) if self._held else 0
 
-    def note(self, push: Push) -> None:
-        """Take note of a push to the agent."""
+    def note(self, push: Push, epoch: str, seq: int) -> None:
+        """Take note of a push to the agent, and of the event that it comes of."""
+        if self.is_known:
+            self._take(push)
+        elif isinstance(push, SessionAssigned | SessionPending | SessionRemoved):
+            if self._early is None:
+                self._early = []
+            self._early.append((epoch, seq, push))
+
+    def begin(self, epoch: str, seq: int, in_progress: Sequence[Session], pending: Sequence[Session]) -> None:
+        """Take over what the first welcome said, which knows of all events up to this one."""
+        early = self._early or ()
+        self._load(in_progress, pending)
+        for told_epoch, told_seq, push in early:
+            if told_epoch == epoch and told_seq > seq:
+                self._take(push)
+
+    def _take(self, push: Push) -> None:
         if isinstance(push, SessionAssigned | SessionPending):
             if self._held is None:
                 self._held = {}
@@ -37,9 +55,8 @@ class HeldSessions:
         elif isinstance(push, SessionRemoved) and self._held:
             self._held.pop(push.session_id, None)
 
-    def load(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> None:
-        """Take over what a welcome said."""
-        self.is_known = True
+    def _load(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> None:
+        self.is_known, self._early = True, None
         self._held = {session.id: (session.fence, True) for session in in_progress}
         self._held.update((session.id, (session.fence, False)) for session in pending)
         if not self._held:
@@ -59,7 +76,7 @@ class HeldSessions:
             pending: Its pending list, as the store has it.
         """
         held = self._held or {}
-        self.load(in_progress, pending)
+        self._load(in_progress, pending)
         now = self._held or {}
         for session_id, (fence, _) in held.items():
             if session_id not in now:

@@ -28,7 +28,7 @@ def run(bench: Bench) -> Outcome:
         "From TCP connect to welcome, agents known to the directory",
         [
             *("offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "router us", "store us", "load us"),
-            *("scripts", "bytes"),
+            *("scripts", "bytes", "router MiB"),
         ],
     )
     latency = Plot("Time to be connected", "connections a second", "ms", log_y=True)
@@ -51,6 +51,7 @@ def run(bench: Bench) -> Outcome:
                 *(one / count * 1e6 for one in (used.router_s, used.store_s, used.load_s)),
                 used.scripts / count,
                 round((used.bytes_in + used.bytes_out) / count),
+                stage.memory_mib(),
             )
             for percent in (50, 99):
                 latency.add(f"p{percent}", rate, waits.percentile_ms(percent))

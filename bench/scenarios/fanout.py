@@ -34,7 +34,7 @@ def run(bench: Bench) -> Outcome:
         [
             *("dialogs", "changes /s", "frames /s", "p50 ms", "p99 ms", "p99.9 ms", "router us/change"),
             *("router us/delivery", "store us/change", "load us/delivery", "frames/dialog", "bytes/dialog"),
-            "failed",
+            *("router MiB", "failed"),
         ],
     )
     freshness = Plot("Freshness: change to screen, p99", "changes a second", "ms", log_x=True)
@@ -100,6 +100,7 @@ def _add(table: Table, size: int, rate: float, phase: Phase) -> None:
         phase.us_per(used.load_s, frames),
         frames / size,
         round(used.bytes_in / size),
+        phase.memory_mib,
         phase.tally.failures,
     )
 

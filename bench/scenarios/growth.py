@@ -61,6 +61,8 @@ class _Point:
     change_router_us: float
     change_store_us: float
     idle_router_ms: float
+    transfer_p99_ms: float | None
+    memory_mib: float
     failed: int
 
 
@@ -109,6 +111,8 @@ def _measure(stage: Stage, size: int) -> _Point:
         us(changed.router_s, count),
         us(changed.store_s, count),
         _ms_a_second(idle),
+        transfers.ms(99),
+        changes.memory_mib,
         transfers.tally.failures + changes.tally.failures,
     )
 
@@ -129,7 +133,7 @@ def _report(outcome: Outcome, name: str, budget: str | None, points: Iterator[_P
         f"Growing: {name}",
         [
             *(name, "router us/transfer", "store us/transfer", "verb us/transfer", "router us/change"),
-            *("store us/change", "router ms/s idle", "failed"),
+            *("store us/change", "router ms/s idle", "p99 ms/transfer", "router MiB", "failed"),
         ],
     )
     plot = Plot(f"Cost as {name} grow", name, "us of router and store", log_x=True)
@@ -142,6 +146,8 @@ def _report(outcome: Outcome, name: str, budget: str | None, points: Iterator[_P
             point.change_router_us,
             point.change_store_us,
             point.idle_router_ms,
+            point.transfer_p99_ms,
+            point.memory_mib,
             point.failed,
         )
         plot.add("transfer", point.size, point.transfer_router_us + point.transfer_store_us)

@@ -38,9 +38,9 @@ def run(bench: Bench) -> Outcome:
         # The first of everything makes tables, caches and compiled code, which are nobody's own.
         stage.connect("first", range(100))
         time.sleep(1)
-        before = stage.memory_bytes()
+        before = stage.memory_mib()
         stored_before = stage.store.memory_bytes() if stage.store else 0
-        memory.add("router", 100, before / 2**20)
+        memory.add("router", 100, before)
         opened = 100
         each_kib = None
         seconds = max(options.seconds, 5.0)
@@ -49,14 +49,14 @@ def run(bench: Bench) -> Outcome:
             stage.connect(f"agents{size}", range(opened, size))
             opened = size
             time.sleep(1)
-            now = stage.memory_bytes()
+            now = stage.memory_mib()
             stored = stage.store.memory_bytes() if stage.store else None
             used = stage.background(seconds)
-            each_kib = (now - before) / (size - 100) / 1024
-            memory.add("router", size, now / 2**20)
+            each_kib = (now - before) / (size - 100) * 1024
+            memory.add("router", size, now)
             table.add(
                 size,
-                now / 2**20,
+                now,
                 each_kib,
                 used.router_s / used.seconds / size * 1e6,
                 round((stored - stored_before) / (size - 100)) if stored is not None else None,

@@ -55,15 +55,15 @@ def run(bench: Bench) -> Outcome:
     changes = Table(
         f"Status changes on two nodes with {dialogs} dialogs",
         [
-            *("built with", "changes /s", "frames/change", "p50 ms", "p99 ms", "nodes us/change"),
-            *("nodes us/delivery", "store us/change", "load us/delivery", "bytes/delivery"),
+            *("built with", "changes /s", "frames/change", "p50 ms", "p99 ms", "p99.9 ms", "nodes us/change"),
+            *("nodes us/delivery", "store us/change", "load us/delivery", "bytes/delivery", "nodes MiB"),
         ],
     )
     transfers = Table(
         "Transfers between agents on two nodes",
         [
             *("built with", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "nodes us", "store us"),
-            *("load us", "failed"),
+            *("load us", "bytes", "nodes MiB", "failed"),
         ],
     )
     plot = Plot(f"Processor time of one change to {dialogs} dialogs", "changes a second", "us", log_x=True)
@@ -84,7 +84,8 @@ def run(bench: Bench) -> Outcome:
     floor = cpu_per_send_us(bench, dialogs, frame_bytes - 4, CHANGES[0], bench.options.seconds)
     if floor is not None:
         name = "send() in C, one node"
-        changes.add(name, CHANGES[0], 1, None, None, floor * dialogs, floor, None, None, frame_bytes)
+        sent = (floor * dialogs, floor, None, None, frame_bytes, None)
+        changes.add(name, CHANGES[0], 1, None, None, None, *sent)
         plot.add(name, CHANGES[0], floor * dialogs)
     outcome.tables += [changes, transfers]
     outcome.plots.append(plot)
@@ -137,13 +138,13 @@ def _job(
             name,
             rate,
             frames / dialogs / count,
-            phase.ms(50),
-            phase.ms(99),
+            *(phase.ms(percent) for percent in (50, 99, 99.9)),
             phase.us_per(phase.used.router_s, count),
             phase.us_per(phase.used.router_s, frames),
             phase.us_per(phase.used.store_s, count),
             phase.us_per(phase.used.load_s, frames),
             round(phase.used.bytes_in / frames) if frames else None,
+            phase.memory_mib,
         )
     bench.progress.step(f"{name}, transfers")
     # The dialogs go, so that what a transfer itself costs is seen: its rows would go to all of them.
@@ -157,6 +158,8 @@ def _job(
         phase.us_per(phase.used.router_s),
         phase.us_per(phase.used.store_s),
         phase.us_per(phase.used.load_s),
+        round((phase.used.bytes_in + phase.used.bytes_out) / max(1, phase.tally.done)),
+        phase.memory_mib,
         phase.tally.failures,
     )
     return phases[0]

@@ -24,8 +24,8 @@ def run(bench: Bench) -> Outcome:
     table = Table(
         f"Transfers at {RATE:.0f} a second, over all processes together",
         [
-            *("layout", "routers", "done /s", "p50 ms", "p99 ms", "routers us", "store us", "verb us"),
-            *("scripts", "routers idle ms/s", "store idle ms/s", "failed"),
+            *("layout", "routers", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "routers us", "store us"),
+            *("verb us", "scripts", "bytes", "routers MiB", "routers idle ms/s", "store idle ms/s", "failed"),
         ],
     )
     plot = Plot("Processor time of a transfer, all routers", "router processes", "us")
@@ -44,12 +44,13 @@ def run(bench: Bench) -> Outcome:
             name,
             routers,
             phase.tally.done / phase.seconds,
-            phase.ms(50),
-            phase.ms(99),
+            *(phase.ms(percent) for percent in (50, 99, 99.9)),
             router_us,
             phase.us_per(used.store_s),
             phase.us_per(used.scripts_s),
             used.scripts / done,
+            round((used.bytes_in + used.bytes_out) / done),
+            phase.memory_mib,
             idle.router_s / idle.seconds * 1e3,
             idle.store_s / idle.seconds * 1e3,
             phase.tally.failures,

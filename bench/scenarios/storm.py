@@ -29,8 +29,9 @@ def run(bench: Bench) -> Outcome:
     table = Table(
         f"{count} agents with open dialogs, cut and returning",
         [
-            *("return over s", "all back after s", "p50 ms", "p99 ms", "router us each", "store us each"),
-            *("load us each", "scripts each", "directories read", "bytes each"),
+            *("return over s", "all back after s", "p50 ms", "p99 ms", "p99.9 ms", "router us each"),
+            *("store us each", "load us each", "scripts each", "directories read", "bytes each"),
+            "router MiB",
         ],
     )
     agents = range(count)
@@ -50,14 +51,14 @@ def run(bench: Bench) -> Outcome:
             table.add(
                 spread_s,
                 used.seconds,
-                waits.percentile_ms(50),
-                waits.percentile_ms(99),
+                *(waits.percentile_ms(percent) for percent in (50, 99, 99.9)),
                 per_agent_us,
                 used.store_s / count * 1e6,
                 used.load_s / count * 1e6,
                 used.scripts / count,
                 int(reads),
                 round((used.bytes_in + used.bytes_out) / count),
+                stage.memory_mib(),
             )
             if not spread_s:
                 outcome.verdicts += [

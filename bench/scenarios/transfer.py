@@ -34,7 +34,7 @@ NOTES = (
 )
 COLUMNS = [
     *("transfers", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "router us", "store us"),
-    *("verb us", "load us", "scripts", "bytes", "failed"),
+    *("verb us", "load us", "scripts", "bytes", "router MiB", "failed"),
 ]
 
 
@@ -103,6 +103,7 @@ def _add(table: Table, name: str, phase: Phase) -> None:
         phase.us_per(used.load_s),
         used.scripts / done if used.scripts == used.scripts else None,
         round((used.bytes_in + used.bytes_out) / done),
+        phase.memory_mib,
         phase.tally.failures,
     )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-import msgspec
-
 from router.audit.glimpse import Glimpse, Judge
 from router.audit.layout import (
+    DAMAGED,
     KeptAgent,
     choice_score,
     decode_agent,
@@ -36,10 +35,9 @@ def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
     mend = ("agent", agent_id)
     try:
         agent = decode_agent(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         yield Violation("shape", f"the record of agent {agent_id} cannot be read: {error}", ("agents",))
         return
-    findings = list(_judge_index(agent, see))
     if agent.id != agent_id:
         yield Violation("shape", f"the record of agent {agent_id} says that it is {agent.id}", ("agents",))
         return
@@ -65,7 +63,7 @@ def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
         text = f"agent {agent_id} shows {shown}, {agent.status} with {load}/{agent.capacity}"
         yield Violation("S6", text, ("agents", owned), mend)
     yield from _judge_presence(agent, connected, presence_due is not None, sessions_due is not None)
-    yield from findings
+    yield from _judge_index(agent, see)
 
 
 def _judge_presence(
@@ -126,7 +124,7 @@ def judge_department(department_id: str, see: Glimpse) -> Iterator[Violation | J
         return
     try:
         row = decode_department(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         text = f"the record of department {department_id} cannot be read: {error}"
         yield Violation("shape", text, ("departments",))
         return
@@ -173,7 +171,7 @@ def _judge_named(
         mend = ("member", department_id, agent_id)
         try:
             agent = decode_agent(record) if record is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DAMAGED:
             continue  # Told where the record is judged.
         if agent is None:
             text = f"department {department_id} lists agent {agent_id}, who is not there"

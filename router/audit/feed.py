@@ -7,11 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from protocol.messages import Agent, Department, Session
 from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import name_of, pairs, published_agent, published_department, published_session
+from router.audit.layout import (
+    DAMAGED,
+    name_of,
+    pairs,
+    published_agent,
+    published_department,
+    published_session,
+)
 from router.audit.paging import PAGE
 from router.audit.violation import Violation
 from router.store import records
@@ -50,6 +55,8 @@ def judge_feed(see: Glimpse) -> Iterator[Violation | Judge]:
     unknown = sorted(fields.keys() - META_FIELDS)
     if unknown:
         yield Violation("shape", f"meta has unknown fields: {', '.join(unknown)}", ("meta",))
+    if not fields.get("order", b"0").isdigit():
+        yield Violation("shape", f"meta has the order {name_of(fields['order'])!r}", ("meta",))
     if "epoch" not in fields or not fields.get("seq", b"").isdigit():
         yield Violation("S9", "the tenant has no epoch, or no seq in it", ("meta",), ("epoch",))
         return
@@ -81,7 +88,7 @@ def judge_events(see: Glimpse, told: Told | None = None) -> Iterator[Violation |
         before = events[-1].seq if events else told.seq
         try:
             event = records.decode_event(dict(pairs(fields))["event"])
-        except (msgspec.DecodeError, KeyError) as error:
+        except DAMAGED as error:
             text = f"event {name} cannot be read: {error}"
             yield Violation("shape", text, ("events",), ("epoch",))
             return
@@ -94,7 +101,12 @@ def judge_events(see: Glimpse, told: Told | None = None) -> Iterator[Violation |
             yield Violation("S9", text, ("events",), ("epoch",))
             return
         events.append(event)
-    told = told.then(events)
+    try:
+        told = told.then(events)
+    except DAMAGED as error:
+        text = f"one of the events from {events[0].seq} to {events[-1].seq} cannot be read: {error}"
+        yield Violation("shape", text, ("events",), ("epoch",))
+        return
     if len(page) == PAGE:
         yield partial(judge_events, told=told)
         return
@@ -115,8 +127,11 @@ def _judge_told(
     )
     if name_of(present_epoch or b"") != epoch:
         return
-    events = [records.decode_event(dict(pairs(fields))["event"]) for _, fields in newer]
-    later = Told(epoch).then(events)
+    try:
+        events = [records.decode_event(dict(pairs(fields))["event"]) for _, fields in newer]
+        later = Told(epoch).then(events)
+    except DAMAGED:
+        return  # Told where the events are judged.
     rows: dict[str, Any] = {"agent": later.agents, "department": later.departments, "session": later.sessions}
     row = rows[kind].get(name, row)
     if len(newer) == PAGE:
@@ -127,7 +142,7 @@ def _judge_told(
     ]
     try:
         kept = decode(record) if record is not None else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except DAMAGED:
         return  # Told where the record is judged.
     if kept == row or (kind == "session" and kept is None and row.state == "closed"):
         return

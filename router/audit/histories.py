@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import msgspec
-
 from protocol.messages import Entry, Owner
 from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import decode_entry, decode_session
+from router.audit.layout import DAMAGED, decode_entry, decode_session
 from router.audit.paging import PAGE
 from router.audit.violation import Violation
 
@@ -108,7 +106,7 @@ def judge_history(session_id: str, see: Glimpse, tale: Tale = Tale()) -> Iterato
     for packed in page:
         try:
             entry = decode_entry(packed)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except DAMAGED as error:
             text = f"entry {tale.entries + 1} of session {session_id} cannot be read: {error}"
             yield Violation("shape", text, (history,))
             return

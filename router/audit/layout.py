@@ -20,8 +20,12 @@ STATES: Final = (*LISTS, "closed")
 KINDS_OF_OWNERS: Final = {"owned": "agent", "pending": "agent", "queue": "department"}
 ROWS: Final = {"agent": "agents", "department": "departments"}
 
+DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError)
+"""What reading a record may raise that no verb wrote."""
+
 IDENTITY: Final = re.compile(r"[A-Za-z0-9_.@:+-]{1,64}")
 CONNECTION: Final = re.compile(r"(\S+) (\S+)")
+DUE: Final = re.compile(r"(node|presence|sessions|drain) (\S+)")
 PRINT_LENGTH: Final = 32
 RATIO_STEPS: Final = 2**20
 ORDER_STEPS: Final = 2**33
@@ -90,6 +94,11 @@ def list_of(session: Session) -> str | None:
 def choice_score(agent: KeptAgent) -> int:
     """Return the score at which departments offer an available agent: the lowest gets the next session."""
     return math.floor(agent.load / agent.capacity * RATIO_STEPS) * ORDER_STEPS + agent.assigned
+
+
+def number_of(value: bytes | None) -> int:
+    """Return a number that is kept as text; 0 for nothing, and for what is none."""
+    return int(value) if value is not None and value.isdigit() else 0
 
 
 def name_of(value: bytes) -> str:

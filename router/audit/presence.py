@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import CONNECTION, name_of
+from router.audit.layout import CONNECTION, DUE, name_of
 from router.audit.paging import PAGE
 from router.audit.violation import Violation
 
@@ -71,17 +71,17 @@ def judge_due(cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
     ((after, found),) = see(("ZSCAN", "due", cursor, "COUNT", PAGE))
     if after != b"0":
         yield partial(judge_due, name_of(after))
-    for what in found[::2]:
-        yield partial(_judge_one_due, name_of(what))
+    for what in map(name_of, found[::2]):
+        match = DUE.fullmatch(what)
+        if match is None:
+            yield Violation("shape", f"nobody knows how to do {what!r}, which is due", ("due",))
+        else:
+            yield partial(_judge_one_due, what, match[1], match[2])
 
 
-def _judge_one_due(what: str, see: Glimpse) -> Iterator[Violation | Judge]:
+def _judge_one_due(what: str, kind: str, concerned: str, see: Glimpse) -> Iterator[Violation | Judge]:
     at, last = see(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
     if at is None:
-        return
-    kind, _, concerned = what.partition(" ")
-    if kind not in ("node", "presence", "sessions", "drain") or not concerned:
-        yield Violation("shape", f"nobody knows how to do {what!r}, which is due", ("due",))
         return
     if kind != "node":
         exists, connections = see(("HEXISTS", "agents", concerned), ("SCARD", f"connections:{concerned}"))

@@ -33,7 +33,7 @@ def run(
     as_json: bool = False,
 ) -> bool:
     """
-    Audit a store, print each violation and a summary, and return whether there was none.
+    Audit a store, print what is wrong and a summary, and return whether all was judged and nothing is wrong.
 
     Args:
         settings: The settings.
@@ -63,7 +63,7 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, repair: b
         async for whose, violation in violations(store, verbs, tenant, counts):
             _print(_line(whose, violation, as_json))
         _print(_summary(counts, as_json))
-        return counts.violations == 0
+        return counts.violations == 0 and counts.unsettled == 0
     finally:
         await store.close()
 
@@ -107,9 +107,12 @@ def _summary(counts: Counts, as_json: bool) -> str:
             violations=counts.violations,
             unsettled=counts.unsettled,
         )
-    found = f"{counts.violations} violations" if counts.violations else "clean"
-    unsettled = f", {counts.unsettled} could not be judged" if counts.unsettled else ""
-    return f"{found}: {len(counts.tenants)} tenants, {counts.keys} keys{unsettled}"
+    found = f"{counts.violations} violations"
+    if counts.unsettled:
+        found += f", and {counts.unsettled} things changed too fast to be judged"
+    elif not counts.violations:
+        found = "clean"
+    return f"{found}: {len(counts.tenants)} tenants, {counts.keys} keys"
 
 
 def _json(**fields: Any) -> str:

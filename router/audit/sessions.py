@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-import msgspec
-
 from router.audit.glimpse import Glimpse, Judge
 from router.audit.histories import judge_history
 from router.audit.layout import (
+    DAMAGED,
     KINDS_OF_OWNERS,
     ROWS,
     STATES,
@@ -17,6 +16,7 @@ from router.audit.layout import (
     decode_session,
     list_of,
     name_of,
+    number_of,
 )
 from router.audit.paging import PAGE
 from router.audit.violation import Violation
@@ -35,7 +35,7 @@ def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
         return
     try:
         session = decode_session(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         yield Violation("shape", f"the record of session {session_id} cannot be read: {error}", (key,))
         return
     if session.id != session_id:
@@ -148,13 +148,13 @@ def judge_state(state: str, after: str, see: Glimpse) -> Iterator[Violation | Ju
 
 def _judge_positions(name: str, page: list[bytes], order: bytes | None) -> Iterator[Violation]:
     """Judge that each position was given out, and once."""
-    last, before = float(order or 0), None
+    last, before = number_of(order), None
     for session_id, score in zip(page[::2], page[1::2], strict=True):
         if score == before:
             text = f"{name} holds session {name_of(session_id)} at the same position as another one"
             yield Violation("S7", text, (name,))
         if float(score) > last:
-            text = f"{name} is at position {name_of(score)}, and the last one given out is {last:.0f}"
+            text = f"{name} is at position {name_of(score)}, and the last one given out is {last}"
             yield Violation("S7", text, (name, "meta"), ("order", name))
         before = score
 
@@ -164,5 +164,5 @@ def _read_sessions(session_ids: list[str], see: Glimpse) -> Iterator[tuple[str, 
     for session_id, record in zip(session_ids, records, strict=True):
         try:
             yield session_id, decode_session(record) if record is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except DAMAGED:
             continue  # Told where the record is judged.

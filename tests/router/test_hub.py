@@ -189,7 +189,7 @@ def test_a_removed_agents_connections_are_closed(hub: TenantHub) -> None:
 
 def test_a_correction_tells_only_the_difference(hub: TenantHub) -> None:
     browser = Listener()
-    hub.attach("ana", browser)
+    hub.attach("ana", browser).held.begin("e1", 1, [], [])
     gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
     hub.replica.apply(gained)
     hub.deliver(gained)
@@ -215,7 +215,7 @@ def test_losing_the_session_is_told_to_who_lost_it(hub: TenantHub) -> None:
 
 def test_clients_that_know_more_than_the_store_must_come_back(hub: TenantHub) -> None:
     browser = Listener()
-    hub.attach("ana", browser)
+    hub.attach("ana", browser).held.begin("e1", 1, [], [])
     gained = event(2, changes=[change(session_record("s1", "ana", 5), assigned="ana", owner="ana")])
     hub.replica.apply(gained)
     hub.deliver(gained)

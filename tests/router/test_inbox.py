@@ -15,7 +15,9 @@ def session(session_id: str, fence: int, **fields: Any) -> Session:
 
 def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
     held = HeldSessions()
-    held.load([session("kept", 1), session("gone", 3), session("moved on", 1)], [session("taken", 1)])
+    held.begin(
+        "e", 5, [session("kept", 1), session("gone", 3), session("moved on", 1)], [session("taken", 1)]
+    )
     pushes = list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)]))
     match pushes:
         case [
@@ -29,17 +31,22 @@ def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
     assert list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)])) == []
 
 
-def test_it_is_known_from_the_first_welcome_on() -> None:
+def test_what_was_told_before_the_first_welcome_counts_where_it_is_later() -> None:
     held = HeldSessions()
-    assert not held.is_known
-    held.load([], [])
+    held.note(SessionAssigned(session=session("of another epoch", 1)), "d", 9)
+    held.note(SessionAssigned(session=session("in the welcome", 1)), "e", 4)
+    held.note(SessionRemoved(session_id="in the welcome", fence=2, why="transferred"), "e", 6)
+    held.note(SessionPending(session=session("new", 1)), "e", 7)
+    held.begin("e", 5, [session("in the welcome", 1)], [])
     assert held.is_known
+    assert list(held.correct([], [session("new", 1)])) == []
 
 
 def test_pushes_are_followed() -> None:
     held = HeldSessions()
-    held.note(SessionAssigned(session=session("one", 1)))
-    held.note(SessionPending(session=session("two", 1)))
-    held.note(SessionRemoved(session_id="one", fence=2, why="transferred"))
+    held.begin("e", 1, [], [])
+    held.note(SessionAssigned(session=session("one", 1)), "e", 2)
+    held.note(SessionPending(session=session("two", 1)), "e", 3)
+    held.note(SessionRemoved(session_id="one", fence=2, why="transferred"), "e", 4)
     assert len(held) == 1
     assert list(held.correct([], [session("two", 1)])) == []

@@ -19,12 +19,17 @@ StartRouters = Callable[..., list[RouterProcess]]
 SHARED = {"tenant_idle_ms": 2000}
 
 
+def expect_clean(store_url: str) -> None:
+    """Hold all that a store keeps against every rule; what is broken is printed."""
+    assert cli.main(["audit", "--redis-url", store_url]) == 0
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """A Valkey that every test of the session may use, and whose data keeps every rule at the end."""
     with running(StoreServer(tmp_path_factory.mktemp("valkey"))) as server:
         yield server
-        assert cli.main(["audit", "--redis-url", server.url]) == 0
+        expect_clean(server.url)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +46,7 @@ def cluster_routers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[R
     try:
         with running_routers(2, cluster.url, tmp_path_factory.mktemp("routers"), **SHARED) as pair:
             yield pair
+        expect_clean(cluster.url)
     finally:
         cluster.stop()
 
@@ -51,11 +57,10 @@ def redis_routers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Rou
     binary = redis_binary()
     if binary is None:
         pytest.skip("this machine has no redis-server")
-    with (
-        running(StoreServer(tmp_path_factory.mktemp("redis"), binary=binary)) as server,
-        running_routers(2, server.url, tmp_path_factory.mktemp("routers"), **SHARED) as pair,
-    ):
-        yield pair
+    with running(StoreServer(tmp_path_factory.mktemp("redis"), binary=binary)) as server:
+        with running_routers(2, server.url, tmp_path_factory.mktemp("routers"), **SHARED) as pair:
+            yield pair
+        expect_clean(server.url)
 
 
 @pytest.fixture

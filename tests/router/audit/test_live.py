@@ -67,6 +67,25 @@ async def test_no_false_alarm_while_agents_work(ground: Ground) -> None:
     assert await ground.audit() == []
 
 
+@pytest.mark.slow
+async def test_a_repair_while_agents_work_puts_everything_right(ground: Ground) -> None:
+    shop = ground.shop
+    await shop.hire(*AGENTS, departments=["sales", "help"], capacity=3)
+    working = [asyncio.create_task(work(shop, seed, 300)) for seed in range(4)]
+    chance = random.Random(9)
+    while not all(task.done() for task in working):
+        agent_id, session_id = chance.choice(AGENTS), chance.choice(SESSIONS)
+        ground.call("ZREM", f"owned:{agent_id}", session_id)
+        ground.call("ZADD", f"pending:{agent_id}", 1, session_id)
+        ground.call("ZREM", "state:pending", session_id)
+        ground.call("ZADD", "available:sales", 0, agent_id)
+        ground.call("SREM", "node:node", f"{agent_id} of-{agent_id}")
+        await ground.repair()
+    await asyncio.gather(*working)
+    await ground.repair()
+    assert await ground.audit() == []
+
+
 async def test_no_read_of_a_large_tenant_is_a_long_one(ground: Ground) -> None:
     await ground.shop.hire(*(f"agent-{number}" for number in range(300)), departments=["sales", "help"])
     audit = Audit(["meta", "agents", "departments", "members:sales", "available:sales"])

@@ -109,3 +109,20 @@ def test_the_primary_that_a_sentinel_names_is_audited(
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/main"
         assert cli.main([*AUDIT, url]) == 0
     assert capsys.readouterr().out == "clean: 1 tenants, 1 keys\n"
+
+
+def test_what_no_tenant_can_be_called_is_refused(
+    server: StoreServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*AUDIT, server.url, "--tenant", "ac*"]) == 2
+    assert capsys.readouterr().err == "relevo: no tenant can be called 'ac*'\n"
+
+
+def test_what_could_not_be_judged_is_no_clean_store(
+    server: StoreServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.audit.audit.ROUNDS_MAX", 1)
+    assert cli.main([*AUDIT, server.url]) == 1
+    assert capsys.readouterr().out == (
+        "0 violations, and 1 things changed too fast to be judged: 1 tenants, 1 keys\n"
+    )

@@ -1,0 +1,132 @@
+"""The audit comes to an end whatever it finds, and says what it could not judge."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from router.audit import Audit, Violation
+from router.audit import audit as machinery
+from router.audit.glimpse import Glimpse, Judge
+from router.audit.kinds import judge_of
+from router.store.records import ReadError
+from tests.router.audit.ground import Ground
+
+GARBAGE = [
+    b"",
+    b"x",
+    b"\xc1",
+    b"\xff" * 50,
+    *map(
+        msgspec.msgpack.encode, (None, 7, "text", [], [1], {}, {"id": 7}, {"id": "\ud7ff", "state": "closed"})
+    ),
+]
+
+
+def restless(see: Glimpse, step: int = 0) -> Iterator[Violation | Judge]:
+    """Ask for something else each time, as if the data changed with each look."""
+    (value,) = see(("GET", f"key-{step}"))
+    while True:
+        step += 1
+        see(("GET", f"key-{step}"))
+        yield Violation("S1", f"never told {value}", ())
+
+
+def test_a_judge_that_comes_to_no_end_is_given_up_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machinery, "judge_of", lambda name: restless)
+    audit = Audit(["any"])
+    rounds = 0
+    while reads := audit.reads():
+        audit.take([None] * len(reads), 0)
+        rounds += 1
+    assert (rounds, audit.unsettled, list(audit.violations)) == (machinery.ROUNDS_MAX - 1, 1, [])
+
+
+def test_what_several_judges_want_to_know_is_read_once() -> None:
+    audit = Audit(["state:queued", "state:pending"])
+    assert audit.reads().count(("HGET", "meta", "order")) == 1
+
+
+def test_a_key_of_another_type_is_said_to_be_one() -> None:
+    audit = Audit(["state:queued"])
+    audit.take([ReadError("WRONGTYPE")] * len(audit.reads()), 0)
+    (found,) = audit.violations
+    assert (found.invariant, found.keys) == ("shape", ("meta",))
+
+
+def test_a_judge_is_known_for_each_kind_of_key_and_for_none_else() -> None:
+    assert judge_of("owned:ana") is not None
+    (found,) = judge_of("owned:")(Glimpse({("EXISTS", "owned:"): 1}, 0))
+    assert isinstance(found, Violation)
+    assert found.text == "nobody knows what owned: is"
+
+
+@pytest.mark.slow
+async def test_no_garbage_in_any_key_ends_an_audit(ground: Ground) -> None:
+    names = [
+        name.decode().partition("}:")[2] for name in ground.server.call("KEYS", f"*{{{ground.shop.tenant}}}*")
+    ]
+    assert len(names) > 25
+    for name in names:
+        kept = ground.call("DUMP", name)
+        for plant in (
+            ("SET", b"x"),
+            ("RPUSH", b"x"),
+            ("SADD", b"x"),
+            ("ZADD", 7, b"x"),
+            ("HSET", b"x", b"x"),
+        ):
+            ground.call("DEL", name)
+            ground.call(plant[0], name, *plant[1:])
+            assert await ground.audit() != [], (name, plant)
+        ground.call("RESTORE", name, 0, kept, "REPLACE")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_no_garbage_in_any_record_ends_an_audit(ground: Ground, garbage: bytes) -> None:
+    for key, field in (
+        ("agents", "bob"),
+        ("departments", "sales"),
+        ("meta", "order"),
+        ("meta", "seq"),
+        ("meta", "epoch"),
+    ):
+        kept = ground.call("HGET", key, field)
+        ground.call("HSET", key, field, garbage)
+        assert await ground.audit() != [], key
+        ground.call("HSET", key, field, kept)
+    for key in ("session:s1", "key:agent ana k"):
+        kept = ground.call("GET", key)
+        ground.call("SET", key, garbage, "KEEPTTL")
+        assert await ground.audit() != [], key
+        ground.call("SET", key, kept, "KEEPTTL")
+    ground.call("RPUSH", "history:s1", garbage)
+    last = int(ground.call("HGET", "meta", "seq"))
+    ground.call("XADD", "events", f"{last + 1}-0", "event", garbage)
+    ground.call("HSET", "meta", "seq", last + 1)
+    for name, member in (("due", garbage), ("queue:help", garbage), ("available:sales", garbage)):
+        ground.call("ZADD", name, 7, member)
+    for name in ("members:sales", "connections:ana", "node:node"):
+        ground.call("SADD", name, garbage)
+    keys = {key for violation in await ground.audit() for key in violation.keys}
+    assert keys >= {
+        "history:s1",
+        "events",
+        "due",
+        "queue:help",
+        "available:sales",
+        "members:sales",
+        "node:node",
+    }
+    event = {
+        "epoch": "e",
+        "seq": 1,
+        "at": 1,
+        "agents": [garbage],
+        "departments": [],
+        "changes": [{"session_id": "s"}],
+    }
+    event |= {"agents_removed": [], "departments_removed": []}
+    ground.call("XADD", "events", f"{last + 2}-0", "event", msgspec.msgpack.encode(event))
+    assert await ground.audit() != []

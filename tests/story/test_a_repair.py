@@ -1,0 +1,34 @@
+"""What an audit mends in the store is seen by everybody, and nobody has to come back for it."""
+
+import asyncio
+
+import pytest
+
+from router import cli
+from tests.servers import StoreServer
+from tests.story.office import Office
+
+
+@pytest.mark.slow
+async def test_what_is_mended_shows_on_every_dialog_and_on_the_owners_screen(
+    office: Office, store: StoreServer
+) -> None:
+    ana = await office.connect_agent("ana")
+    bob = await office.connect_agent("bob", on=1)
+    await office.open_session("chat-1", agent="ana")
+    await ana.expect_push("session.assigned")
+    for client in (ana, bob):
+        await client.open_dialog()
+    # Something takes it out of her list, and with the next thing that happens to her the dialogs say so.
+    store.call("ZREM", f"relevo:{{{office.tenant}}}:owned:ana", "chat-1")
+    await ana.command("status.set", status="pause")
+    for client in (ana, bob):
+        await client.sees_agent("ana", load=0)
+
+    command = ["audit", "--redis-url", store.url, "--tenant", office.tenant]
+    assert await asyncio.to_thread(cli.main, command) == 1
+    assert await asyncio.to_thread(cli.main, [*command, "--repair"]) == 0
+
+    await ana.expect_push("session.assigned", session__id="chat-1")
+    for client in (ana, bob):
+        await client.sees_agent("ana", load=1)
