@@ -33,6 +33,18 @@ const PAGE = 500;
 const SAMPLE_MS = 5_000;
 const AGAIN_MS = 3_000;
 
+/**
+ * Return whether a conversation waits where its latest transfer sent it, and so can be called back from there. One that
+ * was declined or recalled waits with who has it again.
+ *
+ * @param {Session} session
+ */
+export function canRecall({ state, owner, transfer }) {
+  if (transfer === null || owner === null || transfer.outcome === "assigned" || state === "in_progress")
+    return false;
+  return owner.kind === transfer.to.kind && owner.id === transfer.to.id;
+}
+
 /** Emits `change`. */
 export class Floor extends EventTarget {
   connection;

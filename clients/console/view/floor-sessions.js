@@ -1,5 +1,6 @@
 /** The dashboard's list of open conversations: search, filters, and what an admin can do with each. */
 
+import { canRecall } from "../model/floor.js";
 import { Timeline } from "../model/timeline.js";
 import { el, fill, fold, keyed, setAttribute, setText } from "./dom.js";
 import { sayError } from "./errors.js";
@@ -191,13 +192,17 @@ export class SessionTable extends EventTarget {
           setText(id, session.id);
           state.update(session);
           const { transfer } = session;
-          setText(how, transfer === null ? say("not_transferred") : sayArrival(transfer, undefined));
+          const arrival = transfer === null ? say("not_transferred") : sayArrival(transfer, undefined);
+          setText(how, arrival);
+          setAttribute(how, "title", arrival);
           setText(reason, transfer?.reason ?? "");
-          // What was never transferred has nobody to go back to.
-          recall.hidden = session.state === "in_progress" || transfer === null;
+          setAttribute(reason, "title", transfer?.reason ?? "");
+          recall.hidden = !canRecall(session);
           setAttribute(row, "data-state", session.state);
         }
-        setText(owner, session.owner === null ? "" : desk.ownerName(session.owner));
+        const name = session.owner === null ? "" : desk.ownerName(session.owner);
+        setText(owner, name);
+        setAttribute(owner, "title", name);
       },
       /** @param {number} now */
       age: (now) => age.update(shown.updatedAt, now),
