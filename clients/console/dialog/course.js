@@ -115,7 +115,9 @@ export function tell(course, teller) {
   if (session.state === "pending" && state !== "moved") {
     const agent = session.owner === null ? undefined : rows.agents.get(session.owner.id);
     const because = agent === undefined ? "available" : readiness(agent);
-    const details = [words.say("dialog.pending_detail", { name })];
+    // Who is at capacity may not accept one more.
+    const full = because === "at_capacity" ? "_at_capacity" : "";
+    const details = [words.say(`dialog.pending_detail${full}`, { name })];
     if (because !== "available") details.unshift(words.say(`dialog.pending_${because}`, { name }));
     return { tone: "waiting", title: words.say("dialog.pending", { name }), details };
   }

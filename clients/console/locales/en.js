@@ -75,6 +75,7 @@ export default {
       pending_pause: "Because {name} is on pause.",
       pending_disconnected: "Because {name} is disconnected.",
       pending_detail: "{name} can take it from there at any time.",
+      pending_detail_at_capacity: "{name} can take it once another one is done.",
       queued: "Queued in {name}",
       queued_as: "Queued in {name} as {place}",
       queued_detail: "The next agent in {name} to become available gets the oldest conversation.",

@@ -86,6 +86,7 @@ export default {
       pending_pause: "Porque {name} está en pausa.",
       pending_disconnected: "Porque {name} no tiene conexión.",
       pending_detail: "{name} puede tomarla de ahí en cualquier momento.",
+      pending_detail_at_capacity: "{name} podrá tomarla cuando termine otra.",
       queued: "En la cola de {name}",
       queued_as: "En la cola de {name}, la {place}",
       queued_detail: "Quien quede disponible primero en {name} recibe la más antigua.",

@@ -86,6 +86,7 @@ export default {
       pending_pause: "Porque {name} está em pausa.",
       pending_disconnected: "Porque {name} não tem conexão.",
       pending_detail: "{name} pode pegá-la de lá a qualquer momento.",
+      pending_detail_at_capacity: "{name} poderá pegá-la quando terminar outra.",
       queued: "Na fila de {name}",
       queued_as: "Na fila de {name}, a {place}",
       queued_detail: "Quem ficar disponível primeiro em {name} recebe a mais antiga.",

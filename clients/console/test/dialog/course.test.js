@@ -38,6 +38,11 @@ test("pending says why, as long as it is so", () => {
   const back = { ...teller, rows: directory({ agents: [agent("ana", { name: "Ana" })] }) };
   assert.deepEqual(tell(pending(), back).details, ["Ana can take it from there at any time."]);
   assert.equal(waits(pending()), true);
+  const full = { ...teller, rows: directory({ agents: [agent("ana", { name: "Ana", load: 10 })] }) };
+  assert.deepEqual(tell(pending(), full).details, [
+    "Because Ana is at capacity.",
+    "Ana can take it once another one is done.",
+  ]);
 });
 
 test("accepted, declined, recalled and moved end the wait or say where it is", () => {
