@@ -57,7 +57,7 @@ export function agentLook(words, departmentName) {
       parts.admin.hidden = agent.role !== "admin";
       write(parts.departments, departmentsOf(agent, departmentName));
       write(parts.status, words().say(`shared.${state}`));
-      write(parts.load, `${load}/${capacity}`);
+      write(parts.load, `${words().number(load)}/${words().number(capacity)}`);
       write(parts.loadInWords, words().say("dialog.load", { load, capacity }));
       parts.fill.style.transform = `scaleX(${capacity > 0 ? Math.min(1, load / capacity) : 1})`;
     },

@@ -48,7 +48,10 @@ button { cursor: pointer; }
 .header { display: flex; align-items: flex-start; gap: 1rem; padding: 1rem 0.75rem 0.5rem 1.25rem; }
 .header > div { flex: 1; min-width: 0; }
 .title { font-size: 1.2rem; line-height: 1.3; font-weight: 650; }
-.customer { color: var(--soft); overflow-wrap: anywhere; }
+.customer {
+  color: var(--soft); overflow-wrap: anywhere; overflow: hidden;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
+}
 .cross, .clear {
   flex: none; border: 0; border-radius: 8px; background: none; color: var(--soft);
   width: 2.5rem; height: 2.5rem; font-size: 1.5rem; line-height: 1;
@@ -109,7 +112,9 @@ button { cursor: pointer; }
 .row[data-state="pause"] :is(.dot, .status) { color: var(--away); }
 .row[data-state="disconnected"] :is(.dot, .status) { color: var(--off); }
 .row[data-state="pre_pause"] .dot { background: linear-gradient(90deg, currentColor 50%, transparent 50%); border: 2px solid; }
-.row[data-state="pause"] .dot { border-radius: 2px; }
+.row[data-state="pause"] .dot {
+  border-radius: 2px; background: linear-gradient(90deg, currentColor 36%, transparent 36% 64%, currentColor 64%);
+}
 .row[data-state="disconnected"] .dot { background: none; border: 2px solid; }
 .settled .row[aria-selected="true"] .dot { border: 0; background: none; color: var(--accent); }
 .settled .row[aria-selected="true"] .dot::before { content: "✓"; display: block; margin: -0.3125rem 0 0 -0.0625rem; font-weight: 700; line-height: 1.2; }

@@ -67,6 +67,7 @@ export class DepartmentsPanel {
       update(department) {
         id = department.id;
         setText(name, department.name);
+        setAttribute(name, "title", department.name);
         setText(members, say("members", { available: department.available, count: department.agents }));
         setAttribute(row, "data-none", department.available === 0);
       },
@@ -158,9 +159,8 @@ export class AgentsPanel extends EventTarget {
     const row = el(
       "li",
       { class: "agent-row" },
-      el("div", { class: "cell" }, name, admin, homes),
-      load,
-      el("div", { class: "cell now" }, status, since, pendingMark),
+      el("div", { class: "cell who" }, el("div", { class: "line" }, name, admin), homes),
+      el("div", { class: "cell now" }, status, since, load, pendingMark),
       select,
     );
     return Object.assign(row, {
@@ -169,6 +169,7 @@ export class AgentsPanel extends EventTarget {
         if (agent === shown) return;
         shown = agent;
         setText(name, agent.name);
+        setAttribute(name, "title", agent.name);
         admin.hidden = agent.role !== "admin";
         setText(homes, agent.departments.map((id) => departments.get(id)?.name ?? id).join(", "));
         load.update(agent);

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { expectAccessible, noBrowser, picture } from "../support/browser.js";
 import { Office, PEOPLE } from "./office.js";
@@ -130,3 +131,30 @@ for (const [look, options] of LOOKS) {
     await picture(page, `lost-${look}`);
   });
 }
+
+test("the longest names that there may be stay on a phone's screen", { skip: noBrowser }, async () => {
+  const { router } = office;
+  const name = "Donaudampfschifffahrtsgesellschaft".repeat(4).slice(0, 120);
+  await router.command("department.put", { department: { id: "long", name } });
+  const sender = await router.connect({ id: "long", name, departments: ["long"], capacity: 60_000 });
+  await router.connect({ ...PEOPLE.ana, departments: ["long"] });
+  await router.open("long-1", name, "long");
+  await sender.transfer("long-1", { kind: "agent", id: "ana" }, name);
+  /** @param {import("playwright-core").Page} page @param {string} state */
+  const expectFit = async (page, state) => {
+    const widths = await page.evaluate(() => {
+      // A part that cuts its own text off is as wide as it should be.
+      const all = [...document.querySelectorAll("body *")].map((one) => one.getBoundingClientRect().right);
+      return { screen: innerWidth, content: Math.ceil(Math.max(...all)) };
+    });
+    assert.ok(widths.content <= widths.screen, `${state}: ${widths.content} in ${widths.screen} pixels`);
+  };
+  const { page } = await office.signedIn(PEOPLE.ana, { phone: true });
+  await page.locator(".card button.card-title").first().click();
+  await page.locator(".entry.internal").first().waitFor();
+  await expectFit(page, "a conversation");
+  const carmen = await office.signedIn(PEOPLE.carmen, { phone: true });
+  await carmen.page.locator(".session-row").first().waitFor();
+  await carmen.page.locator(".agent-row").first().waitFor();
+  await expectFit(carmen.page, "the dashboard");
+});
