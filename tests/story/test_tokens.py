@@ -9,6 +9,9 @@ from tests.raw_client import make_token
 from tests.routers import SECRET
 from tests.story.office import Office
 
+# A router knows the store's time as exactly as the way there is short.
+CLOCK_ERROR_MS = 50
+
 
 def now_ms() -> int:
     """Return the time."""
@@ -23,7 +26,7 @@ async def test_a_welcome_says_who_one_is_and_for_how_long(office: Office) -> Non
     welcome = ana.welcome
     assert (welcome["tenant"], welcome["role"], welcome["id"]) == (office.tenant, "agent", "1")
     assert welcome["connection_id"]
-    assert before <= welcome["server_at"] <= now_ms()
+    assert before - CLOCK_ERROR_MS <= welcome["server_at"] <= now_ms() + CLOCK_ERROR_MS
     assert 3590_000 < welcome["expires_at"] - before < 3610_000
     assert welcome["ping_interval_ms"] == 20_000
     assert welcome["inbox"] == {"in_progress": [], "pending": []}
@@ -112,7 +115,7 @@ async def test_a_token_that_runs_out_is_announced_and_then_the_connection_ends(o
     assert now_ms() < expiring["expires_at"]
 
     assert await ana.expect_close() == 4501
-    assert now_ms() >= expiring["expires_at"]
+    assert now_ms() >= expiring["expires_at"] - CLOCK_ERROR_MS
 
 
 async def test_who_refreshes_in_time_stays(office: Office) -> None:
