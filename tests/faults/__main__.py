@@ -17,20 +17,29 @@ from collections import Counter
 from pathlib import Path
 
 from tests.faults.history import Moment
-from tests.faults.plan import make_plan
+from tests.faults.plan import Plan, make_plan
 from tests.faults.play import play, store_arguments
 from tests.faults.scene import Scene
-from tests.faults.violation import report
+from tests.faults.violation import Violation, report
 
 FOLDER = Path("build/faults").absolute()
 # On a machine that does other things, too.
 SETTLE_LIMIT_S = 40.0
 
 
-async def play_round(seed: int, totals: Counter[str]) -> bool:
-    """Play the round of a seed, print what happens, and return whether no invariant was broken."""
+def play_round(folder: Path, seed: int, totals: Counter[str]) -> bool:
+    """
+    Play the round of a seed, and print what happens.
+
+    Args:
+        folder: For logs and data; it goes if all was well.
+        seed: The seed.
+        totals: What is counted is added to it.
+
+    Returns:
+        Whether no invariant was broken.
+    """
     plan = make_plan(seed)
-    folder = FOLDER / str(seed)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     print(f"seed {seed}: {plan.routers} routers, a store whose data is {plan.store}", flush=True)
@@ -42,24 +51,28 @@ async def play_round(seed: int, totals: Counter[str]) -> bool:
         settle_limit_s=SETTLE_LIMIT_S,
     )
     scene.history.on_fault = _print_fault
-    async with scene:
-        await play(scene, plan)
-        await scene.heal()
-        await scene.work_for(0.5)
-        found = await scene.violations()
-        calls = scene.history.calls
-        totals["rounds"] += 1
-        totals["faults"] += sum(moment.what == "fault" for moment in scene.history.moments)
-        totals["messages"] += scene.history.now
-        totals["commands"] += len(calls)
-        totals["done"] += sum(call.is_acknowledged for call in calls)
-        totals["doubtful"] += sum(call.is_doubtful for call in calls)
-        totals["tenants"] += len(scene.companies)
+    found = asyncio.run(_play(scene, plan))
+    calls = scene.history.calls
+    totals["rounds"] += 1
+    totals["faults"] += sum(moment.what == "fault" for moment in scene.history.moments)
+    totals["messages"] += scene.history.now
+    totals["commands"] += len(calls)
+    totals["done"] += sum(call.is_acknowledged for call in calls)
+    totals["doubtful"] += sum(call.is_doubtful for call in calls)
+    totals["tenants"] += len(scene.companies)
     if found:
         print(f"\n{report(scene.history, found)}\n\nthe routers' logs and the store's data: {folder}")
         return False
     shutil.rmtree(folder)
     return True
+
+
+async def _play(scene: Scene, plan: Plan) -> list[Violation]:
+    async with scene:
+        await play(scene, plan)
+        await scene.heal()
+        await scene.work_for(0.5)
+        return await scene.violations()
 
 
 def _print_fault(moment: Moment) -> None:
@@ -78,7 +91,7 @@ def main() -> int:
     end = time.monotonic() + options.minutes * 60
     seed, clean = first, True
     while clean and (seed == first or time.monotonic() < end):
-        clean = asyncio.run(play_round(seed, totals))
+        clean = play_round(FOLDER / str(seed), seed, totals)
         seed += 1
     refused = totals["commands"] - totals["done"] - totals["doubtful"]
     print(
