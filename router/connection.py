@@ -180,9 +180,14 @@ class Connection:
         if self._caller is not None:
             self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether the store counts it: back ends have no presence."""
+        return self._state is State.OPEN and self._principal is not None and self._principal.role != "service"
+
     def claims_again(self) -> Caller | None:
         """Return with what to register this connection once more; None if it is not registered."""
-        if self._state is not State.OPEN or self._principal is None or self._principal.role == "service":
+        if self._principal is None or not self.is_registered:
             return None
         return msgspec.structs.replace(caller_of(self._principal, attached=False), again=True)
 

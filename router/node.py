@@ -89,6 +89,8 @@ class Node:
         self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._disconnects: dict[tuple[str, str, str], None] = {}
+        # Where the store counted other connections than there are, at the last renewal.
+        self._miscounted: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
     # Life -------------------------------------------------------------------------------------------------
@@ -279,6 +281,7 @@ class Node:
         hub = self.hubs.get(tenant)
         if hub is not None and not hub.clients and not self._is_joining(tenant):
             del self.hubs[tenant]
+            self._miscounted.discard(tenant)
             self.subscriptions.remove(tenant)
             self.feed.leave(tenant)
 
@@ -342,6 +345,40 @@ class Node:
         for entry in [entry for entry in self._disconnects if entry[0] == tenant]:
             del self._disconnects[entry]
             self.spawn(self._disconnect(*entry))
+        there = sum(isinstance(client, Connection) and client.is_registered for client in hub.clients)
+        if lease.connections == there:
+            self._miscounted.discard(tenant)
+        elif tenant not in self._miscounted:
+            # Some may just be coming or going; what is still so a renewal later is looked at.
+            self._miscounted.add(tenant)
+        else:
+            self._miscounted.discard(tenant)
+            self.spawn(self._reconcile(tenant, hub))
+
+    async def _reconcile(self, tenant: str, hub: TenantHub) -> None:
+        """
+        Have the store count the connections that there are.
+
+        It may have gone back to older ones, or have heard of a hello after its end: nobody else takes those
+        away as long as this node lives.
+        """
+        try:
+            counted = await self.verbs.connections(tenant)
+            known = {connection_id for _, connection_id in counted}
+            strays = [entry for entry in counted if entry[1] not in self.connections]
+            missed = [
+                client
+                for client in list(hub.clients)
+                if isinstance(client, Connection) and client.connection_id not in known
+            ]
+            log.warning("connections miscounted", tenant=tenant, strays=len(strays), missed=len(missed))
+            for agent_id, connection_id in strays:
+                await self.verbs.disconnect(tenant, agent_id, connection_id, clean=False)
+            for connection in missed:
+                await self._register_again(tenant, hub, connection)
+        except (Unavailable, StoreDefect, Gap) as error:
+            # They are counted again at the next renewals.
+            log.warning("connections not put right", tenant=tenant, reason=str(error))
 
     def _lease_expired(self, tenant: str) -> None:
         """Close the connections that do not count any more; their clients come back, to whoever is alive."""

@@ -142,12 +142,16 @@ class Attached(msgspec.Struct, gc=False):
 
 
 class Lease(msgspec.Struct, gc=False):
-    """What `renew` found: whether the lease was still held, where the feed is, and whether more is due."""
+    """
+    What `renew` found: whether the lease was still held, where the feed is, whether more is due, and how many
+    connections the node has there.
+    """
 
     known: bool
     epoch: str
     seq: int
     more: bool
+    connections: int
 
 
 class Directory(msgspec.Struct, gc=False):

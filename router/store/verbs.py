@@ -183,6 +183,12 @@ class Verbs:
         request = {"epoch": epoch, "after": after, "limit": limit}
         return await self.run(tenant, "events", request, records.Events, urgent=True)
 
+    async def connections(self, tenant: str) -> list[tuple[str, str]]:
+        """Return agent and connection of each that is this node's in the store."""
+        [listed] = (await self.glimpse(tenant, [("SMEMBERS", f"node:{self.node_id}")])).values
+        pairs = (name.decode().split(" ") for name in records.plain(listed))
+        return [(agent_id, connection_id) for agent_id, connection_id in pairs]
+
     async def glimpse(self, tenant: str, reads: Sequence[tuple[str | int, ...]]) -> records.Glimpsed:
         """Read many things at one instant, and change nothing."""
         return await self.run(tenant, "glimpse", {"reads": reads}, records.Glimpsed)

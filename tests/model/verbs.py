@@ -49,7 +49,9 @@ class Model(State):
 
     def renew(self, request: Request) -> Outcome:
         """Renew a lease, as every verb with one does; the cast is too small for a second step."""
-        return lambda: {"more": False}
+        node_id = request["node_id"]
+        held = [name for agent in self.agents.values() for name, _ in agent.connections if name == node_id]
+        return lambda: {"more": False, "connections": len(held)}
 
     def status_set(self, request: Request) -> Outcome:
         """Choose a status."""

@@ -17,7 +17,7 @@ class ForgetfulStore(Verbs):
         pass
 
     async def renew(self, tenant: str) -> Lease:
-        return Lease(known=False, epoch="e1", seq=1, more=False)
+        return Lease(known=False, epoch="e1", seq=1, more=False, connections=0)
 
 
 class SilentStore(ForgetfulStore):

@@ -2,9 +2,12 @@
 A node renews its lease on this tenant, which also sweeps what is due here.
 
 node_id; lease_ms.
-Result {known, epoch, seq, more}: known is false when the lease had run out and the node's connections were reaped;
-more says that this step did not do all that is due.
+Result {known, epoch, seq, more, connections}: known is false when the lease had run out and the node's connections
+were reaped; more says that this step did not do all that is due; connections counts those that are the node's.
 ]]
 verb('renew', function()
-  return function() return {known = lease_known, epoch = epoch, seq = seq, more = more_is_due or false} end
+  return function()
+    return {known = lease_known, epoch = epoch, seq = seq, more = more_is_due or false,
+      connections = call('SCARD', P .. 'node:' .. request.node_id)}
+  end
 end)
