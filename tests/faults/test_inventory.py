@@ -1,0 +1,10 @@
+"""No fault is without its test."""
+
+import pytest
+
+from tests.faults.inventory import FAULTS, tests_by_fault
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_has_its_test(fault: str) -> None:
+    assert tests_by_fault()[fault]
