@@ -95,7 +95,7 @@ def tests() -> Iterator[FunctionType]:
 
 
 @cache
-def tests_by_fault() -> dict[str, list[str]]:
+def proofs_by_fault() -> dict[str, list[str]]:
     """Return the names of the tests of each fault."""
     found: dict[str, list[str]] = {fault: [] for fault in FAULTS}
     for test in tests():
@@ -105,7 +105,7 @@ def tests_by_fault() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    for fault, names in tests_by_fault().items():
+    for fault, names in proofs_by_fault().items():
         print(f"{fault}\n    must: {FAULTS[fault]}")
         for each in names:
             print(f"    {each}")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.faults.inventory import FAULTS, tests_by_fault
+from tests.faults.inventory import FAULTS, proofs_by_fault
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_has_its_test(fault: str) -> None:
-    assert tests_by_fault()[fault]
+    assert proofs_by_fault()[fault]
