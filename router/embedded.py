@@ -78,9 +78,10 @@ class EmbeddedStore:
     """
     Use the store of a folder: ``with EmbeddedStore(folder) as url``, or ``async with``.
 
-    The data survives: every write is in the append-only file before it is answered, and on the disk within a
-    second, with ``fsync`` before it is answered, too. The server listens on a unix socket only, which no
-    other user of the machine can open.
+    The data survives: every write is on the disk within a second, with ``fsync`` before it is answered.
+    Without it, a write is answered when it is in the append-only file, or waits there, for two seconds at
+    most, until the disk is done with those before. The server listens on a unix socket only, which no other
+    user of the machine can open.
 
     Args:
         data_dir: The folder; made if it is not there.

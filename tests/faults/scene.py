@@ -32,7 +32,8 @@ SETTINGS = {
     "drain_ms": 200,
 }
 TENANTS = ("acme", "globex")
-APPEND_ONLY = ("--appendonly", "yes")
+# With less than `always` a store answers what a slow disk holds up, and loses it when it is killed.
+APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
 # What the settings above promise is a fifth of it.
 SETTLE_LIMIT_S = 20.0
 

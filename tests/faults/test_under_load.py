@@ -11,8 +11,6 @@ from tests.faults.scene import Scene
 from tests.faults.waiting import until_ready
 from tests.raw_client import LIMIT_S
 
-# A store that answers before its disk has everything may lose it when it is killed, if the disk is slow.
-KEPT = ("--appendonly", "yes", "--appendfsync", "always")
 WORK = 60
 
 
@@ -51,7 +49,7 @@ async def test_routers_that_are_told_to_stop_under_load_one_after_the_other(tmp_
 @pytest.mark.slow
 @proves("the store is killed and starts again")
 async def test_a_store_that_is_killed_under_load(tmp_path: Path) -> None:
-    async with Scene(tmp_path, seed=13, store_arguments=KEPT) as scene:
+    async with Scene(tmp_path, seed=13) as scene:
         await scene.let_work(WORK)
         for _ in range(2):
             scene.kill_store()
