@@ -47,7 +47,8 @@ def run(bench: Bench) -> Outcome:
     _report(outcome, "tenants", "growth_tenants", _tenants(bench))
     outcome.notes.append(
         "Net of what routers and store use while nothing happens, measured at each size. Router and store "
-        f"are processor time; {TRANSFERS_RATE:.0f} transfers and {CHANGES_RATE:.0f} changes a second."
+        f"are processor time; {TRANSFERS_RATE:.0f} transfers and {CHANGES_RATE:.0f} changes a second. "
+        f"Tenants: the same {4 * bench.crew.size * TENANTS[-1]:,} agents, in ever more of them."
     )
     return outcome
 
@@ -79,11 +80,12 @@ def _along(bench: Bench, axis: Axis) -> Iterator[_Point]:
 
 
 def _tenants(bench: Bench) -> Iterator[_Point]:
-    circle = 4 * bench.crew.size
+    """Measure the same agents in ever more tenants: more agents would be something else that grows."""
+    agents = 4 * bench.crew.size * TENANTS[-1]
     for size in TENANTS:
         bench.progress.step(f"{size} tenants")
-        with bench.relevo(tenant_size=circle) as stage:
-            open_circles(stage, circle * size, max(SESSIONS, 2 * size))
+        with bench.relevo(tenant_size=agents // size) as stage:
+            open_circles(stage, agents, agents // 4)
             stage.transfers(TRANSFERS_RATE, 0.5)
             yield _measure(stage, size)
 
