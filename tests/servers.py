@@ -207,25 +207,13 @@ class SentinelServer(StoreServer):
 
 
 class ClusterServers:
-    """Three primaries without replicas, a third of the slots each."""
+    """Three primaries, a third of the slots each, without replicas until some are added."""
 
     def __init__(self, folder: Path, *, binary: str | None = None) -> None:
-        self.nodes: list[StoreServer] = []
-        for number in range(3):
-            home = folder / f"node{number}"
-            home.mkdir(parents=True)
-            arguments = [
-                *(
-                    "--cluster-enabled",
-                    "yes",
-                    "--cluster-port",
-                    str(free_port()),
-                    "--cluster-node-timeout",
-                    "2000",
-                ),
-                *("--cluster-announce-ip", "127.0.0.1", "--cluster-config-file", "nodes.conf"),
-            ]
-            self.nodes.append(StoreServer(home, binary=binary, port=free_port(), arguments=arguments))
+        self._folder = folder
+        self._binary = binary
+        self.nodes = [self._make(f"node{number}") for number in range(3)]
+        self.replicas: list[StoreServer] = []
 
     @property
     def url(self) -> str:
@@ -242,8 +230,7 @@ class ClusterServers:
                 node.call("CLUSTER", "ADDSLOTSRANGE", number * share, min((number + 1) * share, SLOTS) - 1)
                 node.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             for node in self.nodes[1:]:
-                bus = node._arguments[node._arguments.index("--cluster-port") + 1]
-                self.nodes[0].call("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+                self.nodes[0].call("CLUSTER", "MEET", "127.0.0.1", node.port, _bus_of(node))
             wait_until(lambda: all(self._whole(node) for node in self.nodes), "the cluster to form")
         except BaseException:
             self.stop()
@@ -251,8 +238,25 @@ class ClusterServers:
         return self
 
     def stop(self) -> None:
-        for node in self.nodes:
+        for node in (*self.nodes, *self.replicas):
             node.stop()
+
+    def add_replica(self, primary: StoreServer) -> StoreServer:
+        """Have one more node follow a primary, and return it when all know that it does."""
+        replica = self._make(f"replica{len(self.replicas)}").start()
+        self.replicas.append(replica)
+        replica.call("CLUSTER", "MEET", "127.0.0.1", primary.port, _bus_of(primary))
+        wait_until(lambda: all(self._whole(node) for node in (*self.nodes, replica)), "the replica to join")
+        replica.call("CLUSTER", "REPLICATE", node_id(primary))
+        wait_until(
+            lambda: all(
+                b"slave" in node.call("CLUSTER", "NODES").split(node_id(replica).encode())[1].split(b"\n")[0]
+                for node in self.nodes
+            ),
+            "all to know the replica",
+        )
+        wait_until(lambda: replica.call("INFO")["master_link_status"] == "up", "the replica to follow")
+        return replica
 
     def owner(self, slot: int) -> StoreServer:
         """Return the node that serves a slot, as the first node sees it."""
@@ -283,7 +287,22 @@ class ClusterServers:
     def _whole(self, node: StoreServer) -> bool:
         info = dict(line.split(":") for line in node.call("CLUSTER", "INFO").decode().split())
         known = (info["cluster_known_nodes"], info["cluster_slots_assigned"])
-        return info["cluster_state"] == "ok" and known == (str(len(self.nodes)), str(SLOTS))
+        count = len(self.nodes) + len(self.replicas)
+        return info["cluster_state"] == "ok" and known == (str(count), str(SLOTS))
+
+    def _make(self, name: str) -> StoreServer:
+        home = self._folder / name
+        home.mkdir(parents=True)
+        arguments = [
+            *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+            *("--cluster-node-timeout", "2000", "--cluster-announce-ip", "127.0.0.1"),
+            *("--cluster-config-file", "nodes.conf"),
+        ]
+        return StoreServer(home, binary=self._binary, port=free_port(), arguments=arguments)
+
+
+def _bus_of(node: StoreServer) -> str:
+    return node._arguments[node._arguments.index("--cluster-port") + 1]
 
 
 def node_id(node: StoreServer) -> str:

@@ -5,15 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import LEASE_MS, SHORT
+from router.store.records import decode_event
+from tests.faults.conftest import LEASE_MS, PATIENT, SHORT
 from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.faults.inventory import proves
 from tests.faults.island import NEEDS, can_rise
 from tests.faults.waiting import insist, still_answered, until_ready
 from tests.faults.watched_scene import WatchedScene
+from tests.router.store.test_topology import tenant_on
 from tests.routers import standing_still
-from tests.servers import StoreServer, free_port, redis_binary, running, valkey_binary, wait_until
+from tests.servers import (
+    ClusterServers,
+    StoreServer,
+    free_port,
+    redis_binary,
+    running,
+    valkey_binary,
+    wait_until,
+)
 from tests.story.conftest import MakeOffice, StartRouters
+from tests.story.office import to_agent
+from tests.story.test_presence import observe
 
 needs_redis = pytest.mark.skipif(
     redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"
@@ -96,6 +108,48 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
         await scene.let_work(150)
         await scene.heal()
         await scene.check()
+
+
+@pytest.mark.slow
+@proves("another primary is promoted")
+async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
+    tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    cluster = ClusterServers(tmp_path / "cluster").start()
+    try:
+        primary = cluster.nodes[0]
+        replica = cluster.add_replica(primary)
+        replica.call("READONLY")
+        pair = start_routers(2, cluster.url, **PATIENT)
+        office = make_office(pair, tenant=tenant_on(cluster, primary, "shard"))
+        observers = [await observe(office, on=on) for on in (0, 1)]
+        ana = await office.connect_agent("ana", on=0)
+        bob = await office.connect_agent("bob", on=1)
+        await office.open_session("chat-1", agent="ana")
+        before, _ = observers[0].dialog.position
+        events = f"relevo:{{{office.tenant}}}:events"
+        await asyncio.to_thread(
+            wait_until, lambda: replica.call("XLEN", events) == primary.call("XLEN", events), "the replica"
+        )
+
+        primary.kill()
+        wanted = {"session_id": "chat-1", "target": to_agent("bob"), "key": "once"}
+        first = await insist(ana, "session.transfer", **wanted)
+        assert await insist(ana, "session.transfer", **wanted) == first
+        assert first["session"]["hops"] == 1
+        await office.settle(*observers)
+        for observer in observers:
+            assert observer.dialog.position[0] != before
+            assert observer.dialog.agents["bob"]["load"] == 1
+        published = [decode_event(fields[b"event"]) for _, fields in replica.call("XRANGE", events, "-", "+")]
+        assert {event.epoch for event in published} == {observers[0].dialog.position[0]}
+        assert [event.seq for event in published] == list(range(1, len(published) + 1))
+        await still_answered(bob)
+        await office.leave()
+        for router in pair:
+            await asyncio.to_thread(router.stop)
+    finally:
+        cluster.stop()
 
 
 @pytest.mark.slow
