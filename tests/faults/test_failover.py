@@ -111,6 +111,20 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
+@proves("another primary is promoted")
+async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with WatchedScene(tmp_path, seed=5, durability="replica") as scene:
+        await scene.let_work(150)
+        await scene.freeze_primary()
+        await scene.let_work(150)
+        await scene.heal()
+        await scene.check()
+
+
+@pytest.mark.slow
 @proves("another primary is promoted")
 async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
