@@ -48,7 +48,8 @@ class HeldSessions:
                 self._take(push)
 
     def _take(self, push: Push) -> None:
-        if isinstance(push, SessionAssigned | SessionPending):
+        # A tuple, because a union is made anew at each call.
+        if isinstance(push, (SessionAssigned, SessionPending)):
             if self._held is None:
                 self._held = {}
             self._held[push.session.id] = (push.session.fence, isinstance(push, SessionAssigned))

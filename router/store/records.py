@@ -8,6 +8,7 @@ decoded only where somebody here wants them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,9 @@ import msgspec
 from protocol.messages import Agent, Department, Entry, Session, Transfer
 
 T = TypeVar("T")
+
+SESSIONS_KEPT = 256
+"""Sessions that were decoded last."""
 
 MISSING = msgspec.Raw()
 """Stands for a record that is not there; it is false, as nothing else of its kind."""
@@ -27,13 +31,16 @@ _entry = msgspec.msgpack.Decoder(Entry)
 _raws = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
+_LENGTH_ENDS_AT = {0xD9: 2, 0xDA: 3, 0xDB: 5}
+
+
 def _content(packed: msgspec.Raw) -> memoryview:
     """Return what is inside a MessagePack string; see the `str` family of the MessagePack specification."""
     view = memoryview(packed)
     first = view[0]
     if first <= 0xBF:
         return view[1:]
-    return view[{0xD9: 2, 0xDA: 3, 0xDB: 5}[first] :]
+    return view[_LENGTH_ENDS_AT[first] :]
 
 
 def plain(packed: msgspec.Raw) -> Any:
@@ -65,7 +72,13 @@ def department(packed: msgspec.Raw) -> Department:
 
 def session(packed: msgspec.Raw) -> Session:
     """Decode a session."""
-    return _session.decode(_content(packed))
+    return _decode_session(bytes(_content(packed)))
+
+
+@lru_cache(maxsize=SESSIONS_KEPT)
+def _decode_session(content: bytes) -> Session:
+    # Kept for a while, since a node gets the record that it caused twice: in the reply and in the event.
+    return _session.decode(content)
 
 
 def transfer(packed: msgspec.Raw) -> Transfer:
