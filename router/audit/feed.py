@@ -17,7 +17,7 @@ from router.audit.layout import (
     published_department,
     published_session,
 )
-from router.audit.paging import PAGE
+from router.audit.paging import EVENTS_PAGE
 from router.audit.violation import Violation
 from router.store import records
 
@@ -70,7 +70,7 @@ def judge_events(see: Glimpse, told: Told | None = None) -> Iterator[Violation |
     """Judge the events that are kept, from those told on, and at their end what they told."""
     # One event is read twice, to see that the next one follows it.
     first = f"{told.seq}-0" if told is not None and told.seq else "-"
-    epoch_field, page = see(("HGET", "meta", "epoch"), ("XRANGE", "events", first, "+", "COUNT", PAGE))
+    epoch_field, page = see(("HGET", "meta", "epoch"), ("XRANGE", "events", first, "+", "COUNT", EVENTS_PAGE))
     epoch = name_of(epoch_field or b"")
     if told is None or told.epoch != epoch:
         if told is not None:
@@ -107,7 +107,7 @@ def judge_events(see: Glimpse, told: Told | None = None) -> Iterator[Violation |
         text = f"one of the events from {events[0].seq} to {events[-1].seq} cannot be read: {error}"
         yield Violation("shape", text, ("events",), ("epoch",))
         return
-    if len(page) == PAGE:
+    if len(page) == EVENTS_PAGE:
         yield partial(judge_events, told=told)
         return
     for kind, rows in (("agent", told.agents), ("department", told.departments), ("session", told.sessions)):
@@ -123,7 +123,7 @@ def _judge_told(
     record, present_epoch, newer = see(
         ("GET", key) if kind == "session" else ("HGET", key, name),
         ("HGET", "meta", "epoch"),
-        ("XRANGE", "events", f"{seq + 1}-0", "+", "COUNT", PAGE),
+        ("XRANGE", "events", f"{seq + 1}-0", "+", "COUNT", EVENTS_PAGE),
     )
     if name_of(present_epoch or b"") != epoch:
         return
@@ -134,7 +134,7 @@ def _judge_told(
         return  # Told where the events are judged.
     rows: dict[str, Any] = {"agent": later.agents, "department": later.departments, "session": later.sessions}
     row = rows[kind].get(name, row)
-    if len(newer) == PAGE:
+    if len(newer) == EVENTS_PAGE:
         yield partial(_judge_told, kind, name, row, epoch, events[-1].seq)
         return
     decode = {"agent": published_agent, "department": published_department, "session": published_session}[

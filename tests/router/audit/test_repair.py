@@ -1,5 +1,7 @@
 """What a repair does, and what it leaves alone."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -114,3 +116,6 @@ def test_the_command_says_what_it_did_and_what_is_left(
     lines = capsys.readouterr().out.splitlines()
     assert {tuple(lines[:2]), tuple(lines[2:4])} == {(stray, left), (count, mended)}
     assert lines[4:] == [stray, "1 violations: 1 tenants, 4 keys"]
+    assert cli.main([*arguments, "--json"]) == 1
+    again = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert (again["text"], again["repair"]) == ("nobody knows what stray is", left.strip())

@@ -1,0 +1,73 @@
+"""What is long is judged to its end, a page at a time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from router.audit.paging import EVENTS_PAGE, PAGE
+from tests.router.audit.ground import Ground
+from tests.router.store.shop import HELP
+
+LONG = 3 * PAGE  # Long enough for the server to keep it in no single piece.
+# What has no order is planted so often that no page holds all of it.
+MANY = 30
+
+FAR_DOWN: dict[tuple[str, ...], tuple[Callable[[Ground], object], int]] = {
+    ("queue:help", "session:lost"): (lambda to: to.call("ZADD", "queue:help", 1e9, "lost"), 1),
+    ("state:queued", "session:lost"): (lambda to: to.call("ZADD", "state:queued", 1e9, "lost"), 1),
+    ("history:s5",): (lambda to: to.rewrite_entry("s5", -1, seq=7), 1),
+    ("events",): (lambda to: to.call("XDEL", "events", f"{int(to.call('HGET', 'meta', 'seq')) - 2}-0"), 1),
+    ("members:help", "agents"): (lambda to: to.call("SADD", "members:help", *lost("agent")), MANY),
+    ("available:sales", "agents"): (
+        lambda to: [to.call("ZADD", "available:sales", 1e14, one) for one in lost("agent")],
+        MANY,
+    ),
+    ("node:node", "connections:ana"): (lambda to: to.call("SADD", "node:node", *lost("ana c")), MANY),
+    ("connections:ana", "node:node"): (lambda to: to.call("SADD", "connections:ana", *lost("node d")), MANY),
+    ("due", "agents"): (
+        lambda to: [to.call("ZADD", "due", 1e15, one) for one in lost("presence agent")],
+        MANY,
+    ),
+    ("departments", "members:many"): (
+        lambda to: [to.rewrite("departments", f"department-{number}", agents=9) for number in range(LONG)],
+        LONG,
+    ),
+}
+
+
+def lost(kind: str) -> list[str]:
+    """Return names of things that are not there."""
+    return [f"{kind}-lost-{number}" for number in range(MANY)]
+
+
+@pytest.mark.slow
+async def test_whatever_is_wrong_far_down_a_long_list_is_found(ground: Ground) -> None:
+    # A hash in one piece is read in one piece, however long it is.
+    ground.server.call("CONFIG", "SET", "hash-max-listpack-entries", 64)
+    shop = ground.shop
+    away, ready = ([f"{kind}-{number}" for number in range(LONG)] for kind in ("away", "ready"))
+    await asyncio.gather(*(shop.connect(name, ["help"], 1, connection_id=name) for name in away))
+    await asyncio.gather(*(shop.status(name, "pause") for name in away))
+    await asyncio.gather(*(shop.connect(name, ["sales"], 1, connection_id=name) for name in ready))
+    await asyncio.gather(*(shop.open(f"queued-{number}", HELP) for number in range(LONG)))
+    for number in range(PAGE + 5):
+        await shop.run("session_note", "ana", session_id="s5", text=str(number))
+    for number in range(LONG):
+        department = {"id": f"department-{number}", "name": str(number)}
+        await shop.run("department_put", "boss", department=department)
+        ground.call("ZADD", "due", 1e15, f"drain {ready[number]}")
+        ground.call("SADD", "connections:ana", f"node more-{number}")
+        ground.call("SADD", "node:node", f"ana more-{number}")
+    assert ground.call("XLEN", "events") > 3 * EVENTS_PAGE
+    assert await ground.audit() == []
+
+    for plant, _ in FAR_DOWN.values():
+        plant(ground)
+    found = Counter(violation.keys for violation in await ground.audit())
+    many = sum(
+        count for keys, count in found.items() if keys[0] == "departments" and "department-" in keys[1]
+    )
+    found["departments", "members:many"] = many
+    assert {keys: found[keys] for keys in FAR_DOWN} == {keys: count for keys, (_, count) in FAR_DOWN.items()}
