@@ -128,7 +128,6 @@ export class RowList {
       this.#shown.set(row.id, shown);
       this.#ids.set(shown.element, row.id);
       shown.row = null;
-      shown.element.classList.remove("focused");
     }
     const { element } = shown;
     if (shown.row !== row || shown.filled !== this.#version) {
@@ -163,14 +162,10 @@ export class RowList {
   #markFocus() {
     const shown = this.focus === null ? undefined : this.#shown.get(this.focus);
     const id = shown?.element.id ?? "";
-    if ((this.element.getAttribute("aria-activedescendant") ?? "") === id) {
-      shown?.element.classList.add("focused");
-      return;
-    }
-    for (const old of this.#sizer.querySelectorAll(".focused")) old.classList.remove("focused");
-    shown?.element.classList.add("focused");
+    // `toggle` writes nothing where nothing changes; `add` and `remove` do.
+    for (const { element } of this.#shown.values()) element.classList.toggle("focused", element.id === id);
     if (id === "") this.element.removeAttribute("aria-activedescendant");
-    else this.element.setAttribute("aria-activedescendant", id);
+    else mark(this.element, "aria-activedescendant", id);
   }
 
   /**

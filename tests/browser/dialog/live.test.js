@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { compareAgents } from "../../../clients/js/src/directory.js";
 import { noBrowser } from "../support/browser.js";
 import { Desk } from "./desk.js";
-import { choose, expectText, names } from "./hands.js";
+import { choose, column, expectText, names } from "./hands.js";
 
 /** @type {Desk} */
 let desk;
@@ -71,6 +72,59 @@ test("rows move without the selection, the scroll position or the focus being lo
   await page.locator(".focused", { hasText: "Carmen" }).waitFor();
   assert.deepEqual((await names(page)).slice(0, 3), ["Carmen Núñez", "Fábio Conceição", "Ana Souza"]);
   assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
+});
+
+test("two hundred changes a second touch the rows that they change, and no other", options, async () => {
+  const { page } = await desk.page();
+  const backEnd = await desk.router.connect({ id: "storm", role: "service" });
+  await choose(page, "Ana Souza");
+  await page.getByLabel("Reason").focus();
+  await page.evaluate(() => {
+    const there = /** @type {any} */ (window);
+    there.touched = [];
+    const watch = new MutationObserver((records) => {
+      for (const { target } of records) {
+        const element = target instanceof Element ? target : target.parentElement;
+        const row = element?.closest("[role=option]");
+        if (row) there.touched.push(row.querySelector(".name")?.textContent);
+      }
+    });
+    const list = there.dialog.shadowRoot.querySelector("#agent-panel [role=listbox]");
+    watch.observe(list, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
+  const change = (/** @type {number} */ made) => {
+    const index = (made * 7) % 60;
+    const id = `extra-${String(index).padStart(2, "0")}`;
+    return backEnd.putAgent(id, `Extra ${index}`, { departments: ["crowd"], capacity: 1 + made });
+  };
+  const typing = page.keyboard.type("As fast as one types", { delay: 60 });
+  for (let made = 0; made < 400; made += 20) {
+    const changed = Array.from({ length: 20 }, (_, more) => change(made + more));
+    await Promise.all([...changed, new Promise((done) => setTimeout(done, 100))]);
+  }
+  await typing;
+  await page.waitForFunction(
+    () => /** @type {any} */ (window).client.directory.agents.get("extra-33").capacity === 400,
+  );
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+  /** @type {string[]} */
+  const touched = await page.evaluate(() => /** @type {any} */ (window).touched);
+  assert.ok(touched.length > 0, "changes are seen");
+  assert.deepEqual(
+    touched.filter((name) => !name.startsWith("Extra")),
+    [],
+  );
+  const rows = await page.evaluate(() => [.../** @type {any} */ (window).client.directory.agents.values()]);
+  const expected = rows.filter(({ id }) => id !== "marta").sort(compareAgents);
+  const loads = await column(page, ".load");
+  assert.deepEqual(
+    loads,
+    expected.slice(0, loads.length).map(({ load, capacity }) => `${load}/${capacity}`),
+  );
+  assert.equal(await page.getByLabel("Reason").inputValue(), "As fast as one types");
+  assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
+  await backEnd.close();
 });
 
 test("an agent who is removed while chosen is gone, and cannot be sent to", options, async () => {
