@@ -132,6 +132,7 @@ export default {
       situation_slow_detail: "Still connecting; nothing is needed from you.",
       situation_unreachable: "The server cannot be reached",
       situation_unreachable_detail: "What you see is not live. What you wrote is kept.",
+      not_yet_detail: "You are signed in as soon as it can be.",
       situation_offline: "This device has no network",
       situation_offline_detail: "It goes on by itself when the network is back. What you wrote is kept.",
       situation_lost: "Connection lost",

@@ -144,6 +144,7 @@ export default {
       situation_slow_detail: "Seguimos conectando; no tienes que hacer nada.",
       situation_unreachable: "No se puede contactar con el servidor",
       situation_unreachable_detail: "Lo que ves no está al día. Lo que escribiste se conserva.",
+      not_yet_detail: "Entrarás en cuanto se pueda.",
       situation_offline: "Este dispositivo no tiene red",
       situation_offline_detail: "Continuará solo cuando vuelva la red. Lo que escribiste se conserva.",
       situation_lost: "Conexión perdida",

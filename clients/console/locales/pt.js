@@ -143,6 +143,7 @@ export default {
       situation_slow_detail: "Ainda conectando; você não precisa fazer nada.",
       situation_unreachable: "Não é possível alcançar o servidor",
       situation_unreachable_detail: "O que você vê não está atualizado. O que você escreveu fica guardado.",
+      not_yet_detail: "Você entra assim que for possível.",
       situation_offline: "Este dispositivo está sem rede",
       situation_offline_detail: "Continua sozinho quando a rede voltar. O que você escreveu fica guardado.",
       situation_lost: "Conexão perdida",

@@ -19,6 +19,17 @@ export function saySituation({ kind, ending }) {
 }
 
 /**
+ * Say a situation to who sees nothing yet that could be of before.
+ *
+ * @param {Situation} situation
+ */
+function sayFirst(situation) {
+  const said = saySituation(situation);
+  const detail = ["unreachable", "lost"].includes(situation.kind) ? say("not_yet_detail") : said.detail;
+  return { ...said, detail };
+}
+
+/**
  * Make the form that takes another link.
  *
  * @param {(text: string) => boolean} given Returns whether there is a token in the text.
@@ -44,7 +55,7 @@ export function linkForm(given, label) {
         event.preventDefault();
         const found = given(input.value);
         setText(problem, found ? "" : say("link_unreadable"));
-        input.toggleAttribute("aria-invalid", !found);
+        input.setAttribute("aria-invalid", String(!found));
         if (found) input.value = "";
         else input.focus();
       },
@@ -94,9 +105,7 @@ export class SignInPage extends LiveElement {
   /** @param {Situation | null} situation */
   #build(situation) {
     const { headline, detail } =
-      situation === null
-        ? { headline: say("welcome"), detail: say("welcome_detail") }
-        : saySituation(situation);
+      situation === null ? { headline: say("welcome"), detail: say("welcome_detail") } : sayFirst(situation);
     const waiting = situation !== null && situation.kind !== "ended";
     const trouble = situation !== null && !["connecting", "slow"].includes(situation.kind);
     const again = el("button", { click: () => this.#connection?.client.wake() }, say("retry_now"));

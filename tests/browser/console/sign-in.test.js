@@ -116,6 +116,7 @@ test(
     cable.cut();
     await paste(window.page, office.router.token(PEOPLE.ana));
     await window.page.getByRole("heading", { name: "The server cannot be reached" }).waitFor();
+    await window.sees("You are signed in as soon as it can be.");
 
     cable.mend();
     await window.button("Try now").click();
