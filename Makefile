@@ -10,7 +10,7 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench model faults compliance fuzz docs clean tools
+.PHONY: help install run test lint bench model faults compliance fuzz docs clean tools soak
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -54,6 +54,9 @@ fuzz: install ## Look for bytes that the codec answers wrongly, for MINUTES=1
 	@mkdir -p build
 	@$(BIN)/python -m tests.hostile.fuzz_codec -max_total_time=$$((60 * $(or $(MINUTES),1))) -timeout=5 \
 		-artifact_prefix=build/fuzz-
+
+soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=n to repeat a run
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
 
 docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
 	@$(BIN)/python -m protocol.asyncapi
