@@ -76,7 +76,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         backlog=4096,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, settings.drain_ms // 1000),
-        forwarded_allow_ips="127.0.0.1",
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     # Circles are rare here, and looking for them among all that lives costs a transfer a tenth of its time.
     gc.collect()

@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import ip_network
 from typing import Any, Final
 
 PREFIX: Final = "RELEVO_"
@@ -73,8 +74,8 @@ def _text(default: str | None, meaning: str, *, choices: tuple[str, ...] = (), s
     return field(default=default, metadata=metadata, repr=not secret)
 
 
-def _list(meaning: str) -> Any:
-    return field(default=(), metadata={"meaning": meaning, "listed": True})
+def _list(meaning: str, default: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "listed": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,10 @@ class Settings:
     log_level: str = _text("info", "The least level logged.", choices=("debug", "info", "warning", "error"))
     allowed_origins: tuple[str, ...] = _list(
         "Origins whose pages may connect, with commas between. None: the host the request was sent to."
+    )
+    trusted_proxies: tuple[str, ...] = _list(
+        "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between.",
+        ("127.0.0.1", "::1"),
     )
     console_embedders: tuple[str, ...] = _list(
         "Origins whose pages may show the console in a frame and sign in to it. None: its own only."
@@ -158,13 +163,27 @@ class Settings:
     key_ttl_ms: int = _number(600_000, "ms", "How long an idempotency key's first reply is kept.")
     closed_retention_ms: int = _number(7 * _DAY_MS, "ms", "How long a closed session can still be read.")
 
+    agents_max: int = _number(
+        20_000, "", "Agents of a tenant; all of them are in its directory, which every dialog is sent."
+    )
+    departments_max: int = _number(2000, "", "Departments of a tenant.")
+    sessions_max: int = _number(200_000, "", "Open sessions of a tenant.")
+    history_max: int = _number(
+        10_000, "", "Entries of a session after which it is written on no more, and only accepted or closed."
+    )
     events_max: int = _number(4096, "", "Events kept per tenant, to repair a gap from.", 16)
     feed_buffer_max: int = _number(4096, "", "Events that may wait while a tenant's directory is read.")
+    tenants_max: int = _number(10_000, "", "Tenants served at once, per node.")
     tenant_idle_ms: int = _number(60_000, "ms", "How long a tenant without connections stays in memory.")
     replica_tombstones_max: int = _number(1000, "", "Removed rows a tenant's directory remembers.")
     patch_window_ms: int = _number(10, "ms", "How long changes are gathered into one patch.", 0, 50)
     patch_window_busy_ms: int = _number(50, "ms", "The same under load.", 0, 50)
     connections_max: int = _number(50_000, "", "Connections per node.")
+    connections_per_address_max: int = _number(
+        20_000,
+        "",
+        "Websockets of one address per node, and as many HTTP connections; see below on reverse proxies.",
+    )
     connections_per_agent_max: int = _number(20, "", "Connections of one agent, on all nodes together.")
     message_rate: int = _number(1000, "a second", "Messages of one connection, in the long run.", 1, 10**6)
     message_burst: int = _number(4000, "", "Messages of one connection at once.", 1, 10**6)
@@ -210,6 +229,11 @@ class Settings:
         if self.durability == "replica" and self.redis_url is None:
             needed = f"{BY_NAME['redis_url'].variable}: the bundled Valkey has no replicas"
             raise SettingsError(f"{BY_NAME['durability'].variable}=replica needs {needed}")
+        for proxy in self.trusted_proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise SettingsError(f"{BY_NAME['trusted_proxies'].variable}: {error}") from None
         if len(self.key_sources) > 1:
             raise SettingsError(f"set only one of {', '.join(self.key_sources)}")
 
@@ -331,6 +355,8 @@ def settings_table() -> str:
     for setting in SETTINGS:
         if setting.default is None or setting.default == ():
             default = ""
+        elif setting.listed:
+            default = f"`{','.join(setting.default)}`"
         else:
             default = f"`{setting.default}`" + (f" {setting.unit}" if setting.unit else "")
         meaning = setting.meaning

@@ -201,6 +201,11 @@ class Connection:
     # Hello ------------------------------------------------------------------------------------------------
 
     @property
+    def address(self) -> str:
+        """Where it comes from, as far as is known."""
+        return self._socket.remote
+
+    @property
     def principal(self) -> Principal | None:
         """Who it is, once its token was accepted."""
         return self._principal
@@ -233,8 +238,9 @@ class Connection:
         except Unauthorized as error:
             self._refuse_hello(hello, Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
         except Refusal as refusal:
-            full = Error.of(ErrorCode(refusal.code), None, **refusal.details, retry_in_ms=10_000)
-            self._refuse_hello(hello, full, CloseCode.RATE_LIMITED)
+            why = Error.of(ErrorCode(refusal.code), None, **refusal.details)
+            is_rate = why.code is ErrorCode.RATE_LIMITED
+            self._refuse_hello(hello, why, CloseCode.RATE_LIMITED if is_rate else CloseCode.REMOVED)
         except (Unavailable, KeysUnavailable, TimeoutError) as error:
             details = {"reason": str(error) or "the directory could not be read in time"}
             self._refuse_hello(hello, Error.of(ErrorCode.UNAVAILABLE, None, **details), CloseCode.STORE_LOST)

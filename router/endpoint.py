@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.websocket import WebSocket
 
 
@@ -34,8 +36,11 @@ class Endpoint(Protocol):
 class Gate(Protocol):
     """What decides whether a connection may begin."""
 
-    def refuse(self) -> tuple[int, str] | None:
-        """Return the HTTP status and text to refuse a handshake with, or None to go on."""
+    def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        """Return where a connection comes from, by its other end and what proxies say."""
+
+    def refuse(self, address: str) -> tuple[int, str] | None:
+        """Return the HTTP status and text to refuse a handshake from there with, or None to go on."""
 
     def accept(self, socket: WebSocket) -> Endpoint:
         """Return the endpoint of a connection whose handshake is done; it may send at once."""

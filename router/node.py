@@ -8,7 +8,7 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
@@ -16,10 +16,12 @@ from weakref import WeakValueDictionary
 import structlog
 
 from protocol.errors import CloseCode
+from router.addresses import Addresses
 from router.auth import Principal, Verifier
 from router.clock import Clock
 from router.config import Settings
 from router.connection import Connection
+from router.departures import Departures
 from router.feed import Feed
 from router.framing import build_frame
 from router.hub import TenantHub
@@ -78,6 +80,7 @@ class Node:
         )
         self.hubs: dict[str, TenantHub] = {}
         self.connections: dict[str, Connection] = {}
+        self._addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
         self.rates = Rates(settings)
         self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()
         self.draining = False
@@ -88,7 +91,8 @@ class Node:
         self.closes: Counter[str] = Counter()
         self._emptied = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._disconnects: dict[tuple[str, str, str], None] = {}
+        self._departures = Departures(settings.connections_max)
+        self._idle: dict[str, asyncio.TimerHandle] = {}
         # Where the store counted other connections than there are, at the last renewal.
         self._miscounted: set[str] = set()
         self._loop = asyncio.get_running_loop()
@@ -165,12 +169,18 @@ class Node:
 
     # Connections: the websocket's gate --------------------------------------------------------------------
 
-    def refuse(self) -> tuple[int, str] | None:
-        """Return why no new websocket is taken, as HTTP status and text, or None."""
+    def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        """Return where a connection comes from."""
+        return self._addresses.of(peer, forwarded)
+
+    def refuse(self, address: str) -> tuple[int, str] | None:
+        """Return why no new websocket is taken from there, as HTTP status and text, or None."""
         if self.draining:
             return 503, "draining"
         if len(self.connections) >= self.settings.connections_max:
             return 503, "too many connections"
+        if not self._addresses.has_room(address):
+            return 429, "too many connections from this address"
         return None
 
     def accept(self, socket: WebSocket) -> Connection:
@@ -178,6 +188,7 @@ class Node:
         self.accepted += 1
         connection = Connection(self, socket, f"{self.accepted:x}")
         self.connections[connection.connection_id] = connection
+        self._addresses.enter(socket.remote)
         self._emptied.clear()
         return connection
 
@@ -197,6 +208,7 @@ class Node:
     def forget(self, connection: Connection, code: int, by_peer: bool) -> None:
         """Take note of a connection that is gone, and of who closed it (see `Endpoint.lost`)."""
         self.connections.pop(connection.connection_id, None)
+        self._addresses.leave(connection.address)
         # A client may close with any of thousands of codes: they are not told apart.
         self.closes["client" if by_peer else str(code)] += 1
         if not self.connections:
@@ -204,11 +216,11 @@ class Node:
         principal = connection.principal
         if principal is not None:
             self.rates.shared(principal, self.now_s())  # Kept from now on: who comes back starts from there.
-            self.call_later(self.settings.tenant_idle_ms, lambda: self._leave_if_idle(principal.tenant))
+            self._watch_idle(principal.tenant)
 
     def retry_disconnect(self, principal: Principal, connection_id: str) -> None:
         """Take a connection away later: as long as this node renews its lease, nobody else does."""
-        self._disconnects[principal.tenant, principal.sub, connection_id] = None
+        self._departures.add(principal.tenant, principal.sub, connection_id)
 
     # Tenants ----------------------------------------------------------------------------------------------
 
@@ -218,11 +230,14 @@ class Node:
 
         Raises:
             TimeoutError: It could not be read in `store_timeout_ms`.
+            Unavailable: This node serves as many tenants as it may.
         """
         async with asyncio.timeout(self.settings.store_timeout_ms / 1000):
             while True:
                 hub = self.hubs.get(tenant)
                 if hub is None:
+                    if len(self.hubs) >= self.settings.tenants_max:
+                        raise Unavailable("this node serves as many tenants as it may")
                     hub = self._open_tenant(tenant)
                 await self.feed.ready(tenant)
                 if self.hubs.get(tenant) is hub:
@@ -246,7 +261,7 @@ class Node:
                     raise Unavailable("the store begins one epoch after the other")
         except (Unavailable, StoreDefect, TimeoutError):
             # It may have been registered all the same, and would stay as long as this node lives.
-            self._disconnects[tenant, claims.id, connection_id] = None
+            self._departures.add(tenant, claims.id, connection_id)
             raise
         if not attached.known and self.presence.holds(tenant) and not self.feed.is_repairing(tenant):
             hub = self.hubs.get(tenant)
@@ -277,11 +292,24 @@ class Node:
         self.subscriptions.add(tenant)
         return hub
 
+    def _watch_idle(self, tenant: str) -> None:
+        """Give a tenant up some time after its last connection: one timer each, however many come and go."""
+        hub = self.hubs.get(tenant)
+        if hub is not None and not hub.clients:
+            if (waiting := self._idle.get(tenant)) is not None:
+                waiting.cancel()
+            self._idle[tenant] = self.call_later(
+                self.settings.tenant_idle_ms, lambda: self._leave_if_idle(tenant)
+            )
+
     def _leave_if_idle(self, tenant: str) -> None:
+        del self._idle[tenant]
         hub = self.hubs.get(tenant)
         if hub is not None and not hub.clients and not self._is_joining(tenant):
             del self.hubs[tenant]
             self._miscounted.discard(tenant)
+            # The lease ends with it, and the store counts none of this node's connections any more.
+            self._departures.take(tenant)
             self.subscriptions.remove(tenant)
             self.feed.leave(tenant)
 
@@ -342,9 +370,8 @@ class Node:
         if not lease.known and not self.feed.is_repairing(tenant) and lease.epoch == hub.replica.epoch:
             self._lease_expired(tenant)
         self.feed.compare(tenant, lease.epoch, lease.seq)
-        for entry in [entry for entry in self._disconnects if entry[0] == tenant]:
-            del self._disconnects[entry]
-            self.spawn(self._disconnect(*entry))
+        for agent_id, connection_id in self._departures.take(tenant):
+            self.spawn(self._disconnect(tenant, agent_id, connection_id))
         there = sum(isinstance(client, Connection) and client.is_registered for client in hub.clients)
         if lease.connections == there:
             self._miscounted.discard(tenant)
@@ -392,7 +419,7 @@ class Node:
         try:
             await self.verbs.disconnect(tenant, agent_id, connection_id, clean=False)
         except (Unavailable, StoreDefect):
-            self._disconnects[tenant, agent_id, connection_id] = None
+            self._departures.add(tenant, agent_id, connection_id)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

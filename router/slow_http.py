@@ -8,10 +8,13 @@ such a request, too.
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from router.addresses import Addresses
 
 PATH_BYTES_MAX: Final = 8 * 1024
 HEAD_BYTES_MAX: Final = 32 * 1024
@@ -27,6 +30,7 @@ _HEAD_TOO_LARGE: Final = (431, "The headers are too large.\n")
 _BODY_TOO_LARGE: Final = (413, "The request is too large.\n")
 _TOO_SLOW: Final = (408, "The request took too long.\n")
 _TOO_MANY: Final = (503, "There are too many connections.\n")
+_TOO_MANY_FROM_THERE: Final = (429, "There are too many connections from this address.\n")
 _TOO_DEEP: Final = (429, "Too many requests wait on this connection.\n")
 _NOT_HTTP: Final = (400, "This is not HTTP.\n")
 
@@ -46,6 +50,10 @@ class Settings(Protocol):
     def http_connections_max(self) -> int: ...
     @property
     def message_bytes_max(self) -> int: ...
+    @property
+    def trusted_proxies(self) -> Sequence[str]: ...
+    @property
+    def connections_per_address_max(self) -> int: ...
 
 
 class _Refused(Exception):
@@ -61,6 +69,7 @@ class _Shared:
         # A body may come in chunks of a byte, each with a head of its own; more than that is read by nobody.
         self.request_bytes_max = HEAD_BYTES_MAX + 8 * settings.message_bytes_max
         self.open: set[BoundedHttp] = set()
+        self.addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -78,14 +87,31 @@ class BoundedHttp(HttpToolsProtocol):
         self._unfinished_bytes = 0  # Fed since the last complete request.
         self._fed = b""
         self._timer: asyncio.TimerHandle | None = None
+        self._drop_timer: asyncio.TimerHandle | None = None
+        self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Behind a proxy its connections are nobody's: which requests come over one is only known later.
+        self._address = self._shared.addresses.of(self.client[0] if self.client else None, ())
         if len(self._shared.open) >= self._shared.connections_max:
             self._refuse(*_TOO_MANY)
             return
+        if not self._shared.addresses.has_room(self._address):
+            self._refuse(*_TOO_MANY_FROM_THERE)
+            return
         self._shared.open.add(self)
+        self._shared.addresses.enter(self._address)
         self._await_request()
+
+    def pause_writing(self) -> None:
+        """Give the peer as long to take an answer as it has to send a request."""
+        super().pause_writing()
+        self._drop_timer = self.loop.call_later(self._shared.timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_drop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._release()
@@ -235,8 +261,16 @@ class BoundedHttp(HttpToolsProtocol):
         return self._ended
 
     def _release(self) -> None:
-        self._shared.open.discard(self)
+        if self in self._shared.open:
+            self._shared.open.discard(self)
+            self._shared.addresses.leave(self._address)
         self._stop_timer()
+        self._stop_drop_timer()
+
+    def _stop_drop_timer(self) -> None:
+        if self._drop_timer is not None:
+            self._drop_timer.cancel()
+            self._drop_timer = None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -299,14 +299,18 @@ class WebSocket(asyncio.Protocol):
         assert transport is not None
         scope = cast(_HttpConnection, transport.get_protocol()).scope
         core = self._core_class(shared.origin_rule, shared.message_bytes_max)
-        response = core.answer(head, scope["http_version"], scope["root_path"], shared.gate.refuse())
+        forwarded = [
+            value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
+        ]
+        self.remote = shared.gate.locate(scope["client"][0] if scope["client"] else None, forwarded)
+        refusal = shared.gate.refuse(self.remote)
+        response = core.answer(head, scope["http_version"], scope["root_path"], refusal)
         transport.write(response.serialize())
         if response.status_code != 101:
             transport.close()
             return
         self._core, self.codec = core, core.codec
         self._outbox = Outbox(shared.rules[core.codec.subprotocol])
-        self.remote = _format_address(scope["client"])
         transport.set_write_buffer_limits(high=shared.soft_bytes)
         self._open = True
         self._endpoint = shared.gate.accept(self)
@@ -451,13 +455,6 @@ class WebSocket(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().call_later(wait_ms / 1000, self.abort)
-
-
-def _format_address(address: tuple[str, int] | None) -> str:
-    if address is None:
-        return ""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def websocket_class(gate: Gate, settings: Settings) -> type[WebSocket]:

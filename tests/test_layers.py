@@ -31,6 +31,9 @@ ONLY_IMPORTERS = {
 
 # Without sockets, clocks, loops and stores: data in, effects out.
 PURE = {
+    "router/addresses.py",
+    "router/departures.py",
+    "router/store/queue.py",
     "router/replica.py",
     "router/notices.py",
     "router/inbox.py",

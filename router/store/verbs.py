@@ -44,6 +44,10 @@ class VerbLimits:
     session_grace_ms: int
     lease_ms: int
     connections_per_agent_max: int
+    agents_max: int
+    departments_max: int
+    sessions_max: int
+    history_max: int
 
     @classmethod
     def of(cls, settings: Settings) -> VerbLimits:
@@ -57,6 +61,10 @@ class VerbLimits:
             session_grace_ms=settings.session_grace_ms,
             lease_ms=settings.node_lease_ms,
             connections_per_agent_max=settings.connections_per_agent_max,
+            agents_max=settings.agents_max,
+            departments_max=settings.departments_max,
+            sessions_max=settings.sessions_max,
+            history_max=settings.history_max,
         )
 
 
@@ -108,6 +116,10 @@ class Verbs:
             limits.closed_retention_ms,
             limits.presence_grace_ms,
             limits.session_grace_ms,
+            limits.agents_max,
+            limits.departments_max,
+            limits.sessions_max,
+            limits.history_max,
         ]
 
     async def run(

@@ -35,6 +35,8 @@ class EchoSettings:
     ping_timeout_ms: int = FOR_EVER_MS
     http_request_timeout_ms: int = 10_000
     http_connections_max: int = 1000
+    connections_per_address_max: int = 1000
+    trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 
 
@@ -79,7 +81,10 @@ class Echo:
 class OpenDoor:
     """A gate that everybody may pass."""
 
-    def refuse(self) -> tuple[int, str] | None:
+    def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        return peer or ""
+
+    def refuse(self, address: str) -> tuple[int, str] | None:
         return None
 
     def accept(self, socket: WebSocket) -> Endpoint:

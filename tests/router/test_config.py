@@ -43,6 +43,13 @@ def test_a_list_is_written_with_commas() -> None:
     assert read_settings({}, {"RELEVO_ALLOWED_ORIGINS": ""}).allowed_origins == ()
 
 
+def test_a_proxy_is_an_address_or_a_network() -> None:
+    environ = {"RELEVO_TRUSTED_PROXIES": "10.0.0.5, 10.1.0.0/16, ::1"}
+    assert read_settings({}, environ).trusted_proxies == ("10.0.0.5", "10.1.0.0/16", "::1")
+    for proxy in ("proxy.example", "10.1.0.0/33", "10.1.2.3/16"):
+        assert refusal({"RELEVO_TRUSTED_PROXIES": proxy}).startswith("RELEVO_TRUSTED_PROXIES: ")
+
+
 def test_an_empty_text_is_the_same_as_none() -> None:
     assert read_settings({}, {"RELEVO_REDIS_URL": "", "RELEVO_HOST": ""}) == Settings()
 

@@ -23,6 +23,10 @@ LIMITS = VerbLimits(
     session_grace_ms=2_000,
     lease_ms=60_000,
     connections_per_agent_max=5,
+    agents_max=100,
+    departments_max=100,
+    sessions_max=100,
+    history_max=100,
 )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,8 @@ class SocketSettings:
     ping_timeout_ms: int = 20_000
     http_request_timeout_ms: int = 10_000
     http_connections_max: int = 1000
+    connections_per_address_max: int = 1000
+    trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 
 
@@ -71,7 +73,10 @@ class Door:
     refusal: tuple[int, str] | None = None
     endpoints: asyncio.Queue[Recorder] = field(default_factory=asyncio.Queue)
 
-    def refuse(self) -> tuple[int, str] | None:
+    def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        return peer or ""
+
+    def refuse(self, address: str) -> tuple[int, str] | None:
         return self.refusal
 
     def accept(self, socket: WebSocket) -> Endpoint:

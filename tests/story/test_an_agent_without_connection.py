@@ -35,18 +35,10 @@ class Past:
 @pytest.fixture
 async def an_hour_ago(store: StoreServer, office: Office) -> AsyncIterator[Past]:
     """The past of the office."""
-    settings = Settings()
     opened = Store(store.url)
-    limits = VerbLimits(
-        events_max=settings.events_max,
-        key_ttl_ms=settings.key_ttl_ms,
-        closed_retention_ms=settings.closed_retention_ms,
-        presence_grace_ms=settings.presence_grace_ms,
-        session_grace_ms=settings.session_grace_ms,
-        lease_ms=settings.node_lease_ms,
-        connections_per_agent_max=settings.connections_per_agent_max,
+    yield Past(
+        Verbs(opened, VerbLimits.of(Settings()), "past"), office.tenant, int(time.time() * 1000) - HOUR_MS
     )
-    yield Past(Verbs(opened, limits, "past"), office.tenant, int(time.time() * 1000) - HOUR_MS)
     await opened.close()
 
 

@@ -1,7 +1,7 @@
 --[[
 Create or update an agent.
 
-agent {id, name, role, departments, capacity}. Refuses not_found (a department).
+agent {id, name, role, departments, capacity}. Refuses not_found (a department), forbidden (too many agents).
 Result {agent}.
 ]]
 verb('agent_put', function()
@@ -10,7 +10,9 @@ verb('agent_put', function()
   for _, id in ipairs(put.departments) do
     if not find_department(id) then refuse('not_found', {department_id = id}) end
   end
-  local a = find_agent(put.id) or new_agent(put.id)
+  local a = find_agent(put.id)
+  if not a then require_space('agents', call('HLEN', P .. 'agents'), 1) end
+  a = a or new_agent(put.id)
   describe(a, put.name, put.role, put.departments, put.capacity)
   return function() return {agent = a.record} end
 end)

@@ -1,13 +1,14 @@
 --[[
 Create or rename a department.
 
-department {id, name}.
+department {id, name}. Refuses forbidden (too many departments).
 Result {department}.
 ]]
 verb('department_put', function()
   caller()
   local put = request.department
   local old = find_department(put.id)
+  if not old then require_space('departments', call('HLEN', P .. 'departments'), 1) end
   if not old or old.name ~= put.name then
     local row = old or {id = put.id}
     row.name = put.name

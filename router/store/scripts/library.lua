@@ -5,7 +5,8 @@ below are made once and not at each call; whatever belongs to one call is set an
 KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it, so a tenant is one slot
 ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
 ARGV[2]  the request, a MessagePack map. Common fields:
-           limits  [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms]
+           limits  [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms,
+                   agents, departments, open sessions, entries of a history]
            by      {id, name, role, attached, epoch, again, departments, capacity}: the caller; none for the system
            key, print  idempotency key and fingerprint (32 characters) of the command's body
            node_id, lease_ms   a node extends its lease on this tenant
@@ -74,7 +75,7 @@ local function begin(keys, args)
   end
   local given = request.limits
   limits = {events = given[1], key_ms = given[2], closed_ms = given[3], presence_grace_ms = given[4],
-    session_grace_ms = given[5]}
+    session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9]}
   begin_step()
   local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
   epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
@@ -152,6 +153,26 @@ local function touch_department(id)
   departments_touched[id] = departments_touched[id] or true
 end
 
+-- What a tenant may have is bounded, so that nobody fills the store, be it by mistake.
+local function require_space(what, has, adds)
+  local most = limits[what]
+  if most and has + adds > most then refuse('forbidden', {[what .. '_max'] = most}) end
+end
+
+-- There is space for what `claim_agent` would make.
+local function require_space_for(claims)
+  if not find_agent(claims.id) then require_space('agents', call('HLEN', P .. 'agents'), 1) end
+  local departments = not claims.again and claims.departments or {}
+  if departments[1] then
+    local has = call('HLEN', P .. 'departments')
+    if has + #departments > (limits.departments or math.huge) then
+      local adds = 0
+      for _, id in ipairs(departments) do adds = adds + (find_department(id) and 0 or 1) end
+      if adds > 0 then require_space('departments', has, adds) end
+    end
+  end
+end
+
 -- Who says hello: made or updated by what its token claims. The departments that a token names need not exist yet;
 -- but a connection that is only registered again brings back nothing that was removed or changed since.
 local function claim_agent(claims)
@@ -220,6 +241,11 @@ local function session_to_change()
   if s.state == 'closed' then refuse('closed') end
   if request.fence and request.fence ~= s.fence then conflict(s) end
   return s
+end
+
+-- A history is never shortened; a session that was sent about without end can still be taken, and closed.
+local function require_room_to_write(s)
+  require_space('history', s.entry_count or 0, 1)
 end
 
 local function require_owner(s)

@@ -11,6 +11,7 @@ verb('session_accept', function()
   local member = s.state == 'queued' and call('SISMEMBER', P .. 'members:' .. s.owner.id, by.id) == 1
   if not (owns(s) or member or request.by.role == 'admin') then refuse_moved_on(s) end
   require_room(me)
+  if not me then require_space_for(request.by) end
   local change = change_of(s)
   me = me or claim_agent(request.by)
   place(s, 'in_progress', 'agent', me.id)

@@ -9,6 +9,7 @@ verb('session_decline', function()
   caller()
   local s = session_to_change()
   if s.state ~= 'pending' or not owns(s) then refuse_moved_on(s) end
+  require_room_to_write(s)
   local record = give_back(s, 'declined', request.reason)
   return function() return {session = record} end
 end)

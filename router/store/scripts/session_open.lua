@@ -2,7 +2,7 @@
 Open a session, or open a closed one again: its history and fence go on.
 
 session_id; customer {id, name}; target {kind, id}, missing for an admin who takes it itself.
-Refuses not_found (the target), exists, at_capacity.
+Refuses not_found (the target), exists, at_capacity, forbidden (the tenant has too many).
 Result {session}.
 ]]
 verb('session_open', function()
@@ -11,7 +11,13 @@ verb('session_open', function()
   if target then find_party(target) end
   local old = find_session(request.session_id)
   if old and old.state ~= 'closed' then refuse('exists') end
-  if not target then require_room(me) end
+  if not target then
+    require_room(me)
+    if not me then require_space_for(request.by) end
+  end
+  local open = 0
+  for state in pairs(LIST) do open = open + call('ZCARD', P .. 'state:' .. state) end
+  require_space('sessions', open, 1)
   local s = {id = request.session_id, customer = request.customer, fence = 0, hops = 0, opened_at = now}
   if old then s.fence, s.entry_count = old.fence, old.entry_count end
   call('ZREM', P .. 'state:closed', s.id)

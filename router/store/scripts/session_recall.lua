@@ -11,6 +11,7 @@ verb('session_recall', function()
   local mine = maker and maker.id == by.id and (maker.role == 'service') == (by.role == 'service')
   if not mine and by.role ~= 'admin' then refuse('forbidden') end
   if s.state == 'in_progress' then conflict(s) end
+  require_room_to_write(s)
   local record = give_back(s, 'recalled')
   return function() return {session = record} end
 end)

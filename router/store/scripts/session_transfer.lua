@@ -11,6 +11,7 @@ verb('session_transfer', function()
   caller()
   local s = session_to_change()
   require_owner(s)
+  require_room_to_write(s)
   local to = find_party(target)
   if s.owner.kind == to.kind and s.owner.id == to.id then refuse('same_target') end
   local from = find_party(s.owner)

@@ -20,6 +20,10 @@ LIMITS = VerbLimits(
     session_grace_ms=30_000,
     lease_ms=6_000,
     connections_per_agent_max=2,
+    agents_max=1000,
+    departments_max=1000,
+    sessions_max=1000,
+    history_max=1000,
 )
 By: TypeAlias = "str | dict[str, Any]"
 
@@ -31,10 +35,11 @@ class Shop:
     Args:
         store: Open.
         tenant: Nobody else's.
+        limits: What it may have.
     """
 
-    def __init__(self, store: Store, tenant: str) -> None:
-        self.verbs = Verbs(store, LIMITS, "node")
+    def __init__(self, store: Store, tenant: str, limits: VerbLimits = LIMITS) -> None:
+        self.verbs = Verbs(store, limits, "node")
         self.tenant = tenant
         self.now = 1_790_000_000_000
         self.epoch = ""

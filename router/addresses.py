@@ -1,0 +1,82 @@
+"""Which address a connection comes from, and how many come from it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+ADDRESS_CHARACTERS_MAX = 64
+"""A proxy may write a name in place of an address; of a longer one nothing more is looked at."""
+
+
+class Addresses:
+    """
+    Count connections by their address.
+
+    Args:
+        trusted: Addresses and networks of proxies that say truly whom they speak for.
+        connections_max: How many connections one address may have.
+
+    Raises:
+        ValueError: One of ``trusted`` is neither address nor network.
+    """
+
+    def __init__(self, trusted: Sequence[str], connections_max: int) -> None:
+        self._trusted: list[IPv4Network | IPv6Network] = [ip_network(each) for each in trusted]
+        self._connections_max = connections_max
+        self._connections: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def of(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        """
+        Return where a request comes from.
+
+        Args:
+            peer: The other end of the connection; None for a unix socket.
+            forwarded: The values of X-Forwarded-For, in their order.
+
+        Returns:
+            The address; empty where only a proxy knows it, and does not tell.
+        """
+        if peer is not None and not self._is_trusted(peer):
+            return peer
+        # Each proxy adds whom it heard at the end; what stands before the last that is believed, anybody may
+        # have written.
+        for entry in reversed(",".join(forwarded).split(",")):
+            address = _without_port(entry.strip())[:ADDRESS_CHARACTERS_MAX]
+            if address and not self._is_trusted(address):
+                return address
+        return ""
+
+    def has_room(self, address: str) -> bool:
+        """Return whether another connection may come from an address."""
+        return not address or self._connections[address] < self._connections_max
+
+    def enter(self, address: str) -> None:
+        """Count a connection."""
+        if address:
+            self._connections[address] += 1
+
+    def leave(self, address: str) -> None:
+        """Count a connection no more."""
+        if self._connections[address] > 1:
+            self._connections[address] -= 1
+        else:
+            del self._connections[address]
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)
+
+
+def _without_port(entry: str) -> str:
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    host, colon, port = entry.rpartition(":")
+    return host if colon and ":" not in host and port.isdigit() else entry

@@ -1,0 +1,185 @@
+"""Bounds that only a whole router has, on one whose bounds small tests reach."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Opcode
+
+from bench.processes import memory_bytes
+from tests.hostile.peers import member
+from tests.raw_client import open_socket
+from tests.routers import RouterProcess, running_routers
+from tests.servers import StoreServer, wait_until
+from tests.story.conftest import MakeOffice, make_office, store
+from tests.story.office import Office
+
+__all__ = ["make_office", "store"]
+
+CONNECTIONS_MAX = 30
+TENANTS_MAX = 3
+AGENTS_MAX = 4
+SOFT_BYTES, HARD_BYTES = 100_000, 1_000_000
+REQUEST_TIMEOUT_MS = 500
+DEAF = 15
+# An answer goes over the limit at most by its own length.
+LARGEST_BYTES = 7_000_000
+
+
+@pytest.fixture(scope="module")
+def small(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterProcess]:
+    """A router with room for few."""
+    bounds = {
+        "connections_max": CONNECTIONS_MAX,
+        "connections_per_address_max": 2,
+        "tenants_max": TENANTS_MAX,
+        "tenant_idle_ms": 200,
+        "agents_max": AGENTS_MAX,
+        "outbox_soft_bytes": SOFT_BYTES,
+        "outbox_hard_bytes": HARD_BYTES,
+        "http_request_timeout_ms": REQUEST_TIMEOUT_MS,
+        # A peer that reads nothing answers no ping, and is to be found out for what it does not read.
+        "ping_timeout_ms": 60_000,
+        "ping_interval_ms": 60_000,
+    }
+    with running_routers(1, store.url, tmp_path_factory.mktemp("small"), **bounds) as (router,):
+        yield router
+
+
+@pytest.fixture
+def office(small: RouterProcess, make_office: MakeOffice) -> Office:
+    """A tenant there, when nobody else is."""
+    wait_until(lambda: small.metric("relevo_tenants") == 0, "the tenants of other tests to go")
+    return make_office([small])
+
+
+async def refused(router: RouterProcess, **headers: str) -> int:
+    """Return the status with which a handshake is refused."""
+    with pytest.raises(InvalidStatus) as refusal:
+        await open_socket(router.address, additional_headers=headers)
+    return refusal.value.response.status_code
+
+
+async def test_beyond_its_connections_a_node_refuses_the_handshake_and_takes_the_next_when_one_left(
+    small: RouterProcess, office: Office
+) -> None:
+    strangers = [await office.connect_stranger() for _ in range(CONNECTIONS_MAX)]
+    assert await refused(small) == 503
+    await strangers[0].close()
+    wait_until(lambda: small.metric("relevo_connections") < CONNECTIONS_MAX, "one to go")
+    await office.connect_stranger()
+
+
+async def test_an_address_has_only_so_many_websockets_as_a_trusted_proxy_tells(
+    small: RouterProcess, office: Office
+) -> None:
+    there, elsewhere = {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-For": "192.0.2.7, 192.0.2.8"}
+    first, _ = [await office.connect_stranger(additional_headers=there) for _ in range(2)]
+    assert await refused(small, **there) == 429
+    await office.connect_stranger(additional_headers=elsewhere)
+    await first.close()
+    wait_until(lambda: small.metric("relevo_connections") == 2, "one to go")
+    await office.connect_stranger(additional_headers=there)
+
+
+async def test_beyond_its_tenants_a_node_sends_new_ones_to_others_until_one_has_left(
+    small: RouterProcess, make_office: MakeOffice, office: Office
+) -> None:
+    offices = [office, *(make_office([small]) for _ in range(TENANTS_MAX))]
+    served = [await each.connect_agent("ana") for each in offices[:-1]]
+    late = await offices[-1].connect_stranger()
+    error = await late.refused("hello", token=offices[-1].token("ana"))
+    assert (error["code"], error["retryable"]) == ("unavailable", True)
+    assert await late.expect_close() == 4003
+    # Those that are served take everybody of theirs.
+    await office.connect_agent("bob")
+    await served[1].close()
+    wait_until(lambda: small.metric("relevo_tenants") < TENANTS_MAX, "an idle tenant to be given up")
+    await offices[-1].connect_agent("ana")
+
+
+async def test_an_agent_beyond_a_tenants_number_is_refused_and_sent_away(office: Office) -> None:
+    for number in range(AGENTS_MAX):
+        await office.put_agent(f"agent-{number}")
+    known = await office.connect_agent("agent-0")
+    one_more = await office.connect_stranger()
+    error = await one_more.refused("hello", token=office.token("one-more"))
+    assert (error["code"], error["details"]) == ("forbidden", {"agents_max": AGENTS_MAX})
+    assert await one_more.expect_close() == 4502
+    answer = await office.post(
+        "agent.put", agent={"id": "x", "name": "X", "role": "agent", "departments": [], "capacity": 1}
+    )
+    assert (answer.status, answer.body["code"]) == (403, "forbidden")
+    assert (await known.reply(await known.send("ping")))["type"] == "pong"
+
+
+@pytest.mark.slow
+async def test_an_answer_over_http_that_nobody_takes_is_dropped(small: RouterProcess, office: Office) -> None:
+    await fill_history(office)
+    body = json.dumps({"session_id": "chat-1", "limit": 500}).encode()
+    request = b"\r\n".join(
+        [
+            b"POST /api/v1/session.history HTTP/1.1",
+            b"Host: router",
+            f"Authorization: Bearer {office.token('crm', 'service')}".encode(),
+            b"Content-Length: %d" % len(body),
+            b"",
+            body,
+        ]
+    )
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", small.port))
+        deaf.sendall(request)
+        assert deaf.recv(15) == b"HTTP/1.1 200 OK"
+        assert holds(small, deaf)
+        wait_until(lambda: not holds(small, deaf), "the connection to be dropped")
+
+
+def holds(router: RouterProcess, peer: socket.socket) -> bool:
+    """Return whether a router still has its end of a connection; the system may go on sending without it."""
+    ports = f":{router.port:04X}", f":{peer.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        _, here, there, *_, inode = line.split()[:10]
+        if here.endswith(ports[0]) and there.endswith(ports[1]):
+            return inode != "0"
+    return False
+
+
+@pytest.mark.slow
+async def test_clients_that_stop_reading_cost_at_most_their_budget(
+    small: RouterProcess, office: Office
+) -> None:
+    await fill_history(office)
+    before = most = memory_bytes(small.process_id)
+    # Without a bound each of these would be kept for each of them.
+    question = json.dumps(
+        {"id": "1", "type": "session.history", "session_id": "chat-1", "limit": 500}
+    ).encode()
+
+    async def read_nothing() -> None:
+        nonlocal most
+        async with member(small, office.token("ana")) as peer:
+            peer.stop_reading()
+            for _ in range(5):
+                peer.send_frame(Opcode.TEXT, question)
+            while not peer.writer.transport.is_closing():
+                await asyncio.sleep(0.02)
+                peer.send_frame(Opcode.PONG)
+                most = max(most, memory_bytes(small.process_id))
+
+    await asyncio.gather(*(read_nothing() for _ in range(DEAF)))
+    wait_until(lambda: small.metric("relevo_connections") == 0, "all of them to be sent away")
+    assert most - before < DEAF * (HARD_BYTES + LARGEST_BYTES)
+
+
+async def fill_history(office: Office) -> None:
+    """Give Ana a session whose history is more than the network takes for somebody who reads nothing."""
+    await office.put_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    for _ in range(499):
+        await office.do("session.note", session_id="chat-1", text="€" * 4000)

@@ -1,0 +1,140 @@
+"""What the store holds for a tenant has an end, and what is refused there changes nothing."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from router.store import records
+from tests.router.store.shop import HELP, LIMITS, SALES, Raws, Shop, to_agent
+from tests.servers import StoreServer, wait_until
+
+SMALL = replace(LIMITS, agents_max=3, departments_max=4, sessions_max=3, history_max=4, events_max=16)
+
+
+@pytest.fixture
+async def small(shop: Shop) -> Shop:
+    """A tenant that may not have much; it has an admin and two departments."""
+    opened = Shop(shop.verbs.store, f"{shop.tenant}-small", SMALL)
+    await opened.open_doors()
+    return opened
+
+
+def keys(server: StoreServer, shop: Shop, pattern: str) -> int:
+    """Return how many keys of the tenant have a name that fits."""
+    return len(server.call("KEYS", f"relevo:{{{shop.tenant}}}:{pattern}"))
+
+
+async def test_a_tenant_has_only_so_many_agents_however_they_come(
+    small: Shop, shared_valkey: StoreServer
+) -> None:
+    await small.hire("ana", "bob")
+    profile = {"id": "cleo", "name": "Cleo", "role": "agent", "departments": [], "capacity": 1}
+    assert await small.refuse("forbidden", "agent_put", "boss", agent=profile) == {"agents_max": 3}
+    where = {"node_id": "node", "connection_id": "c", "lease_ms": 6_000, "connections_max": 2}
+    await small.refuse("forbidden", "connect", {"id": "cleo", "role": "agent"}, **where)
+    assert keys(shared_valkey, small, "connections:cleo") == 0
+    await small.open("s", SALES)
+    stranger = {"id": "cleo", "role": "admin"}
+    await small.refuse("forbidden", "session_accept", stranger, session_id="s")
+    await small.refuse(
+        "forbidden", "session_open", stranger, session_id="t", customer={"id": "c", "name": "C"}
+    )
+    # Those that it has may go on, and make room.
+    await small.connect("ana", connection_id="phone")
+    await small.run("agent_put", "boss", agent={**profile, "id": "bob"})
+    await small.run("agent_remove", "boss", agent_id="bob")
+    await small.run("agent_put", "boss", agent=profile)
+
+
+async def test_a_tenant_has_only_so_many_departments_however_they_come(small: Shop) -> None:
+    await small.connect("ana", departments=["sales", "north", "south"])
+    put = {"id": "west", "name": "West"}
+    assert await small.refuse("forbidden", "department_put", "boss", department=put) == {"departments_max": 4}
+    where = {"node_id": "node", "connection_id": "c", "lease_ms": 6_000, "connections_max": 2}
+    claims = {"id": "bob", "role": "agent", "departments": ["sales", "west"]}
+    await small.refuse("forbidden", "connect", claims, **where)
+    await small.connect("ana", departments=["sales", "help", "north", "south"])
+    await small.run("department_put", "boss", department={**put, "id": "north"})
+
+
+async def test_a_tenant_has_only_so_many_open_sessions(small: Shop) -> None:
+    await small.hire("ana", capacity=1)
+    for session_id in ("in progress", "pending"):
+        await small.open(session_id, to_agent("ana"))
+    await small.open("queued", SALES)
+    customer = {"id": "c", "name": "Cleo"}
+    refused = {"session_id": "one more", "customer": customer, "target": SALES}
+    assert await small.refuse("forbidden", "session_open", "boss", **refused) == {"sessions_max": 3}
+    await small.close("pending")
+    await small.open("one more", SALES)
+
+
+async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(small: Shop) -> None:
+    await small.hire("ana")
+    await small.open("s", SALES)
+    await small.transfer("s", HELP)
+    await small.transfer("s", SALES, reason="back again")
+    assert len(await small.history("s")) == 4
+    assert await small.refuse("forbidden", "session_note", "boss", session_id="s", text="n") == {
+        "history_max": 4
+    }
+    await small.refuse("forbidden", "session_transfer", "boss", session_id="s", target=HELP)
+    await small.refuse("forbidden", "session_recall", "boss", session_id="s")
+    await small.accept("s", "boss")
+    await small.close("s")
+    assert [entry.kind for entry in await small.history("s")][4:] == ["accepted", "closed"]
+
+
+async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: StoreServer) -> None:
+    for number in range(400):
+        await small.status("boss", ("pause", "connected")[number % 2])
+    kept = shared_valkey.call("XLEN", f"relevo:{{{small.tenant}}}:events")
+    # The server drops them by the node of its tree, of at most a hundred.
+    assert SMALL.events_max <= kept <= SMALL.events_max + 100
+
+
+async def test_a_key_and_its_answer_go_when_their_time_is_over(
+    shop: Shop, shared_valkey: StoreServer
+) -> None:
+    short = Shop(shop.verbs.store, f"{shop.tenant}-short", replace(LIMITS, key_ttl_ms=200))
+    await short.open_doors()
+    for number in range(50):
+        put = {"id": "north", "name": f"North {number}"}
+        await short.run("department_put", "boss", department=put, key=f"key {number}", print="p" * 32)
+    wait_until(lambda: keys(shared_valkey, short, "key:*") == 0, "the keys to go")
+    renamed = await short.run(
+        "department_put", "boss", department={"id": "north", "name": "N"}, key="key 0", print="q" * 32
+    )
+    assert records.department(renamed["department"]).name == "N"
+
+
+async def test_what_was_closed_goes_when_its_time_is_over_and_so_does_its_place_in_the_list(
+    shop: Shop, shared_valkey: StoreServer
+) -> None:
+    short = Shop(shop.verbs.store, f"{shop.tenant}-short", replace(LIMITS, closed_retention_ms=1))
+    await short.open_doors()
+    for number in range(50):
+        await short.open(f"s{number}", SALES)
+        await short.close(f"s{number}")
+    for pattern in ("session:*", "history:*"):
+        wait_until(lambda pattern=pattern: keys(shared_valkey, short, pattern) == 0, f"{pattern} to go")
+    await short.open("last", SALES)
+    await short.close("last")
+    assert shared_valkey.call("ZCARD", f"relevo:{{{short.tenant}}}:state:closed") <= 10
+
+
+@pytest.mark.slow
+async def test_a_welcome_holds_only_so_many_sessions(shop: Shop) -> None:
+    shop = Shop(shop.verbs.store, f"{shop.tenant}-large", replace(LIMITS, sessions_max=2000))
+    await shop.hire("ana", capacity=0)
+    for number in range(1_001):
+        await shop.run(
+            "session_open",
+            "desk",
+            session_id=f"s{number}",
+            customer={"id": "c", "name": "C"},
+            target=to_agent("ana"),
+        )
+    attached = await shop.connect("ana")
+    assert len(msgspec.msgpack.decode(attached["pending"], type=Raws)) == 1_000

@@ -1,0 +1,66 @@
+import pytest
+
+from router.addresses import ADDRESS_CHARACTERS_MAX, Addresses
+
+TRUSTED = ("127.0.0.1", "::1", "10.1.0.0/16")
+
+
+def located(peer: str | None, *forwarded: str) -> str:
+    return Addresses(TRUSTED, 10).of(peer, forwarded)
+
+
+def test_who_connects_without_a_proxy_is_its_own_address_whatever_it_says() -> None:
+    assert located("192.0.2.7") == "192.0.2.7"
+    assert located("192.0.2.7", "198.51.100.1") == "192.0.2.7"
+    assert located("2001:db8::7", "198.51.100.1") == "2001:db8::7"
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "::1", "10.1.2.3", None])
+def test_a_trusted_proxy_says_whom_it_speaks_for(proxy: str | None) -> None:
+    assert located(proxy, "192.0.2.7") == "192.0.2.7"
+
+
+def test_of_several_the_last_that_is_not_a_trusted_proxy_counts() -> None:
+    assert located("127.0.0.1", "6.6.6.6, 192.0.2.7, 10.1.0.9") == "192.0.2.7"
+    assert located("127.0.0.1", "6.6.6.6", "192.0.2.7", "10.1.0.9") == "192.0.2.7"
+
+
+def test_a_trusted_proxy_that_says_nothing_leaves_the_address_unknown() -> None:
+    for forwarded in ([], [""], [" , "], ["10.1.0.9"]):
+        assert located("127.0.0.1", *forwarded) == ""
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        ("192.0.2.7:5678", "192.0.2.7"),
+        ("[2001:db8::7]:5678", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("_hidden", "_hidden"),
+        ("x" * 1000, "x" * ADDRESS_CHARACTERS_MAX),
+    ],
+)
+def test_an_address_may_come_with_a_port_or_be_a_name(entry: str, address: str) -> None:
+    assert located("127.0.0.1", entry) == address
+
+
+def test_an_address_has_only_so_many_connections_and_one_that_is_unknown_any_number() -> None:
+    addresses = Addresses(TRUSTED, 2)
+    for address in ("192.0.2.7", "192.0.2.7", "192.0.2.8", "", "", ""):
+        assert addresses.has_room(address)
+        addresses.enter(address)
+    assert not addresses.has_room("192.0.2.7")
+    addresses.leave("192.0.2.7")
+    assert addresses.has_room("192.0.2.7")
+
+
+def test_nothing_is_left_of_who_has_gone() -> None:
+    addresses = Addresses((), 2)
+    for number in range(100):
+        assert addresses.has_room(f"192.0.2.{number}")
+        addresses.enter(f"192.0.2.{number}")
+    for number in range(100):
+        addresses.leave(f"192.0.2.{number}")
+    addresses.leave("")
+    assert len(addresses) == 0
