@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,9 +17,9 @@ from router.auth import KeysUnavailable, Principal, Unauthorized
 from router.commands import RULES, CommandError, caller_of, execute
 from router.console import console_routes
 from router.incidents import incident
-from router.intake import Crowd
 from router.limits import Allowance
 from router.metrics import CONTENT_TYPE, registry_of, render
+from router.turns import in_turn
 
 if TYPE_CHECKING:
     from router.node import Node
@@ -67,27 +66,6 @@ async def _principal(node: Node, request: Request) -> Principal:
     return await node.verifier.verify(token.strip())
 
 
-async def _enter(crowd: Crowd) -> None:
-    """Take a command in hand when its turn has come."""
-    if crowd.has_room:
-        crowd.enter()
-        return
-    turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def take_turn() -> None:
-        if not turn.done():
-            crowd.enter()
-            turn.set_result(None)
-
-    crowd.wait(take_turn)
-    try:
-        await turn
-    except asyncio.CancelledError:
-        if turn.done() and not turn.cancelled():
-            crowd.leave()
-        raise
-
-
 def application(node: Node) -> Starlette:
     """
     Return the HTTP application of one node.
@@ -129,17 +107,14 @@ def application(node: Node) -> Starlette:
         if isinstance(parsed, Refused):
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
         answer: Result | Error
-        crowd = node.crowd(principal.tenant)
-        await _enter(crowd)
         try:
-            answer = await execute(node.verbs, principal, caller_of(principal, attached=False), parsed)
+            async with in_turn(node.crowd(principal.tenant)):
+                answer = await execute(node.verbs, principal, caller_of(principal, attached=False), parsed)
         except CommandError as refusal:
             answer = refusal.error
         except Exception as error:
             # As over a websocket: whether it was applied, the same key will tell.
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
-        finally:
-            crowd.leave()
         node.commands[wire_type, answer.code.value if isinstance(answer, Error) else "done"] += 1
         return _failure(answer) if isinstance(answer, Error) else _json(answer)
 

@@ -83,6 +83,7 @@ class Node:
         self._addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
         self.rates = Rates(settings)
         self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()
+        self._arrivals: WeakValueDictionary[str, Crowd] = WeakValueDictionary()
         self.draining = False
         self.accepted = 0
         self.joins = 0
@@ -198,6 +199,13 @@ class Node:
         if crowd is None:
             crowd = self._crowds[tenant] = Crowd(self.settings.tenant_in_flight_max)
         return crowd
+
+    def arrivals(self, tenant: str) -> Crowd:
+        """Return the tenant's hellos in hand: apart, so that who is in does not wait behind a storm."""
+        arrivals = self._arrivals.get(tenant)
+        if arrivals is None:
+            arrivals = self._arrivals[tenant] = Crowd(self.settings.tenant_hellos_max)
+        return arrivals
 
     def joined(self, connection: Connection) -> None:
         """Take note of a connection that was welcomed."""

@@ -17,7 +17,7 @@ from bench.__main__ import main as measure
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.island import risen
-from tests.faults.serving import on_stores, serving
+from tests.faults.serving import linked, on_stores, serving
 from tests.faults.waiting import still_answered
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
@@ -228,6 +228,27 @@ def test_after_a_storm_all_are_back_and_each_took_one_small_script(tmp_path: Pat
         # The end of the old connection is another one.
         assert storm["scripts each"] < 2.5, storm
         assert storm["directories read"] == 0, storm
+
+
+@pytest.mark.slow
+@proves("all clients come back at once")
+async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_sent_back(
+    tmp_path: Path, make_office: MakeOffice
+) -> None:
+    # A store that needs three seconds for all of them, and one for none.
+    async with linked(tmp_path, **PATIENT, tenant_hellos_max=20) as found:
+        office = make_office(found.routers)
+        witness = await office.connect_agent("witness", on=0)
+        found.proxy.link("relevo-verbs").throttle(40_000)
+
+        storm = asyncio.gather(*(office.connect_agent(f"agent-{n}", on=0) for n in range(300)))
+        # Who is in does not wait behind those who come.
+        while not storm.done():
+            await witness.command("session.list")
+        await storm
+
+        assert await asyncio.to_thread(found.routers[0].metric, "relevo_store_timeouts_total") == 0
+        await office.leave()
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,12 +9,11 @@ import pytest
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.island import risen, store_on
-from tests.faults.proxy import Proxy
-from tests.faults.serving import on_stores, serving
+from tests.faults.serving import Linked, linked, on_stores, serving
 from tests.faults.waiting import insist, still_answered, until_ready
 from tests.raw_client import Message, RawClient
-from tests.routers import RouterProcess, standing_still
-from tests.servers import StoreServer, free_port, running
+from tests.routers import standing_still
+from tests.servers import StoreServer
 from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import ANYBODY, Office, to_agent
 from tests.story.test_presence import observe, statuses_shown
@@ -28,30 +25,6 @@ CUT_OFF = {
     "session_grace_ms": 1500,
     "store_timeout_ms": 500,
 }
-
-
-@dataclass
-class Linked:
-    """A store, a router behind a proxy, and a router beside it."""
-
-    store: StoreServer
-    proxy: Proxy
-    routers: list[RouterProcess]
-
-
-@asynccontextmanager
-async def linked(folder: Path, **settings: int | str) -> AsyncIterator[Linked]:
-    """Run a store and two routers, number 0 behind a proxy."""
-    (folder / "tcp").mkdir()
-    with running(StoreServer(folder / "tcp", port=free_port())) as store:
-        proxy = Proxy(store.port)
-        await proxy.open()
-        try:
-            routers = on_stores(folder, proxy.url, store.url, **settings)
-            async with serving(routers):
-                yield Linked(store, proxy, routers)
-        finally:
-            await proxy.close()
 
 
 @pytest.fixture
