@@ -210,10 +210,10 @@ async def kill_the_primary(folder: Path, choice: Choice, binary: str | None = No
             before = work.epoch(store.servers[0])
             began_at = time.monotonic()
             store.servers[0].kill()
-            promoted = await asyncio.to_thread(store.wait_for_promotion, store.servers[0])
+            await asyncio.to_thread(store.wait_for_promotion, store.servers[0])
             ended_at = time.monotonic()
             await work.receive(SOME)
-            return await work.end(promoted, before, began_at, ended_at)
+            return await work.end(store.present_primary(), before, began_at, ended_at)
 
 
 async def cut_the_primary_off(folder: Path, choice: Choice) -> Outcome:
@@ -230,7 +230,7 @@ async def _cut_off(net: Network, store: SentinelStore, work: Work, choice: Choic
     before = work.epoch(old)
     began_at = time.monotonic()
     net.cut("island")
-    promoted = await asyncio.to_thread(store.wait_for_promotion, old)
+    await asyncio.to_thread(store.wait_for_promotion, old)
     await work.receive(SOME, 1)
     if choice in (MEMORY, FSYNC):
         # On the island everybody is content meanwhile.
@@ -239,7 +239,7 @@ async def _cut_off(net: Network, store: SentinelStore, work: Work, choice: Choic
     ended_at = time.monotonic()
     await asyncio.to_thread(store.make_whole)
     await work.receive(SOME)
-    return await work.end(promoted, before, began_at, ended_at)
+    return await work.end(store.present_primary(), before, began_at, ended_at)
 
 
 Fault = Callable[[Path, Choice], Coroutine[Any, Any, Outcome]]

@@ -27,6 +27,9 @@ from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import to_agent
 from tests.story.test_presence import observe
 
+# Sentinels take their time, and on a busy machine more of it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
 needs_redis = pytest.mark.skipif(
     redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"
 )
@@ -47,7 +50,6 @@ def expect_no_more_than_was_asked(outcome: Outcome) -> None:
     assert outcome.reckoning.unasked == 0
 
 
-@pytest.mark.slow
 @proves("another primary is promoted")
 @pytest.mark.parametrize(
     ("choice", "binary"),
@@ -69,7 +71,6 @@ async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
     assert all(receipt.at <= outcome.ended_at for receipt in outcome.reckoning.lost)
 
 
-@pytest.mark.slow
 @needs_networks
 @proves("an old primary is cut off with a router")
 async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_off_with_a_router(
@@ -81,7 +82,6 @@ async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_
     expect_no_more_than_was_asked(outcome)
 
 
-@pytest.mark.slow
 @needs_networks
 @proves("an old primary is cut off with a router")
 async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_did_alone(
@@ -96,8 +96,6 @@ async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_
     expect_no_more_than_was_asked(outcome)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(180)
 @proves("another primary is promoted")
 async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
     tmp_path: Path,
@@ -110,8 +108,6 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
         await scene.check()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(180)
 @proves("another primary is promoted")
 async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
     tmp_path: Path,
@@ -124,7 +120,6 @@ async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_
         await scene.check()
 
 
-@pytest.mark.slow
 @proves("another primary is promoted")
 async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
@@ -166,7 +161,6 @@ async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_oth
         cluster.stop()
 
 
-@pytest.mark.slow
 async def test_without_its_replica_a_store_changes_nothing_that_is_acknowledged_and_does_all_else(
     own_store: StoreServer,
     tmp_path: Path,
