@@ -51,6 +51,7 @@ PURE = {
     "router/audit/histories.py",
     "router/audit/kinds.py",
     "router/audit/layout.py",
+    "router/audit/paging.py",
     "router/audit/presence.py",
     "router/audit/sessions.py",
     "router/audit/violation.py",

@@ -79,7 +79,7 @@ mends = {
   -- mistake; one that no list knows any more is the last.
   session = function(id)
     local s, record = find_session(id)
-    if not s then return end
+    if not s or s.id ~= id then return end
     local list = s.owner and LIST[s.state] .. s.owner.id
     local state = P .. 'state:' .. s.state
     local change = change_of(s)
@@ -154,7 +154,7 @@ mends = {
 
   agent = function(id)
     local a = find_agent(id)
-    if not a then return end
+    if not a or a.id ~= id then return end
     mend_presence(a)
     local last = call('ZRANGE', P .. 'owned:' .. id, -1, -1, 'WITHSCORES')[2]
     a.assigned = math.max(a.assigned, tonumber(last or 0))
@@ -169,7 +169,8 @@ mends = {
   end,
 
   department = function(id)
-    if find_department(id) then departments_touched[id] = 'named' end
+    local row = find_department(id)
+    if row and row.id == id then departments_touched[id] = 'named' end
   end,
 }
 

@@ -53,6 +53,13 @@ async def test_a_session_whose_owner_is_in_doubt_is_left_with_all_its_traces(gro
     assert [ground.call("GET", "session:s1"), ground.call("ZRANGE", "owned:bob", 0, -1)] == before
 
 
+async def test_a_record_of_somebody_else_is_not_written_over_theirs(ground: Ground) -> None:
+    hers = ground.call("HGET", "agents", "ana")
+    ground.rewrite("agents", "bob", id="ana", name="Bob")
+    await ground.repair()
+    assert ground.call("HGET", "agents", "ana") == hers
+
+
 async def test_an_agent_stuck_online_is_sent_away_after_its_graces(ground: Ground) -> None:
     ground.call("DEL", "connections:ana")
     ground.call("SREM", "node:node", "ana of-ana")

@@ -413,6 +413,20 @@ PLANTS = [
         left=True,
     ),
     planted(
+        "an agent's record of another agent",
+        lambda to: to.rewrite("agents", "bob", id="ana"),
+        ("shape", ("agents",)),
+        ("S10", ("agents", "events")),
+        left=True,
+    ),
+    planted(
+        "a session's record of another session",
+        lambda to: to.rewrite("session:s1", id="s5"),
+        ("shape", ("session:s1",)),
+        ("S10", ("session:s1", "events")),
+        left=True,
+    ),
+    planted(
         "a department's record of another department",
         lambda to: to.rewrite("departments", "help", id="sales"),
         ("shape", ("departments",)),
