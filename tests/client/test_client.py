@@ -11,6 +11,7 @@ from relevo_client import (
     DirectoryChanged,
     Disconnected,
     EventsLost,
+    RateLimitedError,
     SessionAssigned,
     SessionPending,
     Target,
@@ -144,6 +145,20 @@ async def test_commands_beyond_the_bound_wait_their_turn(router: ScriptedRouter)
         assert command["session_id"] == "c-3"
         await connection.reply(command, {"session": session_map("c-3")})
         assert (await third).id == "c-3"
+
+
+async def test_commands_that_wait_their_turn_are_bounded(router: ScriptedRouter) -> None:
+    async with connected(router, in_flight_max=1, waiting_max=2) as (client, connection):
+        commands = [asyncio.create_task(client.get_session("c-1")) for _ in range(3)]
+        command = await connection.expect("session.get")
+        for _ in range(2):
+            with pytest.raises(RateLimitedError, match="2 commands wait"):
+                await client.get_session("one too many")
+        for number in range(3):
+            await connection.reply(command, {"session": session_map("c-1")})
+            if number < 2:
+                command = await connection.expect("session.get")
+        assert [(await each).id for each in commands] == ["c-1"] * 3
 
 
 async def test_a_cancelled_command_is_not_sent_again(router: ScriptedRouter) -> None:

@@ -25,6 +25,7 @@ import { Tokens } from "./tokens.js";
  * @property {number} [commandTimeoutMs] When a command gives up, unless it says otherwise (30,000).
  * @property {number | null} [connectTimeoutMs] How long `start` waits (30,000); null waits for ever.
  * @property {number} [inFlightMax] How many commands may wait for their reply (64); others wait their turn.
+ * @property {number} [waitingMax] How many others may (10,000); one more is refused with a `RateLimitedError`.
  * @property {number} [eventsMax] How many events are kept for each loop (1,000). Beyond, the oldest are
  *   dropped, and an `eventsLost` stands in their place.
  * @property {string} [clientName] What the client calls itself to the router.
@@ -88,6 +89,7 @@ export class Client extends Commands {
       retry: options.retry ?? CORE_SETTINGS.retry,
       reconnect: options.reconnect ?? CORE_SETTINGS.reconnect,
       inFlightMax: options.inFlightMax ?? CORE_SETTINGS.inFlightMax,
+      waitingMax: options.waitingMax ?? CORE_SETTINGS.waitingMax,
       acknowledge: options.acknowledge ?? CORE_SETTINGS.acknowledge,
       clientName: options.clientName ?? CORE_SETTINGS.clientName,
       tokenRenewable: this.#tokens.renewable,

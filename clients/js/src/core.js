@@ -78,7 +78,7 @@ export class Core {
   constructor(settings, random, newKey) {
     this.#settings = settings;
     this.#reconnection = new Reconnection(settings.reconnect, random);
-    this.#pending = new PendingCommands(settings.retry, random, newKey, settings.inFlightMax);
+    this.#pending = new PendingCommands(settings, random, newKey);
     this.#subscriptions = new Subscriptions(this.directory, this.#pending, settings.retry, random);
     this.#vigil = new Vigil(settings.answerTimeoutMs, settings.replyWaitMs);
   }
@@ -247,7 +247,7 @@ export class Core {
   // Commands.
 
   /**
-   * Give a command. Throws the reason if the client has stopped.
+   * Give a command. Throws the reason if the client has stopped, or too many wait for their turn already.
    *
    * @param {string} type
    * @param {Message} fields The command's fields, without type, id and key.
@@ -258,8 +258,9 @@ export class Core {
    */
   submit(type, fields, deadline, key = null) {
     if (this.stop !== null) throw this.stop;
+    const { id } = this.#pending.add(type, fields, { deadline, key });
     this.#subscriptions.submitted(type);
-    return this.#pending.add(type, fields, { deadline, key }).id;
+    return id;
   }
 
   /**

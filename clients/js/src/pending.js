@@ -85,18 +85,20 @@ export class PendingCommands {
   #random;
   #newKey;
   #inFlightMax;
+  #waitingMax;
 
   /**
-   * @param {Backoff} backoff
+   * @param {{ retry: Backoff, inFlightMax: number, waitingMax: number }} settings How many may be sent and
+   *   without a reply, and how many others may wait their turn.
    * @param {() => number} random
    * @param {() => string} newKey
-   * @param {number} inFlightMax How many may be sent and without a reply; others wait their turn.
    */
-  constructor(backoff, random, newKey, inFlightMax) {
-    this.#backoff = backoff;
+  constructor({ retry, inFlightMax, waitingMax }, random, newKey) {
+    this.#backoff = retry;
     this.#random = random;
     this.#newKey = newKey;
     this.#inFlightMax = inFlightMax;
+    this.#waitingMax = waitingMax;
   }
 
   [Symbol.iterator]() {
@@ -109,13 +111,16 @@ export class PendingCommands {
   }
 
   /**
-   * Append a command. Without a deadline it is one that the client sends for itself.
+   * Append a command. Without a deadline it is one that the client sends for itself; with one it throws if
+   * too many wait their turn already.
    *
    * @param {string} type
    * @param {Record<string, unknown>} fields
    * @param {{ deadline?: number | null, key?: string | null, notBefore?: number }} [options]
    */
   add(type, fields, { deadline = null, key = null, notBefore = 0 } = {}) {
+    if (deadline !== null && this.#commands.size >= this.#inFlightMax + this.#waitingMax)
+      throw new RateLimitedError(`${this.#waitingMax} commands wait for their turn already`);
     const id = String(this.#nextId);
     this.#nextId += 1;
     const ownKey = key === null && MUTATING.has(type) ? this.#newKey() : key;

@@ -17,6 +17,7 @@ export const RETRY = new Backoff({ initialMs: 200, capMs: 5_000 });
  * @property {number} answerTimeoutMs How long a `ping` may be without an answer.
  * @property {number} replyWaitMs How long a command may be without a reply before the router is pinged.
  * @property {number} inFlightMax How many commands may wait for their reply.
+ * @property {number} waitingMax How many others may wait their turn.
  * @property {boolean} acknowledge Whether `session.assigned` is acknowledged as soon as it is received.
  * @property {boolean} tokenRenewable Whether each attempt has a fresh token.
  * @property {string} clientName What `hello` says as `client`.
@@ -32,6 +33,7 @@ export const CORE_SETTINGS = Object.freeze({
   answerTimeoutMs: 10_000,
   replyWaitMs: 5_000,
   inFlightMax: 64,
+  waitingMax: 10_000,
   acknowledge: true,
   tokenRenewable: false,
   clientName: "relevo-client-js/0.1",

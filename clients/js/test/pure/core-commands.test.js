@@ -148,6 +148,17 @@ test("commands beyond the bound wait their turn, in their order", () => {
   );
 });
 
+test("commands that wait their turn are bounded", () => {
+  const driver = new Driver({ inFlightMax: 2, waitingMax: 3 });
+  driver.connect();
+  for (let number = 0; number < 5; number += 1) driver.note();
+  assert.throws(() => driver.note(), { name: "RateLimitedError", retryable: true });
+
+  driver.reply(driver.sent()[0], { entry: 1 });
+  driver.note();
+  assert.throws(() => driver.note(), { name: "RateLimitedError" });
+});
+
 test("a forgotten command is not sent again", () => {
   const driver = new Driver();
   driver.connect();

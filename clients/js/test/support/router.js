@@ -33,13 +33,24 @@ export class Router {
   #folder = "";
   /** @type {import("node:child_process").ChildProcess} */
   #process;
+  #settings;
   #clients = [];
   #sockets = [];
+
+  /** @param {Record<string, string>} [settings] Its settings by variable, where they differ from the defaults. */
+  constructor(settings = {}) {
+    this.#settings = settings;
+  }
 
   async start() {
     this.#folder ||= await mkdtemp(join(tmpdir(), "relevo-js-"));
     const child = spawn(RELEVO, ["serve", "--host", "127.0.0.1", "--port", String(this.port)], {
-      env: { PATH: process.env.PATH, RELEVO_JWT_SECRET: SECRET, RELEVO_DATA_DIR: this.#folder },
+      env: {
+        PATH: process.env.PATH,
+        RELEVO_JWT_SECRET: SECRET,
+        RELEVO_DATA_DIR: this.#folder,
+        ...this.#settings,
+      },
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#process = child;

@@ -30,6 +30,7 @@ from .inbox import Inbox
 from .link import Link, LinkClosed, LinkSettings, Unreachable, check_url, open_link
 from .objects import Agent, Welcome
 from .tokens import Tokens, TokenSource
+from .turns import Turns
 
 # Proxies and routers that are starting or draining answer with these for a while.
 _TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
@@ -58,6 +59,7 @@ class Client(Commands):
         command_timeout_s: When a command gives up, unless it says otherwise, in seconds.
         connect_timeout_s: How long entering waits, in seconds; None waits for ever.
         in_flight_max: How many commands may wait for their reply; others wait their turn.
+        waiting_max: How many may wait their turn; one more raises ``RateLimitedError``.
         events_max: How many events are kept for the program. Beyond, the oldest are dropped, and an
             ``EventsLost`` stands in their place.
         message_bytes_max: The longest message to take from the router, in bytes.
@@ -82,6 +84,7 @@ class Client(Commands):
         command_timeout_s: float = 30.0,
         connect_timeout_s: float | None = 30.0,
         in_flight_max: int = 64,
+        waiting_max: int = 10_000,
         events_max: int = 1000,
         message_bytes_max: int = 32 * 1024 * 1024,
         client_name: str = "relevo-client-python/0.1",
@@ -113,7 +116,7 @@ class Client(Commands):
             random=random.random,
             new_key=lambda: uuid.uuid4().hex,
         )
-        self._slots = asyncio.Semaphore(in_flight_max)
+        self._turns = Turns(in_flight_max, waiting_max)
         self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._outgoing = asyncio.Event()
@@ -240,20 +243,20 @@ class Client(Commands):
 
         Raises:
             CommandTimeout: There was no final answer in time.
-            RelevoError: The router's refusal, or why the client has ended.
+            RelevoError: The router's refusal, why the client has ended, or that too many wait for their turn.
         """
         if self._runner is None:
             raise ClientClosed("the client is not started")
         deadline = self._now() + (self._command_timeout_s if timeout_s is None else timeout_s)
         try:
             async with asyncio.timeout_at(deadline):
-                await self._slots.acquire()
+                await self._turns.take()
         except TimeoutError:
             raise CommandTimeout(f"{type} waited for its turn in vain", key=key) from None
         try:
             return await self._send(type, fields, key, deadline)
         finally:
-            self._slots.release()
+            self._turns.give_back()
 
     async def subscribe_directory(self, **options: Unpack[ReadOptions]) -> Directory:
         """

@@ -27,6 +27,7 @@ from .errors import (
 )
 from .pending import MUTATING, retry_delay_s
 from .tokens import Tokens, TokenSource
+from .turns import Turns
 
 # What an answer without a readable error means: it comes from a proxy on the way.
 _CODES_BY_STATUS: Mapping[int, str] = {
@@ -60,6 +61,7 @@ class HttpClient(Commands):
         command_timeout_s: When a command gives up, unless it says otherwise, in seconds.
         request_timeout_s: When one attempt is given up and repeated, in seconds.
         in_flight_max: How many commands may be under way; others wait their turn.
+        waiting_max: How many may wait their turn; one more raises ``RateLimitedError``.
         retry: The delays before a command is repeated.
         transport: How requests travel, in place of a socket; for tests, or for a unix socket.
     """
@@ -72,6 +74,7 @@ class HttpClient(Commands):
         command_timeout_s: float = 30.0,
         request_timeout_s: float = 10.0,
         in_flight_max: int = 64,
+        waiting_max: int = 10_000,
         retry: Backoff = RETRY,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -80,7 +83,7 @@ class HttpClient(Commands):
         self._token: str | None = None
         self._command_timeout_s = command_timeout_s
         self._request_timeout_s = request_timeout_s
-        self._slots = asyncio.Semaphore(in_flight_max)
+        self._turns = Turns(in_flight_max, waiting_max)
         self._retry = retry
         self._http = httpx2.AsyncClient(transport=transport)
 
@@ -124,7 +127,7 @@ class HttpClient(Commands):
         attempts = _Attempts()
         try:
             async with asyncio.timeout(self._command_timeout_s if timeout_s is None else timeout_s):
-                async with self._slots:
+                async with self._turns:
                     return await self._repeat(type, body, key, attempts)
         except TimeoutError:
             raise CommandTimeout(f"{type} had no final answer in time", key=key) from attempts.last_error
