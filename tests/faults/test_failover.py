@@ -6,20 +6,16 @@ from pathlib import Path
 import pytest
 
 from router.store.records import decode_event
-from tests.faults.conftest import LEASE_MS, PATIENT, SHORT
+from tests.faults.conftest import PATIENT
 from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.faults.inventory import proves
 from tests.faults.island import NEEDS, can_rise
-from tests.faults.waiting import insist, still_answered, until_ready
+from tests.faults.waiting import insist, still_answered
 from tests.faults.watched_scene import WatchedScene
 from tests.router.store.test_topology import tenant_on
-from tests.routers import standing_still
 from tests.servers import (
     ClusterServers,
-    StoreServer,
-    free_port,
     redis_binary,
-    running,
     valkey_binary,
     wait_until,
 )
@@ -159,37 +155,3 @@ async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_oth
             await asyncio.to_thread(router.stop)
     finally:
         cluster.stop()
-
-
-async def test_without_its_replica_a_store_changes_nothing_that_is_acknowledged_and_does_all_else(
-    own_store: StoreServer,
-    tmp_path: Path,
-    start_routers: StartRouters,
-    make_office: MakeOffice,
-) -> None:
-    (tmp_path / "primary").mkdir()
-    (tmp_path / "replica").mkdir()
-    with running(StoreServer(tmp_path / "primary", port=free_port())) as primary:
-        follow = ["--replicaof", f"127.0.0.1 {primary.port}"]
-        with running(StoreServer(tmp_path / "replica", port=free_port(), arguments=follow)) as replica:
-            wait_until(lambda: replica.call("INFO")["master_link_status"] == "up", "the replica")
-            promises = {"durability": "replica", "durability_timeout_ms": 300}
-            (router,) = start_routers(1, primary.url, **SHORT, **promises)
-            office = make_office([router])
-            ana = await office.connect_agent("ana")
-            pause = {"status": "pause", "key": "once"}
-            with standing_still(replica.pid):
-                # For longer than a lease, which is renewed all the same.
-                for _ in range(2 * LEASE_MS // 300 + 1):
-                    error = (await ana.reply(await ana.send("status.set", **pause)))["error"]
-                    assert error["code"] == "unavailable"
-                    assert "0 of 1 replicas had it" in error["details"]["reason"]
-                assert "1 replicas that durability `replica` needs" in await until_ready(router, ready=False)
-                assert await office.list_sessions() == []
-                await still_answered(ana)
-            chosen = await insist(ana, "status.set", **pause)
-            assert chosen["agent"]["status"] == "pause"
-            await until_ready(router)
-            await still_answered(ana)
-            await ana.close()
-            await asyncio.to_thread(router.stop)
