@@ -1,0 +1,89 @@
+"""A history tells who has a session, as far as an entry says so."""
+
+from __future__ import annotations
+
+from protocol.messages import Actor, Entry, Owner, Party, Transfer
+from router.audit.histories import Tale
+
+ANA, BOB = Actor("ana", "Ana", "agent"), Actor("bob", "Bob", "agent")
+SALES = Party("department", "sales", "Sales")
+
+
+def agent(who: Actor) -> Party:
+    return Party("agent", who.id, who.name)
+
+
+def transfer(from_: Party, to: Party, outcome: str, assigned_to: str | None = None) -> Transfer:
+    return Transfer(
+        id="1-1",
+        session_id="s",
+        from_=from_,
+        to=to,
+        by=ANA,
+        outcome=outcome,  # type: ignore[arg-type]
+        assigned_to=assigned_to,
+        at=1,
+    )
+
+
+def told(*entries: tuple[str, Actor | None, Transfer | None]) -> tuple[Tale, str | None]:
+    """Return the tale up to the first entry that does not follow, and in what it does not."""
+    tale = Tale()
+    for number, (kind, by, sent) in enumerate(entries, 1):
+        entry = Entry(seq=number, kind=kind, at=1, by=by, transfer=sent)  # type: ignore[arg-type]
+        odd = tale.gainsaid_by(entry)
+        if odd is not None:
+            return tale, odd
+        tale = tale.followed_by(entry)
+    return tale, None
+
+
+OPENED = ("opened", ANA, None)
+QUEUED = ("transferred", ANA, transfer(agent(ANA), SALES, "queued"))
+OUT_OF_THE_QUEUE = ("moved", None, transfer(agent(ANA), SALES, "assigned", "bob"))
+
+
+def test_who_takes_it_out_of_the_queue_it_was_sent_to_is_told() -> None:
+    tale, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE)
+    assert odd is None
+    assert (tale.state, tale.owner, tale.fence, tale.hops) == ("in_progress", Owner("agent", "bob"), 3, 1)
+
+
+def test_the_system_moves_what_was_in_progress_into_the_same_agents_pending_list() -> None:
+    tale, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE, ("moved", None, None))
+    assert odd is None
+    assert (tale.state, tale.owner) == ("pending", Owner("agent", "bob"))
+
+
+def test_who_takes_it_out_of_a_queue_it_was_opened_in_does_not_follow() -> None:
+    tale, odd = told(OPENED, QUEUED, ("moved", None, None))
+    assert odd is None
+    assert (tale.state, tale.owner) == ("in_progress", None)
+
+
+def test_to_whom_it_is_given_back_does_not_follow() -> None:
+    for kind in ("declined", "recalled"):
+        tale, odd = told(OPENED, QUEUED, (kind, BOB, None))
+        assert odd is None
+        assert (tale.state, tale.owner) == (None, None)
+
+
+def test_who_accepts_it_has_it() -> None:
+    tale, odd = told(OPENED, QUEUED, ("accepted", BOB, None), ("internal", BOB, None))
+    assert odd is None
+    assert (tale.state, tale.owner, tale.entries, tale.fence) == ("in_progress", Owner("agent", "bob"), 4, 3)
+
+
+def test_what_is_closed_may_be_opened_again_and_nothing_else() -> None:
+    tale, odd = told(OPENED, QUEUED, ("closed", ANA, None), OPENED)
+    assert odd is None
+    assert (tale.fence, tale.hops, tale.transfer_id) == (4, 0, None)
+    _, odd = told(OPENED, ("closed", ANA, None), QUEUED)
+    assert odd == "entry 3 is transferred after closed"
+
+
+def test_who_did_not_have_it_cannot_have_sent_it() -> None:
+    _, odd = told(
+        OPENED, QUEUED, OUT_OF_THE_QUEUE, ("transferred", ANA, transfer(agent(ANA), agent(BOB), "pending"))
+    )
+    assert odd == "entry 4 takes it from agent ana, but agent bob had it"
