@@ -207,7 +207,7 @@ class Settings:
         500, "", "Unanswered commands of one tenant, per node; beyond it, its connections take turns."
     )
     tenant_hellos_max: int = _number(
-        200, "", "Hellos of one tenant in hand at one time, per node; beyond it, they take turns."
+        200, "", "Hellos of one tenant in hand, and ends of connections, per node; others take turns."
     )
     message_bytes_max: int = _number(
         65_536, "bytes", "An inbound message; a longer one closes with 1009.", 1024

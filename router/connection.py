@@ -41,7 +41,7 @@ from router.intake import JOINING, LEAVING, Intake
 from router.limits import Throttled
 from router.notices import addressee
 from router.store import records
-from router.store.errors import StoreDefect, Unavailable
+from router.store.errors import Unavailable
 from router.store.verbs import Caller, Refusal
 from router.turns import in_turn
 
@@ -156,7 +156,10 @@ class Connection:
             hub.detach(addressee(principal.role, principal.sub), self)
         self._node.forget(self, code, by_peer)
         if was is State.OPEN and principal is not None and principal.role != "service":
-            self._node.spawn(self._disconnect(principal, clean=by_peer and code == 1000))
+            is_goodbye = by_peer and code == 1000
+            self._node.spawn(
+                self._node.disconnect(principal.tenant, principal.sub, self.connection_id, is_goodbye)
+            )
 
     # What the hub tells -----------------------------------------------------------------------------------
 
@@ -274,7 +277,7 @@ class Connection:
             raise
         if self._is_closed():
             # It left while it was being registered.
-            await self._disconnect(principal, clean=False)
+            await self._node.disconnect(principal.tenant, principal.sub, self.connection_id, clean=False)
             return
         in_progress = [records.session(packed) for packed in attached.in_progress]
         pending = [records.session(packed) for packed in attached.pending]
@@ -475,14 +478,6 @@ class Connection:
             self._end(CloseCode.DRAINING, CloseCode.DRAINING.meaning)
 
     # Ends -------------------------------------------------------------------------------------------------
-
-    async def _disconnect(self, principal: Principal, clean: bool) -> None:
-        try:
-            await self._node.verbs.disconnect(principal.tenant, principal.sub, self.connection_id, clean)
-        except (Unavailable, StoreDefect) as error:
-            # The connection stays in the store until this node's lease runs out: later, but not for ever.
-            log.warning("connection not taken away", tenant=principal.tenant, reason=str(error))
-            self._node.retry_disconnect(principal, self.connection_id)
 
     def _end(self, code: CloseCode, reason: str) -> None:
         if not self._ended:

@@ -17,7 +17,7 @@ import structlog
 
 from protocol.errors import CloseCode
 from router.addresses import Addresses
-from router.auth import Principal, Verifier
+from router.auth import Verifier
 from router.clock import Clock
 from router.config import Settings
 from router.connection import Connection
@@ -37,6 +37,7 @@ from router.store.link import Limits
 from router.store.store import Store
 from router.store.subscription import Subscriptions
 from router.store.verbs import Caller, Refusal, VerbLimits, Verbs
+from router.turns import in_turn
 from router.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
@@ -82,8 +83,7 @@ class Node:
         self.connections: dict[str, Connection] = {}
         self._addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
         self.rates = Rates(settings)
-        self._crowds: WeakValueDictionary[str, Crowd] = WeakValueDictionary()
-        self._arrivals: WeakValueDictionary[str, Crowd] = WeakValueDictionary()
+        self._crowds: WeakValueDictionary[tuple[str, str], Crowd] = WeakValueDictionary()
         self.draining = False
         self.accepted = 0
         self.joins = 0
@@ -195,17 +195,21 @@ class Node:
 
     def crowd(self, tenant: str) -> Crowd:
         """Return the tenant's commands in hand, the same for everybody who holds it."""
-        crowd = self._crowds.get(tenant)
-        if crowd is None:
-            crowd = self._crowds[tenant] = Crowd(self.settings.tenant_in_flight_max)
-        return crowd
+        return self._crowd("commands", tenant, self.settings.tenant_in_flight_max)
 
     def arrivals(self, tenant: str) -> Crowd:
         """Return the tenant's hellos in hand: apart, so that who is in does not wait behind a storm."""
-        arrivals = self._arrivals.get(tenant)
-        if arrivals is None:
-            arrivals = self._arrivals[tenant] = Crowd(self.settings.tenant_hellos_max)
-        return arrivals
+        return self._crowd("hellos", tenant, self.settings.tenant_hellos_max)
+
+    def goodbyes(self, tenant: str) -> Crowd:
+        """Return the tenant's connections that are being taken away: apart from those that come instead."""
+        return self._crowd("goodbyes", tenant, self.settings.tenant_hellos_max)
+
+    def _crowd(self, what: str, tenant: str, in_hand_max: int) -> Crowd:
+        crowd = self._crowds.get((what, tenant))
+        if crowd is None:
+            crowd = self._crowds[what, tenant] = Crowd(in_hand_max)
+        return crowd
 
     def joined(self, connection: Connection) -> None:
         """Take note of a connection that was welcomed."""
@@ -226,9 +230,15 @@ class Node:
             self.rates.shared(principal, self.now_s())  # Kept from now on: who comes back starts from there.
             self._watch_idle(principal.tenant)
 
-    def retry_disconnect(self, principal: Principal, connection_id: str) -> None:
-        """Take a connection away later: as long as this node renews its lease, nobody else does."""
-        self._departures.add(principal.tenant, principal.sub, connection_id)
+    async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool = False) -> None:
+        """Take a connection away from its agent in the store; ``clean`` skips the grace."""
+        try:
+            async with in_turn(self.goodbyes(tenant)):
+                await self.verbs.disconnect(tenant, agent_id, connection_id, clean)
+        except (Unavailable, StoreDefect) as error:
+            # Later, then: as long as this node renews its lease, nobody else does.
+            log.warning("connection not taken away", tenant=tenant, reason=str(error))
+            self._departures.add(tenant, agent_id, connection_id)
 
     # Tenants ----------------------------------------------------------------------------------------------
 
@@ -379,7 +389,7 @@ class Node:
             self._lease_expired(tenant)
         self.feed.compare(tenant, lease.epoch, lease.seq)
         for agent_id, connection_id in self._departures.take(tenant):
-            self.spawn(self._disconnect(tenant, agent_id, connection_id))
+            self.spawn(self.disconnect(tenant, agent_id, connection_id))
         there = sum(isinstance(client, Connection) and client.is_registered for client in hub.clients)
         if lease.connections == there:
             self._miscounted.discard(tenant)
@@ -422,12 +432,6 @@ class Node:
             log.warning("lease ran out", tenant=tenant, connections=len(hub.clients))
             for client in list(hub.clients):
                 client.close(CloseCode.STORE_LOST)
-
-    async def _disconnect(self, tenant: str, agent_id: str, connection_id: str) -> None:
-        try:
-            await self.verbs.disconnect(tenant, agent_id, connection_id, clean=False)
-        except (Unavailable, StoreDefect):
-            self._departures.add(tenant, agent_id, connection_id)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
