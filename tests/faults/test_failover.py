@@ -5,16 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from router.store import Durability, Level, Unavailable
 from router.store.records import decode_event
+from router.store.scripts import FOLDER
 from tests.faults.conftest import PATIENT
 from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.faults.inventory import proves
 from tests.faults.island import NEEDS, can_rise
 from tests.faults.waiting import insist, still_answered
 from tests.faults.watched_scene import WatchedScene
+from tests.router.conftest import using
+from tests.router.store.shop import Shop
 from tests.router.store.test_topology import tenant_on
 from tests.servers import (
     ClusterServers,
+    StoreServer,
     redis_binary,
     valkey_binary,
     wait_until,
@@ -116,6 +121,19 @@ async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_
         await scene.check()
 
 
+async def expect_promises_of_shards(
+    cluster: ClusterServers, replicated: StoreServer, replica: StoreServer
+) -> None:
+    """Hold a shard that has a replica, and another one that has none, against what was promised."""
+    promise = Durability(Level.REPLICA, timeout_ms=500)
+    async with using(cluster.url, FOLDER, durability=promise) as store:
+        kept = Shop(store, tenant_on(cluster, replicated, "kept"))
+        await kept.open_doors()
+        assert replica.call("HLEN", f"relevo:{{{kept.tenant}}}:departments") == 2
+        with pytest.raises(Unavailable, match="0 of 1 replicas had it"):
+            await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
+
+
 @proves("another primary is promoted")
 async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
@@ -125,6 +143,7 @@ async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_oth
         primary = cluster.nodes[0]
         replica = cluster.add_replica(primary)
         replica.call("READONLY")
+        await expect_promises_of_shards(cluster, primary, replica)
         pair = start_routers(2, cluster.url, **PATIENT)
         office = make_office(pair, tenant=tenant_on(cluster, primary, "shard"))
         observers = [await observe(office, on=on) for on in (0, 1)]
