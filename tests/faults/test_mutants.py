@@ -20,7 +20,7 @@ LUA = "router/store/scripts"
 
 async def people_work(scene: Scene) -> None:
     """Nothing breaks."""
-    await scene.let_work(300)
+    await scene.let_work(200)
 
 
 async def replies_are_lost(scene: Scene) -> None:
@@ -223,6 +223,7 @@ async def run(tmp_path: Path, course: Course, **options: Any) -> tuple[set[str],
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 async def test_the_router_itself_breaks_nothing(course: Course, tmp_path: Path) -> None:
     broken, told = await run(tmp_path, course)
@@ -230,6 +231,7 @@ async def test_the_router_itself_breaks_nothing(course: Course, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
 async def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     sources = tmp_path / "sources"
