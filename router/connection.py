@@ -105,8 +105,7 @@ class Connection:
         self._hub: TenantHub | None = None
         self._intake = Intake(socket, node.rates.connection(), node.settings.in_flight_max)
         self._leaving = False  # It is sent away as soon as nothing of it is in flight.
-        # What was to be told between hello and welcome.
-        self._backlog: list[tuple[str, int, bytes]] | None = None
+        self._backlog: list[tuple[str, int, bytes]] | None = None  # To be told after the welcome.
         # The event up to which this client was told everything in another way.
         self._corrected = ("", 0)
         self._timer: asyncio.TimerHandle | None = node.call_later(

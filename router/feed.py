@@ -89,6 +89,11 @@ class Feed:
         following = self._tenants.get(tenant)
         return following is not None and following.repair is not None
 
+    @property
+    def waiting(self) -> int:
+        """The events that wait until their tenant's directory is read."""
+        return sum(len(following.buffer) for following in self._tenants.values())
+
     def subscribed(self, tenant: str) -> None:
         """Take note that the channel is open, for the first time or again."""
         following = self._tenants.get(tenant)

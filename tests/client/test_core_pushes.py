@@ -154,6 +154,13 @@ def test_what_was_assigned_while_the_connection_was_away_is_acknowledged_after_i
     ]
 
 
+def test_of_too_many_acknowledgements_the_oldest_are_forgotten() -> None:
+    driver = Driver()
+    for number in range(2000):
+        driver.core.acknowledge(f"c-{number}", 1)
+    assert [message["session_id"] for message in driver.connect()] == [f"c-{n}" for n in range(976, 2000)]
+
+
 def test_the_directory_is_live_after_its_snapshot() -> None:
     driver = Driver()
     driver.connect()

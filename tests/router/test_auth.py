@@ -151,6 +151,11 @@ async def test_what_is_not_a_token_is_refused(token: str) -> None:
     assert await refusal(token) == "the token is not a signed JWT"
 
 
+async def test_a_header_longer_than_any_is_not_read() -> None:
+    header = encode(json.dumps({"alg": "HS256", "x": "y" * 8192}).encode())
+    assert await refusal(f"{header}.e30.e30") == "the token is not a signed JWT"
+
+
 async def test_no_token_and_an_endless_one_are_refused() -> None:
     assert await refusal("") == "the token is missing"
     assert await refusal("x" * 16_385) == "the token is longer than 16384 characters"

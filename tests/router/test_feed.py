@@ -131,10 +131,14 @@ async def test_what_is_not_in_the_stream_any_more_is_read_anew(followed: Followe
     assert followed.dialog.heard[-1]["type"] == "directory.snapshot"
 
 
-async def test_what_comes_while_the_directory_is_read_is_not_lost(followed: Followed) -> None:
+async def test_of_what_comes_while_the_directory_is_read_little_waits_and_nothing_is_lost(
+    followed: Followed,
+) -> None:
+    payloads = [await followed.change(number) for number in range(1, 8)]
     followed.feed.subscribed(followed.tenant)
-    for number in range(1, 8):
-        followed.feed.heard(followed.tenant, await followed.change(number))
+    for payload in payloads:
+        followed.feed.heard(followed.tenant, payload)
+        assert followed.feed.waiting <= 4
     await followed.feed.ready(followed.tenant)
     await followed.mended()
     followed.hub.subscribe(followed.dialog, None)

@@ -188,6 +188,16 @@ test("what was assigned while the connection was away is acknowledged after it",
   ]);
 });
 
+test("of too many acknowledgements the oldest are forgotten", () => {
+  const driver = new Driver();
+  for (let number = 0; number < 2000; number += 1) driver.core.acknowledge(`c-${number}`, 1);
+  const acknowledged = driver.connect().map(({ session_id: id }) => id);
+  assert.deepEqual(
+    acknowledged,
+    Array.from({ length: 1024 }, (_, index) => `c-${index + 976}`),
+  );
+});
+
 test("the directory is live after its snapshot", () => {
   const driver = connected();
   const command = driver.subscribe();
