@@ -168,7 +168,10 @@ def test_serve_with_a_data_folder_it_cannot_use_says_so(
     assert "cannot be made: File exists" in refusal(capsys, *arguments, code=cli.FAILURE)
 
 
-def test_every_setting_is_a_flag_of_serve(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_setting_is_a_flag_of_serve(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # So wide that the longest flag stays in one piece.
     assert cli.main(["serve", "--help"]) == 0
     shown = capsys.readouterr().out
     for setting in SETTINGS:
