@@ -25,7 +25,7 @@ test(
 
     await office.router.open("lost-2", "Óscar Peña", "ana");
     cable.mend();
-    await ana.button("Try now").click();
+    await ana.tryNow();
     await ana.card("Óscar Peña").getByText("New", { exact: true }).waitFor();
     await ana.page.locator('connection-banner[data-situation=""]').waitFor({ state: "attached" });
     assert.equal(await ana.card("Nuria Vidal").getByText("New", { exact: true }).isVisible(), false);
@@ -49,7 +49,7 @@ test(
     assert.equal(await ana.page.inputValue("#note"), "kept over the gap");
 
     cable.mend();
-    await ana.button("Try now").click();
+    await ana.tryNow();
     await ana.page.locator(".entry.internal", { hasText: "kept over the gap" }).waitFor();
     assert.equal(await ana.page.inputValue("#note"), "");
     assert.equal(await ana.page.locator(".entry.internal").count(), 1);

@@ -144,7 +144,7 @@ test("a dashboard that was cut off shows what is so when it is back", { skip: no
   await ana.transfer("gap-2", { kind: "department", id: "sales" });
 
   cable.mend();
-  await carmen.button("Try now").click();
+  await carmen.tryNow();
   await carmen.page.locator(".session-row", { hasText: "Simão Teixeira" }).waitFor({ state: "detached" });
   await carmen.page
     .locator(".session-row", { hasText: "Úrsula Varejão" })

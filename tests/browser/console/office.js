@@ -73,6 +73,17 @@ export class Window {
     await this.page.locator("button[data-status=pause][aria-pressed=true]:not([aria-busy])").waitFor();
   }
 
+  /** Have the page try to connect at once. */
+  async tryNow() {
+    const button = this.button("Try now");
+    try {
+      await button.click({ timeout: 5_000 });
+    } catch (error) {
+      // Where the page's own next attempt was quicker, there is nothing to press any more.
+      if (await button.isVisible()) throw error;
+    }
+  }
+
   /** @param {string} customer */
   async choose(customer) {
     await this.card(customer).locator("button.card-title").click();

@@ -119,7 +119,7 @@ test(
     await window.sees("You are signed in as soon as it can be.");
 
     cable.mend();
-    await window.button("Try now").click();
+    await window.tryNow();
     await window.page.locator("top-bar").waitFor();
   },
 );

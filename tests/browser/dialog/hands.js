@@ -66,10 +66,10 @@ export async function expectNames(page, expected) {
  * @param {string | RegExp} expected The whole text, or what must occur in it.
  */
 export async function expectText(locator, expected) {
-  const end = Date.now() + 5_000;
+  const end = Date.now() + 20_000;
   let text = null;
   do {
-    text = await locator.textContent({ timeout: 5_000 });
+    text = await locator.textContent({ timeout: 20_000 });
     if (typeof expected === "string" ? text === expected : expected.test(text ?? "")) return;
     await locator.page().evaluate(() => new Promise((done) => requestAnimationFrame(done)));
   } while (Date.now() < end);
