@@ -25,7 +25,11 @@ const LATE_MS = 25;
 
 const site = await servePages();
 const [router, browser] = await Promise.all([
-  Router.start([site.origin], { RELEVO_MESSAGE_RATE: "100000", RELEVO_PRESENCE_GRACE_MS: "200" }),
+  Router.start([site.origin], {
+    RELEVO_MESSAGE_RATE: "100000",
+    RELEVO_BACK_END_MESSAGE_RATE: "0",
+    RELEVO_PRESENCE_GRACE_MS: "200",
+  }),
   launch(),
 ]);
 const cable = await Cable.lay(router.port);
