@@ -1,7 +1,8 @@
 """
-How the verbs lay a tenant out in the store: names of keys, and the form of what they hold.
+How the verbs lay a tenant out in the store: the forms of what its keys hold, and how they hang together.
 
-The header of the verbs' library lists the keys; here is what an audit knows of them, and nowhere else.
+The header of the verbs' library lists the keys. Whoever changes what a verb writes changes it here and in the
+judge of that key.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """Lists: whole, in their order, and compared as what they are."""
 
+import pytest
+
 from tests.elsewhere.inventory import seen_elsewhere
 from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 
+@pytest.mark.slow
 @seen_elsewhere("the transfer list showed only the newest ten")
 async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) -> None:
     await office.put_agent("bob")
@@ -27,7 +30,8 @@ async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) 
     # And so is whom one may send it to.
     for number in range(40):
         await office.put_agent(f"agent-{number}")
-    assert len((await bob.open_dialog()).agents) == 42
+    shown = await bob.open_dialog()
+    await bob.until(lambda: len(shown.agents) == 42, "everybody in the dialog")
 
 
 @seen_elsewhere("a freed slot went to a newer chat than the one that waited longest")

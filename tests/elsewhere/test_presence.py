@@ -9,6 +9,7 @@ from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import Office, to_agent
 
 
+@pytest.mark.slow
 @seen_elsewhere("a fast refresh left ghost connections, stuck online")
 async def test_a_fast_refresh_leaves_no_ghost_that_is_online(office: Office, store: StoreServer) -> None:
     observer = await office.connect_admin("observer")
