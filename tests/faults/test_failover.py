@@ -110,10 +110,11 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
 
 
 @proves("another primary is promoted")
+@pytest.mark.parametrize("durability", ["memory", "replica"])
 async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
-    tmp_path: Path,
+    tmp_path: Path, durability: str
 ) -> None:
-    async with WatchedScene(tmp_path, seed=5, durability="replica") as scene:
+    async with WatchedScene(tmp_path, seed=5, durability=durability) as scene:
         await scene.let_work(150)
         await scene.freeze_primary()
         await scene.let_work(150)

@@ -28,23 +28,25 @@ class WatchedScene(Scene):
         home.mkdir()
         self.watched = SentinelStore(home, arguments=APPEND_ONLY)
         self.store = self.watched.servers[0]
+        self._since = 0
+        self._is_promised = settings.get("durability") == "replica"
         # The sentinels name servers, and not what may stand before them.
         self.store_proxies = []
 
     async def kill_primary(self) -> None:
         """End the primary as a crash would, and return when another one is in its place."""
-        since = self.history.now
+        self._since = self.history.now
         self._fault("SIGKILL of the primary")
         self.store.kill()
-        await self._wait_for_promotion(since)
+        await self._wait_for_promotion()
 
     async def freeze_primary(self) -> None:
         """Stop the primary, and let it go on when another one is in its place, as if nothing had been."""
-        old, since = self.store, self.history.now
+        old, self._since = self.store, self.history.now
         self._fault("SIGSTOP of the primary")
         os.kill(old.pid, signal.SIGSTOP)
         try:
-            await self._wait_for_promotion(since)
+            await self._wait_for_promotion()
         finally:
             os.kill(old.pid, signal.SIGCONT)
         self._fault("SIGCONT of the old primary")
@@ -53,13 +55,13 @@ class WatchedScene(Scene):
         """Mend whatever is broken, and return when every router serves and one server is primary alone."""
         await asyncio.to_thread(self.watched.make_whole)
         self.store = self.watched.present_primary()
+        # Up to now the old one may have done what is lost with it. Screens are told before replicas have it.
+        self.history.lost_since(self._since, spares_acknowledged=self._is_promised)
         await super().heal()
 
-    async def _wait_for_promotion(self, since: int) -> None:
+    async def _wait_for_promotion(self) -> None:
         self.store = await asyncio.to_thread(self.watched.wait_for_promotion, self.store)
         self._fault(f"{self.store.url} is the primary now")
-        # Screens are told before the replicas have it.
-        self.history.lost_since(since, spares_acknowledged=True)
 
     async def _open_store(self) -> list[str]:
         await asyncio.to_thread(self.watched.start)
