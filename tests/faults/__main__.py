@@ -25,6 +25,7 @@ from tests.faults.violation import Violation, report
 FOLDER = Path("build/faults").absolute()
 # On a machine that does other things, too.
 SETTLE_LIMIT_S = 40.0
+LEASE_MS = 3000
 
 
 def play_round(folder: Path, seed: int, totals: Counter[str]) -> bool:
@@ -49,6 +50,7 @@ def play_round(folder: Path, seed: int, totals: Counter[str]) -> bool:
         routers=plan.routers,
         store_arguments=store_arguments(plan),
         settle_limit_s=SETTLE_LIMIT_S,
+        node_lease_ms=LEASE_MS,
     )
     scene.history.on_fault = _print_fault
     found = asyncio.run(_play(scene, plan))
