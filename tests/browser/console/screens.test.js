@@ -124,11 +124,36 @@ for (const [look, options] of LOOKS) {
     await late.page.locator('[data-situation="expired"]').waitFor();
     await expectAccessible(late.page, "an expired link");
     await picture(late.page, `expired-${look}`);
+    const [header, body] = office.router.token(PEOPLE.ana).split(".");
+    const wrong = await office.window(PEOPLE.ana, { ...options, fragment: `#token=${header}.${body}.AAAA` });
+    await wrong.page.locator('[data-situation="wrong"]').waitFor();
+    await expectAccessible(wrong.page, "a wrong link");
+    await picture(wrong.page, `wrong-${look}`);
+    await nobody.page.locator(".link-form input").fill("hello");
+    await nobody.page.locator(".link-form button").click();
+    await nobody.page.locator(".problem:not(:empty)").waitFor();
+    await expectAccessible(nobody.page, "something pasted that is no link");
+    await picture(nobody.page, `no-link-${look}`);
+    const silent = await office.window(PEOPLE.ana, { ...options, fragment: "" });
+    await silent.page.routeWebSocket(/\/ws$/, () => {});
+    await silent.page.goto(`${office.router.url}/?silent#token=${office.router.token(PEOPLE.ana)}`);
+    await silent.page.locator('[data-situation="slow"]').waitFor();
+    await expectAccessible(silent.page, "a slow network");
+    await picture(silent.page, `slow-${look}`);
     const { page } = await office.signedIn(PEOPLE.ana, { ...options, cable });
     cable.cut();
     await page.locator("connection-banner button").waitFor();
     await expectAccessible(page, "a lost connection");
     await picture(page, `lost-${look}`);
+    const token = office.router.token(PEOPLE.ana);
+    const down = await office.window(PEOPLE.ana, { ...options, fragment: "" });
+    await down.page.locator(".link-form input").waitFor();
+    await down.page.context().setOffline(true);
+    await down.page.locator(".link-form input").fill(token);
+    await down.page.locator(".link-form button").click();
+    await down.page.locator('[data-situation="offline"]').waitFor();
+    await expectAccessible(down.page, "no network");
+    await picture(down.page, `offline-${look}`);
   });
 }
 
