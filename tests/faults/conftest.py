@@ -19,10 +19,10 @@ SHORT = {
     "node_lease_ms": LEASE_MS,
     "presence_grace_ms": PRESENCE_GRACE_MS,
     "session_grace_ms": SESSION_GRACE_MS,
-    "store_timeout_ms": 500,
+    "store_timeout_ms": 1000,
 }
 # Where the store is what fails, nobody must be thought gone for it.
-PATIENT = {"node_lease_ms": 30_000, "store_timeout_ms": 1000}
+PATIENT = {"node_lease_ms": 30_000, "store_timeout_ms": 2000}
 
 
 @pytest.fixture

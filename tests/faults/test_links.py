@@ -23,7 +23,7 @@ CUT_OFF = {
     "node_lease_ms": 2000,
     "presence_grace_ms": 1200,
     "session_grace_ms": 1500,
-    "store_timeout_ms": 500,
+    "store_timeout_ms": 800,
 }
 
 
