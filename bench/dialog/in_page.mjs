@@ -21,26 +21,31 @@ export function noteSnapshots() {
 export async function open() {
   const there = /** @type {any} */ (window);
   const { dialog } = there;
-  const painted = () =>
-    new Promise((done) =>
-      requestAnimationFrame(() => {
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = () => done(performance.now());
-        port2.postMessage(null);
-      }),
-    );
+  // What is posted while a frame is being made arrives when it has been painted.
+  const posted = () =>
+    new Promise((done) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => done(performance.now());
+      port2.postMessage(null);
+    });
+  const painted = () => new Promise((done) => requestAnimationFrame(() => done(posted())));
+  const rows = () => dialog.shadowRoot.querySelectorAll("[role=option]");
   dialog.close();
   // What an earlier opening has left would be found at once.
-  for (const row of dialog.shadowRoot.querySelectorAll("[role=option]")) row.remove();
+  for (const row of rows()) row.remove();
   const began = performance.now();
   there.arrivedAt = 0;
+  there.listed = new Promise((done) => {
+    // Told within the frame that makes the rows; asking frame by frame would cost the page more than the rows.
+    const watch = new MutationObserver(() => {
+      if (rows().length === 0) return;
+      watch.disconnect();
+      const end = there.arrivedAt > 0 ? posted() : painted();
+      done(end.then((ended) => ended - (there.arrivedAt || began)));
+    });
+    watch.observe(dialog.shadowRoot, { subtree: true, childList: true });
+  });
   dialog.show();
-  there.listed = (async () => {
-    let ended = 0;
-    do ended = /** @type {number} */ (await painted());
-    while (dialog.shadowRoot.querySelector("[role=option]") === null);
-    return ended - (there.arrivedAt || began);
-  })();
   await painted();
 }
 
