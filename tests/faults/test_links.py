@@ -9,8 +9,9 @@ import pytest
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.island import risen, store_on
+from tests.faults.proxy import Direction
 from tests.faults.serving import Linked, linked, on_stores, serving
-from tests.faults.waiting import insist, still_answered, until_ready
+from tests.faults.waiting import insist, still_answered, until_metric, until_ready
 from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
 from tests.servers import StoreServer
@@ -153,6 +154,40 @@ async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer
     ]
     assert [entry["text"] for entry in history if entry["text"]] == ["said once", "sent once"]
     assert await asyncio.to_thread(patient.routers[0].metric, "relevo_store_cuts_total") >= len(commands)
+
+
+@pytest.mark.slow
+@proves("the store is flushed")
+async def test_who_says_hello_while_the_store_is_flushed_is_told_nothing_of_before(
+    tmp_path: Path, make_office: MakeOffice
+) -> None:
+    async with linked(tmp_path, node_lease_ms=30_000, store_timeout_ms=8000) as found:
+        router = found.routers[0]
+        office = make_office(found.routers)
+        office.back_end_on = 1
+        witness = await office.connect_agent("witness", on=0)
+        await witness.open_dialog()
+        await office.put_agent("ana")
+        await office.settle(witness)
+        asked = await asyncio.to_thread(router.metric, "relevo_store_verbs_total")
+        heard = await asyncio.to_thread(router.metric, "relevo_feed_events_total")
+
+        # Her hello is on its way to the store when she is sent a session, and the store forgets that.
+        found.proxy.link("relevo-verbs").stall(Direction.REQUESTS)
+        coming = asyncio.create_task(office.connect_agent("ana", on=0))
+        await until_metric(router, "relevo_store_verbs_total", asked + 1)
+        await office.open_session("chat-1", agent="ana")
+        await until_metric(router, "relevo_feed_events_total", heard + 1)
+        found.store.call("FLUSHALL")
+        found.proxy.link("relevo-verbs").heal()
+
+        ana = await coming
+        assert ana.welcome["inbox"] == {"in_progress": [], "pending": []}
+        await ana.open_dialog()
+        await office.settle(ana, witness)
+        assert ana.unread("session.pending") == []
+        assert ana.dialog.rows == witness.dialog.rows
+        await office.leave()
 
 
 # The feed.

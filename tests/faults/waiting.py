@@ -32,6 +32,15 @@ async def until_ready(router: RouterProcess, ready: bool = True) -> str:
             await asyncio.sleep(PAUSE_S)
 
 
+async def until_metric(router: RouterProcess, name: str, least: float) -> None:
+    """Ask a router for a count until it is as high as this."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            if await asyncio.to_thread(router.metric, name) >= least:
+                return
+            await asyncio.sleep(PAUSE_S)
+
+
 async def still_answered(*clients: RawClient) -> None:
     """Fail unless the router answers each of these, so that their connections have stayed."""
     for client in clients:
