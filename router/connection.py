@@ -75,7 +75,6 @@ class Connection:
     __slots__ = (
         "_backlog",
         "_caller",
-        "_corrected",
         "_ended",
         "_hub",
         "_intake",
@@ -88,6 +87,7 @@ class Connection:
         "behind",
         "codec",
         "connection_id",
+        "corrected",
         "is_slow",
     )
 
@@ -107,7 +107,7 @@ class Connection:
         self._leaving = False  # It is sent away as soon as nothing of it is in flight.
         self._backlog: list[tuple[str, int, bytes]] | None = None  # To be told after the welcome.
         # The event up to which this client was told everything in another way.
-        self._corrected = ("", 0)
+        self.corrected = ("", 0)
         self._timer: asyncio.TimerHandle | None = node.call_later(
             node.settings.hello_timeout_ms, self._no_hello
         )
@@ -166,7 +166,7 @@ class Connection:
         """Send a message that an event caused, unless this client knows already what the event did."""
         if self._backlog is not None:
             self._backlog.append((epoch, seq, message))
-        elif epoch != self._corrected[0] or seq > self._corrected[1]:
+        elif epoch != self.corrected[0] or seq > self.corrected[1]:
             self._socket.send(message)
 
     def send_frame(self, frame: bytes) -> None:
@@ -179,7 +179,7 @@ class Connection:
 
     def correct(self, epoch: str, seq: int) -> None:
         """Ignore events up to this one; the connection is registered in this epoch."""
-        self._corrected = (epoch, seq)
+        self.corrected = (epoch, seq)
         if self._caller is not None:
             self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
 

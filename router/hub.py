@@ -45,6 +45,9 @@ class Client(Protocol):
     def close(self, code: CloseCode) -> None:
         """Close the connection."""
 
+    corrected: tuple[str, int]
+    """The event up to which it was told everything in another way, as by its welcome."""
+
     def correct(self, epoch: str, seq: int) -> None:
         """Ignore events up to this one: what they did has been told otherwise."""
 
@@ -176,11 +179,18 @@ class TenantHub:
             for client in list(local.clients):
                 client.close(CloseCode.STORE_LOST)
             return
+        # Who was welcomed since the events were lost has never heard what the others are to forget.
+        read_at = (self.replica.epoch, self.replica.read_at)
+        behind = [
+            client
+            for client in local.clients
+            if client.corrected[0] != read_at[0] or client.corrected[1] < read_at[1]
+        ]
         for push in local.held.correct(in_progress, pending):
             encoded = _Encoded(push)
-            for client in local.clients:
+            for client in behind:
                 client.deliver(epoch, seq, encoded[client.codec])
-        for client in local.clients:
+        for client in behind:
             client.correct(epoch, seq)
 
     def subscribe(self, client: Client, resume: tuple[str, int] | None) -> None:

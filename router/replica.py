@@ -78,6 +78,7 @@ class Replica:
         self.epoch = ""
         self.seq = 0
         self.position = 0
+        self.read_at = 0
         self._floor = 0
         self._tombstones_max = tombstones_max
         self._agents: _Table[Agent] = _Table()
@@ -101,7 +102,7 @@ class Replica:
             directory: The whole directory at one position of the feed.
         """
         self.epoch = directory.epoch
-        self.seq = self.position = self._floor = directory.seq
+        self.seq = self.position = self.read_at = self._floor = directory.seq
         self._agents, self._departments = _Table(), _Table()
         for packed in directory.agents:
             self._agents.put(records.agent(packed), directory.seq)

@@ -199,6 +199,22 @@ def test_a_correction_tells_only_the_difference(hub: TenantHub) -> None:
     assert browser.corrected == ("e2", 5)
 
 
+def test_who_was_welcomed_since_events_were_lost_is_not_corrected(hub: TenantHub) -> None:
+    browser, phone = Listener(), Listener()
+    hub.attach("ana", browser).held.begin("e1", 1, [], [])
+    gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
+    hub.replica.apply(gained)
+    hub.deliver(gained)
+    browser.heard.clear()
+    hub.replica.load(msgspec.structs.replace(directory(5), epoch="e2"))
+    hub.attach("ana", phone)
+    phone.corrected = ("e2", 6)
+    hub.correct("ana", "e2", 7, [], [])
+    assert [message["type"] for message in browser.heard] == ["session.removed"]
+    assert phone.heard == []
+    assert (browser.corrected, phone.corrected) == (("e2", 7), ("e2", 6))
+
+
 def test_losing_the_session_is_told_to_who_lost_it(hub: TenantHub) -> None:
     old = Listener()
     hub.attach("ana", old)
