@@ -19,6 +19,9 @@ from tests.story.conftest import MakeOffice
 from tests.story.office import to_agent
 from tests.story.test_presence import now_ms, observe, statuses_shown
 
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 # Far less than an hour, and more than any test takes.
 CLOSE_MS = 300_000
 

@@ -19,6 +19,9 @@ from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import ANYBODY, Office, to_agent
 from tests.story.test_presence import observe
 
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 DISK_BYTES = 4_000_000
 MEMORY_BYTES = 16_000_000
 

@@ -19,6 +19,9 @@ from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import ANYBODY, Office, to_agent
 from tests.story.test_presence import observe, statuses_shown
 
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 # Between the end of a lease and what others then see there is time to close a socket, on a busy machine, too.
 CUT_OFF = {
     "node_lease_ms": 2000,

@@ -17,6 +17,9 @@ from tests.story.office import to_agent
 from tests.story.test_presence import handshake_status, observe, statuses_shown
 from tests.story.test_the_shipped_client import Programs, expect_event
 
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 
 async def answers_until_the_close(client: RawClient, command: str) -> tuple[list[Message], int]:
     """Return the replies to a command, of which there may be none, and the code of the close behind it."""

@@ -18,6 +18,9 @@ from tests.story.office import Office, to_agent
 from tests.story.test_presence import observe, statuses_shown
 from tests.story.test_the_shipped_client import Programs
 
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 # What a tenant keeps when it knows its agents and departments, and nothing of any session.
 KINDS_WITHOUT_SESSIONS = {
     *("meta", "agents", "departments", "members", "available", "connections", "node", "due", "events", "key")

@@ -11,6 +11,9 @@ from tests.faults.scene import Scene
 from tests.faults.waiting import until_ready
 from tests.raw_client import LIMIT_S
 
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(240)
+
 WORK = 60
 
 
