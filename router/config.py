@@ -188,13 +188,13 @@ class Settings:
     message_rate: int = _number(1000, "a second", "Messages of one connection, in the long run.", 1, 10**6)
     message_burst: int = _number(4000, "", "Messages of one connection at once.", 1, 10**6)
     agent_message_rate: int = _number(
-        200, "a second", "Messages of one agent over all its devices and HTTP, per node; 0: any.", 0, 10**6
+        1000, "a second", "Messages of one agent over all its devices and HTTP, per node; 0: any.", 0, 10**6
     )
-    agent_message_burst: int = _number(2000, "", "The same at once.", 1, 10**6)
+    agent_message_burst: int = _number(4000, "", "The same at once.", 1, 10**6)
     back_end_message_rate: int = _number(
-        2000, "a second", "Messages of one back end over HTTP and websockets, per node; 0: any.", 0, 10**6
+        5000, "a second", "Messages of one back end over HTTP and websockets, per node; 0: any.", 0, 10**6
     )
-    back_end_message_burst: int = _number(8000, "", "The same at once.", 1, 10**6)
+    back_end_message_burst: int = _number(20_000, "", "The same at once.", 1, 10**6)
     tenant_message_rate: int = _number(
         10_000, "a second", "Messages of one tenant, per node; 0: any.", 0, 10**6
     )
