@@ -56,6 +56,11 @@ class Crowd:
         return self._in_hand < self._in_hand_max
 
     @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is in hand, and nobody waits."""
+        return not self._in_hand and not self._waiting
+
+    @property
     def is_awaited(self) -> bool:
         """Return whether somebody waits for a turn."""
         return bool(self._waiting)

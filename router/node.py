@@ -391,7 +391,9 @@ class Node:
         for agent_id, connection_id in self._departures.take(tenant):
             self.spawn(self.disconnect(tenant, agent_id, connection_id))
         there = sum(isinstance(client, Connection) and client.is_registered for client in hub.clients)
-        if lease.connections == there:
+        # After a storm thousands may wait for their turn to be counted, or not to be any more.
+        is_in_motion = not (self.arrivals(tenant).is_empty and self.goodbyes(tenant).is_empty)
+        if lease.connections == there or is_in_motion:
             self._miscounted.discard(tenant)
         elif tenant not in self._miscounted:
             # Some may just be coming or going; what is still so a renewal later is looked at.
