@@ -73,9 +73,13 @@ async def _flood(target: Target, token: str, welcomed: asyncio.Semaphore) -> Non
             async with member(target, token) as peer:
                 welcomed.release()
                 answers = asyncio.create_task(peer.reader.read(-1))
-                while not answers.done():
-                    peer.writer.write(frames)
-                    await peer.writer.drain()
+                try:
+                    while not answers.done():
+                        peer.writer.write(frames)
+                        await peer.writer.drain()
+                finally:
+                    answers.cancel()
+                    await asyncio.gather(answers, return_exceptions=True)
 
 
 if __name__ == "__main__":
