@@ -345,7 +345,7 @@ def test_nothing_older_is_pushed_and_nothing_taken_that_was_not_shown(opened: Ma
     opened.hears(opened.ana, "session.assigned", session=session(1))
     assert opened.broken() == set()
     opened.hears(opened.ana, "session.assigned", session=session(1))
-    opened.hears(opened.bob, "session.removed", session_id="chat-1", fence=1)
+    opened.hears(opened.bob, "session.removed", session_id="chat-1", fence=1, why="closed")
     found = [one.what for one in check(opened.history, [opened.final])]
     assert found == ["pushed at fence 1 to ana, shown at 1", "removed at 1, shown at None"]
 
