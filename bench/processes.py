@@ -33,10 +33,19 @@ def cpu_s(process_id: int) -> float:
 
 def memory_bytes(process_id: int) -> int:
     """Return the proportional set size of one process."""
-    for line in (PROC / str(process_id) / "smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"process {process_id} has no Pss")
+    return _mapped_bytes(process_id)["Pss"]
+
+
+def private_bytes(process_id: int) -> int:
+    """Return the memory that one process has to itself, so that it changes with none that shares some."""
+    mapped = _mapped_bytes(process_id)
+    return mapped["Private_Clean"] + mapped["Private_Dirty"]
+
+
+def _mapped_bytes(process_id: int) -> dict[str, int]:
+    lines = (PROC / str(process_id) / "smaps_rollup").read_text().splitlines()
+    words = [line.split() for line in lines[1:]]
+    return {name.rstrip(":"): int(kib) * 1024 for name, kib, *_ in words}
 
 
 def usage(process_ids: Sequence[int], *, memory: bool = False) -> Usage:

@@ -21,7 +21,7 @@ import cyclopts
 from rich.console import Console
 from rich.table import Table
 
-from bench.processes import memory_bytes
+from bench.processes import private_bytes
 from tests.faults.scene import Scene
 from tests.raw_client import make_token
 from tests.routers import SECRET
@@ -95,9 +95,9 @@ class Soak:
     def _sample(self, at_s: float) -> None:
         store = self._scene.store
         for number, router in enumerate(self._scene.routers):
-            self._samples[f"router {number}"].append(Sample(at_s, memory_bytes(router.process_id)))
+            self._samples[f"router {number}"].append(Sample(at_s, private_bytes(router.process_id)))
         used: dict[str, Any] = store.call("INFO", "memory")
-        self._samples["store, process"].append(Sample(at_s, memory_bytes(store.pid)))
+        self._samples["store, process"].append(Sample(at_s, private_bytes(store.pid)))
         self._samples["store, data"].append(Sample(at_s, int(used["used_memory"])))
 
     def _forget(self) -> None:
