@@ -83,6 +83,7 @@ class StoreServer:
         self._binary = binary if binary is not None else valkey_binary()
         self._arguments = list(arguments)
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread
         self._client: Any = None
         self.log: list[str] = []
 
@@ -107,7 +108,8 @@ class StoreServer:
         self._process = subprocess.Popen(
             self._command(), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        threading.Thread(target=self._read_log, args=(self._process, ready), daemon=True).start()
+        self._reader = threading.Thread(target=self._read_log, args=(self._process, ready), daemon=True)
+        self._reader.start()
         if not ready.wait(START_LIMIT_S) or self._process.poll() is not None:
             self.stop()
             raise RuntimeError("the store did not start:\n" + "".join(self.log[-20:]))
@@ -162,6 +164,8 @@ class StoreServer:
         if self._process is not None:
             how(self._process)
             self._process.wait(START_LIMIT_S)
+            # It reads to the end; to close what it reads would break it off.
+            self._reader.join(START_LIMIT_S)
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None

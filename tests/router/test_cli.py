@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 import structlog
+from rich.console import Console
 
 from router import __version__, cli
 from router.auth import Principal, Verifier
@@ -171,7 +172,8 @@ def test_serve_with_a_data_folder_it_cannot_use_says_so(
 def test_every_setting_is_a_flag_of_serve(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")  # So wide that the longest flag stays in one piece.
+    # So wide that the longest flag stays in one piece.
+    monkeypatch.setattr(cli.app, "console", Console(width=120))
     assert cli.main(["serve", "--help"]) == 0
     shown = capsys.readouterr().out
     for setting in SETTINGS:
