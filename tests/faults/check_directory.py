@@ -29,13 +29,16 @@ class Fold:
     # By the id of a subscription: from where it was asked to go on.
     resumes: dict[str, Position] = field(default_factory=dict)
     resumed: Position | None = None
+    # Where the router has brought this connection. A client that asked twice may not have followed it there,
+    # and go on from before; what comes until that is answered is still of this chain.
+    chain: Position | None = None
 
     def see(self, moment: Moment) -> str | None:
         """Follow what a client sent and received, and return what is wrong with it."""
         content = moment.content
         match moment.what, content.get("type"):
             case "connected", _:
-                self.resumes, self.resumed = {}, None
+                self.resumes, self.resumed, self.chain = {}, None, None
             case "sent", "directory.subscribe":
                 self.is_open = True
                 if "resume" in content:
@@ -57,10 +60,7 @@ class Fold:
         resumed, self.resumed = self.resumed, None
         if message["type"] == "directory.snapshot":
             self.agents, self.departments = {}, {}
-        elif self.position != resumed == (message["epoch"], message["since"]):
-            # The client asked twice, and the answer to the first has brought it further already.
-            return None
-        elif self.position != (message["epoch"], message["since"]):
+        elif (message["epoch"], message["since"]) not in (self.position, self.chain, resumed):
             wrong = f"at {self.position} came a patch since {message['epoch']}/{message['since']}"
         elif message["seq"] < message["since"]:
             wrong = f"a patch from {message['since']} back to {message['seq']}"
@@ -70,7 +70,7 @@ class Fold:
             self.departments.pop(department_id, None)
         self.agents.update((row["id"], row) for row in message["agents"])
         self.departments.update((row["id"], row) for row in message["departments"])
-        self.position = message["epoch"], message["seq"]
+        self.position = self.chain = message["epoch"], message["seq"]
         return wrong
 
     def content(self) -> str:

@@ -316,6 +316,25 @@ def test_who_resumes_from_where_it_was_a_while_ago_is_brought_as_far_as_the_answ
     assert made.broken() == set()
 
 
+def test_who_asked_twice_may_go_on_from_before_while_the_second_answer_is_followed_by_more(
+    made: Made,
+) -> None:
+    subscribe(made, made.ana)
+    snapshot(made, made.ana, 1)
+    subscribe(made, made.ana, resume=1)
+    patch(made, made.ana, 1, 2)
+    # The answer to a second question, which the client cannot take any more; it asks from where it is.
+    subscribe(made, made.ana, resume=1)
+    patch(made, made.ana, 1, 3)
+    made.says(made.ana, "directory.subscribe", id="again", resume={"epoch": "e1", "seq": 2})
+    patch(made, made.ana, 3, 4)
+    made.hears(made.ana, "reply", id="again", result={})
+    patch(made, made.ana, 2, 4)
+    assert made.broken() == set()
+    patch(made, made.ana, 3, 5)
+    assert made.broken() == {("S9", "ana")}
+
+
 def test_what_is_on_its_way_to_a_closed_dialog_does_not_count(made: Made) -> None:
     subscribe(made, made.ana)
     snapshot(made, made.ana, 1)
