@@ -7,13 +7,13 @@ subprotocol is taken, how large a message may be.
 
 import logging
 import struct
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from websockets.datastructures import Headers, MultipleValuesError
-from websockets.exceptions import InvalidHeader, InvalidOrigin, NegotiationError
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidOrigin, NegotiationError
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
@@ -34,6 +34,11 @@ PING_FRAME: Final = Frame(Opcode.PING, b"").serialize(mask=False)
 _FINAL: Final = 0x80
 _SIZE_7_BITS_MAX, _SIZE_16_BITS_MAX = 125, 0xFFFF
 _HEADER_16_BITS, _HEADER_64_BITS = struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
+
+_ACCEPTANCE: Final = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n"
+)
 
 _CONTROL_PAYLOAD_BYTES_MAX: Final = 125  # RFC 6455 section 5.5
 _CLOSE_REASON_BYTES_MAX: Final = _CONTROL_PAYLOAD_BYTES_MAX - 2
@@ -170,29 +175,40 @@ class Core(ServerProtocol):
         self.fail(code, reason)
 
     def answer(
-        self, head: bytes, http_version: str, root_path: str, refusal: tuple[int, str] | None
-    ) -> Response:
+        self, url: bytes, scope: Mapping[str, Any], refusal: tuple[int, str] | None
+    ) -> tuple[bytes, bool]:
         """
         Answer an opening handshake.
 
         Args:
-            head: The request as uvicorn wrote it out again after parsing it: its form is known to be good.
-            http_version: The version it came in, such as ``1.1``.
-            root_path: Prefix under which a proxy serves the router; it may or may not have removed it.
+            url: What the request asks for, as it came.
+            scope: The request as uvicorn has parsed it: its form is known to be good. Its ``root_path`` is a
+                prefix under which a proxy serves the router, and may or may not have removed.
             refusal: Status and text to refuse any websocket with now, or None.
 
         Returns:
-            The response to write; the connection is a websocket if its status is 101.
+            The response to write; and whether the connection is a websocket now.
         """
-        request = _parse_request(head, http_version)
-        if request.path.partition("?")[0] not in (WEBSOCKET_PATH, root_path + WEBSOCKET_PATH):
-            return self.reject(404, f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n")
+        path = url.decode("latin-1")
+        if path.partition("?")[0] not in (WEBSOCKET_PATH, scope["root_path"] + WEBSOCKET_PATH):
+            text = f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n"
+            return self.reject(404, text).serialize(), False
         if refusal is not None:
             status, text = refusal
-            return self.reject(status, f"{text}\n")
-        return self.accept(request)
+            return self.reject(status, f"{text}\n").serialize(), False
+        headers = Headers()
+        for name, value in scope["headers"]:
+            headers.set_insecure(name.decode("latin-1"), value.decode("latin-1").strip(" \t"))
+        request = Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}")
+        try:
+            accept_key, _, subprotocol = self.process_request(request)
+        except InvalidHandshake:
+            # The library has a status and words for each.
+            return self.accept(request).serialize(), False
+        # Written out, since the library takes as long for it as for the check.
+        return (_ACCEPTANCE % (accept_key, subprotocol)).encode(), True
 
-    # What accept() calls.
+    # What process_request() calls.
 
     def process_origin(self, headers: Headers) -> Origin | None:
         """Refuse a page of another site, and a request without exactly one Host (RFC 6455 section 4.2.1)."""
@@ -214,13 +230,3 @@ class Core(ServerProtocol):
                 self.codec = CODECS[offer]
                 return offer
         raise NegotiationError(f"no known subprotocol; offer one of {', '.join(CODECS)}")
-
-
-def _parse_request(head: bytes, http_version: str) -> Request:
-    request_line, *lines = head[:-4].decode("latin-1").split("\r\n")
-    method, path, _ = request_line.split(" ")
-    headers = Headers()
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers.set_insecure(name, value.strip(" \t"))
-    return Request(path, headers, method, f"HTTP/{http_version}")

@@ -61,6 +61,7 @@ class _HttpConnection(Protocol):
     """What this module knows of uvicorn's connection, from which it takes over the transport."""
 
     scope: dict[str, Any]
+    url: bytes
 
 
 class _Shared:
@@ -232,7 +233,7 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._core is None:
-            self._open_connection(data)  # The request: uvicorn hands it over whole, and once.
+            self._open_connection()  # The request, written out again: uvicorn has parsed it.
         elif not self._ended:
             self._unread = self._unread + data if self._unread else data
             self._read()
@@ -294,19 +295,20 @@ class WebSocket(asyncio.Protocol):
 
     # The handshake.
 
-    def _open_connection(self, head: bytes) -> None:
+    def _open_connection(self) -> None:
         transport, shared = self._transport, self._shared
         assert transport is not None
-        scope = cast(_HttpConnection, transport.get_protocol()).scope
+        http = cast(_HttpConnection, transport.get_protocol())
+        scope = http.scope
         core = self._core_class(shared.origin_rule, shared.message_bytes_max)
         forwarded = [
             value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
         ]
         self.remote = shared.gate.locate(scope["client"][0] if scope["client"] else None, forwarded)
         refusal = shared.gate.refuse(self.remote)
-        response = core.answer(head, scope["http_version"], scope["root_path"], refusal)
-        transport.write(response.serialize())
-        if response.status_code != 101:
+        response, is_accepted = core.answer(http.url, scope, refusal)
+        transport.write(response)
+        if not is_accepted:
             transport.close()
             return
         self._core, self.codec = core, core.codec
