@@ -208,6 +208,10 @@ class Core(ServerProtocol):
         # Written out, since the library takes as long for it as for the check.
         return (_ACCEPTANCE % (accept_key, subprotocol)).encode(), True
 
+    def release(self) -> None:
+        """Let go of the parser, which refers to this object: both would wait for the garbage collector."""
+        self.parser.close()
+
     # What process_request() calls.
 
     def process_origin(self, headers: Headers) -> Origin | None:

@@ -141,6 +141,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._release()
         self._ended = True
         super().handle_websocket_upgrade()
+        # It refers to this object: with it, both would wait for the garbage collector.
+        self.parser = None  # type: ignore[assignment]
 
     def _unsupported_upgrade_warning(self) -> None:
         """

@@ -263,6 +263,7 @@ class WebSocket(asyncio.Protocol):
         self._open, self._ended, self._unread, self._frames = False, True, b"", _NO_FRAMES
         if core is not None and endpoint is not None:
             code, by_peer = core.close_seen
+            core.release()
             endpoint.lost(code, by_peer)
 
     def shutdown(self) -> None:
@@ -309,6 +310,7 @@ class WebSocket(asyncio.Protocol):
         response, is_accepted = core.answer(http.url, scope, refusal)
         transport.write(response)
         if not is_accepted:
+            core.release()
             transport.close()
             return
         self._core, self.codec = core, core.codec

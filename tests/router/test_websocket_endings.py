@@ -16,6 +16,8 @@ from websockets.typing import Subprotocol
 from protocol.codec import JSON
 from protocol.errors import CloseCode
 from router import websocket
+from router.framing import Core
+from router.slow_http import BoundedHttp
 from router.websocket import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
@@ -219,6 +221,8 @@ async def test_a_lost_connection_leaves_no_garbage_behind(served: Served) -> Non
             del endpoint
             await turns()
         assert trace() is None
+        # What has read the request, and what has read the frames.
+        assert not [each for each in gc.get_objects() if isinstance(each, BoundedHttp | Core)]
     finally:
         gc.enable()
 
