@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 ADDRESS_CHARACTERS_MAX = 64
 """A proxy may write a name in place of an address; of a longer one nothing more is looked at."""
+
+VERDICTS_KEPT = 1024
+"""Addresses that were looked at last, each with whether it is trusted: to parse one costs more than the rest."""
 
 
 class Addresses:
@@ -26,6 +30,7 @@ class Addresses:
         self._trusted: list[IPv4Network | IPv6Network] = [ip_network(each) for each in trusted]
         self._connections_max = connections_max
         self._connections: Counter[str] = Counter()
+        self._is_trusted = lru_cache(VERDICTS_KEPT)(self._judge)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -67,7 +72,7 @@ class Addresses:
         else:
             del self._connections[address]
 
-    def _is_trusted(self, address: str) -> bool:
+    def _judge(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:

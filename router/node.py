@@ -250,6 +250,8 @@ class Node:
             TimeoutError: It could not be read in `store_timeout_ms`.
             Unavailable: This node serves as many tenants as it may.
         """
+        if self.feed.is_ready(tenant):
+            return self.hubs[tenant]  # As for all but the first: nothing to wait for, so no limit to that.
         async with asyncio.timeout(self.settings.store_timeout_ms / 1000):
             while True:
                 hub = self.hubs.get(tenant)
