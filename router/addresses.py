@@ -11,7 +11,7 @@ ADDRESS_CHARACTERS_MAX = 64
 """A proxy may write a name in place of an address; of a longer one nothing more is looked at."""
 
 VERDICTS_KEPT = 1024
-"""Addresses that were looked at last, each with whether it is trusted: to parse one costs more than the rest."""
+"""Addresses that were looked at last, each with whether it is trusted."""
 
 
 class Addresses:
@@ -30,6 +30,7 @@ class Addresses:
         self._trusted: list[IPv4Network | IPv6Network] = [ip_network(each) for each in trusted]
         self._connections_max = connections_max
         self._connections: Counter[str] = Counter()
+        # To parse an address takes longer than all else here.
         self._is_trusted = lru_cache(VERDICTS_KEPT)(self._judge)
 
     def __len__(self) -> int:
