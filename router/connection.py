@@ -43,7 +43,7 @@ from router.notices import addressee
 from router.store import records
 from router.store.errors import Unavailable
 from router.store.verbs import Caller, Refusal
-from router.turns import in_turn
+from router.turns import Turn
 
 if TYPE_CHECKING:
     from router.hub import Addressee, TenantHub
@@ -237,7 +237,7 @@ class Connection:
             if principal.role == "service":
                 await self._join_back_end(hello, principal)
             else:
-                async with in_turn(self._node.arrivals(principal.tenant)):
+                async with Turn(self._node.arrivals(principal.tenant)):
                     await self._join_agent(hello, principal)
         except Unauthorized as error:
             self._refuse_hello(hello, Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)

@@ -19,7 +19,7 @@ from router.console import console_routes
 from router.incidents import incident
 from router.limits import Allowance
 from router.metrics import CONTENT_TYPE, registry_of, render
-from router.turns import in_turn
+from router.turns import Turn
 
 if TYPE_CHECKING:
     from router.node import Node
@@ -108,7 +108,7 @@ def application(node: Node) -> Starlette:
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
         answer: Result | Error
         try:
-            async with in_turn(node.crowd(principal.tenant)):
+            async with Turn(node.crowd(principal.tenant)):
                 answer = await execute(node.verbs, principal, caller_of(principal, attached=False), parsed)
         except CommandError as refusal:
             answer = refusal.error

@@ -37,7 +37,7 @@ from router.store.link import Limits
 from router.store.store import Store
 from router.store.subscription import Subscriptions
 from router.store.verbs import Caller, Refusal, VerbLimits, Verbs
-from router.turns import in_turn
+from router.turns import Turn
 from router.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
@@ -233,7 +233,7 @@ class Node:
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool = False) -> None:
         """Take a connection away from its agent in the store; ``clean`` skips the grace."""
         try:
-            async with in_turn(self.goodbyes(tenant)):
+            async with Turn(self.goodbyes(tenant)):
                 await self.verbs.disconnect(tenant, agent_id, connection_id, clean)
         except (Unavailable, StoreDefect) as error:
             # Later, then: as long as this node renews its lease, nobody else does.
