@@ -137,8 +137,8 @@ def _list_request(_: Principal, command: SessionList) -> dict[str, Any]:
 
 
 def _fields(command: Command) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(command)
-    return {name: value for name, value in fields.items() if value is not None and name not in ("id", "key")}
+    names = _FIELDS[type(command)]
+    return {name: value for name in names if (value := getattr(command, name)) is not None}
 
 
 def _agent(reply: records.AgentReply) -> AgentResult:
@@ -203,6 +203,13 @@ RULES: Mapping[type[Command], Rule] = {
     DepartmentRemove: Rule(BACK_ENDS, "department_remove", msgspec.Raw, _nothing),
 }
 """Every command that the store decides. The others concern one connection: see router.connection."""
+
+
+_FIELDS: Mapping[type[Command], tuple[str, ...]] = {
+    command: tuple(name for name in command.__struct_fields__ if name not in ("id", "key"))
+    for command in RULES
+}
+"""What of each the verb is told as it came."""
 
 
 def caller_of(principal: Principal, attached: bool) -> Caller:

@@ -35,7 +35,7 @@ from protocol.messages import (
 )
 from protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from router.auth import KeysUnavailable, Principal, Unauthorized
-from router.commands import ADMINS, AGENTS, CommandError, caller_of, execute, refused
+from router.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
 from router.incidents import incident
 from router.intake import JOINING, LEAVING, Intake
 from router.limits import Throttled
@@ -337,6 +337,10 @@ class Connection:
         match item:
             case Refused():
                 self._refuse(item)
+            case SessionAck():
+                self._begin(self._acknowledge(item))
+            case _ if type(item) in RULES:  # Before the rest, since most are of these.
+                self._begin(self._execute(item))
             case Ping():
                 self._socket.send(self.codec.encode(Pong(id=item.id)))
             case Hello():
@@ -345,10 +349,6 @@ class Connection:
                 self._switch(item)
             case TokenRefresh():
                 self._begin(self._refresh(item))
-            case SessionAck():
-                self._begin(self._acknowledge(item))
-            case _:
-                self._begin(self._execute(item))
 
     def _switch(
         self, command: DirectorySubscribe | DirectoryUnsubscribe | SessionWatch | SessionUnwatch

@@ -7,7 +7,7 @@ is one patch, encoded and framed once per format and written to every open dialo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from protocol.codec import Codec
@@ -60,20 +60,6 @@ class Addressee:
     def __init__(self) -> None:
         self.clients: list[Client] = []
         self.held = HeldSessions()
-
-
-class _Encoded(dict[Codec, bytes]):
-    """One message by format, encoded when it is first asked for in one."""
-
-    __slots__ = ("_message",)
-
-    def __init__(self, message: Push) -> None:
-        super().__init__()
-        self._message = message
-
-    def __missing__(self, codec: Codec) -> bytes:
-        encoded = self[codec] = codec.encode(self._message)
-        return encoded
 
 
 class _Framed(dict[Codec, bytes]):
@@ -143,15 +129,12 @@ class TenantHub:
         """
         for change in event.changes:
             for addressee, push in notices(change, self.addressees.__contains__, bool(self.watchers)):
-                encoded = _Encoded(push)
                 if addressee is WATCHERS:
-                    for client in self.watchers:
-                        client.deliver(event.epoch, event.seq, encoded[client.codec])
+                    _tell(self.watchers, push, event.epoch, event.seq)
                 else:
                     local = self.addressees[addressee]
                     local.held.note(push, event.epoch, event.seq)
-                    for client in local.clients:
-                        client.deliver(event.epoch, event.seq, encoded[client.codec])
+                    _tell(local.clients, push, event.epoch, event.seq)
         for agent_id in event.agents_removed:
             removed = self.addressees.get(agent_id)
             for client in list(removed.clients) if removed is not None else ():
@@ -187,9 +170,7 @@ class TenantHub:
             if client.corrected[0] != read_at[0] or client.corrected[1] < read_at[1]
         ]
         for push in local.held.correct(in_progress, pending):
-            encoded = _Encoded(push)
-            for client in behind:
-                client.deliver(epoch, seq, encoded[client.codec])
+            _tell(behind, push, epoch, seq)
         for client in behind:
             client.correct(epoch, seq)
 
@@ -274,6 +255,16 @@ class TenantHub:
         yield self._snapshot_frames
         if patch is not None and patch.seq != snapshot.seq:
             yield _Framed(patch, self._frame)
+
+
+def _tell(clients: Iterable[Client], push: Push, epoch: str, seq: int) -> None:
+    """Send what an event caused to several clients, encoded once per format."""
+    encoded: dict[Codec, bytes] = {}
+    for client in clients:
+        codec = client.codec
+        if codec not in encoded:
+            encoded[codec] = codec.encode(push)
+        client.deliver(epoch, seq, encoded[codec])
 
 
 def _is_large(patch: DirectoryPatch, snapshot: DirectorySnapshot) -> bool:

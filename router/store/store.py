@@ -1,9 +1,9 @@
 """The router's one way to its store: run a verb of a tenant, wherever that tenant lives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from router.store.address import parse_address
 from router.store.counts import Counts
@@ -75,9 +75,9 @@ class Store:
             await self.topology.locate("")
         await asyncio.gather(*(self._check(server) for server in self.topology.servers))
 
-    async def run(
+    def run(
         self, tenant: str, verb: str, request: bytes, *, durable: bool = False, urgent: bool = False
-    ) -> bytes:
+    ) -> Coroutine[Any, Any, bytes]:
         """
         Run a verb on a tenant's data.
 
@@ -97,7 +97,7 @@ class Store:
             StoreDefect: The script failed.
         """
         keys = self.topology.keys(tenant)
-        return await self._at_home(
+        return self._at_home(
             tenant,
             lambda link, deadline, asking: link.run(
                 verb, keys, request, deadline=deadline, asking=asking, durable=durable, urgent=urgent

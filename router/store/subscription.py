@@ -299,19 +299,20 @@ class _Ear:
 
     def _hear(self, message: object) -> None:
         match message:
-            case [b"smessage", bytes(channel), bytes(payload)]:
+            # Not `bytes(channel)`, which looks in vain for `__match_args__`, at every event.
+            case [b"smessage", bytes() as channel, bytes() as payload]:
                 if channel == self._probe_channel:
                     self._silence = 0
                 elif (tenant := self._tenants.get(channel)) is not None:
                     self._owner.on_event(tenant, payload)
-            case [b"ssubscribe", bytes(channel), *_]:
+            case [b"ssubscribe", bytes() as channel, *_]:
                 self._answered(b"SSUBSCRIBE", channel)
                 if (tenant := self._tenants.get(channel)) is not None:
                     self._confirmed.add(tenant)
                     if self._probe_tenant is None:
                         self._choose_probe(tenant)
                     self._owner.confirm(tenant, self)
-            case [b"sunsubscribe", bytes(channel), *_]:
+            case [b"sunsubscribe", bytes() as channel, *_]:
                 if not self._answered(b"SUNSUBSCRIBE", channel):
                     # Nobody asked for it: the slot has moved to another server.
                     self._lose(channel, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -160,7 +160,7 @@ class Verbs:
         except msgspec.DecodeError as error:
             raise StoreDefect(verb, f"its answer cannot be read: {error}") from error
 
-    async def connect(self, tenant: str, caller: Caller, connection_id: str) -> records.Attached:
+    def connect(self, tenant: str, caller: Caller, connection_id: str) -> Awaitable[records.Attached]:
         """Register a connection; raises Refusal `rate_limited` when the agent has too many."""
         request = {
             "by": caller,
@@ -169,7 +169,7 @@ class Verbs:
             "lease_ms": self._limits.lease_ms,
             "connections_max": self._limits.connections_per_agent_max,
         }
-        return await self.run(tenant, "connect", request, records.Attached)
+        return self.run(tenant, "connect", request, records.Attached)
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         """Take a connection away; ``clean`` skips the grace."""
