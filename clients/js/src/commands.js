@@ -49,9 +49,9 @@ import {
 
 /** @typedef {{ state?: SessionState, agentId?: string, departmentId?: string }} SessionFilter */
 
-const agentResult = shape({ agent });
-const departmentResult = shape({ department });
-const entryResult = shape({ entry });
+const agentResult = shape((map) => ({ agent: agent(map.agent) }));
+const departmentResult = shape((map) => ({ department: department(map.department) }));
+const entryResult = shape((map) => ({ entry: entry(map.entry) }));
 
 /**
  * The commands that need no connection of their own.

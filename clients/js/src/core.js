@@ -33,7 +33,7 @@ import { Vigil } from "./vigil.js";
 /** @typedef {Record<string, unknown>} Message */
 /** @typedef {{ id: string, result: Message } | { id: string, error: RelevoError }} SettledCommand */
 
-const anyMessage = shape({ type: string });
+const anyMessage = shape((map) => ({ type: string(map.type) }));
 const HELLO_ID = "hello";
 const GOING_AWAY = 4000;
 

@@ -74,8 +74,10 @@ export class Directory {
    * @returns {DirectoryChanged}
    */
   replace({ epoch, seq, agents, departments }) {
-    this.#agents = new Map(agents.map((row) => [row.id, row]));
-    this.#departments = new Map(departments.map((row) => [row.id, row]));
+    this.#agents = new Map();
+    this.#departments = new Map();
+    for (const row of agents) this.#agents.set(row.id, row);
+    for (const row of departments) this.#departments.set(row.id, row);
     this.#position = { epoch, seq };
     this.#live = true;
     const removed = { agentsRemoved: [], departmentsRemoved: [] };

@@ -1,7 +1,7 @@
 /** What a client tells its program: to listeners at once, to loops through a bounded queue. */
 
-import { entry, session, transfer } from "./objects.js";
-import { integer, nullable, shape, string, word } from "./decode.js";
+import { entry, session, transfer, transferOrNull } from "./objects.js";
+import { integer, shape, string, word } from "./decode.js";
 
 /** @typedef {import("./objects.js").Agent} Agent */
 /** @typedef {import("./objects.js").Department} Department */
@@ -157,7 +157,22 @@ function push(type, decode) {
   return (value) => Object.freeze({ type, ...decode(value) });
 }
 
-const received = shape({ session, transfer: nullable(transfer) });
+const received = shape((map) => ({ session: session(map.session), transfer: transferOrNull(map.transfer) }));
+const removed = shape((map) => ({
+  sessionId: string(map.session_id),
+  fence: integer(map.fence),
+  why: word(map.why),
+  transfer: transferOrNull(map.transfer),
+}));
+const added = shape((map) => ({ sessionId: string(map.session_id), entry: entry(map.entry) }));
+const changed = shape((map) => ({ session: session(map.session) }));
+const updated = shape((map) => ({
+  transfer: transfer(map.transfer),
+  state: word(map.state),
+  session: session(map.session),
+}));
+const expiring = shape((map) => ({ expiresAt: integer(map.expires_at) }));
+const draining = shape((map) => ({ reconnectInMs: integer(map.reconnect_in_ms) }));
 
 /**
  * The pushes whose fields are an event's fields.
@@ -167,18 +182,12 @@ const received = shape({ session, transfer: nullable(transfer) });
 export const PUSHES = new Map([
   ["session.assigned", push("sessionAssigned", received)],
   ["session.pending", push("sessionPending", received)],
-  [
-    "session.removed",
-    push(
-      "sessionRemoved",
-      shape({ sessionId: string, fence: integer, why: word, transfer: nullable(transfer) }),
-    ),
-  ],
-  ["session.entry", push("sessionEntry", shape({ sessionId: string, entry }))],
-  ["session.changed", push("sessionChanged", shape({ session }))],
-  ["transfer.updated", push("transferUpdated", shape({ transfer, state: word, session }))],
-  ["token.expiring", push("tokenExpiring", shape({ expiresAt: integer }))],
-  ["server.draining", push("serverDraining", shape({ reconnectInMs: integer }))],
+  ["session.removed", push("sessionRemoved", removed)],
+  ["session.entry", push("sessionEntry", added)],
+  ["session.changed", push("sessionChanged", changed)],
+  ["transfer.updated", push("transferUpdated", updated)],
+  ["token.expiring", push("tokenExpiring", expiring)],
+  ["server.draining", push("serverDraining", draining)],
 ]);
 
 /** Hold events for a loop until it takes them. */

@@ -207,116 +207,143 @@ export const Target = Object.freeze({
  */
 
 /** @type {Decoder<Actor>} */
-export const actor = shape({ id: string, name: string, role: word });
+export const actor = shape((map) => ({ id: string(map.id), name: string(map.name), role: word(map.role) }));
 /** @type {Decoder<Customer>} */
-export const customer = shape({ id: string, name: string });
+export const customer = shape((map) => ({ id: string(map.id), name: string(map.name) }));
 /** @type {Decoder<Owner>} */
-export const owner = shape({ kind: word, id: string });
+export const owner = shape((map) => ({ kind: word(map.kind), id: string(map.id) }));
 /** @type {Decoder<Party>} */
-export const party = shape({ kind: word, id: string, name: string });
+export const party = shape((map) => ({ kind: word(map.kind), id: string(map.id), name: string(map.name) }));
+
+const strings = list(string);
 
 /** @type {Decoder<Agent>} */
-export const agent = shape({
-  id: string,
-  name: string,
-  role: word,
-  departments: list(string),
-  status: word,
-  statusSinceAt: integer,
-  load: integer,
-  capacity: integer,
-  pending: integer,
-  available: boolean,
-});
+export const agent = shape((map) => ({
+  id: string(map.id),
+  name: string(map.name),
+  role: word(map.role),
+  departments: strings(map.departments),
+  status: word(map.status),
+  statusSinceAt: integer(map.status_since_at),
+  load: integer(map.load),
+  capacity: integer(map.capacity),
+  pending: integer(map.pending),
+  available: boolean(map.available),
+}));
 
 /** @type {Decoder<Department>} */
-export const department = shape({
-  id: string,
-  name: string,
-  agents: integer,
-  available: integer,
-  queued: integer,
-});
+export const department = shape((map) => ({
+  id: string(map.id),
+  name: string(map.name),
+  agents: integer(map.agents),
+  available: integer(map.available),
+  queued: integer(map.queued),
+}));
+
+const textOrNull = nullable(string);
+const actorOrNull = nullable(actor);
+const ownerOrNull = nullable(owner);
+const partyOrNull = nullable(party);
 
 /** @type {Decoder<Transfer>} */
-export const transfer = shape({
-  id: string,
-  sessionId: string,
-  from: nullable(party),
-  to: party,
-  by: actor,
-  reason: nullable(string),
-  outcome: word,
-  assignedTo: nullable(string),
-  at: integer,
-});
+export const transfer = shape((map) => ({
+  id: string(map.id),
+  sessionId: string(map.session_id),
+  from: partyOrNull(map.from),
+  to: party(map.to),
+  by: actor(map.by),
+  reason: textOrNull(map.reason),
+  outcome: word(map.outcome),
+  assignedTo: textOrNull(map.assigned_to),
+  at: integer(map.at),
+}));
+
+/** @type {Decoder<Transfer | null>} */
+export const transferOrNull = nullable(transfer);
 
 /** @type {Decoder<Session>} */
-export const session = shape({
-  id: string,
-  customer,
-  state: word,
-  owner: nullable(owner),
-  fence: integer,
-  hops: integer,
-  openedAt: integer,
-  updatedAt: integer,
-  transfer: nullable(transfer),
-});
+export const session = shape((map) => ({
+  id: string(map.id),
+  customer: customer(map.customer),
+  state: word(map.state),
+  owner: ownerOrNull(map.owner),
+  fence: integer(map.fence),
+  hops: integer(map.hops),
+  openedAt: integer(map.opened_at),
+  updatedAt: integer(map.updated_at),
+  transfer: transferOrNull(map.transfer),
+}));
 
 /** @type {Decoder<Entry>} */
-export const entry = shape({
-  seq: integer,
-  kind: word,
-  at: integer,
-  by: nullable(actor),
-  text: nullable(string),
-  transfer: nullable(transfer),
-});
+export const entry = shape((map) => ({
+  seq: integer(map.seq),
+  kind: word(map.kind),
+  at: integer(map.at),
+  by: actorOrNull(map.by),
+  text: textOrNull(map.text),
+  transfer: transferOrNull(map.transfer),
+}));
 
-/** @type {InboxContent} */
-const EMPTY_INBOX = Object.freeze({ inProgress: [], pending: [] });
+const sessions = list(session);
+const sessionsIfAny = optional(sessions, []);
+const agentOrNull = nullable(agent);
+/** @type {Decoder<InboxContent>} */
+const inbox = optional(
+  shape((map) => ({ inProgress: sessionsIfAny(map.in_progress), pending: sessionsIfAny(map.pending) })),
+  Object.freeze({ inProgress: [], pending: [] }),
+);
 
 /** @type {Decoder<Welcome>} */
-export const welcome = shape({
-  connectionId: string,
-  tenant: string,
-  role: word,
-  agent: nullable(agent),
-  expiresAt: integer,
-  serverAt: integer,
-  pingIntervalMs: integer,
-  inbox: optional(
-    shape({ inProgress: optional(list(session), []), pending: optional(list(session), []) }),
-    EMPTY_INBOX,
-  ),
-});
+export const welcome = shape((map) => ({
+  connectionId: string(map.connection_id),
+  tenant: string(map.tenant),
+  role: word(map.role),
+  agent: agentOrNull(map.agent),
+  expiresAt: integer(map.expires_at),
+  serverAt: integer(map.server_at),
+  pingIntervalMs: integer(map.ping_interval_ms),
+  inbox: inbox(map.inbox),
+}));
+
+const entries = list(entry);
 
 /** What most commands on a session answer. */
-export const sessionResult = shape({ session });
+export const sessionResult = shape((map) => ({ session: session(map.session) }));
 /** @type {Decoder<TransferResult>} */
-export const transferResult = shape({ session, transfer });
-export const placeResult = shape({ place: integer });
+export const transferResult = shape((map) => ({
+  session: session(map.session),
+  transfer: transfer(map.transfer),
+}));
+export const placeResult = shape((map) => ({ place: integer(map.place) }));
 /** @type {Decoder<HistoryPage>} */
-export const historyPage = shape({ entries: list(entry), more: boolean });
+export const historyPage = shape((map) => ({ entries: entries(map.entries), more: boolean(map.more) }));
 /** @type {Decoder<SessionPage>} */
-export const sessionPage = shape({ sessions: list(session), cursor: nullable(string) });
+export const sessionPage = shape((map) => ({
+  sessions: sessions(map.sessions),
+  cursor: textOrNull(map.cursor),
+}));
+
+const agents = list(agent);
+const departments = list(department);
+const agentsIfAny = optional(agents, []);
+const departmentsIfAny = optional(departments, []);
+const idsIfAny = optional(strings, []);
 
 /** @type {Decoder<Snapshot>} */
-export const snapshot = shape({
-  epoch: string,
-  seq: integer,
-  departments: list(department),
-  agents: list(agent),
-});
+export const snapshot = shape((map) => ({
+  epoch: string(map.epoch),
+  seq: integer(map.seq),
+  departments: departments(map.departments),
+  agents: agents(map.agents),
+}));
 
 /** @type {Decoder<Patch>} */
-export const patch = shape({
-  epoch: string,
-  since: integer,
-  seq: integer,
-  departments: optional(list(department), []),
-  agents: optional(list(agent), []),
-  departmentsRemoved: optional(list(string), []),
-  agentsRemoved: optional(list(string), []),
-});
+export const patch = shape((map) => ({
+  epoch: string(map.epoch),
+  since: integer(map.since),
+  seq: integer(map.seq),
+  departments: departmentsIfAny(map.departments),
+  agents: agentsIfAny(map.agents),
+  departmentsRemoved: idsIfAny(map.departments_removed),
+  agentsRemoved: idsIfAny(map.agents_removed),
+}));

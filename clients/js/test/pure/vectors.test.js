@@ -6,7 +6,7 @@ import test from "node:test";
 import * as library from "@msgpack/msgpack";
 import * as relevo from "../../src/index.js";
 import { UndecodableMessage } from "../../src/codec.js";
-import { InvalidData, wireName } from "../../src/decode.js";
+import { InvalidData } from "../../src/decode.js";
 import { errorFromWire, stopFromClose } from "../../src/errors.js";
 import { PUSHES } from "../../src/events.js";
 import * as objects from "../../src/objects.js";
@@ -31,9 +31,10 @@ function frames(vector) {
 function toWire(value) {
   if (Array.isArray(value)) return value.map(toWire);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [wireName(name), toWire(item)]));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [snake(name), toWire(item)]));
 }
 
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
 /** The arguments that a method takes by position; the others are options. */
