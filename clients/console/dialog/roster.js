@@ -108,12 +108,11 @@ export class Roster {
    * Take all rows anew. Of many only the first are put in order, so that they can be shown at once: call `settle` when
    * there is time. All else that needs the order settles it first.
    *
-   * @param {Iterable<Row>} rows
+   * @param {ReadonlyMap<string, Row>} rows By id.
    */
   replace(rows) {
-    this.#rows = new Map();
+    this.#rows = new Map(rows);
     this.#folded.clear();
-    for (const row of rows) this.#rows.set(row.id, row);
     this.#begin();
   }
 
@@ -177,8 +176,9 @@ export class Roster {
 
   /** Begin with the order of all rows: the head is in order, the rest waits for `settle`. */
   #begin() {
-    this.#ordered = [];
-    for (const row of this.#rows.values()) if (row.id !== this.#hidden) this.#ordered.push(row);
+    this.#ordered = [...this.#rows.values()];
+    const hidden = this.#hidden === null ? undefined : this.#rows.get(this.#hidden);
+    if (hidden !== undefined) this.#ordered.splice(this.#ordered.indexOf(hidden), 1);
     this.#found = null;
     this.#settled = false;
     if (this.#terms.length > 0 || this.#ordered.length <= 2 * HEAD_ROWS) this.settle();
@@ -204,18 +204,18 @@ export class Roster {
 
   /** Move the first rows to the front, in order: one pass over all, instead of sorting them. */
   #bringHeadUp() {
-    const head = this.#ordered.slice(0, HEAD_ROWS).sort(this.#compare);
-    /** @type {Row[]} */
-    const rest = [];
-    for (const row of this.#ordered.slice(HEAD_ROWS)) {
-      if (this.#compare(row, /** @type {Row} */ (head[HEAD_ROWS - 1])) > 0) {
-        rest.push(row);
-      } else {
-        head.splice(this.#position(row, head), 0, row);
-        rest.push(/** @type {Row} */ (head.pop()));
-      }
+    const rows = this.#ordered;
+    const head = rows.slice(0, HEAD_ROWS).sort(this.#compare);
+    let last = /** @type {Row} */ (head[HEAD_ROWS - 1]);
+    for (let index = HEAD_ROWS; index < rows.length; index += 1) {
+      const row = /** @type {Row} */ (rows[index]);
+      if (this.#compare(row, last) > 0) continue;
+      rows[index] = last;
+      head.pop();
+      head.splice(this.#position(row, head), 0, row);
+      last = /** @type {Row} */ (head[HEAD_ROWS - 1]);
     }
-    this.#ordered = head.concat(rest);
+    for (let index = 0; index < HEAD_ROWS; index += 1) rows[index] = /** @type {Row} */ (head[index]);
   }
 
   /**

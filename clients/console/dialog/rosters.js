@@ -65,8 +65,8 @@ export class Rosters {
     this.departments.hide(owner?.kind === "department" ? owner.id : null);
     const renamed = this.#anew || this.#renamed(directory);
     if (this.#anew) {
-      this.departments.replace(directory.departments.values());
-      this.agents.replace(directory.agents.values());
+      this.departments.replace(directory.departments);
+      this.agents.replace(directory.agents);
     } else {
       this.departments.update(this.#departmentIds, directory.departments);
       this.agents.update(this.#agentIds, directory.agents);

@@ -6,7 +6,7 @@ import { agent } from "./rows.js";
 
 const make = (/** @type {any[]} */ rows) => {
   const roster = new Roster(compareAgents, (/** @type {any} */ { name }) => name);
-  roster.replace(rows);
+  roster.replace(new Map(rows.map((row) => [row.id, row])));
   return roster;
 };
 const ids = (/** @type {Roster<any>} */ roster) => roster.rows.map(({ id }) => id);
