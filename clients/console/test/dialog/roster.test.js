@@ -4,9 +4,10 @@ import { compareAgents } from "../../../js/src/directory.js";
 import { fold, Roster } from "../../dialog/roster.js";
 import { agent } from "./rows.js";
 
+const byId = (/** @type {any[]} */ rows) => new Map(rows.map((row) => [row.id, row]));
 const make = (/** @type {any[]} */ rows) => {
   const roster = new Roster(compareAgents, (/** @type {any} */ { name }) => name);
-  roster.replace(new Map(rows.map((row) => [row.id, row])));
+  roster.replace(byId(rows));
   return roster;
 };
 const ids = (/** @type {Roster<any>} */ roster) => roster.rows.map(({ id }) => id);
@@ -123,6 +124,8 @@ test("a hidden row is in no list and counts nowhere", () => {
   assert.deepEqual(ids(roster), ["other"]);
   assert.equal(roster.size, 1);
   assert.equal(roster.indexOf("me"), -1);
+  roster.replace(byId([agent("first"), agent("me"), agent("other")]));
+  assert.deepEqual(ids(roster), ["first", "other"]);
   roster.hide(null);
-  assert.equal(roster.size, 2);
+  assert.equal(roster.size, 3);
 });

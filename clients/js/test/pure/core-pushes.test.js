@@ -87,6 +87,18 @@ test("what is not of the protocol is refused", () => {
   }
 });
 
+test("a program cannot change what a row says, or the list of its departments", () => {
+  const driver = connected();
+  driver.subscribe();
+
+  driver.receive(snapshotMap(1));
+  const [row] = driver.core.directory.agents.values();
+
+  assert.ok(Object.isFrozen(row));
+  assert.ok(row.departments.length > 0);
+  assert.throws(() => row.departments.push("support"), TypeError);
+});
+
 test("what is wrong is said with its place in the message", () => {
   for (const [message, complaint] of [
     [7, "message: expected a map, got number"],
