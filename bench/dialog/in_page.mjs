@@ -14,6 +14,12 @@ export function noteSnapshots() {
   };
 }
 
+/** Wait until the page has its client. */
+export async function ready() {
+  const there = /** @type {any} */ (window);
+  while (there.ready !== true) await new Promise((done) => setTimeout(done, 20));
+}
+
 /**
  * Open the dialog; `window.listed` becomes the milliseconds until its list is on the screen, counted from the snapshot's
  * frame if there was one, and from now if not.

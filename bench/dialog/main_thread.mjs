@@ -1,20 +1,20 @@
 /** What a page's main thread has worked, in processor time: others on the same machine do not count in. */
 
+/** @typedef {import("./tab.mjs").Tab} Tab */
 /** @typedef {{ all: number, script: number, style: number, layout: number }} Work In milliseconds. */
 
 export class MainThread {
-  #debugger;
+  #tab;
 
-  /** @param {import("../../tests/browser/support/browser.js").CDPSession} session */
-  constructor(session) {
-    this.#debugger = session;
+  /** @param {Tab} tab */
+  constructor(tab) {
+    this.#tab = tab;
   }
 
-  /** @param {import("../../tests/browser/support/browser.js").Page} page */
-  static async of(page) {
-    const session = await page.context().newCDPSession(page);
-    await session.send("Performance.enable", { timeDomain: "threadTicks" });
-    return new MainThread(session);
+  /** @param {Tab} tab */
+  static async of(tab) {
+    await tab.send("Performance.enable", { timeDomain: "threadTicks" });
+    return new MainThread(tab);
   }
 
   /**
@@ -36,7 +36,8 @@ export class MainThread {
 
   /** @returns {Promise<Work>} */
   async #worked() {
-    const { metrics } = await this.#debugger.send("Performance.getMetrics");
+    /** @type {{ metrics: { name: string, value: number }[] }} */
+    const { metrics } = await this.#tab.send("Performance.getMetrics");
     const of = (/** @type {string} */ name) => 1000 * (metrics.find((one) => one.name === name)?.value ?? 0);
     return {
       all: of("TaskDuration"),
