@@ -1,44 +1,29 @@
 """
-Frames and the opening handshake of RFC 6455, as the `websockets` library does them without I/O.
+Frames of RFC 6455, as the `websockets` library does them without I/O.
 
-The only importer of `websockets`. What it adds are this protocol's own rules: which page may connect, which
-subprotocol is taken, how large a message may be.
+The only importer of `websockets`. What it adds are this protocol's own rules: of which kind a message is, and
+how large.
 """
 
 import logging
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from websockets.datastructures import Headers, MultipleValuesError
-from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidOrigin, NegotiationError
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
-from websockets.typing import Origin, Subprotocol
+from websockets.protocol import OPEN, SERVER, Protocol
 
-from protocol.codec import JSON, MSGPACK, Codec
-from router.origins import OriginRule
+from protocol.codec import Codec
 
-__all__ = ["CODECS", "CONTROL_FRAMES_MAX", "PING_FRAME", "Core", "Frame", "Opcode", "build_frame"]
-
-WEBSOCKET_PATH: Final = "/ws"
+__all__ = ["CONTROL_FRAMES_MAX", "PING_FRAME", "Core", "Frame", "Opcode", "build_frame"]
 
 CONTROL_FRAMES_MAX: Final = 1_000
 """Most pings, pongs and empty fragments from one peer between two looks of the keepalive."""
 
-CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
 PING_FRAME: Final = Frame(Opcode.PING, b"").serialize(mask=False)
 
 _FINAL: Final = 0x80
 _SIZE_7_BITS_MAX, _SIZE_16_BITS_MAX = 125, 0xFFFF
 _HEADER_16_BITS, _HEADER_64_BITS = struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
-
-_ACCEPTANCE: Final = (
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n"
-)
 
 _CONTROL_PAYLOAD_BYTES_MAX: Final = 125  # RFC 6455 section 5.5
 _CLOSE_REASON_BYTES_MAX: Final = _CONTROL_PAYLOAD_BYTES_MAX - 2
@@ -65,26 +50,23 @@ def build_frame(codec: Codec, payload: bytes) -> bytes:
     return _HEADER_64_BITS(first, 127, size) + payload
 
 
-class Core(ServerProtocol):
+class Core(Protocol):
     """
-    The library's protocol core for one connection, with this protocol's rules for handshake and messages.
+    The library's core for one connection after its handshake, with this protocol's rules for messages.
 
     Args:
-        origin_rule: Which pages may connect.
+        codec: What the handshake has chosen.
         message_bytes_max: The limit of a message, whole or in fragments.
     """
 
     # Slots, since beyond thirty attributes in all objects would no longer share a table of their names.
-    __slots__ = ("_message", "codec", "control_frames", "is_deaf", "message_bytes_max", "origin_rule")
-    codec: Codec
-    """What the handshake has chosen."""
+    __slots__ = ("_message", "codec", "control_frames", "is_deaf", "message_bytes_max")
 
-    def __init__(self, origin_rule: OriginRule, message_bytes_max: int) -> None:
-        # It starts OPEN, since uvicorn has parsed the request: a core that parses it holds on to it for life.
+    def __init__(self, codec: Codec, message_bytes_max: int) -> None:
         # The library measures a ping between two fragments against what is left for the message, so it is
         # given room for one; take() measures what is complete.
-        super().__init__(state=OPEN, max_size=message_bytes_max + _CONTROL_PAYLOAD_BYTES_MAX, logger=_LOGGER)
-        self.origin_rule = origin_rule
+        super().__init__(SERVER, max_size=message_bytes_max + _CONTROL_PAYLOAD_BYTES_MAX, logger=_LOGGER)
+        self.codec = codec
         self.message_bytes_max = message_bytes_max
         self.control_frames = 0  # Since whoever reads it set it to 0.
         self._message: bytearray | None = None  # The fragments of a message that is not complete.
@@ -174,63 +156,6 @@ class Core(ServerProtocol):
         self.is_deaf = True
         self.fail(code, reason)
 
-    def answer(
-        self, url: bytes, scope: Mapping[str, Any], refusal: tuple[int, str] | None
-    ) -> tuple[bytes, bool]:
-        """
-        Answer an opening handshake.
-
-        Args:
-            url: What the request asks for, as it came.
-            scope: The request as uvicorn has parsed it: its form is known to be good. Its ``root_path`` is a
-                prefix under which a proxy serves the router, and may or may not have removed.
-            refusal: Status and text to refuse any websocket with now, or None.
-
-        Returns:
-            The response to write; and whether the connection is a websocket now.
-        """
-        path = url.decode("latin-1")
-        if path.partition("?")[0] not in (WEBSOCKET_PATH, scope["root_path"] + WEBSOCKET_PATH):
-            text = f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n"
-            return self.reject(404, text).serialize(), False
-        if refusal is not None:
-            status, text = refusal
-            return self.reject(status, f"{text}\n").serialize(), False
-        headers = Headers()
-        for name, value in scope["headers"]:
-            headers.set_insecure(name.decode("latin-1"), value.decode("latin-1").strip(" \t"))
-        request = Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}")
-        try:
-            accept_key, _, subprotocol = self.process_request(request)
-        except InvalidHandshake:
-            # The library has a status and words for each.
-            return self.accept(request).serialize(), False
-        # Written out, since the library takes as long for it as for the check.
-        return (_ACCEPTANCE % (accept_key, subprotocol)).encode(), True
-
     def release(self) -> None:
         """Let go of the parser, which refers to this object: both would wait for the garbage collector."""
         self.parser.close()
-
-    # What process_request() calls.
-
-    def process_origin(self, headers: Headers) -> Origin | None:
-        """Refuse a page of another site, and a request without exactly one Host (RFC 6455 section 4.2.1)."""
-        try:
-            host = headers.get("Host")
-        except MultipleValuesError:
-            raise InvalidHeader("Host", "multiple values") from None
-        if host is None:
-            raise InvalidHeader("Host")
-        origin = super().process_origin(headers)
-        if origin is not None and not self.origin_rule.allows(origin, host):
-            raise InvalidOrigin(origin)
-        return origin
-
-    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol:
-        """Take the first of the client's offers that is known; the library would go by the server's order."""
-        for offer in subprotocols:
-            if offer in CODECS:
-                self.codec = CODECS[offer]
-                return offer
-        raise NegotiationError(f"no known subprotocol; offer one of {', '.join(CODECS)}")

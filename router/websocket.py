@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Final, Protocol, cast
 from protocol.codec import Codec
 from protocol.errors import CloseCode
 from router.endpoint import Endpoint, Gate
-from router.framing import CODECS, PING_FRAME, Core, Frame, Opcode, build_frame
+from router.framing import PING_FRAME, Core, Frame, Opcode, build_frame
+from router.handshake import CODECS, Refused, accept
 from router.keepalive import Keepalive, Watched, now_ms
 from router.origins import OriginRule
 from router.outbox import Outbox, OutboxRules
@@ -131,6 +132,7 @@ class WebSocket(asyncio.Protocol):
     )
     _shared: ClassVar[_Shared]
     _core_class: ClassVar[type[Core]] = Core
+    _accept = staticmethod(accept)
     codec: Codec
     remote: str
     _outbox: Outbox
@@ -301,20 +303,20 @@ class WebSocket(asyncio.Protocol):
         assert transport is not None
         http = cast(_HttpConnection, transport.get_protocol())
         scope = http.scope
-        core = self._core_class(shared.origin_rule, shared.message_bytes_max)
         forwarded = [
             value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
         ]
         self.remote = shared.gate.locate(scope["client"][0] if scope["client"] else None, forwarded)
         refusal = shared.gate.refuse(self.remote)
-        response, is_accepted = core.answer(http.url, scope, refusal)
-        transport.write(response)
-        if not is_accepted:
-            core.release()
+        try:
+            response, self.codec = self._accept(http.url, scope, shared.origin_rule, refusal)
+        except Refused as refused:
+            transport.write(refused.response)
             transport.close()
             return
-        self._core, self.codec = core, core.codec
-        self._outbox = Outbox(shared.rules[core.codec.subprotocol])
+        transport.write(response)
+        self._core = self._core_class(self.codec, shared.message_bytes_max)
+        self._outbox = Outbox(shared.rules[self.codec.subprotocol])
         transport.set_write_buffer_limits(high=shared.soft_bytes)
         self._open = True
         self._endpoint = shared.gate.accept(self)

@@ -33,6 +33,7 @@ ONLY_IMPORTERS = {
 PURE = {
     "router/addresses.py",
     "router/departures.py",
+    "router/handshake.py",
     "router/store/queue.py",
     "router/replica.py",
     "router/notices.py",

@@ -7,16 +7,18 @@ must be offered, and each has messages of one kind only.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from websockets.frames import Frame, Opcode
-from websockets.typing import Subprotocol
 
-from protocol.codec import JSON, MSGPACK
+from protocol.codec import JSON, MSGPACK, Codec
 from router.framing import Core, build_frame
+from router.handshake import accept
+from router.origins import OriginRule
 from router.slow_http import http_class
 from router.websocket import Endpoint, WebSocket, websocket_class
 
@@ -41,20 +43,25 @@ class EchoSettings:
 
 
 class EchoCore(Core):
-    """The router's core, which takes text and binary messages on one connection and needs no subprotocol."""
+    """The router's core, which takes text and binary messages on one connection."""
 
     __slots__ = ()
-
-    def select_subprotocol(  # type: ignore[override]
-        self, subprotocols: Sequence[Subprotocol]
-    ) -> Subprotocol | None:
-        self.codec = JSON
-        return super().select_subprotocol(subprotocols) if subprotocols else None
 
     def take(self, frame: Frame) -> bytes | None:
         if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             self.codec = MSGPACK if frame.opcode is Opcode.BINARY else JSON
         return super().take(frame)
+
+
+def accept_any(
+    url: bytes, scope: Mapping[str, Any], origin_rule: OriginRule, refusal: tuple[int, str] | None
+) -> tuple[bytes, Codec]:
+    """Accept a handshake as the router does, and one that offers no subprotocol, too."""
+    if any(name == b"sec-websocket-protocol" for name, _ in scope["headers"]):
+        return accept(url, scope, origin_rule, refusal)
+    offer = (b"sec-websocket-protocol", JSON.subprotocol.encode())
+    response, codec = accept(url, {**scope, "headers": [*scope["headers"], offer]}, origin_rule, refusal)
+    return response.replace(f"Sec-WebSocket-Protocol: {JSON.subprotocol}\r\n".encode(), b""), codec
 
 
 class Echo:
@@ -101,6 +108,7 @@ def echo_class(settings: EchoSettings) -> type[WebSocket]:
     class EchoSocket(websocket_class(OpenDoor(), settings)):  # type: ignore[misc]
         __slots__ = ()
         _core_class = EchoCore
+        _accept = staticmethod(accept_any)
 
     return EchoSocket
 

@@ -13,7 +13,6 @@ from websockets.frames import Frame, Opcode
 
 from protocol.codec import JSON, MSGPACK, Codec
 from router.framing import Core
-from router.origins import OriginRule
 from tests.hostile.fuzz_codec import check, one_input
 from tests.hostile.peers import any_frame, member, stranger
 from tests.router.websocket_peer import JSON_NAME, MSGPACK_NAME
@@ -59,8 +58,7 @@ streams = st.lists(
 
 def run(codec: Codec, pieces: list[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]], bool]:
     """Feed a core; return the messages it gave, the frames it answered with, and whether it is still open."""
-    core = Core(OriginRule(()), LIMIT)
-    core.codec = codec
+    core = Core(codec, LIMIT)
     messages: list[bytes] = []
     sent = b""
     for piece in pieces:
