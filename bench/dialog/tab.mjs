@@ -6,7 +6,7 @@
 
 /**
  * A tab beside those of Playwright, which has the browser tell of every frame of a websocket: the page's main thread
- * writes it out anew for that, and a snapshot costs it twice what it costs anybody without a debugger.
+ * writes it out anew for that, and a snapshot costs it far more than in a page without a debugger.
  */
 export class Tab {
   #browser;
