@@ -18,6 +18,9 @@ Item: TypeAlias = Any
 JOINING, FULL, CROWDED, RESTING, LEAVING = 1, 2, 4, 8, 16
 """Why a connection is not read."""
 
+ENTRIES_MAX = 16
+"""How many commands of one tenant are begun in one turn of the loop."""
+
 REST_MS_MIN = 1
 """A rest that would be shorter is added to the next one."""
 
@@ -41,19 +44,22 @@ class Crowd:
 
     Args:
         in_hand_max: How many.
+        call_soon: Calls back in the next turn of the loop; in each at most `ENTRIES_MAX` enter.
     """
 
-    __slots__ = ("__weakref__", "_in_hand", "_in_hand_max", "_waiting")
+    __slots__ = ("__weakref__", "_call_soon", "_entered", "_in_hand", "_in_hand_max", "_waiting")
 
-    def __init__(self, in_hand_max: int) -> None:
+    def __init__(self, in_hand_max: int, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._in_hand = 0
         self._in_hand_max = in_hand_max
+        self._entered = 0
+        self._call_soon = call_soon
         self._waiting: deque[Callable[[], None]] = deque()
 
     @property
     def has_room(self) -> bool:
-        """Return whether another command may enter."""
-        return self._in_hand < self._in_hand_max
+        """Return whether another command may enter now."""
+        return self._in_hand < self._in_hand_max and self._entered < ENTRIES_MAX
 
     @property
     def is_empty(self) -> bool:
@@ -67,11 +73,21 @@ class Crowd:
 
     def enter(self) -> None:
         """Take a command in hand."""
+        if not self._entered:
+            self._call_soon(self._begin_turn)
+        self._entered += 1
         self._in_hand += 1
 
     def leave(self) -> None:
         """Let a command go, and give those who wait their turns, as far as there is room."""
         self._in_hand -= 1
+        self._give_turns()
+
+    def _begin_turn(self) -> None:
+        self._entered = 0
+        self._give_turns()
+
+    def _give_turns(self) -> None:
         while self._waiting and self.has_room:
             self._waiting.popleft()()
 
@@ -171,7 +187,7 @@ class Intake:
         Args:
             call_later: Calls back after milliseconds.
         """
-        rest_ms = int(self.allowance.rest_s * 1000)
+        rest_ms = int(self.allowance.rest_s * 1000 + 1e-6)
         if rest_ms >= REST_MS_MIN and not self._pauses & RESTING:
             self.allowance.rest_s = 0.0
             self.pause(RESTING)

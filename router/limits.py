@@ -24,7 +24,10 @@ REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""
 
 READ_RATIO_MAX = 8
-"""How many times as fast as its sender may send a connection is read while it passes a limit."""
+"""How many times as fast as it may send a sender is read, over all its connections, beyond a limit."""
+
+REST_S_MAX = 2.0
+"""How long a connection rests at most, in seconds, however much was refused over HTTP meanwhile."""
 
 
 class Throttled(NamedTuple):
@@ -71,12 +74,13 @@ class Bucket:
         limit: Says how many.
     """
 
-    __slots__ = ("__weakref__", "_promised_s", "full_at_s", "limit")
+    __slots__ = ("__weakref__", "_promised_s", "_read_at_s", "full_at_s", "limit")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.full_at_s = 0.0
         self._promised_s = 0.0
+        self._read_at_s = 0.0
 
     def promise(self, now_s: float) -> int:
         """Give a refused message its turn, and return in how many milliseconds that is."""
@@ -86,6 +90,12 @@ class Bucket:
         self._promised_s = min(turn_s + limit.interval_s, now_s + 2 * limit.fill_s - limit.interval_s)
         wait_s = turn_s - limit.fill_s + limit.interval_s - now_s
         return math.ceil(wait_s * 1000 - 1e-6)
+
+    def rest_s(self, now_s: float) -> float:
+        """Return for how many seconds to read nothing of the connection on which a message was refused."""
+        read_at_s = max(self._read_at_s, now_s) + self.limit.interval_s / READ_RATIO_MAX
+        self._read_at_s = min(read_at_s, now_s + REST_S_MAX)
+        return self._read_at_s - now_s
 
 
 class Allowance:
@@ -144,7 +154,7 @@ class Allowance:
             self.rest_s = max(self.rest_s, retry_in_ms / 1000)
         else:
             self._refusals += 1
-            self.rest_s += limit.interval_s / READ_RATIO_MAX
+            self.rest_s = max(self.rest_s, emptiest.rest_s(now_s))
         return Throttled(limit.name, retry_in_ms)
 
 

@@ -208,7 +208,7 @@ class Node:
     def _crowd(self, what: str, tenant: str, in_hand_max: int) -> Crowd:
         crowd = self._crowds.get((what, tenant))
         if crowd is None:
-            crowd = self._crowds[what, tenant] = Crowd(in_hand_max)
+            crowd = self._crowds[what, tenant] = Crowd(in_hand_max, self._loop.call_soon)
         return crowd
 
     def joined(self, connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """
-One pipelined connection to one server: whatever is submitted in one turn of the loop travels as one batch.
+One pipelined connection to one server: what is submitted in one turn of the loop travels as one batch, of
+each tenant as much as its share.
 """
 
 import asyncio
@@ -58,6 +59,7 @@ class Limits:
         queue_max: Commands that may wait to be sent, at most half of them for one tenant; one more is refused
             at once.
         batch_max: Commands in one batch.
+        share_max: Those of one tenant in it; who comes meanwhile waits until all of it was answered.
         batch_bytes_max: Bytes after which a batch takes no further command.
         backoff_ms: Wait after the first failed connection; doubles up to ``backoff_max_ms``, with jitter.
         backoff_max_ms: The longest such wait.
@@ -66,6 +68,7 @@ class Limits:
     timeout_ms: int = 1000
     queue_max: int = 4096
     batch_max: int = 512
+    share_max: int = 16
     batch_bytes_max: int = 1 << 20
     backoff_ms: int = 50
     backoff_max_ms: int = 1000
@@ -326,11 +329,12 @@ class Link:
         # From here on a batch that breaks off takes these with it.
         self._sent = batch
         size = 0
-        while self._waiting and len(batch) < self._limits.batch_max and size < self._limits.batch_bytes_max:
-            call = self._waiting.take()
+        for call in self._waiting.take(self._limits.share_max):
             if not call.future.done():
                 batch.append(call)
                 size += len(call.request)
+                if len(batch) == self._limits.batch_max or size >= self._limits.batch_bytes_max:
+                    break
         return batch
 
     async def _connect(self) -> None:

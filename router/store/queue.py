@@ -71,11 +71,22 @@ class FairQueue(Generic[Item]):
         self._first.extendleft(reversed(returned))
         self._size += len(returned)
 
-    def take(self) -> Item:
-        """Return the next item; there must be one."""
+    def take(self, share_max: int) -> Iterator[Item]:
+        """
+        Take items out while the caller asks for more: what was put back, and then of each lane in its turn.
+
+        Args:
+            share_max: How many of one lane, at most.
+        """
+        while self._first:
+            self._size -= 1
+            yield self._first.popleft()
+        for _ in range(share_max):
+            for _ in range(len(self._turns)):
+                yield self._take_turn()
+
+    def _take_turn(self) -> Item:
         self._size -= 1
-        if self._first:
-            return self._first.popleft()
         lane = self._turns[0]
         item = lane.items.popleft()
         if lane.items:

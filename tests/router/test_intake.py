@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from router.intake import JOINING, LEAVING, RESTING, Crowd, Intake
+from router.intake import ENTRIES_MAX, JOINING, LEAVING, RESTING, Crowd, Intake
 from router.limits import Allowance, Bucket, Limit
 
 
@@ -19,8 +19,28 @@ class Reader:
 
 def intake(reader: Reader, *, in_flight_max: int = 4, rate: int = 100, crowd: Crowd | None = None) -> Intake:
     opened = Intake(reader, Allowance(Bucket(Limit("connection", rate, 1))), in_flight_max)
-    opened.join(crowd or Crowd(1000), lambda item: opened.begun())
+    opened.join(crowd or crowd_of(1000), lambda item: opened.begun())
     return opened
+
+
+class Turns:
+    """A loop whose turns a test makes."""
+
+    def __init__(self) -> None:
+        self.due: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self.due.append(callback)
+
+    def turn(self) -> None:
+        due, self.due = self.due, []
+        for callback in due:
+            callback()
+
+
+def crowd_of(in_hand_max: int) -> Crowd:
+    """Return a crowd in which few enter in each turn, so that none has to be made."""
+    return Crowd(in_hand_max, Turns().call_soon)
 
 
 class Member:
@@ -90,16 +110,16 @@ def test_what_is_answered_meanwhile_does_not_end_a_rest() -> None:
 def test_a_very_short_rest_is_added_to_the_next() -> None:
     reader = Reader()
     commands = intake(reader, rate=1000)
-    delays = []
-    for _ in range(17):
-        commands.allowance.take(1.0)
+    delays = list[int]()
+    for _ in range(18):
+        commands.allowance.take(1.0 + sum(delays) / 1000)
         commands.rest(lambda delay_ms, _: delays.append(delay_ms))
         commands.resume(RESTING)
     assert delays == [1, 1]
 
 
 def test_what_arrives_before_the_welcome_is_taken_after_it_in_order() -> None:
-    member = Member(Crowd(1000))
+    member = Member(crowd_of(1000))
     member.intake.hold(JOINING)
     member.receive("a", "ping", "b")
     assert (member.taken, member.reader.is_read) == ([], False)
@@ -109,7 +129,7 @@ def test_what_arrives_before_the_welcome_is_taken_after_it_in_order() -> None:
 
 
 def test_beyond_its_commands_in_hand_a_tenants_connections_take_turns() -> None:
-    crowd = Crowd(2)
+    crowd = crowd_of(2)
     loud, quiet = Member(crowd), Member(crowd)
     loud.receive("1", "2", "3", "4", "5")
     quiet.receive("a", "ping")
@@ -130,7 +150,7 @@ def test_beyond_its_commands_in_hand_a_tenants_connections_take_turns() -> None:
 
 
 def test_who_left_while_it_waited_gets_no_turn_and_holds_nobody_up() -> None:
-    crowd = Crowd(1)
+    crowd = crowd_of(1)
     gone, other = Member(crowd), Member(crowd)
     other.receive("1")
     gone.receive("a")
@@ -138,3 +158,20 @@ def test_who_left_while_it_waited_gets_no_turn_and_holds_nobody_up() -> None:
     gone.intake.end()
     other.intake.finished()
     assert (gone.taken, other.taken) == ([], ["1", "2"])
+
+
+def test_in_one_turn_of_the_loop_only_some_of_a_tenants_commands_are_begun() -> None:
+    turns = Turns()
+    crowd = Crowd(1000, turns.call_soon)
+    loud, quiet = Member(crowd), Member(crowd)
+    loud.receive(*(str(number) for number in range(2 * ENTRIES_MAX)))
+    quiet.receive("a", "b")
+    assert (len(loud.taken), quiet.taken, loud.reader.is_read) == (ENTRIES_MAX, [], False)
+    loud.intake.finished()
+    assert (len(loud.taken), quiet.taken) == (ENTRIES_MAX, [])
+    turns.turn()
+    assert (len(loud.taken), quiet.taken) == (2 * ENTRIES_MAX - 2, ["a", "b"])
+    turns.turn()
+    assert (len(loud.taken), loud.reader.is_read, quiet.reader.is_read) == (2 * ENTRIES_MAX, True, True)
+    turns.turn()
+    assert (turns.due, crowd.has_room, crowd.is_awaited) == ([], True, False)

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from router.auth import Principal
 from router.config import Settings
-from router.limits import READ_RATIO_MAX, REFUSALS_MAX, Allowance, Bucket, Buckets, Limit, Rates, Throttled
+from router.limits import (
+    READ_RATIO_MAX,
+    REFUSALS_MAX,
+    REST_S_MAX,
+    Allowance,
+    Bucket,
+    Buckets,
+    Limit,
+    Rates,
+    Throttled,
+)
 
 SETTINGS = Settings(
     message_rate=10,
@@ -123,6 +133,31 @@ def test_the_floods_of_a_tenants_many_connections_are_read_no_faster_than_twice_
     assert passed <= 4000 + 10 * 1000
     # Each of them is read once before any has to rest.
     assert read <= 100 * 64 + 2 * passed
+
+
+def test_the_floods_of_an_agents_many_devices_are_read_as_that_of_one() -> None:
+    agent = Bucket(Limit("agent", 1000, 4000))
+    floods = [Allowance(Bucket(Limit("connection", 1000, 4000)), agent) for _ in range(20)]
+    resumes_at_s = [1.0] * len(floods)
+    read = 0
+    for tick in range(1000):
+        now_s = 1 + tick / 1000
+        for number, sender in enumerate(floods):
+            if resumes_at_s[number] <= now_s:
+                let_through(sender, 64, now_s)
+                read += 64
+                resumes_at_s[number] = now_s + sender.rest_s
+                sender.rest_s = 0.0
+    # Each of them is read a little before any has to rest.
+    assert read <= 4000 + 20 * 64 + (READ_RATIO_MAX + 2) * 1000
+
+
+def test_however_much_was_refused_over_http_a_connection_is_read_again_soon() -> None:
+    back_end = Bucket(Limit("back_end", 100, 200))
+    request, connection = Allowance(back_end), Allowance(back_end)
+    let_through(request, 10_000, 1.0)
+    let_through(connection, 1, 1.0)
+    assert connection.rest_s == pytest.approx(REST_S_MAX)
 
 
 def test_who_listens_is_forgiven() -> None:

@@ -1,12 +1,19 @@
+from itertools import islice
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.store.queue import FairQueue
 
 
-def taken(queue: FairQueue[str]) -> str:
-    """Take everything out."""
-    return " ".join(queue.take() for _ in range(len(queue)))
+def taken(queue: FairQueue[str], *, share_max: int = 1000) -> str:
+    """Take out as much as one asking yields."""
+    return " ".join(queue.take(share_max))
+
+
+def some(queue: FairQueue[str], count: int) -> list[str]:
+    """Take the first few out."""
+    return list(islice(queue.take(1000), count))
 
 
 def filled(size_max: int, **lanes: int) -> FairQueue[str]:
@@ -24,9 +31,16 @@ def test_lanes_take_turns_and_keep_their_order() -> None:
 
 def test_who_comes_late_waits_for_one_item_of_each_other_lane_only() -> None:
     queue = filled(1000, a=300, b=300)
-    queue.take()
+    some(queue, 1)
     queue.add(b"c", "c0")
-    assert [queue.take() for _ in range(3)] == ["b0", "a1", "c0"]
+    assert some(queue, 3) == ["b0", "a1", "c0"]
+
+
+def test_of_one_lane_no_more_than_its_share_is_taken_at_once() -> None:
+    queue = filled(100, a=5, b=2, c=3)
+    queue.put_back(["a9", "a8", "a7"])
+    assert taken(queue, share_max=2) == "a9 a8 a7 a0 b0 c0 a1 b1 c1"
+    assert (taken(queue, share_max=2), taken(queue, share_max=2), len(queue)) == ("a2 c2 a3", "a4", 0)
 
 
 def test_a_lane_takes_half_of_the_room_and_leaves_some_to_any_other() -> None:
@@ -43,7 +57,7 @@ def test_a_lane_takes_half_of_the_room_and_leaves_some_to_any_other() -> None:
 
 def test_what_is_put_back_comes_first() -> None:
     queue = filled(100, a=2, b=2)
-    returned = [queue.take(), queue.take()]
+    returned = some(queue, 2)
     queue.put_back(returned)
     assert (len(queue), list(queue)) == (4, ["a0", "b0", "a1", "b1"])
     assert taken(queue) == "a0 b0 a1 b1"
@@ -73,7 +87,7 @@ def test_nothing_is_lost_and_each_lane_keeps_its_order(steps: list[str]) -> None
             queue.add(step.encode(), (step, number))
             given.append((step, number))
         elif len(queue):
-            out.append(queue.take())
-    out += [queue.take() for _ in range(len(queue))]
+            out.append(next(queue.take(1)))
+    out += queue.take(1000)
     for lane in "abc":
         assert [item for item in out if item[0] == lane] == [item for item in given if item[0] == lane]
