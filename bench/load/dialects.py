@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -122,8 +122,8 @@ class Relevo:
         """Return the department of an agent's circle; as long as an agent's id."""
         return f"d{index // self.circle_size:06d}"
 
-    def frame(self, message: Mapping[str, Any]) -> bytes:
-        """Return a message as a finished frame."""
+    def frame(self, message: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
+        """Return a message, or a batch of them, as a finished frame."""
         encode = msgspec.msgpack.encode if self.binary else msgspec.json.encode
         return client_frame(encode(message), self._opcode)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.load.dialects import Dialect, Relevo, forget_tokens
 from bench.load.engine import NEVER, ConnectionRefused, Engine, Peer
+from bench.load.flood import Flood
 from bench.load.roles import Changes, Dialogs, Quiet, Schedule, Tally, Transfers
 from bench.load.wire import split_frames
 from bench.timing import Latencies
@@ -23,6 +24,8 @@ ASK_WINDOW = 128
 """Commands of a back end that wait for an answer at once: below what the router lets through."""
 
 SETTLE_LIMIT_S = 3.0
+FLOOD_NICE = 10
+"""Whoever floods comes from elsewhere: it takes no processor from the servers and from what is measured."""
 
 
 @dataclass
@@ -263,6 +266,13 @@ class Load:
             self._transfers.begin(transfers)
             self._engine.roles.append(self._transfers)
         self._engine.run(until)
+
+    def flood(self, indices: Sequence[int], until: float) -> None:
+        """Send as much as the servers take until a time of the monotonic clock; see flood.Flood."""
+        dialect = self.dialect
+        assert isinstance(dialect, Relevo)
+        os.nice(FLOOD_NICE)
+        Flood(self._engine, dialect, indices).run(until)
 
     def settle(self) -> None:
         """Work on until every session has arrived, or for SETTLE_LIMIT_S."""

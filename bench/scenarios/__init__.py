@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from bench.office import Bench
 from bench.results import Outcome
-from bench.scenarios import connect, durability, fanout, growth, idle, peers, scale, storm, transfer
+from bench.scenarios import connect, durability, fanout, flood, growth, idle, peers, scale, storm, transfer
 
 SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "fanout": fanout.run,
     "transfer": transfer.run,
     "durability": durability.run,
+    "flood": flood.run,
     "connect": connect.run,
     "storm": storm.run,
     "idle": idle.run,

@@ -68,7 +68,8 @@ class _Point:
 
 
 def _along(bench: Bench, axis: Axis) -> Iterator[_Point]:
-    with bench.relevo() as stage:
+    # Histories grow beyond what they may by default: each transfer adds an entry to the longest, too.
+    with bench.relevo(settings={"history_max": 1_000_000}) as stage:
         open_circles(stage, ACTIVE, SESSIONS)
         stage.transfers(TRANSFERS_RATE, 0.5)
         before = 0

@@ -78,6 +78,8 @@ TESTS: dict[str, str] = {
     "rate_buckets_max": f"{LIMITS}::test_no_more_are_kept_than_allowed_and_the_oldest_go_first",
     "tenant_hellos_max": "tests/faults/test_clients.py::test_a_storm_comes_in_no_faster",
     "tenant_in_flight_max": f"{ROUTER}/test_intake.py::test_beyond_its_commands_in_hand_a_tenants",
+    "ENTRIES_MAX": f"{ROUTER}/test_intake.py::test_in_one_turn_of_the_loop_only_some_of_a_tenants",
+    "REST_S_MAX": f"{LIMITS}::test_however_much_was_refused_over_http_a_connection_is_read_again_soon",
     "connections_per_agent_max": f"{STORE}/test_verbs_tenant.py::test_an_agent_has_only_so_many_connections",
     "connections_per_address_max": f"{WHOLE}::test_an_address_has_only_so_many_websockets_as_a_trusted",
     "ADDRESS_CHARACTERS_MAX": f"{ROUTER}/test_addresses.py::test_an_address_may_come_with_a_port_or_be_a",

@@ -100,7 +100,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_one_wait_serves_all_commands_of_a_batch(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, durability=ON_REPLICA) as store:
+    async with using(primary.url, verbs, Limits(share_max=400), durability=ON_REPLICA) as store:
         waits = calls_of(primary, "wait")
         assert await append_all(store, tenant, 400) == [b"%d" % entry for entry in range(400)]
         assert store.counts.batches == 1
@@ -202,7 +202,7 @@ async def test_a_change_is_acknowledged_once_it_is_on_the_disk(
     with on_disk(tmp_path / "disk", appendfsync) as server:
         async with using(server.url, verbs, durability=ON_DISK) as store:
             await store.open()
-            assert await append_all(store, tenant, 20) == [b"%d" % entry for entry in range(20)]
+            assert await append_all(store, tenant, 15) == [b"%d" % entry for entry in range(15)]
             assert calls_of(server, "waitaof") == 1
 
 

@@ -1,0 +1,82 @@
+"""What others notice if a connection, an agent or a tenant sends as fast as it can, at the default rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+
+from bench.load.crew import Crew
+from bench.load.dialects import Relevo
+from bench.office import Bench, open_circles
+from bench.results import Outcome, Table
+from bench.stage import LEAD_S, Phase, Stage
+from router.config import SETTINGS
+
+AGENTS = 40
+RATE = 100.0
+"""Transfers a second of those who must not notice."""
+
+WARM_UP_S = 1.0
+TENANT_SIZE = 1000
+FLOODS: tuple[tuple[str, Sequence[int]], ...] = (
+    ("one connection of the same tenant", [900]),
+    ("20 connections of one agent of it", [900] * 20),
+    ("100 agents of another tenant", range(TENANT_SIZE, TENANT_SIZE + 100)),
+)
+NOTES = (
+    "A flood sends 64 commands a frame, and the next when the socket takes it; who is sent away comes back.",
+    "Latencies are those of others' transfers, from when they were due to session.assigned.",
+)
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure transfers before, during and after each flood."""
+    options = bench.options
+    outcome = Outcome("flood", options.command)
+    if options.url is not None:
+        raise ValueError("flood measures the default rates, on a router of its own: leave --url out")
+    bench.progress.begin("flood", 2 * len(FLOODS))
+    table = Table(
+        f"Transfers of others during a flood, {RATE:.0f} a second",
+        ["flood", "p50 ms", "p99 ms", "during it p50 ms", "p99 ms", "times p50", "times p99", "failed"],
+    )
+    rates = {
+        one.name: one.default for one in SETTINGS if "message_rate" in one.name or "message_burst" in one.name
+    }
+    for name, indices in FLOODS:
+        with bench.relevo(settings=rates, tenant_size=TENANT_SIZE) as stage:
+            open_circles(stage, AGENTS, AGENTS)
+            stage.transfers(RATE, WARM_UP_S)
+            bench.progress.step(f"before {name}")
+            before = stage.transfers(RATE, options.seconds)
+            bench.progress.step(name)
+            with _flooding(stage, indices, WARM_UP_S + options.seconds + 4 * LEAD_S):
+                stage.transfers(RATE, WARM_UP_S)
+                during = stage.transfers(RATE, options.seconds)
+            table.add(
+                name,
+                *(one.ms(percent) for one in (before, during) for percent in (50, 99)),
+                *(_times(before, during, percent) for percent in (50, 99)),
+                before.tally.failures + during.tally.failures,
+            )
+    outcome.tables.append(table)
+    outcome.notes += NOTES
+    return outcome
+
+
+@contextmanager
+def _flooding(stage: Stage, indices: Sequence[int], seconds: float) -> Iterator[None]:
+    dialect = stage.dialect
+    assert isinstance(dialect, Relevo)
+    # A process of its own, so that what it does delays nothing that is measured.
+    with Crew(1) as crew:
+        crew.each("speak", lambda _: {"dialect": dialect})
+        crew.begin("flood", lambda _: {"indices": indices, "until": monotonic() + seconds})
+        yield
+        crew.finish()
+
+
+def _times(before: Phase, during: Phase, percent: float) -> float | None:
+    quiet, flooded = before.ms(percent), during.ms(percent)
+    return flooded / quiet if quiet and flooded else None
