@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from joserfc import jws
@@ -12,6 +13,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 HEADER_BYTES_MAX: Final = 8192
+HEADERS_KEPT: Final = 64
 RSA_BITS_MIN: Final = 2048
 JWKS_KEYS_MAX: Final = 64
 
@@ -154,7 +156,7 @@ def _jwks_key(entry: Any) -> Key | None:
     return _pin(material, algorithms, kid) if algorithms else None
 
 
-def token_header(token: str) -> dict[str, Any]:
+def token_header(token: str) -> Mapping[str, Any]:
     """
     Return the header of a token, not yet to be trusted.
 
@@ -167,8 +169,15 @@ def token_header(token: str) -> dict[str, Any]:
     parts = token.split(".")
     if len(parts) != 3 or not token.isascii() or len(parts[0]) > HEADER_BYTES_MAX:
         raise TokenFault("the token is not a signed JWT")
+    return _header(parts[0])
+
+
+# Kept, since all tokens of one issuer and key have the same.
+@lru_cache(HEADERS_KEPT)
+def _header(encoded: str) -> Mapping[str, Any]:
+    """Return what is needed of a header; what else somebody wrote there is not kept."""
     try:
-        padded = parts[0] + "=" * (-len(parts[0]) % 4)
+        padded = encoded + "=" * (-len(encoded) % 4)
         header = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, RecursionError):
         raise TokenFault("the token is not a signed JWT") from None
@@ -177,7 +186,7 @@ def token_header(token: str) -> dict[str, Any]:
     if "crit" in header:
         # RFC 7515 4.1.11: what is critical and not understood is refused; here nothing is understood.
         raise TokenFault("the token has a critical header, which is not supported")
-    return header
+    return {name: header[name] for name in ("alg", "kid") if name in header}
 
 
 def verified_claims(token: str, key: Key) -> dict[str, Any]:
