@@ -31,7 +31,6 @@ from protocol.messages import (
     SessionWatch,
     TokenRefresh,
     TokenResult,
-    wire_type,
 )
 from protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from router.auth import KeysUnavailable, Principal, Unauthorized
@@ -392,7 +391,7 @@ class Connection:
             # key.
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
         outcome = answer.code.value if isinstance(answer, Error) else "done"
-        self._node.commands[wire_type(command), outcome] += 1
+        self._node.commands[type(command), outcome] += 1
         self._answer(command.id, answer)
         self._finished()
 

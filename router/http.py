@@ -115,7 +115,7 @@ def application(node: Node) -> Starlette:
         except Exception as error:
             # As over a websocket: whether it was applied, the same key will tell.
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
-        node.commands[wire_type, answer.code.value if isinstance(answer, Error) else "done"] += 1
+        node.commands[kind, answer.code.value if isinstance(answer, Error) else "done"] += 1
         return _failure(answer) if isinstance(answer, Error) else _json(answer)
 
     async def healthz(_: Request) -> Response:

@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from protocol.messages import wire_type
+
 if TYPE_CHECKING:
     from router.node import Node
 
@@ -61,8 +63,8 @@ class NodeCollector(Collector):
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value)
         commands = CounterMetricFamily("relevo_commands", "Commands answered", labels=("type", "outcome"))
-        for labels, value in node.commands.items():
-            commands.add_metric(labels, value)
+        for (command, outcome), value in node.commands.items():
+            commands.add_metric((wire_type(command), outcome), value)
         yield commands
         throttled = CounterMetricFamily("relevo_throttled", "Messages over a rate", labels=("limit",))
         for limit, value in node.throttled.items():

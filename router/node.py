@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from protocol.errors import CloseCode
+from protocol.messages import Command
 from router.addresses import Addresses
 from router.auth import Verifier
 from router.clock import Clock
@@ -87,7 +88,7 @@ class Node:
         self.draining = False
         self.accepted = 0
         self.joins = 0
-        self.commands: Counter[tuple[str, str]] = Counter()
+        self.commands: Counter[tuple[type[Command], str]] = Counter()
         self.throttled: Counter[str] = Counter()
         self.closes: Counter[str] = Counter()
         self._emptied = asyncio.Event()

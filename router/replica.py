@@ -32,11 +32,12 @@ class _Table(Generic[Row]):
         self.removed_at: dict[str, int] = {}
 
     def put(self, row: Row, position: int) -> None:
-        self.rows[row.id] = row
+        row_id = row.id
+        self.rows[row_id] = row
         # Taken out first, so that the dictionary's order is the order of the changes.
-        self.changed_at.pop(row.id, None)
-        self.changed_at[row.id] = position
-        self.removed_at.pop(row.id, None)
+        self.changed_at.pop(row_id, None)
+        self.changed_at[row_id] = position
+        self.removed_at.pop(row_id, None)
 
     def remove(self, row_id: str, position: int) -> None:
         self.rows.pop(row_id, None)
