@@ -22,7 +22,7 @@ WEBSOCKET_PATH: Final = "/ws"
 CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
 
 _VERSION: Final = "13"
-_KEY_BYTES: Final = 16
+_KEY_LENGTH: Final = 16
 _KEY_SUFFIX: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 _ACCEPTANCE: Final = (
@@ -132,7 +132,7 @@ def _required(values: Mapping[bytes, Sequence[str]], name: str) -> str:
 
 def _is_key(key: str) -> bool:
     try:
-        return len(binascii.a2b_base64(key, strict_mode=True)) == _KEY_BYTES
+        return len(binascii.a2b_base64(key, strict_mode=True)) == _KEY_LENGTH
     except ValueError:
         return False
 
