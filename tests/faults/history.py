@@ -164,6 +164,7 @@ class History:
         self.clients: list[ClientLog] = []
         self.losses: list[Loss] = []
         self.on_fault: Callable[[Moment], None] | None = None
+        self._ended: set[str] = set()
         self._began = time.monotonic()
 
     @property
@@ -178,8 +179,17 @@ class History:
         return moment
 
     def note_client(self, client: ClientLog, what: str, content: Message) -> None:
-        """Take something of a client down."""
-        client.moments.append(self.note(client.who, what, content))
+        """Take something of a client down, unless its tenant's end was read already."""
+        if client.tenant not in self._ended:
+            client.moments.append(self.note(client.who, what, content))
+
+    def end(self, tenant: str) -> None:
+        """
+        Take nothing more of a tenant down, whose end was read just now.
+
+        While others are looked at, a busy machine may have somebody thought gone, and its sessions moved.
+        """
+        self._ended.add(tenant)
 
     def note_fault(self, what: str) -> None:
         """Take a fault down."""

@@ -272,7 +272,10 @@ class Scene:
     async def violations(self) -> list[Violation]:
         """End the work, let everything settle, and return what is wrong."""
         await self.end_work()
-        finals = [await settle(company, self.store, self._settle_limit_s) for company in self.companies]
+        finals = []
+        for company in self.companies:
+            finals.append(await settle(company, self.store, self._settle_limit_s))
+            self.history.end(company.tenant)
         return [*check(self.history, finals), *await audit(self.store)]
 
     async def check(self) -> None:

@@ -247,6 +247,12 @@ def test_nobody_has_heard_of_a_later_fence(opened: Made) -> None:
     assert opened.ends(1, "ana", OPENED).broken() == {("S2", "chat-1")}
 
 
+def test_what_is_told_after_the_end_was_read_is_not_held_against_it(opened: Made) -> None:
+    opened.ends(1, "ana", OPENED).history.end(TENANT)
+    opened.hears(opened.ana, "session.changed", session=session(5))
+    assert opened.broken() == set()
+
+
 def test_a_transfer_starts_where_the_session_was(opened: Made) -> None:
     opened.hears(opened.ana, "session.changed", session=session(1, "ana"))
     opened.call(caller="bob", result=DONE)
