@@ -18,13 +18,19 @@ from bench.options import Options
 from bench.progress import Progress
 from bench.report import write
 from bench.results import Outcome
-from bench.scenarios import SCENARIOS
+from bench.scenarios import SCENARIOS, WITH_THEIR_OWN_SERVERS
 from bench.servers import ServerFailed
 
 
 def main(arguments: list[str]) -> int:
     """Run what the command line asks for; return the exit code."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    names = list(SCENARIOS) if parsed.scenario == "all" else [parsed.scenario]
+    if parsed.url is not None:
+        if parsed.scenario in WITH_THEIR_OWN_SERVERS:
+            parser.error(f"{parsed.scenario} starts servers of its own: leave --url out")
+        names = [name for name in names if name not in WITH_THEIR_OWN_SERVERS]
     options = Options(
         url=parsed.url,
         secret=os.environ.get("RELEVO_JWT_SECRET", ""),
@@ -36,7 +42,6 @@ def main(arguments: list[str]) -> int:
         command=shlex.join(["python", "-m", "bench", *arguments]),
         **({"load_processes": parsed.load_processes} if parsed.load_processes else {}),
     )
-    names = list(SCENARIOS) if parsed.scenario == "all" else [parsed.scenario]
     # A terminated bench stops its servers like an interrupted one.
     signal.signal(signal.SIGTERM, _interrupt)
     raise_file_limit()

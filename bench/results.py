@@ -17,7 +17,7 @@ class Table:
     Attributes:
         title: What the rows are of.
         columns: Names, each with its unit.
-        rows: The cells; None where something could not be measured.
+        rows: The cells; None where something could not be measured, for which NaN may be given.
     """
 
     title: str
@@ -27,7 +27,7 @@ class Table:
     def add(self, *cells: Cell) -> None:
         """Add a row."""
         assert len(cells) == len(self.columns)
-        self.rows.append(list(cells))
+        self.rows.append([None if cell != cell else cell for cell in cells])
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Plot:
     log_y: bool = False
 
     def add(self, name: str, x: float, y: float | None) -> None:
-        """Add a point to a line; none where there is no value."""
-        if y is not None:
+        """Add a point to a line; none where there is no value, or NaN."""
+        if y is not None and y == y:
             self.series.setdefault(name, []).append((x, y))
 
 

@@ -91,6 +91,7 @@ class Relevo:
         target: Where the routers are.
         secret: Signs tokens.
         binary: Whether to speak MessagePack.
+        company: What the names of tenants begin with.
         tenant_size: How many agents one tenant has; beyond, the next tenant begins.
         circle_size: How many agents pass sessions on to one another; each such circle is a department.
         departments: Whether tokens say so, and transfers go to the department.
@@ -103,6 +104,7 @@ class Relevo:
     target: Target
     secret: str
     binary: bool = False
+    company: str = "bench"
     tenant_size: int = 1_000_000
     circle_size: int = 4
     departments: bool = False
@@ -116,7 +118,7 @@ class Relevo:
 
     def tenant(self, index: int) -> str:
         """Return the tenant of an agent."""
-        return f"bench{index // self.tenant_size:05d}"
+        return f"{self.company}{index // self.tenant_size:05d}"
 
     def department(self, index: int) -> str:
         """Return the department of an agent's circle; as long as an agent's id."""

@@ -20,3 +20,6 @@ SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "scale": scale.run,
     "peers": peers.run,
 }
+
+WITH_THEIR_OWN_SERVERS = frozenset({"durability", "flood", "scale", "peers"})
+"""What a running router cannot be measured by: they compare servers that they set up themselves."""

@@ -33,8 +33,6 @@ def run(bench: Bench) -> Outcome:
     options = bench.options
     rates = options.rates or RATES
     outcome = Outcome("durability", options.command)
-    if options.url is not None:
-        raise ValueError("durability starts stores of its own: leave --url out")
     bench.progress.begin("durability", len(CHOICES) * len(rates))
     table = Table("Transfers, agent to agent, one router, by durability", COLUMNS)
     plot = Plot("Answer to a transfer, p50", "transfers a second", "ms", log_y=True)

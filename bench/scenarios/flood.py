@@ -34,8 +34,6 @@ def run(bench: Bench) -> Outcome:
     """Measure transfers before, during and after each flood."""
     options = bench.options
     outcome = Outcome("flood", options.command)
-    if options.url is not None:
-        raise ValueError("flood measures the default rates, on a router of its own: leave --url out")
     bench.progress.begin("flood", 2 * len(FLOODS))
     table = Table(
         f"Transfers of others during a flood, {RATE:.0f} a second",
