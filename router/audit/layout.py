@@ -62,6 +62,7 @@ class KeptSession(Session, frozen=True, gc=False, kw_only=True, forbid_unknown_f
         holder: The agent who had it in progress last.
         department: The department in which it was queued last.
         delivered: Whether a client of its owner has said that it is there.
+        maker: Who made its transfer, as an event names them: an agent's id, or ``service ID``.
     """
 
     entry_count: int
@@ -70,6 +71,7 @@ class KeptSession(Session, frozen=True, gc=False, kw_only=True, forbid_unknown_f
     holder: str | None = None
     department: str | None = None
     delivered: bool = False
+    maker: str | None = None
 
 
 class KeptEntry(Entry, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from router.audit.layout import (
 )
 from router.audit.paging import PAGE
 from router.audit.violation import Violation
+from router.notices import addressee
 
 
 def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
@@ -69,6 +70,9 @@ def _incoherence(session: KeptSession) -> str | None:
     transfer = session.transfer
     if transfer is not None and transfer.session_id != session.id:
         return f"has the transfer of session {transfer.session_id}"
+    made_by = addressee(transfer.by.role, transfer.by.id) if transfer is not None else None
+    if session.maker != made_by:
+        return f"has a transfer by {made_by}, and says that {session.maker} made it"
     return None
 
 

@@ -43,6 +43,12 @@ def _content(packed: msgspec.Raw) -> memoryview:
     return view[_LENGTH_ENDS_AT[first] :]
 
 
+def packed(value: Any) -> msgspec.Raw:
+    """Return a value as a MessagePack string that holds MessagePack; the store's Lua does not know binary."""
+    content = msgspec.msgpack.encode(value)
+    return msgspec.Raw(b"\xdb" + len(content).to_bytes(4, "big") + content)
+
+
 def plain(packed: msgspec.Raw) -> Any:
     """
     Return what a plain command of the store answered: bytes, a number, a list of these, or None.

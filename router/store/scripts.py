@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "scripts"
-SHARED = ("library.lua", "settle.lua")
+SHARED = ("records.lua", "library.lua", "settle.lua")
 """What every verb needs, in this order; the last one defines `verb(name, body)`."""
 
 

@@ -110,17 +110,19 @@ class Verbs:
         self.store = store
         self.node_id = node_id
         self._limits = limits
-        self._common = [
-            limits.events_max,
-            limits.key_ttl_ms,
-            limits.closed_retention_ms,
-            limits.presence_grace_ms,
-            limits.session_grace_ms,
-            limits.agents_max,
-            limits.departments_max,
-            limits.sessions_max,
-            limits.history_max,
-        ]
+        self._common = records.packed(
+            [
+                limits.events_max,
+                limits.key_ttl_ms,
+                limits.closed_retention_ms,
+                limits.presence_grace_ms,
+                limits.session_grace_ms,
+                limits.agents_max,
+                limits.departments_max,
+                limits.sessions_max,
+                limits.history_max,
+            ]
+        )
 
     async def run(
         self,

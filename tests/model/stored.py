@@ -115,7 +115,8 @@ class Stored:
     def run(self, tenant: str, verb: str, request: Request) -> Answer:
         """Run a verb and take its answer apart."""
         function = self._scripts.function(verb).decode()
-        reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, _encode(request))
+        packed = _encode(request | {"limits": records.packed(request["limits"])})
+        reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = records.decode_answer(reply)
         if answer.error is not None:
             return Answer(error=answer.error, details=_details(answer.error, answer.details))

@@ -34,14 +34,30 @@ MUTANTS = [
     ),
     Mutant("the fence does not grow", "library.lua", "s.fence + 1, now", "s.fence, now"),
     Mutant(
-        "load is counted twice", "library.lua", "a[field] = a[field] + step", "a[field] = a[field] + 2 * step"
+        "load is counted twice",
+        "library.lua",
+        "a[field] = COUNTED[s.state](a) + step",
+        "a[field] = COUNTED[s.state](a) + 2 * step",
     ),
     Mutant(
         "a full agent is available",
         "library.lua",
-        "counted(a).load < a.capacity",
-        "counted(a).load <= a.capacity",
+        "load_of(a) < a.capacity",
+        "load_of(a) <= a.capacity",
     ),
+    Mutant(
+        "what was in a list already is not counted",
+        "library.lua",
+        "a[field] = COUNTED[s.state](a) + step",
+        "a[field] = (a[field] or 0) + step",
+    ),
+    Mutant(
+        "a transfer is its first maker's",
+        "session_transfer.lua",
+        "s.hops + 1, maker_of(request.by)",
+        "s.hops + 1, s.maker or maker_of(request.by)",
+    ),
+    Mutant("a transfer's fate is not taken over", "session_accept.lua", "s.transfer = pack(transfer)"),
     Mutant("the key is ignored", "settle.lua", "key and call('GET', key)", "nil"),
     Mutant("a key fits any body", "settle.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
     Mutant("a key is every tenant's", "settle.lua", "request.key and P .. 'key:'", "request.key and 'key:'"),
@@ -55,7 +71,7 @@ MUTANTS = [
         "the epoch outlives the server", "library.lua", "if meta[4] ~= run_id then", "if not meta[4] then"
     ),
     Mutant(
-        "an unchanged row is told", "settle.lua", "if changed or a.load ~= a.load_before", "if true or a.load"
+        "an unchanged row is told", "settle.lua", "if changed or load ~= a.load_before", "if true or load"
     ),
     Mutant(
         "the old owner keeps the session",
@@ -99,8 +115,8 @@ MUTANTS = [
     Mutant(
         "an agent in use is removed",
         "agent_remove.lua",
-        "counted(a).load + a.pending > 0",
-        "counted(a).load > 0",
+        "load_of(a) + pending_of(a) > 0",
+        "load_of(a) > 0",
     ),
 ]
 

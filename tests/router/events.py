@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from router.store import records
 
 
@@ -60,11 +58,6 @@ def transfer_record(session_id: str, by: str, to: str) -> dict[str, Any]:
     }
 
 
-def _raw(record: dict[str, Any]) -> msgspec.Raw:
-    content = msgspec.msgpack.encode(record)
-    return msgspec.Raw(b"\xdb" + len(content).to_bytes(4, "big") + content)
-
-
 def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
     """
     Return an event.
@@ -78,8 +71,8 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
         epoch=epoch,
         seq=seq,
         at=seq,
-        agents=[_raw(row) for row in fields.get("agents", ())],
-        departments=[_raw(row) for row in fields.get("departments", ())],
+        agents=[records.packed(row) for row in fields.get("agents", ())],
+        departments=[records.packed(row) for row in fields.get("departments", ())],
         agents_removed=list(fields.get("agents_removed", ())),
         departments_removed=list(fields.get("departments_removed", ())),
         changes=list(fields.get("changes", ())),
@@ -88,11 +81,13 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
 
 def directory(seq: int, *, epoch: str = "e1", agents: Any = (), departments: Any = ()) -> records.Directory:
     """Return a snapshot of the store."""
-    return records.Directory(epoch, seq, [_raw(row) for row in departments], [_raw(row) for row in agents])
+    return records.Directory(
+        epoch, seq, [records.packed(row) for row in departments], [records.packed(row) for row in agents]
+    )
 
 
 def change(session: dict[str, Any] | None, session_id: str = "s1", **fields: Any) -> records.Change:
     """Return a change of one session; `entries` are given as records."""
-    entries = [_raw(entry) for entry in fields.pop("entries", ())]
-    raw = _raw(session) if session is not None else records.MISSING
+    entries = [records.packed(entry) for entry in fields.pop("entries", ())]
+    raw = records.packed(session) if session is not None else records.MISSING
     return records.Change(session_id=session_id, session=raw, entries=entries, **fields)

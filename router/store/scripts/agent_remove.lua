@@ -8,7 +8,7 @@ verb('agent_remove', function()
   caller()
   local id = request.agent_id
   local a = find_agent(id) or refuse('not_found', {agent_id = id})
-  if counted(a).load + a.pending > 0 then refuse('in_use') end
+  if load_of(a) + pending_of(a) > 0 then refuse('in_use') end
   for _, department_id in ipairs(a.departments) do
     call('SREM', P .. 'members:' .. department_id, id)
     call('ZREM', P .. 'available:' .. department_id, id)

@@ -5,7 +5,7 @@ below are made once and not at each call; whatever belongs to one call is set an
 KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it, so a tenant is one slot
 ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
 ARGV[2]  the request, a MessagePack map. Common fields:
-           limits  [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms,
+           limits  packed: [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms,
                    agents, departments, open sessions, entries of a history]
            by      {id, name, role, attached, epoch, again, departments, capacity}: the caller; none for the system
            key, print  idempotency key and fingerprint (32 characters) of the command's body
@@ -40,9 +40,9 @@ local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousa
 local CAPACITY_DEFAULT = 10
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
 
-local call, pack, decode -- of the server's libraries, which exist only while a function runs
+local call -- of the server's libraries, as pack, decode and read
 
-local P, run_id, request, now, by, limits, lease_known, more_is_due
+local P, run_id, request, now, by, limits, limits_packed, lease_known, more_is_due
 local epoch, seq, order
 local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
 
@@ -66,16 +66,20 @@ local function begin_epoch()
 end
 
 local function begin(keys, args)
-  call, pack, decode = redis.call, cmsgpack.pack, cmsgpack.unpack
+  call, pack, decode, read = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
   P, run_id, request = keys[1], args[1], decode(args[2])
   now, by = request.now, nil
   if not now then
     local time = call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
   end
-  local given = request.limits
-  limits = {events = given[1], key_ms = given[2], closed_ms = given[3], presence_grace_ms = given[4],
-    session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9]}
+  -- A node says the same at every call.
+  if request.limits ~= limits_packed then
+    limits_packed = request.limits
+    local given = decode(limits_packed)
+    limits = {events = given[1], key_ms = given[2], closed_ms = given[3], presence_grace_ms = given[4],
+      session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9]}
+  end
   begin_step()
   local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
   epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
@@ -85,11 +89,7 @@ end
 -- Agents and departments ------------------------------------------------------------------------------------
 
 local function know_agent(id, record)
-  local a = record and decode(record) or false
-  if a then
-    a.departments_before, a.load_before, a.pending_before = a.departments, a.load, a.pending
-    a.available_before = a.available
-  end
+  local a = record and read_agent(record) or false
   agents[id] = a
   return a
 end
@@ -108,40 +108,42 @@ local function find_both(id, other_id)
 end
 
 -- Load and pending are the sizes of the lists, read before this step changes them.
-local function counted(a)
-  if not a.counted then
-    a.counted = true
-    a.load = call('ZCARD', P .. 'owned:' .. a.id)
-    a.pending = call('ZCARD', P .. 'pending:' .. a.id)
-  end
-  return a
+local function load_of(a)
+  if not a.load then a.load = call('ZCARD', P .. 'owned:' .. a.id) end
+  return a.load
+end
+
+local function pending_of(a)
+  if not a.pending then a.pending = call('ZCARD', P .. 'pending:' .. a.id) end
+  return a.pending
 end
 
 local function touch(a)
   if not a.touched then
-    counted(a).touched = true
+    a.touched = true
     agents_touched[#agents_touched + 1] = a
   end
 end
 
 local function available(a)
-  return a.present and a.chosen == 'connected' and counted(a).load < a.capacity
+  return a.present and a.chosen == 'connected' and load_of(a) < a.capacity
 end
 
 local function new_agent(id)
   local a = {id = id, chosen = 'connected', present = false, status = 'disconnected', status_since_at = now,
-    assigned = 0, load = 0, pending = 0, available = false, departments_before = {}, load_before = 0,
-    pending_before = 0, available_before = false}
+    assigned = 0, departments = {}, load_before = 0, pending_before = 0, available_before = false}
   agents[id] = a
+  pending_of(a)
   touch(a)
   return a
 end
 
 local function describe(a, name, role, departments, capacity)
   touch(a)
-  a.described = a.described or a.name ~= name or a.role ~= role or a.capacity ~= capacity
-    or table.concat(a.departments, ' ') ~= table.concat(departments, ' ')
-  a.name, a.role, a.departments, a.capacity = name, role, departments, capacity
+  local profile = pack_profile(a.id, name, role, departments, capacity)
+  if profile == a.profile then return end
+  a.described, a.departments_before = true, a.departments_before or a.departments
+  a.name, a.role, a.departments, a.capacity, a.profile = name, role, departments, capacity, profile
 end
 
 local function find_department(id)
@@ -193,7 +195,7 @@ local function claim_agent(claims)
   return a
 end
 
--- Who calls, as histories and transfers name it. A connected agent that was removed may do nothing more; one that was
+-- Who calls, packed as histories and transfers name it. A connected agent that was removed may do nothing more; one that was
 -- registered in an earlier epoch may have been lost with it, and is registered again soon. Over HTTP, where nobody says
 -- hello, an agent need not be in the directory.
 local function caller()
@@ -203,14 +205,14 @@ local function caller()
     if not claims.epoch or claims.epoch == epoch then refuse('forbidden') end
     refuse('unavailable', {reason = 'the store does not know the connection any more'})
   end
-  by = {id = claims.id, name = a and a.name or claims.name or claims.id, role = claims.role}
+  by = pack_actor(claims.id, a and a.name or claims.name or claims.id, claims.role)
   return a
 end
 
 -- Who takes a session itself needs room for it; who is not in the directory yet, by what its token claims.
 local function require_room(me)
   local load, capacity = 0, request.by.capacity or CAPACITY_DEFAULT
-  if me then load, capacity = counted(me).load, me.capacity end
+  if me then load, capacity = load_of(me), me.capacity end
   if load >= capacity then refuse('at_capacity') end
 end
 
@@ -218,7 +220,7 @@ end
 
 local function find_session(id)
   local record = call('GET', P .. 'session:' .. id)
-  return record and decode(record), record
+  return record and read_session(record), record
 end
 
 local function find_records(ids)
@@ -227,8 +229,8 @@ local function find_records(ids)
 end
 
 local function conflict(s)
-  refuse('conflict', {fence = s.fence, state = s.state, owner = s.owner or cjson.null, by = s.by or cjson.null,
-    at = s.updated_at})
+  refuse('conflict', {fence = s.fence, state = s.state, owner = s.owner or cjson.null,
+    by = decode(unfold(s).by) or cjson.null, at = s.updated_at})
 end
 
 local function owns(s)
@@ -245,7 +247,7 @@ end
 
 -- A history is never shortened; a session that was sent about without end can still be taken, and closed.
 local function require_room_to_write(s)
-  require_space('history', s.entry_count or 0, 1)
+  require_space('history', s.entry_count, 1)
 end
 
 local function require_owner(s)
@@ -254,7 +256,7 @@ end
 
 -- Somebody to whom the session was sent finds it moved on (conflict); to others it was never theirs (forbidden).
 local function refuse_moved_on(s)
-  local target, id = s.target, request.by.id
+  local target, id = decode(unfold(s).target), request.by.id
   local mine = owns(s) or request.by.role == 'admin' or (target.kind == 'agent' and target.id == id)
     or (target.kind == 'department' and call('SISMEMBER', P .. 'members:' .. target.id, id) == 1)
   if mine then conflict(s) end
@@ -276,24 +278,27 @@ local function change_of(s)
 end
 
 local function append_entry(change, s, kind, author, text, transfer)
-  s.entry_count = (s.entry_count or 0) + 1
-  local entry = pack({seq = s.entry_count, kind = kind, at = now, by = author, text = text, transfer = transfer})
+  s.entry_count = s.entry_count + 1
+  local entry = pack_entry(s.entry_count, kind, now, text, author, transfer)
   change.entries[#change.entries + 1] = entry
   return entry
 end
 
--- Tell who made a transfer what became of it; a back end is told apart from an agent of the same id. Where another
--- transfer takes its place, the old one goes along.
+-- A back end is told apart from an agent of the same id.
+local function maker_of(claims)
+  return claims.role == 'service' and 'service ' .. claims.id or claims.id
+end
+
+-- Tell who made a transfer what became of it. Where another transfer takes its place, the old one goes along.
 local function tell_maker(change, s, state, superseded)
-  local transfer = s.transfer
-  if transfer then
-    local maker = (transfer.by.role == 'service' and 'service ' or '') .. transfer.by.id
-    change.updated = {maker = maker, state = state, transfer = superseded and pack(transfer) or nil}
+  if s.maker then
+    change.updated = {maker = s.maker, state = state, transfer = superseded and unfold(s).transfer or nil}
   end
 end
 
 local LIST = {in_progress = 'owned:', pending = 'pending:', queued = 'queue:'}
 local COUNT = {in_progress = 'load', pending = 'pending'}
+local COUNTED = {in_progress = load_of, pending = pending_of}
 local OUTCOME = {in_progress = 'assigned', pending = 'pending', queued = 'queued'}
 
 local function count(s, step)
@@ -302,12 +307,13 @@ local function count(s, step)
   else
     local a, field = find_agent(s.owner.id), COUNT[s.state]
     touch(a)
-    a[field] = a[field] + step
+    a[field] = COUNTED[s.state](a) + step
   end
 end
 
 -- Move a session to another state and owner: the one place where ownership changes and the fence grows.
 local function place(s, state, kind, id)
+  unfold(s)
   order = order + 1
   s.left = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
   if s.owner then
@@ -316,7 +322,7 @@ local function place(s, state, kind, id)
   end
   if s.state and s.state ~= state then call('ZREM', P .. 'state:' .. s.state, s.id) end
   s.state, s.owner = state, kind and {kind = kind, id = id}
-  s.fence, s.updated_at, s.by, s.delivered = s.fence + 1, now, by, nil
+  s.fence, s.updated_at, s.by, s.delivered = s.fence + 1, now, by or NIL, false
   if s.owner then
     count(s, 1)
     call('ZADD', P .. LIST[state] .. id, order, s.id)
@@ -332,7 +338,7 @@ end
 
 -- Write a session and the new entries of its history down; the owner hears of the entries.
 local function save(s, change)
-  local record = pack(s)
+  local record = pack_session(s)
   call('SET', P .. 'session:' .. s.id, record)
   if change.entries[1] then call('RPUSH', P .. 'history:' .. s.id, unpack(change.entries)) end
   change.owner = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
@@ -341,10 +347,8 @@ end
 
 -- End a change of ownership: write it down and note who is to hear of it.
 local function conclude(s, change, why)
-  local left = s.left
-  s.left = nil
   change.session = save(s, change)
-  local owner = change.owner
+  local left, owner = s.left, change.owner
   if left and left ~= owner then change.removed = {agent_id = left, why = why} end
   if s.state == 'in_progress' then change.assigned = owner end
   if s.state == 'pending' then change.pending = owner end
@@ -423,7 +427,7 @@ local sweeps = {
       append_entry(change, s, 'moved')
       tell_maker(change, s, 'moved')
       place(s, 'pending', 'agent', agent_id)
-      s.target = s.owner
+      s.target = pack(s.owner)
       conclude(s, change, 'moved')
     end
     return #ids < SWEEP_MAX

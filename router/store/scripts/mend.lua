@@ -162,6 +162,7 @@ mends = {
       if find_department(department_id) then touch_department(department_id) end
       call('SADD', P .. 'members:' .. department_id, id)
     end
+    pending_of(a)
     touch(a)
     -- Told in any case; and what waits for it in a queue comes in a step of its own.
     if not a.available_before and available(a) then call('ZADD', P .. 'due', 'NX', now, 'drain ' .. id) end

@@ -8,17 +8,18 @@ verb('session_accept', function()
   local me = caller()
   local s = session_to_change()
   if s.state == 'in_progress' then refuse_moved_on(s) end
-  local member = s.state == 'queued' and call('SISMEMBER', P .. 'members:' .. s.owner.id, by.id) == 1
+  local member = s.state == 'queued' and call('SISMEMBER', P .. 'members:' .. s.owner.id, request.by.id) == 1
   if not (owns(s) or member or request.by.role == 'admin') then refuse_moved_on(s) end
   require_room(me)
   if not me then require_space_for(request.by) end
   local change = change_of(s)
   me = me or claim_agent(request.by)
   place(s, 'in_progress', 'agent', me.id)
-  local transfer = s.transfer
+  local transfer = decode(s.transfer)
   if transfer then
     local direct = transfer.to.kind == 'agent' and transfer.to.id == me.id
     transfer.outcome, transfer.assigned_to = 'assigned', not direct and me.id or nil
+    s.transfer = pack(transfer)
   end
   append_entry(change, s, 'accepted', by)
   tell_maker(change, s, 'accepted')

@@ -6,7 +6,7 @@ Result {}.
 ]]
 verb('session_ack', function()
   local s = find_session(request.session_id)
-  if s and s.state == 'in_progress' and owns(s) and s.fence == request.fence and s.transfer and not s.delivered then
+  if s and s.state == 'in_progress' and owns(s) and s.fence == request.fence and s.maker and not s.delivered then
     s.delivered = true
     local change = change_of(s)
     change.session = save(s, change)

@@ -18,7 +18,8 @@ verb('session_open', function()
   local open = 0
   for state in pairs(LIST) do open = open + call('ZCARD', P .. 'state:' .. state) end
   require_space('sessions', open, 1)
-  local s = {id = request.session_id, customer = request.customer, fence = 0, hops = 0, opened_at = now}
+  local s = {id = request.session_id, customer = pack(request.customer), fence = 0, hops = 0, opened_at = now,
+    entry_count = 0, transfer = NIL}
   if old then s.fence, s.entry_count = old.fence, old.entry_count end
   call('ZREM', P .. 'state:closed', s.id)
   call('PERSIST', P .. 'history:' .. s.id)
@@ -29,7 +30,7 @@ verb('session_open', function()
   else
     place(s, 'in_progress', 'agent', (me or claim_agent(request.by)).id)
   end
-  s.target = target or s.owner
+  s.target = pack(target or s.owner)
   local record = conclude(s, change)
   return function() return {session = record} end
 end)

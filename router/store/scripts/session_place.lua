@@ -7,8 +7,8 @@ Result {place}, from 1.
 ]]
 verb('session_place', function()
   local s = session_to_change()
-  local id, role, maker = request.by.id, request.by.role, s.transfer and s.transfer.by
-  local mine = role ~= 'agent' or (maker and maker.id == id and maker.role ~= 'service')
+  local id = request.by.id
+  local mine = request.by.role ~= 'agent' or s.maker == id
   if s.state ~= 'queued' then
     if mine then conflict(s) end
     refuse_moved_on(s)

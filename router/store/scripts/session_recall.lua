@@ -7,9 +7,7 @@ Result {session}.
 verb('session_recall', function()
   caller()
   local s = session_to_change()
-  local maker = s.transfer and s.transfer.by
-  local mine = maker and maker.id == by.id and (maker.role == 'service') == (by.role == 'service')
-  if not mine and by.role ~= 'admin' then refuse('forbidden') end
+  if s.maker ~= maker_of(request.by) and request.by.role ~= 'admin' then refuse('forbidden') end
   if s.state == 'in_progress' then conflict(s) end
   require_room_to_write(s)
   local record = give_back(s, 'recalled')

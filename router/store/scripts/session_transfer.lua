@@ -18,10 +18,11 @@ verb('session_transfer', function()
   local state, kind, id, assigned_to = route(target, s.owner.kind == 'agent' and s.owner.id)
   local change = change_of(s)
   if s.state ~= 'in_progress' then tell_maker(change, s, 'moved', true) end
+  -- All of this is replaced, so it need not be taken apart.
+  s.rest, s.target = nil, pack(target)
   place(s, state, kind, id)
-  s.hops, s.target = s.hops + 1, target
-  s.transfer = {id = epoch .. '-' .. order, session_id = s.id, from = from, to = to, by = by, reason = request.reason,
-    outcome = OUTCOME[state], assigned_to = assigned_to, at = now}
+  s.hops, s.maker = s.hops + 1, maker_of(request.by)
+  s.transfer = pack_transfer(epoch .. '-' .. order, s.id, from, to, by, request.reason, OUTCOME[state], assigned_to, now)
   append_entry(change, s, 'transferred', by, nil, s.transfer)
   if request.reason then append_entry(change, s, 'internal', by, request.reason) end
   local record = conclude(s, change, 'transferred')

@@ -12,7 +12,7 @@ local function drain(a)
     if change.removed and change.removed.agent_id == a.id then given_away[change.session_id] = true end
   end
   if a.available_before and not a.drain_on then
-    for _, id in ipairs(a.departments_before) do waited_before[id] = true end
+    for _, id in ipairs(a.departments_before or a.departments) do waited_before[id] = true end
   end
   while available(a) do
     local oldest, position, from
@@ -31,11 +31,12 @@ local function drain(a)
     local s = find_session(oldest)
     local change = change_of(s)
     place(s, 'in_progress', 'agent', a.id)
-    local transfer = s.transfer
+    local transfer = decode(s.transfer)
     if transfer and transfer.to.kind == 'department' and transfer.to.id == from then
       transfer.outcome, transfer.assigned_to = 'assigned', a.id
+      s.transfer = pack(transfer)
     end
-    append_entry(change, s, 'moved', nil, nil, transfer)
+    append_entry(change, s, 'moved', nil, nil, s.transfer)
     tell_maker(change, s, 'moved')
     conclude(s, change, 'moved')
   end
@@ -60,10 +61,10 @@ local function join_departments(a)
   end
 end
 
-local function offer_to_departments(a)
-  local moved = a.available ~= a.available_before
+local function offer_to_departments(a, is_available)
+  local moved = is_available ~= a.available_before
   for _, id in ipairs(a.departments) do
-    if a.available then
+    if is_available then
       local ratio = math.floor(a.load / a.capacity * RATIO_STEPS)
       call('ZADD', P .. 'available:' .. id, ratio * ORDER_STEPS + a.assigned, a.id)
     elseif moved then
@@ -74,19 +75,15 @@ local function offer_to_departments(a)
 end
 
 local function settle_agent(a, rows)
-  if a.chosen == 'pre_pause' and a.load == 0 then a.chosen = 'pause' end
-  local status = a.present and a.chosen or 'disconnected'
+  local load, pending = load_of(a), a.pending or a.pending_before
+  if a.chosen == 'pre_pause' and load == 0 then a.chosen = 'pause' end
+  local status, is_available = a.present and a.chosen or 'disconnected', available(a)
   local changed = a.described or status ~= a.status
-  if status ~= a.status then a.status, a.status_since_at = status, now end
-  a.available = available(a)
-  -- The very same list, unless describe() has put another in its place.
-  if a.departments ~= a.departments_before then join_departments(a) end
-  offer_to_departments(a)
-  local row = {id = a.id, name = a.name, role = a.role, departments = a.departments, status = status,
-    status_since_at = a.status_since_at, load = a.load, capacity = a.capacity, pending = a.pending,
-    available = a.available, chosen = a.chosen, present = a.present, assigned = a.assigned}
-  local record = pack(row)
-  if changed or a.load ~= a.load_before or a.pending ~= a.pending_before or a.available ~= a.available_before then
+  if status ~= a.status then a.status_since_at = now end
+  if a.departments_before then join_departments(a) end
+  offer_to_departments(a, is_available)
+  local record = pack_agent(a, status, load, pending, is_available)
+  if changed or load ~= a.load_before or pending ~= a.pending_before or is_available ~= a.available_before then
     rows[#rows + 1] = record
   end
   return record

@@ -93,6 +93,12 @@ PLANTS = [
         ("S10", ("session:s1", "events")),
         left=True,
     ),
+    planted(
+        "a session whose transfer somebody else made",
+        lambda to: to.rewrite("session:s1", maker="bob"),
+        ("S1", ("session:s1",)),
+        left=True,
+    ),
     # Fences and histories.
     planted(
         "a fence that no change explains",
