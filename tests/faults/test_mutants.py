@@ -188,7 +188,7 @@ MUTANTS = [
         "an event is not kept",
         "S9",
         f"{LUA}/settle.lua",
-        "call('XADD', P .. 'events', 'MAXLEN', '~', limits.events, seq .. '-0', 'event', event)",
+        "call('XADD', P .. 'events', seq .. '-0', 'event', event)",
     ),
     Mutant(
         "a push is dropped",

@@ -57,14 +57,14 @@ MUTANTS = [
         "s.hops + 1, maker_of(request.by)",
         "s.hops + 1, s.maker or maker_of(request.by)",
     ),
-    Mutant("a transfer's fate is not taken over", "session_accept.lua", "s.transfer = pack(transfer)"),
+    Mutant("a transfer's fate is not taken over", "session_accept.lua", "s.parts.transfer = pack(transfer)"),
     Mutant("the key is ignored", "settle.lua", "key and call('GET', key)", "nil"),
     Mutant("a key fits any body", "settle.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
     Mutant("a key is every tenant's", "settle.lua", "request.key and P .. 'key:'", "request.key and 'key:'"),
     Mutant(
         "an event is not appended",
         "settle.lua",
-        "call('XADD', P .. 'events', 'MAXLEN', '~', limits.events, seq .. '-0', 'event', event)",
+        "call('XADD', P .. 'events', seq .. '-0', 'event', event)",
     ),
     Mutant("an event is not published", "settle.lua", "call('SPUBLISH', P .. 'feed', event)"),
     Mutant(

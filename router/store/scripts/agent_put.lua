@@ -14,5 +14,5 @@ verb('agent_put', function()
   if not a then require_space('agents', call('HLEN', P .. 'agents'), 1) end
   a = a or new_agent(put.id)
   describe(a, put.name, put.role, put.departments, put.capacity)
-  return function() return {agent = a.record} end
+  return function() return {agent = a.packed} end
 end)

@@ -26,7 +26,7 @@ verb('connect', function()
     for field, list in pairs({in_progress = 'owned:', pending = 'pending:'}) do
       inbox[field] = find_records(call('ZRANGE', P .. list .. id, 0, INBOX_MAX - 1))
     end
-    return {agent = a.record, known = lease_known, epoch = epoch, seq = seq,
+    return {agent = a.packed, known = lease_known, epoch = epoch, seq = seq,
       in_progress = inbox.in_progress, pending = inbox.pending}
   end
 end)

@@ -15,7 +15,8 @@ verb('department_remove', function()
     for _, other in ipairs(a.departments) do
       if other ~= id then departments[#departments + 1] = other end
     end
-    describe(a, a.name, a.role, departments, a.capacity)
+    local _, _, _, _, _, role = decode(a.packed)
+    describe(a, a.name, role, departments, a.capacity)
   end
   call('HDEL', P .. 'departments', id)
   departments_removed[id] = true

@@ -36,6 +36,7 @@ Keys                      type    holds
 ]]
 local INBOX_MAX = 1000 -- sessions of each kind in a welcome
 local SWEEP_MAX = 200 -- things of one kind done in one step; the rest stays due
+local TRIM_STEPS = 16 -- events between two looks at how many are kept
 local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
 local CAPACITY_DEFAULT = 10
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
@@ -50,10 +51,11 @@ local function refuse(code, details)
   error({refused = code, details = details})
 end
 
--- What a step knows of agents and is about to tell; a call is one step, or two if something was due.
+-- What a step knows of agents and is about to tell; a call is one step, or two if something was due. The lists have
+-- room for what most calls put there.
 local function begin_step()
-  agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {}, {}, {}, {}
-  changes = {}
+  agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {nil, nil}, {}, {}, {}
+  changes = {nil}
 end
 
 -- Another run of event numbers: whoever followed the last one reads the directory anew, and sees from `before`
@@ -141,9 +143,9 @@ end
 local function describe(a, name, role, departments, capacity)
   touch(a)
   local profile = pack_profile(a.id, name, role, departments, capacity)
-  if profile == a.profile then return end
+  if profile == a.packed then return end
   a.described, a.departments_before = true, a.departments_before or a.departments
-  a.name, a.role, a.departments, a.capacity, a.profile = name, role, departments, capacity, profile
+  a.name, a.departments, a.capacity, a.packed = name, departments, capacity, profile
 end
 
 local function find_department(id)
@@ -195,9 +197,9 @@ local function claim_agent(claims)
   return a
 end
 
--- Who calls, packed as histories and transfers name it. A connected agent that was removed may do nothing more; one that was
--- registered in an earlier epoch may have been lost with it, and is registered again soon. Over HTTP, where nobody says
--- hello, an agent need not be in the directory.
+-- Who calls, packed as histories and transfers name it. A connected agent that was removed may do nothing more; one
+-- that was registered in an earlier epoch may have been lost with it, and is registered again soon. Over HTTP, where
+-- nobody says hello, an agent need not be in the directory.
 local function caller()
   local claims = request.by
   local a = claims.role ~= 'service' and find_agent(claims.id) or nil
@@ -230,7 +232,7 @@ end
 
 local function conflict(s)
   refuse('conflict', {fence = s.fence, state = s.state, owner = s.owner or cjson.null,
-    by = decode(unfold(s).by) or cjson.null, at = s.updated_at})
+    by = decode(parts_of(s).by) or cjson.null, at = s.updated_at})
 end
 
 local function owns(s)
@@ -256,7 +258,7 @@ end
 
 -- Somebody to whom the session was sent finds it moved on (conflict); to others it was never theirs (forbidden).
 local function refuse_moved_on(s)
-  local target, id = decode(unfold(s).target), request.by.id
+  local target, id = decode(parts_of(s).target), request.by.id
   local mine = owns(s) or request.by.role == 'admin' or (target.kind == 'agent' and target.id == id)
     or (target.kind == 'department' and call('SISMEMBER', P .. 'members:' .. target.id, id) == 1)
   if mine then conflict(s) end
@@ -267,12 +269,12 @@ local function find_party(target)
   local party
   if target.kind == 'agent' then party = find_agent(target.id) else party = find_department(target.id) end
   if not party then refuse('not_found', {[target.kind .. '_id'] = target.id}) end
-  return {kind = target.kind, id = target.id, name = party.name}
+  return pack_party(target.kind, target.id, party.name)
 end
 
 local function change_of(s)
   -- With room for what conclude() adds: a table that grows is copied.
-  local change = {session_id = s.id, entries = {}, session = nil, owner = nil, assigned = nil, removed = nil}
+  local change = {session_id = s.id, entries = {nil, nil}, session = nil, owner = nil, assigned = nil, removed = nil}
   changes[#changes + 1] = change
   return change
 end
@@ -292,7 +294,7 @@ end
 -- Tell who made a transfer what became of it. Where another transfer takes its place, the old one goes along.
 local function tell_maker(change, s, state, superseded)
   if s.maker then
-    change.updated = {maker = s.maker, state = state, transfer = superseded and unfold(s).transfer or nil}
+    change.updated = {maker = s.maker, state = state, transfer = superseded and parts_of(s).transfer or nil}
   end
 end
 
@@ -313,7 +315,6 @@ end
 
 -- Move a session to another state and owner: the one place where ownership changes and the fence grows.
 local function place(s, state, kind, id)
-  unfold(s)
   order = order + 1
   s.left = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
   if s.owner then
@@ -322,7 +323,7 @@ local function place(s, state, kind, id)
   end
   if s.state and s.state ~= state then call('ZREM', P .. 'state:' .. s.state, s.id) end
   s.state, s.owner = state, kind and {kind = kind, id = id}
-  s.fence, s.updated_at, s.by, s.delivered = s.fence + 1, now, by or NIL, false
+  s.fence, s.updated_at, s.delivered, parts_of(s).by = s.fence + 1, now, false, by or NIL
   if s.owner then
     count(s, 1)
     call('ZADD', P .. LIST[state] .. id, order, s.id)
@@ -427,7 +428,7 @@ local sweeps = {
       append_entry(change, s, 'moved')
       tell_maker(change, s, 'moved')
       place(s, 'pending', 'agent', agent_id)
-      s.target = pack(s.owner)
+      s.parts.target = pack_owner('agent', agent_id)
       conclude(s, change, 'moved')
     end
     return #ids < SWEEP_MAX
@@ -444,6 +445,8 @@ local sweeps = {
 -- Do what is due, in the order of the times, and return whether there was anything, and whether there is more. One
 -- thing brings the next: where nobody has looked for long, a lease that ran out, and the graces that have ended since.
 local function sweep()
+  -- Mostly nothing is, and a count is less to read than what comes first.
+  if call('ZCOUNT', P .. 'due', '-inf', now) == 0 then return false end
   for done = 0, SWEEP_MAX - 1 do
     local due = call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
     local at = tonumber(due[2])

@@ -15,11 +15,11 @@ verb('session_accept', function()
   local change = change_of(s)
   me = me or claim_agent(request.by)
   place(s, 'in_progress', 'agent', me.id)
-  local transfer = decode(s.transfer)
+  local transfer = decode(s.parts.transfer)
   if transfer then
     local direct = transfer.to.kind == 'agent' and transfer.to.id == me.id
     transfer.outcome, transfer.assigned_to = 'assigned', not direct and me.id or nil
-    s.transfer = pack(transfer)
+    s.parts.transfer = pack(transfer)
   end
   append_entry(change, s, 'accepted', by)
   tell_maker(change, s, 'accepted')

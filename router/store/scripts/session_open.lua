@@ -18,8 +18,8 @@ verb('session_open', function()
   local open = 0
   for state in pairs(LIST) do open = open + call('ZCARD', P .. 'state:' .. state) end
   require_space('sessions', open, 1)
-  local s = {id = request.session_id, customer = pack(request.customer), fence = 0, hops = 0, opened_at = now,
-    entry_count = 0, transfer = NIL}
+  local s = {id = request.session_id, opening = pack_opening(request.customer, now), fence = 0, hops = 0, entry_count = 0,
+    parts = {transfer = NIL}}
   if old then s.fence, s.entry_count = old.fence, old.entry_count end
   call('ZREM', P .. 'state:closed', s.id)
   call('PERSIST', P .. 'history:' .. s.id)
@@ -30,7 +30,8 @@ verb('session_open', function()
   else
     place(s, 'in_progress', 'agent', (me or claim_agent(request.by)).id)
   end
-  s.target = pack(target or s.owner)
+  target = target or s.owner
+  s.parts.target = pack_owner(target.kind, target.id)
   local record = conclude(s, change)
   return function() return {session = record} end
 end)

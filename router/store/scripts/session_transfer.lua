@@ -13,17 +13,19 @@ verb('session_transfer', function()
   require_owner(s)
   require_room_to_write(s)
   local to = find_party(target)
-  if s.owner.kind == to.kind and s.owner.id == to.id then refuse('same_target') end
+  if s.owner.kind == target.kind and s.owner.id == target.id then refuse('same_target') end
   local from = find_party(s.owner)
   local state, kind, id, assigned_to = route(target, s.owner.kind == 'agent' and s.owner.id)
   local change = change_of(s)
   if s.state ~= 'in_progress' then tell_maker(change, s, 'moved', true) end
   -- All of this is replaced, so it need not be taken apart.
-  s.rest, s.target = nil, pack(target)
+  s.parts = {target = pack_owner(target.kind, target.id), by = nil, transfer = nil}
   place(s, state, kind, id)
   s.hops, s.maker = s.hops + 1, maker_of(request.by)
-  s.transfer = pack_transfer(epoch .. '-' .. order, s.id, from, to, by, request.reason, OUTCOME[state], assigned_to, now)
-  append_entry(change, s, 'transferred', by, nil, s.transfer)
+  local transfer = pack_transfer(epoch .. '-' .. order, s.id, from, to, by, request.reason, OUTCOME[state], assigned_to,
+    now)
+  s.parts.transfer = transfer
+  append_entry(change, s, 'transferred', by, nil, transfer)
   if request.reason then append_entry(change, s, 'internal', by, request.reason) end
   local record = conclude(s, change, 'transferred')
   return function() return {session = record} end

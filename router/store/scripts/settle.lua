@@ -31,12 +31,12 @@ local function drain(a)
     local s = find_session(oldest)
     local change = change_of(s)
     place(s, 'in_progress', 'agent', a.id)
-    local transfer = decode(s.transfer)
+    local transfer = decode(s.parts.transfer)
     if transfer and transfer.to.kind == 'department' and transfer.to.id == from then
       transfer.outcome, transfer.assigned_to = 'assigned', a.id
-      s.transfer = pack(transfer)
+      s.parts.transfer = pack(transfer)
     end
-    append_entry(change, s, 'moved', nil, nil, s.transfer)
+    append_entry(change, s, 'moved', nil, nil, s.parts.transfer)
     tell_maker(change, s, 'moved')
     conclude(s, change, 'moved')
   end
@@ -108,11 +108,11 @@ local function settle()
   for _, a in ipairs(agents_touched) do
     if not a.removed then drain(a) end
   end
-  local rows, department_rows, removed, written = {}, {}, {}, {}
+  local rows, department_rows, removed, written = {nil, nil}, {}, {}, {nil, nil, nil, nil}
   for _, a in ipairs(agents_touched) do
     if not a.removed then
-      a.record = settle_agent(a, rows)
-      written[#written + 1], written[#written + 2] = a.id, a.record
+      a.packed = settle_agent(a, rows)
+      written[#written + 1], written[#written + 2] = a.id, a.packed
       if #written >= WRITTEN_MAX then
         call('HSET', P .. 'agents', unpack(written))
         written = {}
@@ -127,7 +127,8 @@ local function settle()
     local event = pack({epoch = epoch, seq = seq, at = now, agents = rows[1] and rows,
       departments = department_rows[1] and department_rows, agents_removed = agents_removed[1] and agents_removed,
       departments_removed = removed[1] and removed, changes = changes[1] and changes})
-    call('XADD', P .. 'events', 'MAXLEN', '~', limits.events, seq .. '-0', 'event', event)
+    call('XADD', P .. 'events', seq .. '-0', 'event', event)
+    if seq % TRIM_STEPS == 0 then call('XTRIM', P .. 'events', 'MAXLEN', '~', limits.events) end
     call('SPUBLISH', P .. 'feed', event)
     call('HSET', P .. 'meta', 'seq', seq, 'order', order)
   end
@@ -160,7 +161,8 @@ local function run(verb, keys, args)
   local reply
   if done then
     settle()
-    reply = pack({result = outcome()})
+    local result = outcome()
+    reply = result.session and pack_answer(result.session) or pack({result = result})
   else
     reply = pack({error = outcome.refused, details = outcome.details})
   end

@@ -9,5 +9,5 @@ verb('status_set', function()
   local a = find_agent(request.agent_id) or refuse('not_found', {agent_id = request.agent_id})
   touch(a)
   a.chosen = request.status
-  return function() return {agent = a.record} end
+  return function() return {agent = a.packed} end
 end)
