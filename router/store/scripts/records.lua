@@ -14,8 +14,8 @@ local AGENT, SESSION, TRANSFER_OF, ENTRY, ACTOR = '\141', '\222\0\16\162id', '\1
 local PARTY = {agent = '\131\164kind\165agent\162id', department = '\131\164kind\170department\162id'}
 local OWNER = {agent = '\130\164kind\165agent\162id', department = '\130\164kind\170department\162id'}
 -- Names of fields that are packed already.
-local FROM, TO, BY, TRANSFER, TARGET, OPENING = '\164from', '\162to', '\162by', '\168transfer', '\166target', '\168customer'
-local NIL = '\192'
+local FROM, TO, BY, TRANSFER, TARGET = '\164from', '\162to', '\162by', '\168transfer', '\166target'
+local OPENING, NIL = '\168customer', '\192'
 
 -- What of an agent only `describe` changes.
 local function pack_profile(id, name, role, departments, capacity)

@@ -18,8 +18,8 @@ verb('session_open', function()
   local open = 0
   for state in pairs(LIST) do open = open + call('ZCARD', P .. 'state:' .. state) end
   require_space('sessions', open, 1)
-  local s = {id = request.session_id, opening = pack_opening(request.customer, now), fence = 0, hops = 0, entry_count = 0,
-    parts = {transfer = NIL}}
+  local s = {id = request.session_id, opening = pack_opening(request.customer, now), fence = 0, hops = 0,
+    entry_count = 0, parts = {transfer = NIL}}
   if old then s.fence, s.entry_count = old.fence, old.entry_count end
   call('ZREM', P .. 'state:closed', s.id)
   call('PERSIST', P .. 'history:' .. s.id)
