@@ -10,12 +10,17 @@ local pack, decode, read -- of the server's libraries, which exist only while a 
 
 -- How each begins: a map of so many fields, and the name of the first one.
 local AGENT, SESSION, TRANSFER_OF, ENTRY, ACTOR = '\141', '\222\0\16\162id', '\137\162id', '\134\163seq', '\131\162id'
+local CUSTOMER = '\130\162id'
 -- A party {kind, id, name} and an owner {kind, id}, up to the id.
 local PARTY = {agent = '\131\164kind\165agent\162id', department = '\131\164kind\170department\162id'}
 local OWNER = {agent = '\130\164kind\165agent\162id', department = '\130\164kind\170department\162id'}
 -- Names of fields that are packed already.
 local FROM, TO, BY, TRANSFER, TARGET = '\164from', '\162to', '\162by', '\168transfer', '\166target'
-local OPENING, NIL = '\168customer', '\192'
+local OWNED, OPENING = '\165owner', '\168customer'
+-- Packed values.
+local NIL, TRUTH = '\192', {[true] = '\195', [false] = '\194'}
+local STATUS = {connected = '\169connected', pre_pause = '\169pre_pause', pause = '\165pause',
+  disconnected = '\172disconnected'}
 
 -- What of an agent only `describe` changes.
 local function pack_profile(id, name, role, departments, capacity)
@@ -24,8 +29,9 @@ end
 
 -- An agent's row: its profile, what else is published, and what only the verbs need.
 local function pack_agent(a, status, load, pending, available)
-  return AGENT .. a.packed .. pack('status', status, 'status_since_at', a.status_since_at, 'load', load,
-    'pending', pending, 'available', available, 'chosen', a.chosen, 'present', a.present, 'assigned', a.assigned)
+  return AGENT .. a.packed .. '\166status' .. STATUS[status] .. '\175status_since_at' .. pack(a.status_since_at)
+    .. '\164load' .. pack(load) .. '\167pending' .. pack(pending) .. '\169available' .. TRUTH[available]
+    .. '\166chosen' .. STATUS[a.chosen] .. '\167present' .. TRUTH[a.present] .. '\168assigned' .. pack(a.assigned)
 end
 
 -- An agent as its row tells, without load and pending, which are for the lists to say. `packed` is its profile, and
@@ -53,7 +59,7 @@ local function pack_session(s)
   local parts = s.parts
   return SESSION .. pack(s.id, 'state', s.state, 'fence', s.fence, 'hops', s.hops, 'updated_at', s.updated_at,
     'entry_count', s.entry_count, 'holder', s.holder, 'department', s.department, 'delivered', s.delivered,
-    'maker', s.maker, 'owner', s.owner) .. OPENING .. s.opening
+    'maker', s.maker) .. OWNED .. (s.owner and pack_owner(s.owner.kind, s.owner.id) or NIL) .. OPENING .. s.opening
     .. (parts and TARGET .. parts.target .. BY .. parts.by .. TRANSFER .. parts.transfer
       or string.sub(s.record, s.rest + 1))
 end
@@ -64,7 +70,8 @@ local function read_session(record)
   if last ~= 'customer' or string.sub(record, 1, #SESSION) ~= SESSION then
     error('the record of session ' .. tostring(id) .. ' is of another form')
   end
-  local rest = read(record, 3, opening)
+  -- Behind the byte that begins the customer's map.
+  local rest = read(record, 6, opening + 1)
   return {id = id, state = state, owner = owner, fence = fence, hops = hops, updated_at = updated_at,
     entry_count = entry_count, holder = holder, department = department, delivered = delivered, maker = maker,
     opening = string.sub(record, opening + 1, rest), record = record, rest = rest, parts = nil, left = nil}
@@ -82,7 +89,7 @@ local function parts_of(s)
 end
 
 local function pack_opening(customer, at)
-  return pack(customer, 'opened_at', at)
+  return CUSTOMER .. pack(customer.id, 'name', customer.name, 'opened_at', at)
 end
 
 local function pack_party(kind, id, name)
