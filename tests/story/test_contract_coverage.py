@@ -348,7 +348,8 @@ async def session_entry(desk: Desk) -> Message:
 async def session_changed(desk: Desk) -> Message:
     await desk.adela.command("session.watch")
     sent = await desk.transfer()
-    message = await desk.adela.expect_push("session.changed")
+    # What changed before may have come while she watched.
+    message = await desk.adela.expect_push("session.changed", session__fence=sent["session"]["fence"])
     assert message["session"] == sent["session"]
     return message
 
