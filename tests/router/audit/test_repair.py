@@ -1,6 +1,7 @@
 """What a repair does, and what it leaves alone."""
 
 import json
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -8,8 +9,18 @@ import pytest
 from router import cli
 from router.audit.violation import Mend
 from router.store import records
+from router.store.errors import StoreDefect
 from tests.router.audit.ground import Ground
 from tests.servers import StoreServer
+
+
+def _turned_over(record: bytes) -> bytes:
+    first, *others = msgspec.msgpack.decode(record).items()
+    return msgspec.msgpack.encode(dict([first, *reversed(others)]))
+
+
+def _with_more(record: bytes) -> bytes:
+    return msgspec.msgpack.encode(msgspec.msgpack.decode(record) | {"colour": "red"})
 
 
 async def test_a_mended_row_is_told_to_everybody(ground: Ground) -> None:
@@ -126,3 +137,21 @@ def test_the_command_says_what_it_did_and_what_is_left(
     assert cli.main([*arguments, "--json"]) == 1
     again = json.loads(capsys.readouterr().out.splitlines()[0])
     assert (again["text"], again["repair"]) == ("nobody knows what stray is", left.strip())
+
+
+@pytest.mark.parametrize("other", [_turned_over, _with_more], ids=["other order", "one field more"])
+async def test_a_record_of_another_form_is_neither_read_nor_written_over(
+    ground: Ground, other: Callable[[bytes], bytes]
+) -> None:
+    session, agent = other(ground.call("GET", "session:s1")), other(ground.call("HGET", "agents", "cid"))
+    ground.call("SET", "session:s1", session)
+    ground.call("HSET", "agents", "cid", agent)
+    for verb, fields in (
+        ("session_close", {"session_id": "s1"}),
+        ("status_set", {"agent_id": "cid", "status": "pause"}),
+    ):
+        with pytest.raises(StoreDefect, match="of another form"):
+            await ground.shop.run(verb, "boss", **fields)
+    outcomes = await ground.shop.verbs.mend(ground.shop.tenant, [("session", "s1"), ("agent", "cid")])
+    assert all("of another form" in str(outcome) for outcome in outcomes)
+    assert (ground.call("GET", "session:s1"), ground.call("HGET", "agents", "cid")) == (session, agent)
