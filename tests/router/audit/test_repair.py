@@ -155,3 +155,9 @@ async def test_a_record_of_another_form_is_neither_read_nor_written_over(
     outcomes = await ground.shop.verbs.mend(ground.shop.tenant, [("session", "s1"), ("agent", "cid")])
     assert all("of another form" in str(outcome) for outcome in outcomes)
     assert (ground.call("GET", "session:s1"), ground.call("HGET", "agents", "cid")) == (session, agent)
+
+
+async def test_an_agent_whose_row_is_lost_comes_back_with_what_waits_for_it(ground: Ground) -> None:
+    ground.call("HDEL", "agents", "cid")
+    await ground.shop.connect("cid")
+    assert (await ground.shop.agent("cid")).pending == 1
