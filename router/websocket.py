@@ -33,6 +33,9 @@ LINGER_MS: Final = 1_000
 INBOUND_SLICE_BYTES: Final = 4 * 1024
 """How much of a connection's input is parsed in one turn of the loop: at most 683 of the smallest frames."""
 
+CLOSING_SLICE_MS: Final = 10
+"""The time between two such slices from a peer that was told to go."""
+
 _NO_FRAMES: Final[Iterator[Frame]] = iter(())
 
 
@@ -345,8 +348,13 @@ class WebSocket(asyncio.Protocol):
                 elif not self._unread:
                     break
                 elif has_parsed:
-                    # A flood of tiny frames from one peer must not keep the loop from all others.
-                    asyncio.get_running_loop().call_soon(self._read)
+                    # A flood of tiny frames from one peer must not keep the loop from all others; and once it
+                    # was sent away, only its close frame is still of interest.
+                    loop = asyncio.get_running_loop()
+                    if self._open:
+                        loop.call_soon(self._read)
+                    else:
+                        loop.call_later(CLOSING_SLICE_MS / 1000, self._read)
                     break
                 else:
                     has_parsed = True

@@ -58,6 +58,7 @@ TESTS: dict[str, str] = {
     "outbox_hard_bytes": f"{WHOLE}::test_clients_that_stop_reading_cost_at_most_their_budget",
     "BATCH_ITEMS_MAX": "tests/protocol/test_codec.py::test_a_batch_of_sixty_five_is_refused_whole",
     "BATCH_BYTES_MAX": f"{ROUTER}/test_outbox.py::test_large_messages_are_not_joined_beyond_a_batchs_size",
+    "CLOSING_SLICE_MS": f"{ROUTER}/test_websocket_endings.py::test_who_floods_on_after_it_was_told_to_go",
     "CONTROL_FRAMES_MAX": "tests/hostile/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
     "hello_timeout_ms": "tests/story/test_close_codes.py::test_each_close_code_reaches_a_client",
     "ping_timeout_ms": f"{ROUTER}/test_websocket.py::test_a_peer_that_answers_no_ping_is_told_and_dropped",

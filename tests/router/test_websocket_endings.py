@@ -21,6 +21,7 @@ from router.slow_http import BoundedHttp
 from router.websocket import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
+    WAIT_S,
     Recorder,
     Served,
     echo,
@@ -131,6 +132,43 @@ async def test_a_peer_that_does_not_answer_a_close_is_dropped_after_a_while(
         peer.send_frame(TEXT, b"did not hear")
         await peer.expect_end()
         await endpoint.expect("lost", 4000, False)
+
+
+async def test_who_floods_on_after_it_was_told_to_go_is_looked_at_slowly(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "CLOSING_SLICE_MS", 3_600_000)
+    monkeypatch.setattr(websocket, "CLOSE_WAIT_MS", 300)
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.close(CloseCode.RATE_LIMITED)
+        await peer.expect_close(CloseCode.RATE_LIMITED)
+        parsed: list[int] = []
+        parse = Core.receive_data
+
+        def count(core: Core, data: bytes) -> None:
+            parsed.append(len(data))
+            parse(core, data)
+
+        monkeypatch.setattr(Core, "receive_data", count)
+        peer.send(masked(TEXT) * 10_000)
+        await endpoint.expect("lost", CloseCode.RATE_LIMITED, False)
+        assert parsed == [websocket.INBOUND_SLICE_BYTES]
+
+
+async def test_a_close_behind_much_else_is_found_all_the_same(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "CLOSE_WAIT_MS", 3_600_000)
+    async with open_peer(served) as (peer, endpoint):
+        endpoint.socket.close(CloseCode.REMOVED)
+        peer.send(masked(TEXT) * 2_000)
+        peer.send_frame(CLOSE, (4502).to_bytes(2))
+        await peer.expect_close(CloseCode.REMOVED)
+        await peer.expect_end()
+        async with asyncio.timeout(WAIT_S):
+            while (event := await endpoint.events.get())[0] != "lost":
+                pass
+        assert event == ("lost", 4502, False)
 
 
 async def test_a_peer_that_closes_and_reads_nothing_more_is_dropped_after_a_while(
