@@ -196,9 +196,9 @@ class Settings:
     )
     back_end_message_burst: int = _number(20_000, "", "The same at once.", 1, 10**6)
     tenant_message_rate: int = _number(
-        10_000, "a second", "Messages of one tenant, per node; 0: any.", 0, 10**6
+        5000, "a second", "Messages of one tenant, per node; 0: any.", 0, 10**6
     )
-    tenant_message_burst: int = _number(40_000, "", "The same at once.", 1, 10**6)
+    tenant_message_burst: int = _number(20_000, "", "The same at once.", 1, 10**6)
     rate_buckets_max: int = _number(
         10_000, "", "Callers, and tenants, whose messages stay counted after they left, per node."
     )

@@ -18,7 +18,7 @@ Item: TypeAlias = Any
 JOINING, FULL, CROWDED, RESTING, LEAVING = 1, 2, 4, 8, 16
 """Why a connection is not read."""
 
-ENTRIES_MAX = 16
+ENTRIES_MAX = 32
 """How many commands of one tenant are begun in one turn of the loop."""
 
 REST_MS_MIN = 1

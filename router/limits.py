@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""
 
-READ_RATIO_MAX = 8
+READ_RATIO_MAX = 4
 """How many times as fast as it may send a sender is read, over all its connections, beyond a limit."""
 
 REST_S_MAX = 2.0

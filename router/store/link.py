@@ -68,7 +68,7 @@ class Limits:
     timeout_ms: int = 1000
     queue_max: int = 4096
     batch_max: int = 512
-    share_max: int = 16
+    share_max: int = 32
     batch_bytes_max: int = 1 << 20
     backoff_ms: int = 50
     backoff_max_ms: int = 1000

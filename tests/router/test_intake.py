@@ -102,7 +102,7 @@ def test_what_is_answered_meanwhile_does_not_end_a_rest() -> None:
     commands.finished()
     assert not reader.is_read
     ((delay_ms, callback),) = timers
-    assert delay_ms == 10
+    assert delay_ms == 20
     callback()
     assert reader.is_read
 
@@ -111,7 +111,7 @@ def test_a_very_short_rest_is_added_to_the_next() -> None:
     reader = Reader()
     commands = intake(reader, rate=1000)
     delays = list[int]()
-    for _ in range(18):
+    for _ in range(10):
         commands.allowance.take(1.0 + sum(delays) / 1000)
         commands.rest(lambda delay_ms, _: delays.append(delay_ms))
         commands.resume(RESTING)
