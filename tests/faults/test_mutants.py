@@ -143,6 +143,8 @@ MUTANTS = [
         "S1",
         f"{LUA}/library.lua",
         "call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)",
+        # Not a queue, which would hand the same session out without end.
+        "if s.state == 'queued' then call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id) end",
     ),
     Mutant(
         "the reason is not in the history",
