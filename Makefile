@@ -36,7 +36,7 @@ lint: install ## Check the form and the types of all code
 		for folder in $(NODE_FOLDERS); do npm --prefix $$folder run lint --if-present || exit 1; done; \
 	fi
 
-bench: install ## Measure everything in about ten minutes, or SCENARIO=fanout alone
+bench: install ## Measure everything in about twelve minutes, or SCENARIO=fanout alone
 	@$(BIN)/python -m bench $(or $(SCENARIO),all)
 
 model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to repeat a run

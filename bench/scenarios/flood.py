@@ -38,7 +38,7 @@ NOTES = (
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure transfers before, during and after each flood."""
+    """Measure transfers before and during each flood."""
     options = bench.options
     outcome = Outcome("flood", options.command)
     bench.progress.begin("flood", 2 * len(FLOODS))

@@ -21,7 +21,6 @@ from router.slow_http import BoundedHttp
 from router.websocket import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
-    WAIT_S,
     Recorder,
     Served,
     echo,
@@ -165,10 +164,7 @@ async def test_a_close_behind_much_else_is_found_all_the_same(
         peer.send_frame(CLOSE, (4502).to_bytes(2))
         await peer.expect_close(CloseCode.REMOVED)
         await peer.expect_end()
-        async with asyncio.timeout(WAIT_S):
-            while (event := await endpoint.events.get())[0] != "lost":
-                pass
-        assert event == ("lost", 4502, False)
+        await endpoint.expect("lost", 4502, False)
 
 
 async def test_a_peer_that_closes_and_reads_nothing_more_is_dropped_after_a_while(
