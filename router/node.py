@@ -76,7 +76,6 @@ class Node:
             self.verbs,
             settings.node_lease_ms,
             settings.node_renew_ms,
-            lambda: list(self.hubs),
             self._leased,
             self._lease_expired,
         )
@@ -311,6 +310,7 @@ class Node:
         self.hubs[tenant] = hub
         self.feed.follow(tenant, hub)
         self.subscriptions.add(tenant)
+        self.presence.serve(tenant)
         return hub
 
     def _watch_idle(self, tenant: str) -> None:
@@ -330,6 +330,7 @@ class Node:
             del self.hubs[tenant]
             self._miscounted.discard(tenant)
             # The lease ends with it, and the store counts none of this node's connections any more.
+            self.presence.leave(tenant)
             self._departures.take(tenant)
             self.subscriptions.remove(tenant)
             self.feed.leave(tenant)

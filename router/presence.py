@@ -9,7 +9,9 @@ come back to a node that does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from itertools import count
+from typing import Final
 
 import msgspec
 import structlog
@@ -21,6 +23,14 @@ from router.store.verbs import Verbs
 
 log = structlog.get_logger(__name__)
 
+GROUPS: Final = 32
+"""
+Into how many groups the tenants are parted; each renews its leases at its own time.
+
+All at once, a thousand leases would hold up what else the node and the store do; each by itself, none would
+share a trip to the store with another.
+"""
+
 
 class Presence:
     """
@@ -30,7 +40,6 @@ class Presence:
         verbs: The store.
         lease_ms: How long a lease lasts.
         renew_ms: How often it is renewed.
-        served: The tenants to vouch for, now.
         on_lease: Called with what the store said of a lease.
         on_expired: Called when a lease may have run out here: its connections do not count any more.
     """
@@ -40,31 +49,43 @@ class Presence:
         verbs: Verbs,
         lease_ms: int,
         renew_ms: int,
-        served: Callable[[], Iterable[str]],
         on_lease: Callable[[str, Lease], None],
         on_expired: Callable[[str], None],
     ) -> None:
         self._verbs = verbs
         self._lease_s = lease_ms / 1000
         self._renew_s = renew_ms / 1000
-        self._served = served
         self._on_lease = on_lease
         self._on_expired = on_expired
         self._renewed_at: dict[str, float] = {}
+        self._groups: list[set[str]] = [set() for _ in range(GROUPS)]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin."""
-        self._tasks = [
-            asyncio.create_task(self._keep_renewing(), name="presence"),
-            asyncio.create_task(self._keep_watch(), name="presence-watch"),
-        ]
+        now = asyncio.get_running_loop().time()
+        self._tasks = [asyncio.create_task(self._keep_watch(), name="presence-watch")]
+        for number, group in enumerate(self._groups):
+            renewing = self._keep_renewing(group, now + number * self._renew_s / GROUPS)
+            self._tasks.append(asyncio.create_task(renewing, name=f"presence-{number}"))
 
     async def stop(self) -> None:
         """End; the leases run out by themselves."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def serve(self, tenant: str) -> None:
+        """Vouch for the connections of a tenant from now on."""
+        self._group(tenant).add(tenant)
+
+    def leave(self, tenant: str) -> None:
+        """Vouch for a tenant no more; its lease runs out by itself."""
+        self._group(tenant).discard(tenant)
+        self._renewed_at.pop(tenant, None)
+
+    def _group(self, tenant: str) -> set[str]:
+        return self._groups[hash(tenant) % GROUPS]
 
     def holds(self, tenant: str) -> bool:
         """Return whether this node believes to hold the lease of a tenant."""
@@ -74,30 +95,32 @@ class Presence:
         """Take note that a lease was just taken or renewed by another verb."""
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
 
-    async def _keep_renewing(self) -> None:
-        while True:
-            await asyncio.sleep(self._renew_s)
-            tenants = set(self._served())
-            self._renewed_at = {tenant: at for tenant, at in self._renewed_at.items() if tenant in tenants}
+    async def _keep_renewing(self, group: set[str], first_at: float) -> None:
+        loop = asyncio.get_running_loop()
+        for due_at in count(first_at, self._renew_s):
+            if due_at < loop.time() - self._renew_s:
+                continue  # After a standstill one renewal stands for all that were missed.
+            await asyncio.sleep(due_at - loop.time())
             # Before renewing: after a long standstill of this process the leases have run out in the store,
             # too.
-            self._let_expire()
-            await asyncio.gather(*(self._renew(tenant) for tenant in tenants))
+            for tenant in list(group):
+                self._let_expire(tenant)
+            await asyncio.gather(*(self._renew(tenant) for tenant in group))
 
     async def _keep_watch(self) -> None:
         """Notice a lease that runs out when it does, however long the store takes not to answer."""
         loop = asyncio.get_running_loop()
         while True:
-            self._let_expire()
+            for tenant in list(self._renewed_at):
+                self._let_expire(tenant)
             earliest = min(self._renewed_at.values(), default=loop.time())
             await asyncio.sleep(max(earliest + self._lease_s - loop.time(), 0))
 
-    def _let_expire(self) -> None:
-        now = asyncio.get_running_loop().time()
-        for tenant, at in list(self._renewed_at.items()):
-            if now - at >= self._lease_s:
-                del self._renewed_at[tenant]
-                self._on_expired(tenant)
+    def _let_expire(self, tenant: str) -> None:
+        at = self._renewed_at.get(tenant)
+        if at is not None and asyncio.get_running_loop().time() - at >= self._lease_s:
+            del self._renewed_at[tenant]
+            self._on_expired(tenant)
 
     async def _renew(self, tenant: str) -> None:
         asked_at = asyncio.get_running_loop().time()
@@ -115,6 +138,8 @@ class Presence:
         except StoreDefect as error:
             incident(log, "lease not renewed", error, tenant=tenant)
         else:
+            if tenant not in self._group(tenant):
+                return  # It was left meanwhile.
             # The lease counts from when it was asked for: later would promise more than the store does.
             self._renewed_at[tenant] = asked_at
             self._on_lease(tenant, lease if was_held else msgspec.structs.replace(lease, known=True))

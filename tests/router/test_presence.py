@@ -1,12 +1,22 @@
-"""What a node concludes from an answer about its lease; the store's own part is tested with the verbs."""
+"""When a node renews its leases, and what it concludes from an answer; the verbs are tested elsewhere."""
 
 import asyncio
+import selectors
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from router.presence import Presence
+from router.presence import GROUPS, Presence
 from router.store.records import Lease
 from router.store.verbs import Verbs
+
+RENEW_S, LEASE_S = 2.0, 6.0
+TENANTS = [f"tenant-{number}" for number in range(1000)]
+AT_ONCE_MAX = 4 * len(TENANTS) // GROUPS
+"""Chance parts the tenants: a group has a few more than another."""
 
 
 class ForgetfulStore(Verbs):
@@ -35,13 +45,13 @@ async def first_lease(held_before: bool) -> Lease:
         ForgetfulStore(),
         lease_ms=60_000,
         renew_ms=1,
-        served=lambda: ["acme"],
         on_lease=lambda tenant, lease: None if told.done() else told.set_result(lease),
         on_expired=lambda tenant: pytest.fail("the lease is a minute long"),
     )
     if held_before:
         presence.held("acme")
     presence.start()
+    presence.serve("acme")
     try:
         return await told
     finally:
@@ -62,15 +72,171 @@ async def test_a_lease_runs_out_on_time_where_the_next_renewal_is_still_far() ->
         SilentStore(),
         lease_ms=20,
         renew_ms=60_000,
-        served=lambda: ["acme"],
         on_lease=lambda tenant, lease: pytest.fail("nobody answers"),
         on_expired=ran_out.set_result,
     )
     presence.held("acme")
     presence.start()
+    presence.serve("acme")
     try:
         async with asyncio.timeout(5):
             assert await ran_out == "acme"
         assert not presence.holds("acme")
     finally:
         await presence.stop()
+
+
+# On a loop of its own time ----------------------------------------------------------------------------------
+
+
+class Clock(selectors.SelectSelector):
+    """The time of a loop that waits for nothing but time, and does not take it."""
+
+    now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now_s += timeout or 0
+        return super().select(0)
+
+
+class QuickLoop(asyncio.SelectorEventLoop):
+    """A loop on which a wait is over at once."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        super().__init__(self.clock)
+
+    def time(self) -> float:
+        return self.clock.now_s
+
+
+class Life:
+    """
+    A node's leases, from the moment at which it starts and opens its tenants.
+
+    Args:
+        silent: The tenants whose renewals the store does not answer.
+
+    Attributes:
+        asked: When each lease was to be renewed.
+        expired: The leases that ran out, with when they had been to be renewed before that was noticed.
+    """
+
+    def __init__(self, silent: Sequence[str] = ()) -> None:
+        self.asked: defaultdict[str, list[float]] = defaultdict(list)
+        self.expired: dict[str, list[float]] = {}
+        self.loop = asyncio.get_running_loop()
+        life = self
+
+        class Store(ForgetfulStore):
+            async def renew(self, tenant: str) -> Lease:
+                life.asked[tenant].append(life.loop.time())
+                if tenant in silent:
+                    await asyncio.Event().wait()
+                return await super().renew(tenant)
+
+        self.presence = Presence(
+            Store(),
+            lease_ms=int(LEASE_S * 1000),
+            renew_ms=int(RENEW_S * 1000),
+            on_lease=lambda tenant, lease: None,
+            on_expired=lambda tenant: self.expired.update({tenant: list(self.asked[tenant])}),
+        )
+        self.presence.start()
+        for tenant in TENANTS:
+            self.presence.serve(tenant)
+
+    def stand_still(self, seconds: float) -> None:
+        """Have time pass without that the node gets to do anything."""
+        assert isinstance(self.loop, QuickLoop)
+        self.loop.clock.now_s += seconds
+
+    def at_once(self, since_s: float = 0.0) -> int:
+        """Return how many leases were renewed in the fullest moment."""
+        moments = Counter(at for times in self.asked.values() for at in times if at > since_s)
+        return max(moments.values())
+
+
+def live(course: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test in no time."""
+    with asyncio.Runner(loop_factory=QuickLoop) as runner:
+        runner.run(course())
+
+
+def test_every_lease_is_renewed_in_time_and_a_part_of_them_at_once() -> None:
+    async def course() -> None:
+        life = Life()
+        await asyncio.sleep(5 * RENEW_S)
+        for tenant in TENANTS:
+            times = [0.0, *life.asked[tenant]]
+            assert len(times) >= 5
+            assert max(later - earlier for earlier, later in pairwise(times)) <= RENEW_S + 1e-6
+        assert life.at_once() <= AT_ONCE_MAX
+        assert not life.expired
+        await life.presence.stop()
+
+    live(course)
+
+
+def test_a_standstill_is_made_up_for_at_once_and_does_not_bring_the_renewals_together() -> None:
+    async def course() -> None:
+        life = Life()
+        await asyncio.sleep(2.51 * RENEW_S)
+        life.stand_still(1.4 * RENEW_S)
+        stood_until = life.loop.time()
+        await asyncio.sleep(0.1 * RENEW_S)
+        for tenant in TENANTS:
+            assert stood_until in life.asked[tenant]
+        await asyncio.sleep(3 * RENEW_S)
+        assert life.at_once(since_s=stood_until + 0.1) <= AT_ONCE_MAX
+        assert not life.expired
+        await life.presence.stop()
+
+    live(course)
+
+
+def test_a_lease_that_ran_out_in_a_standstill_is_not_renewed_before_that_is_noticed() -> None:
+    async def course() -> None:
+        life = Life()
+        await asyncio.sleep(2.01 * RENEW_S)
+        asked = {tenant: list(times) for tenant, times in life.asked.items()}
+        life.stand_still(LEASE_S)
+        stood_until = life.loop.time()
+        await asyncio.sleep(RENEW_S)
+        assert life.expired == asked
+        # Not once for each renewal that was missed.
+        assert all(times.count(stood_until) <= 2 for times in life.asked.values())
+        await life.presence.stop()
+
+    live(course)
+
+
+def test_a_tenant_whose_renewal_is_not_answered_holds_up_no_other() -> None:
+    async def course() -> None:
+        silent = TENANTS[0]
+        life = Life([silent])
+        life.presence.held(silent)
+        await asyncio.sleep(5 * RENEW_S)
+        assert life.expired.keys() == {silent}
+        for tenant in TENANTS:
+            assert len(life.asked[tenant]) >= 4
+        await life.presence.stop()
+
+    live(course)
+
+
+def test_a_tenant_that_was_left_is_not_renewed_any_more() -> None:
+    async def course() -> None:
+        life = Life()
+        await asyncio.sleep(2 * RENEW_S)
+        left, other = TENANTS[:2]
+        asked = len(life.asked[left])
+        assert life.presence.holds(left)
+        life.presence.leave(left)
+        assert not life.presence.holds(left)
+        await asyncio.sleep(2 * RENEW_S)
+        assert len(life.asked[left]) == asked
+        assert len(life.asked[other]) > asked
+        await life.presence.stop()
+
+    live(course)
