@@ -131,6 +131,23 @@ async def test_an_end_that_is_no_number_is_refused(number: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "claims",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": "\\ud800"}',
+        b'{"exp": 1e999}',
+        b"[" * 8000,
+        json.dumps(CLAIMS).encode("utf-16"),
+    ],
+)
+async def test_claims_that_are_not_json_are_refused(claims: bytes) -> None:
+    assert await refusal(hs256(claims)) == "the token's claims are not JSON"
+
+
+@pytest.mark.parametrize(
     "token",
     [
         "a",

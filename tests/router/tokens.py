@@ -29,9 +29,10 @@ def encode(part: bytes) -> str:
 
 
 def hs256(claims: Any, secret: str = SECRET, header: Any = None) -> str:
-    """Sign by hand, to be able to sign what no library would."""
+    """Sign by hand, to be able to sign what no library would; claims that are bytes as they are."""
     head = encode(json.dumps({"alg": "HS256"} if header is None else header).encode())
-    signed = f"{head}.{encode(json.dumps(claims).encode())}"
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    signed = f"{head}.{encode(payload)}"
     return f"{signed}.{encode(hmac.digest(secret.encode(), signed.encode(), hashlib.sha256))}"
 
 
