@@ -20,7 +20,7 @@ from router.websocket import websocket_class
 
 log = structlog.get_logger(__name__)
 
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 50_000
 """New objects, less those freed, after which Python looks for circles among them."""
 
 
@@ -78,7 +78,8 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         timeout_graceful_shutdown=max(1, settings.drain_ms // 1000),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
-    # Circles are rare here, and looking for them among all that lives costs a transfer a tenth of its time.
+    # Circles are rare here, and looking for them among all that lives costs a transfer a tenth of its time; as
+    # much of a reconnect in a storm, of which most lives for a while only.
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
