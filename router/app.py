@@ -78,8 +78,8 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         timeout_graceful_shutdown=max(1, settings.drain_ms // 1000),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
-    # Circles are rare here, and looking for them among all that lives costs a transfer a tenth of its time; as
-    # much of a reconnect in a storm, of which most lives for a while only.
+    # Circles are rare here, and looking for them costs a tenth of a transfer's time among all that lives, and
+    # in a storm a tenth of a reconnect's among what lives for a moment.
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
