@@ -83,6 +83,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._ended = False  # Refused, or a websocket by now.
         self._refusal = _NOT_HTTP
         self._in_head = self._in_body = self._in_replay = False
+        self._upgrades: bool | None = None  # Whether this request asks for a websocket, once that is known.
         self._head_bytes = 0
         self._unfinished_bytes = 0  # Fed since the last complete request.
         self._fed = b""
@@ -168,6 +169,12 @@ class BoundedHttp(HttpToolsProtocol):
             self._fed = rest
             super().data_received(rest)
 
+    def _should_upgrade(self) -> bool:
+        # uvicorn asks four times for each websocket, and would look through all headers each time.
+        if self._upgrades is None:
+            self._upgrades = super()._should_upgrade()
+        return self._upgrades
+
     def _has_body(self) -> bool:
         return any(name in _BODY_HEADERS for name, _ in self.headers)
 
@@ -182,6 +189,7 @@ class BoundedHttp(HttpToolsProtocol):
             return
         super().on_message_begin()
         self._in_head = True
+        self._upgrades = None
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
