@@ -128,9 +128,12 @@ async def test_a_websocket_does_not_begin_amid_another_answer(
         assert b"101 Switching" not in await peer.reader.read()
 
 
-async def test_a_websocket_may_begin_after_an_answer(routers: list[RouterProcess], office: Office) -> None:
+@pytest.mark.parametrize("asked_before", [(), UPGRADE])
+async def test_a_websocket_may_begin_after_an_answer(
+    routers: list[RouterProcess], office: Office, asked_before: tuple[str, ...]
+) -> None:
     async with raw_peer(routers[0].port) as peer:
-        peer.send(post(LIST, office.token("crm", "service")))
+        peer.send(post(LIST, office.token("crm", "service"), *asked_before))
         status, _, body = await peer.read_response()
         assert (status, json.loads(body)) == (200, {"sessions": [], "cursor": None})
         peer.send(upgrade_request(routers[0].port))
