@@ -82,6 +82,8 @@ class FairQueue(Generic[Item]):
             self._size -= 1
             yield self._first.popleft()
         for _ in range(share_max):
+            if not self._turns:
+                return
             for _ in range(len(self._turns)):
                 yield self._take_turn()
 

@@ -54,6 +54,8 @@ class Store:
         self._links: dict[Server, Link] = {}
         self._generation = self.topology.generation
         self._timeout_s = self.limits.timeout_ms / 1000
+        # Asking which loop runs is a system call, in Python 3.11.
+        self._loop = asyncio.get_running_loop()
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -180,8 +182,7 @@ class Store:
         Submit a command where the tenant lives; follow the tenant as long as the command certainly has not
         run.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout_s
+        deadline = self._loop.time() + self._timeout_s
         server = self.topology.known(tenant)
         asking = False
         redirects = 0
@@ -191,7 +192,7 @@ class Store:
                     server = await self._locate(tenant, deadline)
                 return await submit(self._link(server), deadline, asking)
             except NotSent:
-                if loop.time() >= deadline:
+                if self._loop.time() >= deadline:
                     raise
                 server, asking = self.topology.known(tenant), False
             except Redirected as redirected:
