@@ -96,7 +96,14 @@ MUTANTS = [
         "session_transfer.lua",
         "tell_maker(change, s, 'moved', true)",
     ),
-    Mutant("who comes back is still sent away", "connect.lua", "due_remove('sessions ' .. id)"),
+    Mutant("who comes back is still sent away", "connect.lua", ", 'sessions ' .. id)", ")"),
+    Mutant("who comes back is not there", "connect.lua", "if not a.present then", "if a.present then"),
+    Mutant(
+        "who comes back with other claims is as before",
+        "library.lua",
+        "  touch(a)\n  a.described",
+        "  a.described",
+    ),
     Mutant(
         "a lost lease keeps its agents",
         "library.lua",

@@ -13,6 +13,7 @@ verb('agent_put', function()
   local a = find_agent(put.id)
   if not a then require_space('agents', call('HLEN', P .. 'agents'), 1) end
   a = a or new_agent(put.id)
+  touch(a)
   describe(a, put.name, put.role, put.departments, put.capacity)
   return function() return {agent = a.packed} end
 end)

@@ -16,17 +16,20 @@ verb('connect', function()
   require_space_for(request.by)
   call('SADD', connections, connection)
   call('SADD', P .. 'node:' .. request.node_id, id .. ' ' .. request.connection_id)
-  due_remove('presence ' .. id)
-  due_remove('sessions ' .. id)
+  due_remove('presence ' .. id, 'sessions ' .. id)
   local a = claim_agent(request.by)
-  touch(a)
-  a.present = true
+  -- Who comes back within the grace, or with another device, mostly changes nothing that is kept.
+  if not a.present then
+    touch(a)
+    a.present = true
+  end
   return function()
     local inbox = {}
     for field, list in pairs({in_progress = 'owned:', pending = 'pending:'}) do
       inbox[field] = find_records(call('ZRANGE', P .. list .. id, 0, INBOX_MAX - 1))
     end
-    return {agent = a.packed, known = lease_known, epoch = epoch, seq = seq,
+    local row = a.touched and a.packed or call('HGET', P .. 'agents', id)
+    return {agent = row, known = lease_known, epoch = epoch, seq = seq,
       in_progress = inbox.in_progress, pending = inbox.pending}
   end
 end)

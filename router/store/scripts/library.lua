@@ -141,9 +141,9 @@ local function new_agent(id)
 end
 
 local function describe(a, name, role, departments, capacity)
-  touch(a)
   local profile = pack_profile(a.id, name, role, departments, capacity)
   if profile == a.packed then return end
+  touch(a)
   a.described, a.departments_before = true, a.departments_before or a.departments
   a.name, a.departments, a.capacity, a.packed = name, departments, capacity, profile
 end
@@ -183,7 +183,7 @@ local function claim_agent(claims)
   local a = find_agent(claims.id)
   if a and claims.again then return a end
   for _, id in ipairs(claims.departments or {}) do
-    if not find_department(id) then
+    if call('HEXISTS', P .. 'departments', id) == 0 then
       call('HSET', P .. 'departments', id, pack({id = id, name = id}))
       touch_department(id)
     end
@@ -385,23 +385,24 @@ end
 
 -- Presence --------------------------------------------------------------------------------------------------
 
-local function due_remove(what)
-  call('ZREM', P .. 'due', what)
+local function due_remove(...)
+  call('ZREM', P .. 'due', ...)
 end
 
 -- An agent's last connection is gone since `at`: it stays as it was for the grace, unless it said goodbye.
 local function remove_connection(agent_id, node_id, connection_id, at, clean)
   local connections = P .. 'connections:' .. agent_id
   if call('SREM', connections, node_id .. ' ' .. connection_id) == 0 then return end
-  local a = call('SCARD', connections) == 0 and find_agent(agent_id)
-  if not a then return end
+  if call('SCARD', connections) > 0 or call('HEXISTS', P .. 'agents', agent_id) == 0 then return end
+  local sessions, sessions_at = 'sessions ' .. agent_id, at + limits.session_grace_ms
   if clean then
+    local a = find_agent(agent_id)
     touch(a)
     a.present = false
+    call('ZADD', P .. 'due', sessions_at, sessions)
   else
-    call('ZADD', P .. 'due', at + limits.presence_grace_ms, 'presence ' .. a.id)
+    call('ZADD', P .. 'due', sessions_at, sessions, at + limits.presence_grace_ms, 'presence ' .. agent_id)
   end
-  call('ZADD', P .. 'due', at + limits.session_grace_ms, 'sessions ' .. a.id)
 end
 
 local sweeps = {

@@ -35,8 +35,7 @@ local function mend_presence(a)
   local presence, sessions = 'presence ' .. a.id, 'sessions ' .. a.id
   if call('SCARD', P .. 'connections:' .. a.id) > 0 then
     a.present = true
-    due_remove(presence)
-    due_remove(sessions)
+    due_remove(presence, sessions)
     return
   end
   local grace = call('ZSCORE', P .. 'due', presence)

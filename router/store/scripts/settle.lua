@@ -139,8 +139,7 @@ local function run(verb, keys, args)
   begin(keys, args)
   if request.lease_ms then
     local lease = 'node ' .. request.node_id
-    lease_known = call('ZSCORE', P .. 'due', lease) and true or false
-    call('ZADD', P .. 'due', now + request.lease_ms, lease)
+    lease_known = call('ZADD', P .. 'due', now + request.lease_ms, lease) == 0
   end
   -- What was due is a step of its own, so that the verb decides on what is true now.
   local swept
