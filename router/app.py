@@ -20,7 +20,7 @@ from router.websocket import websocket_class
 
 log = structlog.get_logger(__name__)
 
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 100_000
 """New objects, less those freed, after which Python looks for circles among them."""
 
 
@@ -79,7 +79,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
     # Circles are rare here, and looking for them costs a tenth of a transfer's time among all that lives, and
-    # in a storm a tenth of a reconnect's among what lives for a moment.
+    # in a storm nearly a tenth of a reconnect's among what lives for a moment.
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
