@@ -5,7 +5,7 @@ import { el, setAttribute, setText } from "./dom.js";
 import { sayError } from "./errors.js";
 import { LiveElement } from "./live-element.js";
 import { loadBar } from "./marks.js";
-import { languageNames, say, sayShared } from "./words.js";
+import { languageNames, languageShown, say, sayShared } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Status} Status */
 /** @typedef {import("./app.js").Office} Office */
@@ -143,7 +143,7 @@ export class TopBar extends LiveElement {
         el("strong", {}, this.#office.desk.me?.name ?? ""),
         el("span", { class: "soft" }, this.#office.connection.client.welcome?.tenant ?? ""),
       ),
-      this.#choice("language", say("language"), languageNames(), document.documentElement.lang),
+      this.#choice("language", say("language"), languageNames(), languageShown()),
       this.#choice(
         "theme",
         say("theme"),

@@ -18,7 +18,13 @@ export async function chooseWords() {
   // The reader's own region decides how numbers and times are written: 17:05 or 5:05 pm.
   region = navigator.languages.find((tag) => primary(tag) === code) ?? code;
   words = await loadWords(region);
-  document.documentElement.lang = code;
+  // With the region, so that the dialog, which goes by it, writes times as all else here does.
+  document.documentElement.lang = region;
+}
+
+/** Return the code of the language that is shown. */
+export function languageShown() {
+  return words.language;
 }
 
 /**

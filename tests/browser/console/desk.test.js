@@ -268,3 +268,20 @@ for (const [locale, inProgress, transfer] of [
     assert.equal(await window.page.inputValue("#note"), "kept");
   });
 }
+
+test(
+  "all parts of the console write a time in the way of the reader's region",
+  { skip: noBrowser },
+  async () => {
+    await office.router.connect(PEOPLE.bruno);
+    const ana = await office.signedIn(PEOPLE.ana, { locale: "en-GB" });
+    await office.router.open("clock-1", "Rosa Vidal", "ana");
+    await ana.choose("Rosa Vidal");
+    assert.match(await ana.page.locator(".entry time").first().innerText(), /^\d\d:\d\d$/);
+    await ana.button("Transfer").click();
+    await ana.transferTo("Bruno Lima");
+    await ana.sees("Delivered to Bruno Lima");
+
+    await ana.page.getByText(/^Bruno Lima has had it since \d\d:\d\d:\d\d\.$/).waitFor();
+  },
+);
