@@ -183,3 +183,31 @@ test("the longest names that there may be stay on a phone's screen", { skip: noB
   await carmen.page.locator(".agent-row").first().waitFor();
   await expectFit(carmen.page, "the dashboard");
 });
+
+for (const locale of ["en-GB", "es-ES", "pt-BR"]) {
+  for (const phone of [false, true]) {
+    const where = phone ? "a phone" : "a desktop";
+    test(
+      `what can be chosen on the dashboard can be read whole on ${where}, ${locale}`,
+      { skip: noBrowser },
+      async () => {
+        const { page } = await office.signedIn(PEOPLE.carmen, { locale, phone });
+        await page.locator(".agent-row select").first().waitFor();
+        const cut = await page.evaluate(() => {
+          const selects = [...document.querySelectorAll("select")].filter((one) => !one.closest("[popover]"));
+          return selects.flatMap((select) => {
+            const whole = /** @type {HTMLSelectElement} */ (select.cloneNode(true));
+            // Names of agents and departments may be longer than any screen is wide.
+            if (select.closest(".filters") && select.options[1]?.value !== "in_progress") whole.length = 1;
+            whole.style.cssText = "position: absolute; width: max-content; max-width: none";
+            select.after(whole);
+            const { offsetWidth } = whole;
+            whole.remove();
+            return offsetWidth > select.offsetWidth ? [`${whole.textContent}: ${offsetWidth}`] : [];
+          });
+        });
+        assert.deepEqual(cut, []);
+      },
+    );
+  }
+}
