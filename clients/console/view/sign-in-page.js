@@ -114,12 +114,7 @@ export class SignInPage extends LiveElement {
       el(
         "main",
         { class: "sign-in", "data-situation": situation?.ending ?? situation?.kind ?? "none" },
-        el(
-          "p",
-          { class: "brand" },
-          el("img", { src: "console/icon.svg", alt: "", width: 32, height: 32 }),
-          "Relevo",
-        ),
+        el("p", { class: "brand" }, "Relevo"),
         el("div", { role: "status" }, el("h1", {}, headline), el("p", {}, detail)),
         waiting && !trouble && el("div", { class: "progress", "aria-hidden": "true" }),
         waiting && trouble && el("div", { class: "row" }, again, this.#retry),

@@ -113,12 +113,7 @@ export class TopBar extends LiveElement {
       el(
         "header",
         {},
-        el(
-          "p",
-          { class: "brand" },
-          el("img", { src: "console/icon.svg", alt: "", width: 26, height: 26 }),
-          el("span", {}, "Relevo"),
-        ),
+        el("p", { class: "brand" }, el("span", {}, "Relevo")),
         places ?? "",
         el(
           "div",

@@ -142,3 +142,20 @@ test("a restart of the router is announced, and nothing typed is lost", { skip: 
     await other.browser.close();
   }
 });
+
+test("the sign that all pages have is whole without a network too", { skip: noBrowser }, async () => {
+  const { page } = await office.window(PEOPLE.ana, { fragment: "" });
+  await page.locator(".link-form input").waitFor();
+  const before = await page.locator(".brand").screenshot();
+  // As where memory is short: a browser may forget what it has fetched at any time.
+  const debugging = await page.context().newCDPSession(page);
+  await debugging.send("Network.enable");
+  await debugging.send("Network.setCacheDisabled", { cacheDisabled: true });
+  await page.context().setOffline(true);
+  await page.locator(".link-form input").fill(office.router.token(PEOPLE.ana));
+  await page.locator(".link-form button").click();
+  await page.locator('[data-situation="offline"]').waitFor();
+
+  const after = await page.locator(".brand").screenshot();
+  assert.ok(after.equals(before));
+});
