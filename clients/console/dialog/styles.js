@@ -148,10 +148,12 @@ button { cursor: pointer; }
 .instead { display: flex; flex-wrap: wrap; align-items: center; gap: 0.375rem 0.5rem; margin-top: 0.375rem; font-size: 0.8125rem; color: var(--soft); }
 .instead-list { display: flex; flex-wrap: wrap; gap: 0.375rem; min-width: 0; }
 .chip {
-  min-height: 32px; max-width: 100%; padding: 0.125rem 0.75rem; border: 1px solid var(--edge); border-radius: 999px;
+  display: inline-flex; gap: 0.375rem; align-items: center; min-height: 32px; max-width: 100%; padding: 0.125rem 0.75rem; border: 1px solid var(--edge); border-radius: 999px;
   background: var(--surface); color: var(--text); font-size: 0.8125rem; font-variant-numeric: tabular-nums;
-  overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+  white-space: nowrap;
 }
+.chip-name { min-width: 0; overflow: hidden; text-overflow: ellipsis; }
+.chip-load { flex: none; color: var(--soft); }
 .chip:hover { border-color: var(--accent); color: var(--accent); }
 .reason-head { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; margin-bottom: 0.25rem; font-size: 0.8125rem; }
 .strong { font-weight: 600; }

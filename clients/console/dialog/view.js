@@ -126,7 +126,8 @@ export class ComposeView {
     }
     const buttons = nearest.map(({ id, name, load, capacity }) => {
       const button = present.get(id) ?? this.#button(id);
-      write(button, `${name} ${load}/${capacity}`);
+      const texts = [name, `${load}/${capacity}`];
+      [...button.children].forEach((part, index) => write(part, texts[index] ?? ""));
       present.delete(id);
       return button;
     });
@@ -139,7 +140,9 @@ export class ComposeView {
 
   /** @param {string} id */
   #button(id) {
-    const button = make("button", { class: "chip", type: "button" });
+    // A name that is too long is cut, and its load stays in sight.
+    const parts = [make("span", { class: "chip-name" }), " ", make("span", { class: "chip-load" })];
+    const button = make("button", { class: "chip", type: "button" }, ...parts);
     button.dataset.id = id;
     button.addEventListener("click", () => this.#choose(id));
     return button;

@@ -51,6 +51,19 @@ test(
   },
 );
 
+test("the load of an alternative is in sight however long its name is", options, async () => {
+  const name = "Maximiliana Wilhelmina ".repeat(5).trim();
+  const client = await desk.router.connect({ id: "long", name, departments: ["support"], capacity: 77 });
+  const { page } = await desk.page();
+  await choose(page, "Pablo Díaz");
+  const chip = page.locator(".instead-list button", { hasText: name });
+  const load = chip.getByText("0/77", { exact: true });
+  const [outer, inner] = [await chip.boundingBox(), await load.boundingBox()];
+  assert.ok(outer !== null && inner !== null && inner.x + inner.width <= outer.x + outer.width);
+  await client.close();
+  await desk.router.command("agent.remove", { agent_id: "long" });
+});
+
 test("rows move without the selection, the scroll position or the focus being lost", options, async () => {
   const { page } = await desk.page();
   const list = page.getByRole("listbox");
