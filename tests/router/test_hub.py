@@ -6,7 +6,7 @@ import pytest
 from protocol.codec import JSON, MSGPACK, Codec
 from protocol.errors import CloseCode
 from protocol.messages import Session
-from router.hub import TenantHub
+from router.hub import REUSED_ROWS_MIN, TenantHub
 from router.replica import Replica
 from router.store.records import Removed
 from tests.router.events import agent_record, change, directory, event, session_record
@@ -98,13 +98,29 @@ def test_one_who_subscribes_inside_a_window_gets_no_hole(hub: TenantHub) -> None
     assert late.chain()[-1] == (2, 3)
 
 
-def test_a_snapshot_encoded_before_serves_again_with_what_changed_since(hub: TenantHub) -> None:
-    first, second = Listener(), Listener()
+def test_a_snapshot_is_as_the_directory_is_now(hub: TenantHub) -> None:
+    first, second, third = Listener(), Listener(), Listener()
+    hub.subscribe(first, None)
+    happen(hub, 1)
+    hub.subscribe(second, None)
+    hub.subscribe(third, None)
+    assert second.chain() == third.chain() == [(None, 2)]
+    assert second.frames[0] is third.frames[0]
+
+
+def test_a_large_snapshot_encoded_before_serves_again_with_what_changed_since(hub: TenantHub) -> None:
+    ids = [f"a{number}" for number in range(REUSED_ROWS_MIN)]
+    hub.replica.load(directory(1, agents=[agent_record(agent_id) for agent_id in ids]))
+    first, second, third = Listener(), Listener(), Listener()
     hub.subscribe(first, None)
     happen(hub, 1)
     hub.subscribe(second, None)
     assert second.frames[0] is first.frames[0]
     assert second.chain() == [(None, 1), (1, 2)]
+    for agent_id in ids[: REUSED_ROWS_MIN // 3]:
+        happen(hub, 2, agent_id)
+    hub.subscribe(third, None)
+    assert third.chain() == [(None, hub.replica.position)]
 
 
 def test_resume_gets_what_changed_since(hub: TenantHub) -> None:
