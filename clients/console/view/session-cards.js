@@ -91,54 +91,42 @@ export function action(text, kind, press) {
 
 /** @param {Desk} desk @param {Doings} doings @param {() => number} now */
 export function progressCard(desk, doings, now) {
-  const parts = frame("in-progress");
-  /** @type {Session} */
-  let shown;
-  parts.title.addEventListener("click", () => doings.choose(shown));
-  parts.actions.remove();
-  return Object.assign(parts.card, {
-    /** @param {Session} session */
-    update(session) {
-      shown = session;
-      const { transfer } = session;
-      show(
-        parts,
-        session,
-        transfer,
-        transfer === null ? say("opened_here") : sayArrival(transfer, desk.me?.id),
-        now(),
-      );
-      const fresh = desk.unseen.has(session.id);
-      parts.mark.hidden = !fresh;
-      setAttribute(parts.card, "data-new", fresh);
-      setAttribute(parts.title, "aria-current", desk.chosen?.session.id === session.id && "true");
-    },
-  });
+  return ownCard("in-progress", desk, doings, now, () => []);
 }
 
 /** @param {Desk} desk @param {Doings} doings @param {() => number} now */
 export function pendingCard(desk, doings, now) {
-  const parts = frame("pending");
+  return ownCard("pending", desk, doings, now, (shown) => [
+    action(say("accept"), "primary", () => doings.accept(shown())),
+    action(say("decline"), "", () => doings.decline(shown())),
+    action(say("transfer"), "", () => doings.transfer(shown())),
+  ]);
+}
+
+/**
+ * Make the card of a conversation that is the reader's own: in progress, or in the pending list.
+ *
+ * @param {string} kind
+ * @param {Desk} desk
+ * @param {Doings} doings
+ * @param {() => number} now
+ * @param {(shown: () => Session) => HTMLElement[]} actions Buttons for the session that is shown then.
+ */
+function ownCard(kind, desk, doings, now, actions) {
+  const parts = frame(kind);
   /** @type {Session} */
   let shown;
+  const buttons = actions(() => shown);
   parts.title.addEventListener("click", () => doings.choose(shown));
-  parts.actions.append(
-    action(say("accept"), "primary", () => doings.accept(shown)),
-    action(say("decline"), "", () => doings.decline(shown)),
-    action(say("transfer"), "", () => doings.transfer(shown)),
-  );
+  if (buttons.length > 0) parts.actions.append(...buttons);
+  else parts.actions.remove();
   return Object.assign(parts.card, {
     /** @param {Session} session */
     update(session) {
       shown = session;
       const { transfer } = session;
-      show(
-        parts,
-        session,
-        transfer,
-        transfer === null ? say("opened_here") : sayArrival(transfer, desk.me?.id),
-        now(),
-      );
+      const arrival = transfer === null ? say("opened_here") : sayArrival(transfer, desk.me?.id);
+      show(parts, session, transfer, arrival, now());
       const fresh = desk.unseen.has(session.id);
       parts.mark.hidden = !fresh;
       setAttribute(parts.card, "data-new", fresh);
