@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 ADDRESS_CHARACTERS_MAX = 64
 """A proxy may write a name in place of an address; of a longer one nothing more is looked at."""
 
-VERDICTS_KEPT = 1024
+VERDICTS_MAX = 1024
 """Addresses that were looked at last, each with whether it is trusted."""
 
 
@@ -31,7 +31,7 @@ class Addresses:
         self._connections_max = connections_max
         self._connections: Counter[str] = Counter()
         # To parse an address takes longer than all else here.
-        self._is_trusted = lru_cache(VERDICTS_KEPT)(self._judge)
+        self._is_trusted = lru_cache(VERDICTS_MAX)(self._judge)
 
     def __len__(self) -> int:
         return len(self._connections)

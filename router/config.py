@@ -206,6 +206,9 @@ class Settings:
     tenant_in_flight_max: int = _number(
         500, "", "Unanswered commands of one tenant, per node; beyond it, its connections take turns."
     )
+    tenant_turn_max: int = _number(
+        32, "", "Commands of one tenant begun in a turn of the loop, and sent in a batch to the store."
+    )
     tenant_hellos_max: int = _number(
         200, "", "Hellos of one tenant in hand, and ends of connections, per node; others take turns."
     )

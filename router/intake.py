@@ -18,9 +18,6 @@ Item: TypeAlias = Any
 JOINING, FULL, CROWDED, RESTING, LEAVING = 1, 2, 4, 8, 16
 """Why a connection is not read."""
 
-ENTRIES_MAX = 32
-"""How many commands of one tenant are begun in one turn of the loop."""
-
 REST_MS_MIN = 1
 """A rest that would be shorter is added to the next one."""
 
@@ -44,14 +41,18 @@ class Crowd:
 
     Args:
         in_hand_max: How many.
-        call_soon: Calls back in the next turn of the loop; in each at most `ENTRIES_MAX` enter.
+        turn_max: How many of them enter in one turn of the loop.
+        call_soon: Calls back in the next turn of the loop.
     """
 
-    __slots__ = ("__weakref__", "_call_soon", "_entered", "_in_hand", "_in_hand_max", "_waiting")
+    __slots__ = ("__weakref__", "_call_soon", "_entered", "_in_hand", "_in_hand_max", "_turn_max", "_waiting")
 
-    def __init__(self, in_hand_max: int, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self, in_hand_max: int, turn_max: int, call_soon: Callable[[Callable[[], None]], object]
+    ) -> None:
         self._in_hand = 0
         self._in_hand_max = in_hand_max
+        self._turn_max = turn_max
         self._entered = 0
         self._call_soon = call_soon
         self._waiting: deque[Callable[[], None]] = deque()
@@ -59,7 +60,7 @@ class Crowd:
     @property
     def has_room(self) -> bool:
         """Return whether another command may enter now."""
-        return self._in_hand < self._in_hand_max and self._entered < ENTRIES_MAX
+        return self._in_hand < self._in_hand_max and self._entered < self._turn_max
 
     @property
     def is_empty(self) -> bool:

@@ -14,7 +14,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 HEADER_BYTES_MAX: Final = 8192
-HEADERS_KEPT: Final = 64
+HEADERS_READ_MAX: Final = 64
 RSA_BITS_MIN: Final = 2048
 JWKS_KEYS_MAX: Final = 64
 
@@ -174,7 +174,7 @@ def token_header(token: str) -> Mapping[str, Any]:
 
 
 # Kept, since all tokens of one issuer and key have the same.
-@lru_cache(HEADERS_KEPT)
+@lru_cache(HEADERS_READ_MAX)
 def _header(encoded: str) -> Mapping[str, Any]:
     """Return what is needed of a header; what else somebody wrote there is not kept."""
     try:

@@ -60,7 +60,11 @@ class Node:
         self.node_id = secrets.token_hex(8)
         self.store = Store(
             store_url,
-            limits=Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max),
+            limits=Limits(
+                timeout_ms=settings.store_timeout_ms,
+                queue_max=settings.store_queue_max,
+                share_max=settings.tenant_turn_max,
+            ),
             durability=Durability(
                 Level(settings.durability), settings.durability_replicas, settings.durability_timeout_ms
             ),
@@ -208,7 +212,9 @@ class Node:
     def _crowd(self, what: str, tenant: str, in_hand_max: int) -> Crowd:
         crowd = self._crowds.get((what, tenant))
         if crowd is None:
-            crowd = self._crowds[what, tenant] = Crowd(in_hand_max, self._loop.call_soon)
+            crowd = self._crowds[what, tenant] = Crowd(
+                in_hand_max, self.settings.tenant_turn_max, self._loop.call_soon
+            )
         return crowd
 
     def joined(self, connection: Connection) -> None:

@@ -17,7 +17,7 @@ from protocol.messages import Agent, Department, Entry, Session, Transfer
 
 T = TypeVar("T")
 
-SESSIONS_KEPT = 256
+SESSIONS_DECODED_MAX = 256
 """Sessions that were decoded last."""
 
 MISSING = msgspec.Raw()
@@ -81,7 +81,7 @@ def session(packed: msgspec.Raw) -> Session:
     return _decode_session(bytes(_content(packed)))
 
 
-@lru_cache(maxsize=SESSIONS_KEPT)
+@lru_cache(maxsize=SESSIONS_DECODED_MAX)
 def _decode_session(content: bytes) -> Session:
     # Kept for a while, since a node gets the record that it caused twice: in the reply and in the event.
     return _session.decode(content)

@@ -1,6 +1,6 @@
 import pytest
 
-from router.addresses import ADDRESS_CHARACTERS_MAX, Addresses
+from router.addresses import ADDRESS_CHARACTERS_MAX, VERDICTS_MAX, Addresses
 
 TRUSTED = ("127.0.0.1", "::1", "10.1.0.0/16")
 
@@ -43,6 +43,14 @@ def test_a_trusted_proxy_that_says_nothing_leaves_the_address_unknown() -> None:
 )
 def test_an_address_may_come_with_a_port_or_be_a_name(entry: str, address: str) -> None:
     assert located("127.0.0.1", entry) == address
+
+
+def test_only_the_latest_verdicts_are_kept() -> None:
+    addresses = Addresses(TRUSTED, 10)
+    proxies = [f"10.1.{number // 256}.{number % 256}" for number in range(VERDICTS_MAX + 10)]
+    for proxy in [*proxies, *proxies[:10]]:
+        assert addresses.of(proxy, ["192.0.2.7"]) == "192.0.2.7"
+    assert addresses._is_trusted.cache_info().currsize == VERDICTS_MAX
 
 
 def test_an_address_has_only_so_many_connections_and_one_that_is_unknown_any_number() -> None:

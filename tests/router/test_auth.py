@@ -10,7 +10,7 @@ from joserfc import jwk
 
 from router.auth import Principal, Unauthorized, Verifier, sign
 from router.config import Settings, SettingsError
-from router.keys import Key, verified_claims
+from router.keys import HEADERS_READ_MAX, Key, _header, verified_claims
 from tests.router.tokens import (
     ANA,
     CLAIMS,
@@ -337,3 +337,11 @@ async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) ->
     for token in (first, second, second, third, third, second, first):
         assert await known.verify(token) == ANA
     assert looked_at == [first, second, third, first]
+
+
+async def test_only_the_latest_headers_are_kept() -> None:
+    known = verifier(jwt_secret=SECRET)
+    headers = [{"alg": "HS256", "kid": str(number)} for number in range(HEADERS_READ_MAX + 10)]
+    for header in [*headers, *headers[:10]]:
+        assert await known.verify(hs256(CLAIMS, header=header)) == ANA
+    assert _header.cache_info().currsize == HEADERS_READ_MAX

@@ -1,7 +1,9 @@
 from collections.abc import Callable
 
-from router.intake import ENTRIES_MAX, JOINING, LEAVING, RESTING, Crowd, Intake
+from router.intake import JOINING, LEAVING, RESTING, Crowd, Intake
 from router.limits import Allowance, Bucket, Limit
+
+TURN_MAX = 32
 
 
 class Reader:
@@ -40,7 +42,7 @@ class Turns:
 
 def crowd_of(in_hand_max: int) -> Crowd:
     """Return a crowd in which few enter in each turn, so that none has to be made."""
-    return Crowd(in_hand_max, Turns().call_soon)
+    return Crowd(in_hand_max, TURN_MAX, Turns().call_soon)
 
 
 class Member:
@@ -162,16 +164,16 @@ def test_who_left_while_it_waited_gets_no_turn_and_holds_nobody_up() -> None:
 
 def test_in_one_turn_of_the_loop_only_some_of_a_tenants_commands_are_begun() -> None:
     turns = Turns()
-    crowd = Crowd(1000, turns.call_soon)
+    crowd = Crowd(1000, TURN_MAX, turns.call_soon)
     loud, quiet = Member(crowd), Member(crowd)
-    loud.receive(*(str(number) for number in range(2 * ENTRIES_MAX)))
+    loud.receive(*(str(number) for number in range(2 * TURN_MAX)))
     quiet.receive("a", "b")
-    assert (len(loud.taken), quiet.taken, loud.reader.is_read) == (ENTRIES_MAX, [], False)
+    assert (len(loud.taken), quiet.taken, loud.reader.is_read) == (TURN_MAX, [], False)
     loud.intake.finished()
-    assert (len(loud.taken), quiet.taken) == (ENTRIES_MAX, [])
+    assert (len(loud.taken), quiet.taken) == (TURN_MAX, [])
     turns.turn()
-    assert (len(loud.taken), quiet.taken) == (2 * ENTRIES_MAX - 2, ["a", "b"])
+    assert (len(loud.taken), quiet.taken) == (2 * TURN_MAX - 2, ["a", "b"])
     turns.turn()
-    assert (len(loud.taken), loud.reader.is_read, quiet.reader.is_read) == (2 * ENTRIES_MAX, True, True)
+    assert (len(loud.taken), loud.reader.is_read, quiet.reader.is_read) == (2 * TURN_MAX, True, True)
     turns.turn()
     assert (turns.due, crowd.has_room, crowd.is_awaited) == ([], True, False)
