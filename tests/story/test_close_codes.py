@@ -209,7 +209,7 @@ async def test_a_router_that_stops_closes_with_4000(
 async def test_a_store_that_is_lost_for_longer_than_the_lease_closes_with_4003(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, format: str
 ) -> None:
-    (router,) = start_routers(1, own_store.url, node_lease_ms=900, store_timeout_ms=100)
+    (router,) = start_routers(1, own_store.url, node_lease_ms=1500, store_timeout_ms=500)
     office = make_office([router])
     ana = await office.connect_agent("ana", format=format)
     stranger = await office.connect_stranger(format=format)
@@ -229,7 +229,7 @@ async def test_a_store_that_is_lost_for_longer_than_the_lease_closes_with_4003(
 async def test_a_router_that_stood_still_for_longer_than_its_lease_closes_with_4003(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
-    pair = start_routers(2, node_lease_ms=900, presence_grace_ms=100, session_grace_ms=10_000)
+    pair = start_routers(2, node_lease_ms=2000, presence_grace_ms=100, session_grace_ms=10_000)
     office = make_office(pair)
     ana = await office.connect_agent("ana", on=0)
     observer = await office.connect_admin(on=1)

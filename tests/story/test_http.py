@@ -233,7 +233,7 @@ async def test_a_healthy_router_says_so(routers: list[RouterProcess], office: Of
 async def test_without_a_store_the_router_lives_but_is_not_ready(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
-    (router,) = start_routers(1, own_store.url, store_timeout_ms=100)
+    (router,) = start_routers(1, own_store.url, store_timeout_ms=500)
     office = make_office([router])
 
     with standing_still(own_store.pid):

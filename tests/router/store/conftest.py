@@ -41,7 +41,7 @@ def verbs(tmp_path: Path) -> Path:
 @pytest.fixture
 def limits() -> Limits:
     """Time-outs that a test can wait for."""
-    return Limits(timeout_ms=150, backoff_ms=5, backoff_max_ms=20)
+    return Limits(timeout_ms=500, backoff_ms=5, backoff_max_ms=20)
 
 
 @pytest.fixture

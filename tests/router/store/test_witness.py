@@ -19,7 +19,7 @@ from tests.router.store.test_link import calls_of, seconds_until_unavailable
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, wait_until
 
-ON_REPLICA = Durability(Level.REPLICA, replicas=1, timeout_ms=200)
+ON_REPLICA = Durability(Level.REPLICA, replicas=1, timeout_ms=500)
 ON_DISK = Durability(Level.FSYNC, timeout_ms=2000)
 tenants = count()
 
@@ -155,7 +155,7 @@ async def test_a_replica_that_does_not_follow_in_time_makes_a_change_unavailable
 ) -> None:
     async with using(primary.url, verbs, durability=ON_REPLICA) as store:
         await append(store, tenant)
-        missing = r"not acknowledged in 200 ms by 127.*: 0 of 1 replicas had it"
+        missing = r"not acknowledged in 500 ms by 127.*: 0 of 1 replicas had it"
         with standing_still(replica.pid), pytest.raises(Unavailable, match=missing):
             await append(store, tenant, b"doubtful")
         assert store.counts.unacknowledged == 1
