@@ -46,7 +46,7 @@ export class Words {
   }
 
   /**
-   * Return a text with its parameters in it. They are put in as they are, so show the result as text.
+   * Return a text with its parameters in it. They may hold anything that people typed, so show the result as text.
    *
    * @param {string} key A section and a name, such as `dialog.transfer`.
    * @param {Parameters} [parameters] Numbers are written in the way of the language.
@@ -57,7 +57,7 @@ export class Words {
     const form = typeof message === "string" ? message : this.#form(message, Number(parameters.count));
     return form.replace(/\{(\w+)\}/g, (whole, name) => {
       const value = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
-      return typeof value === "number" ? this.number(value) : (value ?? whole);
+      return typeof value === "number" ? this.number(value) : isolated(value ?? whole);
     });
   }
 
@@ -95,6 +95,20 @@ export class Words {
   #form(forms, count) {
     return forms[this.#plural.select(count)] ?? forms.other ?? "";
   }
+}
+
+/** Letters that run from right to left, and the marks that turn the direction of what follows. */
+const TURNING =
+  /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * Return a text for the middle of a sentence: what turns its direction turns nothing of the sentence around it.
+ *
+ * @param {string} text
+ */
+function isolated(text) {
+  // Its own isolates would close this one early, or never let it close.
+  return TURNING.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069` : text;
 }
 
 /** English, which needs no loading. */

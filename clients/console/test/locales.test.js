@@ -48,6 +48,14 @@ test("a parameter is put in as it is, once", () => {
   assert.throws(() => ENGLISH.say("dialog.nothing"), /dialog\.nothing/);
 });
 
+test("what turns the direction of a parameter ends with it", () => {
+  const overriding = "Ana \u202eazuoS";
+  assert.equal(ENGLISH.say("dialog.customer", { customer: overriding }), `with \u2068${overriding}\u2069`);
+  assert.equal(ENGLISH.say("dialog.customer", { customer: "דנה" }), "with \u2068דנה\u2069");
+  const closing = "Ana\u2069\u2067 \u202eSouza";
+  assert.equal(ENGLISH.say("dialog.customer", { customer: closing }), "with \u2068Ana \u202eSouza\u2069");
+});
+
 test("a place in a row is a word, and far back a number", () => {
   assert.equal(ENGLISH.ordinal(3), "third");
   assert.equal(ENGLISH.ordinal(11), "number 11");

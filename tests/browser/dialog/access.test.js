@@ -117,7 +117,7 @@ test("a screen reader hears the choice, the outcome and the connection", options
   const [news, connection] = await page.locator("dialog > [role=status]").all();
   assert.ok(news && connection);
   await choose(page, "Pablo Díaz");
-  await expectText(news, "Pablo Díaz is on pause: it will wait in the pending list.");
+  await expectText(news, "Pablo Díaz is on pause: it will wait in their pending list.");
   await page.locator(".button.primary:visible").click();
   await expectText(news, /^Waiting in Pablo Díaz's pending list/);
   assert.equal(

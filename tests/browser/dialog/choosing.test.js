@@ -85,7 +85,7 @@ test("a choice that will end in a pending list or a queue says so before it is s
   await choose(page, "Ana Souza");
   await expectText(forecast, "Ana Souza gets it at once.");
   await choose(page, "Pablo Díaz");
-  await expectText(forecast, "Pablo Díaz is on pause: it will wait in the pending list.");
+  await expectText(forecast, "Pablo Díaz is on pause: it will wait in their pending list.");
   await expectText(page.locator(".instead"), /Bruno Lima 0\/5.*Ana Souza 1\/10/);
   await page.getByRole("tab", { name: "Departments" }).click();
   await expectText(forecast, "Choose the department that is to have the conversation.");
@@ -182,7 +182,11 @@ test("what other people typed is shown as text", options, async () => {
     await page.getByRole("searchbox").fill(name);
     await expectText(page.locator(".name").first(), name);
     await page.locator("[role=option]").first().click();
-    await expectText(page.locator(".forecast"), `${name} is disconnected: it will wait in the pending list.`);
+    const inSentence = name.startsWith("\u202e") ? `\u2068${name}\u2069` : name;
+    await expectText(
+      page.locator(".forecast"),
+      `${inSentence} is disconnected: it will wait in their pending list.`,
+    );
     if (index > 0) continue;
     await page.getByLabel("Reason").fill(attacks[1] ?? "");
     await page.locator(".button.primary:visible").click();

@@ -40,7 +40,7 @@ test(
     await staff.ana.setStatus("pause");
     await expectText(
       page.locator(".forecast"),
-      "Ana Souza is no longer available. Ana Souza is on pause: it will wait in the pending list.",
+      "Ana Souza is no longer available. Ana Souza is on pause: it will wait in their pending list.",
     );
     await expectText(page.locator(".instead-list button").first(), "Bruno Lima 0/5");
     assert.equal(await page.evaluate(focusInside), "reason");

@@ -58,7 +58,7 @@ test("the nearest share most departments, then are least loaded", () => {
 test("what a choice leads to is said, also that it was otherwise before", () => {
   const chosen = { ...ana, name: "Ana", wasAvailable: true };
   const { text } = tellForecast({ outcome: "pending", because: "pause" }, chosen, ENGLISH);
-  assert.equal(text, "Ana is no longer available. Ana is on pause: it will wait in the pending list.");
+  assert.equal(text, "Ana is no longer available. Ana is on pause: it will wait in their pending list.");
   const queue = tellForecast(
     { outcome: "queued", place: 3 },
     { ...billing, name: "Billing", wasAvailable: false },
