@@ -184,7 +184,7 @@ async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and
 async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_answer_it(
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice
 ) -> None:
-    pings = {"ping_interval_ms": 400, "ping_timeout_ms": 400}
+    pings = {"ping_interval_ms": 400, "ping_timeout_ms": 1500}
     graces = {"presence_grace_ms": 300, "session_grace_ms": 600}
     with risen() as island:
         (router,) = on_stores(tmp_path, own_store.url, host=island.here, **PATIENT, **graces, **pings)

@@ -16,7 +16,7 @@ from tests.router.websocket_peer import (
     upgrade_request,
 )
 
-TIMEOUT_MS = 60
+TIMEOUT_MS = 300
 GET = b"GET / HTTP/1.1\r\nhost: relevo\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nhost: relevo\r\ntransfer-encoding: chunked\r\n\r\n"
 

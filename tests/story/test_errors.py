@@ -43,7 +43,7 @@ def frail_routers(
     frail_store: StoreServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[RouterProcess]]:
     """A router on that store, which gives up soon on an answer, and lets an agent connect twice."""
-    limits = {"store_timeout_ms": 300, "connections_per_agent_max": 2}
+    limits = {"store_timeout_ms": 1000, "connections_per_agent_max": 2}
     with running_routers(1, frail_store.url, tmp_path_factory.mktemp("frail"), **limits) as one:
         yield one
 

@@ -177,7 +177,7 @@ async def test_a_failover_by_sentinel_is_followed_and_seen_as_another_run(
     failover: tuple[StoreServer, StoreServer, SentinelServer], verbs: Path
 ) -> None:
     primary, replica, sentinel = failover
-    limits = Limits(timeout_ms=300, backoff_ms=10, backoff_max_ms=50)
+    limits = Limits(timeout_ms=1000, backoff_ms=10, backoff_max_ms=50)
     async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs, limits) as store:
         await store.open()
         assert await store.run("acme", "incr", b"") == b"1"
