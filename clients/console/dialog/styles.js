@@ -160,7 +160,7 @@ button { cursor: pointer; }
 .soft, .length { color: var(--soft); }
 .length { font-variant-numeric: tabular-nums; }
 .length.over { color: var(--bad); font-weight: 600; }
-.reason { display: block; resize: none; min-height: 4rem; max-height: 30vh; field-sizing: content; }
+.reason { display: block; resize: none; min-height: 4rem; max-height: min(7.5rem, 30vh); field-sizing: content; }
 .reason[aria-invalid="true"] { border-color: var(--bad); }
 .reason[readonly] { color: var(--soft); }
 .buttons { display: flex; justify-content: flex-end; flex-wrap: wrap; gap: 0.625rem; margin-top: 0.875rem; }
