@@ -15,7 +15,7 @@ from pathlib import Path
 from router.config import SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-BOUND = re.compile(r".*(_max|_bytes|_rate|_burst)", re.IGNORECASE)
+BOUND = re.compile(r".*(_max|_bytes|_rate|_burst|_wait_ms|linger_ms)", re.IGNORECASE)
 # What is kept or awaited for a time only is bounded by it.
 TIMES = {
     "closed_retention_ms",
@@ -59,6 +59,8 @@ TESTS: dict[str, str] = {
     "BATCH_ITEMS_MAX": "tests/protocol/test_codec.py::test_a_batch_of_sixty_five_is_refused_whole",
     "BATCH_BYTES_MAX": f"{ROUTER}/test_outbox.py::test_large_messages_are_not_joined_beyond_a_batchs_size",
     "CLOSING_SLICE_MS": f"{ROUTER}/test_websocket_endings.py::test_who_floods_on_after_it_was_told_to_go",
+    "CLOSE_WAIT_MS": f"{ROUTER}/test_websocket_endings.py::test_a_peer_that_does_not_answer_a_close",
+    "LINGER_MS": f"{ROUTER}/test_websocket_endings.py::test_a_peer_that_closes_and_reads_nothing_more",
     "CONTROL_FRAMES_MAX": "tests/hostile/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
     "hello_timeout_ms": "tests/story/test_close_codes.py::test_each_close_code_reaches_a_client",
     "ping_timeout_ms": f"{ROUTER}/test_websocket.py::test_a_peer_that_answers_no_ping_is_told_and_dropped",
@@ -69,6 +71,7 @@ TESTS: dict[str, str] = {
     "HEAD_BYTES_MAX": f"{ROUTER}/test_slow_http.py::test_a_head_that_is_too_large_is_refused",
     "HEADERS_MAX": f"{ROUTER}/test_slow_http.py::test_128_headers_of_together_almost_32_kib_are_taken",
     "PIPELINE_MAX": f"{ROUTER}/test_slow_http.py::test_requests_that_do_not_wait_for_answers_are_bounded",
+    "http linger": f"{ROUTER}/test_slow_http.py::test_a_refused_peer_that_goes_on_sending_is_dropped",
     # Of an agent, a back end, an address, a tenant, a node.
     "agent_message_rate": f"{FLOOD}::test_an_agents_devices_share_what_it_may_send",
     "agent_message_burst": f"{FLOOD}::test_an_agents_devices_share_what_it_may_send",
@@ -102,6 +105,7 @@ TESTS: dict[str, str] = {
     "INBOX_MAX": f"{VERBS}::test_a_welcome_holds_only_so_many_sessions",
     "SESSIONS_DECODED_MAX": f"{STORE}/test_records.py::test_only_the_sessions_decoded_last_are_kept",
     "store_queue_max": f"{STORE}/test_link.py::test_what_one_tenant_asks_for_neither_fills_the_queue_nor",
+    "store batch share": f"{STORE}/test_queue.py::test_of_one_lane_no_more_than_its_share_is_taken",
     "store_timeout_ms": f"{STORE}/test_link.py::test_a_store_that_does_not_answer_is_unavailable_within_the",
     # Of tokens and their keys.
     "tokens_remembered_max": f"{ROUTER}/test_auth.py::test_only_so_many_tokens_are_known",
