@@ -22,7 +22,7 @@ from router.store import records
 Frame = Callable[[Codec, bytes], bytes]
 
 REUSED_ROWS_MIN = 1_000
-"""From how many rows on a snapshot is not encoded anew at each change; up to there that takes some 0.1 ms."""
+"""From how many rows on a snapshot that was encoded before is sent again, and a patch behind it."""
 
 
 class Client(Protocol):
