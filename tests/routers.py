@@ -15,7 +15,7 @@ from tests.servers import HERE, free_port, wait_until
 
 SECRET = "a secret for tests, of 32 bytes or more"
 READY_LIMIT_S = 30.0
-STOP_LIMIT_S = 20.0
+STOP_LIMIT_S = 30.0
 
 
 class RouterProcess:
@@ -94,7 +94,7 @@ class RouterProcess:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Message, bytes]:
         """Send an HTTP request; return the status, the headers and the body of the answer."""
-        connection = http.client.HTTPConnection(self.place.reached_at, self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.place.reached_at, self.port, timeout=30)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()

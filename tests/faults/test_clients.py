@@ -186,8 +186,10 @@ async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_a
 ) -> None:
     pings = {"ping_interval_ms": 400, "ping_timeout_ms": 1500}
     graces = {"presence_grace_ms": 300, "session_grace_ms": 600}
+    # What a grace ends is found when the lease is renewed, every third of it.
+    lease = {"node_lease_ms": 9000}
     with risen() as island:
-        (router,) = on_stores(tmp_path, own_store.url, host=island.here, **PATIENT, **graces, **pings)
+        (router,) = on_stores(tmp_path, own_store.url, host=island.here, **PATIENT | lease, **graces, **pings)
         router.place = Place(island.here, island.here)
         async with serving([router]):
             office = make_office([router])

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.proxy import Direction, Proxy
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 NAMED = b"CLIENT SETNAME\r\n$1\r\na\r\n"
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -168,7 +168,7 @@ async def test_a_router_survives_peers_gone_wrong(
             peer.send(some_frames(chance))
             if chance.random() < 0.5:
                 peer.writer.write_eof()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await peer.reader.read()
 
     for start in range(0, 100, 20):

@@ -101,7 +101,7 @@ def test_a_body_that_does_not_fit_is_answered_with_where(
     routers: list[RouterProcess], office: Office, type: str
 ) -> None:
     headers = {"authorization": f"Bearer {office.token('adela', 'admin')}"}
-    with closing(http.client.HTTPConnection("127.0.0.1", routers[0].port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", routers[0].port, timeout=30)) as connection:
         for each in misfits(type):
             body = as_body(each)
             if body is not None:

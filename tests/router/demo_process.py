@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.servers import wait_until
 
 RELEVO = Path(sys.executable).with_name("relevo")
-LIMIT_S = 20.0
+LIMIT_S = 30.0
 
 
 def environment(temporary: Path, **variables: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from websockets.frames import Frame, Opcode
 from router.slow_http import http_class
 from router.websocket import Endpoint, WebSocket, websocket_class
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 JSON_NAME = "relevo.v1.json"
 MSGPACK_NAME = "relevo.v1.msgpack"
 

@@ -32,7 +32,7 @@ class Follower:
 
     async def expect(self, *call: str) -> None:
         """Wait for the next call of a handler, and compare it."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await self.calls.get() == call
 
     async def follow(self, *tenants: str) -> None:
@@ -40,7 +40,7 @@ class Follower:
         for tenant in tenants:
             self.subscriptions.add(tenant)
         for _ in tenants:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert (await self.calls.get())[0] == "subscribed"
 
 

@@ -92,7 +92,7 @@ def is_waited_for(server: StoreServer) -> bool:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop go on until a server says that something is so; it has no way to say when."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
