@@ -14,7 +14,7 @@ ACTIVE = 8
 """Agents who work, whatever is around them; their changes come in whole rounds, so that all end as before."""
 
 SESSIONS = 8
-TRANSFERS_RATE, CHANGES_RATE = 1000.0, 200.0
+TRANSFERS_RATE, CHANGES_RATE = 1000.0, 1000.0
 CHANGERS_MAX = 200
 BACKLOG = "backlog"
 

@@ -106,6 +106,8 @@ TESTS: dict[str, str] = {
     "SESSIONS_DECODED_MAX": f"{STORE}/test_records.py::test_only_the_sessions_decoded_last_are_kept",
     "store_queue_max": f"{STORE}/test_link.py::test_what_one_tenant_asks_for_neither_fills_the_queue_nor",
     "store batch share": f"{STORE}/test_queue.py::test_of_one_lane_no_more_than_its_share_is_taken",
+    "store backoff": f"{STORE}/test_link.py::test_a_store_that_hangs_up_is_called_again_at_intervals",
+    "feed backoff": f"{STORE}/test_subscription.py::test_a_server_that_hangs_up_is_called_again_at",
     "store_timeout_ms": f"{STORE}/test_link.py::test_a_store_that_does_not_answer_is_unavailable_within_the",
     # Of tokens and their keys.
     "tokens_remembered_max": f"{ROUTER}/test_auth.py::test_only_so_many_tokens_are_known",

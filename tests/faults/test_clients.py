@@ -160,7 +160,7 @@ async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and
     async with reading(reader), reading(stalled):
         after = await response_times(witness, asyncio.ensure_future(change_everybody(adela, ROUNDS // 4)))
     # The work was the same: nobody else's answers took longer for it, but for what a busy machine does.
-    assert median(during) < 3 * max(median(before), median(after))
+    assert median(during) < 10 * max(median(before), median(after))
 
     # What belongs to its sessions is not merged, and there is an end to what is kept for it.
     await office.open_session("of-the-stalled", agent="stalled")

@@ -34,6 +34,20 @@ async def using(
         await store.close()
 
 
+@asynccontextmanager
+async def hanging_up() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
+    """Serve callers by hanging up; yields the address, and a queue with an item for each call."""
+    calls: asyncio.Queue[None] = asyncio.Queue()
+
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.put_nowait(None)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}", calls
+
+
 @pytest.fixture(scope="module")
 def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """One Valkey for a file's tests, each with a tenant of its own."""

@@ -19,6 +19,8 @@ from tests.story.office import Office, to_agent
 PRESENCE_GRACE_MS = 400
 SESSION_GRACE_MS = 1500
 LEASE_MS = 1200
+# Within this time the router that leaves is asked, too.
+DRAIN_MS = 2000
 # As a deployment has them, but short: times that a test can wait for.
 SHORT = {
     "presence_grace_ms": PRESENCE_GRACE_MS,
@@ -45,7 +47,7 @@ def short(short_routers: list[RouterProcess], make_office: MakeOffice) -> Office
 @pytest.fixture
 def mortal(start_routers: StartRouters) -> list[RouterProcess]:
     """Two routers that a test may end."""
-    return start_routers(2, **SHORT, drain_ms=300)
+    return start_routers(2, **SHORT, drain_ms=DRAIN_MS)
 
 
 def now_ms() -> int:
@@ -312,9 +314,9 @@ async def test_the_agents_of_a_killed_router_are_gone_after_its_lease(
     await observer.sees_agent("ana", load=0, pending=1)
     for name in ("bob", "both"):
         assert statuses_shown(observer, name) == ["connected"]
-    # Lease, grace, and one renewal that sweeps: that is the bound.
+    # Lease, grace, and one renewal that sweeps: that is the bound, and what a busy machine adds.
     gone_after_ms = (await office.history("chat-ana"))[-1]["at"] - killed_at
-    assert gone_after_ms <= LEASE_MS + SESSION_GRACE_MS + 2000
+    assert gone_after_ms <= LEASE_MS + SESSION_GRACE_MS + 5000
 
 
 @pytest.mark.slow
@@ -336,7 +338,7 @@ async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
     for client, command in zip(leaving, under_way, strict=True):
         assert "result" in await client.reply(command)
         told.append(await client.expect_push("server.draining"))
-    assert all(0 <= push["reconnect_in_ms"] <= 300 for push in told)
+    assert all(0 <= push["reconnect_in_ms"] <= DRAIN_MS for push in told)
     assert len({push["reconnect_in_ms"] for push in told}) > 1
     status, reason = await asyncio.to_thread(mortal[0].get, "/readyz")
     assert (status, '"draining"' in reason) == (503, True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from router.store import Limits, Store, Subscriptions
+from router.store import Limits, Store, Subscriptions, subscription
 from tests.faults.proxy import Proxy
-from tests.router.conftest import using
+from tests.router.conftest import hanging_up, using
 from tests.router.store.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer
 
@@ -51,7 +51,7 @@ async def following(store: Store) -> AsyncIterator[Follower]:
     await follower.subscriptions.close()
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
     """Let the loop go on until a condition holds that nobody announces."""
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in a server or inside a task
@@ -176,6 +176,23 @@ async def test_probes_that_cannot_be_published_count_as_silence(proxied: Store, 
         await follower.expect("lost", "acme")
         proxy.heal()
         await follower.expect("subscribed", "acme")
+
+
+async def test_a_server_that_hangs_up_is_called_again_at_intervals_that_have_an_end(
+    verbs: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "BACKOFF_S", 0.005)
+    monkeypatch.setattr(subscription, "BACKOFF_MAX_S", 0.02)
+    async with (
+        hanging_up() as (address, calls),
+        using(f"redis://{address}", verbs, limits) as store,
+        following(store) as follower,
+    ):
+        follower.subscriptions.add("acme")
+        # Were each wait twice the one before, this many would take minutes.
+        async with asyncio.timeout(20):
+            for _ in range(40):
+                await calls.get()
 
 
 async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
