@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.raw_client import Message, RawClient
+from tests.raw_client import DeafSocket, Message, RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
 from tests.story.conftest import MakeOffice, StartRouters
@@ -357,6 +357,22 @@ async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
     await observer.sees_agent("other", status="disconnected")
     for name in names:
         assert statuses_shown(observer, name) == ["connected"]
+
+
+@pytest.mark.slow
+async def test_a_router_that_is_told_to_stop_does_not_wait_for_who_answers_no_close(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    (leaving,) = start_routers(1, own_store.url, drain_ms=1, ping_interval_ms=60_000)
+    office = make_office([leaving])
+    deaf = await DeafSocket.open(f"127.0.0.1:{leaving.port}")
+    await deaf.say_hello(office.token("ana"))
+    observer = await observe(office, on=0)
+    await observer.sees_agent("ana", status="connected")
+    leaving.terminate()
+    # It is dropped after its time, and the router has ended as it should.
+    assert len(await deaf.hear_until_the_end()) > 1
+    assert await asyncio.to_thread(leaving.wait_gone) == 0
 
 
 @pytest.mark.slow
