@@ -16,6 +16,15 @@ export async function choose(page, name) {
 }
 
 /**
+ * Wait until what the page knows is on the screen.
+ *
+ * @param {Page} page
+ */
+export async function drawn(page) {
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+/**
  * Return the names of the rows, from the top.
  *
  * @param {Page} page

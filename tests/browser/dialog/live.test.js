@@ -5,7 +5,7 @@ import { after, afterEach, before, test } from "node:test";
 import { compareAgents } from "../../../clients/js/src/directory.js";
 import { noBrowser } from "../support/browser.js";
 import { Desk } from "./desk.js";
-import { choose, column, expectText, names } from "./hands.js";
+import { choose, column, drawn, expectText, names } from "./hands.js";
 
 /** @type {Desk} */
 let desk;
@@ -79,7 +79,7 @@ test("rows move without the selection, the scroll position or the focus being lo
   await page.waitForFunction(
     () => /** @type {any} */ (window).client.directory.agents.get("bruno").status === "pause",
   );
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await drawn(page);
   assert.deepEqual(await page.evaluate(atFocus), at);
   await page.keyboard.press("Home");
   await page.locator(".focused", { hasText: "Carmen" }).waitFor();
@@ -92,6 +92,12 @@ test("two hundred changes a second touch the rows that they change, and no other
   const backEnd = await desk.router.connect({ id: "storm", role: "service" });
   await choose(page, "Ana Souza");
   await page.getByLabel("Reason").focus();
+  // What the test before has left behind may still be on its way.
+  await page.waitForFunction(() => {
+    const { agents } = /** @type {any} */ (window).client.directory;
+    return ["ana", "bruno"].every((id) => agents.get(id).status === "connected");
+  });
+  await drawn(page);
   await page.evaluate(() => {
     const there = /** @type {any} */ (window);
     there.touched = [];
@@ -119,7 +125,7 @@ test("two hundred changes a second touch the rows that they change, and no other
   await page.waitForFunction(
     () => /** @type {any} */ (window).client.directory.agents.get("extra-33").capacity === 400,
   );
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await drawn(page);
 
   /** @type {string[]} */
   const touched = await page.evaluate(() => /** @type {any} */ (window).touched);
