@@ -39,43 +39,25 @@ def provokes(code: int) -> Callable[[Provoke], Provoke]:
 
 
 @pytest.fixture(scope="module")
-def strict_routers(
-    store: StoreServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[RouterProcess]]:
-    """A router that allows little."""
-    limits = {"connections_per_agent_max": 1, "outbox_soft_bytes": 4096, "outbox_hard_bytes": 65_536}
-    with running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **limits) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def impatient_routers(
-    store: StoreServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[RouterProcess]]:
-    """A router that waits for nobody."""
-    limits = {"hello_timeout_ms": 500, "ping_interval_ms": 100, "ping_timeout_ms": 100}
-    with running_routers(1, store.url, tmp_path_factory.mktemp("impatient"), **limits) as one:
-        yield one
-
-
-@pytest.fixture
-def strict(strict_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
-    """An office on the router that allows little."""
-    return make_office(strict_routers)
-
-
-@pytest.fixture
-def impatient(impatient_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
-    """An office on the router that waits for nobody."""
-    return make_office(impatient_routers)
+def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
+    """A router that allows little, and one that waits for nobody."""
+    little = {"connections_per_agent_max": 1, "outbox_soft_bytes": 4096, "outbox_hard_bytes": 65_536}
+    hasty = {"hello_timeout_ms": 500, "ping_interval_ms": 100, "ping_timeout_ms": 100}
+    with (
+        running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **little) as strict,
+        running_routers(1, store.url, tmp_path_factory.mktemp("impatient"), **hasty) as impatient,
+    ):
+        yield strict + impatient
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("code", [code for code in (*contract.close_codes(), *STANDARD) if code not in APART])
 async def test_each_close_code_reaches_a_client(
-    strict: Office, impatient: Office, code: int, format: str
+    limited: list[RouterProcess], make_office: MakeOffice, code: int, format: str
 ) -> None:
-    assert await PROVOKE[code](impatient if code in TIMED else strict, format) == code
+    strict, impatient = limited
+    office = make_office([impatient if code in TIMED else strict])
+    assert await PROVOKE[code](office, format) == code
 
 
 @provokes(1003)

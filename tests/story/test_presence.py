@@ -314,9 +314,9 @@ async def test_the_agents_of_a_killed_router_are_gone_after_its_lease(
     await observer.sees_agent("ana", load=0, pending=1)
     for name in ("bob", "both"):
         assert statuses_shown(observer, name) == ["connected"]
-    # Lease, grace, and one renewal that sweeps: that is the bound, and what a busy machine adds.
+    # Lease, grace, and one renewal that sweeps: that is the bound.
     gone_after_ms = (await office.history("chat-ana"))[-1]["at"] - killed_at
-    assert gone_after_ms <= LEASE_MS + SESSION_GRACE_MS + 5000
+    assert gone_after_ms <= LEASE_MS + SESSION_GRACE_MS + 2000
 
 
 @pytest.mark.slow
@@ -361,9 +361,9 @@ async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
 
 @pytest.mark.slow
 async def test_a_router_that_is_told_to_stop_does_not_wait_for_who_answers_no_close(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
-    (leaving,) = start_routers(1, own_store.url, drain_ms=1, ping_interval_ms=60_000)
+    (leaving,) = start_routers(1, drain_ms=1, ping_interval_ms=60_000)
     office = make_office([leaving])
     deaf = await DeafSocket.open(f"127.0.0.1:{leaving.port}")
     await deaf.say_hello(office.token("ana"))

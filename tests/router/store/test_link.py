@@ -11,8 +11,8 @@ from tests.faults.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.servers import StoreServer, free_port
 
-# What a busy machine may add to a time-out; without one, there would be no answer at all.
-LATE_S = 10.0
+# What a busy machine may add to a time-out.
+LATE_S = 1.0
 
 
 async def run_all(store: Store, verb: str, requests: list[bytes]) -> list[bytes | BaseException]:
