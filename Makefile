@@ -60,7 +60,7 @@ soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=
 
 docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
 	@$(BIN)/python -m protocol.asyncapi
-	@$(BIN)/python -m router.settings_table README.md
+	@$(BIN)/python -m relevo.router.settings_table README.md
 
 clean: ## Remove what was installed and built, but no data
 	@rm -rf .venv build dist clients/python/dist $(addsuffix /node_modules,$(NODE_FOLDERS))
@@ -76,6 +76,7 @@ tools:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--editable clients/python --editable '.[bench,demo,dev]'
+	@mkdir -p build/types && ln -sfn ../.. build/types/relevo
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json

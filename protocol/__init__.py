@@ -1,6 +1,6 @@
 """What travels on the wire: messages, errors and their encodings. Imports msgspec only, and does no I/O."""
 
-from protocol.bounds import (
+from relevo.protocol.bounds import (
     BATCH_ITEMS_MAX,
     DEPARTMENTS_MAX,
     ID_PATTERN,
@@ -21,7 +21,7 @@ from protocol.bounds import (
     Reason,
     Token,
 )
-from protocol.codec import (
+from relevo.protocol.codec import (
     FIELDS_ID,
     JSON,
     MSGPACK,
@@ -31,7 +31,7 @@ from protocol.codec import (
     command_from_fields,
     fingerprint,
 )
-from protocol.errors import (
+from relevo.protocol.errors import (
     CLOSES,
     ERRORS,
     CloseCode,
@@ -39,7 +39,7 @@ from protocol.errors import (
     ErrorCode,
     ErrorRow,
 )
-from protocol.messages import (
+from relevo.protocol.messages import (
     COMMANDS,
     MUTATING,
     Actor,
@@ -103,7 +103,7 @@ from protocol.messages import (
     TransferResult,
     wire_type,
 )
-from protocol.pushes import (
+from relevo.protocol.pushes import (
     PUSHES,
     DirectoryPatch,
     DirectorySnapshot,

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias, get_args
 
 import msgspec
 
-from protocol import examples
-from protocol.bounds import BATCH_ITEMS_MAX
-from protocol.codec import JSON, MSGPACK
-from protocol.errors import ERRORS, CloseCode, Error
-from protocol.messages import COMMANDS, Command, Empty, Hello, Ping, Result, SessionAck, wire_type
-from protocol.pushes import PUSHES, Pong, Welcome
+from relevo.protocol import examples
+from relevo.protocol.bounds import BATCH_ITEMS_MAX
+from relevo.protocol.codec import JSON, MSGPACK
+from relevo.protocol.errors import ERRORS, CloseCode, Error
+from relevo.protocol.messages import COMMANDS, Command, Empty, Hello, Ping, Result, SessionAck, wire_type
+from relevo.protocol.pushes import PUSHES, Pong, Welcome
 
 PATH = Path(__file__).with_name("asyncapi.yaml")
 

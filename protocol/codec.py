@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Raw, inspect
 
-from protocol.bounds import BATCH_ITEMS_MAX, CommandId, FieldError
-from protocol.messages import COMMANDS, Command
+from relevo.protocol.bounds import BATCH_ITEMS_MAX, CommandId, FieldError
+from relevo.protocol.messages import COMMANDS, Command
 
 ECHO_CHARACTERS_MAX = 80
 FIELDS_ID = "http"

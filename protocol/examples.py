@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from protocol.errors import Error, ErrorCode
-from protocol.messages import (
+from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.messages import (
     Actor,
     Agent,
     AgentProfile,
@@ -55,7 +55,7 @@ from protocol.messages import (
     Transfer,
     TransferResult,
 )
-from protocol.pushes import (
+from relevo.protocol.pushes import (
     DirectoryPatch,
     DirectorySnapshot,
     Inbox,

@@ -3,7 +3,7 @@ Every object of the protocol, and every command that a client may send.
 
 Commands come from outside, so their types hold the bounds: the codec refuses what does not fit. Objects come
 from the store, so their types hold the shape only: a store that a newer router wrote to may have more fields,
-and a null field may be missing there. What the router sends besides objects is in :mod:`protocol.pushes`.
+and a null field may be missing there. What else the router sends is in :mod:`relevo.protocol.pushes`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import Meta
 
-from protocol.bounds import (
+from relevo.protocol.bounds import (
     DEPARTMENTS_MAX,
     ClientName,
     CommandId,

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
-from protocol.errors import Error
-from protocol.messages import Agent, Department, Entry, Result, Role, Session, Transfer, wire_type
+from relevo.protocol.errors import Error
+from relevo.protocol.messages import Agent, Department, Entry, Result, Role, Session, Transfer, wire_type
 
 RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
 TransferState: TypeAlias = Literal["delivered", "accepted", "declined", "recalled", "moved"]

@@ -12,11 +12,11 @@ import structlog
 import uvicorn
 import uvloop
 
-from router.config import Settings
-from router.http import application
-from router.node import Node
-from router.slow_http import http_class
-from router.websocket import websocket_class
+from relevo.router.config import Settings
+from relevo.router.http import application
+from relevo.router.node import Node
+from relevo.router.slow_http import http_class
+from relevo.router.websocket import websocket_class
 
 log = structlog.get_logger(__name__)
 

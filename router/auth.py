@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
-from protocol import DEPARTMENTS_MAX, ID_PATTERN, INTEGER_MAX, Role
-from router.config import Settings, SettingsError
-from router.jwks import JwksCache, KeysUnavailable, file_fetcher, url_fetcher
-from router.keys import (
+from relevo.protocol import DEPARTMENTS_MAX, ID_PATTERN, INTEGER_MAX, Role
+from relevo.router.config import Settings, SettingsError
+from relevo.router.jwks import JwksCache, KeysUnavailable, file_fetcher, url_fetcher
+from relevo.router.keys import (
     Key,
     KeyFault,
     TokenFault,

@@ -13,11 +13,11 @@ import cyclopts
 import structlog
 from cyclopts import App, Parameter
 
-from router import __version__, log
-from router.auth import Unauthorized, Verifier, sign
-from router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
-from router.embedded import EmbeddedStoreError, store_of
-from router.workers import listen, run_workers
+from relevo.router import __version__, log
+from relevo.router.auth import Unauthorized, Verifier, sign
+from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
+from relevo.router.embedded import EmbeddedStoreError, store_of
+from relevo.router.workers import listen, run_workers
 
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
@@ -90,7 +90,7 @@ def serve(*, settings: Settings) -> None:
     # A key that cannot be used is told here, once, rather than by every worker.
     Verifier(settings)
     log.configure(settings.log_level)
-    from router.app import run
+    from relevo.router.app import run
 
     try:
         listener = listen(settings.host, settings.port)
@@ -174,7 +174,7 @@ def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None,
     keep
         A folder to keep the demo's data in; without it they are gone at the end.
     """
-    module = _extra("router.demo")
+    module = _extra("relevo.router.demo")
     try:
         module.run(settings, pace=pace, seed=seed, keep=keep)
     except module.DemoFailed as error:
@@ -208,7 +208,7 @@ def watch(
         raise CommandFailed("a token has its tenant in it: give --token or --tenant, not both", USAGE_ERROR)
     if tenant is None:
         token = token or os.environ.get("RELEVO_TOKEN")
-    module = _extra("router.watch")
+    module = _extra("relevo.router.watch")
     source: Any = token
     if token is None:
         if tenant is None or settings.jwt_secret is None:
@@ -246,8 +246,8 @@ def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False
     json
         Print each line as a JSON object.
     """
-    from router.audit import report
-    from router.audit.layout import IDENTITY
+    from relevo.router.audit import report
+    from relevo.router.audit.layout import IDENTITY
 
     if tenant is not None and not IDENTITY.fullmatch(tenant):
         raise CommandFailed(f"no tenant can be called {tenant!r}", USAGE_ERROR)

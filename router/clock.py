@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from router.incidents import incident
-from router.store.errors import StoreDefect, Unavailable
+from relevo.router.incidents import incident
+from relevo.router.store.errors import StoreDefect, Unavailable
 
 log = structlog.get_logger(__name__)
 

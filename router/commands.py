@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from protocol.bounds import LIMIT_DEFAULT
-from protocol.codec import fingerprint
-from protocol.errors import Error, ErrorCode
-from protocol.messages import (
+from relevo.protocol.bounds import LIMIT_DEFAULT
+from relevo.protocol.codec import fingerprint
+from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.messages import (
     AgentPut,
     AgentRemove,
     AgentResult,
@@ -49,11 +49,11 @@ from protocol.messages import (
     StatusSet,
     TransferResult,
 )
-from router.auth import Principal
-from router.incidents import incident
-from router.store import records
-from router.store.errors import StoreDefect, Unavailable
-from router.store.verbs import Caller, Refusal, Verbs
+from relevo.router.auth import Principal
+from relevo.router.incidents import incident
+from relevo.router.store import records
+from relevo.router.store.errors import StoreDefect, Unavailable
+from relevo.router.store.verbs import Caller, Refusal, Verbs
 
 log = structlog.get_logger(__name__)
 

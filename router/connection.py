@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from protocol.codec import Codec, Refused, Undecodable
-from protocol.errors import CloseCode, Error, ErrorCode
-from protocol.messages import (
+from relevo.protocol.codec import Codec, Refused, Undecodable
+from relevo.protocol.errors import CloseCode, Error, ErrorCode
+from relevo.protocol.messages import (
     Command,
     DirectorySubscribe,
     DirectoryUnsubscribe,
@@ -32,22 +32,22 @@ from protocol.messages import (
     TokenRefresh,
     TokenResult,
 )
-from protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
-from router.auth import KeysUnavailable, Principal, Unauthorized
-from router.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
-from router.incidents import incident
-from router.intake import JOINING, LEAVING, Intake
-from router.limits import Throttled
-from router.notices import addressee
-from router.store import records
-from router.store.errors import Unavailable
-from router.store.verbs import Caller, Refusal
-from router.turns import Turn
+from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
+from relevo.router.auth import KeysUnavailable, Principal, Unauthorized
+from relevo.router.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
+from relevo.router.incidents import incident
+from relevo.router.intake import JOINING, LEAVING, Intake
+from relevo.router.limits import Throttled
+from relevo.router.notices import addressee
+from relevo.router.store import records
+from relevo.router.store.errors import Unavailable
+from relevo.router.store.verbs import Caller, Refusal
+from relevo.router.turns import Turn
 
 if TYPE_CHECKING:
-    from router.hub import Addressee, TenantHub
-    from router.node import Node
-    from router.websocket import WebSocket
+    from relevo.router.hub import Addressee, TenantHub
+    from relevo.router.node import Node
+    from relevo.router.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
 

@@ -14,11 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from router.origins import OriginRule
+from relevo.router.origins import OriginRule
 
-# Where the wheel has the files; in a checkout they are read from where they are written.
-_PACKAGED: Final = Path(__file__).parent / "console_files"
-_CHECKOUT: Final = Path(__file__).parent.parent / "clients"
+# Beside the router, in a checkout as in an installed wheel.
+_CLIENTS: Final = Path(__file__).parents[1] / "clients"
 # The folders served, and what of them is for browsers: not the tests, tools and documents beside it.
 _FOLDERS: Final = ("console", "js/src")
 _KINDS: Final = {
@@ -50,17 +49,12 @@ class _File:
         return self._zipped
 
 
-def console_folder() -> Path:
-    """Return the folder that holds ``console`` and ``js/src``: inside the package, or the checkout's."""
-    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
-
-
-def read_files(folder: Path) -> Mapping[str, _File]:
+def read_files(folder: Path = _CLIENTS) -> Mapping[str, _File]:
     """
     Read what browsers may have of a folder.
 
     Args:
-        folder: As `console_folder` returns.
+        folder: The one that holds ``console`` and ``js/src``.
 
     Returns:
         The files by their path below the folder, as in ``console/index.html``; empty if there are none.
@@ -117,7 +111,7 @@ def console_routes(embedders: Sequence[str]) -> list[Route]:
         ValueError: One of them is not an origin.
     """
     OriginRule(embedders)
-    files = read_files(console_folder())
+    files = read_files()
     languages = [match[1] for name in files if (match := _LOCALE.fullmatch(name))]
     headers = security_headers(embedders)
     # Revalidated at each visit: what a new release changed is there at once, the rest costs no bytes.

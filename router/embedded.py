@@ -2,8 +2,7 @@
 Start the bundled Valkey for one machine, and share it among the routers that use the same folder.
 
 A folder has at most one server. Each router holds a shared lock on ``users.lock`` while it uses it. A keeper
-process (`router.embedded_keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops
-it when the last user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then
+process (`embedded_keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops it when the last user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then
 the kernel drops its lock. Should the keeper itself be killed, the server goes on unwatched until the next
 router starts in the folder or the last one stops. ``start.lock`` is held by who starts or stops, one after
 another.
@@ -25,9 +24,9 @@ from types import TracebackType
 from typing import Final
 from urllib.parse import quote
 
-from router import embedded_keeper
-from router.config import Settings
-from router.embedded_keeper import KEEPER_LOCK, USERS_LOCK, answers, open_lock, shut_down
+from relevo.router import embedded_keeper
+from relevo.router.config import Settings
+from relevo.router.embedded_keeper import KEEPER_LOCK, USERS_LOCK, answers, open_lock, shut_down
 
 START_LOCK: Final = "start.lock"
 LOG: Final = "store.log"

@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
-from router.hub import TenantHub
-from router.incidents import incident
-from router.replica import Gap
-from router.store import records
-from router.store.errors import StoreDefect, Unavailable
-from router.store.verbs import Verbs
+from relevo.router.hub import TenantHub
+from relevo.router.incidents import incident
+from relevo.router.replica import Gap
+from relevo.router.store import records
+from relevo.router.store.errors import StoreDefect, Unavailable
+from relevo.router.store.verbs import Verbs
 
 log = structlog.get_logger(__name__)
 

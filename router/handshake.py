@@ -15,8 +15,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
-from protocol.codec import JSON, MSGPACK, Codec
-from router.origins import OriginRule
+from relevo.protocol.codec import JSON, MSGPACK, Codec
+from relevo.router.origins import OriginRule
 
 WEBSOCKET_PATH: Final = "/ws"
 CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}

@@ -10,19 +10,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from protocol.codec import JSON, Refused, command_from_fields
-from protocol.errors import Error, ErrorCode
-from protocol.messages import COMMANDS, Result, SessionAck
-from router.auth import KeysUnavailable, Principal, Unauthorized
-from router.commands import RULES, CommandError, caller_of, execute
-from router.console import console_routes
-from router.incidents import incident
-from router.limits import Allowance
-from router.metrics import CONTENT_TYPE, registry_of, render
-from router.turns import Turn
+from relevo.protocol.codec import JSON, Refused, command_from_fields
+from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.messages import COMMANDS, Result, SessionAck
+from relevo.router.auth import KeysUnavailable, Principal, Unauthorized
+from relevo.router.commands import RULES, CommandError, caller_of, execute
+from relevo.router.console import console_routes
+from relevo.router.incidents import incident
+from relevo.router.limits import Allowance
+from relevo.router.metrics import CONTENT_TYPE, registry_of, render
+from relevo.router.turns import Turn
 
 if TYPE_CHECKING:
-    from router.node import Node
+    from relevo.router.node import Node
 
 log = structlog.get_logger(__name__)
 

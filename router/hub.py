@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from protocol.codec import Codec
-from protocol.errors import CloseCode
-from protocol.messages import Session
-from protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
-from router.inbox import HeldSessions
-from router.notices import WATCHERS, notices
-from router.replica import Replica
-from router.store import records
+from relevo.protocol.codec import Codec
+from relevo.protocol.errors import CloseCode
+from relevo.protocol.messages import Session
+from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
+from relevo.router.inbox import HeldSessions
+from relevo.router.notices import WATCHERS, notices
+from relevo.router.replica import Replica
+from relevo.router.store import records
 
 Frame = Callable[[Codec, bytes], bytes]
 

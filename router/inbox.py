@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from protocol.messages import Session
-from protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemoved
+from relevo.protocol.messages import Session
+from relevo.protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemoved
 
 
 class HeldSessions:

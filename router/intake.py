@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from router.limits import Allowance
+from relevo.router.limits import Allowance
 
 Item: TypeAlias = Any
 """A message as it was decoded."""

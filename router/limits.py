@@ -15,10 +15,10 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
-from router.config import Settings
+from relevo.router.config import Settings
 
 if TYPE_CHECKING:
-    from router.auth import Principal
+    from relevo.router.auth import Principal
 
 REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""

@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from protocol.messages import wire_type
+from relevo.protocol.messages import wire_type
 
 if TYPE_CHECKING:
-    from router.node import Node
+    from relevo.router.node import Node
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

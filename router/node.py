@@ -15,31 +15,31 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from protocol.errors import CloseCode
-from protocol.messages import Command
-from router.addresses import Addresses
-from router.auth import Verifier
-from router.clock import Clock
-from router.config import Settings
-from router.connection import Connection
-from router.departures import Departures
-from router.feed import Feed
-from router.framing import build_frame
-from router.hub import TenantHub
-from router.incidents import incident
-from router.intake import Crowd
-from router.limits import Rates
-from router.presence import Presence
-from router.replica import Gap, Replica
-from router.store import records
-from router.store.durability import Durability, Level
-from router.store.errors import StoreDefect, Unavailable, Unsupported
-from router.store.link import Limits
-from router.store.store import Store
-from router.store.subscription import Subscriptions
-from router.store.verbs import Caller, Refusal, VerbLimits, Verbs
-from router.turns import Turn
-from router.websocket import WebSocket
+from relevo.protocol.errors import CloseCode
+from relevo.protocol.messages import Command
+from relevo.router.addresses import Addresses
+from relevo.router.auth import Verifier
+from relevo.router.clock import Clock
+from relevo.router.config import Settings
+from relevo.router.connection import Connection
+from relevo.router.departures import Departures
+from relevo.router.feed import Feed
+from relevo.router.framing import build_frame
+from relevo.router.hub import TenantHub
+from relevo.router.incidents import incident
+from relevo.router.intake import Crowd
+from relevo.router.limits import Rates
+from relevo.router.presence import Presence
+from relevo.router.replica import Gap, Replica
+from relevo.router.store import records
+from relevo.router.store.durability import Durability, Level
+from relevo.router.store.errors import StoreDefect, Unavailable, Unsupported
+from relevo.router.store.link import Limits
+from relevo.router.store.store import Store
+from relevo.router.store.subscription import Subscriptions
+from relevo.router.store.verbs import Caller, Refusal, VerbLimits, Verbs
+from relevo.router.turns import Turn
+from relevo.router.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
 

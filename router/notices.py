@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import cast
 
-from protocol.messages import Session, Transfer
-from protocol.pushes import (
+from relevo.protocol.messages import Session, Transfer
+from relevo.protocol.pushes import (
     Push,
     RemovedWhy,
     SessionAssigned,
@@ -22,7 +22,7 @@ from protocol.pushes import (
     TransferState,
     TransferUpdated,
 )
-from router.store import records
+from relevo.router.store import records
 
 WATCHERS = None
 """Addressee of a push that goes to every admin who watches."""

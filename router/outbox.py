@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.bounds import BATCH_ITEMS_MAX
-from protocol.codec import Codec
+from relevo.protocol.bounds import BATCH_ITEMS_MAX
+from relevo.protocol.codec import Codec
 
 BATCH_BYTES_MAX: Final = 64 * 1024
 """Size at which a batch is closed: beyond it joining saves nothing, and receivers limit a message's size."""

@@ -16,10 +16,10 @@ from typing import Final
 import msgspec
 import structlog
 
-from router.incidents import incident
-from router.store.errors import StoreDefect, Unavailable
-from router.store.records import Lease
-from router.store.verbs import Verbs
+from relevo.router.incidents import incident
+from relevo.router.store.errors import StoreDefect, Unavailable
+from relevo.router.store.records import Lease
+from relevo.router.store.verbs import Verbs
 
 log = structlog.get_logger(__name__)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from protocol.messages import Agent, Department
-from protocol.pushes import DirectoryPatch, DirectorySnapshot
-from router.store import records
+from relevo.protocol.messages import Agent, Department
+from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot
+from relevo.router.store import records
 
 Row = TypeVar("Row", Agent, Department)
 

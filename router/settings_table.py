@@ -1,10 +1,10 @@
-"""Write the table of settings into a document: ``python -m router.settings_table README.md``."""
+"""Write the table of settings into a document: ``python -m relevo.router.settings_table README.md``."""
 
 import sys
 from pathlib import Path
 from typing import Final
 
-from router.config import settings_table
+from relevo.router.config import settings_table
 
 BEGIN: Final = "<!-- settings: written by `make docs` -->\n"
 END: Final = "<!-- end of settings -->\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from router.intake import Crowd
+from relevo.router.intake import Crowd
 
 
 class Turn:

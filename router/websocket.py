@@ -13,14 +13,14 @@ import random
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final, Protocol, cast
 
-from protocol.codec import Codec
-from protocol.errors import CloseCode
-from router.endpoint import Endpoint, Gate
-from router.framing import PING_FRAME, Core, Frame, Opcode, build_frame
-from router.handshake import CODECS, Refused, accept
-from router.keepalive import Keepalive, Watched, now_ms
-from router.origins import OriginRule
-from router.outbox import Outbox, OutboxRules
+from relevo.protocol.codec import Codec
+from relevo.protocol.errors import CloseCode
+from relevo.router.endpoint import Endpoint, Gate
+from relevo.router.framing import PING_FRAME, Core, Frame, Opcode, build_frame
+from relevo.router.handshake import CODECS, Refused, accept
+from relevo.router.keepalive import Keepalive, Watched, now_ms
+from relevo.router.origins import OriginRule
+from relevo.router.outbox import Outbox, OutboxRules
 
 __all__ = ["Endpoint", "Gate", "Settings", "WebSocket", "build_frame", "websocket_class"]
 

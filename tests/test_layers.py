@@ -61,8 +61,8 @@ IMPURE_MODULES = {"asyncio", "socket", "time", "redis", "threading", "subprocess
 
 # A room knows only those below it.
 LAYERS = [
-    {"router.cli", "router.demo", "router.watch", "router.workers"},
-    {"router.app"},
+    {"relevo.router.cli", "relevo.router.demo", "relevo.router.watch", "router.workers"},
+    {"relevo.router.app"},
     {"router.http", "router.metrics", "router.console"},
     {"router.node"},
     {"router.connection"},

@@ -11,7 +11,7 @@ from bench.load.dialects import Relevo
 from bench.office import Bench, open_circles
 from bench.results import Outcome, Table
 from bench.stage import LEAD_S, Phase, Stage
-from router.config import SETTINGS
+from relevo.router.config import SETTINGS
 
 AGENTS = 40
 RATE = 100.0

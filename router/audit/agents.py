@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import (
+from relevo.router.audit.glimpse import Glimpse, Judge
+from relevo.router.audit.layout import (
     DAMAGED,
     KeptAgent,
     choice_score,
@@ -14,8 +14,8 @@ from router.audit.layout import (
     decode_department,
     name_of,
 )
-from router.audit.paging import PAGE
-from router.audit.violation import Violation
+from relevo.router.audit.paging import PAGE
+from relevo.router.audit.violation import Violation
 
 
 def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:

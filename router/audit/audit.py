@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from router.audit.glimpse import Glimpse, Judge, Read, Unread, WrongType
-from router.audit.kinds import judge_of
-from router.audit.violation import Violation
+from relevo.router.audit.glimpse import Glimpse, Judge, Read, Unread, WrongType
+from relevo.router.audit.kinds import judge_of
+from relevo.router.audit.violation import Violation
 
 READS_MAX: Final = 300
 """Reads at one instant, so that the store is held up for a few milliseconds; one judge may need more."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from protocol.messages import Agent, Department, Session
-from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import (
+from relevo.protocol.messages import Agent, Department, Session
+from relevo.router.audit.glimpse import Glimpse, Judge
+from relevo.router.audit.layout import (
     DAMAGED,
     name_of,
     pairs,
@@ -17,9 +17,9 @@ from router.audit.layout import (
     published_department,
     published_session,
 )
-from router.audit.paging import EVENTS_PAGE
-from router.audit.violation import Violation
-from router.store import records
+from relevo.router.audit.paging import EVENTS_PAGE
+from relevo.router.audit.violation import Violation
+from relevo.router.store import records
 
 META_FIELDS: Final = frozenset({"epoch", "seq", "order", "run", "before"})
 

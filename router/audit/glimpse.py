@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from router.audit.violation import Violation
-from router.store.records import ReadError
+from relevo.router.audit.violation import Violation
+from relevo.router.store.records import ReadError
 
 Read: TypeAlias = tuple[str | int, ...]
 """A command of the store that only reads, a key after the tenant's prefix, and the command's arguments."""

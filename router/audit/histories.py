@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from protocol.messages import Entry, Owner
-from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import DAMAGED, decode_entry, decode_session
-from router.audit.paging import PAGE
-from router.audit.violation import Violation
+from relevo.protocol.messages import Entry, Owner
+from relevo.router.audit.glimpse import Glimpse, Judge
+from relevo.router.audit.layout import DAMAGED, decode_entry, decode_session
+from relevo.router.audit.paging import PAGE
+from relevo.router.audit.violation import Violation
 
 STATE_BY_OUTCOME = {"assigned": "in_progress", "pending": "pending", "queued": "queued"}
 

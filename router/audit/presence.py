@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from router.audit.glimpse import Glimpse, Judge
-from router.audit.layout import CONNECTION, DUE, name_of
-from router.audit.paging import PAGE
-from router.audit.violation import Violation
+from relevo.router.audit.glimpse import Glimpse, Judge
+from relevo.router.audit.layout import CONNECTION, DUE, name_of
+from relevo.router.audit.paging import PAGE
+from relevo.router.audit.violation import Violation
 
 OVERDUE_MS: Final = 60_000
 """How late what is due may be done while a node serves the tenant; a node looks every few seconds."""

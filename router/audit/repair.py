@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from router.audit.violation import MENDS, Violation
-from router.store.verbs import Verbs
+from relevo.router.audit.violation import MENDS, Violation
+from relevo.router.store.verbs import Verbs
 
 BATCH: Final = 50
 """Things that are mended in one step of the store."""

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
-from router.audit.repair import mend
-from router.audit.store import Counts, violations
-from router.audit.violation import INVARIANTS, Violation
-from router.config import Settings
-from router.store import Limits, Store, StoreDefect, Unavailable, Unsupported
-from router.store.topology import prefix
-from router.store.verbs import VerbLimits, Verbs
+from relevo.router.audit.repair import mend
+from relevo.router.audit.store import Counts, violations
+from relevo.router.audit.violation import INVARIANTS, Violation
+from relevo.router.config import Settings
+from relevo.router.store import Limits, Store, StoreDefect, Unavailable, Unsupported
+from relevo.router.store.topology import prefix
+from relevo.router.store.verbs import VerbLimits, Verbs
 
 AUDITOR: Final = "audit"
 PASSES_MAX: Final = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from router.audit.glimpse import Glimpse, Judge
-from router.audit.histories import judge_history
-from router.audit.layout import (
+from relevo.router.audit.glimpse import Glimpse, Judge
+from relevo.router.audit.histories import judge_history
+from relevo.router.audit.layout import (
     DAMAGED,
     KINDS_OF_OWNERS,
     ROWS,
@@ -18,9 +18,9 @@ from router.audit.layout import (
     name_of,
     number_of,
 )
-from router.audit.paging import PAGE
-from router.audit.violation import Violation
-from router.notices import addressee
+from relevo.router.audit.paging import PAGE
+from relevo.router.audit.violation import Violation
+from relevo.router.notices import addressee
 
 
 def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:

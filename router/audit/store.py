@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from router.audit.audit import Audit
-from router.audit.layout import name_of
-from router.audit.violation import Violation
-from router.store import records
-from router.store.store import Store
-from router.store.topology import prefix
-from router.store.verbs import Verbs
+from relevo.router.audit.audit import Audit
+from relevo.router.audit.layout import name_of
+from relevo.router.audit.violation import Violation
+from relevo.router.store import records
+from relevo.router.store.store import Store
+from relevo.router.store.topology import prefix
+from relevo.router.store.verbs import Verbs
 
 NAMES_MAX: Final = 1000
 """Names of keys that are looked at for one piece of a scan."""

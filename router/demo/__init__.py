@@ -24,13 +24,13 @@ from typing import Final
 import structlog
 from relevo_client import RelevoError
 
-from router import log as log_setup
-from router.app import run as run_router
-from router.config import Settings
-from router.demo.invitation import invitation
-from router.demo.people import Stage, play, prepare
-from router.embedded import EmbeddedStore
-from router.workers import listen, work
+from relevo.router import log as log_setup
+from relevo.router.app import run as run_router
+from relevo.router.config import Settings
+from relevo.router.demo.invitation import invitation
+from relevo.router.demo.people import Stage, play, prepare
+from relevo.router.embedded import EmbeddedStore
+from relevo.router.workers import listen, work
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from router.auth import sign
-from router.demo.cast import DEPARTMENTS, PEOPLE, TENANT, Person
-from router.demo.people import Stage
+from relevo.router.auth import sign
+from relevo.router.demo.cast import DEPARTMENTS, PEOPLE, TENANT, Person
+from relevo.router.demo.people import Stage
 
 LINK_TTL_S: Final = 24 * 3600
 WATCHER: Final = "watch"

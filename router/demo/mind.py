@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from relevo_client import Agent, Department, Session, Status, Target
 
-from router.demo.cast import (
+from relevo.router.demo.cast import (
     BY_ID,
     DECLINE_REASONS,
     DEPARTMENTS,

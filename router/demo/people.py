@@ -28,8 +28,8 @@ from relevo_client import (
     Target,
 )
 
-from router.auth import sign
-from router.demo.cast import (
+from relevo.router.auth import sign
+from relevo.router.demo.cast import (
     ADMIN_REASONS,
     CUSTOMERS,
     DEPARTMENTS,
@@ -39,7 +39,7 @@ from router.demo.cast import (
     TENANT,
     Person,
 )
-from router.demo.mind import (
+from relevo.router.demo.mind import (
     Accept,
     Action,
     ChooseStatus,
@@ -58,7 +58,7 @@ from router.demo.mind import (
     gave_up,
     wanted_count,
 )
-from router.demo.network import Network
+from relevo.router.demo.network import Network
 
 log = structlog.get_logger(__name__)
 

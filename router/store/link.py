@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from router.store.counts import Counts
-from router.store.errors import NotSent, StoreDefect, Unavailable
-from router.store.queue import FairQueue
-from router.store.redirect import parse_redirect
-from router.store.scripts import Scripts
-from router.store.wire import (
+from relevo.router.store.counts import Counts
+from relevo.router.store.errors import NotSent, StoreDefect, Unavailable
+from relevo.router.store.queue import FairQueue
+from relevo.router.store.redirect import parse_redirect
+from relevo.router.store.scripts import Scripts
+from relevo.router.store.wire import (
     Access,
     Cut,
     Replication,
@@ -27,7 +27,7 @@ from router.store.wire import (
     parse_replication,
     read_replication,
 )
-from router.store.witness import Witness
+from relevo.router.store.witness import Witness
 
 # With these the server says that it did not run what it was asked.
 NOT_RUN = frozenset(

@@ -2,7 +2,7 @@
 
 import re
 
-from router.store.wire import Server
+from relevo.router.store.wire import Server
 
 _REDIRECT = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 

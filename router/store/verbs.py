@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from router.config import Settings
-from router.store import records
-from router.store.errors import StoreDefect
-from router.store.store import Store
+from relevo.router.config import Settings
+from relevo.router.store import records
+from relevo.router.store.errors import StoreDefect
+from relevo.router.store.store import Store
 
 T = TypeVar("T")
 

@@ -25,9 +25,9 @@ from relevo_client import (
     TokenSource,
 )
 
-from router.auth import sign
-from router.watch.picture import Picture, Screen, picture, print_once
-from router.watch.state import Connection, Watched
+from relevo.router.auth import sign
+from relevo.router.watch.picture import Picture, Screen, picture, print_once
+from relevo.router.watch.state import Connection, Watched
 
 WATCHER: Final = "watch"
 WATCHER_NAME: Final = "relevo watch"

@@ -11,8 +11,8 @@ import bench.load.roles as roles
 from bench.load.dialects import Changed, Dialect
 from bench.load.engine import Engine, Peer
 from bench.load.roles import Dialogs, Schedule
-from protocol.codec import JSON
-from router.framing import build_frame
+from relevo.protocol.codec import JSON
+from relevo.router.framing import build_frame
 
 
 class Rows:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.load.wire import TEXT, client_frame, split_frames
-from protocol.codec import JSON
-from router.framing import build_frame
+from relevo.protocol.codec import JSON
+from relevo.router.framing import build_frame
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from router.config import SETTINGS
+from relevo.router.config import SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 BOUND = re.compile(r".*(_max|_bytes|_rate|_burst|_wait_ms|linger_ms)", re.IGNORECASE)

@@ -12,16 +12,16 @@ from relevo_client.commands import Commands
 from relevo_client.errors import ERRORS, STOPS
 from relevo_client.pending import MUTATING
 
-import protocol
-from protocol import examples
-from protocol.codec import Refused
+import relevo.protocol
+from relevo.protocol import examples
+from relevo.protocol.codec import Refused
 
 from .driver import Driver
 from .wire import Map, welcome_map
 
 FORMATS = pytest.mark.parametrize(
     ("format", "router_codec"),
-    [("json", protocol.JSON), ("msgpack", protocol.MSGPACK)],
+    [("json", relevo.protocol.JSON), ("msgpack", relevo.protocol.MSGPACK)],
     ids=["json", "msgpack"],
 )
 
@@ -86,7 +86,9 @@ async def messages_of_a_client() -> list[Map]:
 
 
 @FORMATS
-async def test_every_message_of_a_client_is_understood(format: Format, router_codec: protocol.Codec) -> None:
+async def test_every_message_of_a_client_is_understood(
+    format: Format, router_codec: relevo.protocol.Codec
+) -> None:
     messages = await messages_of_a_client()
     (frame,) = pack(CODECS[format], [CODECS[format].encode(message) for message in messages])
 
@@ -94,11 +96,13 @@ async def test_every_message_of_a_client_is_understood(format: Format, router_co
 
     assert [command for command in understood if isinstance(command, Refused)] == []
     # The client needs no ping of the protocol: it sees the websocket's own.
-    assert {message["type"] for message in messages} == set(protocol.COMMANDS) - {"ping"}
+    assert {message["type"] for message in messages} == set(relevo.protocol.COMMANDS) - {"ping"}
 
 
 @FORMATS
-def test_every_push_of_the_router_becomes_an_event(format: Format, router_codec: protocol.Codec) -> None:
+def test_every_push_of_the_router_becomes_an_event(
+    format: Format, router_codec: relevo.protocol.Codec
+) -> None:
     driver = Driver()
     driver.core.opened("jwt", driver.now)
     driver.core.submit("directory.subscribe", {}, deadline=driver.now + 1)
@@ -108,7 +112,7 @@ def test_every_push_of_the_router_becomes_an_event(format: Format, router_codec:
         driver.core.received(message, driver.now)
 
     # A patch is an event only where it continues the directory, which an example need not do.
-    patches = sum(isinstance(push, protocol.DirectoryPatch) for push in pushes)
+    patches = sum(isinstance(push, relevo.protocol.DirectoryPatch) for push in pushes)
     events = driver.events()
     assert isinstance(events[0], Connected)
     assert len(events) >= len(pushes) - patches
@@ -117,12 +121,12 @@ def test_every_push_of_the_router_becomes_an_event(format: Format, router_codec:
 def test_the_error_codes_and_whether_to_try_again_are_the_same() -> None:
     ours = {code: kind.default_retryable for code, kind in ERRORS.items()}
 
-    assert ours == {code.value: code.retryable for code in protocol.ErrorCode}
+    assert ours == {code.value: code.retryable for code in relevo.protocol.ErrorCode}
 
 
 def test_the_close_codes_that_mean_stay_away_are_the_same() -> None:
-    assert set(STOPS) == {int(code) for code in protocol.CloseCode if code >= 4500}
+    assert set(STOPS) == {int(code) for code in relevo.protocol.CloseCode if code >= 4500}
 
 
 def test_the_commands_that_carry_a_key_are_the_same() -> None:
-    assert set(protocol.MUTATING) == MUTATING
+    assert set(relevo.protocol.MUTATING) == MUTATING

@@ -20,9 +20,9 @@ from relevo_client.events import SESSION_PUSHES, ServerDraining, TokenExpiring
 from relevo_client.objects import Welcome
 from relevo_client.pending import PendingCommand
 
-from protocol import codec as router_codec
-from protocol.errors import CloseCode, ErrorCode
-from protocol.messages import COMMANDS
+from relevo.protocol import codec as router_codec
+from relevo.protocol.errors import CloseCode, ErrorCode
+from relevo.protocol.messages import COMMANDS
 
 from .driver import Driver
 from .wire import Map

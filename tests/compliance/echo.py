@@ -15,12 +15,12 @@ from typing import Any
 import uvicorn
 from websockets.frames import Frame, Opcode
 
-from protocol.codec import JSON, MSGPACK, Codec
-from router.framing import Core, build_frame
-from router.handshake import accept
-from router.origins import OriginRule
-from router.slow_http import http_class
-from router.websocket import Endpoint, WebSocket, websocket_class
+from relevo.protocol.codec import JSON, MSGPACK, Codec
+from relevo.router.framing import Core, build_frame
+from relevo.router.handshake import accept
+from relevo.router.origins import OriginRule
+from relevo.router.slow_http import http_class
+from relevo.router.websocket import Endpoint, WebSocket, websocket_class
 
 MIB = 1024 * 1024
 FOR_EVER_MS = 24 * 60 * 60 * 1000

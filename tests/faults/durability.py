@@ -17,7 +17,7 @@ from typing import Any
 
 from relevo_client import Client
 
-from router.store.records import Event, decode_event
+from relevo.router.store.records import Event, decode_event
 from tests.faults.clerks import SOON, Clerk, Receipt, Reckoning, reckon
 from tests.faults.island import NEEDS, can_rise
 from tests.faults.network import Network, network_of

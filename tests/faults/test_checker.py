@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.messages import Agent, Session
+from relevo.protocol.messages import Agent, Session
 from tests.faults.checker import check
 from tests.faults.final import Final, Screen
 from tests.faults.history import Call, ClientLog, History, Message

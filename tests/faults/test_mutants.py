@@ -241,9 +241,9 @@ async def test_the_router_itself_breaks_nothing(course: Course, tmp_path: Path) 
 async def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     sources = tmp_path / "sources"
     for name in SOURCES:
-        shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (sources / "clients").symlink_to(ROOT / "clients")
-    file = sources / mutant.file
+        shutil.copytree(ROOT / name, sources / "relevo" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (sources / "relevo/clients").symlink_to(ROOT / "clients")
+    file = sources / "relevo" / mutant.file
     source = file.read_text()
     assert source.count(mutant.old) == 1, "the mutant no longer fits the router"
     file.write_text(source.replace(mutant.old, mutant.new))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from router.store.records import decode_event
+from relevo.router.store.records import decode_event
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.waiting import insist, still_answered, until_ready

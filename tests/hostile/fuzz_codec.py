@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from protocol.codec import JSON, MSGPACK, Codec, Refused, Undecodable, command_from_fields
-from protocol.examples import COMMAND_EXAMPLES
-from protocol.messages import COMMANDS, wire_type
+from relevo.protocol.codec import JSON, MSGPACK, Codec, Refused, Undecodable, command_from_fields
+from relevo.protocol.examples import COMMAND_EXAMPLES
+from relevo.protocol.messages import COMMANDS, wire_type
 
 CODECS = (JSON, MSGPACK)
 TYPES = sorted(COMMANDS)

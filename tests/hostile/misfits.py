@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from protocol.bounds import ID_PATTERN, INTEGER_MAX
-from protocol.examples import COMMAND_EXAMPLES
-from protocol.messages import COMMANDS, wire_type
+from relevo.protocol.bounds import ID_PATTERN, INTEGER_MAX
+from relevo.protocol.examples import COMMAND_EXAMPLES
+from relevo.protocol.messages import COMMANDS, wire_type
 
 Message = dict[str, Any]
 

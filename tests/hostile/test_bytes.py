@@ -7,7 +7,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from protocol.codec import JSON, MSGPACK, Codec, Undecodable
+from relevo.protocol.codec import JSON, MSGPACK, Codec, Undecodable
 from tests.hostile.inventory import covers
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from protocol.codec import JSON, MSGPACK, Codec
-from router.framing import Core
+from relevo.protocol.codec import JSON, MSGPACK, Codec
+from relevo.router.framing import Core
 from tests.hostile.fuzz_codec import check, one_input
 from tests.hostile.peers import any_frame, member, stranger
 from tests.router.websocket_peer import JSON_NAME, MSGPACK_NAME

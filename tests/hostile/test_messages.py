@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from protocol.messages import COMMANDS
+from relevo.protocol.messages import COMMANDS
 from tests.hostile.inventory import covers
 from tests.hostile.misfits import NO_MAPS, Misfit, misfits
 from tests.raw_client import FORMATS, RawClient

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from protocol.messages import MUTATING
+from relevo.protocol.messages import MUTATING
 from tests.hostile.inventory import covers
 from tests.raw_client import Message, RawClient
 from tests.story.office import ANYBODY, Office, to_agent, to_department

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from protocol.messages import Agent, Department, Session
-from router.store import records
+from relevo.protocol.messages import Agent, Department, Session
+from relevo.router.store import records
 from tests.model.stored import Kept
 
 

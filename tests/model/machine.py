@@ -15,8 +15,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from protocol.messages import Session
-from router.store import records
+from relevo.protocol.messages import Session
+from relevo.router.store import records
 from tests.model.cast import (
     ADMIN,
     AGENTS,

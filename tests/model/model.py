@@ -15,7 +15,17 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from protocol.messages import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
+from relevo.protocol.messages import (
+    Actor,
+    Agent,
+    Customer,
+    Department,
+    Entry,
+    Owner,
+    Party,
+    Session,
+    Transfer,
+)
 
 Request: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any]

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import redis
 
-from protocol.messages import Actor, Agent, Department, Entry, Owner, Session
-from router.audit import Audit, Violation
-from router.store import records
-from router.store.scripts import FOLDER, Scripts
+from relevo.protocol.messages import Actor, Agent, Department, Entry, Owner, Session
+from relevo.router.audit import Audit, Violation
+from relevo.router.store import records
+from relevo.router.store.scripts import FOLDER, Scripts
 from tests.model.model import Answer, Change, Request
 from tests.servers import StoreServer
 

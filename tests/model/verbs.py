@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from protocol.messages import Customer, Owner, Transfer
+from relevo.protocol.messages import Customer, Owner, Transfer
 from tests.model.model import OUTCOMES, Change, KnownAgent, KnownSession, Refused, Request, Result, State
 
 Outcome: TypeAlias = Callable[[], Result]

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from protocol import JSON, MSGPACK, Codec
+from relevo.protocol import JSON, MSGPACK, Codec
 
 Pack = Callable[[Any], bytes]
 

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 import yaml
 
-from protocol import COMMANDS, JSON, PUSHES, CloseCode, ErrorCode
-from protocol.asyncapi import MESSAGE_TYPES, PATH, Document, render
+from relevo.protocol import COMMANDS, JSON, PUSHES, CloseCode, ErrorCode
+from relevo.protocol.asyncapi import MESSAGE_TYPES, PATH, Document, render
 
 HERE = Path(__file__).parent
 

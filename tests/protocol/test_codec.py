@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import (
+from relevo.protocol import (
     JSON,
     MSGPACK,
     Codec,
@@ -28,7 +28,7 @@ from protocol import (
     command_from_fields,
     fingerprint,
 )
-from protocol.examples import COMMAND_EXAMPLES
+from relevo.protocol.examples import COMMAND_EXAMPLES
 
 Pack = Callable[[Any], bytes]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import CLOSES, ERRORS, CloseCode, Error, ErrorCode
+from relevo.protocol import CLOSES, ERRORS, CloseCode, Error, ErrorCode
 
 HTTP_STATUSES = {400, 401, 403, 404, 409, 429, 503}
 

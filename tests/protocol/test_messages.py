@@ -9,7 +9,7 @@ import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
 
-from protocol import (
+from relevo.protocol import (
     COMMANDS,
     MUTATING,
     PUSHES,
@@ -33,7 +33,7 @@ from protocol import (
     TransferResult,
     wire_type,
 )
-from protocol.examples import COMMAND_EXAMPLES, PUSH_EXAMPLES
+from relevo.protocol.examples import COMMAND_EXAMPLES, PUSH_EXAMPLES
 
 Pack = Callable[[Any], bytes]
 EXAMPLES = {wire_type(example): example for example in COMMAND_EXAMPLES}

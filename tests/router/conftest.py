@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from router.store import Durability, Limits, Store
-from router.store.scripts import FOLDER
+from relevo.router.store import Durability, Limits, Store
+from relevo.router.store.scripts import FOLDER
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer, running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.store import records
+from relevo.router.store import records
 
 
 def agent_record(agent_id: str, load: int = 0, status: str = "connected") -> dict[str, Any]:

@@ -16,10 +16,10 @@ import pytest
 import structlog
 from rich.console import Console
 
-from router import __version__, cli
-from router.auth import Principal, Verifier
-from router.config import SETTINGS, Settings
-from router.embedded_keeper import answers
+from relevo.router import __version__, cli
+from relevo.router.auth import Principal, Verifier
+from relevo.router.config import SETTINGS, Settings
+from relevo.router.embedded_keeper import answers
 
 SECRET = "a secret of more than thirty-two bytes"
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = cli
 
 @pytest.fixture(autouse=True)
 def _no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.log.configure", lambda level: structlog.configure(processors=[_drop]))
+    monkeypatch.setattr("relevo.router.log.configure", lambda level: structlog.configure(processors=[_drop]))
 
 
 def _drop(logger: object, method: str, event: MutableMapping[str, Any]) -> NoReturn:
@@ -68,7 +68,7 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     runs = Runs()
-    monkeypatch.setattr("router.app.run", runs)
+    monkeypatch.setattr("relevo.router.app.run", runs)
     return runs
 
 
@@ -236,13 +236,13 @@ def test_token_makes_none_that_would_be_refused(
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[types.ModuleType, list[Any]]:
-    """Put a module in the place of `router.demo` or `router.watch` that keeps what it is called with."""
+    """Put a module in the place of the demo or the watch that keeps what it is called with."""
     calls: list[Any] = []
-    module = types.ModuleType(f"router.{name}")
+    module = types.ModuleType(f"relevo.router.{name}")
     module.DemoFailed = module.WatchFailed = LookupError  # type: ignore[attr-defined]
     module.run = lambda *arguments, **named: calls.append((*arguments, named))  # type: ignore[attr-defined]
     module.token_source = lambda *arguments: arguments  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, f"router.{name}", module)
+    monkeypatch.setitem(sys.modules, f"relevo.router.{name}", module)
     return module, calls
 
 
@@ -296,8 +296,8 @@ def test_without_the_client_watch_says_what_to_install(
 ) -> None:
     for loaded in [name for name in sys.modules if name.split(".")[0] == "relevo_client"]:
         monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.delitem(sys.modules, "router.watch", raising=False)
-    monkeypatch.setattr("router.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "relevo.router.watch", raising=False)
+    monkeypatch.setattr("relevo.router.__path__", [str(tmp_path)])
     monkeypatch.setattr(sys, "meta_path", [_NoClient(), *sys.meta_path])
     (tmp_path / "watch.py").write_text("import relevo_client\n")
     line = refusal(capsys, "watch", "--token", "a.b.c", code=cli.FAILURE)

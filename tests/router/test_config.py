@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from router.config import SETTINGS, Settings, SettingsError, read_settings, settings_table
+from relevo.router.config import SETTINGS, Settings, SettingsError, read_settings, settings_table
 
 SECRET = "s" * 32
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from router.console import console_folder, console_routes, read_files
+from relevo.router.console import console_routes, read_files
 
 ROOT = Path(__file__).parent.parent.parent
 EMBEDDER = "https://crm.example.com"
@@ -155,14 +156,25 @@ def test_tests_and_tools_beside_the_files_are_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_holds_what_a_checkout_serves(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    subprocess.run(build, check=True, cwd=ROOT, capture_output=True)
+    sources = tmp_path / "sources"
+    shutil.copytree(ROOT, sources, ignore=shutil.ignore_patterns(".git", ".venv", "build", "node_modules"))
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+    ]
+    subprocess.run([*build, str(sources)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
-    packaged = tmp_path / "installed/router/console_files"
+    packaged = tmp_path / "installed/relevo/clients"
 
-    served = {name: file.body for name, file in read_files(console_folder()).items()}
+    served = {name: file.body for name, file in read_files().items()}
     assert {name: file.body for name, file in read_files(packaged).items()} == served
     assert not list(packaged.rglob("package*.json"))
     assert not list(packaged.rglob("node_modules"))

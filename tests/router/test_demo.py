@@ -27,10 +27,10 @@ from relevo_client import (
     Target,
 )
 
-from router.auth import Verifier
-from router.config import Settings
-from router.demo import DemoFailed, run
-from router.demo.cast import (
+from relevo.router.auth import Verifier
+from relevo.router.config import Settings
+from relevo.router.demo import DemoFailed, run
+from relevo.router.demo.cast import (
     ADMIN_REASONS,
     BY_ID,
     CUSTOMERS,
@@ -40,8 +40,8 @@ from router.demo.cast import (
     PEOPLE,
     REASONS,
 )
-from router.demo.invitation import invitation
-from router.demo.mind import (
+from relevo.router.demo.invitation import invitation
+from relevo.router.demo.mind import (
     CUSTOMER_PATIENCE_S,
     DISPATCH_AFTER_S,
     PENDING_MAX,
@@ -65,8 +65,8 @@ from router.demo.mind import (
     gave_up,
     wanted_count,
 )
-from router.demo.network import Network
-from router.demo.people import Stage, look_around
+from relevo.router.demo.network import Network
+from relevo.router.demo.people import Stage, look_around
 from tests.router.demo_process import LIMIT_S, environment, running_demo
 from tests.servers import wait_until
 

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import pytest
 import redis
 
-from router import embedded, embedded_keeper
-from router.embedded import EmbeddedStore, EmbeddedStoreError, find_server
+from relevo.router import embedded, embedded_keeper
+from relevo.router.embedded import EmbeddedStore, EmbeddedStoreError, find_server
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.feed import Feed
-from router.hub import TenantHub
-from router.replica import Replica
-from router.store import Store, Unavailable
-from router.store.verbs import Caller, VerbLimits, Verbs
+from relevo.router.feed import Feed
+from relevo.router.hub import TenantHub
+from relevo.router.replica import Replica
+from relevo.router.store import Store, Unavailable
+from relevo.router.store.verbs import Caller, VerbLimits, Verbs
 from tests.router.test_hub import Listener
 from tests.servers import StoreServer, running
 

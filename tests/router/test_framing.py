@@ -8,8 +8,8 @@ from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
-from protocol.codec import JSON, MSGPACK, Codec
-from router.framing import build_frame
+from relevo.protocol.codec import JSON, MSGPACK, Codec
+from relevo.router.framing import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from protocol.codec import JSON, MSGPACK, Codec
-from protocol.errors import CloseCode
-from protocol.messages import Session
-from router.hub import REUSED_ROWS_MIN, TenantHub
-from router.replica import Replica
-from router.store.records import Removed
+from relevo.protocol.codec import JSON, MSGPACK, Codec
+from relevo.protocol.errors import CloseCode
+from relevo.protocol.messages import Session
+from relevo.router.hub import REUSED_ROWS_MIN, TenantHub
+from relevo.router.replica import Replica
+from relevo.router.store.records import Removed
 from tests.router.events import agent_record, change, directory, event, session_record
 
 

@@ -3,9 +3,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.messages import Session
-from protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
-from router.inbox import HeldSessions
+from relevo.protocol.messages import Session
+from relevo.protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
+from relevo.router.inbox import HeldSessions
 from tests.router.events import session_record
 
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
-from router.intake import JOINING, LEAVING, RESTING, Crowd, Intake
-from router.limits import Allowance, Bucket, Limit
+from relevo.router.intake import JOINING, LEAVING, RESTING, Crowd, Intake
+from relevo.router.limits import Allowance, Bucket, Limit
 
 TURN_MAX = 32
 

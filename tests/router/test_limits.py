@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.auth import Principal
-from router.config import Settings
-from router.limits import (
+from relevo.router.auth import Principal
+from relevo.router.config import Settings
+from relevo.router.limits import (
     READ_RATIO_MAX,
     REFUSALS_MAX,
     REST_S_MAX,

@@ -1,6 +1,6 @@
 from typing import Any
 
-from protocol.pushes import (
+from relevo.protocol.pushes import (
     SessionAssigned,
     SessionChanged,
     SessionEntry,
@@ -8,8 +8,8 @@ from protocol.pushes import (
     SessionRemoved,
     TransferUpdated,
 )
-from router.notices import WATCHERS, addressee, notices
-from router.store.records import Change, Removed, Updated
+from relevo.router.notices import WATCHERS, addressee, notices
+from relevo.router.store.records import Change, Removed, Updated
 from tests.router.events import change, session_record, transfer_record
 
 ENTRY = {"seq": 2, "kind": "internal", "at": 1, "text": "please"}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from router.presence import GROUPS, Presence
-from router.store.records import Lease
-from router.store.verbs import Verbs
+from relevo.router.presence import GROUPS, Presence
+from relevo.router.store.records import Lease
+from relevo.router.store.verbs import Verbs
 
 RENEW_S, LEASE_S = 2.0, 6.0
 TENANTS = [f"tenant-{number}" for number in range(1000)]

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.messages import Agent, Department
-from protocol.pushes import DirectoryPatch
-from router.replica import Gap, Replica
-from router.store import records
+from relevo.protocol.messages import Agent, Department
+from relevo.protocol.pushes import DirectoryPatch
+from relevo.router.replica import Gap, Replica
+from relevo.router.store import records
 from tests.router.events import agent_record, department_record, directory, event
 
 AGENTS = st.sampled_from(["ana", "bob", "eve", "joe"])

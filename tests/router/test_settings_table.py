@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.config import settings_table
-from router.settings_table import BEGIN, END, with_table
+from relevo.router.config import settings_table
+from relevo.router.settings_table import BEGIN, END, with_table
 
 
 def test_the_table_replaces_what_stood_between_the_marks() -> None:

@@ -20,10 +20,10 @@ import pytest
 from relevo_client import Actor, Agent, Client, Customer, Department, Owner, Party, Session, Target, Transfer
 from rich.console import Console
 
-from router.auth import Unauthorized
-from router.watch import Watcher, WatchFailed, run, token_source
-from router.watch.picture import clean, picture
-from router.watch.state import TRANSFERS_MAX, Connection, Watched
+from relevo.router.auth import Unauthorized
+from relevo.router.watch import Watcher, WatchFailed, run, token_source
+from relevo.router.watch.picture import clean, picture
+from relevo.router.watch.state import TRANSFERS_MAX, Connection, Watched
 from tests.router.demo_process import LIMIT_S, RELEVO, environment
 from tests.routers import SECRET, RouterProcess, running_routers
 from tests.servers import StoreServer, running

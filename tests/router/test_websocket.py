@@ -10,12 +10,12 @@ from websockets.asyncio.client import connect
 from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
-from protocol.codec import JSON, MSGPACK
-from protocol.errors import CloseCode
-from router import websocket
-from router.keepalive import now_ms
-from router.outbox import Outbox
-from router.websocket import build_frame
+from relevo.protocol.codec import JSON, MSGPACK
+from relevo.protocol.errors import CloseCode
+from relevo.router import websocket
+from relevo.router.keepalive import now_ms
+from relevo.router.outbox import Outbox
+from relevo.router.websocket import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,

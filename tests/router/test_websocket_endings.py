@@ -13,12 +13,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
-from protocol.codec import JSON
-from protocol.errors import CloseCode
-from router import websocket
-from router.framing import Core
-from router.slow_http import BoundedHttp
-from router.websocket import build_frame
+from relevo.protocol.codec import JSON
+from relevo.protocol.errors import CloseCode
+from relevo.router import websocket
+from relevo.router.framing import Core
+from relevo.router.slow_http import BoundedHttp
+from relevo.router.websocket import build_frame
 from tests.router.websocket_peer import (
     JSON_NAME,
     Recorder,

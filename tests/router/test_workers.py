@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from router.workers import listen
+from relevo.router.workers import listen
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from joserfc import jwk, jws
 
-from router.auth import Principal, Unauthorized, Verifier
-from router.config import Settings
+from relevo.router.auth import Principal, Unauthorized, Verifier
+from relevo.router.config import Settings
 
 SECRET = "correct horse battery staple, and more"
 NOW_MS = 1_700_000_000_000

@@ -5,9 +5,9 @@ import signal
 import socket
 import sys
 
-from router import log, workers
-from router.config import Settings
-from router.workers import listen, run_workers
+from relevo.router import log, workers
+from relevo.router.config import Settings
+from relevo.router.workers import listen, run_workers
 
 
 def say(line: str) -> None:

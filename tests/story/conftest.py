@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router import cli
+from relevo.router import cli
 from tests.routers import RouterProcess, running_routers
 from tests.servers import ClusterServers, StoreServer, redis_binary, running
 from tests.story import contract

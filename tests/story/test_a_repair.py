@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from router import cli
+from relevo.router import cli
 from tests.servers import StoreServer
 from tests.story.office import Office
 

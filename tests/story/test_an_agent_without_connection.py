@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.config import Settings
-from router.store.store import Store
-from router.store.verbs import Caller, VerbLimits, Verbs
+from relevo.router.config import Settings
+from relevo.router.store.store import Store
+from relevo.router.store.verbs import Caller, VerbLimits, Verbs
 from tests.servers import StoreServer
 from tests.story.office import ANYBODY, Office, to_agent, to_department
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from router.audit import Violation
-from router.audit.repair import mend
-from router.audit.store import Counts, violations
+from relevo.router.audit import Violation
+from relevo.router.audit.repair import mend
+from relevo.router.audit.store import Counts, violations
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 from tests.servers import StoreServer
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from router.audit import Audit, Violation
-from router.audit import audit as machinery
-from router.audit.glimpse import Glimpse, Judge
-from router.audit.kinds import judge_of
-from router.store.records import ReadError
+from relevo.router.audit import Audit, Violation
+from relevo.router.audit import audit as machinery
+from relevo.router.audit.glimpse import Glimpse, Judge
+from relevo.router.audit.kinds import judge_of
+from relevo.router.store.records import ReadError
 from tests.router.audit.ground import Ground
 
 GARBAGE = [

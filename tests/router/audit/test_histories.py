@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from protocol.messages import Actor, Entry, Owner, Party, Transfer
-from router.audit.histories import Tale
+from relevo.protocol.messages import Actor, Entry, Owner, Party, Transfer
+from relevo.router.audit.histories import Tale
 
 ANA, BOB = Actor("ana", "Ana", "agent"), Actor("bob", "Bob", "agent")
 SALES = Party("department", "sales", "Sales")

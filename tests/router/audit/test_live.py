@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import pytest
 
-from router.audit import Audit
-from router.audit.audit import READS_MAX
-from router.audit.store import Counts, violations
-from router.store import records
-from router.store.verbs import Refusal
+from relevo.router.audit import Audit
+from relevo.router.audit.audit import READS_MAX
+from relevo.router.audit.store import Counts, violations
+from relevo.router.store import records
+from relevo.router.store.verbs import Refusal
 from tests.router.audit.ground import Ground
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.audit.paging import EVENTS_PAGE, PAGE
+from relevo.router.audit.paging import EVENTS_PAGE, PAGE
 from tests.router.audit.ground import Ground
 from tests.router.store.shop import HELP
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from router import cli
-from router.audit.violation import Mend
-from router.store import records
-from router.store.errors import StoreDefect
+from relevo.router import cli
+from relevo.router.audit.violation import Mend
+from relevo.router.store import records
+from relevo.router.store.errors import StoreDefect
 from tests.router.audit.ground import Ground
 from tests.servers import StoreServer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.store import Limits, Store
+from relevo.router.store import Limits, Store
 from tests.faults.proxy import Proxy
 from tests.router.conftest import using
 from tests.servers import ClusterServers, StoreServer, free_port, running

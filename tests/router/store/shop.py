@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import msgspec
 import pytest
 
-from protocol.messages import Agent, Department, Entry, Session
-from router.store import Store, records
-from router.store.verbs import Refusal, VerbLimits, Verbs
+from relevo.protocol.messages import Agent, Department, Entry, Session
+from relevo.router.store import Store, records
+from relevo.router.store.verbs import Refusal, VerbLimits, Verbs
 
 LIMITS = VerbLimits(
     events_max=1000,

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from router.store.address import Address, Kind, parse_address
-from router.store.wire import Access, Server
+from relevo.router.store.address import Address, Kind, parse_address
+from relevo.router.store.wire import Access, Server
 
 
 @pytest.mark.parametrize(

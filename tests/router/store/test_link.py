@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from router.store import Limits, Store, StoreDefect, Unavailable
-from router.store import link as link_module
+from relevo.router.store import Limits, Store, StoreDefect, Unavailable
+from relevo.router.store import link as link_module
 from tests.faults.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.servers import StoreServer, free_port

@@ -1,6 +1,6 @@
 """Records as the store packs them, decoded."""
 
-from router.store import records
+from relevo.router.store import records
 from tests.router.events import session_record
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.store import Limits, Store, Subscriptions, subscription
+from relevo.router.store import Limits, Store, Subscriptions, subscription
 from tests.faults.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.router.store.test_topology import other_node, slot, tenant_on

@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from router.store import Limits, Store, Subscriptions, Unavailable
-from router.store import topology as topology_module
-from router.store.address import parse_address
-from router.store.topology import Sentinel, open_topology
-from router.store.wire import Server, slot_of
+from relevo.router.store import Limits, Store, Subscriptions, Unavailable
+from relevo.router.store import topology as topology_module
+from relevo.router.store.address import parse_address
+from relevo.router.store.topology import Sentinel, open_topology
+from relevo.router.store.wire import Server, slot_of
 from tests.router.conftest import using
 from tests.router.store.test_link import run_until_available
 from tests.servers import (

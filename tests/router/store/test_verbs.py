@@ -2,8 +2,8 @@
 
 import pytest
 
-from protocol.messages import Owner, Session
-from router.store import records
+from relevo.protocol.messages import Owner, Session
+from relevo.router.store import records
 from tests.router.store.shop import HELP, SALES, Shop, to_agent, to_department
 from tests.servers import StoreServer
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from router.store import records
+from relevo.router.store import records
 from tests.router.store.shop import HELP, LIMITS, SALES, Raws, Shop, to_agent
 from tests.servers import StoreServer, wait_until
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from router.store import records
+from relevo.router.store import records
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 from tests.servers import StoreServer
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported, witness
-from router.store.scripts import FOLDER
-from router.store.wire import Access, Server
-from router.store.witness import Witness
+from relevo.router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported, witness
+from relevo.router.store.scripts import FOLDER
+from relevo.router.store.wire import Access, Server
+from relevo.router.store.witness import Witness
 from tests.faults.proxy import Proxy
 from tests.router.conftest import using
 from tests.router.store.shop import Shop
