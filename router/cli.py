@@ -174,7 +174,7 @@ def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None,
     keep
         A folder to keep the demo's data in; without it they are gone at the end.
     """
-    module = _extra("relevo.router.demo")
+    module = _extra("relevo.clients.terminal.demo")
     try:
         module.run(settings, pace=pace, seed=seed, keep=keep)
     except module.DemoFailed as error:
@@ -208,7 +208,7 @@ def watch(
         raise CommandFailed("a token has its tenant in it: give --token or --tenant, not both", USAGE_ERROR)
     if tenant is None:
         token = token or os.environ.get("RELEVO_TOKEN")
-    module = _extra("relevo.router.watch")
+    module = _extra("relevo.clients.terminal.watch")
     source: Any = token
     if token is None:
         if tenant is None or settings.jwt_secret is None:

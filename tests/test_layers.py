@@ -61,7 +61,7 @@ IMPURE_MODULES = {"asyncio", "socket", "time", "redis", "threading", "subprocess
 
 # A room knows only those below it.
 LAYERS = [
-    {"relevo.router.cli", "relevo.router.demo", "relevo.router.watch", "router.workers"},
+    {"relevo.router.cli", "relevo.clients.terminal.demo", "relevo.clients.terminal.watch", "router.workers"},
     {"relevo.router.app"},
     {"router.http", "router.metrics", "router.console"},
     {"router.node"},

@@ -296,7 +296,7 @@ def test_without_the_client_watch_says_what_to_install(
 ) -> None:
     for loaded in [name for name in sys.modules if name.split(".")[0] == "relevo_client"]:
         monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.delitem(sys.modules, "relevo.router.watch", raising=False)
+    monkeypatch.delitem(sys.modules, "relevo.clients.terminal.watch", raising=False)
     monkeypatch.setattr("relevo.router.__path__", [str(tmp_path)])
     monkeypatch.setattr(sys, "meta_path", [_NoClient(), *sys.meta_path])
     (tmp_path / "watch.py").write_text("import relevo_client\n")

@@ -20,13 +20,13 @@ import pytest
 from relevo_client import Actor, Agent, Client, Customer, Department, Owner, Party, Session, Target, Transfer
 from rich.console import Console
 
+from relevo.clients.terminal.watch import Watcher, WatchFailed, run, token_source
+from relevo.clients.terminal.watch.model import TRANSFERS_MAX, Connection, Watched
+from relevo.clients.terminal.watch.view import clean, picture
 from relevo.router.auth import Unauthorized
-from relevo.router.watch import Watcher, WatchFailed, run, token_source
-from relevo.router.watch.picture import clean, picture
-from relevo.router.watch.state import TRANSFERS_MAX, Connection, Watched
-from tests.router.demo_process import LIMIT_S, RELEVO, environment
 from tests.routers import SECRET, RouterProcess, running_routers
 from tests.servers import StoreServer, running
+from tests.terminal.demo_process import LIMIT_S, RELEVO, environment
 
 NOW_MS = 1_700_000_000_000
 LIVE = Connection(is_live=True)

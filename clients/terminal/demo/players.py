@@ -28,18 +28,7 @@ from relevo_client import (
     Target,
 )
 
-from relevo.router.auth import sign
-from relevo.router.demo.cast import (
-    ADMIN_REASONS,
-    CUSTOMERS,
-    DEPARTMENTS,
-    PEOPLE,
-    SIMULATED_ADMIN,
-    SIMULATED_AGENTS,
-    TENANT,
-    Person,
-)
-from relevo.router.demo.mind import (
+from relevo.clients.terminal.demo.decisions import (
     Accept,
     Action,
     ChooseStatus,
@@ -58,7 +47,18 @@ from relevo.router.demo.mind import (
     gave_up,
     wanted_count,
 )
-from relevo.router.demo.network import Network
+from relevo.clients.terminal.demo.flaky_link import Network
+from relevo.clients.terminal.demo.people import (
+    ADMIN_REASONS,
+    CUSTOMERS,
+    DEPARTMENTS,
+    PEOPLE,
+    SIMULATED_ADMIN,
+    SIMULATED_AGENTS,
+    TENANT,
+    Person,
+)
+from relevo.router.auth import sign
 
 log = structlog.get_logger(__name__)
 

@@ -24,11 +24,11 @@ from typing import Final
 import structlog
 from relevo_client import RelevoError
 
+from relevo.clients.terminal.demo.banner import invitation
+from relevo.clients.terminal.demo.players import Stage, play, prepare
 from relevo.router import log as log_setup
 from relevo.router.app import run as run_router
 from relevo.router.config import Settings
-from relevo.router.demo.invitation import invitation
-from relevo.router.demo.people import Stage, play, prepare
 from relevo.router.embedded import EmbeddedStore
 from relevo.router.workers import listen, work
 

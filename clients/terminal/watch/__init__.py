@@ -25,9 +25,9 @@ from relevo_client import (
     TokenSource,
 )
 
+from relevo.clients.terminal.watch.model import Connection, Watched
+from relevo.clients.terminal.watch.view import Picture, Screen, picture, print_once
 from relevo.router.auth import sign
-from relevo.router.watch.picture import Picture, Screen, picture, print_once
-from relevo.router.watch.state import Connection, Watched
 
 WATCHER: Final = "watch"
 WATCHER_NAME: Final = "relevo watch"

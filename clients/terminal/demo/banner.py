@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from relevo.clients.terminal.demo.people import DEPARTMENTS, PEOPLE, TENANT, Person
+from relevo.clients.terminal.demo.players import Stage
 from relevo.router.auth import sign
-from relevo.router.demo.cast import DEPARTMENTS, PEOPLE, TENANT, Person
-from relevo.router.demo.people import Stage
 
 LINK_TTL_S: Final = 24 * 3600
 WATCHER: Final = "watch"

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from relevo_client import Agent, Department, Session, Status, Target
 
-from relevo.router.demo.cast import (
+from relevo.clients.terminal.demo.people import (
     BY_ID,
     DECLINE_REASONS,
     DEPARTMENTS,

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from relevo.router.watch.state import TransferLine, Watched, outcome_of
+from relevo.clients.terminal.watch.model import TransferLine, Watched, outcome_of
 
 WIDE_COLUMNS: Final = 160
 # A panel's two borders, and its table's heading.

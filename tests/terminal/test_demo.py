@@ -27,21 +27,9 @@ from relevo_client import (
     Target,
 )
 
-from relevo.router.auth import Verifier
-from relevo.router.config import Settings
-from relevo.router.demo import DemoFailed, run
-from relevo.router.demo.cast import (
-    ADMIN_REASONS,
-    BY_ID,
-    CUSTOMERS,
-    DECLINE_REASONS,
-    DEPARTMENTS,
-    NOTES,
-    PEOPLE,
-    REASONS,
-)
-from relevo.router.demo.invitation import invitation
-from relevo.router.demo.mind import (
+from relevo.clients.terminal.demo import DemoFailed, run
+from relevo.clients.terminal.demo.banner import invitation
+from relevo.clients.terminal.demo.decisions import (
     CUSTOMER_PATIENCE_S,
     DISPATCH_AFTER_S,
     PENDING_MAX,
@@ -65,10 +53,22 @@ from relevo.router.demo.mind import (
     gave_up,
     wanted_count,
 )
-from relevo.router.demo.network import Network
-from relevo.router.demo.people import Stage, look_around
-from tests.router.demo_process import LIMIT_S, environment, running_demo
+from relevo.clients.terminal.demo.flaky_link import Network
+from relevo.clients.terminal.demo.people import (
+    ADMIN_REASONS,
+    BY_ID,
+    CUSTOMERS,
+    DECLINE_REASONS,
+    DEPARTMENTS,
+    NOTES,
+    PEOPLE,
+    REASONS,
+)
+from relevo.clients.terminal.demo.players import Stage, look_around
+from relevo.router.auth import Verifier
+from relevo.router.config import Settings
 from tests.servers import wait_until
+from tests.terminal.demo_process import LIMIT_S, environment, running_demo
 
 NOW_S = 1_700_000_000.0
 LUCIA = BY_ID["lucia"]
