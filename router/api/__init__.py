@@ -1,0 +1,1 @@
+"""Everything that the router answers over plain HTTP."""
