@@ -6,7 +6,7 @@ instant; `kinds` says which key is whose; `audit` has them look, a few at each i
 `repair` mends, and `report` says what was found and done. What the keys hold is described in `layout`.
 """
 
-from relevo.router.audit.audit import Audit
+from relevo.router.audit.runner import Audit
 from relevo.router.audit.violation import INVARIANTS, Violation
 
 __all__ = ["INVARIANTS", "Audit", "Violation"]

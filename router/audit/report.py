@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from relevo.router.audit.repair import mend
-from relevo.router.audit.store import Counts, violations
+from relevo.router.audit.scan import Counts, violations
 from relevo.router.audit.violation import INVARIANTS, Violation
 from relevo.router.config import Settings
 from relevo.router.store import Limits, Store, StoreDefect, Unavailable, Unsupported

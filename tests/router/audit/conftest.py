@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.router.audit.ground import Ground
+from tests.router.audit.fixture import Ground
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer
 

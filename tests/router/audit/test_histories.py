@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relevo.protocol.messages import Actor, Entry, Owner, Party, Transfer
-from relevo.router.audit.histories import Tale
+from relevo.router.audit.rules.histories import Tale
 
 ANA, BOB = Actor("ana", "Ana", "agent"), Actor("bob", "Bob", "agent")
 SALES = Party("department", "sales", "Sales")

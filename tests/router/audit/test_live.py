@@ -7,11 +7,11 @@ from contextlib import suppress
 import pytest
 
 from relevo.router.audit import Audit
-from relevo.router.audit.audit import READS_MAX
-from relevo.router.audit.store import Counts, violations
+from relevo.router.audit.runner import READS_MAX
+from relevo.router.audit.scan import Counts, violations
 from relevo.router.store import records
 from relevo.router.store.verbs import Refusal
-from tests.router.audit.ground import Ground
+from tests.router.audit.fixture import Ground
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 
 AGENTS = [f"agent-{number}" for number in range(12)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from relevo.router.audit.paging import EVENTS_PAGE, PAGE
-from tests.router.audit.ground import Ground
+from tests.router.audit.fixture import Ground
 from tests.router.store.shop import HELP
 
 LONG = 3 * PAGE  # Long enough for the server to keep it in no single piece.

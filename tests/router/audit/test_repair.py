@@ -10,7 +10,7 @@ from relevo.router import cli
 from relevo.router.audit.violation import Mend
 from relevo.router.store import records
 from relevo.router.store.errors import StoreDefect
-from tests.router.audit.ground import Ground
+from tests.router.audit.fixture import Ground
 from tests.servers import StoreServer
 
 

@@ -121,7 +121,7 @@ def test_what_no_tenant_can_be_called_is_refused(
 def test_what_could_not_be_judged_is_no_clean_store(
     server: StoreServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relevo.router.audit.audit.ROUNDS_MAX", 1)
+    monkeypatch.setattr("relevo.router.audit.runner.ROUNDS_MAX", 1)
     assert cli.main([*AUDIT, server.url]) == 1
     assert capsys.readouterr().out == (
         "0 violations, and 1 things changed too fast to be judged: 1 tenants, 1 keys\n"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.router.audit import plants_of_sessions, plants_of_tenants
-from tests.router.audit.ground import Ground
-from tests.router.audit.plants import Plant
+from tests.router.audit import corruptions_of_sessions, corruptions_of_tenants
+from tests.router.audit.corruptions import Plant
+from tests.router.audit.fixture import Ground
 
-PLANTS = [*plants_of_sessions.PLANTS, *plants_of_tenants.PLANTS]
+PLANTS = [*corruptions_of_sessions.PLANTS, *corruptions_of_tenants.PLANTS]
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.what)

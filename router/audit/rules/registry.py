@@ -8,14 +8,14 @@ from typing import Final
 
 import msgspec
 
-from relevo.router.audit.agents import judge_agent, judge_available, judge_department, judge_members
-from relevo.router.audit.feed import judge_events, judge_feed
-from relevo.router.audit.glimpse import Glimpse, Judge
-from relevo.router.audit.histories import judge_kept_history
 from relevo.router.audit.layout import IDENTITY, KINDS_OF_OWNERS, PRINT_LENGTH, STATES, name_of
 from relevo.router.audit.paging import PAGE
-from relevo.router.audit.presence import judge_connections, judge_due, judge_node
-from relevo.router.audit.sessions import judge_list, judge_session, judge_state
+from relevo.router.audit.rules.agents import judge_agent, judge_available, judge_department, judge_members
+from relevo.router.audit.rules.feed import judge_events, judge_feed
+from relevo.router.audit.rules.histories import judge_kept_history
+from relevo.router.audit.rules.presence import judge_connections, judge_due, judge_node
+from relevo.router.audit.rules.sessions import judge_list, judge_session, judge_state
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
 

@@ -8,7 +8,7 @@ import msgspec
 
 from relevo.router.audit import Violation
 from relevo.router.audit.repair import mend
-from relevo.router.audit.store import Counts, violations
+from relevo.router.audit.scan import Counts, violations
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 from tests.servers import StoreServer
 

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from relevo.router.audit.glimpse import Glimpse, Judge, Read, Unread, WrongType
-from relevo.router.audit.kinds import judge_of
+from relevo.router.audit.rules.registry import judge_of
+from relevo.router.audit.snapshot import Glimpse, Judge, Read, Unread, WrongType
 from relevo.router.audit.violation import Violation
 
 READS_MAX: Final = 300

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from relevo.router.audit import Audit, Violation
-from relevo.router.audit import audit as machinery
-from relevo.router.audit.glimpse import Glimpse, Judge
-from relevo.router.audit.kinds import judge_of
+from relevo.router.audit import runner as machinery
+from relevo.router.audit.rules.registry import judge_of
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.store.records import ReadError
-from tests.router.audit.ground import Ground
+from tests.router.audit.fixture import Ground
 
 GARBAGE = [
     b"",

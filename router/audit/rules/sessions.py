@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from relevo.router.audit.glimpse import Glimpse, Judge
-from relevo.router.audit.histories import judge_history
 from relevo.router.audit.layout import (
     DAMAGED,
     KINDS_OF_OWNERS,
@@ -19,6 +17,8 @@ from relevo.router.audit.layout import (
     number_of,
 )
 from relevo.router.audit.paging import PAGE
+from relevo.router.audit.rules.histories import judge_history
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
 from relevo.router.notices import addressee
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Final
 
 from relevo.protocol.messages import Agent, Department, Session
-from relevo.router.audit.glimpse import Glimpse, Judge
 from relevo.router.audit.layout import (
     DAMAGED,
     name_of,
@@ -18,6 +17,7 @@ from relevo.router.audit.layout import (
     published_session,
 )
 from relevo.router.audit.paging import EVENTS_PAGE
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from relevo.router.audit.glimpse import Glimpse, Judge
 from relevo.router.audit.layout import CONNECTION, DUE, name_of
 from relevo.router.audit.paging import PAGE
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
 
 OVERDUE_MS: Final = 60_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from relevo.protocol.messages import Entry, Owner
-from relevo.router.audit.glimpse import Glimpse, Judge
 from relevo.router.audit.layout import DAMAGED, decode_entry, decode_session
 from relevo.router.audit.paging import PAGE
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
 
 STATE_BY_OUTCOME = {"assigned": "in_progress", "pending": "pending", "queued": "queued"}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tests.router.audit.ground import Ground
+from tests.router.audit.fixture import Ground
 
 Found: TypeAlias = tuple[str, tuple[str, ...]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from relevo.router.audit.glimpse import Glimpse, Judge
 from relevo.router.audit.layout import (
     DAMAGED,
     KeptAgent,
@@ -15,6 +14,7 @@ from relevo.router.audit.layout import (
     name_of,
 )
 from relevo.router.audit.paging import PAGE
+from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
 
 

@@ -1,6 +1,6 @@
 """What can be wrong with sessions, their lists and their histories."""
 
-from tests.router.audit.plants import planted
+from tests.router.audit.corruptions import planted
 
 ANA = {"id": "ana", "name": "ana", "role": "agent"}
 CID = {"kind": "agent", "id": "cid", "name": "cid"}

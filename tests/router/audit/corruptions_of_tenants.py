@@ -1,6 +1,6 @@
 """What can be wrong with the rest of a tenant: its directory, feed, presence, and the form of its keys."""
 
-from tests.router.audit.plants import planted
+from tests.router.audit.corruptions import planted
 
 PLANTS = [
     # Load, availability and the order of choice.

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from relevo.router.audit.audit import Audit
 from relevo.router.audit.layout import name_of
+from relevo.router.audit.runner import Audit
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
 from relevo.router.store.store import Store

@@ -1,0 +1,1 @@
+"""The rules that stored data has to keep to, one file for each subject."""
