@@ -14,7 +14,7 @@ import structlog
 from cyclopts import App, Parameter
 
 from relevo.router import __version__, log
-from relevo.router.auth import Unauthorized, Verifier, sign
+from relevo.router.auth.tokens import Unauthorized, Verifier, sign
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
 from relevo.router.embedded import EmbeddedStoreError, store_of
 from relevo.router.workers import listen, run_workers

@@ -49,7 +49,7 @@ from relevo.protocol.messages import (
     StatusSet,
     TransferResult,
 )
-from relevo.router.auth import Principal
+from relevo.router.auth.tokens import Principal
 from relevo.router.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.errors import StoreDefect, Unavailable

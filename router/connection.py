@@ -33,7 +33,7 @@ from relevo.protocol.messages import (
     TokenResult,
 )
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
-from relevo.router.auth import KeysUnavailable, Principal, Unauthorized
+from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
 from relevo.router.incidents import incident
 from relevo.router.intake import JOINING, LEAVING, Intake

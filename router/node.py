@@ -18,7 +18,7 @@ import structlog
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.messages import Command
 from relevo.router.addresses import Addresses
-from relevo.router.auth import Verifier
+from relevo.router.auth.tokens import Verifier
 from relevo.router.clock import Clock
 from relevo.router.config import Settings
 from relevo.router.connection import Connection

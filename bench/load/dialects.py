@@ -18,7 +18,7 @@ import msgspec
 
 from bench.load.engine import Step, Target
 from bench.load.wire import BINARY, TEXT, client_frame
-from relevo.router.auth import sign
+from relevo.router.auth.tokens import sign
 
 STATUSES = ("pause", "connected")
 """What an agent's changes alternate between, beginning with the first."""

@@ -17,7 +17,7 @@ import structlog
 from rich.console import Console
 
 from relevo.router import __version__, cli
-from relevo.router.auth import Principal, Verifier
+from relevo.router.auth.tokens import Principal, Verifier
 from relevo.router.config import SETTINGS, Settings
 from relevo.router.embedded_keeper import answers
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from joserfc import jwk, jws
 
-from relevo.router.auth import Principal, Unauthorized, Verifier
+from relevo.router.auth.tokens import Principal, Unauthorized, Verifier
 from relevo.router.config import Settings
 
 SECRET = "correct horse battery staple, and more"

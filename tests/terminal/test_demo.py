@@ -65,7 +65,7 @@ from relevo.clients.terminal.demo.people import (
     REASONS,
 )
 from relevo.clients.terminal.demo.players import Stage, look_around
-from relevo.router.auth import Verifier
+from relevo.router.auth.tokens import Verifier
 from relevo.router.config import Settings
 from tests.servers import wait_until
 from tests.terminal.demo_process import LIMIT_S, environment, running_demo

@@ -23,7 +23,7 @@ from rich.console import Console
 from relevo.clients.terminal.watch import Watcher, WatchFailed, run, token_source
 from relevo.clients.terminal.watch.model import TRANSFERS_MAX, Connection, Watched
 from relevo.clients.terminal.watch.view import clean, picture
-from relevo.router.auth import Unauthorized
+from relevo.router.auth.tokens import Unauthorized
 from tests.routers import SECRET, RouterProcess, running_routers
 from tests.servers import StoreServer, running
 from tests.terminal.demo_process import LIMIT_S, RELEVO, environment

@@ -8,7 +8,7 @@ from typing import Final
 
 from relevo.clients.terminal.demo.people import DEPARTMENTS, PEOPLE, TENANT, Person
 from relevo.clients.terminal.demo.players import Stage
-from relevo.router.auth import sign
+from relevo.router.auth.tokens import sign
 
 LINK_TTL_S: Final = 24 * 3600
 WATCHER: Final = "watch"

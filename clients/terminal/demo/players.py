@@ -58,7 +58,7 @@ from relevo.clients.terminal.demo.people import (
     TENANT,
     Person,
 )
-from relevo.router.auth import sign
+from relevo.router.auth.tokens import sign
 
 log = structlog.get_logger(__name__)
 

@@ -27,7 +27,7 @@ from relevo_client import (
 
 from relevo.clients.terminal.watch.model import Connection, Watched
 from relevo.clients.terminal.watch.view import Picture, Screen, picture, print_once
-from relevo.router.auth import sign
+from relevo.router.auth.tokens import sign
 
 WATCHER: Final = "watch"
 WATCHER_NAME: Final = "relevo watch"

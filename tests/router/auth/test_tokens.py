@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from joserfc import jwk
 
-from relevo.router.auth import Principal, Unauthorized, Verifier, sign
+from relevo.router.auth.keys import HEADERS_READ_MAX, Key, _header, verified_claims
+from relevo.router.auth.tokens import Principal, Unauthorized, Verifier, sign
 from relevo.router.config import Settings, SettingsError
-from relevo.router.keys import HEADERS_READ_MAX, Key, _header, verified_claims
 from tests.router.tokens import (
     ANA,
     CLAIMS,
@@ -331,7 +331,7 @@ async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) ->
         looked_at.append(token)
         return verified_claims(token, key)
 
-    monkeypatch.setattr("relevo.router.auth.verified_claims", look)
+    monkeypatch.setattr("relevo.router.auth.tokens.verified_claims", look)
     known = verifier(jwt_secret=SECRET, tokens_remembered_max=2)
     first, second, third = (hs256(CLAIMS | {"jti": str(number)}) for number in range(3))
     for token in (first, second, second, third, third, second, first):

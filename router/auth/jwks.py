@@ -9,7 +9,7 @@ from typing import Final
 import httpx2
 import structlog
 
-from relevo.router.keys import Key, KeyFault, jwks_keys
+from relevo.router.auth.keys import Key, KeyFault, jwks_keys
 
 JWKS_BYTES_MAX: Final = 1024 * 1024
 

@@ -10,9 +10,8 @@ from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
 from relevo.protocol import DEPARTMENTS_MAX, ID_PATTERN, INTEGER_MAX, Role
-from relevo.router.config import Settings, SettingsError
-from relevo.router.jwks import JwksCache, KeysUnavailable, file_fetcher, url_fetcher
-from relevo.router.keys import (
+from relevo.router.auth.jwks import JwksCache, KeysUnavailable, file_fetcher, url_fetcher
+from relevo.router.auth.keys import (
     Key,
     KeyFault,
     TokenFault,
@@ -22,6 +21,7 @@ from relevo.router.keys import (
     token_header,
     verified_claims,
 )
+from relevo.router.config import Settings, SettingsError
 
 __all__ = ["KeysUnavailable", "Principal", "Unauthorized", "Verifier", "sign"]
 

@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 from joserfc import jwk
 
-from relevo.router.jwks import JWKS_BYTES_MAX, JwksCache, KeysUnavailable, url_fetcher
-from relevo.router.keys import KeyFault, jwks_keys
+from relevo.router.auth.jwks import JWKS_BYTES_MAX, JwksCache, KeysUnavailable, url_fetcher
+from relevo.router.auth.keys import KeyFault, jwks_keys
 from tests.router.tokens import (
     ANA,
     EC,
