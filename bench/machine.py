@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from relevo.router.embedded import find_server
+from relevo.router.bundled_store.server import find_server
 
 LIBRARIES = ("uvicorn", "uvloop", "websockets", "msgspec", "redis", "hiredis")
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import redis
 
-from relevo.router.embedded import find_server
+from relevo.router.bundled_store.server import find_server
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0

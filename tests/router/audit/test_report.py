@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relevo.router import cli
-from relevo.router.embedded import EmbeddedStore
+from relevo.router.bundled_store.server import EmbeddedStore
 from tests.servers import ClusterServers, SentinelServer, StoreServer, free_port, redis_binary, running
 
 EPOCH = ("HSET", "relevo:{acme}:meta", "epoch", "1", "seq", "0", "run", "")

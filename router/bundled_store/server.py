@@ -24,9 +24,9 @@ from types import TracebackType
 from typing import Final
 from urllib.parse import quote
 
-from relevo.router import embedded_keeper
+from relevo.router.bundled_store import keeper
+from relevo.router.bundled_store.keeper import KEEPER_LOCK, USERS_LOCK, answers, open_lock, shut_down
 from relevo.router.config import Settings
-from relevo.router.embedded_keeper import KEEPER_LOCK, USERS_LOCK, answers, open_lock, shut_down
 
 START_LOCK: Final = "start.lock"
 LOG: Final = "store.log"
@@ -235,7 +235,7 @@ class EmbeddedStore:
         command = [find_server()]
         for name, value in options.items():
             command += [f"--{name}", value]
-        keeper = [sys.executable, "-I", "-S", embedded_keeper.__file__]
+        keeper = [sys.executable, "-I", "-S", keeper.__file__]
         keeper += [str(self.folder), socket_path, str(self._limit_ms), *command]
         path = self.folder / LOG
         if path.exists() and path.stat().st_size > LOG_BYTES_MAX:

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import pytest
 import redis
 
-from relevo.router import embedded, embedded_keeper
-from relevo.router.embedded import EmbeddedStore, EmbeddedStoreError, find_server
+from relevo.router.bundled_store import keeper, server
+from relevo.router.bundled_store.server import EmbeddedStore, EmbeddedStoreError, find_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def wait_until_kept_by_nobody(path: Path) -> bool:
     gone = threading.Event()
 
     def wait() -> None:
-        lock = embedded_keeper.open_lock(path, embedded_keeper.KEEPER_LOCK)
+        lock = keeper.open_lock(path, keeper.KEEPER_LOCK)
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.close(lock)
         gone.set()
@@ -93,7 +93,7 @@ def test_a_second_user_shares_it_and_the_last_one_stops_it(folder: Path) -> None
     second.stop()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert not embedded_keeper.answers(unquote(url.removeprefix("unix://")))
+    assert not keeper.answers(unquote(url.removeprefix("unix://")))
 
 
 def test_stopping_twice_or_before_the_start_does_nothing(folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_server_whose_keeper_was_killed_is_stopped_by_its_last_user(folder: Pa
         os.kill(parent_of(pid), signal.SIGKILL)
         assert wait_until_kept_by_nobody(folder)
         assert process_id(url) == pid
-    assert not embedded_keeper.answers(str(folder / "store.sock"))
+    assert not keeper.answers(str(folder / "store.sock"))
 
 
 @pytest.mark.slow
@@ -260,7 +260,7 @@ def test_a_server_that_never_answers_is_given_up(folder: Path, monkeypatch: pyte
     sleeper = folder.parent / "sleeper"
     sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
     sleeper.chmod(0o700)
-    monkeypatch.setattr(embedded, "find_server", lambda: str(sleeper))
+    monkeypatch.setattr(server, "find_server", lambda: str(sleeper))
     with pytest.raises(EmbeddedStoreError, match="not ready after 100 ms: the server does not answer"):
         EmbeddedStore(folder, limit_ms=100).start()
 
@@ -280,7 +280,7 @@ def test_the_servers_on_the_path_stand_in_for_the_bundled_one(
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server on this machine")
 def test_a_redis_server_of_the_system_does_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "find_server", lambda: str(shutil.which("redis-server")))
+    monkeypatch.setattr(server, "find_server", lambda: str(shutil.which("redis-server")))
     with EmbeddedStore(folder) as url:
         ask(url, "SET", "chat", "open")
         os.kill(process_id(url), signal.SIGKILL)
@@ -296,8 +296,8 @@ def test_it_needs_no_client_library() -> None:
 
 def test_a_socket_nobody_listens_on_does_not_answer(tmp_path: Path) -> None:
     path = str(tmp_path / "silent.sock")
-    assert not embedded_keeper.answers(path)
+    assert not keeper.answers(path)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(path)
-        assert not embedded_keeper.answers(path)
-        embedded_keeper.shut_down(path, 0.1)
+        assert not keeper.answers(path)
+        keeper.shut_down(path, 0.1)

@@ -1,0 +1,1 @@
+"""The Valkey that comes along, and the process that restarts it."""
