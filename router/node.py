@@ -21,14 +21,14 @@ from relevo.router.addresses import Addresses
 from relevo.router.auth.tokens import Verifier
 from relevo.router.clock import Clock
 from relevo.router.config import Settings
-from relevo.router.connection import Connection
 from relevo.router.departures import Departures
 from relevo.router.feed import Feed
 from relevo.router.framing import build_frame
+from relevo.router.gateway.connection import Connection
+from relevo.router.gateway.rate_limit import Rates
+from relevo.router.gateway.read_control import Crowd
 from relevo.router.hub import TenantHub
 from relevo.router.incidents import incident
-from relevo.router.intake import Crowd
-from relevo.router.limits import Rates
 from relevo.router.presence import Presence
 from relevo.router.replica import Gap, Replica
 from relevo.router.store import records

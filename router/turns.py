@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relevo.router.intake import Crowd
+from relevo.router.gateway.read_control import Crowd
 
 
 class Turn:

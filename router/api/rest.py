@@ -16,9 +16,9 @@ from relevo.protocol.messages import COMMANDS, Result, SessionAck
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
-from relevo.router.commands import RULES, CommandError, caller_of, execute
+from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
+from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.incidents import incident
-from relevo.router.limits import Allowance
 from relevo.router.turns import Turn
 
 if TYPE_CHECKING:

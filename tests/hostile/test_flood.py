@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from relevo.router.limits import REFUSALS_MAX
+from relevo.router.gateway.rate_limit import REFUSALS_MAX
 from tests.hostile.conftest import BURST, RATE, still_served
 from tests.hostile.flooder import flooding
 from tests.hostile.inventory import covers

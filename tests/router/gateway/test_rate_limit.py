@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from relevo.router.auth.tokens import Principal
 from relevo.router.config import Settings
-from relevo.router.limits import (
+from relevo.router.gateway.rate_limit import (
     READ_RATIO_MAX,
     REFUSALS_MAX,
     REST_S_MAX,

@@ -34,10 +34,10 @@ from relevo.protocol.messages import (
 )
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
-from relevo.router.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
+from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
+from relevo.router.gateway.rate_limit import Throttled
+from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
 from relevo.router.incidents import incident
-from relevo.router.intake import JOINING, LEAVING, Intake
-from relevo.router.limits import Throttled
 from relevo.router.notices import addressee
 from relevo.router.store import records
 from relevo.router.store.errors import Unavailable

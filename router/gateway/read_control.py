@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from relevo.router.limits import Allowance
+from relevo.router.gateway.rate_limit import Allowance
 
 Item: TypeAlias = Any
 """A message as it was decoded."""

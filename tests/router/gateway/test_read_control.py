@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
-from relevo.router.intake import JOINING, LEAVING, RESTING, Crowd, Intake
-from relevo.router.limits import Allowance, Bucket, Limit
+from relevo.router.gateway.rate_limit import Allowance, Bucket, Limit
+from relevo.router.gateway.read_control import JOINING, LEAVING, RESTING, Crowd, Intake
 
 TURN_MAX = 32
 

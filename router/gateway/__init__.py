@@ -1,0 +1,1 @@
+"""One client, from its hello to its end."""
