@@ -13,10 +13,11 @@ import cyclopts
 import structlog
 from cyclopts import App, Parameter
 
-from relevo.router import __version__, log
+from relevo.router import __version__
 from relevo.router.auth.tokens import Unauthorized, Verifier, sign
 from relevo.router.bundled_store.server import EmbeddedStoreError, store_of
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
+from relevo.router.observe import logging
 from relevo.router.workers import listen, run_workers
 
 USAGE_ERROR: Final = 2
@@ -89,7 +90,7 @@ def serve(*, settings: Settings) -> None:
         )
     # A key that cannot be used is told here, once, rather than by every worker.
     Verifier(settings)
-    log.configure(settings.log_level)
+    logging.configure(settings.log_level)
     from relevo.router.app import run
 
     try:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from relevo.router.incidents import incident
+from relevo.router.observe.incidents import incident
 from relevo.router.store.errors import StoreDefect, Unavailable
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from relevo.router.hub import TenantHub
-from relevo.router.incidents import incident
+from relevo.router.observe.incidents import incident
 from relevo.router.replica import Gap
 from relevo.router.store import records
 from relevo.router.store.errors import StoreDefect, Unavailable

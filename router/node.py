@@ -28,7 +28,7 @@ from relevo.router.gateway.connection import Connection
 from relevo.router.gateway.rate_limit import Rates
 from relevo.router.gateway.read_control import Crowd
 from relevo.router.hub import TenantHub
-from relevo.router.incidents import incident
+from relevo.router.observe.incidents import incident
 from relevo.router.presence import Presence
 from relevo.router.replica import Gap, Replica
 from relevo.router.store import records

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from relevo.router.incidents import incident
+from relevo.router.observe.incidents import incident
 from relevo.router.store.errors import StoreDefect, Unavailable
 from relevo.router.store.records import Lease
 from relevo.router.store.verbs import Verbs

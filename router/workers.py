@@ -19,8 +19,8 @@ from typing import Final
 
 import structlog
 
-from relevo.router import log as logging_setup
 from relevo.router.config import Settings
+from relevo.router.observe import logging as logging_setup
 
 BACKLOG: Final = 4096
 RESTART_DELAY_MIN_S: Final = 0.1

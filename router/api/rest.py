@@ -18,7 +18,7 @@ from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
 from relevo.router.gateway.rate_limit import Allowance
-from relevo.router.incidents import incident
+from relevo.router.observe.incidents import incident
 from relevo.router.turns import Turn
 
 if TYPE_CHECKING:

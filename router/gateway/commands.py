@@ -50,7 +50,7 @@ from relevo.protocol.messages import (
     TransferResult,
 )
 from relevo.router.auth.tokens import Principal
-from relevo.router.incidents import incident
+from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.errors import StoreDefect, Unavailable
 from relevo.router.store.verbs import Caller, Refusal, Verbs

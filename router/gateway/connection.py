@@ -37,8 +37,8 @@ from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
 from relevo.router.gateway.rate_limit import Throttled
 from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
-from relevo.router.incidents import incident
 from relevo.router.notices import addressee
+from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.errors import Unavailable
 from relevo.router.store.verbs import Caller, Refusal

@@ -43,7 +43,9 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = cli
 
 @pytest.fixture(autouse=True)
 def _no_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relevo.router.log.configure", lambda level: structlog.configure(processors=[_drop]))
+    monkeypatch.setattr(
+        "relevo.router.observe.logging.configure", lambda level: structlog.configure(processors=[_drop])
+    )
 
 
 def _drop(logger: object, method: str, event: MutableMapping[str, Any]) -> NoReturn:

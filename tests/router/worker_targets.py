@@ -5,8 +5,9 @@ import signal
 import socket
 import sys
 
-from relevo.router import log, workers
+from relevo.router import workers
 from relevo.router.config import Settings
+from relevo.router.observe import logging
 from relevo.router.workers import listen, run_workers
 
 
@@ -53,7 +54,7 @@ def drain_for_ever(settings: Settings, store_url: str, sockets: list[socket.sock
 def main(target: str, stop_margin_s: str) -> None:
     """Run two workers of the named function."""
     workers.STOP_MARGIN_S = float(stop_margin_s)  # type: ignore[misc]
-    log.configure("info")
+    logging.configure("info")
     settings = Settings(workers=2, drain_ms=0)
     with listen("127.0.0.1", 0) as listener:
         say(f"port {listener.getsockname()[1]}")

@@ -26,10 +26,10 @@ from relevo_client import RelevoError
 
 from relevo.clients.terminal.demo.banner import invitation
 from relevo.clients.terminal.demo.players import Stage, play, prepare
-from relevo.router import log as log_setup
 from relevo.router.app import run as run_router
 from relevo.router.bundled_store.server import EmbeddedStore
 from relevo.router.config import Settings
+from relevo.router.observe import logging as log_setup
 from relevo.router.workers import listen, work
 
 log = structlog.get_logger(__name__)
