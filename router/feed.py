@@ -19,8 +19,8 @@ from relevo.router.hub import TenantHub
 from relevo.router.observe.incidents import incident
 from relevo.router.replica import Gap
 from relevo.router.store import records
-from relevo.router.store.errors import StoreDefect, Unavailable
-from relevo.router.store.verbs import Verbs
+from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.commands import Verbs
 
 log = structlog.get_logger(__name__)
 

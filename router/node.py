@@ -19,7 +19,6 @@ from relevo.protocol.errors import CloseCode
 from relevo.protocol.messages import Command
 from relevo.router.addresses import Addresses
 from relevo.router.auth.tokens import Verifier
-from relevo.router.clock import Clock
 from relevo.router.config import Settings
 from relevo.router.departures import Departures
 from relevo.router.feed import Feed
@@ -32,12 +31,13 @@ from relevo.router.observe.incidents import incident
 from relevo.router.presence import Presence
 from relevo.router.replica import Gap, Replica
 from relevo.router.store import records
-from relevo.router.store.durability import Durability, Level
-from relevo.router.store.errors import StoreDefect, Unavailable, Unsupported
-from relevo.router.store.link import Limits
-from relevo.router.store.store import Store
-from relevo.router.store.subscription import Subscriptions
-from relevo.router.store.verbs import Caller, Refusal, VerbLimits, Verbs
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.durability import Durability, Level
+from relevo.router.store.client.errors import StoreDefect, Unavailable, Unsupported
+from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.pubsub import Subscriptions
+from relevo.router.store.clock import Clock
+from relevo.router.store.commands import Caller, Refusal, VerbLimits, Verbs
 from relevo.router.turns import Turn
 from relevo.router.websocket import WebSocket
 

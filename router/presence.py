@@ -17,9 +17,9 @@ import msgspec
 import structlog
 
 from relevo.router.observe.incidents import incident
-from relevo.router.store.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.commands import Verbs
 from relevo.router.store.records import Lease
-from relevo.router.store.verbs import Verbs
 
 log = structlog.get_logger(__name__)
 

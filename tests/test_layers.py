@@ -34,7 +34,7 @@ PURE = {
     "router/addresses.py",
     "router/departures.py",
     "router/handshake.py",
-    "router/store/queue.py",
+    "router/store/client/fair_queue.py",
     "router/replica.py",
     "router/notices.py",
     "router/inbox.py",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from relevo.router.audit.violation import MENDS, Violation
-from relevo.router.store.verbs import Verbs
+from relevo.router.store.commands import Verbs
 
 BATCH: Final = 50
 """Things that are mended in one step of the store."""

@@ -12,8 +12,8 @@ from relevo.router.audit.scan import Counts, violations
 from relevo.router.audit.violation import INVARIANTS, Violation
 from relevo.router.config import Settings
 from relevo.router.store import Limits, Store, StoreDefect, Unavailable, Unsupported
-from relevo.router.store.topology import prefix
-from relevo.router.store.verbs import VerbLimits, Verbs
+from relevo.router.store.client.topology import prefix
+from relevo.router.store.commands import VerbLimits, Verbs
 
 AUDITOR: Final = "audit"
 PASSES_MAX: Final = 3

@@ -11,9 +11,9 @@ from relevo.router.audit.layout import name_of
 from relevo.router.audit.runner import Audit
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
-from relevo.router.store.store import Store
-from relevo.router.store.topology import prefix
-from relevo.router.store.verbs import Verbs
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.topology import prefix
+from relevo.router.store.commands import Verbs
 
 NAMES_MAX: Final = 1000
 """Names of keys that are looked at for one piece of a scan."""

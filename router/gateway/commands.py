@@ -52,8 +52,8 @@ from relevo.protocol.messages import (
 from relevo.router.auth.tokens import Principal
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
-from relevo.router.store.errors import StoreDefect, Unavailable
-from relevo.router.store.verbs import Caller, Refusal, Verbs
+from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.commands import Caller, Refusal, Verbs
 
 log = structlog.get_logger(__name__)
 

@@ -40,8 +40,8 @@ from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
 from relevo.router.notices import addressee
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
-from relevo.router.store.errors import Unavailable
-from relevo.router.store.verbs import Caller, Refusal
+from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.commands import Caller, Refusal
 from relevo.router.turns import Turn
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ NO_BOUNDS = {
     "_CONTROL_PAYLOAD_BYTES_MAX",
 }
 
-ROUTER, STORE, VERBS = "tests/router", "tests/router/store", "tests/router/store/test_verbs_bounds.py"
+ROUTER, STORE, VERBS = "tests/router", "tests/router/store", "tests/router/store/test_commands_bounds.py"
 WHOLE = "tests/bounds/test_router_bounds.py"
 FLOOD = "tests/hostile/test_flood.py"
 LIMITS = f"{ROUTER}/test_limits.py"

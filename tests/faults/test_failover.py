@@ -15,8 +15,8 @@ from tests.faults.island import NEEDS, can_rise
 from tests.faults.waiting import insist, still_answered
 from tests.faults.watched_scene import WatchedScene
 from tests.router.conftest import using
+from tests.router.store.client.test_topology import tenant_on
 from tests.router.store.shop import Shop
-from tests.router.store.test_topology import tenant_on
 from tests.servers import (
     ClusterServers,
     StoreServer,

@@ -11,7 +11,7 @@ from relevo.router.feed import Feed
 from relevo.router.hub import TenantHub
 from relevo.router.replica import Replica
 from relevo.router.store import Store, Unavailable
-from relevo.router.store.verbs import Caller, VerbLimits, Verbs
+from relevo.router.store.commands import Caller, VerbLimits, Verbs
 from tests.router.test_hub import Listener
 from tests.servers import StoreServer, running
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from relevo.router.config import Settings
-from relevo.router.store.store import Store
-from relevo.router.store.verbs import Caller, VerbLimits, Verbs
+from relevo.router.store.client.client import Store
+from relevo.router.store.commands import Caller, VerbLimits, Verbs
 from tests.servers import StoreServer
 from tests.story.office import ANYBODY, Office, to_agent, to_department
 

@@ -10,7 +10,7 @@ from relevo.router.audit import Audit
 from relevo.router.audit.runner import READS_MAX
 from relevo.router.audit.scan import Counts, violations
 from relevo.router.store import records
-from relevo.router.store.verbs import Refusal
+from relevo.router.store.commands import Refusal
 from tests.router.audit.fixture import Ground
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 

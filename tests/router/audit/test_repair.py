@@ -9,7 +9,7 @@ import pytest
 from relevo.router import cli
 from relevo.router.audit.violation import Mend
 from relevo.router.store import records
-from relevo.router.store.errors import StoreDefect
+from relevo.router.store.client.errors import StoreDefect
 from tests.router.audit.fixture import Ground
 from tests.servers import StoreServer
 

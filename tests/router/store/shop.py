@@ -10,7 +10,7 @@ import pytest
 
 from relevo.protocol.messages import Agent, Department, Entry, Session
 from relevo.router.store import Store, records
-from relevo.router.store.verbs import Refusal, VerbLimits, Verbs
+from relevo.router.store.commands import Refusal, VerbLimits, Verbs
 
 LIMITS = VerbLimits(
     events_max=1000,

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from relevo.router.observe.incidents import incident
-from relevo.router.store.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefect, Unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from relevo.router.store.counts import Counts
-from relevo.router.store.durability import Durability
-from relevo.router.store.errors import Unavailable
-from relevo.router.store.wire import Access, Cut, Server, ServerError, Wire, pack, read_replication
+from relevo.router.store.client.connection import (
+    Access,
+    Cut,
+    Server,
+    ServerError,
+    Wire,
+    pack,
+    read_replication,
+)
+from relevo.router.store.client.durability import Durability
+from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.client.stats import Counts
 
 # The server ends a wait that was in vain by itself; one that says nothing for longer is cut off.
 ANSWER_MARGIN_S = 0.25

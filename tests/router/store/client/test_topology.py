@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from relevo.router.store import Limits, Store, Subscriptions, Unavailable
-from relevo.router.store import topology as topology_module
-from relevo.router.store.address import parse_address
-from relevo.router.store.topology import Sentinel, open_topology
-from relevo.router.store.wire import Server, slot_of
+from relevo.router.store.client import topology as topology_module
+from relevo.router.store.client.connection import Server, slot_of
+from relevo.router.store.client.topology import Sentinel, open_topology
+from relevo.router.store.client.url import parse_address
 from tests.router.conftest import using
-from tests.router.store.test_link import run_until_available
+from tests.router.store.client.test_pipeline import run_until_available
 from tests.servers import (
     ClusterServers,
     SentinelServer,

@@ -2,7 +2,7 @@
 
 import re
 
-from relevo.router.store.wire import Server
+from relevo.router.store.client.connection import Server
 
 _REDIRECT = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 

@@ -10,8 +10,8 @@ import msgspec
 
 from relevo.router.config import Settings
 from relevo.router.store import records
-from relevo.router.store.errors import StoreDefect
-from relevo.router.store.store import Store
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.errors import StoreDefect
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from relevo.router.store.address import Address, Kind
-from relevo.router.store.errors import Unavailable
-from relevo.router.store.wire import Access, Cut, Server, ServerError, query, slot_of
+from relevo.router.store.client.connection import Access, Cut, Server, ServerError, query, slot_of
+from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.client.url import Address, Kind
 
 SLOTS = 16384
 # Looking again more often than this, in seconds, would hammer the servers that are left.

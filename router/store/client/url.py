@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from relevo.router.store.wire import Access, Server
+from relevo.router.store.client.connection import Access, Server
 
 _OPTION_NAME = re.compile(r"[a-z_]{1,32}")
 _TRUE = frozenset({"1", "true", "yes"})

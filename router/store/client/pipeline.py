@@ -11,12 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from relevo.router.store.counts import Counts
-from relevo.router.store.errors import NotSent, StoreDefect, Unavailable
-from relevo.router.store.queue import FairQueue
-from relevo.router.store.redirect import parse_redirect
-from relevo.router.store.scripts import Scripts
-from relevo.router.store.wire import (
+from relevo.router.store.client.connection import (
     Access,
     Cut,
     Replication,
@@ -27,7 +22,12 @@ from relevo.router.store.wire import (
     parse_replication,
     read_replication,
 )
-from relevo.router.store.witness import Witness
+from relevo.router.store.client.durability_waiter import Witness
+from relevo.router.store.client.errors import NotSent, StoreDefect, Unavailable
+from relevo.router.store.client.fair_queue import FairQueue
+from relevo.router.store.client.redirect import parse_redirect
+from relevo.router.store.client.stats import Counts
+from relevo.router.store.scripts import Scripts
 
 # With these the server says that it did not run what it was asked.
 NOT_RUN = frozenset(

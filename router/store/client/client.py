@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relevo.router.store.address import parse_address
-from relevo.router.store.counts import Counts
-from relevo.router.store.durability import Durability
-from relevo.router.store.errors import NotSent, StoreDefect, Unavailable, Unsupported
-from relevo.router.store.link import Limits, Link
-from relevo.router.store.redirect import Redirected
+from relevo.router.store.client.connection import Cut, Server, parse_info
+from relevo.router.store.client.durability import Durability
+from relevo.router.store.client.durability_waiter import Witness
+from relevo.router.store.client.errors import NotSent, StoreDefect, Unavailable, Unsupported
+from relevo.router.store.client.pipeline import Limits, Link
+from relevo.router.store.client.redirect import Redirected
+from relevo.router.store.client.stats import Counts
+from relevo.router.store.client.topology import open_topology
+from relevo.router.store.client.url import parse_address
 from relevo.router.store.scripts import FOLDER, Scripts
-from relevo.router.store.topology import open_topology
-from relevo.router.store.wire import Cut, Server, parse_info
-from relevo.router.store.witness import Witness
 
 # How often one command follows a tenant that moves.
 REDIRECTS_MAX = 5

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from relevo.router.store.errors import StoreDefect, Unavailable
-from relevo.router.store.redirect import parse_redirect
-from relevo.router.store.store import Store
-from relevo.router.store.topology import feed_channel, prefix
-from relevo.router.store.wire import Cut, Server, ServerError, Wire, pack, read_replication
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.connection import Cut, Server, ServerError, Wire, pack, read_replication
+from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.redirect import parse_redirect
+from relevo.router.store.client.topology import feed_channel, prefix
 
 BACKOFF_S = 0.05
 BACKOFF_MAX_S = 1.0

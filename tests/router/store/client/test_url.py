@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.address import Address, Kind, parse_address
-from relevo.router.store.wire import Access, Server
+from relevo.router.store.client.connection import Access, Server
+from relevo.router.store.client.url import Address, Kind, parse_address
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported, witness
+from relevo.router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported
+from relevo.router.store.client import durability_waiter
+from relevo.router.store.client.connection import Access, Server
+from relevo.router.store.client.durability_waiter import Witness
 from relevo.router.store.scripts import FOLDER
-from relevo.router.store.wire import Access, Server
-from relevo.router.store.witness import Witness
 from tests.faults.proxy import Proxy
 from tests.router.conftest import using
+from tests.router.store.client.test_pipeline import LATE_S, calls_of, seconds_until_unavailable
 from tests.router.store.shop import Shop
-from tests.router.store.test_link import LATE_S, calls_of, seconds_until_unavailable
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, wait_until
 
@@ -56,7 +57,7 @@ def replica(primary: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the store be late to say that a wait was in vain, as it is on a busy machine."""
-    monkeypatch.setattr(witness, "ANSWER_MARGIN_S", 10.0)
+    monkeypatch.setattr(durability_waiter, "ANSWER_MARGIN_S", 10.0)
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ async def test_a_redis_waits_for_its_replicas_as_a_valkey_does(
 async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witness, "ANSWER_MARGIN_S", 0.1)
+    monkeypatch.setattr(durability_waiter, "ANSWER_MARGIN_S", 0.1)
     proxy = Proxy(primary.port)
     await proxy.open()
     try:
@@ -293,17 +294,17 @@ async def test_an_answer_of_another_run_is_not_acknowledged(
     lost, kept, later = (asyncio.get_running_loop().create_future() for _ in range(3))
     prefix = f"relevo:{{{tenant}}}:".encode()
     try:
-        witness.hold([(lost, b"lost")], prefix, "the run before")
+        durability_waiter.hold([(lost, b"lost")], prefix, "the run before")
         with pytest.raises(Unavailable, match="another run"):
             await lost
-        witness.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
+        durability_waiter.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
         assert await kept == b"kept"
         primary.call("DEBUG", "CHANGE-REPL-ID")
-        witness.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
+        durability_waiter.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
         assert await later == b"later"
         assert doubted == []
     finally:
-        await witness.close()
+        await durability_waiter.close()
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Limits, Store, Subscriptions, subscription
+from relevo.router.store import Limits, Store, Subscriptions
+from relevo.router.store.client import pubsub
 from tests.faults.proxy import Proxy
 from tests.router.conftest import hanging_up, using
-from tests.router.store.test_topology import other_node, slot, tenant_on
+from tests.router.store.client.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer
 
 
@@ -181,8 +182,8 @@ async def test_probes_that_cannot_be_published_count_as_silence(proxied: Store, 
 async def test_a_server_that_hangs_up_is_called_again_at_intervals_that_have_an_end(
     verbs: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscription, "BACKOFF_S", 0.005)
-    monkeypatch.setattr(subscription, "BACKOFF_MAX_S", 0.02)
+    monkeypatch.setattr(pubsub, "BACKOFF_S", 0.005)
+    monkeypatch.setattr(pubsub, "BACKOFF_MAX_S", 0.02)
     async with (
         hanging_up() as (address, calls),
         using(f"redis://{address}", verbs, limits) as store,

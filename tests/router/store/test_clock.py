@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from relevo.router.clock import Clock
-from relevo.router.store.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.clock import Clock
 
 HOUR_MS = 3_600_000
 # More than a busy machine takes between two lines, and far less than the clocks here are apart.

@@ -3,7 +3,7 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relevo.router.store.queue import FairQueue
+from relevo.router.store.client.fair_queue import FairQueue
 
 
 def taken(queue: FairQueue[str], *, share_max: int = 1000) -> str:

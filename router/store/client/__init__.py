@@ -1,0 +1,1 @@
+"""Connections to Redis or Valkey: pipelining, topologies, pub/sub, durability."""
