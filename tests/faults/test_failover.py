@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from relevo.router.store import Durability, Level, Unavailable
+from relevo.router.store.lua.library import FOLDER
 from relevo.router.store.records import decode_event
-from relevo.router.store.scripts import FOLDER
 from tests.faults.conftest import PATIENT
 from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.faults.inventory import proves

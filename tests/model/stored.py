@@ -18,7 +18,7 @@ import redis
 from relevo.protocol.messages import Actor, Agent, Department, Entry, Owner, Session
 from relevo.router.audit import Audit, Violation
 from relevo.router.store import records
-from relevo.router.store.scripts import FOLDER, Scripts
+from relevo.router.store.lua.library import FOLDER, Scripts
 from tests.model.model import Answer, Change, Request
 from tests.servers import StoreServer
 

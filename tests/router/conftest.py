@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from relevo.router.store import Durability, Limits, Store
-from relevo.router.store.scripts import FOLDER
+from relevo.router.store.lua.library import FOLDER
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer, running
 

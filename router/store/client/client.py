@@ -14,7 +14,7 @@ from relevo.router.store.client.redirect import Redirected
 from relevo.router.store.client.stats import Counts
 from relevo.router.store.client.topology import open_topology
 from relevo.router.store.client.url import parse_address
-from relevo.router.store.scripts import FOLDER, Scripts
+from relevo.router.store.lua.library import FOLDER, Scripts
 
 # How often one command follows a tenant that moves.
 REDIRECTS_MAX = 5

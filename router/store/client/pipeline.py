@@ -27,7 +27,7 @@ from relevo.router.store.client.errors import NotSent, StoreDefect, Unavailable
 from relevo.router.store.client.fair_queue import FairQueue
 from relevo.router.store.client.redirect import parse_redirect
 from relevo.router.store.client.stats import Counts
-from relevo.router.store.scripts import Scripts
+from relevo.router.store.lua.library import Scripts
 
 # With these the server says that it did not run what it was asked.
 NOT_RUN = frozenset(

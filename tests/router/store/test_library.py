@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.scripts import Scripts
+from relevo.router.store.lua.library import Scripts
 
 
 def write(folder: Path, **sources: str) -> Path:

@@ -1,0 +1,1 @@
+"""The store commands' Lua sources, and the function library made of them."""
