@@ -20,16 +20,11 @@ from relevo.protocol.messages import Command
 from relevo.router.addresses import Addresses
 from relevo.router.auth.tokens import Verifier
 from relevo.router.config import Settings
-from relevo.router.departures import Departures
-from relevo.router.feed import Feed
 from relevo.router.framing import build_frame
 from relevo.router.gateway.connection import Connection
 from relevo.router.gateway.rate_limit import Rates
 from relevo.router.gateway.read_control import Crowd
-from relevo.router.hub import TenantHub
 from relevo.router.observe.incidents import incident
-from relevo.router.presence import Presence
-from relevo.router.replica import Gap, Replica
 from relevo.router.store import records
 from relevo.router.store.client.client import Store
 from relevo.router.store.client.durability import Durability, Level
@@ -38,7 +33,12 @@ from relevo.router.store.client.pipeline import Limits
 from relevo.router.store.client.pubsub import Subscriptions
 from relevo.router.store.clock import Clock
 from relevo.router.store.commands import Caller, Refusal, VerbLimits, Verbs
-from relevo.router.turns import Turn
+from relevo.router.tenant.directory import Gap, Replica
+from relevo.router.tenant.fanout import TenantHub
+from relevo.router.tenant.feed import Feed
+from relevo.router.tenant.lease import Presence
+from relevo.router.tenant.pending_disconnects import Departures
+from relevo.router.tenant.turns import Turn
 from relevo.router.websocket import WebSocket
 
 log = structlog.get_logger(__name__)

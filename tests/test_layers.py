@@ -32,13 +32,13 @@ ONLY_IMPORTERS = {
 # Without sockets, clocks, loops and stores: data in, effects out.
 PURE = {
     "router/addresses.py",
-    "router/departures.py",
+    "router/tenant/pending_disconnects.py",
     "router/handshake.py",
     "router/store/client/fair_queue.py",
-    "router/replica.py",
-    "router/notices.py",
-    "router/inbox.py",
-    "router/hub.py",
+    "router/tenant/directory.py",
+    "router/tenant/recipients.py",
+    "router/tenant/agent_sessions.py",
+    "router/tenant/fanout.py",
     "router/outbox.py",
     "router/origins.py",
     "router/gateway/rate_limit.py",

@@ -19,7 +19,7 @@ from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
 from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.observe.incidents import incident
-from relevo.router.turns import Turn
+from relevo.router.tenant.turns import Turn
 
 if TYPE_CHECKING:
     from relevo.router.node import Node

@@ -37,16 +37,16 @@ from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
 from relevo.router.gateway.rate_limit import Throttled
 from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
-from relevo.router.notices import addressee
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import Unavailable
 from relevo.router.store.commands import Caller, Refusal
-from relevo.router.turns import Turn
+from relevo.router.tenant.recipients import addressee
+from relevo.router.tenant.turns import Turn
 
 if TYPE_CHECKING:
-    from relevo.router.hub import Addressee, TenantHub
     from relevo.router.node import Node
+    from relevo.router.tenant.fanout import Addressee, TenantHub
     from relevo.router.websocket import WebSocket
 
 log = structlog.get_logger(__name__)

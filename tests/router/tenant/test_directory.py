@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from relevo.protocol.messages import Agent, Department
 from relevo.protocol.pushes import DirectoryPatch
-from relevo.router.replica import Gap, Replica
 from relevo.router.store import records
+from relevo.router.tenant.directory import Gap, Replica
 from tests.router.events import agent_record, department_record, directory, event
 
 AGENTS = st.sampled_from(["ana", "bob", "eve", "joe"])

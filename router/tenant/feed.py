@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
-from relevo.router.hub import TenantHub
 from relevo.router.observe.incidents import incident
-from relevo.router.replica import Gap
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefect, Unavailable
 from relevo.router.store.commands import Verbs
+from relevo.router.tenant.directory import Gap
+from relevo.router.tenant.fanout import TenantHub
 
 log = structlog.get_logger(__name__)
 

@@ -14,10 +14,10 @@ from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.messages import Session
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
-from relevo.router.inbox import HeldSessions
-from relevo.router.notices import WATCHERS, notices
-from relevo.router.replica import Replica
 from relevo.router.store import records
+from relevo.router.tenant.agent_sessions import HeldSessions
+from relevo.router.tenant.directory import Replica
+from relevo.router.tenant.recipients import WATCHERS, notices
 
 Frame = Callable[[Codec, bytes], bytes]
 

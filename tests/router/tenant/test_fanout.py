@@ -6,9 +6,9 @@ import pytest
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.messages import Session
-from relevo.router.hub import REUSED_ROWS_MIN, TenantHub
-from relevo.router.replica import Replica
 from relevo.router.store.records import Removed
+from relevo.router.tenant.directory import Replica
+from relevo.router.tenant.fanout import REUSED_ROWS_MIN, TenantHub
 from tests.router.events import agent_record, change, directory, event, session_record
 
 

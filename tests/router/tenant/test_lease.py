@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from relevo.router.presence import GROUPS, Presence
 from relevo.router.store.commands import Verbs
 from relevo.router.store.records import Lease
+from relevo.router.tenant.lease import GROUPS, Presence
 
 RENEW_S, LEASE_S = 2.0, 6.0
 TENANTS = [f"tenant-{number}" for number in range(1000)]

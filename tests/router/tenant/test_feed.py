@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.router.feed import Feed
-from relevo.router.hub import TenantHub
-from relevo.router.replica import Replica
 from relevo.router.store import Store, Unavailable
 from relevo.router.store.commands import Caller, VerbLimits, Verbs
-from tests.router.test_hub import Listener
+from relevo.router.tenant.directory import Replica
+from relevo.router.tenant.fanout import TenantHub
+from relevo.router.tenant.feed import Feed
+from tests.router.tenant.test_fanout import Listener
 from tests.servers import StoreServer, running
 
 LIMITS = VerbLimits(

@@ -5,7 +5,7 @@ import pytest
 
 from relevo.protocol.messages import Session
 from relevo.protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
-from relevo.router.inbox import HeldSessions
+from relevo.router.tenant.agent_sessions import HeldSessions
 from tests.router.events import session_record
 
 

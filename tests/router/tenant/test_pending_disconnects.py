@@ -1,4 +1,4 @@
-from relevo.router.departures import Departures
+from relevo.router.tenant.pending_disconnects import Departures
 
 
 def test_a_tenants_departures_are_taken_once() -> None:

@@ -1,0 +1,1 @@
+"""What this node knows of one tenant: its directory, its feed, its lease and its subscribers."""
