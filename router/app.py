@@ -15,8 +15,8 @@ import uvloop
 from relevo.router.api.rest import application
 from relevo.router.config import Settings
 from relevo.router.node import Node
-from relevo.router.slow_http import http_class
-from relevo.router.websocket import websocket_class
+from relevo.router.transport.http_guard import http_class
+from relevo.router.transport.websocket import websocket_class
 
 log = structlog.get_logger(__name__)
 

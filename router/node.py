@@ -17,10 +17,8 @@ import structlog
 
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.messages import Command
-from relevo.router.addresses import Addresses
 from relevo.router.auth.tokens import Verifier
 from relevo.router.config import Settings
-from relevo.router.framing import build_frame
 from relevo.router.gateway.connection import Connection
 from relevo.router.gateway.rate_limit import Rates
 from relevo.router.gateway.read_control import Crowd
@@ -39,7 +37,9 @@ from relevo.router.tenant.feed import Feed
 from relevo.router.tenant.lease import Presence
 from relevo.router.tenant.pending_disconnects import Departures
 from relevo.router.tenant.turns import Turn
-from relevo.router.websocket import WebSocket
+from relevo.router.transport.client_address import Addresses
+from relevo.router.transport.frames import build_frame
+from relevo.router.transport.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
 

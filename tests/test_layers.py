@@ -15,8 +15,8 @@ FILES_MAX_LINES = 500
 # Nobody else may import what stands on the left.
 ONLY_IMPORTERS = {
     "redis": {"router/store"},
-    "websockets": {"router/framing.py"},
-    "uvicorn": {"router/app.py", "router/workers.py", "router/slow_http.py"},
+    "websockets": {"router/transport/frames.py"},
+    "uvicorn": {"router/app.py", "router/workers.py", "router/transport/http_guard.py"},
     "uvloop": {"router/app.py"},
     # Answers to programs, and files for browsers: two subjects of one library.
     "starlette": {"router/api/rest.py", "router/api/console.py"},
@@ -31,16 +31,16 @@ ONLY_IMPORTERS = {
 
 # Without sockets, clocks, loops and stores: data in, effects out.
 PURE = {
-    "router/addresses.py",
+    "router/transport/client_address.py",
     "router/tenant/pending_disconnects.py",
-    "router/handshake.py",
+    "router/transport/handshake.py",
     "router/store/client/fair_queue.py",
     "router/tenant/directory.py",
     "router/tenant/recipients.py",
     "router/tenant/agent_sessions.py",
     "router/tenant/fanout.py",
-    "router/outbox.py",
-    "router/origins.py",
+    "router/transport/outbox.py",
+    "router/transport/origins.py",
     "router/gateway/rate_limit.py",
     "router/gateway/read_control.py",
     "router/config.py",

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from relevo.router.origins import OriginRule
+from relevo.router.transport.origins import OriginRule
 
 # Beside the router, in a checkout as in an installed wheel.
 _CLIENTS: Final = Path(__file__).parents[1] / "clients"

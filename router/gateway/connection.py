@@ -47,7 +47,7 @@ from relevo.router.tenant.turns import Turn
 if TYPE_CHECKING:
     from relevo.router.node import Node
     from relevo.router.tenant.fanout import Addressee, TenantHub
-    from relevo.router.websocket import WebSocket
+    from relevo.router.transport.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from bench.load.dialects import Changed, Dialect
 from bench.load.engine import Engine, Peer
 from bench.load.roles import Dialogs, Schedule
 from relevo.protocol.codec import JSON
-from relevo.router.framing import build_frame
+from relevo.router.transport.frames import build_frame
 
 
 class Rows:

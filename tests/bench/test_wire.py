@@ -6,7 +6,7 @@ import pytest
 
 from bench.load.wire import TEXT, client_frame, split_frames
 from relevo.protocol.codec import JSON
-from relevo.router.framing import build_frame
+from relevo.router.transport.frames import build_frame
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])

@@ -16,11 +16,11 @@ import uvicorn
 from websockets.frames import Frame, Opcode
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
-from relevo.router.framing import Core, build_frame
-from relevo.router.handshake import accept
-from relevo.router.origins import OriginRule
-from relevo.router.slow_http import http_class
-from relevo.router.websocket import Endpoint, WebSocket, websocket_class
+from relevo.router.transport.frames import Core, build_frame
+from relevo.router.transport.handshake import accept
+from relevo.router.transport.http_guard import http_class
+from relevo.router.transport.origins import OriginRule
+from relevo.router.transport.websocket import Endpoint, WebSocket, websocket_class
 
 MIB = 1024 * 1024
 FOR_EVER_MS = 24 * 60 * 60 * 1000

@@ -6,7 +6,7 @@ import pytest
 from websockets.frames import Opcode
 
 from tests.compliance.echo import serve_echo
-from tests.router.websocket_peer import Peer, masked, raw_peer, upgrade_request
+from tests.router.transport.websocket_peer import Peer, masked, raw_peer, upgrade_request
 
 CONT, TEXT, BINARY = Opcode.CONT, Opcode.TEXT, Opcode.BINARY
 CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG

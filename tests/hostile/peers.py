@@ -7,7 +7,7 @@ from typing import Protocol
 
 from websockets.frames import Opcode
 
-from tests.router.websocket_peer import JSON_NAME, Peer, raw_peer, upgrade_request
+from tests.router.transport.websocket_peer import JSON_NAME, Peer, raw_peer, upgrade_request
 
 
 class Listening(Protocol):

@@ -8,7 +8,7 @@ from websockets.frames import Opcode
 
 from tests.hostile.inventory import covers
 from tests.hostile.peers import member, say, stranger
-from tests.router.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
+from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
 from tests.routers import RouterProcess
 from tests.story.office import Office
 

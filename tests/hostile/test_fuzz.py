@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
-from relevo.router.framing import Core
+from relevo.router.transport.frames import Core
 from tests.hostile.fuzz_codec import check, one_input
 from tests.hostile.peers import any_frame, member, stranger
-from tests.router.websocket_peer import JSON_NAME, MSGPACK_NAME
+from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME
 from tests.routers import RouterProcess
 from tests.story.office import Office
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.hostile.conftest import ALLOWED_ORIGIN
 from tests.hostile.inventory import covers
-from tests.router.websocket_peer import JSON_NAME, MSGPACK_NAME, Peer, raw_peer, upgrade_request
+from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, Peer, raw_peer, upgrade_request
 from tests.routers import RouterProcess
 from tests.story.office import Office
 

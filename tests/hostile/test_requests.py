@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.router.websocket_peer import raw_peer, upgrade_request
+from tests.router.transport.websocket_peer import raw_peer, upgrade_request
 from tests.routers import RouterProcess
 from tests.story.office import Office
 

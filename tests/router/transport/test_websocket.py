@@ -12,11 +12,11 @@ from websockets.typing import Subprotocol
 
 from relevo.protocol.codec import JSON, MSGPACK
 from relevo.protocol.errors import CloseCode
-from relevo.router import websocket
-from relevo.router.keepalive import now_ms
-from relevo.router.outbox import Outbox
-from relevo.router.websocket import build_frame
-from tests.router.websocket_peer import (
+from relevo.router.transport import websocket
+from relevo.router.transport.keepalive import now_ms
+from relevo.router.transport.outbox import Outbox
+from relevo.router.transport.websocket import build_frame
+from tests.router.transport.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
     WAIT_S,

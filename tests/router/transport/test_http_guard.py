@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from websockets.frames import Opcode
 
-from tests.router.websocket_peer import (
+from tests.router.transport.websocket_peer import (
     Peer,
     Served,
     echo,
@@ -227,7 +227,7 @@ async def test_what_is_no_http_is_answered_with_400(served: Served, garbage: byt
 async def test_a_refused_peer_that_goes_on_sending_is_dropped_after_a_while(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relevo.router.slow_http.LINGER_MS", 30)
+    monkeypatch.setattr("relevo.router.transport.http_guard.LINGER_MS", 30)
     async with raw_peer(served.port) as peer:
         peer.send(b"nonsense\r\n\r\n")
         await expect_refusal(peer, 400)

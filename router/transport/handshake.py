@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
-from relevo.router.origins import OriginRule
+from relevo.router.transport.origins import OriginRule
 
 WEBSOCKET_PATH: Final = "/ws"
 CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}

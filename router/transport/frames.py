@@ -29,7 +29,7 @@ _CONTROL_PAYLOAD_BYTES_MAX: Final = 125  # RFC 6455 section 5.5
 _CLOSE_REASON_BYTES_MAX: Final = _CONTROL_PAYLOAD_BYTES_MAX - 2
 
 # The library logs every frame at DEBUG, and a first message carries a token: its level must not be inherited.
-_LOGGER: Final = logging.getLogger("relevo.router.framing.library")
+_LOGGER: Final = logging.getLogger("relevo.router.transport.frames.library")
 _LOGGER.setLevel(logging.ERROR)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relevo.router.origins import OriginRule
+from relevo.router.transport.origins import OriginRule
 
 OWN_HOST = [
     ("http://chat.example.com", "chat.example.com"),

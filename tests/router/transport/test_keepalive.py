@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relevo.router.keepalive import Wheel
+from relevo.router.transport.keepalive import Wheel
 
 
 def test_an_item_comes_back_at_its_time_and_not_before() -> None:

@@ -1,7 +1,7 @@
 """What one connection sends within a turn: joined, in order, counted."""
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
-from relevo.router.outbox import BATCH_BYTES_MAX, Outbox, OutboxRules
+from relevo.router.transport.outbox import BATCH_BYTES_MAX, Outbox, OutboxRules
 
 
 def build_frame(codec: Codec, payload: bytes) -> bytes:

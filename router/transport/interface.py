@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relevo.router.websocket import WebSocket
+    from relevo.router.transport.websocket import WebSocket
 
 
 class Endpoint(Protocol):

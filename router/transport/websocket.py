@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Final, Protocol, cast
 
 from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
-from relevo.router.endpoint import Endpoint, Gate
-from relevo.router.framing import PING_FRAME, Core, Frame, Opcode, build_frame
-from relevo.router.handshake import CODECS, Refused, accept
-from relevo.router.keepalive import Keepalive, Watched, now_ms
-from relevo.router.origins import OriginRule
-from relevo.router.outbox import Outbox, OutboxRules
+from relevo.router.transport.frames import PING_FRAME, Core, Frame, Opcode, build_frame
+from relevo.router.transport.handshake import CODECS, Refused, accept
+from relevo.router.transport.interface import Endpoint, Gate
+from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
+from relevo.router.transport.origins import OriginRule
+from relevo.router.transport.outbox import Outbox, OutboxRules
 
 __all__ = ["Endpoint", "Gate", "Settings", "WebSocket", "build_frame", "websocket_class"]
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.router.websocket_peer import (
+from tests.router.transport.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
     Served,

@@ -9,8 +9,8 @@ from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
-from relevo.router.framing import build_frame
-from tests.router.websocket_peer import (
+from relevo.router.transport.frames import build_frame
+from tests.router.transport.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
     Served,

@@ -11,8 +11,8 @@ from typing import Any
 import uvicorn
 from websockets.frames import Frame, Opcode
 
-from relevo.router.slow_http import http_class
-from relevo.router.websocket import Endpoint, WebSocket, websocket_class
+from relevo.router.transport.http_guard import http_class
+from relevo.router.transport.websocket import Endpoint, WebSocket, websocket_class
 
 WAIT_S = 30.0
 JSON_NAME = "relevo.v1.json"

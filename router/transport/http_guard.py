@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NoReturn, Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from relevo.router.addresses import Addresses
+from relevo.router.transport.client_address import Addresses
 
 PATH_BYTES_MAX: Final = 8 * 1024
 HEAD_BYTES_MAX: Final = 32 * 1024

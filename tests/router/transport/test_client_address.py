@@ -1,6 +1,6 @@
 import pytest
 
-from relevo.router.addresses import ADDRESS_CHARACTERS_MAX, VERDICTS_MAX, Addresses
+from relevo.router.transport.client_address import ADDRESS_CHARACTERS_MAX, VERDICTS_MAX, Addresses
 
 TRUSTED = ("127.0.0.1", "::1", "10.1.0.0/16")
 

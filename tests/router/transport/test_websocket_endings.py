@@ -15,11 +15,11 @@ from websockets.typing import Subprotocol
 
 from relevo.protocol.codec import JSON
 from relevo.protocol.errors import CloseCode
-from relevo.router import websocket
-from relevo.router.framing import Core
-from relevo.router.slow_http import BoundedHttp
-from relevo.router.websocket import build_frame
-from tests.router.websocket_peer import (
+from relevo.router.transport import websocket
+from relevo.router.transport.frames import Core
+from relevo.router.transport.http_guard import BoundedHttp
+from relevo.router.transport.websocket import build_frame
+from tests.router.transport.websocket_peer import (
     JSON_NAME,
     Recorder,
     Served,
