@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from bench.load.crew import Crew, LoadFailed
+from bench.load.workers import Crew, LoadFailed
 from bench.machine import describe, raise_file_limit
-from bench.office import Bench
 from bench.options import Options
 from bench.progress import Progress
 from bench.report import write
 from bench.results import Outcome
 from bench.scenarios import SCENARIOS, WITH_THEIR_OWN_SERVERS
 from bench.servers import ServerFailed
+from bench.setup import Bench
 
 
 def main(arguments: list[str]) -> int:

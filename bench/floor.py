@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.load.dialects import Changed
 from bench.load.engine import Step, Target
-from bench.office import Bench
+from bench.load.protocols import Changed
+from bench.measurement import Stage
 from bench.servers import Place, free_port
-from bench.stage import Stage
+from bench.setup import Bench
 
 SOURCE = Path(__file__).with_name("peers") / "floor.c"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.load.dialects import Relevo, relevo_target
+from bench.load.protocols import Relevo, relevo_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
-from bench.load.dialects import Relevo
 from bench.load.engine import NEVER, Engine, Peer
+from bench.load.protocols import Relevo
 
 FRAMES_AT_ONCE = 4
 MESSAGES_PER_FRAME = 64

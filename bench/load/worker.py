@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any
 
-from bench.load.dialects import Dialect, Relevo, forget_tokens
+from bench.load.behaviours import Changes, Dialogs, Quiet, Schedule, Tally, Transfers
 from bench.load.engine import NEVER, ConnectionRefused, Engine, Peer
 from bench.load.flood import Flood
-from bench.load.roles import Changes, Dialogs, Quiet, Schedule, Tally, Transfers
+from bench.load.protocols import Dialect, Relevo, forget_tokens
 from bench.load.wire import split_frames
 from bench.timing import Latencies
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.office import Bench
 from bench.results import Outcome
 from bench.scenarios import connect, durability, fanout, flood, growth, idle, peers, scale, storm, transfer
+from bench.setup import Bench
 
 SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "fanout": fanout.run,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from bench.load.roles import Schedule
+from bench.load.behaviours import Schedule
 from bench.machine import file_limit
-from bench.office import Bench
+from bench.measurement import LEAD_S, Stage, Used
 from bench.results import Outcome, Plot, Table
-from bench.stage import LEAD_S, Stage, Used
+from bench.setup import Bench
 from bench.timing import Latencies, merged
 
 RATES = (100.0, 250.0, 500.0, 1000.0, 1500.0, 2000.0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.load.dialects import ANSWER
-from bench.office import Bench
+from bench.load.protocols import ANSWER
 from bench.results import Outcome, Plot, Table
 from bench.scenarios.transfer import is_saturated, open_agents
+from bench.setup import Bench
 
 RATES = (200.0, 1000.0, 2000.0, 4000.0)
 FSYNC: dict[str, int | str] = {"durability": "fsync"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench.floor import cpu_per_send_us
 from bench.machine import file_limit
-from bench.office import Bench
+from bench.measurement import Phase
 from bench.results import Outcome, Plot, Table, Verdict
-from bench.stage import Phase
+from bench.setup import Bench
 
 DIALOGS = (100, 1000, 10_000)
 RATES = (1.0, 20.0, 50.0, 200.0, 1000.0)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
-from bench.load.crew import Crew
-from bench.load.dialects import Relevo
-from bench.office import Bench, open_circles
+from bench.load.protocols import Relevo
+from bench.load.workers import Crew
+from bench.measurement import LEAD_S, Phase, Stage
 from bench.results import Outcome, Table
-from bench.stage import LEAD_S, Phase, Stage
+from bench.setup import Bench, open_circles
 from relevo.router.config import SETTINGS
 
 AGENTS = 40

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench.load.dialects import Relevo, session_id
-from bench.office import Bench, ask_all, open_circles
+from bench.load.protocols import Relevo, session_id
+from bench.measurement import Stage, Used
 from bench.results import Outcome, Plot, Table, Verdict, worst
-from bench.stage import Stage, Used
+from bench.setup import Bench, ask_all, open_circles
 
 ACTIVE = 8
 """Agents who work, whatever is around them; their changes come in whole rounds, so that all end as before."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from bench.machine import file_limit
-from bench.office import Bench
 from bench.results import Outcome, Plot, Table, Verdict
 from bench.scenarios.connect import RESERVE
+from bench.setup import Bench
 
 AGENTS = (1000, 5000, 10_000, 20_000)
 PINGS_S = 20.0

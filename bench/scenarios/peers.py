@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench.floor import cpu_per_send_us
-from bench.load.dialects import Dialect
 from bench.load.engine import Target
-from bench.load.foreign import Plain, SocketIo, socketio_target
-from bench.office import Bench, open_circles
+from bench.load.peers import Plain, SocketIo, socketio_target
+from bench.load.protocols import Dialect
+from bench.measurement import Phase, Stage
 from bench.results import Outcome, Plot, Table
 from bench.servers import Place, free_port
-from bench.stage import Phase, Stage
+from bench.setup import Bench, open_circles
 
 FOLDER = Path(__file__).parent.parent / "peers"
 DIALOGS = 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.office import Bench, open_circles
 from bench.results import Outcome, Plot, Table
+from bench.setup import Bench, open_circles
 
 AGENTS = 192
 SESSIONS = 768

@@ -6,9 +6,9 @@ import time
 from functools import partial
 
 from bench.machine import file_limit
-from bench.office import Bench
 from bench.results import Outcome, Table, Verdict
 from bench.scenarios.connect import RESERVE, come_in
+from bench.setup import Bench
 
 AGENTS = 10_000
 SPREADS_S = (0.0, 5.0)

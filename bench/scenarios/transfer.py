@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.office import Bench, open_circles
+from bench.measurement import Phase, Stage
 from bench.results import Outcome, Plot, Table, Verdict
-from bench.stage import Phase, Stage
+from bench.setup import Bench, open_circles
 
 AGENTS = 200
 SESSIONS_PER_AGENT = 5

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from bench.load.dialects import (
+from bench.load.engine import Step, Target
+from bench.load.protocols import (
     SESSION_PLACEHOLDER,
     STATUSES,
     TARGET_PLACEHOLDER,
@@ -17,7 +18,6 @@ from bench.load.dialects import (
     agent_id,
     agent_index,
 )
-from bench.load.engine import Step, Target
 from bench.load.wire import BINARY, TEXT, client_frame
 
 ARRIVAL = re.compile(rb"session\.assigned.{1,60}?(s\d{7})", re.DOTALL)

@@ -10,7 +10,8 @@ from time import monotonic
 
 import numpy as np
 
-from bench.load.dialects import (
+from bench.load.engine import NEVER, Engine, Peer
+from bench.load.protocols import (
     SESSION_PLACEHOLDER,
     STATUSES,
     TARGET_PLACEHOLDER,
@@ -19,7 +20,6 @@ from bench.load.dialects import (
     agent_id,
     session_id,
 )
-from bench.load.engine import NEVER, Engine, Peer
 from bench.load.wire import BINARY, TEXT, split_frames
 from bench.timing import Latencies
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from time import monotonic
 from typing import Any
 
-from bench.load.crew import Crew
-from bench.load.dialects import Dialect, Relevo
-from bench.load.roles import Schedule, Tally
+from bench.load.behaviours import Schedule, Tally
+from bench.load.protocols import Dialect, Relevo
+from bench.load.workers import Crew
 from bench.options import Options
 from bench.processes import cpu_s, memory_bytes
 from bench.progress import Progress

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-import bench.load.roles as roles
-from bench.load.dialects import Changed, Dialect
+import bench.load.behaviours as roles
+from bench.load.behaviours import Dialogs, Schedule
 from bench.load.engine import Engine, Peer
-from bench.load.roles import Dialogs, Schedule
+from bench.load.protocols import Changed, Dialect
 from relevo.protocol.codec import JSON
 from relevo.router.transport.frames import build_frame
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from bench.load.crew import Crew
-from bench.load.dialects import Dialect, Relevo, agent_id, relevo_target, session_id
+from bench.load.protocols import Dialect, Relevo, agent_id, relevo_target, session_id
+from bench.load.workers import Crew
+from bench.measurement import Stage
 from bench.options import Options
 from bench.progress import Progress
 from bench.servers import Place, Store
-from bench.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
