@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from tests.elsewhere.inventory import seen_elsewhere
+from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import Message, RawClient
 from tests.story.office import Office, to_agent, to_department
 

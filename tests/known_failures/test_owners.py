@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.elsewhere.inventory import seen_elsewhere
+from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import Message, RawClient
 from tests.story.conftest import MakeOffice, StartRouters
 from tests.story.office import ANYBODY, Office, to_agent, to_department

@@ -1,7 +1,7 @@
 """
 Defects that other systems of this kind had, each with the test that keeps it from being one of ours.
 
-``python -m tests.elsewhere.inventory`` prints the list.
+``python -m tests.known_failures.inventory`` prints the list.
 """
 
 import importlib
@@ -79,7 +79,7 @@ def seen_elsewhere(defect: str) -> Callable[[Test], Test]:
 def tests() -> Iterator[FunctionType]:
     """Yield every test of this folder."""
     for file in sorted(Path(__file__).parent.glob("test_*.py")):
-        module = importlib.import_module(f"tests.elsewhere.{file.stem}")
+        module = importlib.import_module(f"tests.known_failures.{file.stem}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("test_") and function.__module__ == module.__name__:
                 yield function

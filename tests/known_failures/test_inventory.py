@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.elsewhere.inventory import DEFECTS, kept_away_by
+from tests.known_failures.inventory import DEFECTS, kept_away_by
 
 
 @pytest.mark.parametrize("defect", DEFECTS)

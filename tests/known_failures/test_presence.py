@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.elsewhere.inventory import seen_elsewhere
+from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient, open_socket
 from tests.servers import StoreServer
 from tests.story.conftest import MakeOffice, StartRouters

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.elsewhere.inventory import seen_elsewhere
 from tests.faults.conftest import SHORT
 from tests.faults.sentinels import watched_store
+from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient
 from tests.servers import StoreServer
 from tests.story.conftest import MakeOffice, StartRouters

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.elsewhere.inventory import seen_elsewhere
+from tests.known_failures.inventory import seen_elsewhere
 from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 
