@@ -60,10 +60,10 @@ TESTS: dict[str, str] = {
     "BATCH_BYTES_MAX": f"{ROUTER}/test_outbox.py::test_large_messages_are_not_joined_beyond_a_batchs_size",
     "CLOSING_SLICE_MS": f"{ROUTER}/test_websocket_endings.py::test_who_floods_on_after_it_was_told_to_go",
     "CLOSE_WAIT_MS": f"{ROUTER}/test_websocket_endings.py::test_a_peer_that_does_not_answer_a_close",
-    "time to drain": "tests/story/test_presence.py::test_a_router_that_is_told_to_stop_does_not_wait",
+    "time to drain": "tests/e2e/test_presence.py::test_a_router_that_is_told_to_stop_does_not_wait",
     "LINGER_MS": f"{ROUTER}/test_websocket_endings.py::test_a_peer_that_closes_and_reads_nothing_more",
     "CONTROL_FRAMES_MAX": "tests/hostile/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
-    "hello_timeout_ms": "tests/story/test_close_codes.py::test_each_close_code_reaches_a_client",
+    "hello_timeout_ms": "tests/e2e/test_close_codes.py::test_each_close_code_reaches_a_client",
     "ping_timeout_ms": f"{ROUTER}/test_websocket.py::test_a_peer_that_answers_no_ping_is_told_and_dropped",
     # Of HTTP.
     "http_connections_max": f"{ROUTER}/test_slow_http.py::test_more_connections_than_allowed_are_refused",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from relevo_client import Client, Commands, HttpClient
 
+from tests.e2e.conftest import MakeOffice, make_office, store
 from tests.raw_client import FORMATS
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, make_office, store
 
 __all__ = ["make_office", "store"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from relevo_client import Backoff, Client, CommandTimeout, SameTargetError, Target
 
+from tests.e2e.office import Office
 from tests.raw_client import LIMIT_S
-from tests.story.office import Office
 
 SOON = Backoff(0.01, 0.1)
 SESSIONS = 4

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import make_office, start_routers, store
 from tests.servers import StoreServer, running
-from tests.story.conftest import make_office, start_routers, store
 
 __all__ = ["make_office", "start_routers", "store"]
 

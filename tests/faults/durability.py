@@ -18,13 +18,13 @@ from typing import Any
 from relevo_client import Client
 
 from relevo.router.store.records import Event, decode_event
+from tests.e2e.office import Office
 from tests.faults.clerks import SOON, Clerk, Receipt, Reckoning, reckon
 from tests.faults.island import NEEDS, can_rise
 from tests.faults.network import Network, network_of
 from tests.faults.sentinels import SentinelStore, watched_store
 from tests.routers import RouterProcess
 from tests.servers import HERE, Place, StoreServer, free_port, running
-from tests.story.office import Office
 
 RECOVERY_LIMIT_S = 60.0
 # Enough for the books to say something, and little enough for a test.

@@ -14,6 +14,10 @@ import pytest
 from relevo_client import Client, Connected
 
 from bench.__main__ import main as measure
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office
+from tests.e2e.test_presence import observe, statuses_shown
+from tests.e2e.test_the_shipped_client import expect_event
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.island import risen
@@ -22,10 +26,6 @@ from tests.faults.waiting import still_answered
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
 from tests.servers import Place, StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office
-from tests.story.test_presence import observe, statuses_shown
-from tests.story.test_the_shipped_client import expect_event
 
 SOFT_BYTES = 16_384
 HARD_BYTES = 524_288

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import to_agent
+from tests.e2e.test_presence import now_ms, observe, statuses_shown
 from tests.faults.conftest import PRESENCE_GRACE_MS, SHORT
 from tests.faults.inventory import proves
 from tests.faults.serving import on_stores, serving
@@ -15,9 +18,6 @@ from tests.faults.waiting import still_answered
 from tests.raw_client import Message
 from tests.routers import RouterProcess
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice
-from tests.story.office import to_agent
-from tests.story.test_presence import now_ms, observe, statuses_shown
 
 # A busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.faults.conftest import LEASE_MS, SHORT
 from tests.faults.waiting import insist, still_answered, until_ready
 from tests.routers import RouterProcess, standing_still
 from tests.servers import StoreServer, free_port, running, wait_until
-from tests.story.conftest import MakeOffice, StartRouters
 
 pytestmark = pytest.mark.slow
 

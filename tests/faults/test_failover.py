@@ -8,6 +8,9 @@ import pytest
 from relevo.router.store import Durability, Level, Unavailable
 from relevo.router.store.lua.library import FOLDER
 from relevo.router.store.records import decode_event
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import to_agent
+from tests.e2e.test_presence import observe
 from tests.faults.conftest import PATIENT
 from tests.faults.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.faults.inventory import proves
@@ -24,9 +27,6 @@ from tests.servers import (
     valkey_binary,
     wait_until,
 )
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import to_agent
-from tests.story.test_presence import observe
 
 # Sentinels take their time, and on a busy machine more of it.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import ANYBODY, Office, to_agent
+from tests.e2e.test_presence import observe
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.serving import on_stores, serving
 from tests.faults.waiting import insist, still_answered, until_ready
 from tests.raw_client import Message
 from tests.servers import StoreServer, running
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import ANYBODY, Office, to_agent
-from tests.story.test_presence import observe
 
 # A busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import ANYBODY, Office, to_agent
+from tests.e2e.test_presence import observe, statuses_shown
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.island import risen, store_on
@@ -15,9 +18,6 @@ from tests.faults.waiting import insist, still_answered, until_metric, until_rea
 from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import ANYBODY, Office, to_agent
-from tests.story.test_presence import observe, statuses_shown
 
 # A busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)

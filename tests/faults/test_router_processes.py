@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 from relevo_client import Client, Connected, Target, TransferResult
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import to_agent
+from tests.e2e.test_presence import handshake_status, observe, statuses_shown
+from tests.e2e.test_the_shipped_client import Programs, expect_event
 from tests.faults.conftest import SHORT
 from tests.faults.inventory import proves
 from tests.faults.waiting import until_ready
 from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import to_agent
-from tests.story.test_presence import handshake_status, observe, statuses_shown
-from tests.story.test_the_shipped_client import Programs, expect_event
 
 # A busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)

@@ -8,15 +8,15 @@ from contextlib import AsyncExitStack
 import pytest
 
 from relevo.router.store.records import decode_event
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office, to_agent
+from tests.e2e.test_presence import observe, statuses_shown
+from tests.e2e.test_the_shipped_client import Programs
 from tests.faults.conftest import PATIENT
 from tests.faults.inventory import proves
 from tests.faults.waiting import insist, still_answered, until_ready
 from tests.routers import RouterProcess
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office, to_agent
-from tests.story.test_presence import observe, statuses_shown
-from tests.story.test_the_shipped_client import Programs
 
 # A busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, make_office, store
+from tests.e2e.office import Office
 from tests.raw_client import RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, make_office, store
-from tests.story.office import Office
 
 __all__ = ["make_office", "store"]
 

@@ -8,11 +8,11 @@ import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec, Undecodable
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import Office
 from tests.hostile.inventory import covers
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
-from tests.story.conftest import MakeOffice
-from tests.story.office import Office
 
 DEPTH = 100_000
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from relevo.router.gateway.rate_limit import REFUSALS_MAX
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import Answer, Office
 from tests.hostile.conftest import BURST, RATE, still_served
 from tests.hostile.flooder import flooding
 from tests.hostile.inventory import covers
 from tests.raw_client import FORMATS, LIMIT_S, Message, RawClient
 from tests.routers import RouterProcess
-from tests.story.conftest import MakeOffice
-from tests.story.office import Answer, Office
 
 # More than the burst, and less than what ends the connection.
 FLOOD = BURST + 500

@@ -6,11 +6,11 @@ import json
 import pytest
 from websockets.frames import Opcode
 
+from tests.e2e.office import Office
 from tests.hostile.inventory import covers
 from tests.hostile.peers import member, say, stranger
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
 from tests.routers import RouterProcess
-from tests.story.office import Office
 
 CONT, TEXT, BINARY = Opcode.CONT, Opcode.TEXT, Opcode.BINARY
 CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG

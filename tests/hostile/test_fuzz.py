@@ -13,11 +13,11 @@ from websockets.frames import Frame, Opcode
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.frames import Core
+from tests.e2e.office import Office
 from tests.hostile.fuzz_codec import check, one_input
 from tests.hostile.peers import any_frame, member, stranger
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME
 from tests.routers import RouterProcess
-from tests.story.office import Office
 
 LIMIT = 1000
 # What the router may close with because of what a peer sent.

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from tests.e2e.office import Office
 from tests.hostile.conftest import ALLOWED_ORIGIN
 from tests.hostile.inventory import covers
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, Peer, raw_peer, upgrade_request
 from tests.routers import RouterProcess
-from tests.story.office import Office
 
 HOST = "chat.example"
 

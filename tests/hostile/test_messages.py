@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from relevo.protocol.messages import COMMANDS
+from tests.e2e.office import Office
 from tests.hostile.inventory import covers
 from tests.hostile.misfits import NO_MAPS, Misfit, misfits
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
-from tests.story.office import Office
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 60_000

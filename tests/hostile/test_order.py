@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from relevo.protocol.messages import MUTATING
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.hostile.inventory import covers
 from tests.raw_client import Message, RawClient
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 ROUNDS = 20
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from tests.e2e.office import Office
 from tests.router.transport.websocket_peer import raw_peer, upgrade_request
 from tests.routers import RouterProcess
-from tests.story.office import Office
 
 LIST = "/api/v1/session.list"
 DEPARTMENT = b'{"department": {"id": "sales", "name": "Sales"}}'

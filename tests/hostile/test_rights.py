@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from relevo.protocol.messages import COMMANDS
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import Office, to_agent
 from tests.hostile.inventory import covers
 from tests.hostile.misfits import GOOD
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess
-from tests.story.conftest import MakeOffice
-from tests.story.office import Office, to_agent
 
 OVER_HTTP = sorted(
     name

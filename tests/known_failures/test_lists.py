@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.known_failures.inventory import seen_elsewhere
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 
 @pytest.mark.slow

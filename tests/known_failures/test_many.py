@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office, to_agent
 from tests.faults.conftest import SHORT
 from tests.faults.sentinels import watched_store
 from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office, to_agent
 
 AGENTS = 500
 

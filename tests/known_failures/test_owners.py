@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import Message, RawClient
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 
 async def replies_of(clients: list[RawClient], commands: list[str]) -> list[Message]:

@@ -2,11 +2,11 @@
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office, to_agent
 from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient, open_socket
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office, to_agent
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
+from tests.e2e.office import Office, to_agent, to_department
 from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import Message, RawClient
-from tests.story.office import Office, to_agent, to_department
 
 
 @seen_elsewhere("a transfer to an offline agent left the visitor waiting for ever")

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 TWENTY = 20
 

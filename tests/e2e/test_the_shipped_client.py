@@ -20,12 +20,12 @@ from relevo_client import (
     TransferUpdated,
 )
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office
+from tests.e2e.test_presence import SHORT, observe, statuses_shown
 from tests.raw_client import FORMATS, LIMIT_S
 from tests.routers import RouterProcess, standing_still
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office
-from tests.story.test_presence import SHORT, observe, statuses_shown
 
 T = TypeVar("T")
 

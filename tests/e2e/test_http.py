@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import contract
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import make_token
 from tests.routers import SECRET, RouterProcess, standing_still
 from tests.servers import StoreServer
-from tests.story import contract
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 # What concerns one connection has no meaning over HTTP.
 WEBSOCKET_ONLY = {

@@ -10,8 +10,8 @@ import pytest
 from relevo.router.config import Settings
 from relevo.router.store.client.client import Store
 from relevo.router.store.commands import Caller, VerbLimits, Verbs
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.servers import StoreServer
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 HOUR_MS = 60 * 60 * 1000
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Dialog, RawClient
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from itertools import pairwise
 
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 CLIENTS = 50
 

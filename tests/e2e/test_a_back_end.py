@@ -1,6 +1,6 @@
 """A back end that keeps a websocket open hears what becomes of the transfers it made."""
 
-from tests.story.office import Office, to_agent
+from tests.e2e.office import Office, to_agent
 
 
 async def test_it_hears_that_its_transfer_waited_was_taken_and_is_on_the_screen(office: Office) -> None:

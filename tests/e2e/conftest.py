@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from relevo.router import cli
+from tests.e2e import contract
+from tests.e2e.office import Office
 from tests.routers import RouterProcess, running_routers
 from tests.servers import ClusterServers, StoreServer, redis_binary, running
-from tests.story import contract
-from tests.story.office import Office
 
 MakeOffice = Callable[..., Office]
 StartRouters = Callable[..., list[RouterProcess]]

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
-from tests.story.conftest import MakeOffice
-from tests.story.office import ANYBODY, Office, to_agent, to_department
 
 # Ids of the same length and kind: one is the other tenant's, one is nobody's.
 THEIRS = "theirs"

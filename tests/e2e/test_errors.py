@@ -5,12 +5,12 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.e2e import contract
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import ANYBODY, Office, to_agent
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess, running_routers, standing_still
 from tests.servers import StoreServer, running
-from tests.story import contract
-from tests.story.conftest import MakeOffice
-from tests.story.office import ANYBODY, Office, to_agent
 
 Provoke: TypeAlias = Callable[[Office, StoreServer, RawClient], Awaitable[Message]]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.office import Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
-from tests.story.office import Office, to_agent, to_department
 
 
 class Waiting:

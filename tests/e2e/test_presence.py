@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office, to_agent
 from tests.raw_client import DeafSocket, Message, RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office, to_agent
 
 PRESENCE_GRACE_MS = 400
 SESSION_GRACE_MS = 1500

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from relevo.router import cli
+from tests.e2e.office import Office
 from tests.servers import StoreServer
-from tests.story.office import Office
 
 
 @pytest.mark.slow

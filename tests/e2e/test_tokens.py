@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.office import Office
 from tests.raw_client import make_token
 from tests.routers import SECRET
-from tests.story.office import Office
 
 # A router knows the store's time as exactly as the way there is short.
 CLOCK_ERROR_MS = 50

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
 from tests.servers import SLOTS
-from tests.story.conftest import MakeOffice
-from tests.story.office import Office, to_agent, to_department
 
 THIRD = SLOTS // 3 + 1
 REASON = "speaks Portuguese, and knows the refund"

@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.e2e import contract, test_close_codes, test_errors
+from tests.e2e.conftest import MakeOffice
+from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.test_presence import now_ms
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess
-from tests.story import contract, test_close_codes, test_errors
-from tests.story.conftest import MakeOffice
-from tests.story.office import ANYBODY, Office, to_agent, to_department
-from tests.story.test_presence import now_ms
 
 
 class Desk:

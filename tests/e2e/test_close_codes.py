@@ -8,12 +8,12 @@ from typing import TypeAlias
 import pytest
 from websockets.frames import Close, Opcode
 
+from tests.e2e import contract
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office
 from tests.raw_client import FORMATS, DeafSocket, RawClient
 from tests.routers import RouterProcess, running_routers, standing_still
 from tests.servers import StoreServer
-from tests.story import contract
-from tests.story.conftest import MakeOffice, StartRouters
-from tests.story.office import Office
 
 Provoke: TypeAlias = Callable[[Office, str], Awaitable[int]]
 
