@@ -52,7 +52,7 @@ compliance: install ## Run the Autobahn suite against the transport; needs a Pyt
 fuzz: install ## Look for bytes that the codec answers wrongly, for MINUTES=1
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	@mkdir -p build
-	@$(BIN)/python -m tests.hostile.fuzz_codec -max_total_time=$$((60 * $(or $(MINUTES),1))) -timeout=5 \
+	@$(BIN)/python -m tests.adversarial.fuzz_codec -max_total_time=$$((60 * $(or $(MINUTES),1))) -timeout=5 \
 		-artifact_prefix=build/fuzz-
 
 soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=n to repeat a run

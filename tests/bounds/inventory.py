@@ -43,7 +43,7 @@ NO_BOUNDS = {
 
 ROUTER, STORE, VERBS = "tests/router", "tests/router/store", "tests/router/store/test_commands_bounds.py"
 WHOLE = "tests/bounds/test_router_bounds.py"
-FLOOD = "tests/hostile/test_flood.py"
+FLOOD = "tests/adversarial/test_flood.py"
 LIMITS = f"{ROUTER}/test_limits.py"
 TESTS: dict[str, str] = {
     # Of one connection.
@@ -53,7 +53,7 @@ TESTS: dict[str, str] = {
     "REFUSALS_MAX": f"{FLOOD}::test_who_never_listens_is_closed_with_4505",
     "READ_RATIO_MAX": f"{LIMITS}::test_a_flood_is_read_at_a_multiple_of_its_rate_until_its_sender_is_found",
     "in_flight_max": f"{ROUTER}/test_intake.py::test_beyond_its_commands_in_hand_a_connection_is_not_read",
-    "message_bytes_max": "tests/hostile/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
+    "message_bytes_max": "tests/adversarial/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
     "outbox_soft_bytes": f"{ROUTER}/test_websocket.py::test_a_peer_that_does_not_read_is_slow_until_it_has",
     "outbox_hard_bytes": f"{WHOLE}::test_clients_that_stop_reading_cost_at_most_their_budget",
     "BATCH_ITEMS_MAX": "tests/protocol/test_codec.py::test_a_batch_of_sixty_five_is_refused_whole",
@@ -62,7 +62,7 @@ TESTS: dict[str, str] = {
     "CLOSE_WAIT_MS": f"{ROUTER}/test_websocket_endings.py::test_a_peer_that_does_not_answer_a_close",
     "time to drain": "tests/e2e/test_presence.py::test_a_router_that_is_told_to_stop_does_not_wait",
     "LINGER_MS": f"{ROUTER}/test_websocket_endings.py::test_a_peer_that_closes_and_reads_nothing_more",
-    "CONTROL_FRAMES_MAX": "tests/hostile/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
+    "CONTROL_FRAMES_MAX": "tests/adversarial/test_frames.py::test_a_broken_frame_ends_its_connection_and_nobody",
     "hello_timeout_ms": "tests/e2e/test_close_codes.py::test_each_close_code_reaches_a_client",
     "ping_timeout_ms": f"{ROUTER}/test_websocket.py::test_a_peer_that_answers_no_ping_is_told_and_dropped",
     # Of HTTP.

@@ -11,9 +11,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Opcode
 
 from bench.processes import memory_bytes
+from tests.adversarial.peers import member
 from tests.e2e.conftest import MakeOffice, make_office, store
 from tests.e2e.office import Office
-from tests.hostile.peers import member
 from tests.raw_client import open_socket
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer, wait_until

@@ -11,7 +11,7 @@ from contextlib import suppress
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
-from tests.hostile.peers import Listening, member, say
+from tests.adversarial.peers import Listening, member, say
 from tests.raw_client import connect_agent
 
 PINGS_AT_ONCE = 64

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from tests.adversarial.conftest import ALLOWED_ORIGIN
+from tests.adversarial.inventory import covers
 from tests.e2e.office import Office
-from tests.hostile.conftest import ALLOWED_ORIGIN
-from tests.hostile.inventory import covers
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, Peer, raw_peer, upgrade_request
 from tests.routers import RouterProcess
 

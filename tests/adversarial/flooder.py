@@ -17,7 +17,7 @@ from typing import Final
 
 from websockets.frames import Opcode
 
-from tests.hostile.peers import any_frame, member
+from tests.adversarial.peers import any_frame, member
 
 BATCH: Final = json.dumps([{"id": "x", "type": "session.list", "limit": 1}] * 64).encode()
 SENT_AT_ONCE: Final = 20
@@ -39,7 +39,7 @@ def flooding(port: int, tokens: Sequence[str]) -> Iterator[None]:
         port: The router's.
         tokens: Who they are.
     """
-    command = [sys.executable, "-m", "tests.hostile.flooder", str(port)]
+    command = [sys.executable, "-m", "tests.adversarial.flooder", str(port)]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

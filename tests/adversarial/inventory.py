@@ -1,7 +1,7 @@
 """
 Every kind of bad input that is thrown at the router, and which test throws it.
 
-``python -m tests.hostile.inventory`` prints the list with the number of inputs of each.
+``python -m tests.adversarial.inventory`` prints the list with the number of inputs of each.
 """
 
 import importlib
@@ -123,7 +123,7 @@ def covers(inputs: Mapping[str, int]) -> Callable[[Test], Test]:
 def tests() -> Iterator[FunctionType]:
     """Yield every test of this folder."""
     for file in sorted(Path(__file__).parent.glob("test_*.py")):
-        module = importlib.import_module(f"tests.hostile.{file.stem}")
+        module = importlib.import_module(f"tests.adversarial.{file.stem}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("test_") and function.__module__ == module.__name__:
                 yield function

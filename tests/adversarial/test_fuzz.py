@@ -13,9 +13,9 @@ from websockets.frames import Frame, Opcode
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.frames import Core
+from tests.adversarial.fuzz_codec import check, one_input
+from tests.adversarial.peers import any_frame, member, stranger
 from tests.e2e.office import Office
-from tests.hostile.fuzz_codec import check, one_input
-from tests.hostile.peers import any_frame, member, stranger
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME
 from tests.routers import RouterProcess
 

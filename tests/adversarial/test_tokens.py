@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.adversarial.inventory import covers
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Office
-from tests.hostile.inventory import covers
 from tests.raw_client import FORMATS, make_token
 from tests.router.tokens import EC, ED, RSA, asymmetric, encode, hs256
 from tests.routers import SECRET, RouterProcess, running_routers

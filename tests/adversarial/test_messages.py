@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from relevo.protocol.messages import COMMANDS
+from tests.adversarial.inventory import covers
+from tests.adversarial.misfits import NO_MAPS, Misfit, misfits
 from tests.e2e.office import Office
-from tests.hostile.inventory import covers
-from tests.hostile.misfits import NO_MAPS, Misfit, misfits
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from relevo.router.gateway.rate_limit import REFUSALS_MAX
+from tests.adversarial.conftest import BURST, RATE, still_served
+from tests.adversarial.flooder import flooding
+from tests.adversarial.inventory import covers
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Answer, Office
-from tests.hostile.conftest import BURST, RATE, still_served
-from tests.hostile.flooder import flooding
-from tests.hostile.inventory import covers
 from tests.raw_client import FORMATS, LIMIT_S, Message, RawClient
 from tests.routers import RouterProcess
 

@@ -8,9 +8,9 @@ import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec, Undecodable
+from tests.adversarial.inventory import covers
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Office
-from tests.hostile.inventory import covers
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from relevo.protocol.messages import COMMANDS
+from tests.adversarial.inventory import covers
+from tests.adversarial.misfits import GOOD
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Office, to_agent
-from tests.hostile.inventory import covers
-from tests.hostile.misfits import GOOD
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hostile.inventory import LINES, inputs_by_line
+from tests.adversarial.inventory import LINES, inputs_by_line
 
 
 @pytest.fixture(autouse=True)

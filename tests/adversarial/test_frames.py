@@ -6,9 +6,9 @@ import json
 import pytest
 from websockets.frames import Opcode
 
+from tests.adversarial.inventory import covers
+from tests.adversarial.peers import member, say, stranger
 from tests.e2e.office import Office
-from tests.hostile.inventory import covers
-from tests.hostile.peers import member, say, stranger
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
 from tests.routers import RouterProcess
 
