@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bounds.inventory import NO_BOUNDS, TESTS, constants, has_test, settings
+from tests.limits.inventory import NO_BOUNDS, TESTS, constants, has_test, settings
 
 FOUND = sorted({*settings(), *constants()} - NO_BOUNDS)
 
@@ -20,4 +20,4 @@ def test_every_test_is_there(bound: str) -> None:
 def test_bounds_are_looked_for_where_they_are() -> None:
     assert {"message_rate", "outbox_hard_bytes", "key_ttl_ms", "BATCH_ITEMS_MAX", "PIPELINE_MAX"} <= {*FOUND}
     assert {*constants()} >= NO_BOUNDS
-    assert not has_test("tests/bounds/test_inventory.py::test_that_is_not_there")
+    assert not has_test("tests/limits/test_inventory.py::test_that_is_not_there")

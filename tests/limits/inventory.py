@@ -1,7 +1,7 @@
 """
 Every bound that there is, and the test that holds the router, its verbs or a client to it.
 
-``python -m tests.bounds.inventory`` prints the table. What must be in it is found: settings whose name says
+``python -m tests.limits.inventory`` prints the table. What must be in it is found: settings whose name says
 that they are bounds, and constants of the router and of the protocol whose name does. The rest is only here.
 """
 
@@ -42,7 +42,7 @@ NO_BOUNDS = {
 }
 
 ROUTER, STORE, VERBS = "tests/router", "tests/router/store", "tests/router/store/test_commands_bounds.py"
-WHOLE = "tests/bounds/test_router_bounds.py"
+WHOLE = "tests/limits/test_router_bounds.py"
 FLOOD = "tests/adversarial/test_flood.py"
 LIMITS = f"{ROUTER}/test_limits.py"
 TESTS: dict[str, str] = {
