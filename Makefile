@@ -44,7 +44,7 @@ model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to re
 		tests/model/test_verbs_against_model.py
 
 faults: install ## Break things at random under load for MINUTES=1; SEED=n brings the same faults again
-	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),1)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),1)
 
 compliance: install ## Run the Autobahn suite against the transport; needs a Python 2.7
 	@$(BIN)/python -m tests.compliance.autobahn

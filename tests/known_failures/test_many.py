@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.conftest import SHORT
+from tests.chaos.sentinels import watched_store
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import Office, to_agent
-from tests.faults.conftest import SHORT
-from tests.faults.sentinels import watched_store
 from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient
 from tests.servers import StoreServer

@@ -81,7 +81,7 @@ TESTS: dict[str, str] = {
     "tenant_message_rate": f"{FLOOD}::test_a_tenants_agents_share_what_it_may_send",
     "tenant_message_burst": f"{FLOOD}::test_a_tenants_agents_share_what_it_may_send",
     "rate_buckets_max": f"{LIMITS}::test_no_more_are_kept_than_allowed_and_the_oldest_go_first",
-    "tenant_hellos_max": "tests/faults/test_clients.py::test_a_storm_comes_in_no_faster",
+    "tenant_hellos_max": "tests/chaos/test_clients.py::test_a_storm_comes_in_no_faster",
     "tenant_in_flight_max": f"{ROUTER}/test_intake.py::test_beyond_its_commands_in_hand_a_tenants",
     "tenant_turn_max": f"{ROUTER}/test_intake.py::test_in_one_turn_of_the_loop_only_some_of_a_tenants",
     "REST_S_MAX": f"{LIMITS}::test_however_much_was_refused_over_http_a_connection_is_read_again_soon",

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.processes import private_bytes
-from tests.faults.scene import Scene
+from tests.chaos.scene import Scene
 from tests.raw_client import make_token
 from tests.routers import SECRET
 from tests.soak.callers import come_and_go, read_nothing

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relevo.router.store import Limits, Store
-from tests.faults.proxy import Proxy
+from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
 from tests.servers import ClusterServers, StoreServer, free_port, running
 

@@ -13,7 +13,7 @@ from relevo.router.store.client import durability_waiter
 from relevo.router.store.client.connection import Access, Server
 from relevo.router.store.client.durability_waiter import Witness
 from relevo.router.store.lua.library import FOLDER
-from tests.faults.proxy import Proxy
+from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
 from tests.router.store.client.test_pipeline import LATE_S, calls_of, seconds_until_unavailable
 from tests.router.store.shop import Shop

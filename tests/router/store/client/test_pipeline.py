@@ -7,7 +7,7 @@ import pytest
 
 from relevo.router.store import Limits, Store, StoreDefect, Unavailable
 from relevo.router.store.client import pipeline as link_module
-from tests.faults.proxy import Proxy
+from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.servers import StoreServer, free_port
 

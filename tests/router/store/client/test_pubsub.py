@@ -8,7 +8,7 @@ import pytest
 
 from relevo.router.store import Limits, Store, Subscriptions
 from relevo.router.store.client import pubsub
-from tests.faults.proxy import Proxy
+from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.router.store.client.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer

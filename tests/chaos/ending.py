@@ -1,0 +1,170 @@
+"""Wait until nothing happens any more in a tenant, and read how it is then."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from relevo_client import RelevoError
+
+from tests.chaos.final import Final, Screen
+from tests.chaos.history import Message
+from tests.chaos.people import Person
+from tests.chaos.violation import Violation
+from tests.chaos.workload import DEPARTMENTS, Company
+from tests.model.stored import DUMP, Kept, kept, prefix
+from tests.servers import StoreServer
+
+POLL_S = 0.02
+STATES = ("in_progress", "pending", "queued", "closed")
+_numbers = itertools.count(1)
+
+
+async def settle(company: Company, store: StoreServer, limit_s: float) -> Final:
+    """
+    Return a tenant's end, once nobody works any more and everything is healed.
+
+    Args:
+        company: The tenant.
+        store: Where it lives.
+        limit_s: How long each thing that must come to pass is awaited; what does not is in the result.
+    """
+    end = time.monotonic() + limit_s
+    while True:
+        final, is_at_rest = await _look(company, store, limit_s)
+        # On a busy machine somebody may be thought gone while the others are looked at.
+        if is_at_rest or final.unsettled:
+            return final
+        if time.monotonic() > end:
+            final.unsettled.append(("the store", "a while without any event"))
+            return final
+
+
+async def _look(company: Company, store: StoreServer, limit_s: float) -> tuple[Final, bool]:
+    """Wait for quiet and look at everything; return also whether nothing happened meanwhile."""
+    unsettled: list[tuple[str, str]] = []
+
+    async def expect(condition: Callable[[], bool], who: str, what: str) -> None:
+        if not await comes_true(condition, limit_s):
+            unsettled.append((who, what))
+
+    here = [one for one in company.people.values() if not one.has_left]
+    for person, outcome in zip(
+        here, await asyncio.gather(*(one.be_in() for one in here), return_exceptions=True), strict=True
+    ):
+        if isinstance(outcome, RelevoError):
+            unsettled.append((person.log.name, f"it could not come back: {outcome!r}"))
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    screens = [one for one in here if one.log.role != "service" and one.is_in]
+    await expect(
+        lambda: _is_quiet(read_store(company.tenant, store), len(screens)),
+        "the store",
+        f"{len(screens)} connections, and nothing due",
+    )
+    # The feed keeps one order: whoever sees a later change was told of all earlier ones.
+    before = read_store(company.tenant, store)
+    name = f"Settled {next(_numbers)}"
+    await company.name_department(company.people["crm"], DEPARTMENTS[0], name)
+    await asyncio.gather(
+        *(
+            expect(lambda one=one: _shows(one, name), one.log.name, f"department {name}")  # type: ignore[misc]
+            for one in screens
+        )
+    )
+    final = Final(company.tenant, before, unsettled=unsettled)
+    await _read_through_interface(company.people["adela"], final)
+    final.screens = [_screen(one) for one in screens]
+    final.kept = read_store(company.tenant, store)
+    return final, (final.kept.epoch, final.kept.seq) == (before.epoch, before.seq + 1)
+
+
+async def comes_true(condition: Callable[[], bool], limit_s: float) -> bool:
+    """Ask again and again whether something has come to pass; return whether it has within the limit."""
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(POLL_S)
+    return True
+
+
+def read_store(tenant: str, store: StoreServer) -> Kept:
+    """Return what a tenant's keys hold."""
+    return kept(store.call("EVAL", DUMP, 0, prefix(tenant)))
+
+
+async def audit(store: StoreServer) -> list[Violation]:
+    """Return what `relevo audit` finds in the store."""
+    process = await asyncio.create_subprocess_exec(
+        *(Path(sys.executable).with_name("relevo"), "audit", "--json", "--redis-url", store.url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, complaints = await process.communicate()
+    lines = [json.loads(line) for line in output.splitlines()]
+    found = [
+        Violation(line["invariant"], f"{line['text']}: {line['keys']}", line["tenant"], "the store")
+        for line in lines
+        if "invariant" in line
+    ]
+    if (process.returncode == 0) != (not found):
+        raise RuntimeError(f"the audit ended with {process.returncode}: {complaints.decode()}")
+    return found
+
+
+def _is_quiet(now: Kept, connections: int) -> bool:
+    counted = sum(len(those) for name, those in now.sets.items() if name.startswith("connections:"))
+    return counted == connections and all(what.startswith("node ") for what in now.due)
+
+
+def _shows(person: Person, name: str) -> bool:
+    row = person.client.directory.departments.get(DEPARTMENTS[0])
+    return row is not None and row.name.startswith(name)
+
+
+async def _read_through_interface(admin: Person, final: Final) -> None:
+    async def ask(type: str, **fields: Any) -> Any:
+        return await admin.commands.command(type, fields, timeout_s=10)
+
+    for state in STATES:
+        cursor: dict[str, str] = {}
+        while True:
+            page = await ask("session.list", state=state, limit=500, **cursor)
+            for session in page["sessions"]:
+                final.sessions[session["id"]] = session
+            if page["cursor"] is None:
+                break
+            cursor = {"cursor": page["cursor"]}
+    for session_id in final.sessions:
+        entries = final.histories[session_id] = []
+        more = True
+        while more:
+            after = {"after": entries[-1]["seq"]} if entries else {}
+            history = await ask("session.history", session_id=session_id, limit=500, **after)
+            entries += history["entries"]
+            more = history["more"]
+
+
+def _screen(person: Person) -> Screen:
+    client = person.client
+    sessions = [*client.inbox.in_progress.values(), *client.inbox.pending.values()]
+    return Screen(
+        person.log.name,
+        person.log.agent_id,
+        {session.id: (session.state, session.fence) for session in sessions},
+        _rows(client.directory.agents),
+        _rows(client.directory.departments),
+    )
+
+
+def _rows(rows: Mapping[str, Any]) -> dict[str, Message]:
+    # As they travel: an array for a tuple.
+    return {row_id: json.loads(json.dumps(asdict(row))) for row_id, row in rows.items()}

@@ -1,0 +1,177 @@
+"""A replica takes the primary's place, and the old primary goes on alone for a while or is gone."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from relevo.router.store import Durability, Level, Unavailable
+from relevo.router.store.lua.library import FOLDER
+from relevo.router.store.records import decode_event
+from tests.chaos.conftest import PATIENT
+from tests.chaos.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
+from tests.chaos.inventory import proves
+from tests.chaos.island import NEEDS, can_rise
+from tests.chaos.waiting import insist, still_answered
+from tests.chaos.watched_scene import WatchedScene
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import to_agent
+from tests.e2e.test_presence import observe
+from tests.router.conftest import using
+from tests.router.store.client.test_topology import tenant_on
+from tests.router.store.shop import Shop
+from tests.servers import (
+    ClusterServers,
+    StoreServer,
+    redis_binary,
+    valkey_binary,
+    wait_until,
+)
+
+# Sentinels take their time, and on a busy machine more of it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+needs_redis = pytest.mark.skipif(
+    redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"
+)
+needs_networks = pytest.mark.skipif(not can_rise(), reason=NEEDS)
+
+
+def expect_a_new_run(outcome: Outcome) -> None:
+    """Hold the last primary's events against what a promotion must begin: an epoch of its own, from 1."""
+    before, after = outcome.epochs
+    assert after != before
+    assert {event.epoch for event in outcome.events} == {after}
+    assert [event.seq for event in outcome.events] == list(range(1, len(outcome.events) + 1))
+
+
+def expect_no_more_than_was_asked(outcome: Outcome) -> None:
+    """Fail if a transfer was made that nobody asked for, or one was made twice."""
+    assert outcome.reckoning.doubled == []
+    assert outcome.reckoning.unasked == 0
+
+
+@proves("another primary is promoted")
+@pytest.mark.parametrize(
+    ("choice", "binary"),
+    [
+        pytest.param(MEMORY, valkey_binary(), id="memory"),
+        pytest.param(REPLICA, valkey_binary(), id="replica"),
+        pytest.param(REPLICA, redis_binary(), id="replica-redis", marks=needs_redis),
+    ],
+)
+async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
+    tmp_path: Path, choice: Choice, binary: str
+) -> None:
+    outcome = await kill_the_primary(tmp_path, choice, binary)
+    expect_a_new_run(outcome)
+    expect_no_more_than_was_asked(outcome)
+    if choice is REPLICA:
+        assert outcome.reckoning.lost == []
+    # By default what no replica had yet when the primary died may be gone, and nothing later.
+    assert all(receipt.at <= outcome.ended_at for receipt in outcome.reckoning.lost)
+
+
+@needs_networks
+@proves("an old primary is cut off with a router")
+async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_off_with_a_router(
+    tmp_path: Path,
+) -> None:
+    outcome = await cut_the_primary_off(tmp_path, REPLICA)
+    assert outcome.reckoning.lost == []
+    expect_a_new_run(outcome)
+    expect_no_more_than_was_asked(outcome)
+
+
+@needs_networks
+@proves("an old primary is cut off with a router")
+async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_did_alone(
+    tmp_path: Path,
+) -> None:
+    outcome = await cut_the_primary_off(tmp_path, MEMORY)
+    lost = outcome.reckoning.lost
+    assert lost
+    assert {receipt.session_id.partition("-")[0] for receipt in lost} == {"clerk0"}
+    assert all(receipt.at >= outcome.began_at for receipt in lost)
+    expect_a_new_run(outcome)
+    expect_no_more_than_was_asked(outcome)
+
+
+@proves("another primary is promoted")
+async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
+    tmp_path: Path,
+) -> None:
+    async with WatchedScene(tmp_path, seed=4, durability="replica") as scene:
+        await scene.let_work(150)
+        await scene.kill_primary()
+        await scene.let_work(150)
+        await scene.heal()
+        await scene.check()
+
+
+@proves("another primary is promoted")
+@pytest.mark.parametrize("durability", ["memory", "replica"])
+async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
+    tmp_path: Path, durability: str
+) -> None:
+    async with WatchedScene(tmp_path, seed=5, durability=durability) as scene:
+        await scene.let_work(150)
+        await scene.freeze_primary()
+        await scene.let_work(150)
+        await scene.heal()
+        await scene.check()
+
+
+async def expect_promises_of_shards(
+    cluster: ClusterServers, replicated: StoreServer, replica: StoreServer
+) -> None:
+    """Hold a shard that has a replica, and another one that has none, against what was promised."""
+    promise = Durability(Level.REPLICA, timeout_ms=500)
+    async with using(cluster.url, FOLDER, durability=promise) as store:
+        kept = Shop(store, tenant_on(cluster, replicated, "kept"))
+        await kept.open_doors()
+        assert replica.call("HLEN", f"relevo:{{{kept.tenant}}}:departments") == 2
+        with pytest.raises(Unavailable, match="not acknowledged in 500 ms"):
+            await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
+
+
+@proves("another primary is promoted")
+async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
+    tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    cluster = ClusterServers(tmp_path / "cluster").start()
+    try:
+        primary = cluster.nodes[0]
+        replica = cluster.add_replica(primary)
+        replica.call("READONLY")
+        await expect_promises_of_shards(cluster, primary, replica)
+        pair = start_routers(2, cluster.url, **PATIENT)
+        office = make_office(pair, tenant=tenant_on(cluster, primary, "shard"))
+        observers = [await observe(office, on=on) for on in (0, 1)]
+        ana = await office.connect_agent("ana", on=0)
+        bob = await office.connect_agent("bob", on=1)
+        await office.open_session("chat-1", agent="ana")
+        before, _ = observers[0].dialog.position
+        events = f"relevo:{{{office.tenant}}}:events"
+        await asyncio.to_thread(
+            wait_until, lambda: replica.call("XLEN", events) == primary.call("XLEN", events), "the replica"
+        )
+
+        primary.kill()
+        wanted = {"session_id": "chat-1", "target": to_agent("bob"), "key": "once"}
+        first = await insist(ana, "session.transfer", **wanted)
+        assert await insist(ana, "session.transfer", **wanted) == first
+        assert first["session"]["hops"] == 1
+        await office.settle(*observers)
+        for observer in observers:
+            assert observer.dialog.position[0] != before
+            assert observer.dialog.agents["bob"]["load"] == 1
+        published = [decode_event(fields[b"event"]) for _, fields in replica.call("XRANGE", events, "-", "+")]
+        assert {event.epoch for event in published} == {observers[0].dialog.position[0]}
+        assert [event.seq for event in published] == list(range(1, len(published) + 1))
+        await still_answered(bob)
+        await office.leave()
+        for router in pair:
+            await asyncio.to_thread(router.stop)
+    finally:
+        cluster.stop()

@@ -1,0 +1,61 @@
+"""Nothing is lost, doubled or untrue, whatever breaks while people work."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.inventory import proves
+from tests.chaos.proxy import Link
+from tests.chaos.scene import Scene
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_people_at_work_without_a_fault_break_nothing(tmp_path: Path) -> None:
+    async with Scene(tmp_path, seed=1) as scene:
+        await scene.let_work(400)
+        await scene.check()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@proves("a router is killed under load")
+async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    async with Scene(tmp_path, seed=2) as scene:
+        await scene.let_work(150)
+        scene.kill_router(0)
+        await scene.let_work(150)
+        await scene.start_router(0)
+        scene.kill_router(1)
+        await scene.let_work(150)
+        await scene.heal()
+        await scene.check()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@proves("every link is cut and healed")
+async def test_every_link_cut_one_by_one_and_healed_in_random_order_leaves_all_in_agreement(
+    tmp_path: Path,
+) -> None:
+    async with Scene(tmp_path, seed=3) as scene:
+        chance = random.Random(3)
+        links = [scene.store_link(router) for router in range(2)]
+        links += [
+            scene.client_link(person, router)
+            for company in scene.companies
+            for person in company.people.values()
+            for router in range(2)
+        ]
+        down: list[Link] = []
+        for link in chance.sample(links, len(links)):
+            link.down()
+            down.append(link)
+            await scene.let_work(10)
+            if len(down) > chance.randrange(3):
+                down.pop(chance.randrange(len(down))).heal()
+        await scene.heal()
+        await scene.check()

@@ -1,0 +1,139 @@
+"""The store has no room any more, on its disk or in its memory, until somebody makes some."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.conftest import PATIENT
+from tests.chaos.inventory import proves
+from tests.chaos.serving import on_stores, serving
+from tests.chaos.waiting import insist, still_answered, until_ready
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import ANYBODY, Office, to_agent
+from tests.e2e.test_presence import observe
+from tests.raw_client import Message
+from tests.servers import StoreServer, running
+
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
+DISK_BYTES = 4_000_000
+MEMORY_BYTES = 16_000_000
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a disk that is soon full; a test that may not is left out."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root may mount a small disk")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill_disk(folder: Path) -> None:
+    """Write until nothing more fits."""
+    with (folder / "ballast").open("wb", buffering=0) as ballast:
+        try:
+            while ballast.write(b"x" * 4096):
+                pass
+        except OSError:
+            # Full, as was wanted.
+            return
+
+
+def everything_of(tenant: str, store: StoreServer) -> dict[bytes, bytes]:
+    """Return all that the store holds of a tenant."""
+    return {key: store.call("DUMP", key) for key in store.call("KEYS", f"relevo:{{{tenant}}}:*")}
+
+
+async def fill_up(
+    office: Office, store: StoreServer, fill: Callable[[], object], make_room: Callable[[], object]
+) -> None:
+    """Fill the store, have room made, and hold what comes of it against what must."""
+    adela = await office.connect_admin(on=0)
+    ana = await office.connect_agent("ana", on=0)
+    await office.connect_agent("bob", on=1)
+    observer = await observe(office, on=1)
+    for number in (1, 2):
+        await office.open_session(f"chat-{number}", agent="ana")
+    await observer.sees_agent("ana", load=2)
+
+    fill()
+    notes = 0
+    while True:
+        # What is still taken while the last corner is filled counts.
+        fields = {"session_id": "chat-1", "text": f"{notes} " + "x" * 3000, "key": f"note-{notes}"}
+        reply = await ana.reply(await ana.send("session.note", **fields))
+        if "error" in reply:
+            break
+        notes += 1
+    assert (reply["error"]["code"], reply["error"]["retryable"]) == ("unavailable", True)
+    before = everything_of(office.tenant, store)
+    wanted: list[tuple[str, Message]] = [
+        ("session.open", {"session_id": "chat-3", "customer": ANYBODY, "target": to_agent("bob")}),
+        ("session.transfer", {"session_id": "chat-1", "target": to_agent("bob"), "reason": "no room"}),
+        ("session.close", {"session_id": "chat-2"}),
+        ("status.set", {"agent_id": "bob", "status": "pause"}),
+        (
+            "agent.put",
+            {"agent": {"id": "new", "name": "New", "role": "agent", "departments": [], "capacity": 1}},
+        ),
+    ]
+    for wire_type, fields in wanted:
+        error = await adela.refused(wire_type, **fields, key=f"{wire_type}-once")
+        assert (error["code"], error["retryable"]) == ("unavailable", True)
+    assert everything_of(office.tenant, store) == before
+    for router in office.routers:
+        assert "store" in await until_ready(router, False)
+    await still_answered(ana, adela, observer)
+
+    make_room()
+    for wire_type, fields in wanted:
+        await insist(adela, wire_type, **fields, key=f"{wire_type}-once")
+    for router in office.routers:
+        await until_ready(router)
+    kinds = [entry["kind"] for entry in await office.history("chat-1")]
+    assert kinds == ["opened", *["internal"] * notes, "transferred", "internal"]
+    assert (await office.get_session("chat-2"))["state"] == "closed"
+    await observer.sees_agent("ana", load=0, status="connected")
+    await observer.sees_agent("bob", load=2, status="pause")
+    assert observer.dialog.snapshots == 1
+    await still_answered(ana, adela, observer)
+
+
+@pytest.mark.slow
+@proves("the store's disk is full")
+async def test_a_store_whose_disk_is_full_refuses_whole_commands_and_goes_on_when_there_is_room(
+    tmp_path: Path, make_office: MakeOffice
+) -> None:
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        running(StoreServer(disk, arguments=["--appendonly", "yes"])) as store,
+    ):
+        routers = on_stores(tmp_path, store.url, store.url, **PATIENT)
+        async with serving(routers):
+            office = make_office(routers)
+            await fill_up(office, store, lambda: fill_disk(disk), (disk / "ballast").unlink)
+            await office.leave()
+
+
+@pytest.mark.slow
+@proves("the store's memory is full")
+async def test_a_store_whose_memory_is_full_refuses_whole_commands_and_goes_on_when_there_is_room(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    def fill() -> None:
+        own_store.call("SET", "ballast", b"x" * MEMORY_BYTES)
+        own_store.call("CONFIG", "SET", "maxmemory", MEMORY_BYTES)
+
+    office = make_office(start_routers(2, own_store.url, **PATIENT))
+    await fill_up(office, own_store, fill, lambda: own_store.call("DEL", "ballast"))

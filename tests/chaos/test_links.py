@@ -1,0 +1,308 @@
+"""Links between routers and their store: cut, silent, half open, thrown out, and with a reply lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.conftest import PATIENT
+from tests.chaos.inventory import proves
+from tests.chaos.island import risen, store_on
+from tests.chaos.proxy import Direction
+from tests.chaos.serving import Linked, linked, on_stores, serving
+from tests.chaos.waiting import insist, still_answered, until_metric, until_ready
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import ANYBODY, Office, to_agent
+from tests.e2e.test_presence import observe, statuses_shown
+from tests.raw_client import Message, RawClient
+from tests.routers import standing_still
+from tests.servers import StoreServer
+
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
+# Between the end of a lease and what others then see there is time to close a socket, on a busy machine, too.
+CUT_OFF = {
+    "node_lease_ms": 2000,
+    "presence_grace_ms": 1200,
+    "session_grace_ms": 1500,
+    "store_timeout_ms": 800,
+}
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Linked]:
+    """Routers that believe in each other for longer than a test takes."""
+    async with linked(tmp_path, **PATIENT) as found:
+        yield found
+
+
+# Cut off from the store.
+
+
+async def cut_off(office: Office, cut: Callable[[], None], mend: Callable[[], None]) -> None:
+    """Take the store from router 0 in silence, give it back, and hold what comes of it against what must."""
+    cut_router, whole_router = office.routers
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    ana = await office.connect_agent("ana", on=0)
+    await ana.open_dialog()
+    await office.connect_agent("bob", on=1)
+    await office.open_session("chat-1", agent="ana")
+    await ana.expect_push("session.assigned")
+    ends: list[str] = []
+
+    async def see_close() -> int:
+        code = await ana.expect_close()
+        ends.append("closed")
+        return code
+
+    async def see_gone() -> None:
+        await observer.sees_agent("ana", status="disconnected")
+        ends.append("gone")
+
+    cut()
+    error = await ana.refused("session.note", session_id="chat-1", text="twice?", key="once")
+    assert (error["code"], error["retryable"]) == ("unavailable", True)
+    assert "store" in await until_ready(cut_router, False)
+    code, _ = await asyncio.gather(see_close(), see_gone())
+    assert code == 4003
+    # Her screen was taken from her before it was wrong.
+    assert ends == ["closed", "gone"]
+    stranger = await office.connect_stranger(on=0)
+    assert (await stranger.refused("hello", token=office.token("ana")))["code"] == "unavailable"
+    assert await stranger.expect_close() == 4003
+    # Whoever is elsewhere works on, and may have what she had.
+    await observer.sees_agent("ana", load=0, pending=1)
+    assert await until_ready(whole_router)
+    assert statuses_shown(observer, "bob") == ["connected"]
+
+    mend()
+    await until_ready(cut_router)
+    ana = await office.connect_agent("ana", on=0)
+    assert [session["id"] for session in ana.welcome["inbox"]["pending"]] == ["chat-1"]
+    await observer.sees_agent("ana", status="connected", pending=1)
+    await insist(ana, "session.note", session_id="chat-1", text="twice?", key="once")
+    assert [entry["text"] for entry in await office.history("chat-1") if entry["text"]] == ["twice?"]
+    await ana.open_dialog()
+    await office.settle(ana, observer)
+    assert ana.dialog.rows == observer.dialog.rows
+
+
+@pytest.mark.slow
+@proves("a router is cut off from the store in silence")
+async def test_a_router_whose_store_falls_silent_leaves_its_clients_before_their_screens_are_wrong(
+    tmp_path: Path, make_office: MakeOffice
+) -> None:
+    async with linked(tmp_path, **CUT_OFF) as found:
+        office = make_office(found.routers)
+        link = found.proxy.link()
+        await cut_off(office, link.stall, link.heal)
+        await office.leave()
+
+
+@pytest.mark.slow
+@proves("a router is cut off from the store in silence")
+async def test_a_router_whose_cable_is_pulled_leaves_its_clients_before_their_screens_are_wrong(
+    tmp_path: Path, make_office: MakeOffice
+) -> None:
+    with risen() as island, store_on(island, tmp_path / "far") as store:
+        routers = on_stores(tmp_path, store.far_url, store.url, **CUT_OFF)
+        async with serving(routers):
+            office = make_office(routers)
+            await cut_off(office, island.cut, island.mend)
+            await office.leave()
+
+
+# A reply is lost.
+
+
+@pytest.mark.slow
+@proves("a reply of the store is lost")
+async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer(
+    patient: Linked, make_office: MakeOffice
+) -> None:
+    office = make_office(patient.routers)
+    adela = await office.connect_admin(on=0)
+    for name in ("ana", "bob"):
+        await office.connect_agent(name, on=1)
+    bob_only = {"kind": "agent", "id": "bob"}
+    commands: list[tuple[str, Message]] = [
+        ("session.open", {"customer": ANYBODY, "target": to_agent("ana")}),
+        ("session.note", {"text": "said once"}),
+        ("session.transfer", {"target": bob_only, "reason": "sent once"}),
+        ("status.set", {"agent_id": "bob", "status": "pause"}),
+        ("session.transfer", {"target": to_agent("ana")}),
+        ("session.transfer", {"target": bob_only}),
+        ("session.recall", {}),
+        ("session.close", {}),
+    ]
+
+    for number, (wire_type, fields) in enumerate(commands):
+        if wire_type.startswith("session."):
+            fields["session_id"] = "chat-1"
+        command: Message = {**fields, "key": f"key-{number}-once"}
+        patient.proxy.link("relevo-verbs").drop_replies(to=command["key"].encode())
+        error = await adela.refused(wire_type, **command)
+        assert (error["code"], error["retryable"]) == ("unavailable", True), wire_type
+        first = await insist(adela, wire_type, **command)
+        again = await office.post(wire_type, on=1, token=office.token("adela", "admin"), **command)
+        assert (again.status, again.body) == (200, first), wire_type
+
+    history = await office.history("chat-1")
+    assert [entry["kind"] for entry in history] == [
+        *("opened", "internal", "transferred", "internal"),
+        *("transferred", "transferred", "recalled", "closed"),
+    ]
+    assert [entry["text"] for entry in history if entry["text"]] == ["said once", "sent once"]
+    assert await asyncio.to_thread(patient.routers[0].metric, "relevo_store_cuts_total") >= len(commands)
+
+
+@pytest.mark.slow
+@proves("the store is flushed")
+async def test_who_says_hello_while_the_store_is_flushed_is_told_nothing_of_before(
+    tmp_path: Path, make_office: MakeOffice
+) -> None:
+    async with linked(tmp_path, node_lease_ms=30_000, store_timeout_ms=8000) as found:
+        router = found.routers[0]
+        office = make_office(found.routers)
+        office.back_end_on = 1
+        witness = await office.connect_agent("witness", on=0)
+        await witness.open_dialog()
+        await office.put_agent("ana")
+        await office.settle(witness)
+        asked = await asyncio.to_thread(router.metric, "relevo_store_verbs_total")
+        heard = await asyncio.to_thread(router.metric, "relevo_feed_events_total")
+
+        # Her hello is on its way to the store when she is sent a session, and the store forgets that.
+        found.proxy.link("relevo-verbs").stall(Direction.REQUESTS)
+        coming = asyncio.create_task(office.connect_agent("ana", on=0))
+        await until_metric(router, "relevo_store_verbs_total", asked + 1)
+        await office.open_session("chat-1", agent="ana")
+        await until_metric(router, "relevo_feed_events_total", heard + 1)
+        found.store.call("FLUSHALL")
+        found.proxy.link("relevo-verbs").heal()
+
+        ana = await coming
+        assert ana.welcome["inbox"] == {"in_progress": [], "pending": []}
+        await ana.open_dialog()
+        await office.settle(ana, witness)
+        assert ana.unread("session.pending") == []
+        assert ana.dialog.rows == witness.dialog.rows
+        await office.leave()
+
+
+# The feed.
+
+
+async def gather_news(office: Office, count: int) -> tuple[RawClient, list[Message]]:
+    """Give Ana, who is on router 0, a session; return her, and notes for others to write in it."""
+    ana = await office.connect_agent("ana", on=0)
+    await office.open_session("chat-1", agent="ana")
+    await ana.expect_push("session.assigned")
+    await ana.expect_push("session.entry")
+    await ana.open_dialog()
+    return ana, [{"session_id": "chat-1", "text": f"{number} " + "x" * 3000} for number in range(count)]
+
+
+async def missed_and_told(office: Office, ana: RawClient, notes: list[Message]) -> None:
+    """Fail unless Ana is told each note once, in order, and her dialog goes on without a new beginning."""
+    for note in notes:
+        entry = (await ana.expect_push("session.entry"))["entry"]
+        assert entry["text"] == note["text"]
+    await office.settle(ana)
+    assert ana.unread("session.entry") == []
+    assert ana.dialog.snapshots == 1
+    assert await asyncio.to_thread(office.routers[0].metric, "relevo_feed_reloads_total") == 0
+
+
+async def write(office: Office, notes: list[Message]) -> None:
+    """Write notes down, one after the other, over a websocket on router 1."""
+    crm = await office.connect_service(on=1)
+    for command in [await crm.send("session.note", **note) for note in notes]:
+        assert "result" in await crm.reply(command)
+
+
+@pytest.mark.slow
+@proves("the feed is cut")
+async def test_what_a_router_missed_while_its_feed_was_cut_is_read_from_the_stream(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    office = make_office(start_routers(2, own_store.url, **PATIENT))
+    office.back_end_on = 1
+    ana, notes = await gather_news(office, 20)
+
+    with standing_still(office.routers[0].process_id):
+        own_store.call("CLIENT", "KILL", "TYPE", "pubsub")
+        await write(office, notes)
+
+    await missed_and_told(office, ana, notes)
+
+
+@pytest.mark.slow
+@proves("the feed is cut")
+async def test_what_is_not_in_the_stream_any_more_is_told_as_the_difference(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    office = make_office(start_routers(2, own_store.url, **PATIENT))
+    office.back_end_on = 1
+    ana, _ = await gather_news(office, 0)
+
+    with standing_still(office.routers[0].process_id):
+        own_store.call("CLIENT", "KILL", "TYPE", "pubsub")
+        await office.do("session.close", session_id="chat-1")
+        await office.open_session("chat-2", agent="ana")
+        await office.connect_agent("bob", on=1)
+        own_store.call("XTRIM", f"relevo:{{{office.tenant}}}:events", "MAXLEN", 0)
+
+    assert (await ana.expect_push("session.removed"))["session_id"] == "chat-1"
+    assert (await ana.expect_push("session.assigned"))["session"]["id"] == "chat-2"
+    await ana.sees_agent("bob", status="connected")
+    await office.settle(ana)
+    assert ana.dialog.snapshots == 2
+    assert ana.dialog.agents["ana"]["load"] == 1
+    await still_answered(ana)
+
+
+@pytest.mark.slow
+@proves("the feed falls silent")
+async def test_a_router_that_is_deaf_says_so_and_hears_what_it_missed_as_soon_as_it_can(
+    patient: Linked, make_office: MakeOffice
+) -> None:
+    office = make_office(patient.routers)
+    office.back_end_on = 1
+    ana, notes = await gather_news(office, 20)
+    reads = await asyncio.to_thread(patient.routers[0].metric, "relevo_feed_events_total")
+
+    # Half open: the connection is there, and nothing comes.
+    patient.proxy.link("relevo-feed").stall()
+    await write(office, notes)
+    assert "feed" in await until_ready(patient.routers[0], False)
+    # Only its ears are gone: what it is asked for it does.
+    await ana.command("session.get", session_id="chat-1")
+    assert ana.unread("session.entry") == []
+    assert await asyncio.to_thread(patient.routers[0].metric, "relevo_feed_events_total") == reads
+
+    patient.proxy.link("relevo-feed").heal()
+    await until_ready(patient.routers[0])
+    await missed_and_told(office, ana, notes)
+
+
+@pytest.mark.slow
+@proves("the feed is thrown out by the store")
+async def test_a_feed_that_the_store_throws_out_for_what_waits_in_it_is_taken_up_again(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    own_store.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 65536 0 0")
+    office = make_office(start_routers(2, own_store.url, **PATIENT))
+    office.back_end_on = 1
+    # More than a unix socket holds, too.
+    ana, notes = await gather_news(office, 300)
+
+    with standing_still(office.routers[0].process_id):
+        await write(office, notes)
+        disconnected = own_store.call("INFO", "stats")["client_output_buffer_limit_disconnections"]
+    assert disconnected >= 1
+
+    await missed_and_told(office, ana, notes)

@@ -1,0 +1,259 @@
+"""The checker is worth something: it notices when a rule is taken out of the router, and says which."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.scene import Scene
+from tests.chaos.violation import report
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("protocol", "router")
+LUA = "router/store/scripts"
+
+
+async def people_work(scene: Scene) -> None:
+    """Nothing breaks."""
+    await scene.let_work(200)
+
+
+async def replies_are_lost(scene: Scene) -> None:
+    """What the store answers to a change is lost, again and again."""
+    for _ in range(6):
+        for router in range(2):
+            scene.store_link(router).drop_replies(to=b"_session_")
+        await scene.let_work(40)
+
+
+async def a_router_dies(scene: Scene) -> None:
+    """Somebody with a session leaves for good, and a router is killed with everybody who is on it."""
+    await scene.let_work(100)
+    await scene.end_work()
+    dora = scene.person("dora")
+    await dora.call("status.set", status="connected")
+    customer = {"id": "customer", "name": "Customer"}
+    target = {"kind": "agent", "id": "dora"}
+    await scene.person("crm").call("session.open", session_id="last", customer=customer, target=target)
+    await dora.go_for_good()
+    scene.kill_router(0)
+    await scene.heal()
+
+
+async def the_store_goes_back(scene: Scene) -> None:
+    """The store loses its latest changes."""
+    await scene.let_work(60)
+    scene.save_store()
+    await scene.let_work(150)
+    await scene.rewind_store()
+    await scene.let_work(60)
+
+
+Run = Callable[[Scene], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """
+    What happens in a run.
+
+    Attributes:
+        run: It.
+        options: Of its scene.
+    """
+
+    run: Run
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+WORK = Course(people_work)
+TWO_TENANTS = Course(people_work, {"tenants": ("acme", "globex")})
+# What is not told is found out by the lease's renewal; here nobody can wait for that.
+LONG_LEASE = Course(people_work, {"node_lease_ms": 90_000})
+LOST_REPLIES = Course(replies_are_lost)
+DEATH = Course(a_router_dies)
+RETURN = Course(the_store_goes_back, {"store_arguments": ()})
+COURSES = {
+    "work": WORK,
+    "two tenants": TWO_TENANTS,
+    "a long lease": LONG_LEASE,
+    "lost replies": LOST_REPLIES,
+    "a death": DEATH,
+    "a return": RETURN,
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In `file`, `old` becomes `new`, and a run of this course breaks `invariant`, or else `or_else`."""
+
+    what: str
+    invariant: str
+    file: str
+    old: str
+    new: str = ""
+    course: Course = WORK
+    or_else: str = ""
+
+
+MUTANTS = [
+    Mutant(
+        "the key is ignored",
+        "S3",
+        f"{LUA}/settle.lua",
+        "key and call('GET', key)",
+        "nil",
+        LOST_REPLIES,
+    ),
+    Mutant(
+        "a reply that was lost is answered with another one",
+        "S3",
+        f"{LUA}/settle.lua",
+        "return string.sub(known, 33)",
+        "return pack({error = 'not_found'})",
+    ),
+    Mutant(
+        "the fence is not checked",
+        "S2",
+        f"{LUA}/library.lua",
+        "if request.fence and request.fence ~= s.fence then conflict(s) end",
+    ),
+    Mutant("the fence does not grow", "S2", f"{LUA}/library.lua", "s.fence + 1, now", "s.fence, now"),
+    Mutant(
+        "load is counted twice",
+        "S6",
+        f"{LUA}/library.lua",
+        "a[field] = COUNTED[s.state](a) + step",
+        "a[field] = COUNTED[s.state](a) + 2 * step",
+    ),
+    Mutant(
+        "a full agent is available",
+        "S6",
+        f"{LUA}/library.lua",
+        "load_of(a) < a.capacity",
+        "load_of(a) <= a.capacity",
+    ),
+    Mutant(
+        "the old owner keeps the session",
+        "S1",
+        f"{LUA}/library.lua",
+        "call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)",
+        # Not a queue, which would hand the same session out without end.
+        "if s.state == 'queued' then call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id) end",
+    ),
+    Mutant(
+        "the reason is not in the history",
+        "S8",
+        f"{LUA}/session_transfer.lua",
+        "if request.reason then append_entry(change, s, 'internal', by, request.reason) end",
+    ),
+    Mutant(
+        "the sweep forgets the sessions of who has gone",
+        "S7",
+        f"{LUA}/library.lua",
+        "local ids = call('ZRANGE', P .. 'owned:' .. agent_id, 0, SWEEP_MAX - 1)",
+        "local ids = {}",
+        DEATH,
+    ),
+    Mutant(
+        "a dead router keeps its connections",
+        "L2",
+        f"{LUA}/library.lua",
+        "remove_connection(agent_id, node_id, connection_id, at, false)",
+        "",
+        DEATH,
+    ),
+    Mutant(
+        "the epoch outlives what was lost",
+        "S9",
+        f"{LUA}/library.lua",
+        "if meta[4] ~= run_id then",
+        "if not meta[4] then",
+        RETURN,
+        # A number that is used twice is a hole for one reader, and two directories for another.
+        "S10",
+    ),
+    Mutant(
+        "an event is not published",
+        "L2",
+        f"{LUA}/settle.lua",
+        "call('SPUBLISH', P .. 'feed', event)",
+        "",
+        LONG_LEASE,
+    ),
+    Mutant(
+        "an event is not kept",
+        "S9",
+        f"{LUA}/settle.lua",
+        "call('XADD', P .. 'events', seq .. '-0', 'event', event)",
+    ),
+    Mutant(
+        "a push is dropped",
+        "L2",
+        "router/tenant/recipients.py",
+        "    if change.pending is not None and is_here(change.pending):",
+        "    if False and change.pending is not None:",
+    ),
+    Mutant(
+        "a patch says that it starts earlier",
+        "S9",
+        "router/tenant/directory.py",
+        "since=seq",
+        "since=seq - 1",
+    ),
+    Mutant(
+        "who resumes is told nothing",
+        "S9",
+        "router/tenant/fanout.py",
+        "patch = self.replica.patch_since(*resume) if",
+        "patch = self.replica.patch_since(self.replica.epoch, self.replica.position) if",
+    ),
+    Mutant(
+        "a tenant's events go to another tenant, too",
+        "S11",
+        "router/tenant/feed.py",
+        "following.hub.deliver(event)",
+        "[other.hub.deliver(event) for other in self._tenants.values()]",
+        TWO_TENANTS,
+    ),
+]
+
+
+async def run(tmp_path: Path, course: Course, **options: Any) -> tuple[set[str], str]:
+    """Run a course; return the invariants that it breaks, and the report."""
+    scene = Scene(tmp_path, seed=7, **{"tenants": ("acme",), "pause_s": 0.05, **course.options, **options})
+    async with scene:
+        await course.run(scene)
+        found = await scene.violations()
+        return {violation.invariant for violation in found}, report(scene.history, found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
+async def test_the_router_itself_breaks_nothing(course: Course, tmp_path: Path) -> None:
+    broken, told = await run(tmp_path, course)
+    assert not broken, told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
+async def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, sources / "relevo" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (sources / "relevo/clients").symlink_to(ROOT / "clients")
+    file = sources / "relevo" / mutant.file
+    source = file.read_text()
+    assert source.count(mutant.old) == 1, "the mutant no longer fits the router"
+    file.write_text(source.replace(mutant.old, mutant.new))
+
+    broken, told = await run(tmp_path, mutant.course, sources=sources, settle_limit_s=4.0)
+
+    assert broken & {mutant.invariant, mutant.or_else}, told

@@ -1,0 +1,182 @@
+"""A router stands still and goes on, or is told to stop while there is work."""
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+from relevo_client import Client, Connected, Target, TransferResult
+
+from tests.chaos.conftest import SHORT
+from tests.chaos.inventory import proves
+from tests.chaos.waiting import until_ready
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import to_agent
+from tests.e2e.test_presence import handshake_status, observe, statuses_shown
+from tests.e2e.test_the_shipped_client import Programs, expect_event
+from tests.raw_client import Message, RawClient
+from tests.routers import standing_still
+
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
+
+async def answers_until_the_close(client: RawClient, command: str) -> tuple[list[Message], int]:
+    """Return the replies to a command, of which there may be none, and the code of the close behind it."""
+    code = await client.expect_close()
+    return [message for message in client.unread("reply") if message["id"] == command], code
+
+
+@pytest.mark.slow
+@proves("a router stands still past its lease and goes on")
+async def test_a_router_that_stood_still_for_too_long_believes_itself_no_more_than_others_do(
+    start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+) -> None:
+    pair = start_routers(2, **SHORT)
+    office = make_office(pair)
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    bob = await office.connect_agent("bob", on=1)
+    ana = await office.connect_agent("ana", on=0)
+    await ana.open_dialog()
+    carl = await Programs(office, stack).agent("carl", on=0)
+    await expect_event(carl, Connected)
+    for name in ("ana", "carl"):
+        await office.open_session(f"chat-{name}", agent=name)
+    await ana.expect_push("session.assigned")
+    await observer.sees_agent("carl", load=1)
+
+    with standing_still(pair[0].process_id):
+        # The other one takes its agents away, and their sessions wait for them; one is passed on.
+        for name in ("ana", "carl"):
+            await observer.sees_agent(name, status="disconnected", load=0, pending=1)
+        await office.do("session.transfer", session_id="chat-ana", target=to_agent("bob"))
+        await bob.expect_push("session.assigned", session__id="chat-ana")
+        # Meanwhile she presses a button, for a session that she has no more.
+        late = await ana.send("session.transfer", session_id="chat-ana", target=to_agent("carl"), key="late")
+
+    replies, code = await answers_until_the_close(ana, late)
+    assert code == 4003
+    assert [reply["error"]["code"] for reply in replies] in ([], ["forbidden"], ["unavailable"])
+    # Up to the close her screen showed nothing that was not so once, and in that order.
+    shown, true = statuses_shown(ana, "ana"), statuses_shown(observer, "ana")
+    assert shown == true[: len(shown)]
+    assert not {"disconnected"} & set(statuses_shown(observer, "bob"))
+    # Her clients come back, to the same router, and everybody has one view of it.
+    assert (await expect_event(carl, Connected)).reconnected
+    assert list(carl.inbox.pending) == ["chat-carl"]
+    again = await office.connect_agent("ana", on=0)
+    assert again.welcome["inbox"] == {"in_progress": [], "pending": []}
+    await again.open_dialog()
+    await office.settle(again, observer)
+    assert again.dialog.rows == observer.dialog.rows
+    assert {row["status"] for row in again.dialog.agents.values()} == {"connected"}
+    assert [entry["kind"] for entry in await office.history("chat-ana")] == ["opened", "moved", "transferred"]
+    assert (await office.get_session("chat-ana"))["owner"] == to_agent("bob")
+
+
+@pytest.mark.slow
+@proves("a router stands still past its lease and goes on")
+async def test_a_router_that_stood_still_for_less_than_its_lease_goes_on_as_if_nothing_were(
+    start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    pair = start_routers(2, **SHORT | {"node_lease_ms": 6000})
+    office = make_office(pair)
+    office.back_end_on = 1
+    observer = await observe(office, on=1)
+    ana = await office.connect_agent("ana", on=0)
+    await ana.open_dialog()
+
+    with standing_still(pair[0].process_id):
+        # Longer than both graces: somebody else's end meanwhile.
+        bob = await office.connect_agent("bob", on=1)
+        await office.open_session("chat-bob", agent="bob")
+        bob.drop()
+        await observer.sees_agent("bob", status="disconnected", pending=1)
+        await office.open_session("chat-ana", agent="ana")
+
+    await ana.expect_push("session.assigned", session__id="chat-ana")
+    await ana.sees_agent("bob", status="disconnected", pending=1)
+    assert ana.dialog.snapshots == 1
+    assert statuses_shown(observer, "ana") == ["connected"]
+
+
+class Relay:
+    """Agents in a ring, each of whom passes on at once whatever conversation comes to it."""
+
+    def __init__(self, agents: dict[str, Client]) -> None:
+        self.agents = agents
+        self.made: list[TransferResult] = []
+        self._enough = asyncio.Event()
+        self._wanted = 0
+        self._is_over = False
+
+    async def run(self) -> None:
+        """Work until `end`; a transfer that fails ends it at once."""
+        names = list(self.agents)
+        await asyncio.gather(
+            *(self._pass_on(name, names[(number + 1) % len(names)]) for number, name in enumerate(names))
+        )
+
+    async def further(self, count: int) -> None:
+        """Return when so many further transfers were made."""
+        self._wanted = len(self.made) + count
+        self._enough.clear()
+        await self._enough.wait()
+
+    def end(self) -> None:
+        """Let everybody keep what they have."""
+        self._is_over = True
+
+    async def _pass_on(self, name: str, to: str) -> None:
+        client = self.agents[name]
+        while not self._is_over:
+            session_id = next(iter(client.inbox.in_progress), None)
+            if session_id is not None:
+                self.made.append(await client.transfer(session_id, Target.agent(to)))
+                if len(self.made) >= self._wanted:
+                    self._enough.set()
+            with suppress(TimeoutError):
+                # What is passed on leaves the screen a moment later; and somebody has to see the end.
+                async with asyncio.timeout(0.05):
+                    while session_id is None or session_id in client.inbox.in_progress:
+                        await anext(client)
+                        session_id = session_id or next(iter(client.inbox.in_progress), None)
+
+
+@pytest.mark.slow
+@proves("a router is told to stop")
+async def test_a_router_that_is_told_to_stop_fails_no_transfer_and_nobody_is_seen_to_leave(
+    start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+) -> None:
+    leaving, staying = pair = start_routers(2, **SHORT | {"node_lease_ms": 6000}, drain_ms=2000)
+    office = make_office(pair)
+    office.back_end_on = 1
+    programs = Programs(office, stack)
+    relay = Relay({f"agent-{n}": await programs.agent(f"agent-{n}", on=n % 2) for n in range(6)})
+    observer = await observe(office, on=1)
+    sessions = [f"chat-{number}" for number in range(6)]
+    for number, session_id in enumerate(sessions):
+        await office.open_session(session_id, agent=f"agent-{number}")
+
+    async with asyncio.TaskGroup() as work:
+        work.create_task(relay.run())
+        await relay.further(60)
+        leaving.terminate()
+        assert "draining" in await until_ready(leaving, False)
+        assert await handshake_status(office) == 503
+        await relay.further(60)
+        assert await asyncio.to_thread(leaving.wait_gone) == 0
+        await relay.further(60)
+        relay.end()
+
+    assert await until_ready(staying)
+    made = Counter(done.session.id for done in relay.made)
+    assert {done.transfer.outcome for done in relay.made} == {"assigned"}
+    for session_id in sessions:
+        assert (await office.get_session(session_id))["hops"] == made[session_id]
+        kinds = Counter(entry["kind"] for entry in await office.history(session_id))
+        assert kinds == {"opened": 1, "transferred": made[session_id]}
+    await office.settle(observer)
+    for name in relay.agents:
+        assert statuses_shown(observer, name) == ["connected"]

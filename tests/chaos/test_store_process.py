@@ -1,0 +1,256 @@
+"""The store is killed, emptied, or loses what it was taught."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from relevo.router.store.records import decode_event
+from tests.chaos.conftest import PATIENT
+from tests.chaos.inventory import proves
+from tests.chaos.waiting import insist, still_answered, until_ready
+from tests.e2e.conftest import MakeOffice, StartRouters
+from tests.e2e.office import Office, to_agent
+from tests.e2e.test_presence import observe, statuses_shown
+from tests.e2e.test_the_shipped_client import Programs
+from tests.routers import RouterProcess
+from tests.servers import StoreServer
+
+# A busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
+# What a tenant keeps when it knows its agents and departments, and nothing of any session.
+KINDS_WITHOUT_SESSIONS = {
+    *("meta", "agents", "departments", "members", "available", "connections", "node", "due", "events", "key")
+}
+
+
+@pytest.mark.slow
+@proves("the store is killed and starts again")
+async def test_while_the_store_is_dead_commands_are_unavailable_and_afterwards_each_counts_once(
+    kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    pair = start_routers(2, kept_store.url, **PATIENT)
+    office = make_office(pair)
+    ana = await office.connect_agent("ana", on=0)
+    bob = await office.connect_agent("bob", on=1)
+    observers = [await observe(office, on=on) for on in (0, 1)]
+    for number in range(10):
+        await office.open_session(f"chat-{number}", agent="ana")
+    before = await ana.command("session.transfer", session_id="chat-0", target=to_agent("bob"), reason="kept")
+    epoch, _ = observers[0].dialog.position
+
+    kept_store.kill()
+    wanted = [
+        {"session_id": f"chat-{number}", "target": to_agent("bob"), "key": f"key-{number}"}
+        for number in range(1, 10)
+    ]
+    for command in [await ana.send("session.transfer", **fields) for fields in wanted]:
+        error = (await ana.reply(command))["error"]
+        assert (error["code"], error["retryable"]) == ("unavailable", True)
+    for router in pair:
+        assert "store" in await until_ready(router, False)
+    await still_answered(ana, bob, *observers)
+
+    kept_store.start()
+    for fields in wanted:
+        first = await insist(ana, "session.transfer", **fields)
+        assert await insist(ana, "session.transfer", **fields) == first
+        assert (first["session"]["fence"], first["session"]["hops"]) == (2, 1)
+    for router in pair:
+        await until_ready(router)
+
+    # What was acknowledged before is there, and what was repeated happened once.
+    assert (await office.get_session("chat-0"))["transfer"]["id"] == before["transfer"]["id"]
+    for number in range(10):
+        kinds = [entry["kind"] for entry in await office.history(f"chat-{number}")]
+        assert kinds == ["opened", "transferred", "internal"][: 3 if number == 0 else 2]
+        await bob.expect_push("session.assigned", session__id=f"chat-{number}")
+    assert bob.unread("session.assigned") == []
+    await still_answered(ana, bob, *observers)
+    await office.settle(*observers)
+    for observer in observers:
+        # A server that was away may have lost something: its numbers begin anew.
+        assert observer.dialog.position[0] != epoch
+        assert observer.dialog.agents["bob"]["load"] == 10
+        assert statuses_shown(observer, "ana") == statuses_shown(observer, "bob") == ["connected"]
+
+
+@pytest.mark.slow
+@proves("the store is killed and starts again")
+async def test_what_was_acknowledged_up_to_the_last_moment_is_there_after_the_kill(
+    kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    office = make_office(start_routers(1, kept_store.url, **PATIENT))
+    ana = await office.connect_agent("ana")
+    await office.open_session("chat-1", agent="ana")
+    acknowledged: list[str] = []
+    enough = asyncio.Event()
+
+    async def write_until_it_dies() -> None:
+        for number in itertools.count():
+            reply = await ana.reply(await ana.send("session.note", session_id="chat-1", text=f"{number}"))
+            if "error" in reply:
+                assert reply["error"]["code"] == "unavailable"
+                return
+            acknowledged.append(f"{number}")
+            if number == 200:
+                enough.set()
+
+    writing = asyncio.create_task(write_until_it_dies())
+    await enough.wait()
+    kept_store.kill()
+    await writing
+    kept_store.start()
+
+    await insist(ana, "session.get", session_id="chat-1")
+    written = [entry["text"] for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    assert written[: len(acknowledged)] == acknowledged
+    # One at most was on its way.
+    assert len(written) <= len(acknowledged) + 1
+
+
+def start_again(store: StoreServer) -> None:
+    """End a store that keeps nothing, and start it."""
+    store.kill()
+    store.start()
+
+
+def flush(store: StoreServer) -> None:
+    """Take all data away from a running store."""
+    store.call("FLUSHALL")
+
+
+async def lose_everything(
+    lose: Callable[[StoreServer], None], store: StoreServer, office: Office, routers: list[RouterProcess]
+) -> None:
+    """Have the store lose everything, and hold what comes of it against what must."""
+    ana = await office.connect_agent("ana", on=0, departments=["sales"])
+    bob = await office.connect_agent("bob", on=1, departments=["sales"])
+    observers = [await observe(office, on=on) for on in (0, 1)]
+    for name in ("ana", "bob"):
+        await office.open_session(f"chat-{name}", agent=name)
+    await office.put_department("support")
+    await office.open_session("chat-support", department="support")
+    await ana.command("session.transfer", session_id="chat-ana", target=to_agent("bob"))
+    await bob.expect_push("session.assigned", session__id="chat-ana")
+    await observers[0].sees_agent("bob", load=2)
+    epoch, _ = observers[0].dialog.position
+
+    lose(store)
+
+    # The very first thing that an agent asks for is not refused for good: it is there, the store only forgot.
+    chosen = await insist(ana, "status.set", status="pause", key="first")
+    assert chosen["agent"]["status"] == "pause"
+    for name in ("chat-ana", "chat-bob"):
+        removed = await bob.expect_push("session.removed", session_id=name)
+        assert removed["why"] == "moved"
+    for observer in observers:
+        await observer.until(lambda seen=observer: seen.dialog.position[0] != epoch, "a new epoch")  # type: ignore[misc]
+        assert observer.dialog.snapshots == 2
+        await observer.sees_agent("ana", status="pause", load=0, departments=["sales"])
+        await observer.sees_agent("bob", status="connected", load=0, departments=["sales"])
+        # Nobody asks for this one any more.
+        assert "support" not in observer.dialog.departments
+    for name in ("chat-ana", "chat-bob", "chat-support"):
+        assert (await office.post("session.get", session_id=name)).body["code"] == "not_found"
+    assert await office.list_sessions() == []
+    found = [key.decode() for key in store.call("KEYS", f"relevo:{{{office.tenant}}}:*")]
+    assert {key.split("}:")[1].partition(":")[0] for key in found} <= KINDS_WITHOUT_SESSIONS
+    # Before anything else was written the epoch was new, and its numbers leave nothing out.
+    rows = store.call("XRANGE", f"relevo:{{{office.tenant}}}:events", "-", "+")
+    events = [decode_event(fields[b"event"]) for _, fields in rows]
+    assert {event.epoch for event in events} == {observers[0].dialog.position[0]}
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    # And life goes on, on both.
+    await office.open_session("chat-ana", agent="bob")
+    assert (await bob.expect_push("session.assigned"))["session"]["fence"] == 1
+    await still_answered(ana, bob, *observers)
+
+
+@pytest.mark.slow
+@proves("the store starts again empty")
+async def test_a_store_that_starts_again_empty_is_told_who_is_there_and_tells_who_is_left(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
+    await lose_everything(start_again, own_store, make_office(pair), pair)
+
+
+@pytest.mark.slow
+@proves("the store is flushed")
+async def test_a_flushed_store_is_told_who_is_there_and_tells_who_is_left(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
+    await lose_everything(flush, own_store, make_office(pair), pair)
+
+
+@pytest.mark.slow
+@proves("the store is flushed")
+async def test_who_comes_before_a_flush_was_noticed_does_not_hide_it_from_who_was_there(
+    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+) -> None:
+    # Nobody would notice by itself for ten seconds.
+    office = make_office(start_routers(1, own_store.url, **PATIENT))
+    browser = await office.connect_agent("bob")
+    observer = await observe(office, on=0)
+    await office.open_session("chat-1", agent="bob")
+    await browser.expect_push("session.assigned")
+
+    flush(own_store)
+    phone = await office.connect_agent("bob")
+
+    assert phone.welcome["inbox"] == {"in_progress": [], "pending": []}
+    assert (await browser.expect_push("session.removed"))["session_id"] == "chat-1"
+    await observer.sees_agent("bob", status="connected", load=0)
+    await still_answered(phone, browser)
+    assert phone.unread("session.removed") == []
+    # Both are registered: either may go without the other being gone.
+    for leaves, stays in ((browser, phone), (phone, await office.connect_agent("bob"))):
+        await leaves.close()
+        await office.settle(observer)
+        await still_answered(stays)
+        assert statuses_shown(observer, "bob")[-1:] == ["connected"]
+
+
+@pytest.mark.slow
+@proves("the store forgets the verbs")
+@pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
+async def test_a_store_that_forgets_the_verbs_is_taught_them_again_unnoticed(
+    own_store: StoreServer,
+    start_routers: StartRouters,
+    make_office: MakeOffice,
+    stack: AsyncExitStack,
+    what: str,
+) -> None:
+    office = make_office(start_routers(2, own_store.url, **PATIENT))
+    programs = Programs(office, stack)
+    agents = [await programs.agent(f"agent-{number}", on=number) for number in range(4)]
+    texts = [f"{number}" for number in range(200)]
+    for number in range(len(agents)):
+        await office.open_session(f"chat-{number}", agent=f"agent-{number}")
+
+    async def write(number: int) -> None:
+        for text in texts:
+            await agents[number].note(f"chat-{number}", text)
+
+    writing = asyncio.gather(*(write(number) for number in range(len(agents))))
+    forgotten = 0
+    while not writing.done():
+        await asyncio.to_thread(own_store.call, what, "FLUSH", "SYNC")
+        forgotten += 1
+        await asyncio.sleep(0.01)
+    await writing
+
+    assert forgotten > 5
+    for number in range(len(agents)):
+        history = await office.history(f"chat-{number}")
+        assert [entry["text"] for entry in history if entry["kind"] == "internal"] == texts
+    for router in office.routers:
+        _, page = await asyncio.to_thread(router.get, "/metrics")
+        outcomes = [line for line in page.splitlines() if line.startswith("relevo_commands_total{")]
+        assert outcomes
+        assert all('outcome="done"' in line for line in outcomes), outcomes
