@@ -41,7 +41,7 @@ bench: install ## Measure everything in about twelve minutes, or SCENARIO=fanout
 
 model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to repeat a run
 	@EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/pytest --quiet $(if $(SEED),--hypothesis-seed=$(SEED)) \
-		tests/model/test_verbs_against_model.py
+		tests/stateful/test_verbs_against_model.py
 
 faults: install ## Break things at random under load for MINUTES=1; SEED=n brings the same faults again
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),1)

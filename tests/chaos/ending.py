@@ -19,8 +19,8 @@ from tests.chaos.history import Message
 from tests.chaos.people import Person
 from tests.chaos.violation import Violation
 from tests.chaos.workload import DEPARTMENTS, Company
-from tests.model.stored import DUMP, Kept, kept, prefix
 from tests.servers import StoreServer
+from tests.stateful.stored import DUMP, Kept, kept, prefix
 
 POLL_S = 0.02
 STATES = ("in_progress", "pending", "queued", "closed")

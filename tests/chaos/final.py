@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.chaos.history import Message
-from tests.model.stored import Kept
+from tests.stateful.stored import Kept
 
 Standing = Mapping[str, tuple[str, int]]
 """State and fence of sessions, by id."""

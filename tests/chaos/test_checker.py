@@ -12,7 +12,7 @@ from tests.chaos.checker import check
 from tests.chaos.final import Final, Screen
 from tests.chaos.history import Call, ClientLog, History, Message
 from tests.chaos.violation import report
-from tests.model.stored import Kept
+from tests.stateful.stored import Kept
 
 TENANT = "acme"
 REASON = "Ana 1 of acme only"

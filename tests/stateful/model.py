@@ -3,7 +3,7 @@ The oracle: what every verb must do, written from the protocol.
 
 Plain and slow on purpose. Nothing is stored that can be worked out: a load is counted, a list is sorted,
 each time it is asked for. How the store keeps what it knows is not known here. This file holds what all verbs
-share and what follows from their changes; the verbs themselves are in tests.model.verbs.
+share and what follows from their changes; the verbs themselves are in tests.stateful.verbs.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model.stored import Kept
-from tests.model.verbs import Model
+from tests.stateful.stored import Kept
+from tests.stateful.verbs import Model
 
 
 def seen_of(model: Model) -> dict[str, Any]:

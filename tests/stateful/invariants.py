@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from relevo.protocol.messages import Agent, Department, Session
 from relevo.router.store import records
-from tests.model.stored import Kept
+from tests.stateful.stored import Kept
 
 
 @dataclass

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from relevo.protocol.messages import Session
 from relevo.router.store import records
-from tests.model.cast import (
+from tests.stateful.cast import (
     ADMIN,
     AGENTS,
     CONNECTIONS,
@@ -47,11 +47,11 @@ from tests.model.cast import (
     tenants,
     texts,
 )
-from tests.model.comparison import contents, difference, seen_in, seen_of
-from tests.model.invariants import Reader, violations
-from tests.model.model import Answer, Request
-from tests.model.stored import Kept, Stored, change_of, kept
-from tests.model.verbs import Model
+from tests.stateful.comparison import contents, difference, seen_in, seen_of
+from tests.stateful.invariants import Reader, violations
+from tests.stateful.model import Answer, Request
+from tests.stateful.stored import Kept, Stored, change_of, kept
+from tests.stateful.verbs import Model
 
 
 class Twin:

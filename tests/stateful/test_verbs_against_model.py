@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.machine import VerbsAgainstModel
-from tests.model.stored import Stored
 from tests.servers import StoreServer, running
+from tests.stateful.machine import VerbsAgainstModel
+from tests.stateful.stored import Stored
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
 STEPS = 50

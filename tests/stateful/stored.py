@@ -19,8 +19,8 @@ from relevo.protocol.messages import Actor, Agent, Department, Entry, Owner, Ses
 from relevo.router.audit import Audit, Violation
 from relevo.router.store import records
 from relevo.router.store.lua.library import FOLDER, Scripts
-from tests.model.model import Answer, Change, Request
 from tests.servers import StoreServer
+from tests.stateful.model import Answer, Change, Request
 
 _encode = msgspec.msgpack.Encoder().encode
 EMPTY = msgspec.Raw(b"\x90")

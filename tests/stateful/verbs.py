@@ -12,7 +12,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from relevo.protocol.messages import Customer, Owner, Transfer
-from tests.model.model import OUTCOMES, Change, KnownAgent, KnownSession, Refused, Request, Result, State
+from tests.stateful.model import OUTCOMES, Change, KnownAgent, KnownSession, Refused, Request, Result, State
 
 Outcome: TypeAlias = Callable[[], Result]
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from relevo.router.store.lua.library import FOLDER
-from tests.model.machine import VerbsAgainstModel
-from tests.model.stored import Stored
 from tests.servers import StoreServer, running
+from tests.stateful.machine import VerbsAgainstModel
+from tests.stateful.stored import Stored
 
 EXAMPLES_MAX = 1000
 
