@@ -1,4 +1,4 @@
-/** The vectors that every client is checked against, whatever its language; see tests/vectors/README.md. */
+/** The vectors that every client is checked against, whatever its language; see protocol/vectors/README.md. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
