@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Raw, inspect
 
 from relevo.protocol.bounds import BATCH_ITEMS_MAX, CommandId, FieldError
-from relevo.protocol.messages import COMMANDS, Command
+from relevo.protocol.commands import COMMANDS, Command
 
 ECHO_CHARACTERS_MAX = 80
 FIELDS_ID = "http"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from relevo.protocol.errors import Error, ErrorCode
-from relevo.protocol.messages import (
-    Actor,
-    Agent,
+from relevo.protocol.commands import (
     AgentProfile,
     AgentPut,
     AgentRemove,
     AgentResult,
     Command,
-    Customer,
     CustomerProfile,
-    Department,
     DepartmentProfile,
     DepartmentPut,
     DepartmentRemove,
@@ -21,18 +16,14 @@ from relevo.protocol.messages import (
     DirectorySubscribe,
     DirectoryUnsubscribe,
     Empty,
-    Entry,
     EntryResult,
     Hello,
     HistoryResult,
     ListResult,
-    Owner,
-    Party,
     Ping,
     PlaceResult,
     Result,
     Resume,
-    Session,
     SessionAccept,
     SessionAck,
     SessionClose,
@@ -52,9 +43,10 @@ from relevo.protocol.messages import (
     Target,
     TokenRefresh,
     TokenResult,
-    Transfer,
     TransferResult,
 )
+from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
 from relevo.protocol.pushes import (
     DirectoryPatch,
     DirectorySnapshot,

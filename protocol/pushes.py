@@ -6,8 +6,9 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
+from relevo.protocol.commands import Result, wire_type
 from relevo.protocol.errors import Error
-from relevo.protocol.messages import Agent, Department, Entry, Result, Role, Session, Transfer, wire_type
+from relevo.protocol.objects import Agent, Department, Entry, Role, Session, Transfer
 
 RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
 TransferState: TypeAlias = Literal["delivered", "accepted", "declined", "recalled", "moved"]

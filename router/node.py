@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from relevo.protocol.commands import Command
 from relevo.protocol.errors import CloseCode
-from relevo.protocol.messages import Command
 from relevo.router.auth.tokens import Verifier
 from relevo.router.config import Settings
 from relevo.router.gateway.connection import Connection

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from relevo.router.transport.origins import OriginRule
 
 # Beside the router, in a checkout as in an installed wheel.
-_CLIENTS: Final = Path(__file__).parents[1] / "clients"
+_CLIENTS: Final = Path(__file__).parents[2] / "clients"
 # The folders served, and what of them is for browsers: not the tests, tools and documents beside it.
 _FOLDERS: Final = ("console", "js/src")
 _KINDS: Final = {

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from relevo.protocol.messages import wire_type
+from relevo.protocol.commands import wire_type
 
 if TYPE_CHECKING:
     from relevo.router.node import Node

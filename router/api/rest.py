@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from relevo.protocol.codec import JSON, Refused, command_from_fields
+from relevo.protocol.commands import COMMANDS, Result, SessionAck
 from relevo.protocol.errors import Error, ErrorCode
-from relevo.protocol.messages import COMMANDS, Result, SessionAck
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized

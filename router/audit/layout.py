@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from relevo.protocol.messages import Actor, Agent, Department, Entry, Owner, Session, Status
+from relevo.protocol.objects import Actor, Agent, Department, Entry, Owner, Session, Status
 
 LISTS: Final = {"in_progress": "owned", "pending": "pending", "queued": "queue"}
 """The list of an owner that holds its sessions of a state."""

@@ -2,7 +2,8 @@
 Start the bundled Valkey for one machine, and share it among the routers that use the same folder.
 
 A folder has at most one server. Each router holds a shared lock on ``users.lock`` while it uses it. A keeper
-process (`embedded_keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops it when the last user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then
+process (`keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops it when the last
+user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then
 the kernel drops its lock. Should the keeper itself be killed, the server goes on unwatched until the next
 router starts in the folder or the last one stops. ``start.lock`` is held by who starts or stops, one after
 another.
@@ -235,8 +236,8 @@ class EmbeddedStore:
         command = [find_server()]
         for name, value in options.items():
             command += [f"--{name}", value]
-        keeper = [sys.executable, "-I", "-S", keeper.__file__]
-        keeper += [str(self.folder), socket_path, str(self._limit_ms), *command]
+        supervisor = [sys.executable, "-I", "-S", keeper.__file__]
+        supervisor += [str(self.folder), socket_path, str(self._limit_ms), *command]
         path = self.folder / LOG
         if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
             path.replace(path.with_name(LOG + ".1"))
@@ -244,7 +245,7 @@ class EmbeddedStore:
             log_from = log.tell()
             # In a session of its own: Ctrl-C in the router's terminal is for the router.
             code = subprocess.run(
-                keeper,
+                supervisor,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -17,8 +17,7 @@ import structlog
 
 from relevo.protocol.bounds import LIMIT_DEFAULT
 from relevo.protocol.codec import fingerprint
-from relevo.protocol.errors import Error, ErrorCode
-from relevo.protocol.messages import (
+from relevo.protocol.commands import (
     AgentPut,
     AgentRemove,
     AgentResult,
@@ -49,6 +48,7 @@ from relevo.protocol.messages import (
     StatusSet,
     TransferResult,
 )
+from relevo.protocol.errors import Error, ErrorCode
 from relevo.router.auth.tokens import Principal
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records

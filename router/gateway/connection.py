@@ -17,8 +17,7 @@ import msgspec
 import structlog
 
 from relevo.protocol.codec import Codec, Refused, Undecodable
-from relevo.protocol.errors import CloseCode, Error, ErrorCode
-from relevo.protocol.messages import (
+from relevo.protocol.commands import (
     Command,
     DirectorySubscribe,
     DirectoryUnsubscribe,
@@ -32,6 +31,7 @@ from relevo.protocol.messages import (
     TokenRefresh,
     TokenResult,
 )
+from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from relevo.protocol.messages import Agent, Department, Entry, Session, Transfer
+from relevo.protocol.objects import Agent, Department, Entry, Session, Transfer
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from relevo.protocol.messages import Session
+from relevo.protocol.objects import Session
 from relevo.protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemoved
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from relevo.protocol.messages import Agent, Department
+from relevo.protocol.objects import Agent, Department
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot
 from relevo.router.store import records
 

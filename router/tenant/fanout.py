@@ -12,7 +12,7 @@ from typing import Protocol
 
 from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
-from relevo.protocol.messages import Session
+from relevo.protocol.objects import Session
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
 from relevo.router.store import records
 from relevo.router.tenant.agent_sessions import HeldSessions

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import cast
 
-from relevo.protocol.messages import Session, Transfer
+from relevo.protocol.objects import Session, Transfer
 from relevo.protocol.pushes import (
     Push,
     RemovedWhy,

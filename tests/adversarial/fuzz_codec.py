@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec, Refused, Undecodable, command_from_fields
+from relevo.protocol.commands import COMMANDS, wire_type
 from relevo.protocol.examples import COMMAND_EXAMPLES
-from relevo.protocol.messages import COMMANDS, wire_type
 
 CODECS = (JSON, MSGPACK)
 TYPES = sorted(COMMANDS)

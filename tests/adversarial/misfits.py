@@ -13,8 +13,8 @@ import msgspec
 from msgspec import inspect
 
 from relevo.protocol.bounds import ID_PATTERN, INTEGER_MAX
+from relevo.protocol.commands import COMMANDS, wire_type
 from relevo.protocol.examples import COMMAND_EXAMPLES
-from relevo.protocol.messages import COMMANDS, wire_type
 
 Message = dict[str, Any]
 

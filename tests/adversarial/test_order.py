@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relevo.protocol.messages import MUTATING
+from relevo.protocol.commands import MUTATING
 from tests.adversarial.inventory import covers
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relevo.protocol.messages import COMMANDS
+from relevo.protocol.commands import COMMANDS
 from tests.adversarial.inventory import covers
 from tests.adversarial.misfits import GOOD
 from tests.e2e.conftest import MakeOffice

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.protocol.messages import Agent, Session
+from relevo.protocol.objects import Agent, Session
 from tests.chaos.checker import check
 from tests.chaos.final import Final, Screen
 from tests.chaos.history import Call, ClientLog, History, Message

@@ -21,13 +21,13 @@ from relevo_client.objects import Welcome
 from relevo_client.pending import PendingCommand
 
 from relevo.protocol import codec as router_codec
+from relevo.protocol.commands import COMMANDS
 from relevo.protocol.errors import CloseCode, ErrorCode
-from relevo.protocol.messages import COMMANDS
 
 from .driver import Driver
 from .wire import Map
 
-FOLDER = Path(__file__).parent.parent / "vectors"
+FOLDER = Path(__file__).parents[2] / "protocol/vectors"
 KINDS: Mapping[str, type[Any]] = {
     **SESSION_PUSHES,
     "welcome": Welcome,

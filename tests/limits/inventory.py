@@ -14,7 +14,7 @@ from pathlib import Path
 
 from relevo.router.config import SETTINGS
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 BOUND = re.compile(r".*(_max|_bytes|_rate|_burst|_wait_ms|linger_ms)", re.IGNORECASE)
 # What is kept or awaited for a time only is bounded by it.
 TIMES = {
@@ -28,7 +28,7 @@ TIMES = {
     "tenant_idle_ms",
 }
 # Tools, not the router.
-NOT_SERVED = ("router/audit", "router/demo", "router/watch", "router/embedded", "router/workers")
+NOT_SERVED = ("router/audit", "router/bundled_store", "router/workers")
 # What a text of ours or a part of a frame is cut to, and RFC 6455's own.
 NO_BOUNDS = {
     "ECHO_CHARACTERS_MAX",

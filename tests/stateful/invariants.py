@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from relevo.protocol.messages import Agent, Department, Session
+from relevo.protocol.objects import Agent, Department, Session
 from relevo.router.store import records
 from tests.stateful.stored import Kept
 

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from relevo.protocol.messages import Session
+from relevo.protocol.objects import Session
 from relevo.router.store import records
 from tests.stateful.cast import (
     ADMIN,

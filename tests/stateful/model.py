@@ -15,17 +15,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from relevo.protocol.messages import (
-    Actor,
-    Agent,
-    Customer,
-    Department,
-    Entry,
-    Owner,
-    Party,
-    Session,
-    Transfer,
-)
+from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
 
 Request: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any]

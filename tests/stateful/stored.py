@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import redis
 
-from relevo.protocol.messages import Actor, Agent, Department, Entry, Owner, Session
+from relevo.protocol.objects import Actor, Agent, Department, Entry, Owner, Session
 from relevo.router.audit import Audit, Violation
 from relevo.router.store import records
 from relevo.router.store.lua.library import FOLDER, Scripts

@@ -29,99 +29,113 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "the fence is not checked",
-        "library.lua",
+        "lib/library.lua",
         "if request.fence and request.fence ~= s.fence then conflict(s) end",
     ),
-    Mutant("the fence does not grow", "library.lua", "s.fence + 1, now", "s.fence, now"),
+    Mutant("the fence does not grow", "lib/library.lua", "s.fence + 1, now", "s.fence, now"),
     Mutant(
         "load is counted twice",
-        "library.lua",
+        "lib/library.lua",
         "a[field] = COUNTED[s.state](a) + step",
         "a[field] = COUNTED[s.state](a) + 2 * step",
     ),
     Mutant(
         "a full agent is available",
-        "library.lua",
+        "lib/library.lua",
         "load_of(a) < a.capacity",
         "load_of(a) <= a.capacity",
     ),
     Mutant(
         "what was in a list already is not counted",
-        "library.lua",
+        "lib/library.lua",
         "a[field] = COUNTED[s.state](a) + step",
         "a[field] = (a[field] or 0) + step",
     ),
     Mutant(
         "a transfer is its first maker's",
-        "session_transfer.lua",
+        "commands/session_transfer.lua",
         "s.hops + 1, maker_of(request.by)",
         "s.hops + 1, s.maker or maker_of(request.by)",
     ),
-    Mutant("a transfer's fate is not taken over", "session_accept.lua", "s.parts.transfer = pack(transfer)"),
-    Mutant("the key is ignored", "settle.lua", "key and call('GET', key)", "nil"),
-    Mutant("a key fits any body", "settle.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
-    Mutant("a key is every tenant's", "settle.lua", "request.key and P .. 'key:'", "request.key and 'key:'"),
+    Mutant(
+        "a transfer's fate is not taken over",
+        "commands/session_accept.lua",
+        "s.parts.transfer = pack(transfer)",
+    ),
+    Mutant("the key is ignored", "lib/settle.lua", "key and call('GET', key)", "nil"),
+    Mutant("a key fits any body", "lib/settle.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
+    Mutant(
+        "a key is every tenant's", "lib/settle.lua", "request.key and P .. 'key:'", "request.key and 'key:'"
+    ),
     Mutant(
         "an event is not appended",
-        "settle.lua",
+        "lib/settle.lua",
         "call('XADD', P .. 'events', seq .. '-0', 'event', event)",
     ),
-    Mutant("an event is not published", "settle.lua", "call('SPUBLISH', P .. 'feed', event)"),
+    Mutant("an event is not published", "lib/settle.lua", "call('SPUBLISH', P .. 'feed', event)"),
     Mutant(
-        "the epoch outlives the server", "library.lua", "if meta[4] ~= run_id then", "if not meta[4] then"
+        "the epoch outlives the server", "lib/library.lua", "if meta[4] ~= run_id then", "if not meta[4] then"
     ),
     Mutant(
-        "an unchanged row is told", "settle.lua", "if changed or load ~= a.load_before", "if true or load"
+        "an unchanged row is told", "lib/settle.lua", "if changed or load ~= a.load_before", "if true or load"
     ),
     Mutant(
         "the old owner keeps the session",
-        "library.lua",
+        "lib/library.lua",
         "call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)",
     ),
-    Mutant("the present owner is a target", "library.lua", "if member ~= except then", "if true then"),
+    Mutant("the present owner is a target", "lib/library.lua", "if member ~= except then", "if true then"),
     Mutant(
         "the busiest comes first",
-        "library.lua",
+        "lib/library.lua",
         "'available:' .. target.id, 0, 1)",
         "'available:' .. target.id, -2, -1)",
     ),
-    Mutant("capacity does not weigh", "settle.lua", "a.load / a.capacity", "a.load / 4"),
-    Mutant("the newest leaves the queue first", "settle.lua", "score < position", "score > position"),
-    Mutant("what is given away comes back", "settle.lua", "given_away[waiting[1]] and 3 or 1", "1"),
-    Mutant("a department's queue is not counted", "library.lua", "touch_department(s.owner.id)"),
-    Mutant("history is written backwards", "library.lua", "'RPUSH'", "'LPUSH'"),
-    Mutant("anybody may transfer", "session_transfer.lua", "require_owner(s)"),
+    Mutant("capacity does not weigh", "lib/settle.lua", "a.load / a.capacity", "a.load / 4"),
+    Mutant("the newest leaves the queue first", "lib/settle.lua", "score < position", "score > position"),
+    Mutant("what is given away comes back", "lib/settle.lua", "given_away[waiting[1]] and 3 or 1", "1"),
+    Mutant("a department's queue is not counted", "lib/library.lua", "touch_department(s.owner.id)"),
+    Mutant("history is written backwards", "lib/library.lua", "'RPUSH'", "'LPUSH'"),
+    Mutant("anybody may transfer", "commands/session_transfer.lua", "require_owner(s)"),
     Mutant(
         "a pending transfer's maker hears nothing",
-        "session_transfer.lua",
+        "commands/session_transfer.lua",
         "tell_maker(change, s, 'moved', true)",
     ),
-    Mutant("who comes back is still sent away", "connect.lua", ", 'sessions ' .. id)", ")"),
-    Mutant("who comes back is not there", "connect.lua", "if not a.present then", "if a.present then"),
+    Mutant("who comes back is still sent away", "commands/connect.lua", ", 'sessions ' .. id)", ")"),
+    Mutant(
+        "who comes back is not there", "commands/connect.lua", "if not a.present then", "if a.present then"
+    ),
     Mutant(
         "who comes back with other claims is as before",
-        "library.lua",
+        "lib/library.lua",
         "  touch(a)\n  a.described",
         "  a.described",
     ),
     Mutant(
         "a lost lease keeps its agents",
-        "library.lua",
+        "lib/library.lua",
         "remove_connection(agent_id, node_id, connection_id, at, false)",
     ),
-    Mutant("a verb decides before what was due", "settle.lua", "if swept then", "if swept and false then"),
     Mutant(
-        "a connection brings back what was removed", "library.lua", "if a and claims.again then return a end"
+        "a verb decides before what was due", "lib/settle.lua", "if swept then", "if swept and false then"
     ),
-    Mutant("a newcomer needs no room", "library.lua", "if load >= capacity", "if me and load >= capacity"),
+    Mutant(
+        "a connection brings back what was removed",
+        "lib/library.lua",
+        "if a and claims.again then return a end",
+    ),
+    Mutant(
+        "a newcomer needs no room", "lib/library.lua", "if load >= capacity", "if me and load >= capacity"
+    ),
     Mutant(
         "a closed session stays",
-        "session_close.lua",
+        "commands/session_close.lua",
         "call('PEXPIRE', P .. 'session:' .. s.id, limits.closed_ms)",
     ),
     Mutant(
         "an agent in use is removed",
-        "agent_remove.lua",
+        "commands/agent_remove.lua",
         "load_of(a) + pending_of(a) > 0",
         "load_of(a) > 0",
     ),

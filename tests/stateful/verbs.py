@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from relevo.protocol.messages import Customer, Owner, Transfer
+from relevo.protocol.objects import Customer, Owner, Transfer
 from tests.stateful.model import OUTCOMES, Change, KnownAgent, KnownSession, Refused, Request, Result, State
 
 Outcome: TypeAlias = Callable[[], Result]

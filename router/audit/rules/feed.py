@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from relevo.protocol.messages import Agent, Department, Session
+from relevo.protocol.objects import Agent, Department, Session
 from relevo.router.audit.layout import (
     DAMAGED,
     name_of,

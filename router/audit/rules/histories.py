@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from relevo.protocol.messages import Entry, Owner
+from relevo.protocol.objects import Entry, Owner
 from relevo.router.audit.layout import DAMAGED, decode_entry, decode_session
 from relevo.router.audit.paging import PAGE
 from relevo.router.audit.snapshot import Glimpse, Judge

@@ -9,9 +9,9 @@ that routers of two releases, each with its own verbs, run side by side on one s
 import hashlib
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "scripts"
+FOLDER = Path(__file__).parent
 SHARED = ("records.lua", "library.lua", "settle.lua")
-"""What every verb needs, in this order; the last one defines `verb(name, body)`."""
+"""The files of `lib`, in this order: what every verb needs."""
 
 
 class Scripts:
@@ -19,15 +19,15 @@ class Scripts:
     Load every verb of a folder.
 
     Args:
-        folder: Holds the shared files and one ``<verb>.lua`` for each verb, which registers itself.
+        folder: Holds ``lib`` and ``commands``; a file of the latter registers the verb that it is named after.
 
     Raises:
         ValueError: The folder holds no verb.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        shared = [folder / name for name in SHARED if (folder / name).exists()]
-        files = [file for file in sorted(folder.glob("*.lua")) if file.name not in SHARED]
+        shared = [file for name in SHARED if (file := folder / "lib" / name).exists()]
+        files = sorted((folder / "commands").glob("*.lua"))
         if not files:
             raise ValueError(f"no scripts in {folder}")
         body = b"\n".join(file.read_bytes() for file in (*shared, *files))

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 
 from relevo.router.api.console import console_routes, read_files
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 EMBEDDER = "https://crm.example.com"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relevo.protocol.messages import Actor, Entry, Owner, Party, Transfer
+from relevo.protocol.objects import Actor, Entry, Owner, Party, Transfer
 from relevo.router.audit.rules.histories import Tale
 
 ANA, BOB = Actor("ana", "Ana", "agent"), Actor("bob", "Bob", "agent")

@@ -19,7 +19,7 @@ import redis
 from relevo.router.bundled_store import keeper, server
 from relevo.router.bundled_store.server import EmbeddedStore, EmbeddedStoreError, find_server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -31,10 +31,11 @@ local function verb(name, body) redis.register_function(LIBRARY .. '_' .. name, 
 def verbs(tmp_path: Path) -> Path:
     """A folder of small verbs."""
     folder = tmp_path / "scripts"
-    folder.mkdir()
-    (folder / "library.lua").write_text(LIBRARY)
+    for part in ("lib", "commands"):
+        (folder / part).mkdir(parents=True)
+    (folder / "lib/library.lua").write_text(LIBRARY)
     for verb, body in VERBS.items():
-        (folder / f"{verb}.lua").write_text(f"verb('{verb}', function(KEYS, ARGV) {body} end)")
+        (folder / f"commands/{verb}.lua").write_text(f"verb('{verb}', function(KEYS, ARGV) {body} end)")
     return folder
 
 

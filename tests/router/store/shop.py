@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 import pytest
 
-from relevo.protocol.messages import Agent, Department, Entry, Session
+from relevo.protocol.objects import Agent, Department, Entry, Session
 from relevo.router.store import Store, records
 from relevo.router.store.commands import Refusal, VerbLimits, Verbs
 

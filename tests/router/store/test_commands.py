@@ -2,7 +2,7 @@
 
 import pytest
 
-from relevo.protocol.messages import Owner, Session
+from relevo.protocol.objects import Owner, Session
 from relevo.router.store import records
 from tests.router.store.shop import HELP, SALES, Shop, to_agent, to_department
 from tests.servers import StoreServer

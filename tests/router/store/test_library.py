@@ -2,12 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.lua.library import Scripts
+from relevo.router.store.lua.library import SHARED, Scripts
 
 
 def write(folder: Path, **sources: str) -> Path:
     for name, source in sources.items():
-        (folder / f"{name}.lua").write_text(source)
+        place = folder / ("lib" if f"{name}.lua" in SHARED else "commands")
+        place.mkdir(exist_ok=True)
+        (place / f"{name}.lua").write_text(source)
     return folder
 
 

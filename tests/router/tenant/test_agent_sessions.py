@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.protocol.messages import Session
+from relevo.protocol.objects import Session
 from relevo.protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
 from relevo.router.tenant.agent_sessions import HeldSessions
 from tests.router.events import session_record

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relevo.protocol.messages import Agent, Department
+from relevo.protocol.objects import Agent, Department
 from relevo.protocol.pushes import DirectoryPatch
 from relevo.router.store import records
 from relevo.router.tenant.directory import Gap, Replica

@@ -5,7 +5,7 @@ import pytest
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.protocol.errors import CloseCode
-from relevo.protocol.messages import Session
+from relevo.protocol.objects import Session
 from relevo.router.store.records import Removed
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import REUSED_ROWS_MIN, TenantHub

@@ -17,7 +17,7 @@ const { json, messagePack } = relevo;
 const msgpack = messagePack(library);
 
 const load = (file) =>
-  JSON.parse(readFileSync(new URL(`../../../../tests/vectors/${file}`, import.meta.url), "utf8"));
+  JSON.parse(readFileSync(new URL(`../../../../protocol/vectors/${file}`, import.meta.url), "utf8"));
 
 /** Return the vector's frame in each format that it has. */
 function frames(vector) {

@@ -294,17 +294,17 @@ async def test_an_answer_of_another_run_is_not_acknowledged(
     lost, kept, later = (asyncio.get_running_loop().create_future() for _ in range(3))
     prefix = f"relevo:{{{tenant}}}:".encode()
     try:
-        durability_waiter.hold([(lost, b"lost")], prefix, "the run before")
+        witness.hold([(lost, b"lost")], prefix, "the run before")
         with pytest.raises(Unavailable, match="another run"):
             await lost
-        durability_waiter.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
+        witness.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
         assert await kept == b"kept"
         primary.call("DEBUG", "CHANGE-REPL-ID")
-        durability_waiter.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
+        witness.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
         assert await later == b"later"
         assert doubted == []
     finally:
-        await durability_waiter.close()
+        await witness.close()
 
 
 @pytest.mark.slow
