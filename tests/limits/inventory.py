@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """
 Every bound that there is, and the test that holds the router, its verbs or a client to it.
 
