@@ -2,9 +2,9 @@
 Start the bundled Valkey for one machine, and share it among the routers that use the same folder.
 
 A folder has at most one server. Each router holds a shared lock on ``users.lock`` while it uses it. A keeper
-process (`keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops it when the last
-user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then
-the kernel drops its lock. Should the keeper itself be killed, the server goes on unwatched until the next
+process (`keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops it when the
+last user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then the kernel
+drops its lock. Should the keeper itself be killed, the server goes on unwatched until the next
 router starts in the folder or the last one stops. ``start.lock`` is held by who starts or stops, one after
 another.
 """

@@ -1,8 +1,8 @@
 """
 Look for bytes that the codec does not answer as it promises, guided by coverage: ``make fuzz``.
 
-Needs atheris, which has no wheel for every platform; ``python -m tests.adversarial.fuzz_codec --help`` shows the
-options of the fuzzer behind it.
+Needs atheris, which has no wheel for every platform; ``python -m tests.adversarial.fuzz_codec --help`` shows
+the options of the fuzzer behind it.
 """
 
 import sys

@@ -19,7 +19,7 @@ class Scripts:
     Load every verb of a folder.
 
     Args:
-        folder: Holds ``lib`` and ``commands``; a file of the latter registers the verb that it is named after.
+        folder: Holds ``lib`` and ``commands``; a file of the latter registers the verb that it is named for.
 
     Raises:
         ValueError: The folder holds no verb.
