@@ -16,9 +16,10 @@ import msgspec
 from relevo.protocol import examples
 from relevo.protocol.bounds import BATCH_ITEMS_MAX
 from relevo.protocol.codec import JSON, MSGPACK
-from relevo.protocol.commands import COMMANDS, Command, Empty, Hello, Ping, Result, SessionAck, wire_type
+from relevo.protocol.commands import COMMANDS, Command, Hello, Ping, SessionAck, wire_type
 from relevo.protocol.errors import ERRORS, CloseCode, Error
 from relevo.protocol.pushes import PUSHES, Pong, Welcome
+from relevo.protocol.results import Empty, Result
 
 PATH = Path(__file__).with_name("asyncapi.yaml")
 

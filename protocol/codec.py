@@ -1,10 +1,10 @@
 """
-Bytes to messages and back, in JSON and MessagePack.
+Decode and encode messages in JSON and MessagePack.
 
-Whatever the bytes are, decoding gives a list of items or raises :class:`Undecodable`; nothing else leaves
-this module. What encoders may differ in is settled here. Of a field that a map holds twice, each value must
-fit and the last one counts. Half of a surrogate pair in a JSON string has no UTF-8 form, so it is
-undecodable. So is depth that would exhaust the stack.
+Any bytes decode to a list of items or raise :class:`UndecodableError`; no other error leaves this module.
+Encoders may differ in three ways, and the codec settles each. Of a field that stands in a map twice, each
+value must fit and the last one counts. Half of a surrogate pair in a JSON string has no UTF-8 form and is
+undecodable. So is nesting that would exhaust the stack.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ ECHO_CHARACTERS_MAX = 80
 FIELDS_ID = "http"
 
 
-class Undecodable(Exception):
-    """Say that bytes are no JSON or MessagePack at all; a connection that sent them is closed with 4503."""
+class UndecodableError(Exception):
+    """The bytes are not JSON or not MessagePack; the router closes the connection with 4503."""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class InvalidMessage(msgspec.Struct, frozen=True):
     """
-    Say that something decodes but is no command; its sender gets a `bad_message` reply.
+    A message that decodes and is no command; the router answers `bad_message` (PROTOCOL.md, Errors).
 
     Args:
-        id: The message's own id, if it has a valid one.
-        path: Where it does not fit, from the message on: ``$.target.kind``.
-        message: What was expected there.
+        id: The message's own id, or None if it has no valid one.
+        path: The field that does not fit, from the message on: ``$.target.kind``.
+        message: What is expected there.
     """
 
     id: str | None
@@ -46,23 +46,32 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class _Envelope(msgspec.Struct):
-    """Read the id, and nothing else, of a message that does not fit."""
+    """The id of a message that is no command; its other fields are not decoded."""
 
     id: CommandId | None = None
 
 
 class _Tag(msgspec.Struct):
-    """Read the type, and nothing else, of a message that does not fit."""
+    """The type of a message that is no command; its other fields are not decoded."""
 
     type: str = ""
 
 
 # Both libraries' decoders raise subclasses of ValueError; depth and size come as the other two.
-_UNREADABLE = (ValueError, RecursionError, MemoryError)
+_DECODE_ERRORS = (ValueError, RecursionError, MemoryError)
 
 
 class Codec:
-    """Turn the frames of one subprotocol into commands, and messages into frames."""
+    """
+    Decode and encode the messages of one subprotocol.
+
+    Args:
+        encoding: ``json`` for text frames, ``msgpack`` for binary frames.
+
+    Attributes:
+        subprotocol: Its name in ``Sec-WebSocket-Protocol``.
+        binary: Whether its frames are binary.
+    """
 
     def __init__(self, encoding: Literal["json", "msgpack"]) -> None:
         library: Any = msgspec.json if encoding == "json" else msgspec.msgpack
@@ -76,31 +85,34 @@ class Codec:
         self._tag = library.Decoder(_Tag)
         self._anything = library.Decoder()
 
-    def decode(self, data: bytes) -> list[Command | Refused]:
+    def decode(self, data: bytes) -> list[Command | InvalidMessage]:
         """
-        Return the items of one frame in order; a batch's items are judged one by one.
+        Return the items of one websocket message in order; each item of a batch is checked alone.
 
         Args:
-            data: The payload of one websocket message.
+            data: The payload: one map, or an array of at most 64 (PROTOCOL.md, Frames and batches).
+
+        Returns:
+            A command, or an InvalidMessage, for each map. A longer array is one InvalidMessage.
 
         Raises:
-            Undecodable: The bytes are not of this encoding, or nest deeper than any message does.
+            UndecodableError: The bytes are not of this encoding, or nest deeper than any message does.
         """
         try:
-            items: list[Command | Refused]
+            items: list[Command | InvalidMessage]
             if self._is_array(data):
                 items = self._commands.decode(data)
                 return items if len(items) <= BATCH_ITEMS_MAX else [_too_many(len(items))]
             return [self._command.decode(data)]
         except msgspec.ValidationError:
-            # Judged below, off the fast path.
+            # Decoded item by item below, off the fast path.
             pass
-        except _UNREADABLE as error:
-            raise Undecodable(_reason(error)) from None
+        except _DECODE_ERRORS as error:
+            raise UndecodableError(_reason(error)) from None
         try:
-            return self._judge(data)
-        except _UNREADABLE as error:
-            raise Undecodable(_reason(error)) from None
+            return self._decode_each(data)
+        except _DECODE_ERRORS as error:
+            raise UndecodableError(_reason(error)) from None
 
     def encode(self, message: msgspec.Struct) -> bytes:
         """Return one message as bytes; None is null, and a field that is UNSET is left out."""
@@ -130,22 +142,22 @@ class Codec:
             return data[:1] in _MSGPACK_ARRAYS
         return data.lstrip()[:1] == b"["
 
-    def _judge(self, data: bytes) -> list[Command | Refused]:
+    def _decode_each(self, data: bytes) -> list[Command | InvalidMessage]:
         self._require_well_formed(data)
         if not self._is_array(data):
-            return [self._judge_item(data)]
+            return [self._decode_item(data)]
         items = self._items.decode(data)
         if len(items) > BATCH_ITEMS_MAX:
             return [_too_many(len(items))]
-        return [self._judge_item(item) for item in items]
+        return [self._decode_item(item) for item in items]
 
-    def _judge_item(self, data: bytes | Raw) -> Command | Refused:
+    def _decode_item(self, data: bytes | Raw) -> Command | InvalidMessage:
         try:
             command: Command = self._command.decode(data)
             return command
         except msgspec.ValidationError as error:
             path, message = _explain(error, COMMANDS.get(self._type_of(data)))
-            return Refused(self._id_of(data), path, message)
+            return InvalidMessage(self._id_of(data), path, message)
 
     def _id_of(self, data: bytes | Raw) -> str | None:
         try:
@@ -178,44 +190,45 @@ _MSGPACK_ARRAYS = frozenset(bytes([first]) for first in (*range(0x90, 0xA0), 0xD
 _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 
 
-def command_from_fields(command_type: str, fields: bytes, key: str | None = None) -> Command | Refused:
+def command_from_fields(command_type: str, fields: bytes, key: str | None = None) -> Command | InvalidMessage:
     """
-    Return the command that an HTTP request asks for, judged as a websocket message is.
+    Return the command of an HTTP request, checked as a websocket message is (PROTOCOL.md, HTTP).
 
     Args:
         command_type: The `type`, as the request's path names it.
         fields: The body: a JSON map of the command's fields without `type` and `id`. Empty means no fields.
-        key: The ``Idempotency-Key`` header; a body with another `key` is refused.
+        key: The ``Idempotency-Key`` header, or None. A body that holds `key` as well is invalid.
 
     Returns:
-        The command, whose id is :data:`FIELDS_ID`, or why there is none (its id is None). Never raises.
+        The command, whose id is :data:`FIELDS_ID`, or an InvalidMessage whose id is None. It never raises.
     """
     try:
         parts = _fields_decoder.decode(fields) if fields.strip() else {}
     except msgspec.ValidationError:
-        return Refused(None, "$", "Expected `object`")
-    except _UNREADABLE as error:
-        return Refused(None, "$", _reason(error))
+        return InvalidMessage(None, "$", "Expected `object`")
+    except _DECODE_ERRORS as error:
+        return InvalidMessage(None, "$", _reason(error))
     for name in ("type", "id"):
         if name in parts:
-            return Refused(None, f"$.{name}", f"Object contains unknown field `{name}`")
+            return InvalidMessage(None, f"$.{name}", f"Object contains unknown field `{name}`")
     if key is not None and "key" in parts:
-        return Refused(None, "$.key", "Expected the key once: in the body or as Idempotency-Key")
+        return InvalidMessage(None, "$.key", "Expected the key once: in the body or as Idempotency-Key")
     given: dict[str, Any] = {**parts} if key is None else {**parts, "key": key}
     try:
         (item,) = JSON.decode(msgspec.json.encode({"type": command_type, "id": FIELDS_ID, **given}))
     except UnicodeEncodeError:
-        return Refused(None, "$.key", "Expected Unicode text")
-    except Undecodable as error:
-        return Refused(None, "$", str(error))
-    return Refused(None, item.path, item.message) if isinstance(item, Refused) else item
+        return InvalidMessage(None, "$.key", "Expected Unicode text")
+    except UndecodableError as error:
+        return InvalidMessage(None, "$", str(error))
+    return InvalidMessage(None, item.path, item.message) if isinstance(item, InvalidMessage) else item
 
 
 def fingerprint(command: Command) -> bytes:
     """
-    Return 16 bytes that two commands share if they ask for the same, whatever brought them here.
+    Return the 16 bytes by which an idempotency key recognises the body of a command (BLAKE2b).
 
-    Their `id` and `key` make no difference, nor does a field that is null or left out.
+    Equal commands have equal fingerprints in either encoding and over HTTP. `id` and `key` do not count; a
+    null field equals a missing one.
     """
     bare: Any = msgspec.structs.replace(command, id="")
     if hasattr(bare, "key"):
@@ -223,8 +236,8 @@ def fingerprint(command: Command) -> bytes:
     return hashlib.blake2b(msgspec.msgpack.encode(bare), digest_size=16).digest()
 
 
-def _too_many(count: int) -> Refused:
-    return Refused(None, "$", f"Expected an array of at most {BATCH_ITEMS_MAX} messages, got {count}")
+def _too_many(count: int) -> InvalidMessage:
+    return InvalidMessage(None, "$", f"Expected an array of at most {BATCH_ITEMS_MAX} messages, got {count}")
 
 
 def _reason(error: BaseException) -> str:

@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
-from relevo.protocol.commands import Result, wire_type
+from relevo.protocol.commands import wire_type
 from relevo.protocol.errors import Error
 from relevo.protocol.objects import Agent, Department, Entry, Role, Session, Transfer
+from relevo.protocol.results import Result
 
 RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
 TransferState: TypeAlias = Literal["delivered", "accepted", "declined", "recalled", "moved"]

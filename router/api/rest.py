@@ -10,9 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from relevo.protocol.codec import JSON, Refused, command_from_fields
-from relevo.protocol.commands import COMMANDS, Result, SessionAck
+from relevo.protocol.codec import JSON, InvalidMessage, command_from_fields
+from relevo.protocol.commands import COMMANDS, SessionAck
 from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
@@ -104,7 +105,7 @@ def application(node: Node) -> Starlette:
         if len(keys) > 1:
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, "Expected one Idempotency-Key", path="$.key"))
         parsed = command_from_fields(wire_type, body or b"{}", keys[0] if keys else None)
-        if isinstance(parsed, Refused):
+        if isinstance(parsed, InvalidMessage):
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
         answer: Result | Error
         try:

@@ -20,18 +20,10 @@ from relevo.protocol.codec import fingerprint
 from relevo.protocol.commands import (
     AgentPut,
     AgentRemove,
-    AgentResult,
     Command,
     DepartmentPut,
     DepartmentRemove,
-    DepartmentResult,
-    Empty,
-    EntryResult,
-    HistoryResult,
-    ListResult,
     Mutation,
-    PlaceResult,
-    Result,
     SessionAccept,
     SessionAck,
     SessionClose,
@@ -43,12 +35,22 @@ from relevo.protocol.commands import (
     SessionOpen,
     SessionPlace,
     SessionRecall,
-    SessionResult,
     SessionTransfer,
     StatusSet,
-    TransferResult,
 )
 from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.results import (
+    AgentResult,
+    DepartmentResult,
+    Empty,
+    EntryResult,
+    HistoryResult,
+    ListResult,
+    PlaceResult,
+    Result,
+    SessionResult,
+    TransferResult,
+)
 from relevo.router.auth.tokens import Principal
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records

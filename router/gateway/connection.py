@@ -16,23 +16,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from relevo.protocol.codec import Codec, Refused, Undecodable
+from relevo.protocol.codec import Codec, InvalidMessage, UndecodableError
 from relevo.protocol.commands import (
     Command,
     DirectorySubscribe,
     DirectoryUnsubscribe,
-    Empty,
     Hello,
     Ping,
-    Result,
     SessionAck,
     SessionUnwatch,
     SessionWatch,
     TokenRefresh,
-    TokenResult,
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
+from relevo.protocol.results import Empty, Result, TokenResult
 from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
 from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
 from relevo.router.gateway.rate_limit import Throttled
@@ -117,7 +115,7 @@ class Connection:
         """Take one message of the client, which may be a batch."""
         try:
             items = self.codec.decode(data)
-        except Undecodable as error:
+        except UndecodableError as error:
             self._end(CloseCode.UNDECODABLE, str(error))
             return
         now_s, allowance = self._node.now_s(), self._intake.allowance
@@ -212,9 +210,9 @@ class Connection:
         """Who it is, once its token was accepted."""
         return self._principal
 
-    def _first(self, item: Command | Refused) -> None:
+    def _first(self, item: Command | InvalidMessage) -> None:
         self._stop_timer()
-        if isinstance(item, Refused):
+        if isinstance(item, InvalidMessage):
             self._refuse(item)
             self._end(CloseCode.UNDECODABLE, "the first message is not a valid hello")
         elif not isinstance(item, Hello):
@@ -332,9 +330,9 @@ class Connection:
 
     # Commands ---------------------------------------------------------------------------------------------
 
-    def _take(self, item: Command | Refused) -> None:
+    def _take(self, item: Command | InvalidMessage) -> None:
         match item:
-            case Refused():
+            case InvalidMessage():
                 self._refuse(item)
             case SessionAck():
                 self._begin(self._acknowledge(item))
@@ -343,7 +341,7 @@ class Connection:
             case Ping():
                 self._socket.send(self.codec.encode(Pong(id=item.id)))
             case Hello():
-                self._refuse(Refused(item.id, "$.type", "Expected no second hello on one connection"))
+                self._refuse(InvalidMessage(item.id, "$.type", "Expected no second hello on one connection"))
             case DirectorySubscribe() | DirectoryUnsubscribe() | SessionWatch() | SessionUnwatch():
                 self._switch(item)
             case TokenRefresh():
@@ -435,7 +433,7 @@ class Connection:
             )
             self._socket.send(self.codec.encode(reply))
 
-    def _throttle(self, item: Command | Refused, throttled: Throttled) -> None:
+    def _throttle(self, item: Command | InvalidMessage, throttled: Throttled) -> None:
         self._node.throttled[throttled.limit] += 1
         if self._intake.allowance.is_abused:
             self._end(CloseCode.RATE_LIMITED, CloseCode.RATE_LIMITED.meaning)
@@ -443,7 +441,7 @@ class Connection:
             error = Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict())
             self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
 
-    def _refuse(self, item: Refused) -> None:
+    def _refuse(self, item: InvalidMessage) -> None:
         error = Error.of(ErrorCode.BAD_MESSAGE, item.message, path=item.path)
         self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
 

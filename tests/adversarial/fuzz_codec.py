@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from relevo.protocol.codec import JSON, MSGPACK, Codec, Refused, Undecodable, command_from_fields
+from relevo.protocol.codec import JSON, MSGPACK, Codec, InvalidMessage, UndecodableError, command_from_fields
 from relevo.protocol.commands import COMMANDS, wire_type
 from relevo.protocol.examples import COMMAND_EXAMPLES
 
@@ -25,11 +25,11 @@ def check(codec: Codec, data: bytes) -> None:
     """Fail unless bytes come out as items that are true, or as the one exception."""
     try:
         items = codec.decode(data)
-    except Undecodable:
+    except UndecodableError:
         return
     assert len(items) <= 64
     for item in items:
-        if isinstance(item, Refused):
+        if isinstance(item, InvalidMessage):
             check_refusal(item)
         else:
             # A command says the same in both encodings, and again.
@@ -37,7 +37,7 @@ def check(codec: Codec, data: bytes) -> None:
                 assert other.decode(other.encode(item)) == [item]
 
 
-def check_refusal(item: Refused) -> None:
+def check_refusal(item: InvalidMessage) -> None:
     """Fail unless a refusal says where and what, in few words."""
     assert item.path.startswith("$")
     assert len(item.path) <= PATH_CHARACTERS_MAX
@@ -50,7 +50,7 @@ def check_fields(data: bytes) -> None:
     command = TYPES[data[0] % len(TYPES)] if data else TYPES[0]
     key = data[1:3].decode("latin-1") if len(data) > 3 and data[1] % 2 else None
     item = command_from_fields(command, data[3:], key)
-    if isinstance(item, Refused):
+    if isinstance(item, InvalidMessage):
         check_refusal(item)
         assert item.id is None
     else:

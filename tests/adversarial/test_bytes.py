@@ -7,7 +7,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from relevo.protocol.codec import JSON, MSGPACK, Codec, Undecodable
+from relevo.protocol.codec import JSON, MSGPACK, Codec, UndecodableError
 from tests.adversarial.inventory import covers
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Office
@@ -116,7 +116,7 @@ async def test_a_hundred_thousand_levels_are_one_close(
 def test_the_codec_calls_any_depth_undecodable(codec: Codec, pieces: tuple[bytes, bytes]) -> None:
     for piece in pieces:
         for depth in (DEPTH, 10 * DEPTH):
-            with pytest.raises(Undecodable):
+            with pytest.raises(UndecodableError):
                 codec.decode(piece * depth)
 
 

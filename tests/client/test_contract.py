@@ -14,7 +14,7 @@ from relevo_client.pending import MUTATING
 
 import relevo.protocol
 from relevo.protocol import examples
-from relevo.protocol.codec import Refused
+from relevo.protocol.codec import InvalidMessage
 
 from .driver import Driver
 from .wire import Map, welcome_map
@@ -94,7 +94,7 @@ async def test_every_message_of_a_client_is_understood(
 
     understood = router_codec.decode(frame)
 
-    assert [command for command in understood if isinstance(command, Refused)] == []
+    assert [command for command in understood if isinstance(command, InvalidMessage)] == []
     # The client needs no ping of the protocol: it sees the websocket's own.
     assert {message["type"] for message in messages} == set(relevo.protocol.COMMANDS) - {"ping"}
 

@@ -17,14 +17,14 @@ from relevo.protocol import (
     MSGPACK,
     Codec,
     Command,
+    InvalidMessage,
     Ping,
     Pong,
-    Refused,
     SessionClose,
     SessionList,
     SessionTransfer,
     Target,
-    Undecodable,
+    UndecodableError,
     command_from_fields,
     fingerprint,
 )
@@ -38,7 +38,7 @@ DEPTH = 100_000
 
 def reason(codec: Codec, data: bytes) -> str:
     """Return why `data` is undecodable."""
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(UndecodableError) as caught:
         codec.decode(data)
     return str(caught.value)
 
@@ -66,7 +66,7 @@ def test_an_empty_batch_is_an_empty_list(codec: Codec, pack: Pack) -> None:
 
 @pytest.mark.parametrize("item", [PING, {"type": "nonsense"}, 1])
 def test_a_batch_of_sixty_five_is_refused_whole(item: Any, codec: Codec, pack: Pack) -> None:
-    expected = Refused(None, "$", "Expected an array of at most 64 messages, got 65")
+    expected = InvalidMessage(None, "$", "Expected an array of at most 64 messages, got 65")
     assert codec.decode(pack([item] * 65)) == [expected]
 
 
@@ -74,10 +74,10 @@ def test_each_item_of_a_batch_is_judged_alone(codec: Codec, pack: Pack) -> None:
     batch: list[Any] = [PING, {"type": "session.get", "id": "2"}, 3, {"type": "ping", "id": "4"}, [PING]]
     assert codec.decode(pack(batch)) == [
         Ping(id="1"),
-        Refused("2", "$.session_id", "Missing required field"),
-        Refused(None, "$", "Expected `object`"),
+        InvalidMessage("2", "$.session_id", "Missing required field"),
+        InvalidMessage(None, "$", "Expected `object`"),
         Ping(id="4"),
-        Refused(None, "$", "Expected `object`"),
+        InvalidMessage(None, "$", "Expected `object`"),
     ]
 
 
@@ -98,44 +98,44 @@ def test_more_messages_than_a_batch_holds_are_not_joined(codec: Codec) -> None:
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "ping"])
 def test_what_is_neither_map_nor_array_is_refused(value: Any, codec: Codec, pack: Pack) -> None:
-    assert codec.decode(pack(value)) == [Refused(None, "$", "Expected `object`")]
+    assert codec.decode(pack(value)) == [InvalidMessage(None, "$", "Expected `object`")]
 
 
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ({}, Refused(None, "$.type", "Missing required field")),
-        ({"id": "1"}, Refused("1", "$.type", "Missing required field")),
-        ({"type": 5, "id": "1"}, Refused("1", "$.type", "Expected `str`")),
-        ({"type": None, "id": "1"}, Refused("1", "$.type", "Expected `str`")),
-        ({"type": "reply", "id": "1"}, Refused("1", "$.type", "Unknown type")),
-        ({"type": "x" * 60_000, "id": "1"}, Refused("1", "$.type", "Unknown type")),
-        ({"type": "", "id": "x" * 65}, Refused(None, "$.type", "Unknown type")),
-        ({"type": "", "id": ""}, Refused(None, "$.type", "Unknown type")),
-        ({"type": "", "id": 1}, Refused(None, "$.type", "Unknown type")),
-        ({"type": "ping", "id": None}, Refused(None, "$.id", "Expected `str`")),
-        ({"type": "ping", "id": ["1"]}, Refused(None, "$.id", "Expected `str`")),
-        ({"type": "ping"}, Refused(None, "$.id", "Missing required field")),
+        ({}, InvalidMessage(None, "$.type", "Missing required field")),
+        ({"id": "1"}, InvalidMessage("1", "$.type", "Missing required field")),
+        ({"type": 5, "id": "1"}, InvalidMessage("1", "$.type", "Expected `str`")),
+        ({"type": None, "id": "1"}, InvalidMessage("1", "$.type", "Expected `str`")),
+        ({"type": "reply", "id": "1"}, InvalidMessage("1", "$.type", "Unknown type")),
+        ({"type": "x" * 60_000, "id": "1"}, InvalidMessage("1", "$.type", "Unknown type")),
+        ({"type": "", "id": "x" * 65}, InvalidMessage(None, "$.type", "Unknown type")),
+        ({"type": "", "id": ""}, InvalidMessage(None, "$.type", "Unknown type")),
+        ({"type": "", "id": 1}, InvalidMessage(None, "$.type", "Unknown type")),
+        ({"type": "ping", "id": None}, InvalidMessage(None, "$.id", "Expected `str`")),
+        ({"type": "ping", "id": ["1"]}, InvalidMessage(None, "$.id", "Expected `str`")),
+        ({"type": "ping"}, InvalidMessage(None, "$.id", "Missing required field")),
         (
             {"type": "session.get", "id": "1", "session_id": "a{b}"},
-            Refused("1", "$.session_id", "Expected an id: 1 to 64 of A-Z a-z 0-9 _ . @ : + -"),
+            InvalidMessage("1", "$.session_id", "Expected an id: 1 to 64 of A-Z a-z 0-9 _ . @ : + -"),
         ),
         (
             {"type": "session.transfer", "id": "1", "session_id": "s", "target": {"kind": "x", "id": "y"}},
-            Refused("1", "$.target.kind", "Expected one of `agent`, `department`"),
+            InvalidMessage("1", "$.target.kind", "Expected one of `agent`, `department`"),
         ),
         (
             {"type": "session.list", "id": "1", "state": "x" * 60_000},
-            Refused("1", "$.state", "Expected one of `closed`, `in_progress`, `pending`, `queued`"),
+            InvalidMessage("1", "$.state", "Expected one of `closed`, `in_progress`, `pending`, `queued`"),
         ),
         (
             {"type": "session.note", "id": "1", "session_id": "s", "text": ""},
-            Refused("1", "$.text", "Expected `str` of length >= 1"),
+            InvalidMessage("1", "$.text", "Expected `str` of length >= 1"),
         ),
     ],
 )
 def test_the_answer_says_where_and_what_was_expected(
-    message: dict[str, Any], expected: Refused, codec: Codec, pack: Pack
+    message: dict[str, Any], expected: InvalidMessage, codec: Codec, pack: Pack
 ) -> None:
     assert codec.decode(pack(message)) == [expected]
 
@@ -153,7 +153,7 @@ def test_the_answer_says_where_and_what_was_expected(
     ],
 )
 def test_a_strange_name_is_quoted_and_shortened(name: str, path: str, codec: Codec, pack: Pack) -> None:
-    assert codec.decode(pack(PING | {name: 1})) == [Refused("1", path, "Unknown field")]
+    assert codec.decode(pack(PING | {name: 1})) == [InvalidMessage("1", path, "Unknown field")]
 
 
 def test_the_last_of_two_equal_fields_counts(codec: Codec) -> None:
@@ -170,13 +170,13 @@ def test_the_first_of_two_equal_fields_must_fit_too(codec: Codec) -> None:
     else:
         twice = b'{"type": "ping", "id": 5, "id": "2"}'
     (item,) = codec.decode(twice)
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert item.path == "$.id"
 
 
 def test_two_types_in_one_message_are_refused() -> None:
     (item,) = JSON.decode(b'{"type": "ping", "id": "1", "type": "session.watch"}')
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert item.path == "$.type"
 
 
@@ -184,19 +184,19 @@ def test_two_types_in_one_message_are_refused() -> None:
 def test_a_number_that_is_no_integer_in_bounds_is_refused(number: str) -> None:
     command = f'{{"type": "session.close", "id": "1", "session_id": "s", "fence": {number}}}'
     (item,) = JSON.decode(command.encode())
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert (item.id, item.path) == ("1", "$.fence")
 
 
 def test_a_number_past_every_bound_spoils_only_its_own_item() -> None:
     items = JSON.decode(b'[{"type": "ping", "id": "1"}, {"type": "ping", "id": "2", "x": 1e999}]')
-    assert items == [Ping(id="1"), Refused("2", "$.x", "Unknown field")]
+    assert items == [Ping(id="1"), InvalidMessage("2", "$.x", "Unknown field")]
 
 
 @pytest.mark.parametrize("key", [1, None, b"type", 1.5, True], ids=repr)
 def test_a_map_with_a_key_that_is_no_string_is_refused(key: Any) -> None:
     (item,) = MSGPACK.decode(msgpack.packb({**PING, key: 1}))
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert item.path == "$"
 
 
@@ -207,7 +207,7 @@ def test_a_map_with_a_key_that_is_no_string_is_refused(key: Any) -> None:
 )
 def test_bytes_and_extensions_are_no_strings(value: bytes) -> None:
     (item,) = MSGPACK.decode(b"\x82\xa4type\xa4ping\xa2id" + value)
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert (item.id, item.path) == (None, "$.id")
 
 
@@ -351,11 +351,11 @@ def assert_sound(codec: Codec, data: bytes) -> None:
     """Assert that only commands, refusals or the one exception come out, and that what came out is true."""
     try:
         items = codec.decode(data)
-    except Undecodable:
+    except UndecodableError:
         return
     assert len(items) <= 64
     for item in items:
-        if isinstance(item, Refused):
+        if isinstance(item, InvalidMessage):
             assert item.path.startswith("$")
             assert len(item.path) <= 250
             assert 0 < len(item.message) <= 100
@@ -406,7 +406,7 @@ def test_a_key_may_stand_in_the_body_or_in_the_header_but_not_in_both() -> None:
     assert command_from_fields("session.close", body) == expected
     assert command_from_fields("session.close", b'{"session_id": "s"}', "k") == expected
     refused = command_from_fields("session.close", body, "k")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidMessage)
     assert refused.path == "$.key"
 
 
@@ -436,13 +436,13 @@ def test_a_body_that_does_not_fit_is_refused_with_a_path(
     command_type: str, body: bytes, key: str | None, path: str
 ) -> None:
     item = command_from_fields(command_type, body, key)
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert (item.id, item.path) == (None, path)
 
 
 @given(body=st.binary(max_size=60), key=st.none() | texts, command_type=texts)
 def test_no_request_makes_reading_its_command_raise(body: bytes, key: str | None, command_type: str) -> None:
-    assert isinstance(command_from_fields(command_type, body, key), Command | Refused)
+    assert isinstance(command_from_fields(command_type, body, key), Command | InvalidMessage)
     command_from_fields("session.close", body, key)
 
 
@@ -469,7 +469,7 @@ def test_a_command_has_one_fingerprint_whatever_brought_it() -> None:
         command_from_fields("session.transfer", json.dumps(fields).encode(), "k"),
         transfer(),
     ]
-    prints = {fingerprint(command) for command in commands if not isinstance(command, Refused)}
+    prints = {fingerprint(command) for command in commands if not isinstance(command, InvalidMessage)}
     assert (len(commands), len(prints)) == (5, 1)
 
 

@@ -21,9 +21,9 @@ from relevo.protocol import (
     Empty,
     Error,
     ErrorCode,
+    InvalidMessage,
     Party,
     Push,
-    Refused,
     Reply,
     Session,
     SessionAssigned,
@@ -50,7 +50,7 @@ def required_fields(command_type: str) -> list[str]:
     return [field.encode_name for field in fields if field.required]
 
 
-def decode_one(codec: Codec, data: bytes) -> Command | Refused:
+def decode_one(codec: Codec, data: bytes) -> Command | InvalidMessage:
     (item,) = codec.decode(data)
     return item
 
@@ -74,7 +74,7 @@ def test_exactly_the_commands_that_change_something_take_a_key(codec: Codec, pac
     taking = set()
     for command_type in COMMANDS:
         item = decode_one(codec, pack(fields_of(command_type) | {"key": "k"}))
-        if isinstance(item, Refused):
+        if isinstance(item, InvalidMessage):
             assert item.path == "$.key"
         else:
             taking.add(command_type)
@@ -102,14 +102,16 @@ def test_a_missing_field_is_named(command_type: str, codec: Codec, pack: Pack) -
         fields = fields_of(command_type)
         del fields[name]
         expected_id = None if name == "id" else fields.get("id")
-        assert decode_one(codec, pack(fields)) == Refused(expected_id, f"$.{name}", "Missing required field")
+        assert decode_one(codec, pack(fields)) == InvalidMessage(
+            expected_id, f"$.{name}", "Missing required field"
+        )
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
 def test_an_unknown_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
     fields = fields_of(command_type)
     item = decode_one(codec, pack(fields | {"colour": "red"}))
-    assert item == Refused(fields.get("id"), "$.colour", "Unknown field")
+    assert item == InvalidMessage(fields.get("id"), "$.colour", "Unknown field")
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
@@ -118,7 +120,7 @@ def test_an_unknown_field_of_a_field_is_named(command_type: str, codec: Codec, p
     for name, value in fields.items():
         if isinstance(value, dict):
             item = decode_one(codec, pack(fields | {name: value | {"colour": "red"}}))
-            assert item == Refused(fields["id"], f"$.{name}.colour", "Unknown field")
+            assert item == InvalidMessage(fields["id"], f"$.{name}.colour", "Unknown field")
 
 
 @pytest.mark.parametrize("wrong", [True, 7.5, -1, ["a"], {"a": 1}, [], {}], ids=repr)
@@ -126,7 +128,7 @@ def test_an_unknown_field_of_a_field_is_named(command_type: str, codec: Codec, p
 def test_a_field_of_a_wrong_kind_is_named(command_type: str, wrong: Any, codec: Codec, pack: Pack) -> None:
     for name in COMMANDS[command_type].__struct_encode_fields__:
         item = decode_one(codec, pack(fields_of(command_type) | {name: wrong}))
-        assert isinstance(item, Refused)
+        assert isinstance(item, InvalidMessage)
         # A map where a map belongs is of the right kind, but lacks what belongs into it.
         assert item.path == f"$.{name}" or (isinstance(wrong, dict) and item.path.startswith(f"$.{name}."))
 
@@ -176,7 +178,7 @@ def test_a_bound_lets_its_last_value_through_and_no_more(
         assert getattr(item, field) == value
     for value in unfitting:
         item = decode_one(codec, pack(fields_of(command_type) | {field: value}))
-        assert isinstance(item, Refused), value
+        assert isinstance(item, InvalidMessage), value
         assert item.path == f"$.{field}"
 
 
@@ -199,7 +201,7 @@ def test_a_field_within_a_field_is_named(
     command_type: str, field: str, value: dict[str, Any], path: str, codec: Codec, pack: Pack
 ) -> None:
     item = decode_one(codec, pack(fields_of(command_type) | {field: value}))
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert item.path == path
 
 
@@ -219,14 +221,14 @@ def test_an_agents_profile_has_bounds_of_its_own(
 ) -> None:
     fields = fields_of("agent.put")
     item = decode_one(codec, pack(fields | {"agent": fields["agent"] | change}))
-    assert isinstance(item, Refused)
+    assert isinstance(item, InvalidMessage)
     assert item.path == path
 
 
 def test_an_agent_may_be_in_sixty_four_departments(codec: Codec, pack: Pack) -> None:
     fields = fields_of("agent.put")
     fields["agent"]["departments"] = [f"d{n}" for n in range(64)]
-    assert not isinstance(decode_one(codec, pack(fields)), Refused)
+    assert not isinstance(decode_one(codec, pack(fields)), InvalidMessage)
 
 
 def test_a_missing_token_decodes_so_that_it_can_be_answered_as_unauthorized(codec: Codec, pack: Pack) -> None:
