@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from relevo.router.transport.origins import OriginRule
@@ -19,7 +19,7 @@ from relevo.router.transport.origins import OriginRule
 # Beside the router, in a checkout as in an installed wheel.
 _CLIENTS: Final = Path(__file__).parents[2] / "clients"
 # The folders served, and what of them is for browsers: not the tests, tools and documents beside it.
-_FOLDERS: Final = ("console", "js/src")
+_FOLDERS: Final = ("console", "dialog", "js/src")
 _KINDS: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -54,7 +54,7 @@ def read_files(folder: Path = _CLIENTS) -> Mapping[str, _File]:
     Read what browsers may have of a folder.
 
     Args:
-        folder: The one that holds ``console`` and ``js/src``.
+        folder: The one that holds ``console``, ``dialog`` and ``js/src``.
 
     Returns:
         The files by their path below the folder, as in ``console/index.html``; empty if there are none.
@@ -146,8 +146,13 @@ def console_routes(embedders: Sequence[str]) -> list[Route]:
         # Whose message with a token a console in a frame may believe, and which languages it can speak.
         return JSONResponse({"embedders": list(embedders), "languages": languages}, headers=headers)
 
+    async def moved_dialog(request: Request) -> Response:
+        # Pages may load the dialog by its former address. Relative, for a router below a path of a proxy.
+        return RedirectResponse(f"../../dialog/{request.path_params['name']}", 308, headers)
+
     return [
         Route("/", page, methods=["GET"]),
         Route("/console/settings.json", settings, methods=["GET"]),
+        Route("/console/dialog/{name}", moved_dialog, methods=["GET"]),
         *(Route(f"/{folder}/{{inside:path}}", below(folder), methods=["GET"]) for folder in _FOLDERS),
     ]

@@ -1,6 +1,6 @@
 /** What an agent has on the desk: conversations in progress, pending, waiting in own departments, and sent away. */
 
-import { holdDirectory } from "../dialog/hold.js";
+import { holdDirectory } from "../../dialog/hold.js";
 import { Timeline } from "./timeline.js";
 
 /** @typedef {import("../../js/src/index.js").Agent} Agent */

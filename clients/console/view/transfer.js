@@ -1,6 +1,6 @@
 /** Opens the transfer dialog, and tells the desk what it did. */
 
-import "../dialog/index.js";
+import "../../dialog/index.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
 

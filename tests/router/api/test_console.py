@@ -60,7 +60,16 @@ async def test_every_module_finds_what_it_imports(http: httpx2.AsyncClient) -> N
                 seen.add(found)
                 waiting.append(found)
     assert "js/src/index.js" in seen
-    assert "console/dialog/index.js" in seen
+    assert "dialog/index.js" in seen
+
+
+async def test_the_dialogs_former_address_leads_to_the_present_one(http: httpx2.AsyncClient) -> None:
+    moved = await http.get("/console/dialog/index.js")
+    module = await http.get("/console/dialog/index.js", follow_redirects=True)
+
+    assert (moved.status_code, moved.headers["location"]) == (308, "../../dialog/index.js")
+    assert module.status_code == 200
+    assert module.content == (await http.get("/dialog/index.js")).content
 
 
 async def test_the_policy_lets_nothing_in_from_elsewhere_and_nothing_inline(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canRecall } from "../../model/floor.js";
-import { session, transfer } from "../dialog/rows.js";
+import { session, transfer } from "../../../dialog/test/rows.js";
 
 const ana = /** @type {const} */ ({ kind: "agent", id: "ana" });
 const toAna = { to: { ...ana, name: "Ana" } };

@@ -1,7 +1,7 @@
 /** Put the dialog into a page of an application: what any embedder writes. */
 
 import { Client } from "/js/src/index.js";
-import "/console/dialog/index.js";
+import "/dialog/index.js";
 
 const { url, token, lang, theme, sessionId, tab } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 const dialog = document.querySelector("relevo-transfer-dialog");

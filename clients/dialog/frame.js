@@ -2,7 +2,7 @@
 
 import { make, mark, write } from "./make.js";
 
-/** @typedef {import("../locales/index.js").Words} Words */
+/** @typedef {import("../console/locales/index.js").Words} Words */
 
 export class FrameView {
   #title = make("h2", { class: "title", part: "title", id: "title" });

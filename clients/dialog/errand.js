@@ -3,11 +3,11 @@
 import { advance, begin, mayBeApplied, recalled, waits } from "./course.js";
 import { QueuePlace } from "./queue-place.js";
 
-/** @typedef {import("../../js/src/client.js").Client} Client */
-/** @typedef {import("../../js/src/events.js").SessionRemoved} SessionRemoved */
-/** @typedef {import("../../js/src/events.js").TransferUpdated} TransferUpdated */
-/** @typedef {import("../../js/src/objects.js").Session} Session */
-/** @typedef {import("../../js/src/objects.js").Target} Target */
+/** @typedef {import("../js/src/client.js").Client} Client */
+/** @typedef {import("../js/src/events.js").SessionRemoved} SessionRemoved */
+/** @typedef {import("../js/src/events.js").TransferUpdated} TransferUpdated */
+/** @typedef {import("../js/src/objects.js").Session} Session */
+/** @typedef {import("../js/src/objects.js").Target} Target */
 /** @typedef {import("./course.js").Course} Course */
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { advance, begin, recalled, tell, tellLeft, tellTrouble, waits } from "../../dialog/course.js";
-import { ENGLISH } from "../../locales/index.js";
+import { advance, begin, recalled, tell, tellLeft, tellTrouble, waits } from "../course.js";
+import { ENGLISH } from "../../console/locales/index.js";
 import { agent, department, directory, session, transfer } from "./rows.js";
 
 const rows = directory({

@@ -1,11 +1,11 @@
 /** What a choice will lead to, and what is nearest to it. */
 
-import { compareAgents } from "../../js/src/directory.js";
+import { compareAgents } from "../js/src/directory.js";
 
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../../js/src/objects.js").Department} Department */
-/** @typedef {import("../../js/src/objects.js").Owner} Owner */
-/** @typedef {import("../../js/src/objects.js").Target} Target */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Department} Department */
+/** @typedef {import("../js/src/objects.js").Owner} Owner */
+/** @typedef {import("../js/src/objects.js").Target} Target */
 
 /** @typedef {"available" | "at_capacity" | "pre_pause" | "pause" | "disconnected"} Readiness */
 
@@ -95,7 +95,7 @@ function compareNearness(one, other) {
  *
  * @param {Forecast} foreseen
  * @param {Target & { name: string, wasAvailable: boolean }} chosen `wasAvailable`: when it was chosen.
- * @param {import("../locales/index.js").Words} words
+ * @param {import("../console/locales/index.js").Words} words
  * @returns {{ text: string, tone: "good" | "waiting" | "bad" }}
  */
 export function tellForecast(foreseen, { kind, name, wasAvailable }, words) {

@@ -3,9 +3,9 @@
 import { readiness } from "./forecast.js";
 import { make, mark, write } from "./make.js";
 
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../../js/src/objects.js").Department} Department */
-/** @typedef {import("../locales/index.js").Words} Words */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Department} Department */
+/** @typedef {import("../console/locales/index.js").Words} Words */
 
 /** How many of an agent's departments are named before the rest is counted. */
 const DEPARTMENTS_SHOWN = 3;

@@ -1,7 +1,7 @@
 /** The rows of one tab, in order and searched: kept right change by change, so that ten thousand cost no frame. */
 
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../../js/src/objects.js").Department} Department */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Department} Department */
 
 /** Above this many changes at once, sorting anew is cheaper than moving row by row. */
 const MOVES_MAX = 500;

@@ -1,6 +1,6 @@
 /** One subscription of a client's directory, shared by everything on the page that needs it. */
 
-/** @typedef {import("../../js/src/client.js").Client} Client */
+/** @typedef {import("../js/src/client.js").Client} Client */
 
 /** Refusals that asking again does not change, until the page signs in anew. */
 const FINAL = new Set(["forbidden", "unauthorized", "client_closed", "connection_stopped"]);

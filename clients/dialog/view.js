@@ -2,8 +2,8 @@
 
 import { make, mark, write } from "./make.js";
 
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../locales/index.js").Words} Words */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../console/locales/index.js").Words} Words */
 /** @typedef {import("./course.js").Telling} Telling */
 /** @typedef {import("./outcome.js").Action} Action */
 /** @typedef {import("./outcome.js").Offer} Offer */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { QueuePlace } from "../../dialog/queue-place.js";
+import { QueuePlace } from "../queue-place.js";
 import { department } from "./rows.js";
 
 /** How often the router was asked. */

@@ -1,13 +1,13 @@
 /** The rows of both tabs, following a directory: changes are noted as they come and taken once a frame. */
 
-import { compareAgents, compareDepartments } from "../../js/src/directory.js";
+import { compareAgents, compareDepartments } from "../js/src/directory.js";
 import { Roster } from "./roster.js";
 
-/** @typedef {import("../../js/src/directory.js").Directory} Directory */
-/** @typedef {import("../../js/src/events.js").DirectoryChanged} DirectoryChanged */
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../../js/src/objects.js").Department} Department */
-/** @typedef {import("../../js/src/objects.js").Owner} Owner */
+/** @typedef {import("../js/src/directory.js").Directory} Directory */
+/** @typedef {import("../js/src/events.js").DirectoryChanged} DirectoryChanged */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Department} Department */
+/** @typedef {import("../js/src/objects.js").Owner} Owner */
 
 export class Rosters {
   #anew = true;

@@ -1,6 +1,6 @@
 /** The words for an element, in the language of the page around it. */
 
-import { ENGLISH, loadWords } from "../locales/index.js";
+import { ENGLISH, loadWords } from "../console/locales/index.js";
 
 export class PageLanguage {
   #element;

@@ -1,7 +1,7 @@
 /** `<relevo-transfer-dialog>`: the shell between a client, the page and what is shown. */
 
-import { Drafts } from "../model/drafts.js";
-import { tabStore } from "../model/storage.js";
+import { Drafts } from "../console/model/drafts.js";
+import { tabStore } from "../console/model/storage.js";
 import { Choice, compose } from "./choice.js";
 import { Errand } from "./errand.js";
 import { FrameView } from "./frame.js";
@@ -15,11 +15,11 @@ import { agentLook, departmentLook } from "./rows.js";
 import { sheet } from "./styles.js";
 import { ComposeView, lengthOf, OutcomeView, REASON_MAX } from "./view.js";
 
-/** @typedef {import("../../js/src/client.js").Client} Client */
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../../js/src/objects.js").Department} Department */
-/** @typedef {import("../../js/src/objects.js").Session} Session */
-/** @typedef {import("../../js/src/objects.js").Target} Target */
+/** @typedef {import("../js/src/client.js").Client} Client */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Department} Department */
+/** @typedef {import("../js/src/objects.js").Session} Session */
+/** @typedef {import("../js/src/objects.js").Target} Target */
 /** @typedef {import("./outcome.js").Action} Action */
 
 // Not every browser tells when it is idle.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { forecast, nearest, readiness, tellForecast } from "../../dialog/forecast.js";
-import { ENGLISH } from "../../locales/index.js";
+import { forecast, nearest, readiness, tellForecast } from "../forecast.js";
+import { ENGLISH } from "../../console/locales/index.js";
 import { agent, department, directory } from "./rows.js";
 
 const ana = { kind: /** @type {const} */ ("agent"), id: "ana" };

@@ -3,8 +3,8 @@
 import { RowList } from "./list.js";
 import { make, mark, write } from "./make.js";
 
-/** @typedef {import("../../js/src/objects.js").TargetKind} TargetKind */
-/** @typedef {import("../locales/index.js").Words} Words */
+/** @typedef {import("../js/src/objects.js").TargetKind} TargetKind */
+/** @typedef {import("../console/locales/index.js").Words} Words */
 
 /** @template {{ readonly id: string }} Row */
 export class Panel {

@@ -2,14 +2,14 @@
 
 import { readiness } from "./forecast.js";
 
-/** @typedef {import("../../js/src/events.js").SessionRemoved} SessionRemoved */
-/** @typedef {import("../../js/src/events.js").TransferUpdated} TransferUpdated */
-/** @typedef {import("../../js/src/objects.js").Owner} Owner */
-/** @typedef {import("../../js/src/objects.js").Session} Session */
-/** @typedef {import("../../js/src/objects.js").Transfer} Transfer */
-/** @typedef {import("../../js/src/objects.js").TransferResult} TransferResult */
-/** @typedef {import("../../js/src/objects.js").TransferState} TransferState */
-/** @typedef {import("../locales/index.js").Words} Words */
+/** @typedef {import("../js/src/events.js").SessionRemoved} SessionRemoved */
+/** @typedef {import("../js/src/events.js").TransferUpdated} TransferUpdated */
+/** @typedef {import("../js/src/objects.js").Owner} Owner */
+/** @typedef {import("../js/src/objects.js").Session} Session */
+/** @typedef {import("../js/src/objects.js").Transfer} Transfer */
+/** @typedef {import("../js/src/objects.js").TransferResult} TransferResult */
+/** @typedef {import("../js/src/objects.js").TransferState} TransferState */
+/** @typedef {import("../console/locales/index.js").Words} Words */
 /** @typedef {import("./forecast.js").Rows} Rows */
 
 /**

@@ -2,10 +2,10 @@
 
 import { forecast, nearest, tellForecast } from "./forecast.js";
 
-/** @typedef {import("../../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../../js/src/objects.js").Owner} Owner */
-/** @typedef {import("../../js/src/objects.js").Target} Target */
-/** @typedef {import("../locales/index.js").Words} Words */
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Owner} Owner */
+/** @typedef {import("../js/src/objects.js").Target} Target */
+/** @typedef {import("../console/locales/index.js").Words} Words */
 /** @typedef {import("./forecast.js").Forecast} Forecast */
 /** @typedef {import("./forecast.js").Rows} Rows */
 

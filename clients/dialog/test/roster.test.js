@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compareAgents } from "../../../js/src/directory.js";
-import { fold, Roster } from "../../dialog/roster.js";
+import { compareAgents } from "../../js/src/directory.js";
+import { fold, Roster } from "../roster.js";
 import { agent } from "./rows.js";
 
 const byId = (/** @type {any[]} */ rows) => new Map(rows.map((row) => [row.id, row]));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rowsInSight, scrollTo, step } from "../../dialog/window.js";
+import { rowsInSight, scrollTo, step } from "../window.js";
 
 const sight = { count: 10_000, rowHeight: 50, scrollTop: 0, height: 500, focus: -1 };
 

@@ -2,8 +2,8 @@
 
 /**
  * @param {string} id
- * @param {Partial<import("../../../js/src/objects.js").Agent>} facts
- * @returns {import("../../../js/src/objects.js").Agent}
+ * @param {Partial<import("../../js/src/objects.js").Agent>} facts
+ * @returns {import("../../js/src/objects.js").Agent}
  */
 export function agent(id, facts = {}) {
   const status = facts.status ?? "connected";
@@ -25,8 +25,8 @@ export function agent(id, facts = {}) {
 
 /**
  * @param {string} id
- * @param {Partial<import("../../../js/src/objects.js").Department>} facts
- * @returns {import("../../../js/src/objects.js").Department}
+ * @param {Partial<import("../../js/src/objects.js").Department>} facts
+ * @returns {import("../../js/src/objects.js").Department}
  */
 export function department(id, facts = {}) {
   return { id, name: id, agents: 0, available: 0, queued: 0, ...facts };
@@ -41,8 +41,8 @@ export function directory({ agents = [], departments = [] }) {
 }
 
 /**
- * @param {Partial<import("../../../js/src/objects.js").Session>} facts
- * @returns {import("../../../js/src/objects.js").Session}
+ * @param {Partial<import("../../js/src/objects.js").Session>} facts
+ * @returns {import("../../js/src/objects.js").Session}
  */
 export function session(facts = {}) {
   return {
@@ -60,8 +60,8 @@ export function session(facts = {}) {
 }
 
 /**
- * @param {Partial<import("../../../js/src/objects.js").Transfer>} facts
- * @returns {import("../../../js/src/objects.js").Transfer}
+ * @param {Partial<import("../../js/src/objects.js").Transfer>} facts
+ * @returns {import("../../js/src/objects.js").Transfer}
  */
 export function transfer(facts = {}) {
   return {

@@ -1,7 +1,7 @@
 /** Where a queued conversation stands: asked of the router, as the length of the queue only says how many wait. */
 
-/** @typedef {import("../../js/src/client.js").Client} Client */
-/** @typedef {import("../../js/src/objects.js").Department} Department */
+/** @typedef {import("../js/src/client.js").Client} Client */
+/** @typedef {import("../js/src/objects.js").Department} Department */
 
 /** The least time between two questions, however often the queue changes. */
 const PAUSE_MS = 500;
