@@ -240,11 +240,11 @@ def test_token_makes_none_that_would_be_refused(
 def stand_in(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[types.ModuleType, list[Any]]:
     """Put a module in the place of the demo or the watch that keeps what it is called with."""
     calls: list[Any] = []
-    module = types.ModuleType(f"relevo.router.{name}")
+    module = types.ModuleType(f"relevo.clients.terminal.{name}")
     module.DemoFailed = module.WatchFailed = LookupError  # type: ignore[attr-defined]
     module.run = lambda *arguments, **named: calls.append((*arguments, named))  # type: ignore[attr-defined]
     module.token_source = lambda *arguments: arguments  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, f"relevo.router.{name}", module)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     return module, calls
 
 
@@ -294,14 +294,12 @@ def test_what_demo_and_watch_cannot_do_is_one_line(
 
 
 def test_without_the_client_watch_says_what_to_install(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for loaded in [name for name in sys.modules if name.split(".")[0] == "relevo_client"]:
-        monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.delitem(sys.modules, "relevo.clients.terminal.watch", raising=False)
-    monkeypatch.setattr("relevo.router.__path__", [str(tmp_path)])
+    for loaded in list(sys.modules):
+        if loaded.startswith(("relevo_client", "relevo.clients.terminal.watch")):
+            monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setattr(sys, "meta_path", [_NoClient(), *sys.meta_path])
-    (tmp_path / "watch.py").write_text("import relevo_client\n")
     line = refusal(capsys, "watch", "--token", "a.b.c", code=cli.FAILURE)
     assert line == "relevo: relevo_client is missing: pip install 'relevo[demo]'"
 

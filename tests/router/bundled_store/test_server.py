@@ -140,7 +140,7 @@ def test_a_killed_server_comes_back_with_all_that_it_acknowledged(folder: Path) 
 def start_user(folder: Path) -> subprocess.Popen[bytes]:
     """Start another process that uses the folder until it is killed."""
     script = (
-        "import sys; from router.embedded import EmbeddedStore\n"
+        "import sys; from relevo.router.bundled_store.server import EmbeddedStore\n"
         "with EmbeddedStore(sys.argv[1]) as url: print(url, flush=True); sys.stdin.read()"
     )
     user = subprocess.Popen(
@@ -290,7 +290,7 @@ def test_a_redis_server_of_the_system_does_as_well(folder: Path, monkeypatch: py
 
 def test_it_needs_no_client_library() -> None:
     """The store's client library has one importer, and this is not it."""
-    script = "import sys, router.embedded; sys.exit('redis' in sys.modules)"
+    script = "import sys, relevo.router.bundled_store.server; sys.exit('redis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
