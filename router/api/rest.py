@@ -16,7 +16,8 @@ from relevo.protocol.errors import Error, ErrorCode
 from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
-from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
+from relevo.router.auth.principal import Principal
+from relevo.router.auth.tokens import KeysUnavailable, Unauthorized
 from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
 from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.observe.incidents import incident

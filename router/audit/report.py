@@ -11,7 +11,9 @@ from relevo.router.audit.repair import mend
 from relevo.router.audit.scan import Counts, violations
 from relevo.router.audit.violation import INVARIANTS, Violation
 from relevo.router.config import Settings
-from relevo.router.store import Limits, Store, StoreDefect, Unavailable, Unsupported
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.errors import StoreDefect, Unavailable, Unsupported
+from relevo.router.store.client.pipeline import Limits
 from relevo.router.store.client.topology import prefix
 from relevo.router.store.commands import VerbLimits, Verbs
 

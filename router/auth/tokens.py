@@ -21,9 +21,10 @@ from relevo.router.auth.keys import (
     token_header,
     verified_claims,
 )
+from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings, SettingsError
 
-__all__ = ["KeysUnavailable", "Principal", "Unauthorized", "Verifier", "sign"]
+__all__ = ["KeysUnavailable", "Unauthorized", "Verifier", "sign"]
 
 TOKEN_BYTES_MAX: Final = 16_384
 NAME_CHARACTERS_MAX: Final = 120
@@ -43,30 +44,6 @@ class Unauthorized(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """
-    Who a verified token speaks for.
-
-    Attributes:
-        tenant: The tenant's id.
-        sub: The agent's id, or the back end's.
-        role: What it may do.
-        name: The agent's name, if the token says one.
-        departments: The ids of the agent's departments, if the token says so.
-        capacity: The sessions the agent may have in progress, if the token says so.
-        expires_at: When the token ends, in milliseconds since the Unix epoch.
-    """
-
-    tenant: str
-    sub: str
-    role: Role
-    name: str | None
-    departments: tuple[str, ...] | None
-    capacity: int | None
-    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)

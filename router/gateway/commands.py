@@ -51,7 +51,7 @@ from relevo.protocol.results import (
     SessionResult,
     TransferResult,
 )
-from relevo.router.auth.tokens import Principal
+from relevo.router.auth.principal import Principal
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefect, Unavailable

@@ -31,7 +31,8 @@ from relevo.protocol.commands import (
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.protocol.results import Empty, Result, TokenResult
-from relevo.router.auth.tokens import KeysUnavailable, Principal, Unauthorized
+from relevo.router.auth.principal import Principal
+from relevo.router.auth.tokens import KeysUnavailable, Unauthorized
 from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
 from relevo.router.gateway.rate_limit import Throttled
 from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
@@ -39,7 +40,7 @@ from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import Unavailable
 from relevo.router.store.commands import Caller, Refusal
-from relevo.router.tenant.recipients import addressee
+from relevo.router.store.records import addressee
 from relevo.router.tenant.turns import Turn
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from relevo.router.config import Settings
 
 if TYPE_CHECKING:
-    from relevo.router.auth.tokens import Principal
+    from relevo.router.auth.principal import Principal
 
 REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""

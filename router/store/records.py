@@ -43,6 +43,11 @@ def _content(packed: msgspec.Raw) -> memoryview:
     return view[_LENGTH_ENDS_AT[first] :]
 
 
+def addressee(role: str, id: str) -> str:
+    """Return how changes name a caller (`maker_of` in library.lua): a back end is no agent of the same id."""
+    return f"service {id}" if role == "service" else id
+
+
 def packed(value: Any) -> msgspec.Raw:
     """Return a value as a MessagePack string that holds MessagePack; the store's Lua does not know binary."""
     content = msgspec.msgpack.encode(value)

@@ -104,7 +104,7 @@ class TenantHub:
         self._snapshot_frames: _Framed | None = None
 
     def attach(self, name: str, client: Client) -> Addressee:
-        """Send what is addressed to an agent or a back end (see `notices.addressee`) to this client, too."""
+        """Send what is addressed to an agent or a back end (see `records.addressee`) to this client, too."""
         self.clients.add(client)
         local = self.addressees.get(name)
         if local is None:

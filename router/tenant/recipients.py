@@ -28,11 +28,6 @@ WATCHERS = None
 """Addressee of a push that goes to every admin who watches."""
 
 
-def addressee(role: str, id: str) -> str:
-    """Return the addressee of what concerns one caller: back ends and agents of one id are two."""
-    return f"service {id}" if role == "service" else id
-
-
 def notices(
     change: records.Change, is_here: Callable[[str], bool], is_watched: bool
 ) -> Iterator[tuple[str | None, Push]]:
@@ -45,7 +40,7 @@ def notices(
         is_watched: Whether an admin watches the tenant's sessions here.
 
     Yields:
-        The addressee (see `addressee`, or WATCHERS) and the push.
+        The addressee (see `records.addressee`, or WATCHERS) and the push.
     """
     session: Session | None = None
     if change.session is not records.MISSING and (is_watched or _concerns(change, is_here)):

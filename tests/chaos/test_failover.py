@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Durability, Level, Unavailable
+from relevo.router.store.client.durability import Durability, Level
+from relevo.router.store.client.errors import Unavailable
 from relevo.router.store.lua.library import FOLDER
 from relevo.router.store.records import decode_event
 from tests.chaos.conftest import PATIENT

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from relevo.router.store import Durability, Limits, Store
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.durability import Durability
+from relevo.router.store.client.pipeline import Limits
 from relevo.router.store.lua.library import FOLDER
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer, running

@@ -17,7 +17,8 @@ import structlog
 from rich.console import Console
 
 from relevo.router import __version__, cli
-from relevo.router.auth.tokens import Principal, Verifier
+from relevo.router.auth.principal import Principal
+from relevo.router.auth.tokens import Verifier
 from relevo.router.bundled_store.keeper import answers
 from relevo.router.config import SETTINGS, Settings
 

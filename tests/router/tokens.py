@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from joserfc import jwk, jws
 
-from relevo.router.auth.tokens import Principal, Unauthorized, Verifier
+from relevo.router.auth.principal import Principal
+from relevo.router.auth.tokens import Unauthorized, Verifier
 from relevo.router.config import Settings
 
 SECRET = "correct horse battery staple, and more"

@@ -20,7 +20,7 @@ from relevo.router.audit.paging import PAGE
 from relevo.router.audit.rules.histories import judge_history
 from relevo.router.audit.snapshot import Glimpse, Judge
 from relevo.router.audit.violation import Violation
-from relevo.router.tenant.recipients import addressee
+from relevo.router.store.records import addressee
 
 
 def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:

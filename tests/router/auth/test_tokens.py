@@ -9,7 +9,8 @@ import pytest
 from joserfc import jwk
 
 from relevo.router.auth.keys import HEADERS_READ_MAX, Key, _header, verified_claims
-from relevo.router.auth.tokens import Principal, Unauthorized, Verifier, sign
+from relevo.router.auth.principal import Principal
+from relevo.router.auth.tokens import Unauthorized, Verifier, sign
 from relevo.router.config import Settings, SettingsError
 from tests.router.tokens import (
     ANA,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relevo.router.auth.tokens import Principal
+from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings
 from relevo.router.gateway.rate_limit import (
     READ_RATIO_MAX,

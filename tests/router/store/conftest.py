@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Limits, Store
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.pipeline import Limits
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
 from tests.servers import ClusterServers, StoreServer, free_port, running

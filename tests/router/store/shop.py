@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from relevo.protocol.objects import Agent, Department, Entry, Session
-from relevo.router.store import Store, records
+from relevo.router.store import records
+from relevo.router.store.client.client import Store
 from relevo.router.store.commands import Refusal, VerbLimits, Verbs
 
 LIMITS = VerbLimits(

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.router.store import Store, Unavailable
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.errors import Unavailable
 from relevo.router.store.commands import Caller, VerbLimits, Verbs
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub

@@ -8,8 +8,8 @@ from relevo.protocol.pushes import (
     SessionRemoved,
     TransferUpdated,
 )
-from relevo.router.store.records import Change, Removed, Updated
-from relevo.router.tenant.recipients import WATCHERS, addressee, notices
+from relevo.router.store.records import Change, Removed, Updated, addressee
+from relevo.router.tenant.recipients import WATCHERS, notices
 from tests.router.events import change, session_record, transfer_record
 
 ENTRY = {"seq": 2, "kind": "internal", "at": 1, "text": "please"}

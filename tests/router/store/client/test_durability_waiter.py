@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Counts, Durability, Level, Limits, Store, Unavailable, Unsupported
 from relevo.router.store.client import durability_waiter
+from relevo.router.store.client.client import Store
 from relevo.router.store.client.connection import Access, Server
+from relevo.router.store.client.durability import Durability, Level
 from relevo.router.store.client.durability_waiter import Witness
+from relevo.router.store.client.errors import Unavailable, Unsupported
+from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.stats import Counts
 from relevo.router.store.lua.library import FOLDER
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using

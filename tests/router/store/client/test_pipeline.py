@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Limits, Store, StoreDefect, Unavailable
 from relevo.router.store.client import pipeline as link_module
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.pipeline import Limits
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.servers import StoreServer, free_port

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store import Limits, Store, Subscriptions
 from relevo.router.store.client import pubsub
+from relevo.router.store.client.client import Store
+from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.pubsub import Subscriptions
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.router.store.client.test_topology import other_node, slot, tenant_on

@@ -10,9 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from relevo.router.store import Limits, Store, Subscriptions, Unavailable
 from relevo.router.store.client import topology as topology_module
+from relevo.router.store.client.client import Store
 from relevo.router.store.client.connection import Server, slot_of
+from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.pubsub import Subscriptions
 from relevo.router.store.client.topology import Sentinel, open_topology
 from relevo.router.store.client.url import parse_address
 from tests.router.conftest import using

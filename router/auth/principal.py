@@ -1,0 +1,29 @@
+"""The subject of a verified token."""
+
+from dataclasses import dataclass
+
+from relevo.protocol import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """
+    Who a verified token speaks for.
+
+    Attributes:
+        tenant: The tenant's id.
+        sub: The agent's id, or the back end's.
+        role: What it may do.
+        name: The agent's name, if the token says one.
+        departments: The ids of the agent's departments, if the token says so.
+        capacity: The sessions the agent may have in progress, if the token says so.
+        expires_at: When the token ends, in milliseconds since the Unix epoch.
+    """
+
+    tenant: str
+    sub: str
+    role: Role
+    name: str | None
+    departments: tuple[str, ...] | None
+    capacity: int | None
+    expires_at: int
