@@ -10,10 +10,10 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench model faults compliance fuzz docs clean tools soak
+.PHONY: help install run test lint bench model faults compliance fuzz docs clean tools soak traceability
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
 
 install: .venv/.installed ## Make .venv, with the router, its client and what tests need
 
@@ -57,6 +57,9 @@ fuzz: install ## Look for bytes that the codec answers wrongly, for MINUTES=1
 
 soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=n to repeat a run
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+
+traceability: install ## Print which test proves which limit, which fault, which bad input
+	@$(BIN)/pytest --quiet --traceability
 
 docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
 	@$(BIN)/python -m protocol.asyncapi

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["tests.traceability"]
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -10,7 +10,6 @@ import pytest
 from relevo.router.gateway.rate_limit import REFUSALS_MAX
 from tests.adversarial.conftest import BURST, RATE, still_served
 from tests.adversarial.flooder import flooding
-from tests.adversarial.inventory import covers
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Answer, Office
 from tests.raw_client import FORMATS, LIMIT_S, Message, RawClient
@@ -55,7 +54,8 @@ async def refused_over_http(office: Office, flooding: Sequence[RawClient]) -> An
         return answer
 
 
-@covers({"rate: flood from one connection": 2 * FLOOD})
+@pytest.mark.limit("message_rate", "message_burst")
+@pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: Office, format: str) -> None:
     client = await crowded.connect_agent("ana", format=format)
@@ -75,7 +75,7 @@ async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: 
     assert refused[0]["error"]["details"]["retry_in_ms"] <= 1.5 * 1000 / RATE
 
 
-@covers({"rate: flood from one connection": 2 * (BURST + TURNS)})
+@pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 async def test_each_message_that_comes_back_as_told_is_let_through(crowded: Office, format: str) -> None:
@@ -96,7 +96,8 @@ async def test_each_message_that_comes_back_as_told_is_let_through(crowded: Offi
     assert client.unread("reply") == refused
 
 
-@covers({"rate: flood from one connection": 2 * (BURST + 2 * REFUSALS_MAX)})
+@pytest.mark.limit("REFUSALS_MAX")
+@pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_who_never_listens_is_closed_with_4505(crowded: Office, format: str) -> None:
     other_device = await crowded.connect_agent("ana")
@@ -106,7 +107,7 @@ async def test_who_never_listens_is_closed_with_4505(crowded: Office, format: st
     assert (await other_device.reply(await other_device.send("ping")))["type"] == "pong"
 
 
-@covers({"rate: flood from one connection": 2 * FLOOD})
+@pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize(
     "command",
     [
@@ -127,7 +128,7 @@ async def test_what_was_refused_for_its_number_was_not_done(crowded: Office, com
     assert codes == ({"rate_limited"} if done else {"bad_message", "rate_limited"})
 
 
-@covers({"rate: flood from one connection": FLOOD})
+@pytest.mark.adversarial("rate: flood from one connection")
 async def test_acknowledgements_have_no_reply_and_count_all_the_same(crowded: Office) -> None:
     client = await crowded.connect_agent("ana")
     await client.send_as_is([])
@@ -139,7 +140,8 @@ async def test_acknowledgements_have_no_reply_and_count_all_the_same(crowded: Of
     assert client.unread("reply") == []
 
 
-@covers({"rate: flood from one agent": 3 * BURST})
+@pytest.mark.limit("agent_message_rate", "agent_message_burst")
+@pytest.mark.adversarial("rate: flood from one agent")
 async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None:
     bob = await crowded.connect_agent("bob")
     devices = [await crowded.connect_agent("ana") for _ in range(3)]
@@ -154,7 +156,8 @@ async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None
     assert (await devices[0].reply(await devices[0].send("ping")))["type"] == "pong"
 
 
-@covers({"rate: flood over HTTP": 1})
+@pytest.mark.limit("back_end_message_rate", "back_end_message_burst")
+@pytest.mark.adversarial("rate: flood over HTTP")
 async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_websockets(
     crowded: Office,
 ) -> None:
@@ -170,7 +173,8 @@ async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_webs
     assert (await crowded.post("session.list")).status == 200
 
 
-@covers({"rate: flood from one tenant": 6 * BURST, "rate: flood over HTTP": 1})
+@pytest.mark.limit("tenant_message_rate", "tenant_message_burst")
+@pytest.mark.adversarial("rate: flood from one tenant", "rate: flood over HTTP")
 async def test_a_tenants_agents_share_what_it_may_send(
     strict: RouterProcess, crowded: Office, make_office: MakeOffice
 ) -> None:
@@ -185,7 +189,7 @@ async def test_a_tenants_agents_share_what_it_may_send(
     assert strict.metric('relevo_throttled_total{limit="tenant"}') >= len(refused)
 
 
-@covers({"rate: flood from one connection": FLOOD})
+@pytest.mark.adversarial("rate: flood from one connection")
 async def test_a_flood_before_hello_is_no_flood(crowded: Office) -> None:
     client = await crowded.connect_stranger()
     await flood(client, FLOOD, {"type": "ping"})
@@ -193,7 +197,7 @@ async def test_a_flood_before_hello_is_no_flood(crowded: Office) -> None:
 
 
 @pytest.mark.slow
-@covers({"rate: flood from one tenant": 6 * CROWDED})
+@pytest.mark.adversarial("rate: flood from one tenant")
 async def test_a_flood_from_a_whole_tenant_reaches_no_other_tenant(
     strict: RouterProcess, crowded: Office, make_office: MakeOffice
 ) -> None:
@@ -226,12 +230,8 @@ async def latency_s(client: RawClient) -> float:
 
 
 @pytest.mark.slow
-@covers(
-    {
-        "rate: flood from one connection": 1,
-        "rate: flood from one agent": 20,
-        "rate: flood from one tenant": 50,
-    }
+@pytest.mark.adversarial(
+    "rate: flood from one connection", "rate: flood from one agent", "rate: flood from one tenant"
 )
 @pytest.mark.parametrize(
     "senders",
@@ -251,7 +251,7 @@ async def test_a_flood_leaves_the_latency_of_others_as_it_was(
 
 
 @pytest.mark.slow
-@covers({"rate: flood from one tenant": 100})
+@pytest.mark.adversarial("rate: flood from one tenant")
 async def test_a_tenant_that_may_send_without_limit_takes_the_store_from_no_other(
     routers: list[RouterProcess], office: Office, make_office: MakeOffice
 ) -> None:

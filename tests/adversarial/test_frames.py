@@ -6,7 +6,6 @@ import json
 import pytest
 from websockets.frames import Opcode
 
-from tests.adversarial.inventory import covers
 from tests.adversarial.peers import member, say, stranger
 from tests.e2e.office import Office
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
@@ -123,7 +122,8 @@ CASES = [
 ]
 
 
-@covers({f"frame: {kind}": 2 * len(cases) for kind, cases in BROKEN.items()})
+@pytest.mark.limit("message_bytes_max", "CONTROL_FRAMES_MAX")
+@pytest.mark.adversarial(*(f"frame: {kind}" for kind in BROKEN))
 @pytest.mark.parametrize(("data", "code"), CASES)
 async def test_a_broken_frame_ends_its_connection_and_nobody_elses(
     routers: list[RouterProcess], office: Office, data: bytes, code: int

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from tests.adversarial.conftest import ALLOWED_ORIGIN
-from tests.adversarial.inventory import covers
 from tests.e2e.office import Office
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, Peer, raw_peer, upgrade_request
 from tests.routers import RouterProcess
@@ -98,7 +97,7 @@ async def ask(router: RouterProcess, request: bytes) -> int:
         return status
 
 
-@covers({f"handshake: {kind}": 2 * len(origins) for kind, origins in ORIGINS.items()})
+@pytest.mark.adversarial(*(f"handshake: {kind}" for kind in ORIGINS))
 @pytest.mark.parametrize("origin", flat(ORIGINS), ids=lambda case: str(case[0]))
 async def test_only_a_page_of_the_same_host_or_on_the_list_may_connect(
     routers: list[RouterProcess], strict: RouterProcess, origin: tuple[str | None, int]
@@ -119,7 +118,7 @@ async def test_two_origins_are_one_too_many(routers: list[RouterProcess]) -> Non
     assert await ask(routers[0], request) == 400
 
 
-@covers({f"handshake: {kind}": len(offers) for kind, offers in SUBPROTOCOLS.items()})
+@pytest.mark.adversarial(*(f"handshake: {kind}" for kind in SUBPROTOCOLS))
 @pytest.mark.parametrize("offer", flat(SUBPROTOCOLS), ids=lambda case: repr(case[0]))
 async def test_without_a_known_subprotocol_there_is_no_websocket(
     routers: list[RouterProcess], offer: tuple[str | None, int]
@@ -128,7 +127,7 @@ async def test_without_a_known_subprotocol_there_is_no_websocket(
     assert await ask(routers[0], request) == offer[1]
 
 
-@covers({"handshake: several subprotocols": 4})
+@pytest.mark.adversarial("handshake: several subprotocols")
 @pytest.mark.parametrize(
     ("offers", "taken"),
     [
@@ -147,7 +146,7 @@ async def test_the_first_known_subprotocol_is_taken(
     assert (status, f"sec-websocket-protocol: {taken}\r\n" in head) == (101, True)
 
 
-@covers({"handshake: request line over 8 KiB": 4})
+@pytest.mark.adversarial("handshake: request line over 8 KiB")
 @pytest.mark.parametrize("end", [" HTTP/1.1", ""], ids=["whole", "without an end"])
 @pytest.mark.parametrize("size", [8 * 1024, 100_000])
 async def test_a_request_line_over_eight_kib_is_414(
@@ -157,7 +156,7 @@ async def test_a_request_line_over_eight_kib_is_414(
     assert await ask(routers[0], request if end else request.partition(b"\r\n")[0]) == 414
 
 
-@covers({"handshake: too many headers": 4})
+@pytest.mark.adversarial("handshake: too many headers")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -172,7 +171,7 @@ async def test_too_many_headers_are_431(routers: list[RouterProcess], headers: d
 
 
 @pytest.mark.slow
-@covers({"handshake: a byte a second": 4})
+@pytest.mark.adversarial("handshake: a byte a second")
 @pytest.mark.parametrize(
     ("start", "rest", "expected"),
     [
@@ -196,7 +195,7 @@ async def test_a_request_that_comes_byte_by_byte_is_given_up(
 
 
 @pytest.mark.slow
-@covers({"handshake: opened and silent": 100})
+@pytest.mark.adversarial("handshake: opened and silent")
 async def test_a_hundred_connections_that_say_nothing_are_closed(strict: RouterProcess) -> None:
     async def say_nothing() -> None:
         async with raw_peer(strict.port) as peer:
@@ -205,7 +204,7 @@ async def test_a_hundred_connections_that_say_nothing_are_closed(strict: RouterP
     await asyncio.gather(*(say_nothing() for _ in range(100)))
 
 
-@covers({"handshake: POST to /ws": 5})
+@pytest.mark.adversarial("handshake: POST to /ws")
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
 async def test_only_get_opens_a_websocket(routers: list[RouterProcess], method: str) -> None:
     port = routers[0].port
@@ -219,7 +218,7 @@ async def test_without_an_upgrade_there_is_no_websocket(routers: list[RouterProc
     assert await ask(routers[0], upgrade_request(port, start=start, upgrade=None, connection=None)) == 405
 
 
-@covers({"handshake: plain HTTP garbage": len(GARBAGE)})
+@pytest.mark.adversarial("handshake: plain HTTP garbage")
 @pytest.mark.parametrize("garbage", GARBAGE, ids=lambda garbage: repr(garbage[:30]))
 async def test_what_is_no_http_is_400(routers: list[RouterProcess], garbage: bytes) -> None:
     async with raw_peer(routers[0].port) as peer:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from relevo.protocol.commands import MUTATING
-from tests.adversarial.inventory import covers
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
@@ -37,7 +36,7 @@ async def unchanged_by(
     return error
 
 
-@covers({"order: accept twice": 6})
+@pytest.mark.adversarial("order: accept twice")
 async def test_who_accepts_twice_is_told_that_it_is_done(office: Office) -> None:
     await office.put_agent("ana")
     await office.open_session("chat-1", agent="ana")
@@ -51,7 +50,7 @@ async def test_who_accepts_twice_is_told_that_it_is_done(office: Office) -> None
     assert (await phone.open_dialog()).agents["ana"]["load"] == 1
 
 
-@covers({"order: accept twice": 2})
+@pytest.mark.adversarial("order: accept twice")
 async def test_of_two_members_who_accept_from_a_queue_one_has_it(office: Office) -> None:
     await office.put_department("sales")
     members = [
@@ -78,7 +77,7 @@ async def sent_to_bob(office: Office) -> tuple[RawClient, RawClient]:
     return ana, bob
 
 
-@covers({"order: accept after recall": 3})
+@pytest.mark.adversarial("order: accept after recall")
 async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
     ana, bob = await sent_to_bob(office)
     await ana.command("session.recall", session_id="chat-1")
@@ -92,7 +91,7 @@ async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
     await has_moved_on(error, office, "chat-1", by="ana")
 
 
-@covers({"order: accept after recall": 2})
+@pytest.mark.adversarial("order: accept after recall")
 async def test_what_was_accepted_cannot_be_recalled_or_declined(office: Office) -> None:
     ana, bob = await sent_to_bob(office)
     await bob.command("session.accept", session_id="chat-1")
@@ -102,7 +101,7 @@ async def test_what_was_accepted_cannot_be_recalled_or_declined(office: Office) 
 
 
 @pytest.mark.slow
-@covers({"order: accept after recall": 3 * ROUNDS})
+@pytest.mark.adversarial("order: accept after recall")
 async def test_of_accept_recall_and_decline_at_once_one_happens(office: Office) -> None:
     ana, bob = await sent_to_bob(office)
     phone = await office.connect_agent("bob", on=0)
@@ -122,7 +121,7 @@ async def test_of_accept_recall_and_decline_at_once_one_happens(office: Office) 
         await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
 
 
-@covers({"order: decline what is not yours": 6})
+@pytest.mark.adversarial("order: decline what is not yours")
 async def test_only_what_waits_for_oneself_can_be_declined(office: Office) -> None:
     ana, bob = await sent_to_bob(office)
     carl = await office.connect_agent("carl")
@@ -142,7 +141,7 @@ async def test_only_what_waits_for_oneself_can_be_declined(office: Office) -> No
     assert (await bob.refused("session.decline", session_id="chat-0"))["code"] == "not_found"
 
 
-@covers({"order: transfer to oneself": 6})
+@pytest.mark.adversarial("order: transfer to oneself")
 async def test_a_session_is_not_sent_to_where_it_is(office: Office) -> None:
     await office.put_department("sales")
     ana = await office.connect_agent("ana")
@@ -166,7 +165,7 @@ async def test_a_session_is_not_sent_to_where_it_is(office: Office) -> None:
     assert error["code"] == "same_target"
 
 
-@covers({"order: transfer to a removed agent": 6})
+@pytest.mark.adversarial("order: transfer to a removed agent")
 async def test_nobody_sends_to_who_was_removed(office: Office) -> None:
     await office.put_department("sales")
     await office.put_agent("bob")
@@ -186,7 +185,7 @@ async def test_nobody_sends_to_who_was_removed(office: Office) -> None:
         assert error["code"] == "not_found"
 
 
-@covers({"order: transfer to a removed agent": 3})
+@pytest.mark.adversarial("order: transfer to a removed agent")
 async def test_who_was_removed_does_nothing_more(office: Office) -> None:
     ana = await office.connect_agent("ana", on=0)
     adela = await office.connect_admin(on=1)
@@ -202,7 +201,7 @@ async def test_who_was_removed_does_nothing_more(office: Office) -> None:
     assert "ana" not in dialog.agents
 
 
-@covers({"order: transfer of a closed session": 8 * 2})
+@pytest.mark.adversarial("order: transfer of a closed session")
 @pytest.mark.parametrize("role", ["agent", "admin"])
 async def test_a_closed_session_stays_closed(office: Office, role: str) -> None:
     await office.put_agent("bob")
@@ -249,7 +248,7 @@ BODIES: dict[str, tuple[Message, Message]] = {
 }
 
 
-@covers({"order: same key with another body": 3 * len(BODIES)})
+@pytest.mark.adversarial("order: same key with another body")
 @pytest.mark.parametrize("type", sorted(MUTATING))
 async def test_a_key_stands_for_one_body_on_every_node(office: Office, type: str) -> None:
     for department in ("sales", "support"):
@@ -290,7 +289,7 @@ async def test_a_key_of_one_command_is_not_the_key_of_another(office: Office) ->
 
 
 @pytest.mark.slow
-@covers({"order: two admins and the owner at once": 3 * ROUNDS})
+@pytest.mark.adversarial("order: two admins and the owner at once")
 async def test_of_two_admins_and_the_owner_one_moves_the_session(office: Office) -> None:
     people = {
         "ana": await office.connect_agent("ana", on=0, role="admin"),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.adversarial.inventory import covers
 from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Office
 from tests.raw_client import FORMATS, make_token
@@ -137,7 +136,7 @@ TOKENS: dict[str, list[str]] = {
 CASES = [pytest.param(kind, tokens, id=kind) for kind, tokens in TOKENS.items()]
 
 
-@covers({f"token: {kind}": 2 * len(tokens) for kind, tokens in TOKENS.items()})
+@pytest.mark.adversarial(*(f"token: {kind}" for kind in TOKENS))
 @pytest.mark.parametrize(("kind", "tokens"), CASES)
 async def test_a_bad_token_is_refused_wherever_it_is_shown(
     routers: list[RouterProcess], office: Office, kind: str, tokens: list[str]
@@ -160,7 +159,7 @@ async def test_a_bad_token_is_refused_wherever_it_is_shown(
     ] > expires_at
 
 
-@covers({f"token: {kind}": sum(map(fits_a_header, tokens)) for kind, tokens in TOKENS.items()})
+@pytest.mark.adversarial(*(f"token: {kind}" for kind in TOKENS))
 @pytest.mark.parametrize(("kind", "tokens"), CASES)
 async def test_a_bad_bearer_is_401(office: Office, kind: str, tokens: list[str]) -> None:
     for token in tokens:
@@ -170,7 +169,7 @@ async def test_a_bad_bearer_is_401(office: Office, kind: str, tokens: list[str])
             assert answer.body["code"] == "unauthorized"
 
 
-@covers({"token: missing": 9})
+@pytest.mark.adversarial("token: missing")
 @pytest.mark.parametrize(
     "authorization",
     [
@@ -217,7 +216,7 @@ def public(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.mark.slow
-@covers({"token: HS256 signed with the public key": 12})
+@pytest.mark.adversarial("token: HS256 signed with the public key")
 async def test_what_everybody_knows_signs_nothing(public: RouterProcess, make_office: MakeOffice) -> None:
     office = make_office([public])
     claims = {"tenant": office.tenant, "sub": "ana", "role": "agent", "exp": SOON}
@@ -242,7 +241,7 @@ async def test_what_everybody_knows_signs_nothing(public: RouterProcess, make_of
 # Tokens of somebody else, and of another time ---------------------------------------------------------------
 
 
-@covers({"token: another tenant's": 6})
+@pytest.mark.adversarial("token: another tenant's")
 @pytest.mark.parametrize("role", ["agent", "admin", "service"])
 async def test_a_token_of_another_tenant_gives_nothing_of_this_one(
     routers: list[RouterProcess], make_office: MakeOffice, role: str
@@ -259,7 +258,7 @@ async def test_a_token_of_another_tenant_gives_nothing_of_this_one(
     assert (await member.refused("token.refresh", token=there.token("ana", role)))["code"] == "unauthorized"
 
 
-@covers({"token: refreshed for another sub": 8})
+@pytest.mark.adversarial("token: refreshed for another sub")
 async def test_nobody_refreshes_into_somebody_else(office: Office) -> None:
     ana = await office.connect_agent("ana")
     for sub, role in [("bob", "agent"), ("Ana", "agent"), ("ana", "admin"), ("ana", "service")]:
@@ -269,7 +268,7 @@ async def test_nobody_refreshes_into_somebody_else(office: Office) -> None:
     assert (await ana.refused("agent.remove", agent_id="bob"))["code"] == "forbidden"
 
 
-@covers({"token: expired during the connection": 4})
+@pytest.mark.adversarial("token: expired during the connection")
 @pytest.mark.parametrize("role", ["agent", "service"])
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_token_that_expires_ends_its_connections_and_no_others(

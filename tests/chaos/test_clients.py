@@ -15,7 +15,6 @@ from relevo_client import Client, Connected
 
 from bench.__main__ import main as measure
 from tests.chaos.conftest import PATIENT
-from tests.chaos.inventory import proves
 from tests.chaos.island import risen
 from tests.chaos.serving import linked, on_stores, serving
 from tests.chaos.waiting import still_answered
@@ -117,7 +116,7 @@ def closes(router: RouterProcess, code: int) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-@proves("a client stops reading")
+@pytest.mark.fault("a client stops reading")
 async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and_nobody_else_notices(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -180,7 +179,7 @@ async def test_who_stops_reading_gets_one_patch_for_many_and_in_the_end_4001_and
 
 
 @pytest.mark.slow
-@proves("a client's connection is half open")
+@pytest.mark.fault("a client's connection is half open")
 async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_answer_it(
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice
 ) -> None:
@@ -225,7 +224,7 @@ async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_a
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@proves("all clients come back at once")
+@pytest.mark.fault("all clients come back at once")
 def test_after_a_storm_all_are_back_and_each_took_one_small_script(tmp_path: Path) -> None:
     sizes = ["--clients", str(STORM_CLIENTS), "--load-processes", "2", "--quiet", "--out", str(tmp_path)]
     assert measure(["storm", *sizes]) == 0
@@ -237,8 +236,9 @@ def test_after_a_storm_all_are_back_and_each_took_one_small_script(tmp_path: Pat
         assert storm["directories read"] == 0, storm
 
 
+@pytest.mark.limit("tenant_hellos_max")
 @pytest.mark.slow
-@proves("all clients come back at once")
+@pytest.mark.fault("all clients come back at once")
 async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_sent_back(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
@@ -260,7 +260,7 @@ async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_
 
 
 @pytest.mark.slow
-@proves("all clients come back at once")
+@pytest.mark.fault("all clients come back at once")
 async def test_clients_whose_router_dies_do_not_come_back_in_one_moment(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:

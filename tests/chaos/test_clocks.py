@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PRESENCE_GRACE_MS, SHORT
-from tests.chaos.inventory import proves
 from tests.chaos.serving import on_stores, serving
 from tests.chaos.waiting import still_answered
 from tests.e2e.conftest import MakeOffice
@@ -44,7 +43,7 @@ def clock_of(router: RouterProcess) -> float:
 
 
 @pytest.mark.slow
-@proves("a router's clock is an hour off")
+@pytest.mark.fault("a router's clock is an hour off")
 @pytest.mark.parametrize("hours", [1, -1])
 async def test_a_router_that_has_the_wrong_time_is_like_any_other(
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice, hours: int

@@ -11,7 +11,6 @@ from relevo.router.store.lua.library import FOLDER
 from relevo.router.store.records import decode_event
 from tests.chaos.conftest import PATIENT
 from tests.chaos.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
-from tests.chaos.inventory import proves
 from tests.chaos.island import NEEDS, can_rise
 from tests.chaos.waiting import insist, still_answered
 from tests.chaos.watched_scene import WatchedScene
@@ -52,7 +51,7 @@ def expect_no_more_than_was_asked(outcome: Outcome) -> None:
     assert outcome.reckoning.unasked == 0
 
 
-@proves("another primary is promoted")
+@pytest.mark.fault("another primary is promoted")
 @pytest.mark.parametrize(
     ("choice", "binary"),
     [
@@ -74,7 +73,7 @@ async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
 
 
 @needs_networks
-@proves("an old primary is cut off with a router")
+@pytest.mark.fault("an old primary is cut off with a router")
 async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_off_with_a_router(
     tmp_path: Path,
 ) -> None:
@@ -85,7 +84,7 @@ async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_
 
 
 @needs_networks
-@proves("an old primary is cut off with a router")
+@pytest.mark.fault("an old primary is cut off with a router")
 async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_did_alone(
     tmp_path: Path,
 ) -> None:
@@ -98,7 +97,7 @@ async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_
     expect_no_more_than_was_asked(outcome)
 
 
-@proves("another primary is promoted")
+@pytest.mark.fault("another primary is promoted")
 async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
     tmp_path: Path,
 ) -> None:
@@ -110,7 +109,7 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
         await scene.check()
 
 
-@proves("another primary is promoted")
+@pytest.mark.fault("another primary is promoted")
 @pytest.mark.parametrize("durability", ["memory", "replica"])
 async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
     tmp_path: Path, durability: str
@@ -136,7 +135,7 @@ async def expect_promises_of_shards(
             await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
 
 
-@proves("another primary is promoted")
+@pytest.mark.fault("another primary is promoted")
 async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.inventory import proves
 from tests.chaos.proxy import Link
 from tests.chaos.scene import Scene
 
@@ -22,7 +21,7 @@ async def test_people_at_work_without_a_fault_break_nothing(tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@proves("a router is killed under load")
+@pytest.mark.fault("a router is killed under load")
 async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=2) as scene:
         await scene.let_work(150)
@@ -37,7 +36,7 @@ async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@proves("every link is cut and healed")
+@pytest.mark.fault("every link is cut and healed")
 async def test_every_link_cut_one_by_one_and_healed_in_random_order_leaves_all_in_agreement(
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PATIENT
-from tests.chaos.inventory import proves
 from tests.chaos.serving import on_stores, serving
 from tests.chaos.waiting import insist, still_answered, until_ready
 from tests.e2e.conftest import MakeOffice, StartRouters
@@ -111,7 +110,7 @@ async def fill_up(
 
 
 @pytest.mark.slow
-@proves("the store's disk is full")
+@pytest.mark.fault("the store's disk is full")
 async def test_a_store_whose_disk_is_full_refuses_whole_commands_and_goes_on_when_there_is_room(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
@@ -127,7 +126,7 @@ async def test_a_store_whose_disk_is_full_refuses_whole_commands_and_goes_on_whe
 
 
 @pytest.mark.slow
-@proves("the store's memory is full")
+@pytest.mark.fault("the store's memory is full")
 async def test_a_store_whose_memory_is_full_refuses_whole_commands_and_goes_on_when_there_is_room(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PATIENT
-from tests.chaos.inventory import proves
 from tests.chaos.island import risen, store_on
 from tests.chaos.proxy import Direction
 from tests.chaos.serving import Linked, linked, on_stores, serving
@@ -91,7 +90,7 @@ async def cut_off(office: Office, cut: Callable[[], None], mend: Callable[[], No
 
 
 @pytest.mark.slow
-@proves("a router is cut off from the store in silence")
+@pytest.mark.fault("a router is cut off from the store in silence")
 async def test_a_router_whose_store_falls_silent_leaves_its_clients_before_their_screens_are_wrong(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
@@ -103,7 +102,7 @@ async def test_a_router_whose_store_falls_silent_leaves_its_clients_before_their
 
 
 @pytest.mark.slow
-@proves("a router is cut off from the store in silence")
+@pytest.mark.fault("a router is cut off from the store in silence")
 async def test_a_router_whose_cable_is_pulled_leaves_its_clients_before_their_screens_are_wrong(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
@@ -119,7 +118,7 @@ async def test_a_router_whose_cable_is_pulled_leaves_its_clients_before_their_sc
 
 
 @pytest.mark.slow
-@proves("a reply of the store is lost")
+@pytest.mark.fault("a reply of the store is lost")
 async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer(
     patient: Linked, make_office: MakeOffice
 ) -> None:
@@ -160,7 +159,7 @@ async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer
 
 
 @pytest.mark.slow
-@proves("the store is flushed")
+@pytest.mark.fault("the store is flushed")
 async def test_who_says_hello_while_the_store_is_flushed_is_told_nothing_of_before(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
@@ -225,7 +224,7 @@ async def write(office: Office, notes: list[Message]) -> None:
 
 
 @pytest.mark.slow
-@proves("the feed is cut")
+@pytest.mark.fault("the feed is cut")
 async def test_what_a_router_missed_while_its_feed_was_cut_is_read_from_the_stream(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -241,7 +240,7 @@ async def test_what_a_router_missed_while_its_feed_was_cut_is_read_from_the_stre
 
 
 @pytest.mark.slow
-@proves("the feed is cut")
+@pytest.mark.fault("the feed is cut")
 async def test_what_is_not_in_the_stream_any_more_is_told_as_the_difference(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -266,7 +265,7 @@ async def test_what_is_not_in_the_stream_any_more_is_told_as_the_difference(
 
 
 @pytest.mark.slow
-@proves("the feed falls silent")
+@pytest.mark.fault("the feed falls silent")
 async def test_a_router_that_is_deaf_says_so_and_hears_what_it_missed_as_soon_as_it_can(
     patient: Linked, make_office: MakeOffice
 ) -> None:
@@ -290,7 +289,7 @@ async def test_a_router_that_is_deaf_says_so_and_hears_what_it_missed_as_soon_as
 
 
 @pytest.mark.slow
-@proves("the feed is thrown out by the store")
+@pytest.mark.fault("the feed is thrown out by the store")
 async def test_a_feed_that_the_store_throws_out_for_what_waits_in_it_is_taken_up_again(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:

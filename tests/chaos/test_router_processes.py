@@ -8,7 +8,6 @@ import pytest
 from relevo_client import Client, Connected, Target, TransferResult
 
 from tests.chaos.conftest import SHORT
-from tests.chaos.inventory import proves
 from tests.chaos.waiting import until_ready
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import to_agent
@@ -28,7 +27,7 @@ async def answers_until_the_close(client: RawClient, command: str) -> tuple[list
 
 
 @pytest.mark.slow
-@proves("a router stands still past its lease and goes on")
+@pytest.mark.fault("a router stands still past its lease and goes on")
 async def test_a_router_that_stood_still_for_too_long_believes_itself_no_more_than_others_do(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:
@@ -76,7 +75,7 @@ async def test_a_router_that_stood_still_for_too_long_believes_itself_no_more_th
 
 
 @pytest.mark.slow
-@proves("a router stands still past its lease and goes on")
+@pytest.mark.fault("a router stands still past its lease and goes on")
 async def test_a_router_that_stood_still_for_less_than_its_lease_goes_on_as_if_nothing_were(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -145,7 +144,7 @@ class Relay:
 
 
 @pytest.mark.slow
-@proves("a router is told to stop")
+@pytest.mark.fault("a router is told to stop")
 async def test_a_router_that_is_told_to_stop_fails_no_transfer_and_nobody_is_seen_to_leave(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:

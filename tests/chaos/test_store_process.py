@@ -9,7 +9,6 @@ import pytest
 
 from relevo.router.store.records import decode_event
 from tests.chaos.conftest import PATIENT
-from tests.chaos.inventory import proves
 from tests.chaos.waiting import insist, still_answered, until_ready
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import Office, to_agent
@@ -28,7 +27,7 @@ KINDS_WITHOUT_SESSIONS = {
 
 
 @pytest.mark.slow
-@proves("the store is killed and starts again")
+@pytest.mark.fault("the store is killed and starts again")
 async def test_while_the_store_is_dead_commands_are_unavailable_and_afterwards_each_counts_once(
     kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -79,7 +78,7 @@ async def test_while_the_store_is_dead_commands_are_unavailable_and_afterwards_e
 
 
 @pytest.mark.slow
-@proves("the store is killed and starts again")
+@pytest.mark.fault("the store is killed and starts again")
 async def test_what_was_acknowledged_up_to_the_last_moment_is_there_after_the_kill(
     kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -171,7 +170,7 @@ async def lose_everything(
 
 
 @pytest.mark.slow
-@proves("the store starts again empty")
+@pytest.mark.fault("the store starts again empty")
 async def test_a_store_that_starts_again_empty_is_told_who_is_there_and_tells_who_is_left(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -180,7 +179,7 @@ async def test_a_store_that_starts_again_empty_is_told_who_is_there_and_tells_wh
 
 
 @pytest.mark.slow
-@proves("the store is flushed")
+@pytest.mark.fault("the store is flushed")
 async def test_a_flushed_store_is_told_who_is_there_and_tells_who_is_left(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -189,7 +188,7 @@ async def test_a_flushed_store_is_told_who_is_there_and_tells_who_is_left(
 
 
 @pytest.mark.slow
-@proves("the store is flushed")
+@pytest.mark.fault("the store is flushed")
 async def test_who_comes_before_a_flush_was_noticed_does_not_hide_it_from_who_was_there(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
@@ -217,7 +216,7 @@ async def test_who_comes_before_a_flush_was_noticed_does_not_hide_it_from_who_wa
 
 
 @pytest.mark.slow
-@proves("the store forgets the verbs")
+@pytest.mark.fault("the store forgets the verbs")
 @pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
 async def test_a_store_that_forgets_the_verbs_is_taught_them_again_unnoticed(
     own_store: StoreServer,

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.ending import comes_true
-from tests.chaos.inventory import proves
 from tests.chaos.scene import Scene
 from tests.chaos.waiting import until_ready
 from tests.raw_client import LIMIT_S
@@ -23,7 +22,7 @@ def nodes(scene: Scene) -> int:
 
 
 @pytest.mark.slow
-@proves("a router stands still past its lease and goes on")
+@pytest.mark.fault("a router stands still past its lease and goes on")
 async def test_a_router_that_is_frozen_past_its_lease_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=11) as scene:
         await scene.let_work(WORK)
@@ -37,7 +36,7 @@ async def test_a_router_that_is_frozen_past_its_lease_under_load(tmp_path: Path)
 
 
 @pytest.mark.slow
-@proves("a router is told to stop")
+@pytest.mark.fault("a router is told to stop")
 async def test_routers_that_are_told_to_stop_under_load_one_after_the_other(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=12) as scene:
         await scene.let_work(WORK)
@@ -50,7 +49,7 @@ async def test_routers_that_are_told_to_stop_under_load_one_after_the_other(tmp_
 
 
 @pytest.mark.slow
-@proves("the store is killed and starts again")
+@pytest.mark.fault("the store is killed and starts again")
 async def test_a_store_that_is_killed_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=13) as scene:
         await scene.let_work(WORK)
@@ -65,7 +64,7 @@ async def test_a_store_that_is_killed_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@proves("the store starts again empty")
+@pytest.mark.fault("the store starts again empty")
 async def test_a_store_that_starts_again_empty_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=14, store_arguments=()) as scene:
         await scene.let_work(WORK)
@@ -78,7 +77,7 @@ async def test_a_store_that_starts_again_empty_under_load(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@proves("the store is flushed")
+@pytest.mark.fault("the store is flushed")
 async def test_a_store_that_is_flushed_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=15) as scene:
         for _ in range(2):
@@ -90,7 +89,7 @@ async def test_a_store_that_is_flushed_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@proves("the store forgets the verbs")
+@pytest.mark.fault("the store forgets the verbs")
 async def test_a_store_that_forgets_the_verbs_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=16) as scene:
         for _ in range(10):
@@ -100,7 +99,7 @@ async def test_a_store_that_forgets_the_verbs_under_load(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@proves("a router is cut off from the store in silence")
+@pytest.mark.fault("a router is cut off from the store in silence")
 async def test_a_router_that_is_cut_off_from_the_store_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=17) as scene:
         await scene.let_work(WORK)
@@ -114,7 +113,7 @@ async def test_a_router_that_is_cut_off_from_the_store_under_load(tmp_path: Path
 
 
 @pytest.mark.slow
-@proves("a reply of the store is lost")
+@pytest.mark.fault("a reply of the store is lost")
 async def test_replies_of_the_store_that_are_lost_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=18) as scene:
         for number in range(20):
@@ -125,7 +124,7 @@ async def test_replies_of_the_store_that_are_lost_under_load(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@proves("the feed is cut", "the feed is thrown out by the store")
+@pytest.mark.fault("the feed is cut", "the feed is thrown out by the store")
 async def test_feeds_that_are_cut_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=19) as scene:
         for number in range(20):
@@ -140,7 +139,7 @@ async def test_feeds_that_are_cut_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@proves("the feed falls silent")
+@pytest.mark.fault("the feed falls silent")
 async def test_a_feed_that_falls_silent_under_load(tmp_path: Path) -> None:
     # Leases as they are by default: a router that hears nothing keeps its connections meanwhile.
     async with Scene(tmp_path, seed=20, node_lease_ms=6000) as scene:
@@ -156,7 +155,7 @@ async def test_a_feed_that_falls_silent_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@proves("the store's memory is full")
+@pytest.mark.fault("the store's memory is full")
 async def test_a_store_whose_memory_is_full_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=21, node_lease_ms=6000) as scene:
         await scene.let_work(WORK)

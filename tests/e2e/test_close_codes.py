@@ -50,6 +50,7 @@ def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield strict + impatient
 
 
+@pytest.mark.limit("hello_timeout_ms")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("code", [code for code in (*contract.close_codes(), *STANDARD) if code not in APART])
 async def test_each_close_code_reaches_a_client(

@@ -3,11 +3,10 @@
 import pytest
 
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
-from tests.known_failures.inventory import seen_elsewhere
 
 
 @pytest.mark.slow
-@seen_elsewhere("the transfer list showed only the newest ten")
+@pytest.mark.origin("the transfer list showed only the newest ten")
 async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) -> None:
     await office.put_agent("bob")
     ana = await office.connect_agent("ana", capacity=40)
@@ -34,7 +33,7 @@ async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) 
     await bob.until(lambda: len(shown.agents) == 42, "everybody in the dialog")
 
 
-@seen_elsewhere("a freed slot went to a newer chat than the one that waited longest")
+@pytest.mark.origin("a freed slot went to a newer chat than the one that waited longest")
 async def test_a_freed_slot_goes_to_the_chat_that_waited_longest(office: Office) -> None:
     for department_id in ("sales", "billing"):
         await office.put_department(department_id)
@@ -57,7 +56,7 @@ async def test_a_freed_slot_goes_to_the_chat_that_waited_longest(office: Office)
         held = session_id
 
 
-@seen_elsewhere("text limits were compared as strings")
+@pytest.mark.origin("text limits were compared as strings")
 async def test_limits_are_compared_as_numbers(office: Office) -> None:
     # As strings "9" is more than "10", and "1000" less than "999".
     ana = await office.connect_agent("ana", capacity=10)

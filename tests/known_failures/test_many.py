@@ -10,7 +10,6 @@ from tests.chaos.conftest import SHORT
 from tests.chaos.sentinels import watched_store
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import Office, to_agent
-from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient
 from tests.servers import StoreServer
 
@@ -24,7 +23,7 @@ def readings(store: StoreServer) -> int:
 
 
 @pytest.mark.slow
-@seen_elsewhere("loading the agents took minutes")
+@pytest.mark.origin("loading the agents took minutes")
 async def test_loading_the_agents_is_no_work_for_the_store(
     start_routers: StartRouters, make_office: MakeOffice, own_store: StoreServer
 ) -> None:
@@ -44,7 +43,7 @@ async def test_loading_the_agents_is_no_work_for_the_store(
 
 
 @pytest.mark.slow
-@seen_elsewhere("a reconnect storm took the servers down")
+@pytest.mark.origin("a reconnect storm took the servers down")
 async def test_a_reconnect_storm_takes_no_server_down(
     start_routers: StartRouters, make_office: MakeOffice, own_store: StoreServer
 ) -> None:
@@ -80,7 +79,7 @@ async def test_a_reconnect_storm_takes_no_server_down(
 
 
 @pytest.mark.slow
-@seen_elsewhere("after a failover publishes succeeded and nobody received them")
+@pytest.mark.origin("after a failover publishes succeeded and nobody received them")
 async def test_after_a_failover_whatever_is_published_is_received(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
-from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import Message, RawClient
 
 
@@ -17,7 +16,7 @@ async def replies_of(clients: list[RawClient], commands: list[str]) -> list[Mess
     )
 
 
-@seen_elsewhere("two agents took one chat")
+@pytest.mark.origin("two agents took one chat")
 async def test_two_agents_never_take_one_chat(office: Office) -> None:
     await office.put_department("sales")
     members = [
@@ -40,7 +39,7 @@ async def test_two_agents_never_take_one_chat(office: Office) -> None:
 
 
 @pytest.mark.slow
-@seen_elsewhere("three nodes gave four chats against a limit of three")
+@pytest.mark.origin("three nodes gave four chats against a limit of three")
 async def test_three_nodes_keep_one_limit(start_routers: StartRouters, make_office: MakeOffice) -> None:
     office = make_office(start_routers(3))
     bob = await office.connect_agent("bob", capacity=3)
@@ -62,7 +61,7 @@ async def test_three_nodes_keep_one_limit(start_routers: StartRouters, make_offi
     assert (await bob.refused("session.accept", session_id=waiting[0]["id"]))["code"] == "at_capacity"
 
 
-@seen_elsewhere("a job with a stale list overwrote most assignments")
+@pytest.mark.origin("a job with a stale list overwrote most assignments")
 async def test_a_job_with_a_stale_list_overwrites_no_assignment(office: Office) -> None:
     await office.put_department("sales")
     await office.put_agent("night", capacity=100)
@@ -89,7 +88,7 @@ async def test_a_job_with_a_stale_list_overwrites_no_assignment(office: Office) 
     assert len(await office.list_sessions(agent_id="night")) == 21
 
 
-@seen_elsewhere("any agent could transfer any chat through the API")
+@pytest.mark.origin("any agent could transfer any chat through the API")
 async def test_no_agent_transfers_the_chat_of_another_through_the_api(office: Office) -> None:
     await office.put_department("sales")
     await office.connect_agent("ana", departments=["sales"])

@@ -4,13 +4,12 @@ import pytest
 
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import Office, to_agent
-from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import RawClient, open_socket
 from tests.servers import StoreServer
 
 
 @pytest.mark.slow
-@seen_elsewhere("a fast refresh left ghost connections, stuck online")
+@pytest.mark.origin("a fast refresh left ghost connections, stuck online")
 async def test_a_fast_refresh_leaves_no_ghost_that_is_online(office: Office, store: StoreServer) -> None:
     observer = await office.connect_admin("observer")
     await observer.open_dialog()
@@ -34,7 +33,7 @@ async def test_a_fast_refresh_leaves_no_ghost_that_is_online(office: Office, sto
     assert store.call("SCARD", connections) == 0
 
 
-@seen_elsewhere("a second device undid the status that was chosen on the first")
+@pytest.mark.origin("a second device undid the status that was chosen on the first")
 async def test_a_second_device_undoes_no_status_that_was_chosen_on_the_first(office: Office) -> None:
     observer = await office.connect_admin("observer")
     await observer.open_dialog()
@@ -49,7 +48,7 @@ async def test_a_second_device_undoes_no_status_that_was_chosen_on_the_first(off
         assert observer.dialog.agents["ana"]["status"] == status
 
 
-@seen_elsewhere("one agent's event set all the others offline")
+@pytest.mark.origin("one agent's event set all the others offline")
 async def test_one_agents_event_sets_nobody_else_offline(office: Office) -> None:
     observer = await office.connect_admin("observer")
     others = [await office.connect_agent(f"agent-{number}", on=number % 2) for number in range(8)]
@@ -75,7 +74,7 @@ async def test_one_agents_event_sets_nobody_else_offline(office: Office) -> None
 
 
 @pytest.mark.slow
-@seen_elsewhere("a server start set agents unavailable")
+@pytest.mark.origin("a server start set agents unavailable")
 async def test_a_server_start_sets_no_agent_unavailable(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
+import pytest
+
 from tests.e2e.office import Office, to_agent, to_department
-from tests.known_failures.inventory import seen_elsewhere
 from tests.raw_client import Message, RawClient
 
 
-@seen_elsewhere("a transfer to an offline agent left the visitor waiting for ever")
+@pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
 async def test_a_transfer_to_an_offline_agent_does_not_leave_the_visitor_waiting_for_ever(
     office: Office,
 ) -> None:
@@ -43,7 +44,7 @@ async def test_a_transfer_to_an_offline_agent_does_not_leave_the_visitor_waiting
     assert (await bob.command("session.accept", session_id="chat-1"))["session"]["owner"]["id"] == "bob"
 
 
-@seen_elsewhere("a transfer was logged before it succeeded")
+@pytest.mark.origin("a transfer was logged before it succeeded")
 async def test_no_transfer_is_logged_that_did_not_succeed(office: Office) -> None:
     clients = [await office.connect_admin(name, on=on) for on, name in enumerate(("adela", "alba"))]
     await office.put_agent("ana")
@@ -67,7 +68,7 @@ async def test_no_transfer_is_logged_that_did_not_succeed(office: Office) -> Non
     assert logged == [done]
 
 
-@seen_elsewhere("who made a transfer never heard what became of it")
+@pytest.mark.origin("who made a transfer never heard what became of it")
 async def test_who_made_a_transfer_hears_what_became_of_it(office: Office) -> None:
     await office.put_department("sales")
     ana = await office.connect_agent("ana")
@@ -101,7 +102,7 @@ async def bob_does(bob: RawClient, command: str) -> None:
     await bob.command(command, session_id="chat-1")
 
 
-@seen_elsewhere("the sender was removed before the target had it")
+@pytest.mark.origin("the sender was removed before the target had it")
 async def test_the_sender_keeps_it_until_the_target_has_it(office: Office) -> None:
     await office.put_department("sales")
     people = {name: await office.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))}
@@ -133,7 +134,7 @@ async def test_the_sender_keeps_it_until_the_target_has_it(office: Office) -> No
     assert [one["session"]["owner"] for one in adela.unread("session.changed")].count(None) == 0
 
 
-@seen_elsewhere("counts were not updated on a transfer")
+@pytest.mark.origin("counts were not updated on a transfer")
 async def test_counts_follow_every_transfer_on_every_dialog(office: Office) -> None:
     await office.put_department("sales")
     ana = await office.connect_agent("ana", capacity=2)
@@ -160,7 +161,7 @@ async def test_counts_follow_every_transfer_on_every_dialog(office: Office) -> N
     await shows((0, 0), (0, 0), 1)
 
 
-@seen_elsewhere("a transfer notice went to every operator")
+@pytest.mark.origin("a transfer notice went to every operator")
 async def test_a_transfer_notice_goes_to_those_whom_it_concerns_alone(office: Office) -> None:
     await office.put_department("sales")
     everybody = {

@@ -66,6 +66,7 @@ async def refused(router: RouterProcess, **headers: str) -> int:
     return refusal.value.response.status_code
 
 
+@pytest.mark.limit("connections_max")
 async def test_beyond_its_connections_a_node_refuses_the_handshake_and_takes_the_next_when_one_left(
     small: RouterProcess, office: Office
 ) -> None:
@@ -76,6 +77,7 @@ async def test_beyond_its_connections_a_node_refuses_the_handshake_and_takes_the
     await office.connect_stranger()
 
 
+@pytest.mark.limit("connections_per_address_max")
 async def test_an_address_has_only_so_many_websockets_as_a_trusted_proxy_tells(
     small: RouterProcess, office: Office
 ) -> None:
@@ -88,6 +90,7 @@ async def test_an_address_has_only_so_many_websockets_as_a_trusted_proxy_tells(
     await office.connect_stranger(additional_headers=there)
 
 
+@pytest.mark.limit("tenants_max", "tenant_idle_ms")
 async def test_beyond_its_tenants_a_node_sends_new_ones_to_others_until_one_has_left(
     small: RouterProcess, make_office: MakeOffice, office: Office
 ) -> None:
@@ -119,6 +122,7 @@ async def test_an_agent_beyond_a_tenants_number_is_refused_and_sent_away(office:
     assert (await known.reply(await known.send("ping")))["type"] == "pong"
 
 
+@pytest.mark.limit("http_request_timeout_ms")
 @pytest.mark.slow
 async def test_an_answer_over_http_that_nobody_takes_is_dropped(small: RouterProcess, office: Office) -> None:
     await fill_history(office)
@@ -152,6 +156,7 @@ def holds(router: RouterProcess, peer: socket.socket) -> bool:
     return False
 
 
+@pytest.mark.limit("outbox_hard_bytes")
 @pytest.mark.slow
 async def test_clients_that_stop_reading_cost_at_most_their_budget(
     small: RouterProcess, office: Office

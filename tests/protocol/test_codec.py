@@ -64,6 +64,7 @@ def test_an_empty_batch_is_an_empty_list(codec: Codec, pack: Pack) -> None:
     assert codec.decode(pack([])) == []
 
 
+@pytest.mark.limit("BATCH_ITEMS_MAX")
 @pytest.mark.parametrize("item", [PING, {"type": "nonsense"}, 1])
 def test_a_batch_of_sixty_five_is_refused_whole(item: Any, codec: Codec, pack: Pack) -> None:
     expected = InvalidMessage(None, "$", "Expected an array of at most 64 messages, got 65")
@@ -180,6 +181,7 @@ def test_two_types_in_one_message_are_refused() -> None:
     assert item.path == "$.type"
 
 
+@pytest.mark.limit("INTEGER_MAX")
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000, "1.0", "1e3", "true"])
 def test_a_number_that_is_no_integer_in_bounds_is_refused(number: str) -> None:
     command = f'{{"type": "session.close", "id": "1", "session_id": "s", "fence": {number}}}'

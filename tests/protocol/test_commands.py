@@ -169,6 +169,7 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
 ]
 
 
+@pytest.mark.limit("LIMIT_MAX")
 @pytest.mark.parametrize(("command_type", "field", "fitting", "unfitting"), BOUNDS)
 def test_a_bound_lets_its_last_value_through_and_no_more(
     command_type: str, field: str, fitting: list[Any], unfitting: list[Any], codec: Codec, pack: Pack
@@ -205,6 +206,7 @@ def test_a_field_within_a_field_is_named(
     assert item.path == path
 
 
+@pytest.mark.limit("DEPARTMENTS_MAX")
 @pytest.mark.parametrize(
     ("change", "path"),
     [

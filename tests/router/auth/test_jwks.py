@@ -70,6 +70,7 @@ def test_only_public_signature_keys_of_a_jwks_are_taken() -> None:
         jwks_keys(key_set(symmetric))
 
 
+@pytest.mark.limit("JWKS_KEYS_MAX")
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b"{}", b'{"keys": 5}', b"\xff", b"[" * 100_000, b'{"keys": [' + b"1," * 64 + b"1]}"]
 )
@@ -182,6 +183,7 @@ async def test_without_any_keys_a_token_cannot_be_judged_until_they_can_be_read(
     assert await issuer.known("a")
 
 
+@pytest.mark.limit("jwks_timeout_ms")
 async def test_a_reading_that_hangs_is_given_up() -> None:
     issuer = Issuer((EC, "a"))
     issuer.gate.clear()
@@ -235,6 +237,7 @@ async def test_keys_come_over_http() -> None:
         assert await verifier(jwks=url).verify(asymmetric(ED, "EdDSA", kid="d")) == ANA
 
 
+@pytest.mark.limit("JWKS_BYTES_MAX")
 @pytest.mark.parametrize(
     ("answer", "why"),
     [

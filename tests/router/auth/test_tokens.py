@@ -118,6 +118,7 @@ WRONG_KINDS: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.limit("NAME_CHARACTERS_MAX")
 @pytest.mark.parametrize(
     ("claim", "value"), [(claim, value) for claim, values in WRONG_KINDS.items() for value in values]
 )
@@ -169,11 +170,13 @@ async def test_what_is_not_a_token_is_refused(token: str) -> None:
     assert await refusal(token) == "the token is not a signed JWT"
 
 
+@pytest.mark.limit("HEADER_BYTES_MAX")
 async def test_a_header_longer_than_any_is_not_read() -> None:
     header = encode(json.dumps({"alg": "HS256", "x": "y" * 8192}).encode())
     assert await refusal(f"{header}.e30.e30") == "the token is not a signed JWT"
 
 
+@pytest.mark.limit("TOKEN_BYTES_MAX")
 async def test_no_token_and_an_endless_one_are_refused() -> None:
     assert await refusal("") == "the token is missing"
     assert await refusal("x" * 16_385) == "the token is longer than 16384 characters"
@@ -325,6 +328,7 @@ async def test_a_known_token_is_refused_once_its_key_is_withdrawn(tmp_path: Path
         await use_it_on()
 
 
+@pytest.mark.limit("tokens_remembered_max")
 async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
 
@@ -340,6 +344,7 @@ async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) ->
     assert looked_at == [first, second, third, first]
 
 
+@pytest.mark.limit("HEADERS_READ_MAX")
 async def test_only_the_latest_headers_are_kept() -> None:
     known = verifier(jwt_secret=SECRET)
     headers = [{"alg": "HS256", "kid": str(number)} for number in range(HEADERS_READ_MAX + 10)]

@@ -100,6 +100,7 @@ def test_who_sends_three_times_as_much_as_it_may_is_found_out_too() -> None:
     assert sent == pytest.approx(3 * REFUSALS_MAX, rel=0.01)
 
 
+@pytest.mark.limit("READ_RATIO_MAX")
 @pytest.mark.parametrize("rate", [50, 1000])
 @pytest.mark.parametrize("batch", [1, 64])
 def test_a_flood_is_read_at_a_multiple_of_its_rate_until_its_sender_is_found_out(
@@ -152,6 +153,7 @@ def test_the_floods_of_an_agents_many_devices_are_read_as_that_of_one() -> None:
     assert read <= 4000 + 20 * 64 + (READ_RATIO_MAX + 2) * 1000
 
 
+@pytest.mark.limit("REST_S_MAX")
 def test_however_much_was_refused_over_http_a_connection_is_read_again_soon() -> None:
     back_end = Bucket(Limit("back_end", 100, 200))
     request, connection = Allowance(back_end), Allowance(back_end)
@@ -244,6 +246,7 @@ def test_full_buckets_go() -> None:
     assert len(buckets) == 1
 
 
+@pytest.mark.limit("rate_buckets_max")
 def test_no_more_are_kept_than_allowed_and_the_oldest_go_first() -> None:
     buckets = Buckets(Limit("agent", 1, 1000), kept_max=10)
     for number in range(500):

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import pytest
+
 from relevo.router.gateway.rate_limit import Allowance, Bucket, Limit
 from relevo.router.gateway.read_control import JOINING, LEAVING, RESTING, Crowd, Intake
 
@@ -65,6 +67,7 @@ class Member:
                 self.take(item)
 
 
+@pytest.mark.limit("in_flight_max")
 def test_beyond_its_commands_in_hand_a_connection_is_not_read_until_half_are_answered() -> None:
     reader = Reader()
     commands = intake(reader, in_flight_max=4)
@@ -130,6 +133,7 @@ def test_what_arrives_before_the_welcome_is_taken_after_it_in_order() -> None:
     assert (member.taken, member.reader.is_read) == (["a", "ping", "b"], True)
 
 
+@pytest.mark.limit("tenant_in_flight_max")
 def test_beyond_its_commands_in_hand_a_tenants_connections_take_turns() -> None:
     crowd = crowd_of(2)
     loud, quiet = Member(crowd), Member(crowd)
@@ -162,6 +166,7 @@ def test_who_left_while_it_waited_gets_no_turn_and_holds_nobody_up() -> None:
     assert (gone.taken, other.taken) == ([], ["1", "2"])
 
 
+@pytest.mark.limit("tenant_turn_max")
 def test_in_one_turn_of_the_loop_only_some_of_a_tenants_commands_are_begun() -> None:
     turns = Turns()
     crowd = Crowd(1000, TURN_MAX, turns.call_soon)

@@ -25,6 +25,7 @@ def keys(server: StoreServer, shop: Shop, pattern: str) -> int:
     return len(server.call("KEYS", f"relevo:{{{shop.tenant}}}:{pattern}"))
 
 
+@pytest.mark.limit("agents_max")
 async def test_a_tenant_has_only_so_many_agents_however_they_come(
     small: Shop, shared_valkey: StoreServer
 ) -> None:
@@ -47,6 +48,7 @@ async def test_a_tenant_has_only_so_many_agents_however_they_come(
     await small.run("agent_put", "boss", agent=profile)
 
 
+@pytest.mark.limit("departments_max")
 async def test_a_tenant_has_only_so_many_departments_however_they_come(small: Shop) -> None:
     await small.connect("ana", departments=["sales", "north", "south"])
     put = {"id": "west", "name": "West"}
@@ -58,6 +60,7 @@ async def test_a_tenant_has_only_so_many_departments_however_they_come(small: Sh
     await small.run("department_put", "boss", department={**put, "id": "north"})
 
 
+@pytest.mark.limit("sessions_max")
 async def test_a_tenant_has_only_so_many_open_sessions(small: Shop) -> None:
     await small.hire("ana", capacity=1)
     for session_id in ("in progress", "pending"):
@@ -70,6 +73,7 @@ async def test_a_tenant_has_only_so_many_open_sessions(small: Shop) -> None:
     await small.open("one more", SALES)
 
 
+@pytest.mark.limit("history_max")
 async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(small: Shop) -> None:
     await small.hire("ana")
     await small.open("s", SALES)
@@ -86,6 +90,7 @@ async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(
     assert [entry.kind for entry in await small.history("s")][4:] == ["accepted", "closed"]
 
 
+@pytest.mark.limit("events_max")
 async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: StoreServer) -> None:
     for number in range(400):
         await small.status("boss", ("pause", "connected")[number % 2])
@@ -94,6 +99,7 @@ async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: Store
     assert SMALL.events_max <= kept <= SMALL.events_max + 100
 
 
+@pytest.mark.limit("key_ttl_ms")
 async def test_a_key_and_its_answer_go_when_their_time_is_over(
     shop: Shop, shared_valkey: StoreServer
 ) -> None:
@@ -109,6 +115,7 @@ async def test_a_key_and_its_answer_go_when_their_time_is_over(
     assert records.department(renamed["department"]).name == "N"
 
 
+@pytest.mark.limit("closed_retention_ms")
 async def test_what_was_closed_goes_when_its_time_is_over_and_so_does_its_place_in_the_list(
     shop: Shop, shared_valkey: StoreServer
 ) -> None:

@@ -42,6 +42,7 @@ async def test_registering_a_connection_again_brings_back_no_old_claims(shop: Sh
     assert await shop.news() == []
 
 
+@pytest.mark.limit("connections_per_agent_max")
 async def test_an_agent_has_only_so_many_connections(shop: Shop) -> None:
     for connection_id in ("c1", "c2", "c2"):
         await shop.connect("ana", connection_id=connection_id)

@@ -30,6 +30,7 @@ def test_a_trusted_proxy_that_says_nothing_leaves_the_address_unknown() -> None:
         assert located("127.0.0.1", *forwarded) == ""
 
 
+@pytest.mark.limit("ADDRESS_CHARACTERS_MAX")
 @pytest.mark.parametrize(
     ("entry", "address"),
     [
@@ -45,6 +46,7 @@ def test_an_address_may_come_with_a_port_or_be_a_name(entry: str, address: str) 
     assert located("127.0.0.1", entry) == address
 
 
+@pytest.mark.limit("VERDICTS_MAX")
 def test_only_the_latest_verdicts_are_kept() -> None:
     addresses = Addresses(TRUSTED, 10)
     proxies = [f"10.1.{number // 256}.{number % 256}" for number in range(VERDICTS_MAX + 10)]

@@ -118,6 +118,7 @@ async def test_a_websocket_and_an_idle_connection_are_not_held_to_the_time_of_a_
         assert (await idle.read_response())[0] == 204
 
 
+@pytest.mark.limit("PATH_BYTES_MAX")
 @pytest.mark.parametrize("tail", [b"", b" HTTP/1.1\r\nhost: relevo\r\n\r\n"], ids=["unfinished", "whole"])
 @pytest.mark.parametrize("size", [8 * 1024, 200_000])
 async def test_a_path_over_eight_kib_is_refused(served: Served, size: int, tail: bytes) -> None:
@@ -126,6 +127,7 @@ async def test_a_path_over_eight_kib_is_refused(served: Served, size: int, tail:
         await expect_refusal(peer, 414)
 
 
+@pytest.mark.limit("HEAD_BYTES_MAX")
 @pytest.mark.parametrize(
     "head",
     [
@@ -145,6 +147,7 @@ async def test_a_head_that_is_too_large_is_refused(served: Served, head: bytes, 
         await expect_refusal(peer, 431)
 
 
+@pytest.mark.limit("HEADERS_MAX")
 async def test_128_headers_of_together_almost_32_kib_are_taken(served: Served) -> None:
     async with raw_peer(served.port) as peer:
         peer.send(b"GET / HTTP/1.1\r\n" + (b"a: " + b"x" * 240 + b"\r\n") * 128 + b"\r\n")
@@ -165,6 +168,7 @@ async def test_a_body_larger_than_anything_that_is_read_is_not_read_to_its_end(s
         await peer.expect_end()
 
 
+@pytest.mark.limit("PIPELINE_MAX")
 async def test_requests_that_do_not_wait_for_answers_are_bounded(served: Served) -> None:
     async with raw_peer(served.port) as peer:
         peer.send(GET * 1000)
@@ -177,6 +181,7 @@ async def test_requests_that_do_not_wait_for_answers_are_bounded(served: Served)
             assert (await peer.read_response())[0] == 204
 
 
+@pytest.mark.limit("http_connections_max")
 async def test_more_connections_than_allowed_are_refused_and_a_websocket_is_none_of_them() -> None:
     async with (
         serve_websockets(on_message=echo, http_connections_max=2) as served,

@@ -1,5 +1,7 @@
 """What one connection sends within a turn: joined, in order, counted."""
 
+import pytest
+
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.outbox import BATCH_BYTES_MAX, Outbox, OutboxRules
 
@@ -44,6 +46,7 @@ def test_a_batch_holds_at_most_64_messages() -> None:
     assert outbox.take() == full + full + b"T<[0,0]>"
 
 
+@pytest.mark.limit("BATCH_BYTES_MAX")
 def test_large_messages_are_not_joined_beyond_a_batchs_size() -> None:
     outbox = make_outbox()
     large = b"x" * (BATCH_BYTES_MAX - 1)

@@ -137,6 +137,7 @@ async def test_buffered_bytes_counts_what_waits_for_the_turns_end(served: Served
         assert endpoint.socket.buffered_bytes == 0
 
 
+@pytest.mark.limit("outbox_soft_bytes")
 async def test_a_peer_that_does_not_read_is_slow_until_it_has_caught_up(served: Served) -> None:
     async with open_peer(served) as (peer, endpoint):
         peer.stop_reading()
@@ -250,6 +251,7 @@ async def test_a_close_is_not_held_up_by_a_pause(served: Served) -> None:
         await endpoint.expect("lost", 4502, False)
 
 
+@pytest.mark.limit("INBOUND_SLICE_BYTES")
 async def test_a_flood_of_tiny_messages_is_taken_a_slice_at_a_turn(served: Served) -> None:
     taken_in_a_turn: list[int] = []
 
@@ -285,6 +287,7 @@ async def test_a_peer_that_answers_pings_stays() -> None:
         assert endpoint.events.empty()
 
 
+@pytest.mark.limit("ping_timeout_ms")
 async def test_a_peer_that_answers_no_ping_is_told_and_dropped() -> None:
     async with (
         serve_websockets(ping_interval_ms=10, ping_timeout_ms=20) as served,

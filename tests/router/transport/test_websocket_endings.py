@@ -121,6 +121,7 @@ async def test_a_long_reason_is_cut_between_characters(served: Served) -> None:
         assert await peer.expect_close(CloseCode.REMOVED) == "é" * 61
 
 
+@pytest.mark.limit("CLOSE_WAIT_MS")
 async def test_a_peer_that_does_not_answer_a_close_is_dropped_after_a_while(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +168,7 @@ async def test_a_close_behind_much_else_is_found_all_the_same(
         await endpoint.expect("lost", 4502, False)
 
 
+@pytest.mark.limit("LINGER_MS")
 async def test_a_peer_that_closes_and_reads_nothing_more_is_dropped_after_a_while(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ async def test_a_connection_that_was_cut_while_idle_is_replaced_unnoticed(
     assert proxied.counts.connects == 2
 
 
+@pytest.mark.limit("store_timeout_ms")
 async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
     proxied: Store, proxy: Proxy, limits: Limits
 ) -> None:
@@ -144,6 +145,7 @@ async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path
         assert store.counts.refused == 3
 
 
+@pytest.mark.limit("store_queue_max")
 async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others_wait(
     tcp_valkey: StoreServer, verbs: Path
 ) -> None:
