@@ -24,11 +24,11 @@ from relevo.router.gateway.rate_limit import Rates
 from relevo.router.gateway.read_control import Crowd
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.durability import Durability, Level
-from relevo.router.store.client.errors import StoreDefect, Unavailable, Unsupported
-from relevo.router.store.client.pipeline import Limits
-from relevo.router.store.client.pubsub import Subscriptions
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.durability import Durability, DurabilityLevel
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.client.pipeline import PipelineLimits
+from relevo.router.store.client.pubsub import PubSub
 from relevo.router.store.clock import Clock
 from relevo.router.store.commands import Caller, Refusal, VerbLimits, Verbs
 from relevo.router.tenant.directory import Gap, Replica
@@ -58,22 +58,24 @@ class Node:
     def __init__(self, settings: Settings, store_url: str) -> None:
         self.settings = settings
         self.node_id = secrets.token_hex(8)
-        self.store = Store(
+        self.store = StoreClient(
             store_url,
-            limits=Limits(
+            limits=PipelineLimits(
                 timeout_ms=settings.store_timeout_ms,
                 queue_max=settings.store_queue_max,
                 share_max=settings.tenant_turn_max,
             ),
             durability=Durability(
-                Level(settings.durability), settings.durability_replicas, settings.durability_timeout_ms
+                DurabilityLevel(settings.durability),
+                settings.durability_replicas,
+                settings.durability_timeout_ms,
             ),
         )
         self.clock = Clock(self.store.time_ms, settings.node_renew_ms)
         self.verifier = Verifier(settings, self.clock.now_ms)
         self.verbs = Verbs(self.store, VerbLimits.of(settings), self.node_id)
         self.feed = Feed(self.verbs, settings.feed_buffer_max, self._reloaded)
-        self.subscriptions = Subscriptions(
+        self.subscriptions = PubSub(
             self.store, self.node_id, self.feed.heard, self.feed.subscribed, self._feed_lost
         )
         self.presence = Presence(
@@ -108,7 +110,7 @@ class Node:
         """Reach the store, if it can be reached, and begin to keep presence."""
         try:
             await self.store.open()
-        except (Unavailable, Unsupported, StoreDefect) as error:
+        except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
             # Not the end: readiness says so, and the store is looked for again with every command.
             log.error("store not usable", reason=str(error))
         await self.clock.start()
@@ -150,7 +152,7 @@ class Node:
         """Return why the store cannot be used, or None."""
         try:
             await self.store.check()
-        except (Unavailable, Unsupported, StoreDefect) as error:
+        except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
             return f"the store cannot be used: {error}"
         return None
 
@@ -241,7 +243,7 @@ class Node:
         try:
             async with Turn(self.goodbyes(tenant)):
                 await self.verbs.disconnect(tenant, agent_id, connection_id, clean)
-        except (Unavailable, StoreDefect) as error:
+        except (StoreUnavailableError, StoreDefectError) as error:
             # Later, then: as long as this node renews its lease, nobody else does.
             log.warning("connection not taken away", tenant=tenant, reason=str(error))
             self._departures.add(tenant, agent_id, connection_id)
@@ -254,7 +256,7 @@ class Node:
 
         Raises:
             TimeoutError: It could not be read in `store_timeout_ms`.
-            Unavailable: This node serves as many tenants as it may.
+            StoreUnavailableError: This node serves as many tenants as it may.
         """
         if self.feed.is_ready(tenant):
             return self.hubs[tenant]  # As for all but the first: nothing to wait for, so no limit to that.
@@ -263,7 +265,7 @@ class Node:
                 hub = self.hubs.get(tenant)
                 if hub is None:
                     if len(self.hubs) >= self.settings.tenants_max:
-                        raise Unavailable("this node serves as many tenants as it may")
+                        raise StoreUnavailableError("this node serves as many tenants as it may")
                     hub = self._open_tenant(tenant)
                 await self.feed.ready(tenant)
                 if self.hubs.get(tenant) is hub:
@@ -284,8 +286,8 @@ class Node:
                     await self.feed.mend(tenant)
                 attached = await self.verbs.connect(tenant, claims, connection_id)
                 if self._is_of_another_epoch(tenant, attached):
-                    raise Unavailable("the store begins one epoch after the other")
-        except (Unavailable, StoreDefect, TimeoutError):
+                    raise StoreUnavailableError("the store begins one epoch after the other")
+        except (StoreUnavailableError, StoreDefectError, TimeoutError):
             # It may have been registered all the same, and would stay as long as this node lives.
             self._departures.add(tenant, claims.id, connection_id)
             raise
@@ -433,7 +435,7 @@ class Node:
                 await self.verbs.disconnect(tenant, agent_id, connection_id, clean=False)
             for connection in missed:
                 await self._register_again(tenant, hub, connection)
-        except (Unavailable, StoreDefect, Gap) as error:
+        except (StoreUnavailableError, StoreDefectError, Gap) as error:
             # They are counted again at the next renewals.
             log.warning("connections not put right", tenant=tenant, reason=str(error))
 

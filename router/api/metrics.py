@@ -41,22 +41,22 @@ class NodeCollector(Collector):
             "relevo_watchers": ("Admins who watch the sessions", sum(len(hub.watchers) for hub in hubs)),
             "relevo_ready": ("Whether this node can serve", int(node.unready is None)),
         }
-        counts = node.store.counts
+        stats = node.store.stats
         counters = {
             "relevo_websockets_accepted": ("Websockets opened", node.accepted),
             "relevo_hellos": ("Connections welcomed", node.joins),
             "relevo_feed_events": ("Events taken from the feed", node.feed.events),
             "relevo_feed_gaps": ("Gaps found in the feed", node.feed.gaps),
             "relevo_feed_reloads": ("Directories read anew", node.feed.reloads),
-            "relevo_store_verbs": ("Verbs sent to the store", counts.verbs),
-            "relevo_store_batches": ("Batches sent to the store", counts.batches),
-            "relevo_store_timeouts": ("Commands of the store without an answer in time", counts.time_outs),
-            "relevo_store_refused": ("Commands refused because the queue was full", counts.refused),
+            "relevo_store_verbs": ("Verbs sent to the store", stats.verbs),
+            "relevo_store_batches": ("Batches sent to the store", stats.batches),
+            "relevo_store_timeouts": ("Commands of the store without an answer in time", stats.time_outs),
+            "relevo_store_refused": ("Commands refused because the queue was full", stats.refused),
             "relevo_store_unacknowledged": (
                 "Changes that the store's disk or replicas did not acknowledge in time",
-                counts.unacknowledged,
+                stats.unacknowledged,
             ),
-            "relevo_store_cuts": ("Connections to the store cut", counts.cuts),
+            "relevo_store_cuts": ("Connections to the store cut", stats.cuts),
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(name, text, value)

@@ -27,8 +27,8 @@ async def mend(verbs: Verbs, tenant: str, violations: Iterable[Violation]) -> Ma
         violations: What was found.
 
     Raises:
-        Unavailable: The store does not answer; what was to be mended may or may not be.
-        StoreDefect: The verb failed.
+        StoreUnavailableError: The store does not answer; what was to be mended may or may not be.
+        StoreDefectError: The verb failed.
     """
     found = list(violations)
     kinds = list(MENDS)

@@ -11,9 +11,9 @@ from relevo.router.audit.repair import mend
 from relevo.router.audit.scan import Counts, violations
 from relevo.router.audit.violation import INVARIANTS, Violation
 from relevo.router.config import Settings
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.errors import StoreDefect, Unavailable, Unsupported
-from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.client.topology import prefix
 from relevo.router.store.commands import VerbLimits, Verbs
 
@@ -49,13 +49,13 @@ def run(
     """
     try:
         return asyncio.run(_run(settings, store_url, tenant, repair, as_json))
-    except (Unavailable, Unsupported, StoreDefect, ValueError) as error:
+    except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError, ValueError) as error:
         raise AuditFailed(f"the store cannot be read: {error}") from None
 
 
 async def _run(settings: Settings, store_url: str, tenant: str | None, repair: bool, as_json: bool) -> bool:
-    limits = Limits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
-    store = Store(store_url, limits=limits)
+    limits = PipelineLimits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
+    store = StoreClient(store_url, limits=limits)
     try:
         await store.open()
         verbs = Verbs(store, VerbLimits.of(settings), AUDITOR)
@@ -70,7 +70,7 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, repair: b
         await store.close()
 
 
-async def _repair(store: Store, verbs: Verbs, tenant: str | None, as_json: bool) -> None:
+async def _repair(store: StoreClient, verbs: Verbs, tenant: str | None, as_json: bool) -> None:
     """Mend, as often as mending brings up more that can be mended, and print what was done."""
     told: set[tuple[str, Violation]] = set()
     for _ in range(PASSES_MAX):

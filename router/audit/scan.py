@@ -11,7 +11,7 @@ from relevo.router.audit.layout import name_of
 from relevo.router.audit.runner import Audit
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
-from relevo.router.store.client.client import Store
+from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.topology import prefix
 from relevo.router.store.commands import Verbs
 
@@ -32,7 +32,7 @@ class Counts:
 
 
 async def violations(
-    store: Store, verbs: Verbs, tenant: str | None, counts: Counts
+    store: StoreClient, verbs: Verbs, tenant: str | None, counts: Counts
 ) -> AsyncIterator[tuple[str, Violation]]:
     """
     Yield the violations of all tenants, or of one, each with its tenant.
@@ -47,8 +47,8 @@ async def violations(
         counts: Where to count what was looked at.
 
     Raises:
-        Unavailable: The store does not answer.
-        StoreDefect: It answers what it should not.
+        StoreUnavailableError: The store does not answer.
+        StoreDefectError: It answers what it should not.
     """
     told: set[tuple[str, Violation]] = set()
     async for names in store.scan(f"{prefix(tenant or '*')}*", NAMES_MAX):

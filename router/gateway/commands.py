@@ -54,7 +54,7 @@ from relevo.protocol.results import (
 from relevo.router.auth.principal import Principal
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
-from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, Refusal, Verbs
 
 log = structlog.get_logger(__name__)
@@ -158,7 +158,7 @@ def _session(reply: records.SessionReply) -> SessionResult:
 def _transfer(reply: records.SessionReply) -> TransferResult:
     session = records.session(reply.session)
     if session.transfer is None:
-        raise StoreDefect("session_transfer", "its session has no transfer")
+        raise StoreDefectError("session_transfer", "its session has no transfer")
     return TransferResult(session, session.transfer)
 
 
@@ -264,9 +264,9 @@ async def execute(verbs: Verbs, principal: Principal, caller: Caller, command: C
         return rule.result(await verbs.run(principal.tenant, rule.verb, request, rule.shape, durable=durable))
     except Refusal as refusal:
         raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
-    except Unavailable as error:
+    except StoreUnavailableError as error:
         raise refused(ErrorCode.UNAVAILABLE, reason=str(error)) from None
-    except StoreDefect as error:
+    except StoreDefectError as error:
         # The verb's own rule holds still: what failed before its first write has changed nothing, and the
         # audit of the store tells of anything else.
         raise refused(ErrorCode.INTERNAL, incident=incident(log, "verb failed", error)) from None

@@ -38,7 +38,7 @@ from relevo.router.gateway.rate_limit import Throttled
 from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
-from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import Caller, Refusal
 from relevo.router.store.records import addressee
 from relevo.router.tenant.turns import Turn
@@ -243,7 +243,7 @@ class Connection:
             why = Error.of(ErrorCode(refusal.code), None, **refusal.details)
             is_rate = why.code is ErrorCode.RATE_LIMITED
             self._refuse_hello(hello, why, CloseCode.RATE_LIMITED if is_rate else CloseCode.REMOVED)
-        except (Unavailable, KeysUnavailable, TimeoutError) as error:
+        except (StoreUnavailableError, KeysUnavailable, TimeoutError) as error:
             details = {"reason": str(error) or "the directory could not be read in time"}
             self._refuse_hello(hello, Error.of(ErrorCode.UNAVAILABLE, None, **details), CloseCode.STORE_LOST)
         except Exception as error:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from relevo.router.observe.incidents import incident
-from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +64,9 @@ class Clock:
         asked_at_ms = _monotonic_ms()
         try:
             told_ms = await self._ask()
-        except Unavailable:
+        except StoreUnavailableError:
             return  # What it told last still counts on.
-        except StoreDefect as error:
+        except StoreDefectError as error:
             incident(log, "the store does not tell its time", error)
             return
         # It looked at its clock somewhere on the way: in the middle, as far as anybody knows.

@@ -10,8 +10,8 @@ import msgspec
 
 from relevo.router.config import Settings
 from relevo.router.store import records
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.errors import StoreDefect
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.errors import StoreDefectError
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Verbs:
         node_id: This process, as connections and leases name it.
     """
 
-    def __init__(self, store: Store, limits: VerbLimits, node_id: str) -> None:
+    def __init__(self, store: StoreClient, limits: VerbLimits, node_id: str) -> None:
         self.store = store
         self.node_id = node_id
         self._limits = limits
@@ -147,8 +147,8 @@ class Verbs:
 
         Raises:
             Refusal: A rule of the protocol refused it.
-            Unavailable: It may or may not have been applied.
-            StoreDefect: The script failed, or answered something else.
+            StoreUnavailableError: It may or may not have been applied.
+            StoreDefectError: The script failed, or answered something else.
         """
         request["limits"] = self._common
         reply = await self.store.run(tenant, verb, _encode(request), durable=durable, urgent=urgent)
@@ -157,10 +157,10 @@ class Verbs:
             if outcome.error is not None:
                 raise Refusal(outcome.error, outcome.details if isinstance(outcome.details, dict) else {})
             if outcome.result is records.MISSING:
-                raise StoreDefect(verb, "it answered nothing")
+                raise StoreDefectError(verb, "it answered nothing")
             return msgspec.msgpack.decode(outcome.result, type=answer)
         except msgspec.DecodeError as error:
-            raise StoreDefect(verb, f"its answer cannot be read: {error}") from error
+            raise StoreDefectError(verb, f"its answer cannot be read: {error}") from error
 
     def connect(self, tenant: str, caller: Caller, connection_id: str) -> Awaitable[records.Attached]:
         """Register a connection; raises Refusal `rate_limited` when the agent has too many."""

@@ -17,7 +17,7 @@ import structlog
 
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
-from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Verbs
 from relevo.router.tenant.directory import Gap
 from relevo.router.tenant.fanout import TenantHub
@@ -51,7 +51,7 @@ class Feed:
         buffer_max: How many events may wait while a tenant is being read; beyond it, it is read anew.
         on_reloaded: Called after the directory was read anew in a running feed, so that events may have been
             lost; and with whether the store has forgotten some that were told already. Called again if it
-            raises Unavailable, or Gap where the store has begun another epoch meanwhile.
+            raises StoreUnavailableError, or Gap where the store has begun another epoch meanwhile.
     """
 
     def __init__(
@@ -180,9 +180,9 @@ class Feed:
                     following.was_reloaded = following.has_forgotten = False
                 if self._take_buffered(following):
                     break
-        except (Unavailable, Gap):
+        except (StoreUnavailableError, Gap):
             return False
-        except (StoreDefect, msgspec.DecodeError) as error:
+        except (StoreDefectError, msgspec.DecodeError) as error:
             incident(log, "feed cannot be mended yet", error, tenant=tenant)
             return False
         following.behind_at = 0

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from relevo.router.observe.incidents import incident
-from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Verbs
 from relevo.router.store.records import Lease
 
@@ -133,9 +133,9 @@ class Presence:
                 # One step of the store is short; a node that died with thousands of agents is many.
                 while lease.more:
                     lease = msgspec.structs.replace(await self._verbs.renew(tenant), known=lease.known)
-        except (Unavailable, TimeoutError) as error:
+        except (StoreUnavailableError, TimeoutError) as error:
             log.warning("lease not renewed", tenant=tenant, reason=str(error) or "no answer in time")
-        except StoreDefect as error:
+        except StoreDefectError as error:
             incident(log, "lease not renewed", error, tenant=tenant)
         else:
             if tenant not in self._group(tenant):

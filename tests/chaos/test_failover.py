@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.client.durability import Durability, Level
-from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.client.durability import Durability, DurabilityLevel
+from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.lua.library import FOLDER
 from relevo.router.store.records import decode_event
 from tests.chaos.conftest import PATIENT
@@ -126,12 +126,12 @@ async def expect_promises_of_shards(
     cluster: ClusterServers, replicated: StoreServer, replica: StoreServer
 ) -> None:
     """Hold a shard that has a replica, and another one that has none, against what was promised."""
-    promise = Durability(Level.REPLICA, timeout_ms=500)
+    promise = Durability(DurabilityLevel.REPLICA, timeout_ms=500)
     async with using(cluster.url, FOLDER, durability=promise) as store:
         kept = Shop(store, tenant_on(cluster, replicated, "kept"))
         await kept.open_doors()
         assert replica.call("HLEN", f"relevo:{{{kept.tenant}}}:departments") == 2
-        with pytest.raises(Unavailable, match="not acknowledged in 500 ms"):
+        with pytest.raises(StoreUnavailableError, match="not acknowledged in 500 ms"):
             await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from relevo.router.config import Settings
-from relevo.router.store.client.client import Store
+from relevo.router.store.client.client import StoreClient
 from relevo.router.store.commands import Caller, VerbLimits, Verbs
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.servers import StoreServer
@@ -35,7 +35,7 @@ class Past:
 @pytest.fixture
 async def an_hour_ago(store: StoreServer, office: Office) -> AsyncIterator[Past]:
     """The past of the office."""
-    opened = Store(store.url)
+    opened = StoreClient(store.url)
     yield Past(
         Verbs(opened, VerbLimits.of(Settings()), "past"), office.tenant, int(time.time() * 1000) - HOUR_MS
     )

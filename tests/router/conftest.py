@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from relevo.router.store.client.client import Store
+from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.durability import Durability
-from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.lua.library import FOLDER
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer, running
@@ -26,10 +26,10 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @asynccontextmanager
 async def using(
-    url: str, verbs: Path, limits: Limits | None = None, durability: Durability | None = None
-) -> AsyncIterator[Store]:
+    url: str, verbs: Path, limits: PipelineLimits | None = None, durability: Durability | None = None
+) -> AsyncIterator[StoreClient]:
     """Make a store, and close it at the end."""
-    store = Store(url, scripts=verbs, limits=limits, durability=durability)
+    store = StoreClient(url, scripts=verbs, limits=limits, durability=durability)
     try:
         yield store
     finally:

@@ -5,15 +5,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relevo.router.store.client.connection import Cut, Server, parse_info
+from relevo.router.store.client.connection import Server, StoreConnectionError, parse_info
 from relevo.router.store.client.durability import Durability
-from relevo.router.store.client.durability_waiter import Witness
-from relevo.router.store.client.errors import NotSent, StoreDefect, Unavailable, Unsupported
-from relevo.router.store.client.pipeline import Limits, Link
-from relevo.router.store.client.redirect import Redirected
-from relevo.router.store.client.stats import Counts
+from relevo.router.store.client.durability_waiter import DurabilityWaiter
+from relevo.router.store.client.errors import (
+    NotSentError,
+    StoreDefectError,
+    StoreUnavailableError,
+    UnsupportedStoreError,
+)
+from relevo.router.store.client.pipeline import Pipeline, PipelineLimits
+from relevo.router.store.client.redirect import RedirectedError
+from relevo.router.store.client.stats import Stats
 from relevo.router.store.client.topology import open_topology
-from relevo.router.store.client.url import parse_address
+from relevo.router.store.client.url import parse_url
 from relevo.router.store.lua.library import FOLDER, Scripts
 
 # How often one command follows a tenant that moves.
@@ -22,14 +27,14 @@ REDIRECTS_MAX = 5
 _Reply = TypeVar("_Reply")
 
 
-class Store:
+class StoreClient:
     """
-    Run verbs; a link to each server is made when it is first needed.
+    Run verbs; a pipeline to each server is made when it is first needed.
 
     Create it inside a running loop.
 
     Args:
-        url: Where the store is (``address.parse_address``).
+        url: Where the store is (``address.parse_url``).
         scripts: The folder of the verbs.
         limits: Bounds of time and number.
         durability: What the answers of durable verbs promise.
@@ -43,15 +48,15 @@ class Store:
         url: str,
         *,
         scripts: Path = FOLDER,
-        limits: Limits | None = None,
+        limits: PipelineLimits | None = None,
         durability: Durability | None = None,
     ) -> None:
-        self.limits = limits if limits is not None else Limits()
+        self.limits = limits if limits is not None else PipelineLimits()
         self.durability = durability if durability is not None else Durability()
-        self.counts = Counts()
-        self.topology = open_topology(parse_address(url), self.limits.timeout_ms / 1000)
+        self.stats = Stats()
+        self.topology = open_topology(parse_url(url), self.limits.timeout_ms / 1000)
         self._scripts = Scripts(scripts)
-        self._links: dict[Server, Link] = {}
+        self._pipelines: dict[Server, Pipeline] = {}
         self._generation = self.topology.generation
         self._timeout_s = self.limits.timeout_ms / 1000
         # Asking which loop runs is a system call, in Python 3.11.
@@ -68,10 +73,10 @@ class Store:
         Reach every server once, and see whether it can do what it is needed for.
 
         Raises:
-            Unavailable: One cannot be reached, has no room, or cannot keep the promised durability now; the
-                store may be used all the same, and does what it can as soon as it can.
-            Unsupported: One is too old.
-            StoreDefect: One does not let the router look.
+            StoreUnavailableError: A server is unreachable, full, or does not meet the durability level. The
+                client may be used all the same, and works as soon as the server does.
+            UnsupportedStoreError: One is too old.
+            StoreDefectError: One does not let the router look.
         """
         if not self.topology.servers:
             await self.topology.locate("")
@@ -94,14 +99,14 @@ class Store:
             What the script returned.
 
         Raises:
-            Unavailable: It may or may not have been applied. Comes at the latest after the time-out, and that
-                of the durability.
-            StoreDefect: The script failed.
+            StoreUnavailableError: It may or may not have been applied. Raised at the latest after the
+                time-out plus that of the durability level.
+            StoreDefectError: The script failed.
         """
         keys = self.topology.keys(tenant)
         return self._at_home(
             tenant,
-            lambda link, deadline, asking: link.run(
+            lambda pipeline, deadline, asking: pipeline.run(
                 verb, keys, request, deadline=deadline, asking=asking, durable=durable, urgent=urgent
             ),
         )
@@ -116,11 +121,11 @@ class Store:
             payload: What subscribers get.
 
         Raises:
-            Unavailable: It may or may not have been published.
+            StoreUnavailableError: It may or may not have been published.
         """
         await self._at_home(
             tenant,
-            lambda link, deadline, asking: link.command(
+            lambda pipeline, deadline, asking: pipeline.command(
                 b"SPUBLISH", channel, payload, deadline=deadline, asking=asking
             ),
         )
@@ -134,19 +139,19 @@ class Store:
             count: About how many names are looked at for one piece.
 
         Raises:
-            Unavailable: A server that holds data does not answer.
+            StoreUnavailableError: A server that holds data does not answer.
         """
         for server in sorted(self.topology.servers, key=str):
             cursor = b"0"
             while True:
-                page = await self._link(server).command(
+                page = await self._pipeline(server).command(
                     b"SCAN", cursor, b"MATCH", pattern.encode(), b"COUNT", b"%d" % count
                 )
                 match page:
                     case [bytes() as cursor, [*names]]:
                         yield [name for name in names if isinstance(name, bytes)]
                     case _:
-                        raise StoreDefect("SCAN", f"it answered {page!r:.100}")
+                        raise StoreDefectError("SCAN", f"it answered {page!r:.100}")
                 if cursor == b"0":
                     break
 
@@ -155,29 +160,33 @@ class Store:
         Return the store's time, in milliseconds since the Unix epoch; of several servers one tells it to all.
 
         Raises:
-            Unavailable: It does not answer.
-            StoreDefect: It answers something else.
+            StoreUnavailableError: It does not answer.
+            StoreDefectError: It answers something else.
         """
         servers = self.topology.servers or frozenset({await self.topology.locate("")})
-        reply = await self._link(min(servers, key=str)).command(b"TIME")
+        reply = await self._pipeline(min(servers, key=str)).command(b"TIME")
         match reply:
             case [bytes(seconds), bytes(microseconds)]:
                 return int(seconds) * 1000 + int(microseconds) // 1000
-        raise StoreDefect("TIME", f"it answered {reply!r:.100}")
+        raise StoreDefectError("TIME", f"it answered {reply!r:.100}")
 
     def run_id(self, tenant: str) -> str | None:
         """Return the run id of the server on which a tenant lives, or None before the first contact."""
         server = self.topology.known(tenant)
-        link = self._links.get(server) if server is not None else None
-        return link.run_id if link is not None else None
+        pipeline = self._pipelines.get(server) if server is not None else None
+        return pipeline.run_id if pipeline is not None else None
 
     async def close(self) -> None:
-        """Drop all connections; what waits for an answer fails with Unavailable."""
+        """Drop all connections; what waits for an answer fails with StoreUnavailableError."""
         await self.topology.close()
-        links = list(self._links.values())
-        await asyncio.gather(*(link.close() for link in links), *self._retiring, return_exceptions=True)
+        pipelines = list(self._pipelines.values())
+        await asyncio.gather(
+            *(pipeline.close() for pipeline in pipelines), *self._retiring, return_exceptions=True
+        )
 
-    async def _at_home(self, tenant: str, submit: Callable[[Link, float, bool], Awaitable[_Reply]]) -> _Reply:
+    async def _at_home(
+        self, tenant: str, submit: Callable[[Pipeline, float, bool], Awaitable[_Reply]]
+    ) -> _Reply:
         """
         Submit a command where the tenant lives; follow the tenant as long as the command certainly has not
         run.
@@ -190,16 +199,18 @@ class Store:
             try:
                 if server is None:
                     server = await self._locate(tenant, deadline)
-                return await submit(self._link(server), deadline, asking)
-            except NotSent:
+                return await submit(self._pipeline(server), deadline, asking)
+            except NotSentError:
                 if self._loop.time() >= deadline:
                     raise
                 server, asking = self.topology.known(tenant), False
-            except Redirected as redirected:
+            except RedirectedError as redirected:
                 redirects += 1
-                self.counts.redirects += 1
+                self.stats.redirects += 1
                 if redirects > REDIRECTS_MAX:
-                    raise Unavailable(f"redirected {redirects} times, at last: {redirected}") from None
+                    raise StoreUnavailableError(
+                        f"redirected {redirects} times, at last: {redirected}"
+                    ) from None
                 if not redirected.asking:
                     self.topology.moved(redirected.slot, redirected.server)
                 server, asking = redirected.server, redirected.asking
@@ -209,60 +220,60 @@ class Store:
             async with asyncio.timeout_at(deadline):
                 return await self.topology.locate(tenant)
         except TimeoutError:
-            raise Unavailable("the servers could not be looked up in time") from None
+            raise StoreUnavailableError("the servers could not be looked up in time") from None
 
-    def _link(self, server: Server) -> Link:
+    def _pipeline(self, server: Server) -> Pipeline:
         if self._generation != self.topology.generation:
             self._generation = self.topology.generation
             self._retire_unused()
-        link = self._links.get(server)
-        if link is None:
-            witness = None
+        pipeline = self._pipelines.get(server)
+        if pipeline is None:
+            durability_waiter = None
             if self.durability.waits:
-                witness = Witness(
-                    server, self.topology.access, self.durability, self.counts, self.topology.suspect
+                durability_waiter = DurabilityWaiter(
+                    server, self.topology.options, self.durability, self.stats, self.topology.suspect
                 )
-            link = Link(
+            pipeline = Pipeline(
                 server,
-                self.topology.access,
+                self.topology.options,
                 self._scripts,
                 self.limits,
-                self.counts,
-                witness=witness,
+                self.stats,
+                durability_waiter=durability_waiter,
                 movable=self.topology.moves,
                 on_astray=self.topology.suspect,
             )
-            self._links[server] = link
-        return link
+            self._pipelines[server] = pipeline
+        return pipeline
 
     def _retire_unused(self) -> None:
         """
-        Close links to servers that hold data no more; one that still waits for answers stays until the next
-        time.
+        Close pipelines to servers that no longer hold data; one that waits for replies is kept until the
+        next look-up.
         """
         servers = self.topology.servers
-        for server, link in list(self._links.items()):
-            if server not in servers and link.idle:
-                del self._links[server]
-                task = asyncio.create_task(link.close())
+        for server, pipeline in list(self._pipelines.items()):
+            if server not in servers and pipeline.idle:
+                del self._pipelines[server]
+                task = asyncio.create_task(pipeline.close())
                 self._retiring.add(task)
                 task.add_done_callback(self._retiring.discard)
 
     async def _check(self, server: Server) -> None:
         try:
             fields = parse_info(
-                await self._link(server).command(b"INFO", b"server", b"replication", b"persistence")
+                await self._pipeline(server).command(b"INFO", b"server", b"replication", b"persistence")
             )
-        except Cut as error:
-            raise Unavailable(str(error)) from error
+        except StoreConnectionError as error:
+            raise StoreUnavailableError(str(error)) from error
         version, oldest = fields.get("redis_version", "0"), self.durability.version_min
         if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < oldest:
             wanted = ".".join(map(str, oldest))
             why = f" for durability `{self.durability.level.value}`" if self.durability.waits else ""
-            raise Unsupported(
+            raise UnsupportedStoreError(
                 f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed{why}"
             )
-        await self._link(server).run("ready", (), b"")
+        await self._pipeline(server).run("ready", (), b"")
         shortcoming = self.durability.shortcoming(fields)
         if shortcoming is not None:
-            raise Unavailable(f"{server}: {shortcoming}")
+            raise StoreUnavailableError(f"{server}: {shortcoming}")

@@ -39,9 +39,9 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ConnectOptions:
     """
-    Say how to be let in.
+    How to log in to a server.
 
     Attributes:
         username: None for the server's default user.
@@ -57,18 +57,18 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerError:
+class ErrorReply:
     """An error reply; ``code`` is its first word."""
 
     code: str
     text: str
 
 
-class Cut(Exception):
+class StoreConnectionError(Exception):
     """The connection could not be made, or broke; the message says how."""
 
 
-class Wire:
+class StoreConnection:
     """
     Hold one connection from its making to its end; it never connects again.
 
@@ -76,11 +76,11 @@ class Wire:
     reply. A method that raises leaves the connection unusable, and the caller calls ``abort``.
     """
 
-    def __init__(self, server: Server, access: Access, name: str) -> None:
-        options: dict[str, Any] = {
-            "username": access.username,
-            "password": access.password,
-            "db": access.database,
+    def __init__(self, server: Server, options: ConnectOptions, name: str) -> None:
+        arguments: dict[str, Any] = {
+            "username": options.username,
+            "password": options.password,
+            "db": options.database,
             "client_name": name,
             "protocol": 2,
             "decode_responses": False,
@@ -91,13 +91,13 @@ class Wire:
             # redis-py's own retries apply a script twice when only its reply was lost.
             "retry": Retry(NoBackoff(), 0),
         }
-        tls: dict[str, Any] = dict(access.tls or {})
+        tls: dict[str, Any] = dict(options.tls or {})
         if server.path:
-            connection: AbstractConnection = UnixDomainSocketConnection(path=server.path, **options)
-        elif access.tls is None:
-            connection = Connection(host=server.host, port=server.port, **options)
+            connection: AbstractConnection = UnixDomainSocketConnection(path=server.path, **arguments)
+        elif options.tls is None:
+            connection = Connection(host=server.host, port=server.port, **arguments)
         else:
-            connection = SSLConnection(host=server.host, port=server.port, **options, **tls)
+            connection = SSLConnection(host=server.host, port=server.port, **arguments, **tls)
         # Parts of redis-py are without types.
         self._connection: Any = connection
         # redis-py reads one reply through five functions, which costs more than the verb's request.
@@ -110,22 +110,22 @@ class Wire:
         return reader is not None and not reader.at_eof()
 
     async def connect(self) -> None:
-        """Connect, log in and choose the database; raises Cut."""
+        """Connect, log in and choose the database; raises StoreConnectionError."""
         try:
             await self._connection.connect()
         except (RedisError, OSError) as error:
-            raise Cut(_describe(error)) from error
+            raise StoreConnectionError(_describe(error)) from error
 
     async def send(self, data: bytes) -> None:
-        """Write packed commands and wait until the transport took them; raises Cut."""
+        """Write packed commands and wait until the transport took them; raises StoreConnectionError."""
         writer: asyncio.StreamWriter | None = self._connection._writer
         if writer is None:
-            raise Cut("the connection is closed")
+            raise StoreConnectionError("the connection is closed")
         try:
             writer.write(data)
             await writer.drain()
         except OSError as error:
-            raise Cut(_describe(error)) from error
+            raise StoreConnectionError(_describe(error)) from error
 
     def post(self, data: bytes) -> None:
         """Write packed commands without waiting, beside a task that reads."""
@@ -138,28 +138,28 @@ class Wire:
         Read the next reply, for as long as that takes.
 
         Returns:
-            bytes, int, None, a list of these, or a ServerError.
+            bytes, int, None, a list of these, or a ErrorReply.
 
         Raises:
-            Cut: The connection broke.
+            StoreConnectionError: The connection broke.
         """
         reader: asyncio.StreamReader | None = self._connection._reader
         try:
             while (reply := self._replies.gets()) is _INCOMPLETE:
                 data = await reader.read(READ_BYTES_MAX) if reader is not None else b""
                 if not data:
-                    raise Cut("the server closed the connection")
+                    raise StoreConnectionError("the server closed the connection")
                 self._replies.feed(data)
         except (hiredis.ProtocolError, OSError) as error:
-            raise Cut(_describe(error)) from error
+            raise StoreConnectionError(_describe(error)) from error
         if isinstance(reply, hiredis.ReplyError):
             text = str(reply)
-            return ServerError(text.partition(" ")[0], text)
+            return ErrorReply(text.partition(" ")[0], text)
         answer: object = reply
         return answer
 
     async def ask(self, *command: bytes) -> object:
-        """Send one command and return its reply; raises Cut."""
+        """Send one command and return its reply; raises StoreConnectionError."""
         await self.send(pack(command))
         return await self.receive()
 
@@ -185,51 +185,51 @@ class Replication:
     run_id: str
 
 
-async def read_replication(wire: Wire) -> Replication:
-    """Ask a server for its role and the id of its replication history; raises Cut."""
-    return parse_replication(await wire.ask(b"INFO", b"replication"))
+async def read_replication(connection: StoreConnection) -> Replication:
+    """Ask a server for its role and the id of its replication history; raises StoreConnectionError."""
+    return parse_replication(await connection.ask(b"INFO", b"replication"))
 
 
 def parse_replication(reply: object) -> Replication:
-    """Read the reply of ``INFO replication``; raises Cut if it is none."""
+    """Read the reply of ``INFO replication``; raises StoreConnectionError if it is none."""
     fields = parse_info(reply)
     if "role" not in fields or "master_replid" not in fields:
-        raise Cut("the server does not say its role")
+        raise StoreConnectionError("the server does not say its role")
     return Replication(fields["role"] == "master", fields["master_replid"])
 
 
 def parse_info(reply: object) -> dict[str, str]:
-    """Read the reply of an ``INFO`` command; raises Cut if it is none."""
-    if isinstance(reply, ServerError):
-        raise Cut(reply.text)
+    """Read the reply of an ``INFO`` command; raises StoreConnectionError if it is none."""
+    if isinstance(reply, ErrorReply):
+        raise StoreConnectionError(reply.text)
     if not isinstance(reply, bytes):
-        raise Cut("not an answer to INFO")
+        raise StoreConnectionError("not an answer to INFO")
     lines = (line.partition(":") for line in reply.decode("utf-8", "replace").splitlines())
     return {name: value.strip() for name, _, value in lines if value}
 
 
-async def query(server: Server, access: Access, *command: bytes, timeout_s: float) -> object:
+async def query(server: Server, options: ConnectOptions, *command: bytes, timeout_s: float) -> object:
     """
     Ask one server one thing over a connection of its own.
 
     Args:
         server: Whom to ask.
-        access: How to be let in.
+        options: Credentials, database and TLS.
         command: The command, word by word.
         timeout_s: Limit for all of it, in seconds.
 
     Raises:
-        Cut: It could not be asked, or did not answer in time.
+        StoreConnectionError: It could not be asked, or did not answer in time.
     """
-    wire = Wire(server, access, "relevo-lookup")
+    connection = StoreConnection(server, options, "relevo-lookup")
     try:
         async with asyncio.timeout(timeout_s):
-            await wire.connect()
-            return await wire.ask(*command)
+            await connection.connect()
+            return await connection.ask(*command)
     except TimeoutError:
-        raise Cut(f"no answer from {server} in time") from None
+        raise StoreConnectionError(f"no answer from {server} in time") from None
     finally:
-        wire.abort()
+        connection.abort()
 
 
 def _describe(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from enum import Enum
 _REPLICA_SILENCE_MS = 1000
 
 
-class Level(Enum):
+class DurabilityLevel(Enum):
     """Who must have a change before its caller hears of it."""
 
     MEMORY = "memory"
@@ -27,29 +27,29 @@ class Durability:
         timeout_ms: How long they may take.
     """
 
-    level: Level = Level.MEMORY
+    level: DurabilityLevel = DurabilityLevel.MEMORY
     replicas: int = 1
     timeout_ms: int = 3000
 
     @property
     def waits(self) -> bool:
         """Tell whether an acknowledgement takes more than the server's answer."""
-        return self.level is not Level.MEMORY
+        return self.level is not DurabilityLevel.MEMORY
 
     @property
     def version_min(self) -> tuple[int, int]:
         """The oldest Redis with what is needed: functions and sharded channels, or also WAITAOF."""
-        return (7, 2) if self.level is Level.FSYNC else (7, 0)
+        return (7, 2) if self.level is DurabilityLevel.FSYNC else (7, 0)
 
     def wait(self, limit_ms: int) -> tuple[bytes, ...]:
         """Return the command that waits until what its connection wrote is as durable as this."""
-        if self.level is Level.FSYNC:
+        if self.level is DurabilityLevel.FSYNC:
             return (b"WAITAOF", b"1", b"0", b"%d" % limit_ms)
         return (b"WAIT", b"%d" % self.replicas, b"%d" % limit_ms)
 
     def missing(self, reply: object) -> str | None:
         """Return what the reply to ``wait`` lacks, in words, or None."""
-        if self.level is Level.FSYNC:
+        if self.level is DurabilityLevel.FSYNC:
             synced = reply[0] if isinstance(reply, list) and reply else 0
             return None if synced == 1 else "it was not on the disk"
         replicas = reply if isinstance(reply, int) else 0
@@ -57,9 +57,9 @@ class Durability:
 
     def shortcoming(self, info: Mapping[str, str]) -> str | None:
         """Return why a server cannot keep this promise now, by its fields of ``INFO``, or None."""
-        if self.level is Level.FSYNC and info.get("aof_enabled") != "1":
+        if self.level is DurabilityLevel.FSYNC and info.get("aof_enabled") != "1":
             return "it keeps no append-only file, which durability `fsync` needs (appendonly yes)"
-        if self.level is Level.REPLICA:
+        if self.level is DurabilityLevel.REPLICA:
             replicas = sum(name.startswith("slave") and self._follows(text) for name, text in info.items())
             if replicas < self.replicas:
                 return f"{replicas} of the {self.replicas} replicas that durability `replica` needs follow it"

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from relevo.router.store.client.connection import (
-    Access,
-    Cut,
+    ConnectOptions,
+    ErrorReply,
     Server,
-    ServerError,
-    Wire,
+    StoreConnection,
+    StoreConnectionError,
     pack,
     read_replication,
 )
 from relevo.router.store.client.durability import Durability
-from relevo.router.store.client.errors import Unavailable
-from relevo.router.store.client.stats import Counts
+from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.stats import Stats
 
 # The server ends a wait that was in vain by itself; one that says nothing for longer is cut off.
 ANSWER_MARGIN_S = 0.25
@@ -32,68 +32,68 @@ ANSWER_MARGIN_S = 0.25
 BACKOFF_S = 0.05
 BROKEN_OFF = "the acknowledgement was broken off"
 
-Answer: TypeAlias = tuple[asyncio.Future[object], object]
+HeldReply: TypeAlias = tuple[asyncio.Future[object], object]
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class _HeldReplies:
     """Answers of one batch, the prefix of one of its tenants, the run id they came under, and when."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[HeldReply]
     prefix: bytes
     run_id: str | None
     held_at: float
 
 
-class Witness:
+class DurabilityWaiter:
     """
     Acknowledge the answers of one server, one round at a time.
 
     Args:
         server: The server.
-        access: How to be let in.
+        options: How to be let in.
         durability: What an acknowledgement promises.
-        counts: Where to count what is not acknowledged.
+        stats: Where to count what is not acknowledged.
         on_unheard: Called when a round failed: the server may be no primary any more.
     """
 
     def __init__(
         self,
         server: Server,
-        access: Access,
+        options: ConnectOptions,
         durability: Durability,
-        counts: Counts,
+        stats: Stats,
         on_unheard: Callable[[Server], None],
     ) -> None:
         self.held = 0
         self._server = server
-        self._access = access
+        self._options = options
         self._durability = durability
-        self._counts = counts
+        self._stats = stats
         self._on_unheard = on_unheard
         self._limit_s = durability.timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
-        self._batches: list[_Batch] = []
-        self._wire: Wire | None = None
+        self._batches: list[_HeldReplies] = []
+        self._connection: StoreConnection | None = None
         self._run_id: str | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def hold(self, answers: Sequence[Answer], prefix: bytes, run_id: str | None) -> None:
+    def hold(self, answers: Sequence[HeldReply], prefix: bytes, run_id: str | None) -> None:
         """
-        Give the answers of a batch to their callers once they are durable, or fail them with Unavailable.
+        Resolve the replies of a batch once they are durable, or fail them with StoreUnavailableError.
 
         Args:
             answers: The callers' futures, each with its answer.
             prefix: Of a tenant that lives on the server.
             run_id: The server's, under which the batch ran.
         """
-        self._batches.append(_Batch(answers, prefix, run_id, self._loop.time()))
+        self._batches.append(_HeldReplies(answers, prefix, run_id, self._loop.time()))
         self.held += len(answers)
         if self._task is None:
-            self._task = self._loop.create_task(self._run(), name=f"store-witness {self._server}")
+            self._task = self._loop.create_task(self._run(), name=f"store-durability_waiter {self._server}")
 
     async def close(self) -> None:
-        """Drop the connection; what is held fails with Unavailable."""
+        """Drop the connection; what is held fails with StoreUnavailableError."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -112,18 +112,18 @@ class Witness:
             # What it held has failed as in doubt; the next round begins with another connection.
             self._disconnect()
             self._loop.call_exception_handler(
-                {"message": f"the witness of {self._server} broke off", "exception": error}
+                {"message": f"the durability_waiter of {self._server} broke off", "exception": error}
             )
         finally:
             self._settle(self._batches, BROKEN_OFF)
             self._batches = []
             self._task = None
 
-    async def _round(self, batches: Sequence[_Batch]) -> str | None:
+    async def _round(self, batches: Sequence[_HeldReplies]) -> str | None:
         """Return why these answers are not acknowledged, or None."""
         try:
             missing = await self._ask(batches[-1], batches[0].held_at + self._limit_s)
-        except (Cut, TimeoutError) as error:
+        except (StoreConnectionError, TimeoutError) as error:
             missing = str(error) or "it did not answer"
             self._disconnect()
             await asyncio.sleep(BACKOFF_S)
@@ -132,42 +132,42 @@ class Witness:
         self._on_unheard(self._server)
         return f"not acknowledged in {self._durability.timeout_ms} ms by {self._server}: {missing}"
 
-    async def _ask(self, latest: _Batch, deadline: float) -> str | None:
+    async def _ask(self, latest: _HeldReplies, deadline: float) -> str | None:
         async with asyncio.timeout_at(deadline + ANSWER_MARGIN_S):
-            wire = await self._connected(latest.run_id)
+            connection = await self._connected(latest.run_id)
             left_ms = max(1, int((deadline - self._loop.time()) * 1000))
             # It adds nothing, and is a write all the same: it stands in the append-only file and goes to the
             # replicas.
             write = pack((b"HINCRBY", latest.prefix + b"meta", b"seq", b"0"))
-            await wire.send(write + pack(self._durability.wait(left_ms)))
-            for reply in (await wire.receive(), await wire.receive()):
-                if isinstance(reply, ServerError):
+            await connection.send(write + pack(self._durability.wait(left_ms)))
+            for reply in (await connection.receive(), await connection.receive()):
+                if isinstance(reply, ErrorReply):
                     return reply.text
         return self._durability.missing(reply)
 
-    async def _connected(self, run_id: str | None) -> Wire:
+    async def _connected(self, run_id: str | None) -> StoreConnection:
         """Return a connection to the very server that has the run id, as far as there is one."""
-        if self._wire is not None and (not self._wire.alive or self._run_id != run_id):
+        if self._connection is not None and (not self._connection.alive or self._run_id != run_id):
             self._disconnect()
-        if self._wire is None:
-            wire = Wire(self._server, self._access, "relevo-witness")
+        if self._connection is None:
+            connection = StoreConnection(self._server, self._options, "relevo-durability_waiter")
             try:
-                await wire.connect()
-                replication = await read_replication(wire)
+                await connection.connect()
+                replication = await read_replication(connection)
                 if not replication.primary:
-                    raise Cut("it is a replica")
+                    raise StoreConnectionError("it is a replica")
             except BaseException:
-                wire.abort()
+                connection.abort()
                 raise
-            self._wire, self._run_id = wire, replication.run_id
-        return self._wire
+            self._connection, self._run_id = connection, replication.run_id
+        return self._connection
 
     def _disconnect(self) -> None:
-        if self._wire is not None:
-            self._wire.abort()
-            self._wire = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
-    def _settle(self, batches: Sequence[_Batch], failure: str | None) -> None:
+    def _settle(self, batches: Sequence[_HeldReplies], failure: str | None) -> None:
         for batch in batches:
             self.held -= len(batch.answers)
             reason = failure
@@ -181,5 +181,5 @@ class Witness:
                 if reason is None:
                     future.set_result(answer)
                 else:
-                    self._counts.unacknowledged += 1
-                    future.set_exception(Unavailable(reason))
+                    self._stats.unacknowledged += 1
+                    future.set_exception(StoreUnavailableError(reason))

@@ -1,7 +1,7 @@
 """What can go wrong between the router and its store, as three types."""
 
 
-class Unavailable(Exception):
+class StoreUnavailableError(Exception):
     """
     The store could not be asked, did not answer in time, or refused to work.
 
@@ -10,13 +10,13 @@ class Unavailable(Exception):
     """
 
 
-class NotSent(Unavailable):
+class NotSentError(StoreUnavailableError):
     """
     The command never left this process, so it was certainly not applied; another server may be asked instead.
     """
 
 
-class StoreDefect(Exception):
+class StoreDefectError(Exception):
     """
     A script failed in a way that only a defect of its own explains.
 
@@ -31,5 +31,5 @@ class StoreDefect(Exception):
         self.text = text
 
 
-class Unsupported(Exception):
+class UnsupportedStoreError(Exception):
     """The server is of a version that lacks what the router needs; the message names both."""

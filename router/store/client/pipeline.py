@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from itertools import chain
 
 from relevo.router.store.client.connection import (
-    Access,
-    Cut,
+    ConnectOptions,
+    ErrorReply,
     Replication,
     Server,
-    ServerError,
-    Wire,
+    StoreConnection,
+    StoreConnectionError,
     pack,
     parse_replication,
     read_replication,
 )
-from relevo.router.store.client.durability_waiter import Witness
-from relevo.router.store.client.errors import NotSent, StoreDefect, Unavailable
+from relevo.router.store.client.durability_waiter import DurabilityWaiter
+from relevo.router.store.client.errors import NotSentError, StoreDefectError, StoreUnavailableError
 from relevo.router.store.client.fair_queue import FairQueue
 from relevo.router.store.client.redirect import parse_redirect
-from relevo.router.store.client.stats import Counts
+from relevo.router.store.client.stats import Stats
 from relevo.router.store.lua.library import Scripts
 
 # With these the server says that it did not run what it was asked.
@@ -50,9 +50,9 @@ _ASKING = pack((b"ASKING",))
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PipelineLimits:
     """
-    Bound what a link holds and how long it waits.
+    Bound what a pipeline holds and how long it waits.
 
     Attributes:
         timeout_ms: How long one command, and how long one batch or one connect, may take.
@@ -101,7 +101,7 @@ class _Call:
             self.future.set_exception(error)
 
 
-class Link:
+class Pipeline:
     """
     Run verbs on one server, one batch in flight at a time.
 
@@ -110,36 +110,36 @@ class Link:
 
     Args:
         server: The server.
-        access: How to be let in.
+        options: How to be let in.
         scripts: The verbs.
         limits: The bounds.
-        counts: Where to count what happens.
-        witness: Holds the answers of durable verbs until the server's disk or replicas have them; None where
-            its memory is enough.
-        movable: Whether a command that could not be sent fails with NotSent as soon as the server is out of
-            reach, so that another one is asked; otherwise it waits for this one until its deadline.
+        stats: Where to count what happens.
+        durability_waiter: Holds replies until the server's disk or replicas have the write; None for
+            durability `memory`.
+        movable: Whether an unsent command fails with NotSentError as soon as the server is unreachable, so
+            that another server is asked; otherwise it waits for this server until its deadline.
         on_astray: Called when the server is out of reach, or no primary.
     """
 
     def __init__(
         self,
         server: Server,
-        access: Access,
+        options: ConnectOptions,
         scripts: Scripts,
-        limits: Limits,
-        counts: Counts,
+        limits: PipelineLimits,
+        stats: Stats,
         *,
-        witness: Witness | None = None,
+        durability_waiter: DurabilityWaiter | None = None,
         movable: bool = False,
         on_astray: Callable[[Server], None] = lambda server: None,
     ) -> None:
         self.server = server
         self.run_id: str | None = None
-        self._access = access
+        self._options = options
         self._scripts = scripts
         self._limits = limits
-        self._counts = counts
-        self._witness = witness
+        self._stats = stats
+        self._durability_waiter = durability_waiter
         self._movable = movable
         self._on_astray = on_astray
         self._timeout_s = limits.timeout_ms / 1000
@@ -147,10 +147,10 @@ class Link:
         self._waiting: FairQueue[_Call] = FairQueue(limits.queue_max)
         self._sent: Sequence[_Call] = ()
         self._unloaded = True
-        self._load_failure: ServerError | None = None
+        self._load_failure: ErrorReply | None = None
         self._returned: list[_Call] = []
         self._work = asyncio.Event()
-        self._wire: Wire | None = None
+        self._connection: StoreConnection | None = None
         self._drop_reason: str | None = None
         self._replication_read_at = 0.0
         self._failures = 0
@@ -168,7 +168,7 @@ class Link:
 
     @property
     def _held(self) -> int:
-        return 0 if self._witness is None else self._witness.held
+        return 0 if self._durability_waiter is None else self._durability_waiter.held
 
     async def run(
         self,
@@ -191,25 +191,25 @@ class Link:
             deadline: Loop time after which the caller waits no more for the server's answer; by default the
                 time-out from now.
             asking: Whether to precede it with ``ASKING``.
-            durable: Whether its answer is held until the witness has it acknowledged.
+            durable: Whether its answer is held until the durability_waiter has it acknowledged.
             urgent: Whether it is the router's own, and does not queue behind what the tenant asks for.
 
         Returns:
             What the script returned.
 
         Raises:
-            NotSent: It was not sent, and this server may not be the right one.
-            Unavailable: No answer; it may or may not have been applied.
-            StoreDefect: The script failed, or returned something else than a string.
-            Redirected: Another server has the keys; it was not applied.
+            NotSentError: It was not sent, and this server may not be the right one.
+            StoreUnavailableError: No answer; it may or may not have been applied.
+            StoreDefectError: The script failed, or returned something else than a string.
+            RedirectedError: Another server has the keys; it was not applied.
         """
         head = (b"FCALL", self._scripts.function(verb), b"%d" % len(keys), *keys)
         lane = keys[0] if keys and not urgent else b""
         reply = await self._submit(
-            lane, head, verb, request, deadline, asking, durable and self._witness is not None
+            lane, head, verb, request, deadline, asking, durable and self._durability_waiter is not None
         )
         if not isinstance(reply, bytes):
-            raise StoreDefect(verb, f"it returned {reply!r:.100}, not a string")
+            raise StoreDefectError(verb, f"it returned {reply!r:.100}, not a string")
         return reply
 
     async def command(self, *words: bytes, deadline: float | None = None, asking: bool = False) -> object:
@@ -217,7 +217,7 @@ class Link:
         return await self._submit(b"", words, None, b"", deadline, asking)
 
     async def close(self) -> None:
-        """Drop the connection; what waits for an answer fails with Unavailable."""
+        """Drop the connection; what waits for an answer fails with StoreUnavailableError."""
         self._closed = True
         self._pump_task.cancel()
         with suppress(asyncio.CancelledError):
@@ -225,12 +225,12 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
         for call in chain(self._sent, self._waiting):
-            call.fail(Unavailable("the store was closed"))
+            call.fail(StoreUnavailableError("the store was closed"))
         self._sent = ()
         self._waiting.clear()
         self._disconnect()
-        if self._witness is not None:
-            await self._witness.close()
+        if self._durability_waiter is not None:
+            await self._durability_waiter.close()
 
     def _submit(
         self,
@@ -243,10 +243,12 @@ class Link:
         durable: bool = False,
     ) -> asyncio.Future[object]:
         if self._closed:
-            raise Unavailable("the store was closed")
+            raise StoreUnavailableError("the store was closed")
         if not self._waiting.has_room(lane, self._held):
-            self._counts.refused += 1
-            raise Unavailable(f"{len(self._waiting) + self._held} commands are waiting for the store already")
+            self._stats.refused += 1
+            raise StoreUnavailableError(
+                f"{len(self._waiting) + self._held} commands are waiting for the store already"
+            )
         future: asyncio.Future[object] = self._loop.create_future()
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
@@ -271,13 +273,13 @@ class Link:
         now = self._loop.time()
         for call in self._sent:
             if call.deadline <= now and not call.future.done():
-                self._counts.time_outs += 1
-                call.fail(Unavailable(f"no answer from {self.server} in time"))
+                self._stats.time_outs += 1
+                call.fail(StoreUnavailableError(f"no answer from {self.server} in time"))
         for call in self._waiting:
             if call.deadline <= now and not call.future.done():
-                self._counts.time_outs += 1
+                self._stats.time_outs += 1
                 why = f" ({self._last_failure})" if self._last_failure else ""
-                call.fail(Unavailable(f"{self.server} was not reached in time{why}"))
+                call.fail(StoreUnavailableError(f"{self.server} was not reached in time{why}"))
         self._waiting.drop(lambda call: call.future.done())
         pending = (call.deadline for call in chain(self._sent, self._waiting) if not call.future.done())
         earliest = min(pending, default=None)
@@ -285,7 +287,7 @@ class Link:
             self._watch(earliest)
 
     def _start(self) -> None:
-        self._pump_task = self._loop.create_task(self._pump(), name=f"store-link {self.server}")
+        self._pump_task = self._loop.create_task(self._pump(), name=f"store-pipeline {self.server}")
         self._pump_task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -295,7 +297,11 @@ class Link:
         if task.cancelled() or self._closed:
             return
         self._loop.call_exception_handler(
-            {"message": f"store link to {self.server} broke off", "exception": task.exception(), "task": task}
+            {
+                "message": f"store pipeline to {self.server} broke off",
+                "exception": task.exception(),
+                "task": task,
+            }
         )
         self._disconnect()
         self._fail_sent("a defect broke the batch off")
@@ -306,7 +312,7 @@ class Link:
         try:
             await self._run()
         finally:
-            # Also where nobody closes the link, but the loop ends.
+            # Also where nobody closes the pipeline, but the loop ends.
             self._disconnect()
 
     async def _run(self) -> None:
@@ -314,15 +320,15 @@ class Link:
             if not self._waiting:
                 self._work.clear()
                 await self._work.wait()
-            if self._wire is not None and not self._wire.alive:
+            if self._connection is not None and not self._connection.alive:
                 # Noticed before anything was sent over it, so nothing is in doubt.
                 self._disconnect()
-            if self._wire is None:
+            if self._connection is None:
                 await self._connect()
-            if self._wire is not None:
+            if self._connection is not None:
                 batch = self._take()
                 if batch:
-                    await self._exchange(self._wire, batch)
+                    await self._exchange(self._connection, batch)
 
     def _take(self) -> list[_Call]:
         batch: list[_Call] = []
@@ -341,23 +347,23 @@ class Link:
         wait_s = self._connect_at - self._loop.time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        wire = Wire(self.server, self._access, "relevo-verbs")
+        connection = StoreConnection(self.server, self._options, "relevo-verbs")
         try:
             async with asyncio.timeout(self._timeout_s):
-                await wire.connect()
-                replication = await read_replication(wire)
+                await connection.connect()
+                replication = await read_replication(connection)
             if not replication.primary:
-                raise Cut(f"{self.server} is a replica")
-        except (Cut, TimeoutError) as error:
-            wire.abort()
-            self._counts.connects_failed += 1
+                raise StoreConnectionError(f"{self.server} is a replica")
+        except (StoreConnectionError, TimeoutError) as error:
+            connection.abort()
+            self._stats.connects_failed += 1
             self._back_off(str(error) or f"{self.server} does not answer")
         except BaseException:
-            wire.abort()
+            connection.abort()
             raise
         else:
-            self._counts.connects += 1
-            self._wire = wire
+            self._stats.connects += 1
+            self._connection = connection
             # Before the first verb rather than after its failure: it may be another server than before.
             self._unloaded = True
             self._note_replication(replication)
@@ -377,45 +383,45 @@ class Link:
         self._on_astray(self.server)
         if self._movable:
             for call in self._waiting:
-                call.fail(NotSent(reason))
+                call.fail(NotSentError(reason))
             self._waiting.clear()
 
     def _fail_sent(self, reason: str) -> None:
         for call in self._sent:
-            call.fail(Unavailable(reason))
+            call.fail(StoreUnavailableError(reason))
         self._sent = ()
 
     def _disconnect(self) -> None:
-        if self._wire is not None:
-            self._wire.abort()
-            self._wire = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
-    async def _exchange(self, wire: Wire, batch: list[_Call]) -> None:
+    async def _exchange(self, connection: StoreConnection, batch: list[_Call]) -> None:
         """Send one batch and settle its calls; the run id in it is that of this very connection."""
         answered = 0
         held: list[tuple[_Call, object]] = []
         try:
             data, notes = self._compose(batch)
             async with asyncio.timeout(self._timeout_s):
-                await wire.send(data)
+                await connection.send(data)
                 for note in notes:
-                    note(await wire.receive())
+                    note(await connection.receive())
                 for call in batch:
                     if call.asking:
-                        await wire.receive()
-                    reply = await wire.receive()
+                        await connection.receive()
+                    reply = await connection.receive()
                     answered += 1
-                    if isinstance(reply, ServerError):
+                    if isinstance(reply, ErrorReply):
                         self._refuse(call, reply)
                     elif call.durable:
                         held.append((call, reply))
                     elif not call.future.done():
                         call.future.set_result(reply)
             self._failures = 0
-        except (Cut, TimeoutError) as error:
+        except (StoreConnectionError, TimeoutError) as error:
             reason = str(error) or f"no answer from {self.server} in time"
-            self._counts.cuts += 1
-            self._counts.time_outs += sum(
+            self._stats.cuts += 1
+            self._stats.time_outs += sum(
                 1 for call in batch[answered:] if isinstance(error, TimeoutError) and not call.future.done()
             )
             self._disconnect()
@@ -424,9 +430,9 @@ class Link:
             self._sent = batch[answered:]
             self._fail_sent(reason)
         self._sent = ()
-        if held and self._witness is not None:
+        if held and self._durability_waiter is not None:
             prefix = held[0][0].head[3]
-            self._witness.hold([(call.future, reply) for call, reply in held], prefix, self.run_id)
+            self._durability_waiter.hold([(call.future, reply) for call, reply in held], prefix, self.run_id)
         # In their order, before all that came later.
         self._waiting.put_back(self._returned)
         self._returned.clear()
@@ -454,29 +460,29 @@ class Link:
             else:
                 verbs += 1
                 pieces.append(pack((*call.head, run_id, call.request)))
-        self._counts.batches += 1
-        self._counts.verbs += verbs
-        self._counts.commands += len(batch) - verbs
+        self._stats.batches += 1
+        self._stats.verbs += verbs
+        self._stats.commands += len(batch) - verbs
         return b"".join(pieces), notes
 
     def _note_load(self, reply: object) -> None:
         self._unloaded = False
         self._load_failure = None
-        if not isinstance(reply, ServerError):
-            self._counts.libraries_loaded += 1
+        if not isinstance(reply, ErrorReply):
+            self._stats.libraries_loaded += 1
         elif not _ALREADY_LOADED.search(reply.text):
             self._unloaded, self._load_failure = True, reply
 
-    def _refuse(self, call: _Call, error: ServerError) -> None:
+    def _refuse(self, call: _Call, error: ErrorReply) -> None:
         name = call.verb if call.verb is not None else call.head[0].decode()
         if call.verb is not None and _NOT_LOADED.search(error.text):
             # It has not run, so running it now is not a repetition.
             failure = self._load_failure
             if failure is not None and failure.code not in NOT_RUN:
-                call.fail(StoreDefect(name, failure.text))
+                call.fail(StoreDefectError(name, failure.text))
             elif failure is not None or call.loads == LOADS_MAX:
                 why = failure.text if failure is not None else "it loses the verbs as fast as they are loaded"
-                call.fail(Unavailable(f"{self.server}: {why}"))
+                call.fail(StoreUnavailableError(f"{self.server}: {why}"))
             elif not call.future.done():
                 call.loads += 1
                 self._unloaded = True
@@ -488,6 +494,6 @@ class Link:
                 self._on_astray(self.server)
             if error.code == "READONLY":
                 self._drop_reason = error.text
-            call.fail(Unavailable(error.text))
+            call.fail(StoreUnavailableError(error.text))
         else:
-            call.fail(StoreDefect(name, error.text))
+            call.fail(StoreDefectError(name, error.text))

@@ -1,5 +1,5 @@
 """
-Subscriptions to the tenants' feeds, over one connection to each server, each proved alive by its own
+PubSub to the tenants' feeds, over one connection to each server, each proved alive by its own
 messages.
 """
 
@@ -10,9 +10,16 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.connection import Cut, Server, ServerError, Wire, pack, read_replication
-from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.connection import (
+    ErrorReply,
+    Server,
+    StoreConnection,
+    StoreConnectionError,
+    pack,
+    read_replication,
+)
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.client.redirect import parse_redirect
 from relevo.router.store.client.topology import feed_channel, prefix
 
@@ -20,26 +27,26 @@ BACKOFF_S = 0.05
 BACKOFF_MAX_S = 1.0
 
 
-class Subscriptions:
+class PubSub:
     """
     Follow the feeds of any number of tenants, wherever they live.
 
     Handlers are called from the task that reads, and must return at once.
 
     Args:
-        store: Where the tenants live; probes travel through its links.
+        store: Where the tenants live; probes travel through its pipelines.
         node: This process's id, unique among all; names the channel of its probes.
         on_event: Called with the tenant and what was published on its feed.
         on_subscribed: Called when the server has confirmed a tenant, again after each interruption: what was
             published before was possibly missed.
         on_lost: Called when nothing is heard of a confirmed tenant any more.
         tick_s: A probe is published this often, in seconds.
-        silence_max: After this many ticks without hearing a probe the connection counts as deaf.
+        silence_max: After this many ticks without hearing a probe the connection stats as deaf.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: StoreClient,
         node: str,
         on_event: Callable[[str, bytes], None],
         on_subscribed: Callable[[str], None],
@@ -59,8 +66,8 @@ class Subscriptions:
         self._unconfirmed: dict[str, float] = {}
         # Those of them that are not on their way: the time before which not to try.
         self._unplaced: dict[str, float] = {}
-        self._at: dict[str, _Ear] = {}
-        self._ears: dict[Server, _Ear] = {}
+        self._at: dict[str, SubscriberConnection] = {}
+        self._connections: dict[Server, SubscriberConnection] = {}
         self._failures: dict[Server, int] = {}
         self._wanted: set[str] = set()
         self._wake = asyncio.Event()
@@ -91,9 +98,9 @@ class Subscriptions:
         self._wanted.discard(tenant)
         self._unconfirmed.pop(tenant, None)
         self._unplaced.pop(tenant, None)
-        ear = self._at.pop(tenant, None)
-        if ear is not None:
-            ear.unsubscribe(tenant)
+        connection = self._at.pop(tenant, None)
+        if connection is not None:
+            connection.unsubscribe(tenant)
 
     async def close(self) -> None:
         """Drop all connections; no handler is called any more."""
@@ -101,40 +108,40 @@ class Subscriptions:
         self._placing.cancel()
         with suppress(asyncio.CancelledError):
             await self._placing
-        await asyncio.gather(*(ear.close() for ear in list(self._ears.values())))
+        await asyncio.gather(*(connection.close() for connection in list(self._connections.values())))
 
-    def confirm(self, tenant: str, ear: "_Ear") -> None:
+    def confirm(self, tenant: str, connection: "SubscriberConnection") -> None:
         """Take note that a server has confirmed a tenant."""
-        if self._at.get(tenant) is ear and tenant in self._unconfirmed:
+        if self._at.get(tenant) is connection and tenant in self._unconfirmed:
             del self._unconfirmed[tenant]
-            self._failures.pop(ear.server, None)
+            self._failures.pop(connection.server, None)
             self.on_subscribed(tenant)
 
-    def astray(self, tenant: str, ear: "_Ear", wait_s: float) -> None:
+    def astray(self, tenant: str, connection: "SubscriberConnection", wait_s: float) -> None:
         """Take note that a tenant is not served there, or no more, and look for it elsewhere."""
-        if self._at.get(tenant) is ear:
+        if self._at.get(tenant) is connection:
             del self._at[tenant]
             self._lose(tenant, time.monotonic() + self.tick_s * self.silence_max, wait_s)
 
-    def retire(self, ear: "_Ear") -> None:
+    def retire(self, connection: "SubscriberConnection") -> None:
         """Give a connection no further tenant."""
-        if self._ears.get(ear.server) is ear:
-            del self._ears[ear.server]
+        if self._connections.get(connection.server) is connection:
+            del self._connections[connection.server]
 
-    def ended(self, ear: "_Ear", failed: bool) -> None:
+    def ended(self, connection: "SubscriberConnection", failed: bool) -> None:
         """Take note that a connection has ended; its tenants are out of hearing as of now."""
-        self.retire(ear)
+        self.retire(connection)
         if self._closed or not failed:
             return
-        self.store.counts.subscriptions_lost += 1
-        self.store.topology.suspect(ear.server)
-        failures = self._failures.get(ear.server, 0)
+        self.store.stats.subscriptions_lost += 1
+        self.store.topology.suspect(connection.server)
+        failures = self._failures.get(connection.server, 0)
         if len(self._failures) > 1000:
             # Servers that never come back must not add up.
             self._failures.clear()
-        self._failures[ear.server] = failures + 1
+        self._failures[connection.server] = failures + 1
         wait_s = min(BACKOFF_S * 2 ** min(failures, 10), BACKOFF_MAX_S) * random.uniform(0.5, 1.0)
-        for tenant in [tenant for tenant, home in self._at.items() if home is ear]:
+        for tenant in [tenant for tenant, home in self._at.items() if home is connection]:
             del self._at[tenant]
             self._lose(tenant, time.monotonic(), wait_s)
 
@@ -156,15 +163,15 @@ class Subscriptions:
             for tenant in [tenant for tenant, not_before in self._unplaced.items() if not_before <= now]:
                 try:
                     server = await self.store.topology.locate(tenant)
-                except Unavailable:
+                except StoreUnavailableError:
                     self._postpone(tenant)
                     continue
                 if self._unplaced.pop(tenant, None) is not None:
-                    ear = self._ears.get(server)
-                    if ear is None:
-                        ear = self._ears[server] = _Ear(self, server)
-                    self._at[tenant] = ear
-                    ear.subscribe(tenant)
+                    connection = self._connections.get(server)
+                    if connection is None:
+                        connection = self._connections[server] = SubscriberConnection(self, server)
+                    self._at[tenant] = connection
+                    connection.subscribe(tenant)
             self._wake.clear()
             earliest = min(self._unplaced.values(), default=None)
             with suppress(TimeoutError):
@@ -176,10 +183,10 @@ class Subscriptions:
             self._unplaced[tenant] = time.monotonic() + random.uniform(BACKOFF_MAX_S / 2, BACKOFF_MAX_S)
 
 
-class _Ear:
+class SubscriberConnection:
     """One connection to one server, from its making to its end."""
 
-    def __init__(self, owner: Subscriptions, server: Server) -> None:
+    def __init__(self, owner: PubSub, server: Server) -> None:
         self.server = server
         self._owner = owner
         self._tenants: dict[bytes, str] = {}
@@ -191,7 +198,7 @@ class _Ear:
         self._silence = 0
         self._connected = False
         self._failed = True
-        self._wire = Wire(server, owner.store.topology.access, "relevo-feed")
+        self._connection = StoreConnection(server, owner.store.topology.options, "relevo-feed")
         self._task = asyncio.create_task(self._live(), name=f"store-subscription {server}")
 
     def subscribe(self, tenant: str) -> None:
@@ -232,23 +239,23 @@ class _Ear:
         # One channel a command: in a cluster those of one command must share a slot, and an error names no
         # channel.
         self._asked.append((verb, channel))
-        self._wire.post(pack((verb, channel)))
+        self._connection.post(pack((verb, channel)))
 
     async def _live(self) -> None:
         probing: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(self._owner.store.limits.timeout_ms / 1000):
-                await self._wire.connect()
-                if not (await read_replication(self._wire)).primary:
-                    raise Cut(f"{self.server} is a replica")
+                await self._connection.connect()
+                if not (await read_replication(self._connection)).primary:
+                    raise StoreConnectionError(f"{self.server} is a replica")
             self._connected = True
             for tenant in list(self._tenants.values()):
                 self.subscribe(tenant)
             probing = asyncio.create_task(self._probe(), name=f"store-probe {self.server}")
             while True:
-                self._hear(await self._wire.receive())
-        except (Cut, TimeoutError):
-            # The owner counts it, and its tenants are placed again.
+                self._hear(await self._connection.receive())
+        except (StoreConnectionError, TimeoutError):
+            # The owner stats it, and its tenants are placed again.
             pass
         except Exception as error:
             # A handler's defect. Its event is lost, so the connection goes too: whoever follows the feed is
@@ -258,7 +265,7 @@ class _Ear:
             )
         finally:
             self._connected = False
-            self._wire.abort()
+            self._connection.abort()
             if probing is not None:
                 probing.cancel()
             self._owner.ended(self, self._failed)
@@ -277,7 +284,7 @@ class _Ear:
                 self._failed = False
                 self._owner.retire(self)
             if not self._tenants or self._silence > self._owner.silence_max or self._is_left():
-                self._wire.abort()
+                self._connection.abort()
                 self._task.cancel()
                 return
             beat += 1
@@ -294,7 +301,7 @@ class _Ear:
     async def _publish(self, beat: bytes) -> None:
         if self._probe_tenant is not None:
             # What is not published is not heard: the silence tells.
-            with suppress(Unavailable, StoreDefect):
+            with suppress(StoreUnavailableError, StoreDefectError):
                 await self._owner.store.publish(self._probe_tenant, self._probe_channel, beat)
 
     def _hear(self, message: object) -> None:
@@ -316,7 +323,7 @@ class _Ear:
                 if not self._answered(b"SUNSUBSCRIBE", channel):
                     # Nobody asked for it: the slot has moved to another server.
                     self._lose(channel, 0.0)
-            case ServerError():
+            case ErrorReply():
                 self._refused(message)
 
     def _answered(self, verb: bytes, channel: bytes) -> bool:
@@ -325,7 +332,7 @@ class _Ear:
             return True
         return False
 
-    def _refused(self, error: ServerError) -> None:
+    def _refused(self, error: ErrorReply) -> None:
         if not self._asked:
             return
         verb, channel = self._asked.popleft()

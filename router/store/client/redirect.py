@@ -7,7 +7,7 @@ from relevo.router.store.client.connection import Server
 _REDIRECT = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 
 
-class Redirected(Exception):
+class RedirectedError(Exception):
     """The server did not run the command, and named the one that does."""
 
     def __init__(self, slot: int, server: Server, asking: bool) -> None:
@@ -17,7 +17,7 @@ class Redirected(Exception):
         self.asking = asking
 
 
-def parse_redirect(text: str, server: Server) -> Redirected | None:
+def parse_redirect(text: str, server: Server) -> RedirectedError | None:
     """
     Read a ``MOVED`` or ``ASK`` error.
 
@@ -29,4 +29,4 @@ def parse_redirect(text: str, server: Server) -> Redirected | None:
     if redirect is None:
         return None
     host = redirect[2] if redirect[2] not in ("", "?") else server.host
-    return Redirected(int(redirect[1]), Server(host, int(redirect[3])), text.startswith("ASK"))
+    return RedirectedError(int(redirect[1]), Server(host, int(redirect[3])), text.startswith("ASK"))

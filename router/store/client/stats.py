@@ -1,10 +1,10 @@
-"""What a store counts of itself."""
+"""What a store stats of itself."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Counts:
+class Stats:
     """What the connections of one store have done since its start."""
 
     batches: int = 0

@@ -8,9 +8,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from relevo.router.store.client.connection import Access, Cut, Server, ServerError, query, slot_of
-from relevo.router.store.client.errors import Unavailable
-from relevo.router.store.client.url import Address, Kind
+from relevo.router.store.client.connection import (
+    ConnectOptions,
+    ErrorReply,
+    Server,
+    StoreConnectionError,
+    query,
+    slot_of,
+)
+from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.url import Deployment, StoreUrl
 
 SLOTS = 16384
 # Looking again more often than this, in seconds, would hammer the servers that are left.
@@ -34,18 +41,18 @@ def feed_channel(tenant: str) -> bytes:
 
 class Topology(ABC):
     """
-    Answer where a tenant lives, from memory as long as nothing speaks against it.
+    HeldReply where a tenant lives, from memory as long as nothing speaks against it.
 
     Attributes:
-        access: How to be let in by the servers that hold the data.
+        options: How to be let in by the servers that hold the data.
         moves: Whether a tenant may be found on another server when its own is gone.
         generation: Grows each time that the servers were looked up.
     """
 
     moves = True
 
-    def __init__(self, access: Access, timeout_s: float) -> None:
-        self.access = access
+    def __init__(self, options: ConnectOptions, timeout_s: float) -> None:
+        self.options = options
         self.generation = 0
         self._timeout_s = timeout_s
         self._suspicions = 1
@@ -65,7 +72,7 @@ class Topology(ABC):
 
     @abstractmethod
     async def _look(self) -> None:
-        """Look the servers up; raises Cut if nobody knew."""
+        """Look the servers up; raises StoreConnectionError if nobody knew."""
 
     def known(self, tenant: str) -> Server | None:
         """Return where a tenant lives, or None if that must be looked up first (``locate``)."""
@@ -75,13 +82,13 @@ class Topology(ABC):
         return self._find(tenant)
 
     async def locate(self, tenant: str) -> Server:
-        """Return where a tenant lives; raises Unavailable if nobody can tell."""
+        """Return where a tenant lives; raises StoreUnavailableError if nobody can tell."""
         server = self.known(tenant)
         if server is None:
             await self.look()
             server = self._find(tenant)
         if server is None:
-            raise Unavailable(f"no server is known: {self._failure}")
+            raise StoreUnavailableError(f"no server is known: {self._failure}")
         return server
 
     async def look(self) -> None:
@@ -125,20 +132,20 @@ class Topology(ABC):
             await self._look()
             self._suspicions_settled = suspicions
             self.generation += 1
-        except Cut as error:
+        except StoreConnectionError as error:
             self._failure = str(error)
         finally:
             self._looked_at = time.monotonic()
             self._looking = None
 
 
-class Single(Topology):
+class StandaloneTopology(Topology):
     """One server, always the same."""
 
     moves = False
 
-    def __init__(self, server: Server, access: Access, timeout_s: float) -> None:
-        super().__init__(access, timeout_s)
+    def __init__(self, server: Server, options: ConnectOptions, timeout_s: float) -> None:
+        super().__init__(options, timeout_s)
         self._server = server
 
     @property
@@ -155,20 +162,20 @@ class Single(Topology):
         """Nothing to look up."""
 
 
-class Sentinel(Topology):
+class SentinelTopology(Topology):
     """
     The primary that the sentinels name.
 
-    All sentinels are asked at once and the answer of the highest configuration epoch counts, as soon as more
+    All sentinels are asked at once and the answer of the highest configuration epoch stats, as soon as more
     than half have answered: a sentinel that was cut off together with the old primary still names that one,
     with an older epoch.
     """
 
-    def __init__(self, address: Address, timeout_s: float) -> None:
-        super().__init__(address.access, timeout_s)
-        self._sentinels = address.servers
-        self._sentinel_access = address.sentinel_access
-        self._name = address.primary_name
+    def __init__(self, url: StoreUrl, timeout_s: float) -> None:
+        super().__init__(url.options, timeout_s)
+        self._sentinels = url.servers
+        self._sentinel_options = url.sentinel_options
+        self._name = url.primary_name
         self._primary: Server | None = None
 
     @property
@@ -194,35 +201,35 @@ class Sentinel(Topology):
                 try:
                     answers.append(await question)
                     answered += 1
-                except Cut as error:
+                except StoreConnectionError as error:
                     failures.append(str(error))
                 if answered * 2 > len(self._sentinels):
                     break
         finally:
             await _stop(asked)
         if not answers:
-            raise Cut(f"no sentinel names a primary ({'; '.join(failures)})")
+            raise StoreConnectionError(f"no sentinel names a primary ({'; '.join(failures)})")
         self._primary = max(answers, key=lambda answer: answer[0])[1]
 
     async def _ask(self, sentinel: Server) -> tuple[int, Server]:
         command = (b"SENTINEL", b"MASTER", self._name.encode())
-        reply = await query(sentinel, self._sentinel_access, *command, timeout_s=self._timeout_s)
-        if isinstance(reply, ServerError):
-            raise Cut(f"sentinel {sentinel}: {reply.text}")
+        reply = await query(sentinel, self._sentinel_options, *command, timeout_s=self._timeout_s)
+        if isinstance(reply, ErrorReply):
+            raise StoreConnectionError(f"sentinel {sentinel}: {reply.text}")
         words = [word.decode() for word in _list(reply) if isinstance(word, bytes)]
         state = dict(zip(words[::2], words[1::2], strict=False))
         try:
             return int(state["config-epoch"]), Server(state["ip"], int(state["port"]))
         except (KeyError, ValueError):
-            raise Cut(f"sentinel {sentinel} gave no address") from None
+            raise StoreConnectionError(f"sentinel {sentinel} gave no address") from None
 
 
-class Cluster(Topology):
+class ClusterTopology(Topology):
     """A cluster: each tenant on the primary that serves the slot of its hash tag."""
 
-    def __init__(self, address: Address, timeout_s: float) -> None:
-        super().__init__(address.access, timeout_s)
-        self._seeds = address.servers
+    def __init__(self, url: StoreUrl, timeout_s: float) -> None:
+        super().__init__(url.options, timeout_s)
+        self._seeds = url.servers
         self._slots: list[Server | None] = [None] * SLOTS
         self._servers: frozenset[Server] = frozenset()
         # Who was named last as the new home of a slot knows more than nodes that have not heard of the
@@ -259,7 +266,7 @@ class Cluster(Topology):
             try:
                 self._learn(await self._ask(self._advisor))
                 return
-            except Cut:
+            except StoreConnectionError:
                 self._advisor = None
         others = list(self._servers.difference(self._seeds))
         random.shuffle(others)
@@ -271,16 +278,16 @@ class Cluster(Topology):
                 try:
                     self._learn(await question)
                     return
-                except Cut as error:
+                except StoreConnectionError as error:
                     failures.append(str(error))
         finally:
             await _stop(asked)
-        raise Cut(f"no node of the cluster tells its slots ({'; '.join(failures)})")
+        raise StoreConnectionError(f"no node of the cluster tells its slots ({'; '.join(failures)})")
 
     async def _ask(self, server: Server) -> list[Server | None]:
-        reply = await query(server, self.access, b"CLUSTER", b"SLOTS", timeout_s=self._timeout_s)
-        if isinstance(reply, ServerError):
-            raise Cut(f"{server}: {reply.text}")
+        reply = await query(server, self.options, b"CLUSTER", b"SLOTS", timeout_s=self._timeout_s)
+        if isinstance(reply, ErrorReply):
+            raise StoreConnectionError(f"{server}: {reply.text}")
         slots: list[Server | None] = [None] * SLOTS
         for entry in _list(reply):
             match entry:
@@ -289,9 +296,9 @@ class Cluster(Topology):
                     home = Server(host.decode() if host and host != b"?" else server.host, port)
                     slots[first : last + 1] = [home] * (last + 1 - first)
                 case _:
-                    raise Cut(f"{server} gave slots in an unknown form")
+                    raise StoreConnectionError(f"{server} gave slots in an unknown form")
         if not any(slots):
-            raise Cut(f"{server} knows of no slots")
+            raise StoreConnectionError(f"{server} knows of no slots")
         return slots
 
     def _learn(self, slots: list[Server | None]) -> None:
@@ -299,21 +306,21 @@ class Cluster(Topology):
         self._servers = frozenset(server for server in slots if server is not None)
 
 
-def open_topology(address: Address, timeout_s: float) -> Topology:
+def open_topology(url: StoreUrl, timeout_s: float) -> Topology:
     """
-    Return the topology behind an address.
+    Return the topology behind a URL.
 
     Args:
-        address: As ``parse_address`` gives it.
+        url: As ``parse_url`` gives it.
         timeout_s: How long a server may take to say where things are, in seconds.
     """
-    match address.kind:
-        case Kind.SINGLE:
-            return Single(address.servers[0], address.access, timeout_s)
-        case Kind.SENTINEL:
-            return Sentinel(address, timeout_s)
-        case Kind.CLUSTER:
-            return Cluster(address, timeout_s)
+    match url.deployment:
+        case Deployment.STANDALONE:
+            return StandaloneTopology(url.servers[0], url.options, timeout_s)
+        case Deployment.SENTINEL:
+            return SentinelTopology(url, timeout_s)
+        case Deployment.CLUSTER:
+            return ClusterTopology(url, timeout_s)
 
 
 def _list(reply: object) -> list[object]:

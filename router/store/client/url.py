@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from relevo.router.store.client.connection import Access, Server
+from relevo.router.store.client.connection import ConnectOptions, Server
 
 _OPTION_NAME = re.compile(r"[a-z_]{1,32}")
 _TRUE = frozenset({"1", "true", "yes"})
@@ -15,45 +15,45 @@ _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CERT_REQS = frozenset({"required", "optional", "none"})
 
 
-class Kind(Enum):
+class Deployment(Enum):
     """How the servers behind a URL are found."""
 
-    SINGLE = "single"
+    STANDALONE = "single"
     SENTINEL = "sentinel"
     CLUSTER = "cluster"
 
 
 _SCHEMES = {
-    "redis": Kind.SINGLE,
-    "rediss": Kind.SINGLE,
-    "unix": Kind.SINGLE,
-    "redis+sentinel": Kind.SENTINEL,
-    "redis+cluster": Kind.CLUSTER,
+    "redis": Deployment.STANDALONE,
+    "rediss": Deployment.STANDALONE,
+    "unix": Deployment.STANDALONE,
+    "redis+sentinel": Deployment.SENTINEL,
+    "redis+cluster": Deployment.CLUSTER,
 }
-_DEFAULT_PORT = {Kind.SINGLE: 6379, Kind.SENTINEL: 26379, Kind.CLUSTER: 6379}
+_DEFAULT_PORT = {Deployment.STANDALONE: 6379, Deployment.SENTINEL: 26379, Deployment.CLUSTER: 6379}
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class StoreUrl:
     """
     A store's URL, read.
 
     Attributes:
-        kind: How the servers are found.
+        deployment: How the servers are found.
         servers: The one server, the sentinels, or the cluster's nodes to ask first.
-        access: How the servers that hold the data let the router in.
+        options: Credentials, database and TLS of the servers that hold the data.
         primary_name: What the sentinels call the primary; empty without sentinels.
-        sentinel_access: How the sentinels let the router in.
+        sentinel_options: Credentials and TLS of the sentinels.
     """
 
-    kind: Kind
+    deployment: Deployment
     servers: tuple[Server, ...]
-    access: Access
+    options: ConnectOptions
     primary_name: str = ""
-    sentinel_access: Access = field(default_factory=Access)
+    sentinel_options: ConnectOptions = field(default_factory=ConnectOptions)
 
 
-def parse_address(url: str) -> Address:
+def parse_url(url: str) -> StoreUrl:
     """
     Read a store's URL.
 
@@ -73,8 +73,8 @@ def parse_address(url: str) -> Address:
     except ValueError:
         # Without the cause: its message repeats the part with the password.
         raise ValueError("the host part of the URL is malformed") from None
-    kind = _SCHEMES.get(parts.scheme)
-    if kind is None:
+    deployment = _SCHEMES.get(parts.scheme)
+    if deployment is None:
         raise ValueError(f"the URL must start with one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}")
     if parts.fragment or "@" in parts.path + parts.query:
         escapes = "%2F for /, %23 for #, %3F for ?, %40 for @"
@@ -89,32 +89,32 @@ def parse_address(url: str) -> Address:
         servers: tuple[Server, ...] = (Server(path=path),)
         path = ""
     else:
-        servers = tuple(_server(host, _DEFAULT_PORT[kind]) for host in hosts.split(","))
-    if kind is Kind.SINGLE and len(servers) > 1:
+        servers = tuple(_server(host, _DEFAULT_PORT[deployment]) for host in hosts.split(","))
+    if deployment is Deployment.STANDALONE and len(servers) > 1:
         raise ValueError("several hosts need redis+sentinel:// or redis+cluster://")
-    if kind is Kind.SENTINEL:
+    if deployment is Deployment.SENTINEL:
         primary_name = path.strip("/")
         path = ""
         if not primary_name or "/" in primary_name:
             raise ValueError("the name of the primary is missing, as in redis+sentinel://host,host/name")
 
-    options = _options(parts.query)
-    database = _database(path, options.pop("db", None))
-    if kind is Kind.CLUSTER and database:
+    query = _query(parts.query)
+    database = _database(path, query.pop("db", None))
+    if deployment is Deployment.CLUSTER and database:
         raise ValueError("a cluster has database 0 only")
-    tls = _tls(options, parts.scheme)
-    sentinel_username = options.pop("sentinel_username", None)
-    sentinel_password = options.pop("sentinel_password", None)
-    sentinel_access = Access(sentinel_username, sentinel_password, tls=tls)
-    if kind is not Kind.SENTINEL and (sentinel_username or sentinel_password):
+    tls = _tls(query, parts.scheme)
+    sentinel_username = query.pop("sentinel_username", None)
+    sentinel_password = query.pop("sentinel_password", None)
+    sentinel_options = ConnectOptions(sentinel_username, sentinel_password, tls=tls)
+    if deployment is not Deployment.SENTINEL and (sentinel_username or sentinel_password):
         raise ValueError("sentinel_username and sentinel_password need redis+sentinel://")
-    for name in options:
+    for name in query:
         shown = name if _OPTION_NAME.fullmatch(name) else "of a malformed name"
         raise ValueError(f"unknown option {shown}")
-    access = Access(unquote(username) or None, unquote(password) or None, database, tls)
-    if access.username and not access.password:
+    options = ConnectOptions(unquote(username) or None, unquote(password) or None, database, tls)
+    if options.username and not options.password:
         raise ValueError("the user has no password")
-    return Address(kind, servers, access, primary_name, sentinel_access)
+    return StoreUrl(deployment, servers, options, primary_name, sentinel_options)
 
 
 def _server(text: str, default_port: int) -> Server:
@@ -134,13 +134,13 @@ def _server(text: str, default_port: int) -> Server:
     return Server(host, int(port_text))
 
 
-def _options(query: str) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name in options:
+def _query(text: str) -> dict[str, str]:
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        if name in query:
             raise ValueError("an option stands there twice")
-        options[name] = value
-    return options
+        query[name] = value
+    return query
 
 
 def _database(path: str, option: str | None) -> int:
@@ -154,24 +154,24 @@ def _database(path: str, option: str | None) -> int:
     return int(text)
 
 
-def _tls(options: dict[str, str], scheme: str) -> dict[str, str | bool] | None:
-    enabled = _flag("ssl", options.pop("ssl", "true" if scheme == "rediss" else "false"))
+def _tls(query: dict[str, str], scheme: str) -> dict[str, str | bool] | None:
+    enabled = _flag("ssl", query.pop("ssl", "true" if scheme == "rediss" else "false"))
     if scheme == "rediss" and not enabled:
         raise ValueError("rediss:// contradicts ssl=false")
     if scheme == "unix" and enabled:
         raise ValueError("a unix socket has no TLS")
     tls: dict[str, str | bool] = {}
     for name in _TLS_FILES:
-        if name in options:
-            tls[name] = options.pop(name)
+        if name in query:
+            tls[name] = query.pop(name)
             if not os.access(str(tls[name]), os.R_OK):
                 raise ValueError(f"{name}: the file cannot be read")
-    if "ssl_cert_reqs" in options:
-        tls["ssl_cert_reqs"] = options.pop("ssl_cert_reqs")
+    if "ssl_cert_reqs" in query:
+        tls["ssl_cert_reqs"] = query.pop("ssl_cert_reqs")
         if tls["ssl_cert_reqs"] not in _CERT_REQS:
             raise ValueError(f"ssl_cert_reqs is one of {', '.join(sorted(_CERT_REQS))}")
-    if "ssl_check_hostname" in options:
-        tls["ssl_check_hostname"] = _flag("ssl_check_hostname", options.pop("ssl_check_hostname"))
+    if "ssl_check_hostname" in query:
+        tls["ssl_check_hostname"] = _flag("ssl_check_hostname", query.pop("ssl_check_hostname"))
     if tls and not enabled:
         raise ValueError(f"{next(iter(tls))} needs rediss:// or ssl=true")
     return tls if enabled else None

@@ -9,7 +9,7 @@ import pytest
 from relevo.router import cli
 from relevo.router.audit.violation import Mend
 from relevo.router.store import records
-from relevo.router.store.client.errors import StoreDefect
+from relevo.router.store.client.errors import StoreDefectError
 from tests.router.audit.fixture import Ground
 from tests.servers import StoreServer
 
@@ -150,7 +150,7 @@ async def test_a_record_of_another_form_is_neither_read_nor_written_over(
         ("session_close", {"session_id": "s1"}),
         ("status_set", {"agent_id": "cid", "status": "pause"}),
     ):
-        with pytest.raises(StoreDefect, match="of another form"):
+        with pytest.raises(StoreDefectError, match="of another form"):
             await ground.shop.run(verb, "boss", **fields)
     outcomes = await ground.shop.verbs.mend(ground.shop.tenant, [("session", "s1"), ("agent", "cid")])
     assert all("of another form" in str(outcome) for outcome in outcomes)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.pipeline import PipelineLimits
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
 from tests.servers import ClusterServers, StoreServer, free_port, running
@@ -41,9 +41,9 @@ def verbs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def limits() -> Limits:
+def limits() -> PipelineLimits:
     """Time-outs that a test can wait for."""
-    return Limits(timeout_ms=500, backoff_ms=5, backoff_max_ms=20)
+    return PipelineLimits(timeout_ms=500, backoff_ms=5, backoff_max_ms=20)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def valkey(tmp_path: Path) -> Iterator[StoreServer]:
 
 
 @pytest.fixture
-async def store(valkey: StoreServer, verbs: Path, limits: Limits) -> AsyncIterator[Store]:
+async def store(valkey: StoreServer, verbs: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
     """A store on that Valkey."""
     async with using(valkey.url, verbs, limits) as opened:
         await opened.open()
@@ -83,7 +83,7 @@ async def proxy(tcp_valkey: StoreServer) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def proxied(proxy: Proxy, verbs: Path, limits: Limits) -> AsyncIterator[Store]:
+async def proxied(proxy: Proxy, verbs: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
     """A store that reaches its Valkey through the proxy."""
     async with using(proxy.url, verbs, limits) as opened:
         await opened.open()

@@ -10,7 +10,7 @@ import pytest
 
 from relevo.protocol.objects import Agent, Department, Entry, Session
 from relevo.router.store import records
-from relevo.router.store.client.client import Store
+from relevo.router.store.client.client import StoreClient
 from relevo.router.store.commands import Refusal, VerbLimits, Verbs
 
 LIMITS = VerbLimits(
@@ -39,7 +39,7 @@ class Shop:
         limits: What it may have.
     """
 
-    def __init__(self, store: Store, tenant: str, limits: VerbLimits = LIMITS) -> None:
+    def __init__(self, store: StoreClient, tenant: str, limits: VerbLimits = LIMITS) -> None:
         self.verbs = Verbs(store, limits, "node")
         self.tenant = tenant
         self.now = 1_790_000_000_000

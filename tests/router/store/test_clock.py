@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from relevo.router.store.client.errors import StoreDefect, Unavailable
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.clock import Clock
 
 HOUR_MS = 3_600_000
@@ -45,7 +45,9 @@ async def test_it_is_what_the_store_says_and_goes_on_from_there() -> None:
 
 async def test_a_store_that_says_nothing_or_nonsense_leaves_the_time_as_it_was() -> None:
     asked = asyncio.Event()
-    answers = told(here_ms() + HOUR_MS, Unavailable("gone"), StoreDefect("TIME", "nonsense"), here_ms())
+    answers = told(
+        here_ms() + HOUR_MS, StoreUnavailableError("gone"), StoreDefectError("TIME", "nonsense"), here_ms()
+    )
 
     async def ask() -> int:
         answer = await answers()

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.errors import Unavailable
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import Caller, VerbLimits, Verbs
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
@@ -55,7 +55,7 @@ class Followed:
     async def _on_reloaded(self, tenant: str, has_forgotten: bool) -> None:
         if self.unavailable:
             self.unavailable -= 1
-            raise Unavailable("for the moment")
+            raise StoreUnavailableError("for the moment")
         self.reloaded += 1
         self.forgotten += has_forgotten
 
@@ -96,7 +96,7 @@ class Followed:
 
 @pytest.fixture
 async def followed(valkey: StoreServer, request: pytest.FixtureRequest) -> AsyncIterator[Followed]:
-    store = Store(valkey.url)
+    store = StoreClient(valkey.url)
     await store.open()
     tenant = request.node.name
     yield Followed(valkey, Verbs(store, LIMITS, "n1"), tenant)

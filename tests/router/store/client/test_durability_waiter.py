@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from relevo.router.store.client import durability_waiter
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.connection import Access, Server
-from relevo.router.store.client.durability import Durability, Level
-from relevo.router.store.client.durability_waiter import Witness
-from relevo.router.store.client.errors import Unavailable, Unsupported
-from relevo.router.store.client.pipeline import Limits
-from relevo.router.store.client.stats import Counts
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.connection import ConnectOptions, Server
+from relevo.router.store.client.durability import Durability, DurabilityLevel
+from relevo.router.store.client.durability_waiter import DurabilityWaiter
+from relevo.router.store.client.errors import StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.client.pipeline import PipelineLimits
+from relevo.router.store.client.stats import Stats
 from relevo.router.store.lua.library import FOLDER
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
@@ -24,8 +24,8 @@ from tests.router.store.shop import Shop
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, wait_until
 
-ON_REPLICA = Durability(Level.REPLICA, replicas=1, timeout_ms=1500)
-ON_DISK = Durability(Level.FSYNC, timeout_ms=2000)
+ON_REPLICA = Durability(DurabilityLevel.REPLICA, replicas=1, timeout_ms=1500)
+ON_DISK = Durability(DurabilityLevel.FSYNC, timeout_ms=2000)
 tenants = count()
 
 
@@ -79,12 +79,12 @@ def on_disk(folder: Path, appendfsync: str, binary: str | None = None) -> Iterat
         yield server
 
 
-async def append(store: Store, tenant: str, entry: bytes = b".") -> bytes:
+async def append(store: StoreClient, tenant: str, entry: bytes = b".") -> bytes:
     """Append an entry, durably."""
     return await store.run(tenant, "append", entry, durable=True)
 
 
-async def append_all(store: Store, tenant: str, number: int) -> list[bytes | BaseException]:
+async def append_all(store: StoreClient, tenant: str, number: int) -> list[bytes | BaseException]:
     """Append that many entries, all at the same time."""
     work = [append(store, tenant, b"%d" % entry) for entry in range(number)]
     return await asyncio.gather(*work, return_exceptions=True)
@@ -111,10 +111,10 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_one_wait_serves_all_commands_of_a_batch(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, Limits(share_max=400), durability=ON_REPLICA) as store:
+    async with using(primary.url, verbs, PipelineLimits(share_max=400), durability=ON_REPLICA) as store:
         waits = calls_of(primary, "wait")
         assert await append_all(store, tenant, 400) == [b"%d" % entry for entry in range(400)]
-        assert store.counts.batches == 1
+        assert store.stats.batches == 1
         assert calls_of(primary, "wait") - waits == 1
         assert len(log_of(replica, tenant)) == 400
 
@@ -122,24 +122,24 @@ async def test_one_wait_serves_all_commands_of_a_batch(
 async def test_batches_that_are_answered_while_one_waits_share_the_next_wait(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    durability = Durability(Level.REPLICA, timeout_ms=10_000)
+    durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
     async with using(primary.url, verbs, durability=durability) as store:
         await append(store, tenant)
-        waits, batches = calls_of(primary, "wait"), store.counts.batches
+        waits, batches = calls_of(primary, "wait"), store.stats.batches
         held: list[asyncio.Task[bytes]] = []
         with standing_still(replica.pid):
             for _ in range(20):
                 held.append(asyncio.create_task(append(store, tenant)))
                 await until(lambda: len(log_of(primary, tenant)) == 1 + len(held))
         await asyncio.gather(*held)
-        assert store.counts.batches - batches == 20
+        assert store.stats.batches - batches == 20
         assert calls_of(primary, "wait") - waits == 2
 
 
 async def test_what_is_not_durable_waits_for_nobody(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    durability = Durability(Level.REPLICA, timeout_ms=10_000)
+    durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
     async with using(primary.url, verbs, durability=durability) as store:
         await append(store, tenant)
         waits = calls_of(primary, "wait")
@@ -167,9 +167,9 @@ async def test_a_replica_that_does_not_follow_in_time_makes_a_change_unavailable
     async with using(primary.url, verbs, durability=ON_REPLICA) as store:
         await append(store, tenant)
         missing = r"not acknowledged in 1500 ms by 127.*: 0 of 1 replicas had it"
-        with standing_still(replica.pid), pytest.raises(Unavailable, match=missing):
+        with standing_still(replica.pid), pytest.raises(StoreUnavailableError, match=missing):
             await append(store, tenant, b"doubtful")
-        assert store.counts.unacknowledged == 1
+        assert store.stats.unacknowledged == 1
         assert await append(store, tenant, b"sure") == b"sure"
 
 
@@ -184,7 +184,7 @@ async def test_the_answer_to_a_repeated_key_is_as_durable_as_the_first(
         put = {"department": {"id": "night", "name": "Night"}, "key": "k", "print": "0" * 32}
         with standing_still(replica.pid):
             for store in (one, another, one):
-                with pytest.raises(Unavailable, match="0 of 1 replicas had it"):
+                with pytest.raises(StoreUnavailableError, match="0 of 1 replicas had it"):
                     await Shop(store, tenant).run("department_put", "boss", **put)
         assert "department" in await Shop(another, tenant).run("department_put", "boss", **put)
         assert replica.call("HEXISTS", f"relevo:{{{tenant}}}:departments", "night") == 1
@@ -196,10 +196,10 @@ async def test_too_few_replicas_are_told_before_they_are_missed(
 ) -> None:
     async with using(tcp_valkey.url, verbs, durability=ON_REPLICA) as store:
         with pytest.raises(
-            Unavailable, match="0 of the 1 replicas that durability `replica` needs follow it"
+            StoreUnavailableError, match="0 of the 1 replicas that durability `replica` needs follow it"
         ):
             await store.open()
-        with pytest.raises(Unavailable, match="0 of 1 replicas had it"):
+        with pytest.raises(StoreUnavailableError, match="0 of 1 replicas had it"):
             await append(store, tenant)
         with following(tcp_valkey, tmp_path / "replica"):
             await store.check()
@@ -221,8 +221,10 @@ async def test_a_change_that_does_not_get_to_the_disk_is_unavailable(
     tmp_path: Path, verbs: Path, tenant: str
 ) -> None:
     with on_disk(tmp_path / "disk", "no") as server:
-        async with using(server.url, verbs, durability=Durability(Level.FSYNC, timeout_ms=50)) as store:
-            with pytest.raises(Unavailable, match="it was not on the disk"):
+        async with using(
+            server.url, verbs, durability=Durability(DurabilityLevel.FSYNC, timeout_ms=50)
+        ) as store:
+            with pytest.raises(StoreUnavailableError, match="it was not on the disk"):
                 await append(store, tenant)
 
 
@@ -230,9 +232,9 @@ async def test_a_store_without_an_append_only_file_promises_no_disk(
     primary: StoreServer, verbs: Path, tenant: str
 ) -> None:
     async with using(primary.url, verbs, durability=ON_DISK) as store:
-        with pytest.raises(Unavailable, match=r"keeps no append-only file.*\(appendonly yes\)"):
+        with pytest.raises(StoreUnavailableError, match=r"keeps no append-only file.*\(appendonly yes\)"):
             await store.open()
-        with pytest.raises(Unavailable, match="appendonly is disabled"):
+        with pytest.raises(StoreUnavailableError, match="appendonly is disabled"):
             await append(store, tenant)
         assert await store.run(tenant, "append", b"in memory") == b"in memory"
 
@@ -248,9 +250,11 @@ async def test_a_redis_that_cannot_wait_for_its_disk_is_named(
                 await store.open()
                 assert await append(store, tenant) == b"."
             else:
-                with pytest.raises(Unsupported, match=rf"Redis {version}; Redis 7\.2 .*durability `fsync`"):
+                with pytest.raises(
+                    UnsupportedStoreError, match=rf"Redis {version}; Redis 7\.2 .*durability `fsync`"
+                ):
                     await store.open()
-                with pytest.raises(Unavailable, match="unknown command 'WAITAOF'"):
+                with pytest.raises(StoreUnavailableError, match="unknown command 'WAITAOF'"):
                     await append(store, tenant)
 
 
@@ -269,7 +273,7 @@ async def test_a_redis_waits_for_its_replicas_as_a_valkey_does(
             await store.open()
             assert await append(store, tenant, b"here") == b"here"
             assert log_of(follower, tenant) == [b"here"]
-            with standing_still(follower.pid), pytest.raises(Unavailable, match="0 of 1"):
+            with standing_still(follower.pid), pytest.raises(StoreUnavailableError, match="0 of 1"):
                 await append(store, tenant)
 
 
@@ -282,7 +286,7 @@ async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
     await proxy.open()
     try:
         async with using(proxy.url, verbs, durability=ON_REPLICA) as store:
-            proxy.link("relevo-witness").stall()
+            proxy.link("relevo-durability_waiter").stall()
             assert await seconds_until_unavailable(append(store, tenant)) < 1.6 + LATE_S
             proxy.heal()
             assert await append(store, tenant) == b"."
@@ -294,28 +298,30 @@ async def test_an_answer_of_another_run_is_not_acknowledged(
     primary: StoreServer, replica: StoreServer, tenant: str
 ) -> None:
     doubted: list[Server] = []
-    witness = Witness(Server("127.0.0.1", primary.port), Access(), ON_REPLICA, Counts(), doubted.append)
+    durability_waiter = DurabilityWaiter(
+        Server("127.0.0.1", primary.port), ConnectOptions(), ON_REPLICA, Stats(), doubted.append
+    )
     lost, kept, later = (asyncio.get_running_loop().create_future() for _ in range(3))
     prefix = f"relevo:{{{tenant}}}:".encode()
     try:
-        witness.hold([(lost, b"lost")], prefix, "the run before")
-        with pytest.raises(Unavailable, match="another run"):
+        durability_waiter.hold([(lost, b"lost")], prefix, "the run before")
+        with pytest.raises(StoreUnavailableError, match="another run"):
             await lost
-        witness.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
+        durability_waiter.hold([(kept, b"kept")], prefix, primary.call("INFO")["master_replid"])
         assert await kept == b"kept"
         primary.call("DEBUG", "CHANGE-REPL-ID")
-        witness.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
+        durability_waiter.hold([(later, b"later")], prefix, primary.call("INFO")["master_replid"])
         assert await later == b"later"
         assert doubted == []
     finally:
-        await witness.close()
+        await durability_waiter.close()
 
 
 @pytest.mark.slow
 async def test_a_store_that_began_another_run_is_waited_for_anew(
     tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, tenant: str
 ) -> None:
-    limits = Limits(backoff_ms=5, backoff_max_ms=20)
+    limits = PipelineLimits(backoff_ms=5, backoff_max_ms=20)
     async with using(tcp_valkey.url, verbs, limits, durability=ON_REPLICA) as store:
         with following(tcp_valkey, tmp_path / "before"):
             await append(store, tenant)
@@ -330,7 +336,7 @@ async def test_a_store_that_began_another_run_is_waited_for_anew(
 async def test_what_is_held_counts_as_waiting(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, Limits(queue_max=5), durability=ON_REPLICA) as store:
+    async with using(primary.url, verbs, PipelineLimits(queue_max=5), durability=ON_REPLICA) as store:
         await append(store, tenant)
         with standing_still(replica.pid):
             held = []
@@ -341,7 +347,7 @@ async def test_what_is_held_counts_as_waiting(
             answers = await append_all(store, tenant, 2)
             assert any("commands are waiting" in str(answer) for answer in answers)
             assert all(
-                isinstance(answer, Unavailable)
+                isinstance(answer, StoreUnavailableError)
                 for answer in await asyncio.gather(*held, return_exceptions=True)
             )
         assert await append(store, tenant) == b"."
@@ -350,7 +356,7 @@ async def test_what_is_held_counts_as_waiting(
 async def test_closing_fails_what_is_held(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    durability = Durability(Level.REPLICA, timeout_ms=10_000)
+    durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
     async with using(primary.url, verbs, durability=durability) as store:
         await append(store, tenant)
         with standing_still(replica.pid):
@@ -368,7 +374,7 @@ async def test_a_defect_in_a_round_is_reported_and_the_next_one_goes_on(
     async with using(primary.url, verbs, durability=ON_REPLICA) as store:
         with monkeypatch.context() as broken:
             broken.setattr(Durability, "missing", lambda durability, reply: 1 / 0)
-            with pytest.raises(Unavailable, match="broken off"):
+            with pytest.raises(StoreUnavailableError, match="broken off"):
                 await append(store, tenant)
         assert await append(store, tenant) == b"."
         assert len(reported) == 1

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.client import pipeline as link_module
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.errors import StoreDefect, Unavailable
-from relevo.router.store.client.pipeline import Limits
+from relevo.router.store.client import pipeline as pipeline_module
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
+from relevo.router.store.client.pipeline import PipelineLimits
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.servers import StoreServer, free_port
@@ -17,26 +17,26 @@ from tests.servers import StoreServer, free_port
 LATE_S = 1.0
 
 
-async def run_all(store: Store, verb: str, requests: list[bytes]) -> list[bytes | BaseException]:
+async def run_all(store: StoreClient, verb: str, requests: list[bytes]) -> list[bytes | BaseException]:
     """Run one verb once for each request, all at the same time."""
     return await asyncio.gather(*(store.run("acme", verb, one) for one in requests), return_exceptions=True)
 
 
-async def run_until_available(store: Store, verb: str, limit_s: float = 30.0) -> bytes:
+async def run_until_available(store: StoreClient, verb: str, limit_s: float = 30.0) -> bytes:
     """Run a verb again for as long as the store is unavailable."""
     async with asyncio.timeout(limit_s):
         while True:
             try:
                 return await store.run("acme", verb, b"")
-            except Unavailable:
-                # Its time-out, or the link's backoff, has passed already.
+            except StoreUnavailableError:
+                # Its time-out, or the pipeline's backoff, has passed already.
                 await asyncio.sleep(0)
 
 
 async def seconds_until_unavailable(running: Awaitable[bytes]) -> float:
     """Return how long it took to hear that the store is unavailable."""
     start = time.monotonic()
-    with pytest.raises(Unavailable):
+    with pytest.raises(StoreUnavailableError):
         await running
     return time.monotonic() - start
 
@@ -46,73 +46,75 @@ def calls_of(server: StoreServer, command: str) -> int:
     return int(server.call("INFO", "commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
 
-async def test_a_verb_gets_its_keys_the_run_id_and_the_request(store: Store, valkey: StoreServer) -> None:
+async def test_a_verb_gets_its_keys_the_run_id_and_the_request(
+    store: StoreClient, valkey: StoreServer
+) -> None:
     assert await store.run("acme", "append", b"\x00\xff") == b"\x00\xff"
     assert valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"\x00\xff"]
     assert (await store.run("acme", "run_id", b"")).decode() == valkey.call("INFO")["master_replid"]
     assert store.run_id("acme") == valkey.call("INFO")["master_replid"]
 
 
-async def test_a_verb_sees_the_library(store: Store) -> None:
+async def test_a_verb_sees_the_library(store: StoreClient) -> None:
     assert await store.run("acme", "shared", b"world") == b"hello world"
 
 
 async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, Limits(share_max=400)) as store:
+    async with using(valkey.url, verbs, PipelineLimits(share_max=400)) as store:
         await store.run("acme", "incr", b"")
-        batches, calls = store.counts.batches, calls_of(valkey, "fcall")
+        batches, calls = store.stats.batches, calls_of(valkey, "fcall")
         answers = await run_all(store, "incr", [b""] * 400)
         assert sorted(int(answer) for answer in answers if isinstance(answer, bytes)) == list(range(2, 402))
-        assert store.counts.batches - batches == 1
+        assert store.stats.batches - batches == 1
         assert calls_of(valkey, "fcall") - calls == 400
 
 
 async def test_of_one_tenant_a_batch_has_no_more_than_its_share(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, Limits(share_max=10)) as store:
+    async with using(valkey.url, verbs, PipelineLimits(share_max=10)) as store:
         await store.run("acme", "incr", b"")
-        before = store.counts.batches
+        before = store.stats.batches
         await asyncio.gather(*(store.run(f"tenant-{number % 20}", "incr", b"") for number in range(400)))
-        assert store.counts.batches - before == 2
+        assert store.stats.batches - before == 2
 
 
 async def test_a_batch_is_bounded_in_number_and_in_bytes(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, Limits(batch_max=10, batch_bytes_max=1000)) as store:
+    async with using(valkey.url, verbs, PipelineLimits(batch_max=10, batch_bytes_max=1000)) as store:
         await store.run("acme", "append", b"")
-        before = store.counts.batches
+        before = store.stats.batches
         await run_all(store, "append", [b"."] * 100)
-        assert store.counts.batches - before == 10
-        before = store.counts.batches
+        assert store.stats.batches - before == 10
+        before = store.stats.batches
         await run_all(store, "append", [b"." * 500] * 8)
-        assert store.counts.batches - before == 4
+        assert store.stats.batches - before == 4
 
 
 async def test_a_cut_in_a_batch_delivers_what_was_answered_and_doubts_the_rest(
-    proxied: Store, proxy: Proxy, tcp_valkey: StoreServer
+    proxied: StoreClient, proxy: Proxy, tcp_valkey: StoreServer
 ) -> None:
     await proxied.run("acme", "append", b"000")
     requests = [b"%03d" % number for number in range(1, 16)]
     proxy.link().drop_replies(after_bytes=5 * len(b"$3\r\n001\r\n") + 4)
     answers = await run_all(proxied, "append", requests)
     assert answers[:5] == requests[:5]
-    assert all(isinstance(answer, Unavailable) for answer in answers[5:])
+    assert all(isinstance(answer, StoreUnavailableError) for answer in answers[5:])
     await run_until_available(proxied, "incr")
     assert tcp_valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"000", *requests]
 
 
 async def test_a_connection_that_was_cut_while_idle_is_replaced_unnoticed(
-    proxied: Store, proxy: Proxy
+    proxied: StoreClient, proxy: Proxy
 ) -> None:
     assert await proxied.run("acme", "incr", b"") == b"1"
     proxy.link().cut()
     # One look at the sockets, in which the cut is heard of.
     await asyncio.sleep(0.01)
     assert await proxied.run("acme", "incr", b"") == b"2"
-    assert proxied.counts.connects == 2
+    assert proxied.stats.connects == 2
 
 
 @pytest.mark.limit("store_timeout_ms")
 async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
-    proxied: Store, proxy: Proxy, limits: Limits
+    proxied: StoreClient, proxy: Proxy, limits: PipelineLimits
 ) -> None:
     await proxied.run("acme", "incr", b"")
     proxy.link("relevo-verbs").stall()
@@ -120,12 +122,12 @@ async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
         *(seconds_until_unavailable(proxied.run("acme", "incr", b"")) for _ in range(20))
     )
     assert max(waits) < limits.timeout_ms / 1000 + LATE_S
-    assert proxied.counts.time_outs == 20
+    assert proxied.stats.time_outs == 20
 
 
 @pytest.mark.slow
 async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
-    proxied: Store, proxy: Proxy, limits: Limits
+    proxied: StoreClient, proxy: Proxy, limits: PipelineLimits
 ) -> None:
     await proxied.run("acme", "incr", b"")
     proxy.link("relevo-verbs").stall()
@@ -139,17 +141,17 @@ async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
 
 
 async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
-    async with using(tcp_valkey.url, verbs, Limits(queue_max=10)) as store:
+    async with using(tcp_valkey.url, verbs, PipelineLimits(queue_max=10)) as store:
         answers = await run_all(store, "incr", [b""] * 8)
-        assert [type(answer) for answer in answers] == [bytes] * 5 + [Unavailable] * 3
-        assert store.counts.refused == 3
+        assert [type(answer) for answer in answers] == [bytes] * 5 + [StoreUnavailableError] * 3
+        assert store.stats.refused == 3
 
 
 @pytest.mark.limit("store_queue_max")
 async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others_wait(
     tcp_valkey: StoreServer, verbs: Path
 ) -> None:
-    async with using(tcp_valkey.url, verbs, Limits(queue_max=1000, batch_max=10)) as store:
+    async with using(tcp_valkey.url, verbs, PipelineLimits(queue_max=1000, batch_max=10)) as store:
         answered: list[str] = []
 
         async def run(tenant: str, *, urgent: bool = False) -> None:
@@ -159,13 +161,13 @@ async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others
         running = [asyncio.create_task(run("loud")) for _ in range(900)]
         running += [asyncio.create_task(run("loud", urgent=True)), asyncio.create_task(run("quiet"))]
         outcomes = await asyncio.gather(*running, return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {Unavailable, type(None)}
+    assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError, type(None)}
     assert outcomes[-2:] == [None, None]
     assert {"urgent", "quiet"} <= set(answered[:10])
 
 
 async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
-    store: Store, valkey: StoreServer
+    store: StoreClient, valkey: StoreServer
 ) -> None:
     await store.run("acme", "append", b"first")
     left = asyncio.create_task(store.run("acme", "append", b"left"))
@@ -178,7 +180,7 @@ async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
 
 @pytest.mark.slow
 async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_back(
-    store: Store, valkey: StoreServer, limits: Limits
+    store: StoreClient, valkey: StoreServer, limits: PipelineLimits
 ) -> None:
     assert await store.run("acme", "incr", b"") == b"1"
     before = await store.run("acme", "run_id", b"")
@@ -194,16 +196,18 @@ async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_b
 
 
 @pytest.mark.slow
-async def test_a_store_that_was_never_there_is_unavailable_in_time(verbs: Path, limits: Limits) -> None:
+async def test_a_store_that_was_never_there_is_unavailable_in_time(
+    verbs: Path, limits: PipelineLimits
+) -> None:
     async with using(f"redis://127.0.0.1:{free_port()}", verbs, limits) as store:
-        with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
+        with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1"):
             await store.open()
         waited = await seconds_until_unavailable(store.run("acme", "incr", b""))
         assert waited < limits.timeout_ms / 1000 + LATE_S
 
 
 async def test_a_store_that_hangs_up_is_called_again_at_intervals_that_have_an_end(
-    verbs: Path, limits: Limits
+    verbs: Path, limits: PipelineLimits
 ) -> None:
     async with hanging_up() as (address, calls), using(f"redis://{address}", verbs, limits) as store:
         asking = asyncio.create_task(run_until_available(store, "incr"))
@@ -215,42 +219,44 @@ async def test_a_store_that_hangs_up_is_called_again_at_intervals_that_have_an_e
 
 
 @pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
-async def test_a_flush_of_scripts_is_invisible(store: Store, valkey: StoreServer, what: str) -> None:
+async def test_a_flush_of_scripts_is_invisible(store: StoreClient, valkey: StoreServer, what: str) -> None:
     await store.run("acme", "incr", b"")
     valkey.call(what, "FLUSH")
-    loaded = store.counts.libraries_loaded
+    loaded = store.stats.libraries_loaded
     answers = await run_all(store, "incr", [b""] * 50)
     assert sorted(int(answer) for answer in answers if isinstance(answer, bytes)) == list(range(2, 52))
-    assert store.counts.libraries_loaded - loaded == (what == "FUNCTION")
+    assert store.stats.libraries_loaded - loaded == (what == "FUNCTION")
 
 
 async def test_the_run_id_is_read_again_on_a_living_connection(
-    store: Store, valkey: StoreServer, monkeypatch: pytest.MonkeyPatch
+    store: StoreClient, valkey: StoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await store.run("acme", "run_id", b"")
     valkey.call("DEBUG", "CHANGE-REPL-ID")
-    monkeypatch.setattr(link_module, "REPLICATION_INTERVAL_S", 0.0)
+    monkeypatch.setattr(pipeline_module, "REPLICATION_INTERVAL_S", 0.0)
     assert await store.run("acme", "run_id", b"") == before
     assert (await store.run("acme", "run_id", b"")).decode() == valkey.call("INFO")["master_replid"] != before
-    assert store.counts.connects == 1
+    assert store.stats.connects == 1
 
 
 async def test_a_primary_that_became_a_replica_is_unavailable_and_looked_up_again(
-    store: Store, valkey: StoreServer
+    store: StoreClient, valkey: StoreServer
 ) -> None:
     await store.run("acme", "incr", b"")
     valkey.call("REPLICAOF", "127.0.0.1", free_port())
-    with pytest.raises(Unavailable, match="READONLY"):
+    with pytest.raises(StoreUnavailableError, match="READONLY"):
         await store.run("acme", "incr", b"")
-    with pytest.raises(Unavailable, match="is a replica"):
+    with pytest.raises(StoreUnavailableError, match="is a replica"):
         await store.run("acme", "incr", b"")
     valkey.call("REPLICAOF", "NO", "ONE")
     assert await run_until_available(store, "incr") == b"2"
 
 
-async def test_a_store_without_memory_is_unavailable_and_recovers(store: Store, valkey: StoreServer) -> None:
+async def test_a_store_without_memory_is_unavailable_and_recovers(
+    store: StoreClient, valkey: StoreServer
+) -> None:
     valkey.call("CONFIG", "SET", "maxmemory", "1")
-    with pytest.raises(Unavailable, match="OOM"):
+    with pytest.raises(StoreUnavailableError, match="OOM"):
         await store.run("acme", "incr", b"")
     valkey.call("CONFIG", "SET", "maxmemory", "0")
     assert await store.run("acme", "incr", b"") == b"1"
@@ -258,86 +264,86 @@ async def test_a_store_without_memory_is_unavailable_and_recovers(store: Store, 
 
 @pytest.mark.slow
 async def test_a_store_that_is_busy_with_a_script_is_unavailable(
-    store: Store, valkey: StoreServer, verbs: Path, limits: Limits
+    store: StoreClient, valkey: StoreServer, verbs: Path, limits: PipelineLimits
 ) -> None:
     valkey.call("CONFIG", "SET", "busy-reply-threshold", "1")
     async with using(valkey.url, verbs, limits) as other:
         await other.run("acme", "incr", b"")
         looping = asyncio.create_task(seconds_until_unavailable(store.run("acme", "forever", b"")))
         await looping
-        with pytest.raises(Unavailable, match="BUSY"):
+        with pytest.raises(StoreUnavailableError, match="BUSY"):
             await other.run("acme", "incr", b"")
         valkey.call("FUNCTION", "KILL")
         assert await run_until_available(store, "incr") == b"2"
 
 
-async def test_a_failing_script_is_a_defect_that_names_its_verb(store: Store) -> None:
-    with pytest.raises(StoreDefect, match="undefined_function") as caught:
+async def test_a_failing_script_is_a_defect_that_names_its_verb(store: StoreClient) -> None:
+    with pytest.raises(StoreDefectError, match="undefined_function") as caught:
         await store.run("acme", "broken", b"")
     assert caught.value.verb == "broken"
     assert await store.run("acme", "incr", b"") == b"1"
 
 
-async def test_a_script_that_returns_no_string_is_a_defect(store: Store) -> None:
-    with pytest.raises(StoreDefect, match="not a string"):
+async def test_a_script_that_returns_no_string_is_a_defect(store: StoreClient) -> None:
+    with pytest.raises(StoreDefectError, match="not a string"):
         await store.run("acme", "number", b"")
 
 
 async def test_a_library_that_does_not_compile_is_a_defect_for_each_caller(
     valkey: StoreServer, verbs: Path
 ) -> None:
-    (verbs / "malformed.lua").write_text("this is not Lua")
+    (verbs / "commands/malformed.lua").write_text("this is not Lua")
     async with using(valkey.url, verbs) as store:
         answers = await run_all(store, "incr", [b"", b"", b""])
-        assert [type(answer) for answer in answers] == [StoreDefect] * 3
+        assert [type(answer) for answer in answers] == [StoreDefectError] * 3
 
 
 async def test_a_library_that_a_full_store_does_not_take_is_unavailable(
-    valkey: StoreServer, verbs: Path, limits: Limits
+    valkey: StoreServer, verbs: Path, limits: PipelineLimits
 ) -> None:
     valkey.call("CONFIG", "SET", "maxmemory", "1")
     async with using(valkey.url, verbs, limits) as store:
-        with pytest.raises(Unavailable, match="OOM"):
+        with pytest.raises(StoreUnavailableError, match="OOM"):
             await store.run("acme", "incr", b"")
         valkey.call("CONFIG", "SET", "maxmemory", "0")
         assert await store.run("acme", "incr", b"") == b"1"
 
 
 async def test_a_wrong_password_is_unavailable_and_not_shown(
-    tcp_valkey: StoreServer, verbs: Path, limits: Limits
+    tcp_valkey: StoreServer, verbs: Path, limits: PipelineLimits
 ) -> None:
     tcp_valkey.call("CONFIG", "SET", "requirepass", "right")
     wrong = tcp_valkey.url.replace("//", "//:hush-hush@")
     async with using(wrong, verbs, limits) as store:
-        with pytest.raises(Unavailable, match=r"invalid|WRONGPASS") as caught:
+        with pytest.raises(StoreUnavailableError, match=r"invalid|WRONGPASS") as caught:
             await store.run("acme", "incr", b"")
         assert "hush" not in str(caught.value)
     async with using(tcp_valkey.url.replace("//", "//:right@"), verbs, limits) as store:
         assert await store.run("acme", "incr", b"") == b"1"
 
 
-async def test_closing_fails_what_waits(proxied: Store, proxy: Proxy) -> None:
+async def test_closing_fails_what_waits(proxied: StoreClient, proxy: Proxy) -> None:
     await proxied.run("acme", "incr", b"")
     proxy.link("relevo-verbs").stall()
     waiting = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
     await asyncio.sleep(0)
     await proxied.close()
     await waiting
-    with pytest.raises(Unavailable, match="closed"):
+    with pytest.raises(StoreUnavailableError, match="closed"):
         await proxied.run("acme", "incr", b"")
 
 
 async def test_a_defect_in_a_batch_is_reported_and_the_link_goes_on(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: StoreClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
-    with pytest.raises(Unavailable):
+    with pytest.raises(StoreUnavailableError):
         await store.run("acme", "incr", object())  # type: ignore[arg-type]
     assert await store.run("acme", "incr", b"") == b"1"
     assert len(reported) == 1
 
 
-async def test_the_store_tells_its_time(store: Store) -> None:
+async def test_the_store_tells_its_time(store: StoreClient) -> None:
     # A minute is more than a busy machine takes, and less than any confusion of units would.
     assert abs(await store.time_ms() - time.time_ns() // 1_000_000) < 60_000

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from relevo.router.store.client import pubsub
-from relevo.router.store.client.client import Store
-from relevo.router.store.client.pipeline import Limits
-from relevo.router.store.client.pubsub import Subscriptions
+from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.pipeline import PipelineLimits
+from relevo.router.store.client.pubsub import PubSub
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.router.store.client.test_topology import other_node, slot, tenant_on
@@ -17,11 +17,11 @@ from tests.servers import ClusterServers, StoreServer
 
 
 class Follower:
-    """Subscriptions whose calls are kept in order."""
+    """PubSub whose calls are kept in order."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreClient) -> None:
         self.calls: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
-        self.subscriptions = Subscriptions(
+        self.subscriptions = PubSub(
             store,
             "node-1",
             lambda tenant, payload: self.calls.put_nowait(("event", tenant, payload.decode())),
@@ -48,7 +48,7 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(store: Store) -> AsyncIterator[Follower]:
+async def following(store: StoreClient) -> AsyncIterator[Follower]:
     follower = Follower(store)
     yield follower
     await follower.subscriptions.close()
@@ -72,7 +72,7 @@ async def seconds(waiting: Awaitable[None]) -> float:
     return time.monotonic() - start
 
 
-async def test_what_a_verb_publishes_arrives_in_order(store: Store) -> None:
+async def test_what_a_verb_publishes_arrives_in_order(store: StoreClient) -> None:
     async with following(store) as follower:
         await follower.follow("acme")
         for number in range(20):
@@ -82,7 +82,9 @@ async def test_what_a_verb_publishes_arrives_in_order(store: Store) -> None:
         assert follower.healthy()
 
 
-async def test_each_tenant_hears_its_own_feed_over_one_connection(store: Store, valkey: StoreServer) -> None:
+async def test_each_tenant_hears_its_own_feed_over_one_connection(
+    store: StoreClient, valkey: StoreServer
+) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt", "core")
         await store.run("bolt", "publish", b"for bolt")
@@ -92,7 +94,7 @@ async def test_each_tenant_hears_its_own_feed_over_one_connection(store: Store, 
 
 
 async def test_a_removed_tenant_is_not_heard_and_the_last_one_closes_the_connection(
-    store: Store, valkey: StoreServer
+    store: StoreClient, valkey: StoreServer
 ) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt")
@@ -108,7 +110,7 @@ async def test_a_removed_tenant_is_not_heard_and_the_last_one_closes_the_connect
         await follower.expect("event", "acme", "again")
 
 
-async def test_a_tenant_that_is_removed_and_added_at_once_is_heard(store: Store) -> None:
+async def test_a_tenant_that_is_removed_and_added_at_once_is_heard(store: StoreClient) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt")
         follower.subscriptions.remove("acme")
@@ -118,20 +120,20 @@ async def test_a_tenant_that_is_removed_and_added_at_once_is_heard(store: Store)
         await follower.expect("event", "acme", "once")
 
 
-async def test_the_probe_goes_on_when_its_tenant_is_removed(store: Store, valkey: StoreServer) -> None:
+async def test_the_probe_goes_on_when_its_tenant_is_removed(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt")
         follower.subscriptions.remove("acme")
         await until(lambda: b"relevo:{bolt}:probe:node-1" in valkey.call("PUBSUB", "SHARDCHANNELS"))
         assert b"relevo:{acme}:probe:node-1" not in valkey.call("PUBSUB", "SHARDCHANNELS")
-        published = store.counts.commands
+        published = store.stats.commands
         # More probes than the silence that is tolerated.
-        await until(lambda: store.counts.commands > published + 8)
+        await until(lambda: store.stats.commands > published + 8)
         assert follower.healthy()
         assert follower.calls.empty()
 
 
-async def test_a_killed_connection_is_replaced_and_announced(store: Store, valkey: StoreServer) -> None:
+async def test_a_killed_connection_is_replaced_and_announced(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme")
         valkey.call("CLIENT", "KILL", "TYPE", "pubsub")
@@ -139,13 +141,13 @@ async def test_a_killed_connection_is_replaced_and_announced(store: Store, valke
         assert not follower.healthy()
         await follower.expect("subscribed", "acme")
         assert follower.healthy()
-        assert store.counts.subscriptions_lost == 1
+        assert store.stats.subscriptions_lost == 1
         await store.run("acme", "publish", b"after")
         await follower.expect("event", "acme", "after")
 
 
 @pytest.mark.slow
-async def test_a_restarted_store_is_heard_again(store: Store, valkey: StoreServer) -> None:
+async def test_a_restarted_store_is_heard_again(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme")
         valkey.kill()
@@ -157,7 +159,9 @@ async def test_a_restarted_store_is_heard_again(store: Store, valkey: StoreServe
 
 
 @pytest.mark.slow
-async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(proxied: Store, proxy: Proxy) -> None:
+async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(
+    proxied: StoreClient, proxy: Proxy
+) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
         proxy.link("relevo-feed").stall()
@@ -172,7 +176,7 @@ async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(proxied:
 
 
 @pytest.mark.slow
-async def test_probes_that_cannot_be_published_count_as_silence(proxied: Store, proxy: Proxy) -> None:
+async def test_probes_that_cannot_be_published_count_as_silence(proxied: StoreClient, proxy: Proxy) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
         proxy.link("relevo-verbs").stall()
@@ -182,7 +186,7 @@ async def test_probes_that_cannot_be_published_count_as_silence(proxied: Store, 
 
 
 async def test_a_server_that_hangs_up_is_called_again_at_intervals_that_have_an_end(
-    verbs: Path, limits: Limits, monkeypatch: pytest.MonkeyPatch
+    verbs: Path, limits: PipelineLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pubsub, "BACKOFF_S", 0.005)
     monkeypatch.setattr(pubsub, "BACKOFF_MAX_S", 0.02)
@@ -199,7 +203,7 @@ async def test_a_server_that_hangs_up_is_called_again_at_intervals_that_have_an_
 
 
 async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
-    proxied: Store, proxy: Proxy
+    proxied: StoreClient, proxy: Proxy
 ) -> None:
     async with following(proxied) as follower:
         assert follower.healthy()
@@ -211,7 +215,7 @@ async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
         assert follower.healthy()
 
 
-async def test_a_failing_handler_is_reported_and_the_feed_goes_on(store: Store) -> None:
+async def test_a_failing_handler_is_reported_and_the_feed_goes_on(store: StoreClient) -> None:
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
     async with following(store) as follower:
@@ -224,13 +228,13 @@ async def test_a_failing_handler_is_reported_and_the_feed_goes_on(store: Store) 
 
 
 @pytest.fixture
-async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[Store]:
-    async with using(cluster.url, verbs, Limits(timeout_ms=1000, backoff_ms=5)) as store:
+async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[StoreClient]:
+    async with using(cluster.url, verbs, PipelineLimits(timeout_ms=1000, backoff_ms=5)) as store:
         yield store
 
 
 @pytest.mark.slow
-async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: Store) -> None:
+async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: StoreClient) -> None:
     tenants = [tenant_on(cluster, node, "heard") for node in cluster.nodes]
     async with following(sharded) as follower:
         await follower.follow(*tenants)
@@ -238,13 +242,15 @@ async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: S
             await sharded.run(tenant, "publish", b"hello")
             await follower.expect("event", tenant, "hello")
         assert [feed_connections(node) for node in cluster.nodes] == [1, 1, 1]
-        published = sharded.counts.commands
-        await until(lambda: sharded.counts.commands > published + 30)
+        published = sharded.stats.commands
+        await until(lambda: sharded.stats.commands > published + 30)
         assert follower.healthy()
 
 
 @pytest.mark.slow
-async def test_a_feed_is_followed_to_where_its_slot_moved(cluster: ClusterServers, sharded: Store) -> None:
+async def test_a_feed_is_followed_to_where_its_slot_moved(
+    cluster: ClusterServers, sharded: StoreClient
+) -> None:
     home = cluster.nodes[2]
     tenant, stays = tenant_on(cluster, home, "feed-moves"), tenant_on(cluster, home, "feed-stays")
     target = other_node(cluster, home)
@@ -261,14 +267,16 @@ async def test_a_feed_is_followed_to_where_its_slot_moved(cluster: ClusterServer
         await follower.expect("event", stays, "still here")
         assert follower.healthy()
         # A connection that another one has replaced would be told nothing of it, and be deaf soon.
-        published = sharded.counts.commands
-        await until(lambda: sharded.counts.commands > published + 16)
+        published = sharded.stats.commands
+        await until(lambda: sharded.stats.commands > published + 16)
         assert follower.healthy()
         assert follower.calls.empty()
 
 
 @pytest.mark.slow
-async def test_a_feed_whose_slot_moved_unnoticed_is_found(cluster: ClusterServers, sharded: Store) -> None:
+async def test_a_feed_whose_slot_moved_unnoticed_is_found(
+    cluster: ClusterServers, sharded: StoreClient
+) -> None:
     home = cluster.nodes[0]
     tenant = tenant_on(cluster, home, "feed-late")
     await sharded.run(tenant, "incr", b"")

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from relevo.router.store.client import topology as topology_module
-from relevo.router.store.client.client import Store
+from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.connection import Server, slot_of
-from relevo.router.store.client.errors import Unavailable
-from relevo.router.store.client.pipeline import Limits
-from relevo.router.store.client.pubsub import Subscriptions
-from relevo.router.store.client.topology import Sentinel, open_topology
-from relevo.router.store.client.url import parse_address
+from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.pipeline import PipelineLimits
+from relevo.router.store.client.pubsub import PubSub
+from relevo.router.store.client.topology import SentinelTopology, open_topology
+from relevo.router.store.client.url import parse_url
 from tests.router.conftest import using
 from tests.router.store.client.test_pipeline import run_until_available
 from tests.servers import (
@@ -44,9 +44,9 @@ SENTINELS = [
 
 
 @pytest.fixture
-async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[Store]:
+async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[StoreClient]:
     """A store on the cluster."""
-    async with using(cluster.url, verbs, Limits(timeout_ms=1000, backoff_ms=5)) as store:
+    async with using(cluster.url, verbs, PipelineLimits(timeout_ms=1000, backoff_ms=5)) as store:
         await store.open()
         yield store
 
@@ -66,17 +66,21 @@ def other_node(cluster: ClusterServers, node: StoreServer) -> StoreServer:
 
 
 @pytest.mark.slow
-async def test_the_tenants_of_a_cluster_live_on_all_shards(cluster: ClusterServers, sharded: Store) -> None:
+async def test_the_tenants_of_a_cluster_live_on_all_shards(
+    cluster: ClusterServers, sharded: StoreClient
+) -> None:
     tenants = [tenant_on(cluster, node, "spread") for node in cluster.nodes]
     await asyncio.gather(*(sharded.run(tenant, "append", b"here") for tenant in tenants))
     for tenant, node in zip(tenants, cluster.nodes, strict=True):
         assert node.call("LRANGE", f"relevo:{{{tenant}}}:log", 0, -1) == [b"here"]
         assert sharded.run_id(tenant) == node.call("INFO")["master_replid"]
-    assert sharded.counts.redirects == 0
+    assert sharded.stats.redirects == 0
 
 
 @pytest.mark.slow
-async def test_a_tenant_is_followed_to_where_its_slot_moved(cluster: ClusterServers, sharded: Store) -> None:
+async def test_a_tenant_is_followed_to_where_its_slot_moved(
+    cluster: ClusterServers, sharded: StoreClient
+) -> None:
     home = cluster.nodes[0]
     tenant = tenant_on(cluster, home, "moving")
     target = other_node(cluster, home)
@@ -84,23 +88,23 @@ async def test_a_tenant_is_followed_to_where_its_slot_moved(cluster: ClusterServ
     cluster.move_slot(slot(tenant), target)
     answers = await asyncio.gather(*(sharded.run(tenant, "append", b"after") for _ in range(20)))
     assert answers == [b"after"] * 20
-    assert sharded.counts.redirects >= 1
+    assert sharded.stats.redirects >= 1
     assert target.call("LRANGE", f"relevo:{{{tenant}}}:log", 0, -1) == [b"before", *[b"after"] * 20]
-    redirects = sharded.counts.redirects
+    redirects = sharded.stats.redirects
     await sharded.run(tenant, "append", b"later")
-    assert sharded.counts.redirects == redirects
+    assert sharded.stats.redirects == redirects
 
 
 @pytest.mark.slow
 async def test_a_tenant_whose_slot_is_half_moved_is_unavailable_and_never_in_two_places(
-    cluster: ClusterServers, sharded: Store
+    cluster: ClusterServers, sharded: StoreClient
 ) -> None:
     home = cluster.nodes[1]
     tenant = tenant_on(cluster, home, "halfway")
     target = other_node(cluster, home)
     await sharded.run(tenant, "append", b"before")
     cluster.start_moving(slot(tenant), target)
-    with pytest.raises(Unavailable, match="TRYAGAIN"):
+    with pytest.raises(StoreUnavailableError, match="TRYAGAIN"):
         await sharded.run(tenant, "append", b"meanwhile")
     cluster.finish_moving(slot(tenant), target)
     assert await sharded.run(tenant, "append", b"after") == b"after"
@@ -117,7 +121,7 @@ async def test_one_reachable_node_is_enough_to_find_a_cluster(cluster: ClusterSe
 
 async def test_a_cluster_that_nobody_knows_is_unavailable(verbs: Path) -> None:
     async with using(f"redis+cluster://127.0.0.1:{free_port()}", verbs) as store:
-        with pytest.raises(Unavailable, match="no node of the cluster"):
+        with pytest.raises(StoreUnavailableError, match="no node of the cluster"):
             await store.run("acme", "append", b"")
 
 
@@ -126,20 +130,20 @@ async def test_a_look_up_that_nobody_answers_is_unavailable_in_time(verbs: Path)
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"redis+sentinel://127.0.0.1:{silent.getsockname()[1]}/main"
-        async with using(url, verbs, Limits(timeout_ms=100)) as store:
+        async with using(url, verbs, PipelineLimits(timeout_ms=100)) as store:
             async with asyncio.timeout(30):
-                with pytest.raises(Unavailable):
+                with pytest.raises(StoreUnavailableError):
                     await store.run("acme", "append", b"")
 
 
 async def test_the_sentinel_of_the_highest_epoch_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    topology = open_topology(parse_address("redis+sentinel://a,b,c/main"), 1.0)
+    topology = open_topology(parse_url("redis+sentinel://a,b,c/main"), 1.0)
     answers = {"a": (3, Server("old", 1)), "b": (4, Server("new", 2)), "c": (3, Server("old", 1))}
 
-    async def ask(self: Sentinel, sentinel: Server) -> tuple[int, Server]:
+    async def ask(self: SentinelTopology, sentinel: Server) -> tuple[int, Server]:
         return answers[sentinel.host]
 
-    monkeypatch.setattr(Sentinel, "_ask", ask)
+    monkeypatch.setattr(SentinelTopology, "_ask", ask)
     seen = set()
     for _ in range(20):
         topology._looked_at = float("-inf")
@@ -180,14 +184,14 @@ async def test_a_failover_by_sentinel_is_followed_and_seen_as_another_run(
     failover: tuple[StoreServer, StoreServer, SentinelServer], verbs: Path
 ) -> None:
     primary, replica, sentinel = failover
-    limits = Limits(timeout_ms=1000, backoff_ms=10, backoff_max_ms=50)
+    limits = PipelineLimits(timeout_ms=1000, backoff_ms=10, backoff_max_ms=50)
     async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs, limits) as store:
         await store.open()
         assert await store.run("acme", "incr", b"") == b"1"
         wait_until(lambda: replica.call("GET", "relevo:{acme}:n") == b"1", "the replica to have it")
         before = await store.run("acme", "run_id", b"")
         primary.kill()
-        with pytest.raises(Unavailable):
+        with pytest.raises(StoreUnavailableError):
             await store.run("acme", "incr", b"")
         assert await run_until_available(store, "incr", limit_s=20) == b"2"
         assert await store.run("acme", "run_id", b"") != before
@@ -207,7 +211,7 @@ async def test_a_new_primary_is_found_though_the_old_one_still_answers(
     ):
         async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs) as store:
             heard: asyncio.Queue[bytes] = asyncio.Queue()
-            feeds = Subscriptions(
+            feeds = PubSub(
                 store,
                 "node",
                 lambda tenant, event: heard.put_nowait(event),
@@ -264,8 +268,8 @@ async def test_a_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path
     with running(StoreServer(tmp_path, binary=redis_binary(), arguments=arguments)):
         async with using(f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path}/store.crt", verbs) as trusting:
             assert await trusting.run("acme", "incr", b"") == b"1"
-        async with using(f"rediss://127.0.0.1:{port}", verbs, Limits(timeout_ms=1500)) as wary:
-            with pytest.raises(Unavailable, match="certificate"):
+        async with using(f"rediss://127.0.0.1:{port}", verbs, PipelineLimits(timeout_ms=1500)) as wary:
+            with pytest.raises(StoreUnavailableError, match="certificate"):
                 await wary.run("acme", "incr", b"")
 
 

@@ -2,56 +2,75 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.store.client.connection import Access, Server
-from relevo.router.store.client.url import Address, Kind, parse_address
+from relevo.router.store.client.connection import ConnectOptions, Server
+from relevo.router.store.client.url import Deployment, StoreUrl, parse_url
 
 
 @pytest.mark.parametrize(
-    ("url", "address"),
+    ("url", "expected"),
     [
-        ("redis://localhost", Address(Kind.SINGLE, (Server("localhost", 6379),), Access())),
-        ("redis://10.0.0.1:7000/2", Address(Kind.SINGLE, (Server("10.0.0.1", 7000),), Access(database=2))),
-        ("redis://h?db=3", Address(Kind.SINGLE, (Server("h", 6379),), Access(database=3))),
-        ("redis://[::1]:7000", Address(Kind.SINGLE, (Server("::1", 7000),), Access())),
-        ("redis://:pa%2Fss@h", Address(Kind.SINGLE, (Server("h", 6379),), Access(password="pa/ss"))),
-        ("redis://u:p@h", Address(Kind.SINGLE, (Server("h", 6379),), Access("u", "p"))),
-        ("rediss://h", Address(Kind.SINGLE, (Server("h", 6379),), Access(tls={}))),
-        ("unix:///run/s.sock", Address(Kind.SINGLE, (Server(path="/run/s.sock"),), Access())),
-        ("unix://u:p@/s?db=1", Address(Kind.SINGLE, (Server(path="/s"),), Access("u", "p", 1))),
+        (
+            "redis://localhost",
+            StoreUrl(Deployment.STANDALONE, (Server("localhost", 6379),), ConnectOptions()),
+        ),
+        (
+            "redis://10.0.0.1:7000/2",
+            StoreUrl(Deployment.STANDALONE, (Server("10.0.0.1", 7000),), ConnectOptions(database=2)),
+        ),
+        ("redis://h?db=3", StoreUrl(Deployment.STANDALONE, (Server("h", 6379),), ConnectOptions(database=3))),
+        ("redis://[::1]:7000", StoreUrl(Deployment.STANDALONE, (Server("::1", 7000),), ConnectOptions())),
+        (
+            "redis://:pa%2Fss@h",
+            StoreUrl(Deployment.STANDALONE, (Server("h", 6379),), ConnectOptions(password="pa/ss")),
+        ),
+        ("redis://u:p@h", StoreUrl(Deployment.STANDALONE, (Server("h", 6379),), ConnectOptions("u", "p"))),
+        ("rediss://h", StoreUrl(Deployment.STANDALONE, (Server("h", 6379),), ConnectOptions(tls={}))),
+        (
+            "unix:///run/s.sock",
+            StoreUrl(Deployment.STANDALONE, (Server(path="/run/s.sock"),), ConnectOptions()),
+        ),
+        (
+            "unix://u:p@/s?db=1",
+            StoreUrl(Deployment.STANDALONE, (Server(path="/s"),), ConnectOptions("u", "p", 1)),
+        ),
         (
             "redis+sentinel://:p@a,b:27000/main?db=1&sentinel_password=s",
-            Address(
-                Kind.SENTINEL,
+            StoreUrl(
+                Deployment.SENTINEL,
                 (Server("a", 26379), Server("b", 27000)),
-                Access(password="p", database=1),
+                ConnectOptions(password="p", database=1),
                 "main",
-                Access(password="s"),
+                ConnectOptions(password="s"),
             ),
         ),
         (
             "redis+cluster://u:p@a:7000,b?ssl=true&ssl_cert_reqs=none&ssl_check_hostname=false",
-            Address(
-                Kind.CLUSTER,
+            StoreUrl(
+                Deployment.CLUSTER,
                 (Server("a", 7000), Server("b", 6379)),
-                Access("u", "p", tls={"ssl_cert_reqs": "none", "ssl_check_hostname": False}),
-                sentinel_access=Access(tls={"ssl_cert_reqs": "none", "ssl_check_hostname": False}),
+                ConnectOptions("u", "p", tls={"ssl_cert_reqs": "none", "ssl_check_hostname": False}),
+                sentinel_options=ConnectOptions(tls={"ssl_cert_reqs": "none", "ssl_check_hostname": False}),
             ),
         ),
     ],
 )
-def test_a_url_says_where_and_how(url: str, address: Address) -> None:
-    read = parse_address(url)
-    assert (read.kind, read.servers, read.access) == (address.kind, address.servers, address.access)
-    assert read.primary_name == address.primary_name
-    assert read.sentinel_access.password == address.sentinel_access.password
+def test_a_url_says_where_and_how(url: str, expected: StoreUrl) -> None:
+    read = parse_url(url)
+    assert (read.deployment, read.servers, read.options) == (
+        expected.deployment,
+        expected.servers,
+        expected.options,
+    )
+    assert read.primary_name == expected.primary_name
+    assert read.sentinel_options.password == expected.sentinel_options.password
 
 
 def test_the_files_of_tls_are_options(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("")
-    read = parse_address(f"rediss://h?ssl_ca_certs={file}&ssl_certfile={file}&ssl_keyfile={file}")
+    read = parse_url(f"rediss://h?ssl_ca_certs={file}&ssl_certfile={file}&ssl_keyfile={file}")
     names = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-    assert read.access.tls == dict.fromkeys(names, str(file))
+    assert read.options.tls == dict.fromkeys(names, str(file))
 
 
 @pytest.mark.parametrize(
@@ -91,10 +110,10 @@ def test_the_files_of_tls_are_options(tmp_path: Path) -> None:
 )
 def test_a_malformed_url_is_refused_by_what_is_wrong_with_it(url: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong) as caught:
-        parse_address(url)
+        parse_url(url)
     assert "sec" not in str(caught.value).replace("unknown option secret", "")
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_access_prints_no_password() -> None:
-    assert "hush" not in repr(parse_address("redis+sentinel://u:hush@h/main?sentinel_password=hush"))
+    assert "hush" not in repr(parse_url("redis+sentinel://u:hush@h/main?sentinel_password=hush"))
