@@ -24,9 +24,14 @@ async function accept(session) {
 /** Transfer a session to a department; the fence makes sure that it is still this agent's. */
 async function handOver(session) {
   try {
-    const { transfer } = await client.transfer(session.id, Target.department(department), "needs an invoice", {
-      fence: session.fence,
-    });
+    const { transfer } = await client.transfer(
+      session.id,
+      Target.department(department),
+      "needs an invoice",
+      {
+        fence: session.fence,
+      },
+    );
     console.log(`${session.id} transferred to ${department}: ${transfer.outcome}`);
   } catch (error) {
     if (!(error instanceof RelevoError)) throw error;
