@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -161,29 +157,3 @@ def test_tests_and_tools_beside_the_files_are_left_out(tmp_path: Path) -> None:
         (tmp_path / name).write_text("hello")
 
     assert list(read_files(tmp_path)) == ["console/page.js"]
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_what_a_checkout_serves(tmp_path: Path) -> None:
-    sources = tmp_path / "sources"
-    shutil.copytree(ROOT, sources, ignore=shutil.ignore_patterns(".git", ".venv", "build", "node_modules"))
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        str(tmp_path),
-    ]
-    subprocess.run([*build, str(sources)], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "installed")
-    packaged = tmp_path / "installed/relevo/clients"
-
-    served = {name: file.body for name, file in read_files().items()}
-    assert {name: file.body for name, file in read_files(packaged).items()} == served
-    assert not list(packaged.rglob("package*.json"))
-    assert not list(packaged.rglob("node_modules"))
