@@ -39,9 +39,9 @@ lint: install ## Check the form and the types of all code
 bench: install ## Measure everything in about twelve minutes, or SCENARIO=fanout alone
 	@$(BIN)/python -m bench $(or $(SCENARIO),all)
 
-model: install ## Run verbs against the model; EXAMPLES=n for long, SEED=n to repeat a run
+model: install ## Run store commands against the model; EXAMPLES=n for long, SEED=n to repeat a run
 	@EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/pytest --quiet $(if $(SEED),--hypothesis-seed=$(SEED)) \
-		tests/stateful/test_verbs_against_model.py
+		tests/stateful/test_commands_against_model.py
 
 faults: install ## Break things at random under load for MINUTES=1; SEED=n brings the same faults again
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),1)

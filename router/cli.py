@@ -257,7 +257,7 @@ def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False
     try:
         with store_of(settings) as store_url:
             clean = report.run(settings, store_url, tenant=tenant, repair=repair, as_json=json)
-    except (report.AuditFailed, EmbeddedStoreError) as error:
+    except (report.AuditError, EmbeddedStoreError) as error:
         raise CommandFailed(str(error), USAGE_ERROR) from None
     return 0 if clean else FAILURE
 

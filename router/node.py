@@ -30,7 +30,7 @@ from relevo.router.store.client.errors import StoreDefectError, StoreUnavailable
 from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.client.pubsub import PubSub
 from relevo.router.store.clock import Clock
-from relevo.router.store.commands import Caller, Refusal, VerbLimits, Verbs
+from relevo.router.store.commands import Caller, CommandLimits, CommandRejectedError, StoreCommands
 from relevo.router.tenant.directory import Gap, Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
@@ -73,7 +73,7 @@ class Node:
         )
         self.clock = Clock(self.store.time_ms, settings.node_renew_ms)
         self.verifier = Verifier(settings, self.clock.now_ms)
-        self.verbs = Verbs(self.store, VerbLimits.of(settings), self.node_id)
+        self.verbs = StoreCommands(self.store, CommandLimits.of(settings), self.node_id)
         self.feed = Feed(self.verbs, settings.feed_buffer_max, self._reloaded)
         self.subscriptions = PubSub(
             self.store, self.node_id, self.feed.heard, self.feed.subscribed, self._feed_lost
@@ -273,7 +273,7 @@ class Node:
 
     async def attach(self, tenant: str, claims: Caller, connection_id: str) -> records.Attached:
         """
-        Register a connection in the store, in the epoch of the tenant's feed; raises as Verbs.connect.
+        Register a connection in the store, in the epoch of the tenant's feed; raises as its `connect`.
 
         Raises:
             TimeoutError: The feed did not get there in `store_timeout_ms`.
@@ -378,7 +378,7 @@ class Node:
             return
         try:
             attached = await self.verbs.connect(tenant, claims, connection.connection_id)
-        except Refusal as refusal:
+        except CommandRejectedError as refusal:
             log.warning("connection not registered again", tenant=tenant, agent=claims.id, code=refusal.code)
             return
         self.presence.held(tenant)

@@ -1,9 +1,9 @@
 """
-Hold every rule that a store's data can show against it, while routers write.
+Hold every invariant that a store's data can show against it, while routers write.
 
-The judges (`agents`, `sessions`, `histories`, `presence`, `feed`) are functions of what was read at one
-instant; `kinds` says which key is whose; `audit` has them look, a few at each instant; `store` reads for it,
-`repair` mends, and `report` says what was found and done. What the keys hold is described in `layout`.
+`rules/` holds the rules, functions of what was read at one instant; `rules/registry.py` says which key has
+which. `runner` applies them, a few at each instant, and `scan` reads for it. `rebuild` derives again what is
+derived, `report` prints, and `layout` describes what the keys hold.
 """
 
 from relevo.router.audit.runner import Audit

@@ -1,8 +1,7 @@
 """
-How the verbs lay a tenant out in the store: the forms of what its keys hold, and how they hang together.
+How the commands lay a tenant out in the store: the forms of what its keys hold, and how they hang together.
 
-The header of the verbs' library lists the keys. Whoever changes what a verb writes changes it here and in the
-judge of that key.
+The header of `lua/lib/step.lua` lists the keys. What a command writes and what is read here change together.
 """
 
 from __future__ import annotations
@@ -21,8 +20,14 @@ STATES: Final = (*LISTS, "closed")
 KINDS_OF_OWNERS: Final = {"owned": "agent", "pending": "agent", "queue": "department"}
 ROWS: Final = {"agent": "agents", "department": "departments"}
 
+PAGE: Final = 100
+"""How much of a long list is read and checked at one instant."""
+
+EVENTS_PAGE: Final = 20
+"""The same of events: one that moves all that a lost agent had is long."""
+
 DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError)
-"""What reading a record may raise that no verb wrote."""
+"""What reading a record may raise that no command wrote."""
 
 IDENTITY: Final = re.compile(r"[A-Za-z0-9_.@:+-]{1,64}")
 CONNECTION: Final = re.compile(r"(\S+) (\S+)")
@@ -105,7 +110,7 @@ def number_of(value: bytes | None) -> int:
 
 
 def name_of(value: bytes) -> str:
-    """Return what the store calls something, readable also where it is nothing that a verb wrote."""
+    """Return what the store calls something, readable also where it is nothing that a command wrote."""
     return value.decode("utf-8", "backslashreplace")
 
 

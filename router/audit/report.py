@@ -1,4 +1,4 @@
-"""Audit a store, mend it if asked to, and print what was found and done."""
+"""Audit a store, rebuild it if asked to, and print what was found and done."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relevo.router.audit.repair import mend
+from relevo.router.audit.rebuild import rebuild
 from relevo.router.audit.scan import Counts, violations
 from relevo.router.audit.violation import INVARIANTS, Violation
 from relevo.router.config import Settings
@@ -15,14 +15,12 @@ from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
 from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.client.topology import prefix
-from relevo.router.store.commands import VerbLimits, Verbs
+from relevo.router.store.commands import CommandLimits, StoreCommands
 
 AUDITOR: Final = "audit"
-PASSES_MAX: Final = 3
-"""How often a repair looks for what its last mending has brought up."""
 
 
-class AuditFailed(Exception):
+class AuditError(Exception):
     """The store cannot be read; the message says why."""
 
 
@@ -35,22 +33,23 @@ def run(
     as_json: bool = False,
 ) -> bool:
     """
-    Audit a store, print what is wrong and a summary, and return whether all was judged and nothing is wrong.
+    Audit a store, print what is wrong and a summary, and return whether all was checked and nothing is wrong.
 
     Args:
         settings: The settings.
         store_url: Where the store is.
         tenant: Whose data; None for everybody's.
-        repair: Whether to mend what is derived, and to look again: what counts is what is left.
+        repair: Whether to rebuild each tenant in which something is wrong, and to look again: what counts is
+            what is left.
         as_json: Whether each line is a JSON object.
 
     Raises:
-        AuditFailed: The store cannot be read.
+        AuditError: The store cannot be read.
     """
     try:
         return asyncio.run(_run(settings, store_url, tenant, repair, as_json))
     except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError, ValueError) as error:
-        raise AuditFailed(f"the store cannot be read: {error}") from None
+        raise AuditError(f"the store cannot be read: {error}") from None
 
 
 async def _run(settings: Settings, store_url: str, tenant: str | None, repair: bool, as_json: bool) -> bool:
@@ -58,11 +57,11 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, repair: b
     store = StoreClient(store_url, limits=limits)
     try:
         await store.open()
-        verbs = Verbs(store, VerbLimits.of(settings), AUDITOR)
+        commands = StoreCommands(store, CommandLimits.of(settings), AUDITOR)
         if repair:
-            await _repair(store, verbs, tenant, as_json)
+            await _repair(store, commands, tenant, as_json)
         counts = Counts()
-        async for whose, violation in violations(store, verbs, tenant, counts):
+        async for whose, violation in violations(store, commands, tenant, counts):
             _print(_line(whose, violation, as_json))
         _print(_summary(counts, as_json))
         return counts.violations == 0 and counts.unsettled == 0
@@ -70,34 +69,30 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, repair: b
         await store.close()
 
 
-async def _repair(store: StoreClient, verbs: Verbs, tenant: str | None, as_json: bool) -> None:
-    """Mend, as often as mending brings up more that can be mended, and print what was done."""
-    told: set[tuple[str, Violation]] = set()
-    for _ in range(PASSES_MAX):
-        found: dict[str, list[Violation]] = {}
-        async for whose, violation in violations(store, verbs, tenant, Counts()):
-            if (whose, violation) not in told:
-                found.setdefault(whose, []).append(violation)
-        for whose, those in found.items():
-            for violation, done in (await mend(verbs, whose, those)).items():
-                told.add((whose, violation))
-                _print(_line(whose, violation, as_json, done))
-        if not any(violation.mend for those in found.values() for violation in those):
-            return
+async def _repair(store: StoreClient, commands: StoreCommands, tenant: str | None, as_json: bool) -> None:
+    """Rebuild the tenants in which something is wrong, and print what it was."""
+    damaged: dict[str, None] = {}
+    async for whose, violation in violations(store, commands, tenant, Counts()):
+        damaged[whose] = None
+        _print(_line(whose, violation, as_json))
+    for whose in damaged:
+        keys = await rebuild(store, commands, whose)
+        if as_json:
+            _print(_json(tenant=whose, rebuilt_keys=keys))
+        else:
+            _print(f"rebuilt {keys} keys of {whose} from its sessions and profiles; what is left:")
 
 
-def _line(tenant: str, violation: Violation, as_json: bool, done: str | None = None) -> str:
+def _line(tenant: str, violation: Violation, as_json: bool) -> str:
     keys = [prefix(tenant) + key for key in violation.keys]
     if not as_json:
-        line = f"{violation.invariant}: {violation.text} ({' '.join(keys)})"
-        return line if done is None else f"{line}\n    {done}"
+        return f"{violation.invariant}: {violation.text} ({' '.join(keys)})"
     return _json(
         tenant=tenant,
         invariant=violation.invariant,
         meaning=INVARIANTS[violation.invariant],
         text=violation.text,
         keys=keys,
-        **({} if done is None else {"repair": done}),
     )
 
 
@@ -111,7 +106,7 @@ def _summary(counts: Counts, as_json: bool) -> str:
         )
     found = f"{counts.violations} violations"
     if counts.unsettled:
-        found += f", and {counts.unsettled} things changed too fast to be judged"
+        found += f", and {counts.unsettled} things changed too fast to be checked"
     elif not counts.violations:
         found = "clean"
     return f"{found}: {len(counts.tenants)} tenants, {counts.keys} keys"

@@ -1,4 +1,4 @@
-"""Audit a store: find its tenants' keys, and read for the judges what they want to know."""
+"""Audit a store: find its tenants' keys, and read for the rules what they want to know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relevo.router.audit.violation import Violation
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.topology import prefix
-from relevo.router.store.commands import Verbs
+from relevo.router.store.commands import StoreCommands
 
 NAMES_MAX: Final = 1000
 """Names of keys that are looked at for one piece of a scan."""
@@ -32,17 +32,17 @@ class Counts:
 
 
 async def violations(
-    store: StoreClient, verbs: Verbs, tenant: str | None, counts: Counts
+    store: StoreClient, commands: StoreCommands, tenant: str | None, counts: Counts
 ) -> AsyncIterator[tuple[str, Violation]]:
     """
     Yield the violations of all tenants, or of one, each with its tenant.
 
-    Every judge sees what was so at one instant, so that routers may write meanwhile; what is added behind the
+    Every rule sees what was so at one instant, so that routers may write meanwhile; what is added behind the
     scan's back is not looked at.
 
     Args:
         store: Open.
-        verbs: Of that store.
+        commands: Of that store.
         tenant: Whose keys; None for everybody's.
         counts: Where to count what was looked at.
 
@@ -61,7 +61,7 @@ async def violations(
                 keys = ["meta", *(key for key in keys if key != "meta")]
             counts.keys += len(keys)
             audit = Audit(keys)
-            await _read_for(audit, verbs, one)
+            await _read_for(audit, commands, one)
             counts.unsettled += audit.unsettled
             for violation in audit.violations:
                 if (one, violation) not in told:
@@ -70,7 +70,7 @@ async def violations(
                     yield one, violation
 
 
-async def _read_for(audit: Audit, verbs: Verbs, tenant: str) -> None:
+async def _read_for(audit: Audit, commands: StoreCommands, tenant: str) -> None:
     while reads := audit.reads():
-        glimpsed = await verbs.glimpse(tenant, reads)
-        audit.take([records.plain(value) for value in glimpsed.values], glimpsed.now)
+        found = await commands.read_snapshot(tenant, reads)
+        audit.take([records.plain(value) for value in found.values], found.now)

@@ -1,9 +1,9 @@
 """
-A tenant's data as a judge sees it: what was read at one instant, and what must be read besides.
+A tenant's data as a rule reads it: what was read at one instant, and what must be read besides.
 
-A judge is a function of a glimpse. It asks for what it wants to know; what was not read yet ends it, and it
-is called again with a glimpse of everything that it has ever asked for. So it follows references as it needs,
-and yet all that it has seen when it comes to its end was so at one instant.
+A rule is a function of a snapshot. It asks for what it wants to know; what was not read yet ends it, and it
+is called again with a snapshot of everything that it has ever asked for. So it follows references as it
+needs, and yet all that it has seen when it comes to its end was so at one instant.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Read: TypeAlias = tuple[str | int, ...]
 
 class Unread(Exception):
     """
-    A judge wants to know what was not read.
+    A rule wants to know what was not read.
 
     Args:
         reads: What it wants.
@@ -44,9 +44,9 @@ class WrongType(Exception):
         self.key = key
 
 
-class Glimpse:
+class Snapshot:
     """
-    Hold what was read at one instant; call it to see.
+    Hold what was read at one instant; call it to read.
 
     Args:
         values: What each read found.
@@ -75,5 +75,5 @@ class Glimpse:
         return found
 
 
-Judge: TypeAlias = Callable[[Glimpse], "Iterator[Violation | Judge]"]
-"""Yields what is wrong, and who is to judge what it came across."""
+Rule: TypeAlias = Callable[[Snapshot], "Iterator[Violation | Rule]"]
+"""Yields what is wrong, and the rules for what it came across."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
-
-Mend: TypeAlias = tuple[str, ...]
-"""What the store's verb `mend` is to make anew from what it is derived from: a kind, and what it concerns."""
+from typing import Final
 
 INVARIANTS: Final = {
     "S1": "a session has one owner, and is in the one list of that owner and of its state",
@@ -21,23 +18,6 @@ INVARIANTS: Final = {
     "shape": "keys and records are of a known form, and what they name is there",
 }
 
-MENDS: Final = {
-    "epoch": "began a new epoch, so that every node reads the directory anew",
-    "order": "took note that the place was given out",
-    "due": "took it from what is due",
-    "expiry": "gave it an end",
-    "entry": "took the session from the list",
-    "session": "put the session where its record says, and told it again",
-    "connection": "made the node's connections those of the agent",
-    "connections": "took the connections away",
-    "lease": "gave the node a lease that ends now, unless it lives and renews it",
-    "member": "took the agent from the department's lists, or made its row anew",
-    "gone": "told that it is not there",
-    "agent": "made the agent's row, its places in departments and its graces anew, and told it",
-    "department": "made the department's row anew, and told it",
-}
-"""What each kind of mending does, in the order in which they are done: lists before rows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -48,12 +28,8 @@ class Violation:
         invariant: One of INVARIANTS.
         text: What is so and should not be.
         keys: Where to look: keys after the tenant's prefix.
-        mend: How it is mended, or None if what is lost or in doubt follows from nothing else.
-        in_doubt: The session whose record may be what is wrong, so that nothing is made from it.
     """
 
     invariant: str
     text: str
     keys: tuple[str, ...]
-    mend: Mend | None = None
-    in_doubt: str | None = None

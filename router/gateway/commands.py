@@ -55,7 +55,7 @@ from relevo.router.auth.principal import Principal
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
-from relevo.router.store.commands import Caller, Refusal, Verbs
+from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 
 log = structlog.get_logger(__name__)
 
@@ -234,7 +234,7 @@ def caller_of(principal: Principal, attached: bool) -> Caller:
     )
 
 
-async def execute(verbs: Verbs, principal: Principal, caller: Caller, command: Command) -> Result:
+async def execute(verbs: StoreCommands, principal: Principal, caller: Caller, command: Command) -> Result:
     """
     Carry a command out.
 
@@ -262,7 +262,7 @@ async def execute(verbs: Verbs, principal: Principal, caller: Caller, command: C
     try:
         durable = isinstance(command, Mutation)
         return rule.result(await verbs.run(principal.tenant, rule.verb, request, rule.shape, durable=durable))
-    except Refusal as refusal:
+    except CommandRejectedError as refusal:
         raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
     except StoreUnavailableError as error:
         raise refused(ErrorCode.UNAVAILABLE, reason=str(error)) from None

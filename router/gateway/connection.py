@@ -39,7 +39,7 @@ from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
-from relevo.router.store.commands import Caller, Refusal
+from relevo.router.store.commands import Caller, CommandRejectedError
 from relevo.router.store.records import addressee
 from relevo.router.tenant.turns import Turn
 
@@ -239,7 +239,7 @@ class Connection:
                     await self._join_agent(hello, principal)
         except Unauthorized as error:
             self._refuse_hello(hello, Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
-        except Refusal as refusal:
+        except CommandRejectedError as refusal:
             why = Error.of(ErrorCode(refusal.code), None, **refusal.details)
             is_rate = why.code is ErrorCode.RATE_LIMITED
             self._refuse_hello(hello, why, CloseCode.RATE_LIMITED if is_rate else CloseCode.REMOVED)

@@ -1,4 +1,4 @@
-"""The verbs as the router calls them: the fields of their requests and the shapes of their answers."""
+"""The commands as the router calls them: the fields of their requests and the shapes of their answers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Refusal(Exception):
+class CommandRejectedError(Exception):
     """
-    A verb refused a request by a rule of the protocol; nothing was changed.
+    A command refused a request by a rule of the protocol; nothing was changed.
 
     Args:
         code: One of the protocol's error codes.
@@ -34,8 +34,8 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class VerbLimits:
-    """Bounds and times that the verbs keep."""
+class CommandLimits:
+    """Bounds and times that the commands keep."""
 
     events_max: int
     key_ttl_ms: int
@@ -50,7 +50,7 @@ class VerbLimits:
     history_max: int
 
     @classmethod
-    def of(cls, settings: Settings) -> VerbLimits:
+    def of(cls, settings: Settings) -> CommandLimits:
         """Return the limits that the settings name."""
         return cls(
             events_max=settings.events_max,
@@ -70,7 +70,7 @@ class VerbLimits:
 
 class Caller(msgspec.Struct, omit_defaults=True, gc=False):
     """
-    Who asks, as a verb needs to know it.
+    Who asks, as a command needs to know it.
 
     Args:
         id: The token's subject.
@@ -78,7 +78,7 @@ class Caller(msgspec.Struct, omit_defaults=True, gc=False):
         name: The token's name, if it has one.
         attached: Whether it asks over a connection that said hello, so that it must be in the directory.
         epoch: The epoch in which that connection was registered. In another one, who is not in the directory
-            may have been lost with the store's memory; the verb then refuses with `unavailable`.
+            may have been lost with the store's memory; the command then refuses with `unavailable`.
         departments: The token's, if it has some; only `connect` and who enters the directory by a command
             need them.
         capacity: As `departments`.
@@ -96,17 +96,17 @@ class Caller(msgspec.Struct, omit_defaults=True, gc=False):
     again: bool = False
 
 
-class Verbs:
+class StoreCommands:
     """
-    Run verbs of the store.
+    Run commands of the store.
 
     Args:
         store: Where the tenants live.
-        limits: Bounds and times that the verbs keep.
+        limits: Bounds and times that the commands keep.
         node_id: This process, as connections and leases name it.
     """
 
-    def __init__(self, store: StoreClient, limits: VerbLimits, node_id: str) -> None:
+    def __init__(self, store: StoreClient, limits: CommandLimits, node_id: str) -> None:
         self.store = store
         self.node_id = node_id
         self._limits = limits
@@ -127,7 +127,7 @@ class Verbs:
     async def run(
         self,
         tenant: str,
-        verb: str,
+        command: str,
         request: dict[str, Any],
         answer: type[T],
         *,
@@ -135,35 +135,37 @@ class Verbs:
         urgent: bool = False,
     ) -> T:
         """
-        Run one verb.
+        Run one command.
 
         Args:
             tenant: Whose data.
-            verb: The verb's name, as its file has it.
+            command: The command's name, as its file has it.
             request: The fields that its header names.
             answer: The shape of its result.
             durable: Whether it must be as durable as the store promises before this returns.
             urgent: Whether it does not queue behind what the tenant asks for.
 
         Raises:
-            Refusal: A rule of the protocol refused it.
+            CommandRejectedError: A rule of the protocol refused it.
             StoreUnavailableError: It may or may not have been applied.
             StoreDefectError: The script failed, or answered something else.
         """
         request["limits"] = self._common
-        reply = await self.store.run(tenant, verb, _encode(request), durable=durable, urgent=urgent)
+        reply = await self.store.run(tenant, command, _encode(request), durable=durable, urgent=urgent)
         try:
             outcome = records.decode_answer(reply)
             if outcome.error is not None:
-                raise Refusal(outcome.error, outcome.details if isinstance(outcome.details, dict) else {})
+                raise CommandRejectedError(
+                    outcome.error, outcome.details if isinstance(outcome.details, dict) else {}
+                )
             if outcome.result is records.MISSING:
-                raise StoreDefectError(verb, "it answered nothing")
+                raise StoreDefectError(command, "it answered nothing")
             return msgspec.msgpack.decode(outcome.result, type=answer)
         except msgspec.DecodeError as error:
-            raise StoreDefectError(verb, f"its answer cannot be read: {error}") from error
+            raise StoreDefectError(command, f"its answer cannot be read: {error}") from error
 
     def connect(self, tenant: str, caller: Caller, connection_id: str) -> Awaitable[records.Attached]:
-        """Register a connection; raises Refusal `rate_limited` when the agent has too many."""
+        """Register a connection; raises CommandRejectedError `rate_limited` when the agent has too many."""
         request = {
             "by": caller,
             "node_id": self.node_id,
@@ -199,14 +201,16 @@ class Verbs:
 
     async def connections(self, tenant: str) -> list[tuple[str, str]]:
         """Return agent and connection of each that is this node's in the store."""
-        [listed] = (await self.glimpse(tenant, [("SMEMBERS", f"node:{self.node_id}")])).values
+        [listed] = (await self.read_snapshot(tenant, [("SMEMBERS", f"node:{self.node_id}")])).values
         pairs = (name.decode().split(" ") for name in records.plain(listed))
         return [(agent_id, connection_id) for agent_id, connection_id in pairs]
 
-    async def glimpse(self, tenant: str, reads: Sequence[tuple[str | int, ...]]) -> records.Glimpsed:
+    async def read_snapshot(
+        self, tenant: str, reads: Sequence[tuple[str | int, ...]]
+    ) -> records.SnapshotReply:
         """Read many things at one instant, and change nothing."""
-        return await self.run(tenant, "glimpse", {"reads": reads}, records.Glimpsed)
+        return await self.run(tenant, "read_snapshot", {"reads": reads}, records.SnapshotReply)
 
-    async def mend(self, tenant: str, mends: Sequence[tuple[str, ...]]) -> list[bool | str]:
-        """Make anew what is derived; return for each whether it was done, or what went wrong."""
-        return (await self.run(tenant, "mend", {"mends": mends}, records.Mended)).outcomes
+    async def rebuild(self, tenant: str, parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Derive a part of a tenant's lists and rows again; return the keys, with cursors, that remain."""
+        return (await self.run(tenant, "rebuild", {"parts": parts}, records.RebuildReply)).left

@@ -1,5 +1,5 @@
 """
-What the verbs answer and the feed carries.
+What the commands answer and the feed carries.
 
 A record is packed once, in the store: the string that is kept there is also the one in the reply and in the
 event. So the records below stand inside their envelope as MessagePack strings that hold MessagePack, and are
@@ -103,7 +103,7 @@ def entry(packed: msgspec.Raw) -> Entry:
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What every verb returns: a result, or the code of the rule that refused it."""
+    """What every command returns: a result, or the code of the rule that refused it."""
 
     result: msgspec.Raw = MISSING
     error: str | None = None
@@ -254,22 +254,22 @@ class Events(msgspec.Struct, gc=False):
 
 
 class ReadError(msgspec.Struct, gc=False):
-    """Why one read of a glimpse found nothing: the key is of a type that the read does not fit."""
+    """Why one read of a read_snapshot found nothing: the key is of a type that the read does not fit."""
 
     err: str
 
 
-class Glimpsed(msgspec.Struct, gc=False):
-    """What `glimpse` found, and the server's time."""
+class SnapshotReply(msgspec.Struct, gc=False):
+    """What `read_snapshot` found, and the server's time."""
 
     now: int
     values: list[msgspec.Raw]
 
 
-class Mended(msgspec.Struct, gc=False):
-    """What became of each thing that was to be mended: true, or what went wrong."""
+class RebuildReply(msgspec.Struct, gc=False):
+    """The parts, key and cursor, that a rebuild has still to do."""
 
-    outcomes: list[bool | str]
+    left: list[tuple[str, str]]
 
 
 decode_answer = msgspec.msgpack.Decoder(Answer).decode

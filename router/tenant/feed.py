@@ -18,7 +18,7 @@ import structlog
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
-from relevo.router.store.commands import Verbs
+from relevo.router.store.commands import StoreCommands
 from relevo.router.tenant.directory import Gap
 from relevo.router.tenant.fanout import TenantHub
 
@@ -55,7 +55,7 @@ class Feed:
     """
 
     def __init__(
-        self, verbs: Verbs, buffer_max: int, on_reloaded: Callable[[str, bool], Awaitable[None]]
+        self, verbs: StoreCommands, buffer_max: int, on_reloaded: Callable[[str, bool], Awaitable[None]]
     ) -> None:
         self._verbs = verbs
         self._buffer_max = buffer_max

@@ -18,7 +18,7 @@ import structlog
 
 from relevo.router.observe.incidents import incident
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
-from relevo.router.store.commands import Verbs
+from relevo.router.store.commands import StoreCommands
 from relevo.router.store.records import Lease
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class Presence:
 
     def __init__(
         self,
-        verbs: Verbs,
+        verbs: StoreCommands,
         lease_ms: int,
         renew_ms: int,
         on_lease: Callable[[str, Lease], None],

@@ -105,7 +105,7 @@ MUTANTS = [
     Mutant(
         "the key is ignored",
         "S3",
-        f"{LUA}/lib/settle.lua",
+        f"{LUA}/lib/run.lua",
         "key and call('GET', key)",
         "nil",
         LOST_REPLIES,
@@ -113,35 +113,35 @@ MUTANTS = [
     Mutant(
         "a reply that was lost is answered with another one",
         "S3",
-        f"{LUA}/lib/settle.lua",
+        f"{LUA}/lib/run.lua",
         "return string.sub(known, 33)",
         "return pack({error = 'not_found'})",
     ),
     Mutant(
         "the fence is not checked",
         "S2",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/sessions.lua",
         "if request.fence and request.fence ~= s.fence then conflict(s) end",
     ),
-    Mutant("the fence does not grow", "S2", f"{LUA}/lib/library.lua", "s.fence + 1, now", "s.fence, now"),
+    Mutant("the fence does not grow", "S2", f"{LUA}/lib/sessions.lua", "s.fence + 1, now", "s.fence, now"),
     Mutant(
         "load is counted twice",
         "S6",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/sessions.lua",
         "a[field] = COUNTED[s.state](a) + step",
         "a[field] = COUNTED[s.state](a) + 2 * step",
     ),
     Mutant(
         "a full agent is available",
         "S6",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/directory.lua",
         "load_of(a) < a.capacity",
         "load_of(a) <= a.capacity",
     ),
     Mutant(
         "the old owner keeps the session",
         "S1",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/sessions.lua",
         "call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)",
         # Not a queue, which would hand the same session out without end.
         "if s.state == 'queued' then call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id) end",
@@ -155,7 +155,7 @@ MUTANTS = [
     Mutant(
         "the sweep forgets the sessions of who has gone",
         "S7",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/presence.lua",
         "local ids = call('ZRANGE', P .. 'owned:' .. agent_id, 0, SWEEP_MAX - 1)",
         "local ids = {}",
         DEATH,
@@ -163,7 +163,7 @@ MUTANTS = [
     Mutant(
         "a dead router keeps its connections",
         "L2",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/presence.lua",
         "remove_connection(agent_id, node_id, connection_id, at, false)",
         "",
         DEATH,
@@ -171,7 +171,7 @@ MUTANTS = [
     Mutant(
         "the epoch outlives what was lost",
         "S9",
-        f"{LUA}/lib/library.lua",
+        f"{LUA}/lib/step.lua",
         "if meta[4] ~= run_id then",
         "if not meta[4] then",
         RETURN,
@@ -181,7 +181,7 @@ MUTANTS = [
     Mutant(
         "an event is not published",
         "L2",
-        f"{LUA}/lib/settle.lua",
+        f"{LUA}/lib/commit.lua",
         "call('SPUBLISH', P .. 'feed', event)",
         "",
         LONG_LEASE,
@@ -189,7 +189,7 @@ MUTANTS = [
     Mutant(
         "an event is not kept",
         "S9",
-        f"{LUA}/lib/settle.lua",
+        f"{LUA}/lib/commit.lua",
         "call('XADD', P .. 'events', seq .. '-0', 'event', event)",
     ),
     Mutant(

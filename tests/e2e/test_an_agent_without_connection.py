@@ -9,7 +9,7 @@ import pytest
 
 from relevo.router.config import Settings
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.commands import Caller, VerbLimits, Verbs
+from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.servers import StoreServer
 
@@ -22,7 +22,7 @@ ANA = Caller("ana", "agent")
 class Past:
     """The store's verbs with the time passed in, which no router does: for what happened long ago."""
 
-    def __init__(self, verbs: Verbs, tenant: str, now_ms: int) -> None:
+    def __init__(self, verbs: StoreCommands, tenant: str, now_ms: int) -> None:
         self._verbs = verbs
         self._tenant = tenant
         self.now_ms = now_ms
@@ -37,7 +37,9 @@ async def an_hour_ago(store: StoreServer, office: Office) -> AsyncIterator[Past]
     """The past of the office."""
     opened = StoreClient(store.url)
     yield Past(
-        Verbs(opened, VerbLimits.of(Settings()), "past"), office.tenant, int(time.time() * 1000) - HOUR_MS
+        StoreCommands(opened, CommandLimits.of(Settings()), "past"),
+        office.tenant,
+        int(time.time() * 1000) - HOUR_MS,
     )
     await opened.close()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.stateful.commands import Model
 from tests.stateful.stored import Kept
-from tests.stateful.verbs import Model
 
 
 def seen_of(model: Model) -> dict[str, Any]:

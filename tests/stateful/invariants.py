@@ -1,8 +1,8 @@
 """
-The safety invariants between two states, and those of the feed, judged without the model.
+The safety invariants between two states, and those of the feed, checked without the model.
 
 The model says what each step must do; this says what no step may do. A mistake that store and model shared
-would be seen here. What one state can show by itself is judged by the router's own audit.
+would be seen here. What one state can show by itself is checked by the router's own audit.
 """
 
 from __future__ import annotations

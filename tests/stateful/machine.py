@@ -1,5 +1,5 @@
 """
-The state machine: any verb, by anybody, in any order, against the store and the model at once.
+The state machine: any command, by anybody, in any order, against the store and the model at once.
 
 After each step both must have answered the same and must hold the same, what the feed told must be what the
 model says was to be told, no invariant may be broken, and the other tenant's keys must be untouched. What one
@@ -47,11 +47,11 @@ from tests.stateful.cast import (
     tenants,
     texts,
 )
+from tests.stateful.commands import Model
 from tests.stateful.comparison import contents, difference, seen_in, seen_of
 from tests.stateful.invariants import Reader, violations
 from tests.stateful.model import Answer, Request
 from tests.stateful.stored import Kept, Stored, change_of, kept
-from tests.stateful.verbs import Model
 
 
 class Twin:
@@ -67,7 +67,7 @@ class Twin:
         self.sent: list[tuple[str, Request]] = []
 
 
-class VerbsAgainstModel(RuleBasedStateMachine):
+class CommandsAgainstModel(RuleBasedStateMachine):
     """Run every step twice and compare. A subclass sets `stored`."""
 
     stored: Stored
@@ -84,8 +84,8 @@ class VerbsAgainstModel(RuleBasedStateMachine):
 
     # A step ------------------------------------------------------------------------------------------------
 
-    def step(self, tenant: str, verb: str, /, **request: Any) -> Answer:
-        """Run a verb on the store and on the model, and compare all there is."""
+    def step(self, tenant: str, command: str, /, **request: Any) -> Answer:
+        """Run a command on the store and on the model, and compare all there is."""
         type(self).steps += 1
         twin = self.twins[tenant]
         request |= {"limits": LIMITS, "now": self.now}
@@ -94,11 +94,11 @@ class VerbsAgainstModel(RuleBasedStateMachine):
         if "key" in request:
             around = ("limits", "now", "by", "print")
             body = {name: value for name, value in request.items() if name not in around}
-            request["print"] = hashlib.md5(json.dumps([verb, body]).encode()).hexdigest()
-            twin.sent.append((verb, request))
-        answer = self.stored.run(tenant, verb, request)
-        made = answer.result["session"].transfer if verb == "session_transfer" and answer.result else None
-        expected = twin.model.run(verb, request, made.id if made is not None else "none was made")
+            request["print"] = hashlib.md5(json.dumps([command, body]).encode()).hexdigest()
+            twin.sent.append((command, request))
+        answer = self.stored.run(tenant, command, request)
+        made = answer.result["session"].transfer if command == "session_transfer" and answer.result else None
+        expected = twin.model.run(command, request, made.id if made is not None else "none was made")
         changes, position = twin.model.changes, None
         if twin.epoch_ends:
             twin.before = f"{twin.kept.epoch} {twin.kept.seq}" if twin.kept.epoch else ""
@@ -157,14 +157,14 @@ class VerbsAgainstModel(RuleBasedStateMachine):
 
     # Who asks, and of what ---------------------------------------------------------------------------------
 
-    def session(self, tenant: str, pick: int, verb: str = "") -> str:
-        """Return a session that fits a verb, or any of those there might be."""
-        states = FITTING.get(verb, [("in_progress", "pending", "queued")])
+    def session(self, tenant: str, pick: int, command: str = "") -> str:
+        """Return a session that fits a command, or any of those there might be."""
+        states = FITTING.get(command, [("in_progress", "pending", "queued")])
         wanted = states[pick % len(states)]
         found = sorted(s.id for s in self.twins[tenant].model.sessions.values() if s.state in wanted)
         return found[pick % len(found)] if found and pick >= 3 else SESSIONS[pick % len(SESSIONS)]
 
-    def caller(self, tenant: str, who: str, session_id: str = "", verb: str = "") -> dict[str, Any]:
+    def caller(self, tenant: str, who: str, session_id: str = "", command: str = "") -> dict[str, Any]:
         """Return who asks: a known person, or whoever now has that part in the session."""
         model = self.twins[tenant].model
         if who == "admin":
@@ -178,10 +178,10 @@ class VerbsAgainstModel(RuleBasedStateMachine):
             made = s.transfer.by.id if s.transfer is not None else None
             owner = s.owner.id if s.owner is not None else None
             sent_to = s.target.id if s.target is not None else None
-            right = made if verb == "session_recall" else owner
+            right = made if command == "session_recall" else owner
             parts = {"right": right, "owner": owner, "holder": s.holder, "maker": made, "target": sent_to}
             who = parts[who] or who
-            if s.state == "queued" and verb == "session_transfer":
+            if s.state == "queued" and command == "session_transfer":
                 return self.caller(tenant, "admin")
             if s.state == "queued" and who in model.departments:
                 free = [a.id for a in model.members(who) if model.load(a) < a.capacity]
@@ -362,7 +362,7 @@ class VerbsAgainstModel(RuleBasedStateMachine):
 
     def session_step(
         self,
-        verb: str,
+        command: str,
         tenant: str,
         who: str,
         pick: int,
@@ -371,10 +371,10 @@ class VerbsAgainstModel(RuleBasedStateMachine):
         **more: Any,
     ) -> None:
         """Change a session."""
-        session_id = self.session(tenant, pick, verb)
-        by, at = self.caller(tenant, who, session_id, verb), self.fence(tenant, session_id, fence)
+        session_id = self.session(tenant, pick, command)
+        by, at = self.caller(tenant, who, session_id, command), self.fence(tenant, session_id, fence)
         given = {name: value for name, value in more.items() if value is not None}
-        self.step(tenant, verb, by=by, session_id=session_id, key=key, **at, **given)
+        self.step(tenant, command, by=by, session_id=session_id, key=key, **at, **given)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(tenant=tenants, who=callers, pick=picks, to=targets, reason=texts, fence=fences, key=keys)
@@ -396,9 +396,9 @@ class VerbsAgainstModel(RuleBasedStateMachine):
         self.session_step("session_transfer", TENANTS[0], "right", pick, None, None, target=to)
 
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(pick=picks, verb=st.sampled_from(["session_accept", "session_decline", "session_recall"]))
-    def settle_by_right(self, pick: int, verb: str) -> None:
-        self.session_step(verb, TENANTS[0], "right", pick, None, None)
+    @rule(pick=picks, command=st.sampled_from(["session_accept", "session_decline", "session_recall"]))
+    def settle_by_right(self, pick: int, command: str) -> None:
+        self.session_step(command, TENANTS[0], "right", pick, None, None)
 
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(tenant=tenants, who=callers, pick=picks, fence=fences, key=keys)
@@ -444,11 +444,11 @@ class VerbsAgainstModel(RuleBasedStateMachine):
         """Repeat a command with its key, or use its key for something else."""
         sent = self.twins[tenant].sent
         if sent:
-            verb, request = sent[max(0, len(sent) - 1 - which)]
+            command, request = sent[max(0, len(sent) - 1 - which)]
             again = {name: value for name, value in request.items() if name not in ("limits", "now", "print")}
             if other_body:
-                verb, again = "session_note", again | {"session_id": SESSIONS[which], "text": "other"}
-            self.step(tenant, verb, **again)
+                command, again = "session_note", again | {"session_id": SESSIONS[which], "text": "other"}
+            self.step(tenant, command, **again)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(tenant=tenants, who=callers, pick=picks, after=st.integers(0, 6), limit=st.integers(1, 4))

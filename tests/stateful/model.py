@@ -1,9 +1,9 @@
 """
-The oracle: what every verb must do, written from the protocol.
+The oracle: what every command must do, written from the protocol.
 
 Plain and slow on purpose. Nothing is stored that can be worked out: a load is counted, a list is sorted,
-each time it is asked for. How the store keeps what it knows is not known here. This file holds what all verbs
-share and what follows from their changes; the verbs themselves are in tests.stateful.verbs.
+each time it is asked for. How the store keeps what it knows is not known here. This file holds what all
+commands share and what follows from their changes; the commands themselves are in tests.stateful.commands.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class KnownSession:
 
 
 class State:
-    """One tenant's whole state; a subclass has one method per verb."""
+    """One tenant's whole state; a subclass has one method per command."""
 
     def __init__(self) -> None:
         self.agents: dict[str, KnownAgent] = {}
@@ -135,12 +135,12 @@ class State:
         self._availability: dict[str, set[str]] = {}
         self._limits: list[int] = []
 
-    def run(self, verb: str, request: Request, transfer_id: str = "") -> Answer:
+    def run(self, command: str, request: Request, transfer_id: str = "") -> Answer:
         """
-        Run one verb.
+        Run one command.
 
         Args:
-            verb: Its name.
+            command: Its name.
             request: Its fields, with `now` and `limits`.
             transfer_id: What the store called the transfer that this step made: the choice is the store's.
 
@@ -167,7 +167,7 @@ class State:
                 return first if body == request["print"] else Answer(error="key_reused")
         self._begin()
         try:
-            outcome: Callable[[], Result] = getattr(self, verb)(request)
+            outcome: Callable[[], Result] = getattr(self, command)(request)
         except Refused as refused:
             answer = Answer(error=refused.code, details=refused.details)
         else:
@@ -275,7 +275,7 @@ class State:
             s.transfer = replace(transfer, outcome="assigned", assigned_to=agent.id)
         self._place(s, "in_progress", Owner("agent", agent.id), None, change, "moved")
         self._write(s, change, "moved", None, transfer=s.transfer)
-        self._tell_maker(s, change, "moved")
+        self._notify_sender(s, change, "moved")
         self._conclude(s, change)
 
     def _sweep(self) -> None:
@@ -300,7 +300,7 @@ class State:
                 for s in self.held("in_progress", name):
                     change = Change(s.id)
                     self._write(s, change, "moved", None)
-                    self._tell_maker(s, change, "moved")
+                    self._notify_sender(s, change, "moved")
                     s.target = s.owner
                     self._place(s, "pending", s.owner, None, change, "moved")
                     self._conclude(s, change)
@@ -340,7 +340,9 @@ class State:
         change.entries.append(entry)
         return entry
 
-    def _tell_maker(self, s: KnownSession, change: Change, state: str, old: Transfer | None = None) -> None:
+    def _notify_sender(
+        self, s: KnownSession, change: Change, state: str, old: Transfer | None = None
+    ) -> None:
         """Tell who made the latest transfer; of `old` where another one takes its place."""
         transfer = old if old is not None else s.transfer
         if transfer is not None:
@@ -388,7 +390,7 @@ class State:
             raise self._conflict(s)
         change = Change(s.id)
         self._write(s, change, kind, by, text)
-        self._tell_maker(s, change, kind)
+        self._notify_sender(s, change, kind)
         self._place(s, *self._route(target, present), by, change, kind)
         self._conclude(s, change)
 

@@ -1,7 +1,7 @@
 """
-The store as the model's tests see it: run verbs by hand, and read a tenant's every key.
+The store as the model's tests see it: run commands by hand, and read a tenant's every key.
 
-The verbs are the real ones, in a real server. Only what surrounds them is left out, so that a test chooses
+The commands are the real ones, in a real server. Only what surrounds them is left out, so that a test chooses
 the time and the server's run id.
 """
 
@@ -67,7 +67,7 @@ def prefix(tenant: str) -> str:
 
 @dataclass
 class Kept:
-    """What a tenant's keys hold, taken apart but not judged."""
+    """What a tenant's keys hold, taken apart but not checked."""
 
     agents: dict[str, Agent] = field(default_factory=dict)
     chosen: dict[str, tuple[str, bool]] = field(default_factory=dict)
@@ -90,11 +90,11 @@ class Kept:
 
 class Stored:
     """
-    Run verbs on a server of the test's own.
+    Run commands on a server of the test's own.
 
     Args:
         server: Running.
-        scripts: The folder of the verbs; a test of the tests brings broken ones.
+        scripts: The folder of the commands; a test of the tests brings broken ones.
     """
 
     def __init__(self, server: StoreServer, scripts: Path = FOLDER) -> None:
@@ -112,9 +112,9 @@ class Stored:
         self._redis.function_delete(self._scripts.name)
         self._redis.close()
 
-    def run(self, tenant: str, verb: str, request: Request) -> Answer:
-        """Run a verb and take its answer apart."""
-        function = self._scripts.function(verb).decode()
+    def run(self, tenant: str, command: str, request: Request) -> Answer:
+        """Run a command and take its answer apart."""
+        function = self._scripts.function(command).decode()
         packed = _encode(request | {"limits": records.packed(request["limits"])})
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = records.decode_answer(reply)
@@ -140,10 +140,12 @@ class Stored:
     def audit(self, tenant: str, names: Iterable[str]) -> list[Violation]:
         """Hold the rules that one state can show against a tenant's keys, as `relevo audit` does."""
         audit = Audit(["meta", *names])
-        glimpse = self._scripts.function("glimpse").decode()
+        read_snapshot = self._scripts.function("read_snapshot").decode()
         while reads := audit.reads():
-            reply = self._redis.fcall(glimpse, 1, prefix(tenant), self.run_id, _encode({"reads": reads}))
-            found = msgspec.msgpack.decode(records.decode_answer(reply).result, type=records.Glimpsed)
+            reply = self._redis.fcall(
+                read_snapshot, 1, prefix(tenant), self.run_id, _encode({"reads": reads})
+            )
+            found = msgspec.msgpack.decode(records.decode_answer(reply).result, type=records.SnapshotReply)
             audit.take([records.plain(value) for value in found.values], found.now)
         assert not audit.unsettled
         return list(audit.violations)
@@ -236,7 +238,7 @@ def kept(rows: list[Any]) -> Kept:
     Take a dump apart.
 
     Raises:
-        AssertionError: There is a key that no verb should have made.
+        AssertionError: There is a key that no command should have made.
     """
     found = Kept()
     for name, _, content, ttl_ms in rows:

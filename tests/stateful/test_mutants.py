@@ -1,4 +1,4 @@
-"""The machine is worth something: it notices when a rule is taken out of the verbs."""
+"""The machine is worth something: it notices when a rule is taken out of the commands."""
 
 import shutil
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from relevo.router.store.lua.library import FOLDER
 from tests.servers import StoreServer, running
-from tests.stateful.machine import VerbsAgainstModel
+from tests.stateful.machine import CommandsAgainstModel
 from tests.stateful.stored import Stored
 
 EXAMPLES_MAX = 1000
@@ -29,25 +29,25 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "the fence is not checked",
-        "lib/library.lua",
+        "lib/sessions.lua",
         "if request.fence and request.fence ~= s.fence then conflict(s) end",
     ),
-    Mutant("the fence does not grow", "lib/library.lua", "s.fence + 1, now", "s.fence, now"),
+    Mutant("the fence does not grow", "lib/sessions.lua", "s.fence + 1, now", "s.fence, now"),
     Mutant(
         "load is counted twice",
-        "lib/library.lua",
+        "lib/sessions.lua",
         "a[field] = COUNTED[s.state](a) + step",
         "a[field] = COUNTED[s.state](a) + 2 * step",
     ),
     Mutant(
         "a full agent is available",
-        "lib/library.lua",
+        "lib/directory.lua",
         "load_of(a) < a.capacity",
         "load_of(a) <= a.capacity",
     ),
     Mutant(
         "what was in a list already is not counted",
-        "lib/library.lua",
+        "lib/sessions.lua",
         "a[field] = COUNTED[s.state](a) + step",
         "a[field] = (a[field] or 0) + step",
     ),
@@ -62,45 +62,43 @@ MUTANTS = [
         "commands/session_accept.lua",
         "s.parts.transfer = pack(transfer)",
     ),
-    Mutant("the key is ignored", "lib/settle.lua", "key and call('GET', key)", "nil"),
-    Mutant("a key fits any body", "lib/settle.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
-    Mutant(
-        "a key is every tenant's", "lib/settle.lua", "request.key and P .. 'key:'", "request.key and 'key:'"
-    ),
+    Mutant("the key is ignored", "lib/run.lua", "key and call('GET', key)", "nil"),
+    Mutant("a key fits any body", "lib/run.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
+    Mutant("a key is every tenant's", "lib/run.lua", "request.key and P .. 'key:'", "request.key and 'key:'"),
     Mutant(
         "an event is not appended",
-        "lib/settle.lua",
+        "lib/commit.lua",
         "call('XADD', P .. 'events', seq .. '-0', 'event', event)",
     ),
-    Mutant("an event is not published", "lib/settle.lua", "call('SPUBLISH', P .. 'feed', event)"),
+    Mutant("an event is not published", "lib/commit.lua", "call('SPUBLISH', P .. 'feed', event)"),
     Mutant(
-        "the epoch outlives the server", "lib/library.lua", "if meta[4] ~= run_id then", "if not meta[4] then"
+        "the epoch outlives the server", "lib/step.lua", "if meta[4] ~= run_id then", "if not meta[4] then"
     ),
     Mutant(
-        "an unchanged row is told", "lib/settle.lua", "if changed or load ~= a.load_before", "if true or load"
+        "an unchanged row is told", "lib/commit.lua", "if changed or load ~= a.load_before", "if true or load"
     ),
     Mutant(
         "the old owner keeps the session",
-        "lib/library.lua",
+        "lib/sessions.lua",
         "call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)",
     ),
-    Mutant("the present owner is a target", "lib/library.lua", "if member ~= except then", "if true then"),
+    Mutant("the present owner is a target", "lib/sessions.lua", "if member ~= except then", "if true then"),
     Mutant(
         "the busiest comes first",
-        "lib/library.lua",
+        "lib/sessions.lua",
         "'available:' .. target.id, 0, 1)",
         "'available:' .. target.id, -2, -1)",
     ),
-    Mutant("capacity does not weigh", "lib/settle.lua", "a.load / a.capacity", "a.load / 4"),
-    Mutant("the newest leaves the queue first", "lib/settle.lua", "score < position", "score > position"),
-    Mutant("what is given away comes back", "lib/settle.lua", "given_away[waiting[1]] and 3 or 1", "1"),
-    Mutant("a department's queue is not counted", "lib/library.lua", "touch_department(s.owner.id)"),
-    Mutant("history is written backwards", "lib/library.lua", "'RPUSH'", "'LPUSH'"),
+    Mutant("capacity does not weigh", "lib/commit.lua", "a.load / a.capacity", "a.load / 4"),
+    Mutant("the newest leaves the queue first", "lib/commit.lua", "score < position", "score > position"),
+    Mutant("what is given away comes back", "lib/commit.lua", "given_away[waiting[1]] and 3 or 1", "1"),
+    Mutant("a department's queue is not counted", "lib/sessions.lua", "touch_department(s.owner.id)"),
+    Mutant("history is written backwards", "lib/sessions.lua", "'RPUSH'", "'LPUSH'"),
     Mutant("anybody may transfer", "commands/session_transfer.lua", "require_owner(s)"),
     Mutant(
         "a pending transfer's maker hears nothing",
         "commands/session_transfer.lua",
-        "tell_maker(change, s, 'moved', true)",
+        "notify_sender(change, s, 'moved', true)",
     ),
     Mutant("who comes back is still sent away", "commands/connect.lua", ", 'sessions ' .. id)", ")"),
     Mutant(
@@ -108,25 +106,25 @@ MUTANTS = [
     ),
     Mutant(
         "who comes back with other claims is as before",
-        "lib/library.lua",
+        "lib/directory.lua",
         "  touch(a)\n  a.described",
         "  a.described",
     ),
     Mutant(
         "a lost lease keeps its agents",
-        "lib/library.lua",
+        "lib/presence.lua",
         "remove_connection(agent_id, node_id, connection_id, at, false)",
     ),
     Mutant(
-        "a verb decides before what was due", "lib/settle.lua", "if swept then", "if swept and false then"
+        "a command decides before what was due", "lib/run.lua", "if swept then", "if swept and false then"
     ),
     Mutant(
         "a connection brings back what was removed",
-        "lib/library.lua",
+        "lib/directory.lua",
         "if a and claims.again then return a end",
     ),
     Mutant(
-        "a newcomer needs no room", "lib/library.lua", "if load >= capacity", "if me and load >= capacity"
+        "a newcomer needs no room", "lib/directory.lua", "if load >= capacity", "if me and load >= capacity"
     ),
     Mutant(
         "a closed session stays",
@@ -149,10 +147,10 @@ def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     scripts = tmp_path / "scripts"
     shutil.copytree(FOLDER, scripts)
     source = (scripts / mutant.file).read_text()
-    assert source.count(mutant.old) == 1, "the mutant no longer fits the verbs"
+    assert source.count(mutant.old) == 1, "the mutant no longer fits the commands"
     (scripts / mutant.file).write_text(source.replace(mutant.old, mutant.new))
 
-    class Machine(VerbsAgainstModel):
+    class Machine(CommandsAgainstModel):
         pass
 
     server_folder = tmp_path / "server"

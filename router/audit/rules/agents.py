@@ -1,4 +1,4 @@
-"""Judge the directory: rows of agents and departments, members, and who is offered for a session."""
+"""Check the directory: rows of agents and departments, members, and who is offered for a session."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from functools import partial
 
 from relevo.router.audit.layout import (
     DAMAGED,
+    PAGE,
     KeptAgent,
     choice_score,
     decode_agent,
     decode_department,
     name_of,
 )
-from relevo.router.audit.paging import PAGE
-from relevo.router.audit.snapshot import Glimpse, Judge
+from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
 
 
-def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge an agent's row by its lists, its connections and its departments."""
+def agent_rule(agent_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check an agent's row by its lists, its connections and its departments."""
     owned, pending, connections = f"owned:{agent_id}", f"pending:{agent_id}", f"connections:{agent_id}"
-    record, load, waiting, newest, connected, presence_due, sessions_due = see(
+    record, load, waiting, newest, connected, presence_due, sessions_due = read(
         ("HGET", "agents", agent_id),
         ("ZCARD", owned),
         ("ZCARD", pending),
@@ -32,7 +32,6 @@ def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
     )
     if record is None:
         return
-    mend = ("agent", agent_id)
     try:
         agent = decode_agent(record)
     except DAMAGED as error:
@@ -43,58 +42,58 @@ def judge_agent(agent_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
         return
     if agent.load != load:
         text = f"agent {agent_id} shows a load of {agent.load} and has {load}"
-        yield Violation("S6", text, ("agents", owned), mend)
+        yield Violation("S6", text, ("agents", owned))
     if agent.pending != waiting:
         text = f"agent {agent_id} shows {agent.pending} pending and has {waiting}"
-        yield Violation("S6", text, ("agents", pending), mend)
+        yield Violation("S6", text, ("agents", pending))
     if newest and agent.assigned < float(newest[1]):
         text = (
             f"agent {agent_id} was assigned its last session at {agent.assigned}, before {newest[1].decode()}"
         )
-        yield Violation("S6", text, ("agents", owned), mend)
+        yield Violation("S6", text, ("agents", owned))
     if agent.chosen == "pre_pause" and load == 0:
-        yield Violation("S6", f"agent {agent_id} is in pre_pause without a session", ("agents", owned), mend)
+        yield Violation("S6", f"agent {agent_id} is in pre_pause without a session", ("agents", owned))
     if agent.status != (agent.chosen if agent.present else "disconnected"):
         there = "there" if agent.present else "not there"
         text = f"agent {agent_id} shows {agent.status}, but chose {agent.chosen} and is {there}"
-        yield Violation("S6", text, ("agents",), mend)
+        yield Violation("S6", text, ("agents",))
     if agent.available != (agent.status == "connected" and load < agent.capacity):
         shown = "available" if agent.available else "not available"
         text = f"agent {agent_id} shows {shown}, {agent.status} with {load}/{agent.capacity}"
-        yield Violation("S6", text, ("agents", owned), mend)
-    yield from _judge_presence(agent, connected, presence_due is not None, sessions_due is not None)
-    yield from _judge_index(agent, see)
+        yield Violation("S6", text, ("agents", owned))
+    yield from _presence_rule(agent, connected, presence_due is not None, sessions_due is not None)
+    yield from _index_rule(agent, read)
 
 
-def _judge_presence(
+def _presence_rule(
     agent: KeptAgent, connected: int, presence_due: bool, sessions_due: bool
 ) -> Iterator[Violation]:
-    connections, mend = f"connections:{agent.id}", ("agent", agent.id)
+    connections = f"connections:{agent.id}"
     if connected and not agent.present:
         text = f"agent {agent.id} has {connected} connections and counts as gone"
-        yield Violation("presence", text, ("agents", connections), mend)
+        yield Violation("presence", text, ("agents", connections))
     if connected and (presence_due or sessions_due):
         text = f"agent {agent.id} has {connected} connections and is to be sent away"
-        yield Violation("presence", text, ("due", connections), mend)
+        yield Violation("presence", text, ("due", connections))
     if not connected and agent.present and not presence_due:
         text = f"agent {agent.id} has no connection and counts as there for ever"
-        yield Violation("presence", text, ("agents", "due", connections), mend)
+        yield Violation("presence", text, ("agents", "due", connections))
     if not connected and presence_due and not agent.present:
         text = f"agent {agent.id} counts as gone and has yet a grace before it does"
-        yield Violation("presence", text, ("agents", "due"), mend)
+        yield Violation("presence", text, ("agents", "due"))
     if not connected and presence_due and not sessions_due:
         text = f"agent {agent.id} has lost its last connection, and its sessions stay for ever"
-        yield Violation("presence", text, ("due", connections), mend)
+        yield Violation("presence", text, ("due", connections))
 
 
-def _judge_index(agent: KeptAgent, see: Glimpse) -> Iterator[Violation]:
-    """Judge what an agent's departments know of it."""
-    found = see(
+def _index_rule(agent: KeptAgent, read: Snapshot) -> Iterator[Violation]:
+    """Check what an agent's departments know of it."""
+    found = read(
         *(("HEXISTS", "departments", one) for one in agent.departments),
         *(("SISMEMBER", f"members:{one}", agent.id) for one in agent.departments),
         *(("ZSCORE", f"available:{one}", agent.id) for one in agent.departments),
     )
-    count, mend = len(agent.departments), ("agent", agent.id)
+    count = len(agent.departments)
     for department_id, exists, member, score in zip(
         agent.departments, found[:count], found[count : 2 * count], found[2 * count :], strict=True
     ):
@@ -104,20 +103,20 @@ def _judge_index(agent: KeptAgent, see: Glimpse) -> Iterator[Violation]:
             yield Violation("shape", text, ("agents", "departments"))
         if not member:
             text = f"agent {agent.id} is in department {department_id}, which does not know it"
-            yield Violation("S6", text, ("agents", members), mend)
+            yield Violation("S6", text, ("agents", members))
         if agent.available and score is None:
             text = f"agent {agent.id} is available, and department {department_id} does not offer it"
-            yield Violation("S6", text, ("agents", available), mend)
+            yield Violation("S6", text, ("agents", available))
         elif agent.available and float(score) != choice_score(agent):
             text = f"department {department_id} offers agent {agent.id} at {score.decode()}"
             text += f" instead of {choice_score(agent)}"
-            yield Violation("S6", text, ("agents", available), mend)
+            yield Violation("S6", text, ("agents", available))
 
 
-def judge_department(department_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge a department's row by its members, those available and its queue."""
+def department_rule(department_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check a department's row by its members, those available and its queue."""
     lists = (f"members:{department_id}", f"available:{department_id}", f"queue:{department_id}")
-    record, *counts = see(
+    record, *counts = read(
         ("HGET", "departments", department_id), ("SCARD", lists[0]), ("ZCARD", lists[1]), ("ZCARD", lists[2])
     )
     if record is None:
@@ -138,50 +137,49 @@ def judge_department(department_id: str, see: Glimpse) -> Iterator[Violation | J
     ):
         if number != count:
             text = f"department {department_id} shows {number} {what} and has {count}"
-            yield Violation("S6", text, ("departments", name), ("department", department_id))
+            yield Violation("S6", text, ("departments", name))
 
 
-def judge_members(department_id: str, cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that a department's members name it."""
+def members_rule(department_id: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that a department's members name it."""
     name = f"members:{department_id}"
-    exists, (after, members) = see(
+    exists, (after, members) = read(
         ("HEXISTS", "departments", department_id), ("SSCAN", name, cursor, "COUNT", PAGE)
     )
     if after != b"0":
-        yield partial(judge_members, department_id, name_of(after))
-    yield from _judge_named(department_id, name, [name_of(one) for one in members], bool(exists), see)
+        yield partial(members_rule, department_id, name_of(after))
+    yield from _named_rule(department_id, name, [name_of(one) for one in members], bool(exists), read)
 
 
-def judge_available(department_id: str, cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that those whom a department offers are available members."""
+def available_rule(department_id: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that those whom a department offers are available members."""
     name = f"available:{department_id}"
-    exists, (after, offered) = see(
+    exists, (after, offered) = read(
         ("HEXISTS", "departments", department_id), ("ZSCAN", name, cursor, "COUNT", PAGE)
     )
     if after != b"0":
-        yield partial(judge_available, department_id, name_of(after))
-    yield from _judge_named(department_id, name, [name_of(one) for one in offered[::2]], bool(exists), see)
+        yield partial(available_rule, department_id, name_of(after))
+    yield from _named_rule(department_id, name, [name_of(one) for one in offered[::2]], bool(exists), read)
 
 
-def _judge_named(
-    department_id: str, name: str, agent_ids: list[str], exists: bool, see: Glimpse
+def _named_rule(
+    department_id: str, name: str, agent_ids: list[str], exists: bool, read: Snapshot
 ) -> Iterator[Violation]:
-    records = see(*(("HGET", "agents", one) for one in agent_ids))
+    records = read(*(("HGET", "agents", one) for one in agent_ids))
     for agent_id, record in zip(agent_ids, records, strict=True):
-        mend = ("member", department_id, agent_id)
         try:
             agent = decode_agent(record) if record is not None else None
         except DAMAGED:
-            continue  # Told where the record is judged.
+            continue  # Told where the record is checked.
         if agent is None:
             text = f"department {department_id} lists agent {agent_id}, who is not there"
-            yield Violation("S6", text, (name, "agents"), mend)
+            yield Violation("S6", text, (name, "agents"))
         elif department_id not in agent.departments:
             text = f"department {department_id} lists agent {agent_id}, who is not in it"
-            yield Violation("S6", text, (name, "agents"), mend)
+            yield Violation("S6", text, (name, "agents"))
         elif name.startswith("available:") and not agent.available:
             text = f"department {department_id} offers agent {agent_id}, who is not available"
-            yield Violation("S6", text, (name, "agents"), mend)
+            yield Violation("S6", text, (name, "agents"))
         elif not exists:
             text = f"department {department_id} lists agent {agent_id}, and is not there"
             yield Violation("shape", text, (name, "departments"))

@@ -1,4 +1,4 @@
-"""Judge the feed: numbers and epochs, and that what was told last is what is so."""
+"""Check the feed: numbers and epochs, and that what was told last is what is so."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 from relevo.protocol.objects import Agent, Department, Session
 from relevo.router.audit.layout import (
     DAMAGED,
+    EVENTS_PAGE,
     name_of,
     pairs,
     published_agent,
     published_department,
     published_session,
 )
-from relevo.router.audit.paging import EVENTS_PAGE
-from relevo.router.audit.snapshot import Glimpse, Judge
+from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
 
@@ -48,9 +48,9 @@ class Told:
         return replace(self, seq=seq, agents=agents, departments=departments, sessions=sessions)
 
 
-def judge_feed(see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge where a tenant's feed is, and its last event."""
-    meta, last = see(("HGETALL", "meta"), ("XREVRANGE", "events", "+", "-", "COUNT", 1))
+def feed_rule(read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check where a tenant's feed is, and its last event."""
+    meta, last = read(("HGETALL", "meta"), ("XREVRANGE", "events", "+", "-", "COUNT", 1))
     fields = dict(pairs(meta))
     unknown = sorted(fields.keys() - META_FIELDS)
     if unknown:
@@ -58,23 +58,25 @@ def judge_feed(see: Glimpse) -> Iterator[Violation | Judge]:
     if not fields.get("order", b"0").isdigit():
         yield Violation("shape", f"meta has the order {name_of(fields['order'])!r}", ("meta",))
     if "epoch" not in fields or not fields.get("seq", b"").isdigit():
-        yield Violation("S9", "the tenant has no epoch, or no seq in it", ("meta",), ("epoch",))
+        yield Violation("S9", "the tenant has no epoch, or no seq in it", ("meta",))
         return
     seq, kept = int(fields["seq"]), name_of(last[0][0]) if last else "0-0"
     if kept != f"{seq}-0":
         text = f"the feed is at {seq}, and the last event kept is {kept}"
-        yield Violation("S9", text, ("meta", "events"), ("epoch",))
+        yield Violation("S9", text, ("meta", "events"))
 
 
-def judge_events(see: Glimpse, told: Told | None = None) -> Iterator[Violation | Judge]:
-    """Judge the events that are kept, from those told on, and at their end what they told."""
-    # One event is read twice, to see that the next one follows it.
+def events_rule(read: Snapshot, told: Told | None = None) -> Iterator[Violation | Rule]:
+    """Check the events that are kept, from those told on, and at their end what they told."""
+    # One event is read twice, to read that the next one follows it.
     first = f"{told.seq}-0" if told is not None and told.seq else "-"
-    epoch_field, page = see(("HGET", "meta", "epoch"), ("XRANGE", "events", first, "+", "COUNT", EVENTS_PAGE))
+    epoch_field, page = read(
+        ("HGET", "meta", "epoch"), ("XRANGE", "events", first, "+", "COUNT", EVENTS_PAGE)
+    )
     epoch = name_of(epoch_field or b"")
     if told is None or told.epoch != epoch:
         if told is not None:
-            yield judge_events  # Another epoch has begun; what is kept is of that one.
+            yield events_rule  # Another epoch has begun; what is kept is of that one.
             return
         told = Told(epoch)
     if told.seq and page and name_of(page[0][0]) == f"{told.seq}-0":
@@ -90,37 +92,37 @@ def judge_events(see: Glimpse, told: Told | None = None) -> Iterator[Violation |
             event = records.decode_event(dict(pairs(fields))["event"])
         except DAMAGED as error:
             text = f"event {name} cannot be read: {error}"
-            yield Violation("shape", text, ("events",), ("epoch",))
+            yield Violation("shape", text, ("events",))
             return
         if name != f"{event.seq}-0" or event.epoch != epoch:
             text = f"event {name} says that it is {event.seq} of epoch {event.epoch} in {epoch}"
-            yield Violation("S9", text, ("events", "meta"), ("epoch",))
+            yield Violation("S9", text, ("events", "meta"))
             return
         if before and event.seq != before + 1:
             text = f"event {before} is followed by {event.seq}"
-            yield Violation("S9", text, ("events",), ("epoch",))
+            yield Violation("S9", text, ("events",))
             return
         events.append(event)
     try:
         told = told.then(events)
     except DAMAGED as error:
         text = f"one of the events from {events[0].seq} to {events[-1].seq} cannot be read: {error}"
-        yield Violation("shape", text, ("events",), ("epoch",))
+        yield Violation("shape", text, ("events",))
         return
     if len(page) == EVENTS_PAGE:
-        yield partial(judge_events, told=told)
+        yield partial(events_rule, told=told)
         return
     for kind, rows in (("agent", told.agents), ("department", told.departments), ("session", told.sessions)):
         for name, row in rows.items():
-            yield partial(_judge_told, kind, name, row, told.epoch, told.seq)
+            yield partial(_told_rule, kind, name, row, told.epoch, told.seq)
 
 
-def _judge_told(
-    kind: str, name: str, row: Any, epoch: str, seq: int, see: Glimpse
-) -> Iterator[Violation | Judge]:
-    """Judge what was told last of one row or session by its record now."""
+def _told_rule(
+    kind: str, name: str, row: Any, epoch: str, seq: int, read: Snapshot
+) -> Iterator[Violation | Rule]:
+    """Check what was told last of one row or session by its record now."""
     key = {"agent": "agents", "department": "departments", "session": f"session:{name}"}[kind]
-    record, present_epoch, newer = see(
+    record, present_epoch, newer = read(
         ("GET", key) if kind == "session" else ("HGET", key, name),
         ("HGET", "meta", "epoch"),
         ("XRANGE", "events", f"{seq + 1}-0", "+", "COUNT", EVENTS_PAGE),
@@ -131,11 +133,11 @@ def _judge_told(
         events = [records.decode_event(dict(pairs(fields))["event"]) for _, fields in newer]
         later = Told(epoch).then(events)
     except DAMAGED:
-        return  # Told where the events are judged.
+        return  # Told where the events are checked.
     rows: dict[str, Any] = {"agent": later.agents, "department": later.departments, "session": later.sessions}
     row = rows[kind].get(name, row)
     if len(newer) == EVENTS_PAGE:
-        yield partial(_judge_told, kind, name, row, epoch, events[-1].seq)
+        yield partial(_told_rule, kind, name, row, epoch, events[-1].seq)
         return
     decode = {"agent": published_agent, "department": published_department, "session": published_session}[
         kind
@@ -143,19 +145,17 @@ def _judge_told(
     try:
         kept = decode(record) if record is not None else None
     except DAMAGED:
-        return  # Told where the record is judged.
+        return  # Told where the record is checked.
     if kept == row or (kind == "session" and kept is None and row.state == "closed"):
         return
     if kind == "session" and kept is None:
         text = f"session {name} was told to be {row.state}, and its record is lost"
         yield Violation("S10", text, (key, "events"))
     elif kept is None:
-        yield Violation(
-            "S10", f"{kind} {name} was told last, and is not there", (key, "events"), ("gone", kind, name)
-        )
+        yield Violation("S10", f"{kind} {name} was told last, and is not there", (key, "events"))
     else:
         differing = [
             one for one in kept.__struct_fields__ if row is None or getattr(kept, one) != getattr(row, one)
         ]
         text = f"{kind} {name} was told last with another {', '.join(differing)}"
-        yield Violation("S10", text, (key, "events"), (kind, name))
+        yield Violation("S10", text, (key, "events"))

@@ -1,4 +1,4 @@
-"""Judge histories: numbers, owners that chain, and a fence that counts the changes."""
+"""Check histories: numbers, owners that chain, and a fence that counts the changes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from relevo.protocol.objects import Entry, Owner
-from relevo.router.audit.layout import DAMAGED, decode_entry, decode_session
-from relevo.router.audit.paging import PAGE
-from relevo.router.audit.snapshot import Glimpse, Judge
+from relevo.router.audit.layout import DAMAGED, PAGE, decode_entry, decode_session
+from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
 
 STATE_BY_OUTCOME = {"assigned": "in_progress", "pending": "pending", "queued": "queued"}
 
 
 @dataclass(frozen=True)
-class Tale:
+class HistoryFold:
     """
     What a history has told so far.
 
@@ -36,41 +35,41 @@ class Tale:
     state: str | None = None
     owner: Owner | None = None
 
-    def followed_by(self, entry: Entry) -> Tale:
-        """Return the tale with one entry more."""
-        tale = replace(self, entries=self.entries + 1)
+    def with_entry(self, entry: Entry) -> HistoryFold:
+        """Return the fold with one entry more."""
+        fold = replace(self, entries=self.entries + 1)
         if entry.kind == "internal":
-            return tale
-        tale = replace(tale, fence=self.fence + 1, state=None, owner=None)
+            return fold
+        fold = replace(fold, fence=self.fence + 1, state=None, owner=None)
         if entry.kind == "opened":
-            return replace(tale, hops=0, transfer_id=None)
+            return replace(fold, hops=0, transfer_id=None)
         if entry.kind == "closed":
-            return replace(tale, state="closed")
+            return replace(fold, state="closed")
         if entry.kind == "accepted" and entry.by is not None:
-            return replace(tale, state="in_progress", owner=Owner("agent", entry.by.id))
+            return replace(fold, state="in_progress", owner=Owner("agent", entry.by.id))
         if entry.kind == "moved":
-            return self._moved(tale, entry)
+            return self._moved(fold, entry)
         transfer = entry.transfer
         if entry.kind == "transferred" and transfer is not None:
             owner = Owner(transfer.to.kind, transfer.to.id)
             if transfer.assigned_to is not None:
                 owner = Owner("agent", transfer.assigned_to)
             state = STATE_BY_OUTCOME[transfer.outcome]
-            return replace(tale, hops=self.hops + 1, transfer_id=transfer.id, state=state, owner=owner)
-        return tale
+            return replace(fold, hops=self.hops + 1, transfer_id=transfer.id, state=state, owner=owner)
+        return fold
 
-    def _moved(self, tale: Tale, entry: Entry) -> Tale:
+    def _moved(self, fold: HistoryFold, entry: Entry) -> HistoryFold:
         """Follow what the system did: out of an agent's hands into its pending list, or out of a queue."""
         if self.owner is None:
-            return tale
+            return fold
         if self.owner.kind == "agent":
-            return replace(tale, state="pending", owner=self.owner)
+            return replace(fold, state="pending", owner=self.owner)
         sent = entry.transfer
         if sent is not None and sent.assigned_to is not None and sent.to.id == self.owner.id:
-            return replace(tale, state="in_progress", owner=Owner("agent", sent.assigned_to))
-        return replace(tale, state="in_progress")
+            return replace(fold, state="in_progress", owner=Owner("agent", sent.assigned_to))
+        return replace(fold, state="in_progress")
 
-    def gainsaid_by(self, entry: Entry) -> str | None:
+    def contradiction_of(self, entry: Entry) -> str | None:
         """Return in what an entry does not follow, or None."""
         if entry.seq != self.entries + 1:
             return f"entry {self.entries + 1} has the number {entry.seq}"
@@ -93,13 +92,15 @@ class Tale:
         return None
 
 
-def judge_history(session_id: str, see: Glimpse, tale: Tale = Tale()) -> Iterator[Violation | Judge]:
-    """Judge a session's history from where the tale is, and at its end the record by the whole of it."""
+def history_rule(
+    session_id: str, read: Snapshot, fold: HistoryFold = HistoryFold()
+) -> Iterator[Violation | Rule]:
+    """Check a session's history from where the fold is, and at its end the record by the whole of it."""
     key, history = f"session:{session_id}", f"history:{session_id}"
-    record, length, page = see(
+    record, length, page = read(
         ("GET", key),
         ("LLEN", history),
-        ("LRANGE", history, tale.entries, tale.entries + PAGE - 1),
+        ("LRANGE", history, fold.entries, fold.entries + PAGE - 1),
     )
     if record is None:
         return  # Its time was over.
@@ -107,37 +108,37 @@ def judge_history(session_id: str, see: Glimpse, tale: Tale = Tale()) -> Iterato
         try:
             entry = decode_entry(packed)
         except DAMAGED as error:
-            text = f"entry {tale.entries + 1} of session {session_id} cannot be read: {error}"
+            text = f"entry {fold.entries + 1} of session {session_id} cannot be read: {error}"
             yield Violation("shape", text, (history,))
             return
-        odd = tale.gainsaid_by(entry)
+        odd = fold.contradiction_of(entry)
         if odd is not None:
             yield Violation("S8", f"in the history of session {session_id} {odd}", (history,))
             return
-        tale = tale.followed_by(entry)
-    if tale.entries < length:
-        yield partial(judge_history, session_id, tale=tale)
+        fold = fold.with_entry(entry)
+    if fold.entries < length:
+        yield partial(history_rule, session_id, fold=fold)
         return
     session = decode_session(record)
     wrong = None
     if session.entry_count != length:
         wrong = "S8", f"counts {session.entry_count} entries and has {length}"
-    elif session.fence != tale.fence:
-        wrong = "S2", f"has fence {session.fence} after {tale.fence} changes"
-    elif (tale.state or session.state) != session.state or (tale.owner or session.owner) != session.owner:
+    elif session.fence != fold.fence:
+        wrong = "S2", f"has fence {session.fence} after {fold.fence} changes"
+    elif (fold.state or session.state) != session.state or (fold.owner or session.owner) != session.owner:
         owner = f"{session.owner.kind} {session.owner.id}" if session.owner is not None else "nobody"
         wrong = "S8", f"is {session.state} with {owner}, which its history does not say"
-    elif (session.hops, session.transfer.id if session.transfer else None) != (tale.hops, tale.transfer_id):
+    elif (session.hops, session.transfer.id if session.transfer else None) != (fold.hops, fold.transfer_id):
         wrong = "S8", f"counts {session.hops} transfers, and its history tells of others"
     if wrong is not None:
         invariant, text = wrong
-        yield Violation(invariant, f"session {session_id} {text}", (key, history), in_doubt=session_id)
+        yield Violation(invariant, f"session {session_id} {text}", (key, history))
 
 
-def judge_kept_history(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that a history is some session's."""
+def kept_history_rule(session_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that a history is some session's."""
     key, history = f"session:{session_id}", f"history:{session_id}"
-    exists, length = see(("EXISTS", key), ("LLEN", history))
+    exists, length = read(("EXISTS", key), ("LLEN", history))
     if length and not exists:
         text = f"session {session_id} has {length} entries of history, and its record is lost"
         yield Violation("S8", text, (history, key))

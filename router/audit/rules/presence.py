@@ -1,4 +1,4 @@
-"""Judge connections, the nodes that vouch for them, and what is due."""
+"""Check connections, the nodes that vouch for them, and what is due."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from relevo.router.audit.layout import CONNECTION, DUE, name_of
-from relevo.router.audit.paging import PAGE
-from relevo.router.audit.snapshot import Glimpse, Judge
+from relevo.router.audit.layout import CONNECTION, DUE, PAGE, name_of
+from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
 
 OVERDUE_MS: Final = 60_000
 """How late what is due may be done while a node serves the tenant; a node looks every few seconds."""
 
 
-def judge_connections(agent_id: str, cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that each connection of an agent is known to a node that has a lease."""
+def connections_rule(agent_id: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that each connection of an agent is known to a node that has a lease."""
     name = f"connections:{agent_id}"
-    exists, (after, found) = see(("HEXISTS", "agents", agent_id), ("SSCAN", name, cursor, "COUNT", PAGE))
+    exists, (after, found) = read(("HEXISTS", "agents", agent_id), ("SSCAN", name, cursor, "COUNT", PAGE))
     if after != b"0":
-        yield partial(judge_connections, agent_id, name_of(after))
+        yield partial(connections_rule, agent_id, name_of(after))
     if found and not exists:
         text = f"agent {agent_id} has connections, and is not there"
-        yield Violation("presence", text, (name, "agents"), ("connections", agent_id))
+        yield Violation("presence", text, (name, "agents"))
         return
     matched = [(one, CONNECTION.fullmatch(name_of(one))) for one in found]
     known = [match.groups() for _, match in matched if match is not None]
     for one in (one for one, match in matched if match is None):
         yield Violation("shape", f"agent {agent_id} has a connection {name_of(one)!r}", (name,))
-    answers = see(
+    answers = read(
         *(("SISMEMBER", f"node:{node}", f"{agent_id} {connection}") for node, connection in known),
         *(("ZSCORE", "due", f"node {node}") for node, _ in known),
     )
@@ -38,59 +37,57 @@ def judge_connections(agent_id: str, cursor: str, see: Glimpse) -> Iterator[Viol
     ):
         if not mirrored:
             text = f"agent {agent_id} has connection {connection} on node {node}, which does not know it"
-            mend = ("connection", agent_id, f"{node} {connection}")
-            yield Violation("presence", text, (name, f"node:{node}"), mend)
+            yield Violation("presence", text, (name, f"node:{node}"))
         elif lease is None:
             text = f"agent {agent_id} has connection {connection} on node {node}, which has no lease"
-            yield Violation("presence", text, (name, "due"), ("lease", node))
+            yield Violation("presence", text, (name, "due"))
 
 
-def judge_node(node_id: str, cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that each connection of a node is its agent's, and that the node has a lease."""
+def node_rule(node_id: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that each connection of a node is its agent's, and that the node has a lease."""
     name = f"node:{node_id}"
-    lease, (after, found) = see(("ZSCORE", "due", f"node {node_id}"), ("SSCAN", name, cursor, "COUNT", PAGE))
+    lease, (after, found) = read(("ZSCORE", "due", f"node {node_id}"), ("SSCAN", name, cursor, "COUNT", PAGE))
     if after != b"0":
-        yield partial(judge_node, node_id, name_of(after))
+        yield partial(node_rule, node_id, name_of(after))
     if found and lease is None:
         text = f"node {node_id} has connections and no lease"
-        yield Violation("presence", text, (name, "due"), ("lease", node_id))
+        yield Violation("presence", text, (name, "due"))
     matched = [(one, CONNECTION.fullmatch(name_of(one))) for one in found]
     known = [match.groups() for _, match in matched if match is not None]
     for one in (one for one, match in matched if match is None):
         yield Violation("shape", f"node {node_id} has a connection {name_of(one)!r}", (name,))
-    mirrored = see(*(("SISMEMBER", f"connections:{agent}", f"{node_id} {one}") for agent, one in known))
+    mirrored = read(*(("SISMEMBER", f"connections:{agent}", f"{node_id} {one}") for agent, one in known))
     for (agent_id, connection), there in zip(known, mirrored, strict=True):
         if not there:
             text = f"node {node_id} has connection {connection} of agent {agent_id}, who does not have it"
-            mend = ("connection", agent_id, f"{node_id} {connection}")
-            yield Violation("presence", text, (name, f"connections:{agent_id}"), mend)
+            yield Violation("presence", text, (name, f"connections:{agent_id}"))
 
 
-def judge_due(cursor: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that what is due can be done, and is not left undone."""
-    ((after, found),) = see(("ZSCAN", "due", cursor, "COUNT", PAGE))
+def due_rule(cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that what is due can be done, and is not left undone."""
+    ((after, found),) = read(("ZSCAN", "due", cursor, "COUNT", PAGE))
     if after != b"0":
-        yield partial(judge_due, name_of(after))
+        yield partial(due_rule, name_of(after))
     for what in map(name_of, found[::2]):
         match = DUE.fullmatch(what)
         if match is None:
             yield Violation("shape", f"nobody knows how to do {what!r}, which is due", ("due",))
         else:
-            yield partial(_judge_one_due, what, match[1], match[2])
+            yield partial(_one_due_rule, what, match[1], match[2])
 
 
-def _judge_one_due(what: str, kind: str, concerned: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    at, last = see(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
+def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    at, last = read(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
     if at is None:
         return
     if kind != "node":
-        exists, connections = see(("HEXISTS", "agents", concerned), ("SCARD", f"connections:{concerned}"))
+        exists, connections = read(("HEXISTS", "agents", concerned), ("SCARD", f"connections:{concerned}"))
         if not exists:
             text = f"{what!r} is due, and agent {concerned} is not there"
-            yield Violation("presence", text, ("due", "agents"), ("due", what))
+            yield Violation("presence", text, ("due", "agents"))
         elif kind != "drain" and connections:
-            return  # Told where the agent is judged.
-    lease = name_of(last[0]).startswith("node ") and float(last[1]) > see.now_ms
-    if lease and float(at) < see.now_ms - OVERDUE_MS:
-        text = f"{what!r} is due since {see.now_ms - float(at):.0f} ms, although a node serves the tenant"
+            return  # Told where the agent is checked.
+    lease = name_of(last[0]).startswith("node ") and float(last[1]) > read.now_ms
+    if lease and float(at) < read.now_ms - OVERDUE_MS:
+        text = f"{what!r} is due since {read.now_ms - float(at):.0f} ms, although a node serves the tenant"
         yield Violation("presence", text, ("due",))

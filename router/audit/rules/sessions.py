@@ -1,4 +1,4 @@
-"""Judge sessions by their lists, and the lists by the sessions."""
+"""Check sessions by their lists, and the lists by the sessions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from relevo.router.audit.layout import (
     DAMAGED,
     KINDS_OF_OWNERS,
+    PAGE,
     ROWS,
     STATES,
     KeptSession,
@@ -16,17 +17,16 @@ from relevo.router.audit.layout import (
     name_of,
     number_of,
 )
-from relevo.router.audit.paging import PAGE
-from relevo.router.audit.rules.histories import judge_history
-from relevo.router.audit.snapshot import Glimpse, Judge
+from relevo.router.audit.rules.histories import history_rule
+from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
 from relevo.router.store.records import addressee
 
 
-def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge a session's record by the lists that hold it, and by how long it is kept."""
+def session_rule(session_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check a session's record by the lists that hold it, and by how long it is kept."""
     key, history = f"session:{session_id}", f"history:{session_id}"
-    record, ttl_ms, history_ttl_ms, *scores = see(
+    record, ttl_ms, history_ttl_ms, *scores = read(
         ("GET", key),
         ("PTTL", key),
         ("PTTL", history),
@@ -45,16 +45,16 @@ def judge_session(session_id: str, see: Glimpse) -> Iterator[Violation | Judge]:
         return
     wrong = _incoherence(session)
     if wrong is not None:
-        yield Violation("S1", f"session {session_id} {wrong}", (key,), in_doubt=session_id)
+        yield Violation("S1", f"session {session_id} {wrong}", (key,))
         return
     positions = dict(zip(STATES, scores, strict=True))
-    yield from list(_judge_places(session, positions, see))
+    yield from list(_places_rule(session, positions, read))
     for name, left_ms in ((key, ttl_ms), (history, history_ttl_ms)):
         if left_ms != -2 and (left_ms == -1) == (session.state == "closed"):
             fate = "is kept for ever" if left_ms == -1 else f"is gone in {left_ms} ms"
             text = f"session {session_id} is {session.state}, and {name.partition(':')[0]} {fate}"
-            yield Violation("S12", text, (name,), ("session", session_id))
-    yield partial(judge_history, session_id)
+            yield Violation("S12", text, (name,))
+    yield partial(history_rule, session_id)
 
 
 def _incoherence(session: KeptSession) -> str | None:
@@ -76,38 +76,38 @@ def _incoherence(session: KeptSession) -> str | None:
     return None
 
 
-def _judge_places(
-    session: KeptSession, positions: dict[str, bytes | None], see: Glimpse
+def _places_rule(
+    session: KeptSession, positions: dict[str, bytes | None], read: Snapshot
 ) -> Iterator[Violation]:
-    key, mend = f"session:{session.id}", ("session", session.id)
+    key = f"session:{session.id}"
     position = None
     name = list_of(session)
     if name is not None and session.owner is not None:
         rows = ROWS[session.owner.kind]
-        position, exists = see(("ZSCORE", name, session.id), ("HEXISTS", rows, session.owner.id))
+        position, exists = read(("ZSCORE", name, session.id), ("HEXISTS", rows, session.owner.id))
         if not exists:
             owner = f"{session.owner.kind} {session.owner.id}"
             text = f"session {session.id} is {session.state} with {owner}, who is not there"
-            yield Violation("S1", text, (key, rows), in_doubt=session.id)
+            yield Violation("S1", text, (key, rows))
         elif position is None:
             text = f"session {session.id} is {session.state}, and {name} does not hold it"
-            yield Violation("S1", text, (key, name), mend)
+            yield Violation("S1", text, (key, name))
     for state, score in positions.items():
         if (score is not None) != (state == session.state):
-            verb = "does not hold" if score is None else "holds"
-            text = f"session {session.id} is {session.state}, and state:{state} {verb} it"
-            yield Violation("S1", text, (key, f"state:{state}"), mend)
+            holds = "does not hold" if score is None else "holds"
+            text = f"session {session.id} is {session.state}, and state:{state} {holds} it"
+            yield Violation("S1", text, (key, f"state:{state}"))
     here = positions[session.state]
     if name is not None and position is not None and here is not None and position != here:
         text = f"session {session.id} is at {position.decode()} in {name}, and elsewhere at {here.decode()}"
-        yield Violation("S7", text, (name, f"state:{session.state}"), mend)
+        yield Violation("S7", text, (name, f"state:{session.state}"))
 
 
-def judge_list(kind: str, owner_id: str, after: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that the sessions of an owner's list are its own, from the position ``after`` on."""
+def list_rule(kind: str, owner_id: str, after: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that the sessions of an owner's list are its own, from the position ``after`` on."""
     name, owner_kind = f"{kind}:{owner_id}", KINDS_OF_OWNERS[kind]
     rows = ROWS[owner_kind]
-    exists, order, page = see(
+    exists, order, page = read(
         ("HEXISTS", rows, owner_id),
         ("HGET", "meta", "order"),
         ("ZRANGE", name, after, "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"),
@@ -116,42 +116,40 @@ def judge_list(kind: str, owner_id: str, after: str, see: Glimpse) -> Iterator[V
     if listed and not exists:
         text = f"{name} holds {len(listed)} sessions of the {owner_kind}, who is not there"
         yield Violation("S1", text, (name, rows))
-    for session_id, session in _read_sessions(listed, see):
-        mend = ("entry", name, session_id)
+    for session_id, session in _read_sessions(listed, read):
         if session is None:
             text = f"{name} holds session {session_id}, whose record is lost"
-            yield Violation("S1", text, (name, f"session:{session_id}"), mend)
+            yield Violation("S1", text, (name, f"session:{session_id}"))
         elif list_of(session) != name:
             text = f"{name} holds session {session_id}, which belongs to {list_of(session)}"
-            yield Violation("S1", text, (name, f"session:{session_id}"), mend)
-    yield from _judge_positions(name, page, order)
+            yield Violation("S1", text, (name, f"session:{session_id}"))
+    yield from _positions_rule(name, page, order)
     if len(listed) == PAGE:
-        yield partial(judge_list, kind, owner_id, f"({name_of(page[-1])}")
+        yield partial(list_rule, kind, owner_id, f"({name_of(page[-1])}")
 
 
-def judge_state(state: str, after: str, see: Glimpse) -> Iterator[Violation | Judge]:
-    """Judge that the sessions of a state's list are in it; a closed one may have gone at its time."""
+def state_rule(state: str, after: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that the sessions of a state's list are in it; a closed one may have gone at its time."""
     name = f"state:{state}"
-    order, page = see(
+    order, page = read(
         ("HGET", "meta", "order"),
         ("ZRANGE", name, after, "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"),
     )
     listed = [name_of(one) for one in page[::2]]
-    for session_id, session in _read_sessions(listed, see):
-        mend = ("entry", name, session_id)
+    for session_id, session in _read_sessions(listed, read):
         if session is None and state != "closed":
             text = f"{name} holds session {session_id}, whose record is lost"
-            yield Violation("S1", text, (name, f"session:{session_id}"), mend)
+            yield Violation("S1", text, (name, f"session:{session_id}"))
         elif session is not None and session.state != state:
             text = f"{name} holds session {session_id}, which is {session.state}"
-            yield Violation("S1", text, (name, f"session:{session_id}"), mend)
-    yield from _judge_positions(name, page, order)
+            yield Violation("S1", text, (name, f"session:{session_id}"))
+    yield from _positions_rule(name, page, order)
     if len(listed) == PAGE:
-        yield partial(judge_state, state, f"({name_of(page[-1])}")
+        yield partial(state_rule, state, f"({name_of(page[-1])}")
 
 
-def _judge_positions(name: str, page: list[bytes], order: bytes | None) -> Iterator[Violation]:
-    """Judge that each position was given out, and once."""
+def _positions_rule(name: str, page: list[bytes], order: bytes | None) -> Iterator[Violation]:
+    """Check that each position was given out, and once."""
     last, before = number_of(order), None
     for session_id, score in zip(page[::2], page[1::2], strict=True):
         if score == before:
@@ -159,14 +157,14 @@ def _judge_positions(name: str, page: list[bytes], order: bytes | None) -> Itera
             yield Violation("S7", text, (name,))
         if float(score) > last:
             text = f"{name} is at position {name_of(score)}, and the last one given out is {last}"
-            yield Violation("S7", text, (name, "meta"), ("order", name))
+            yield Violation("S7", text, (name, "meta"))
         before = score
 
 
-def _read_sessions(session_ids: list[str], see: Glimpse) -> Iterator[tuple[str, KeptSession | None]]:
-    records = see(*(("GET", f"session:{one}") for one in session_ids))
+def _read_sessions(session_ids: list[str], read: Snapshot) -> Iterator[tuple[str, KeptSession | None]]:
+    records = read(*(("GET", f"session:{one}") for one in session_ids))
     for session_id, record in zip(session_ids, records, strict=True):
         try:
             yield session_id, decode_session(record) if record is not None else None
         except DAMAGED:
-            continue  # Told where the record is judged.
+            continue  # Told where the record is checked.

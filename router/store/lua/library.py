@@ -1,28 +1,37 @@
 """
-The verbs' Lua sources, joined into one function library of the server.
+The commands' Lua sources, joined into one function library of the server.
 
-A function library rather than a script for each verb: what the verbs share is compiled and built once, not at
+A function library rather than a script for each command: what the commands share is compiled once, not at
 every call, which saves a third of what a transfer costs the store. Its name holds a digest of its text, so
-that routers of two releases, each with its own verbs, run side by side on one store.
+that routers of two releases, each with its own commands, run side by side on one store.
 """
 
 import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SHARED = ("records.lua", "library.lua", "settle.lua")
-"""The files of `lib`, in this order: what every verb needs."""
+SHARED = (
+    "records.lua",
+    "step.lua",
+    "directory.lua",
+    "sessions.lua",
+    "presence.lua",
+    "commit.lua",
+    "run.lua",
+)
+"""The files of `lib`, each before those that call it."""
 
 
 class Scripts:
     """
-    Load every verb of a folder.
+    Load every command of a folder.
 
     Args:
-        folder: Holds ``lib`` and ``commands``; a file of the latter registers the verb that it is named for.
+        folder: Holds ``lib`` and ``commands``; a file of the latter registers the command
+            that it is named after.
 
     Raises:
-        ValueError: The folder holds no verb.
+        ValueError: The folder holds no command.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -37,11 +46,11 @@ class Scripts:
         self.source = f'#!lua name={name}\nlocal LIBRARY = "{name}"\n'.encode() + body
         self._functions = {file.stem: f"{name}_{file.stem}".encode() for file in files}
 
-    def function(self, verb: str) -> bytes:
-        """Return the name under which the server knows a verb; raises KeyError for an unknown one."""
-        return self._functions[verb]
+    def function(self, command: str) -> bytes:
+        """Return the name under which the server knows a command; raises KeyError for an unknown one."""
+        return self._functions[command]
 
     @property
-    def verbs(self) -> tuple[str, ...]:
-        """Return the names of all verbs."""
+    def commands(self) -> tuple[str, ...]:
+        """Return the names of all commands."""
         return tuple(self._functions)

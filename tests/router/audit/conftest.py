@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.router.audit.fixture import Ground
+from tests.router.audit.fixture import Fixture
 from tests.router.store.shop import Shop
 from tests.servers import StoreServer
 
 
 @pytest.fixture
-async def ground(shop: Shop, shared_valkey: StoreServer) -> Ground:
+async def fixture(shop: Shop, shared_valkey: StoreServer) -> Fixture:
     """A tenant with something of everything."""
-    made = Ground(shared_valkey, shop)
+    made = Fixture(shared_valkey, shop)
     await made.furnish()
     return made

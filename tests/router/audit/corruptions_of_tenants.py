@@ -1,77 +1,77 @@
 """What can be wrong with the rest of a tenant: its directory, feed, presence, and the form of its keys."""
 
-from tests.router.audit.corruptions import planted
+from tests.router.audit.corruptions import corruption
 
-PLANTS = [
+CORRUPTIONS = [
     # Load, availability and the order of choice.
-    planted(
+    corruption(
         "a load that the list does not have",
         lambda to: to.rewrite("agents", "bob", load=5),
         ("S6", ("agents", "owned:bob")),
         ("S6", ("agents", "available:sales")),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "a number of pending sessions that the list does not have",
         lambda to: to.rewrite("agents", "cid", pending=0),
         ("S6", ("agents", "pending:cid")),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "a status that was not chosen",
         lambda to: to.rewrite("agents", "cid", status="pre_pause"),
         ("S6", ("agents",)),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "a pre_pause without a session",
         lambda to: to.rewrite("agents", "cid", status="pre_pause", chosen="pre_pause"),
         ("S6", ("agents", "owned:cid")),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "a full agent that shows available",
         lambda to: to.rewrite("agents", "bob", capacity=1),
         ("S6", ("agents", "owned:bob")),
         ("S6", ("agents", "available:sales")),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "an agent that was assigned a session it does not remember",
         lambda to: to.rewrite("agents", "bob", assigned=0),
         ("S6", ("agents", "owned:bob")),
         ("S6", ("agents", "available:sales")),
     ),
-    planted(
+    corruption(
         "an available agent whom its department does not offer",
         lambda to: to.call("ZREM", "available:sales", "bob"),
         ("S6", ("agents", "available:sales")),
         ("S6", ("departments", "available:sales")),
     ),
-    planted(
+    corruption(
         "an agent offered before its turn",
         lambda to: to.call("ZADD", "available:sales", 0, "bob"),
         ("S6", ("agents", "available:sales")),
     ),
-    planted(
+    corruption(
         "an agent on pause whom its department offers",
         lambda to: to.call("ZADD", "available:help", 0, "cid"),
         ("S6", ("available:help", "agents")),
         ("S6", ("departments", "available:help")),
     ),
-    planted(
+    corruption(
         "a member whom its department does not know",
         lambda to: to.call("SREM", "members:sales", "bob"),
         ("S6", ("agents", "members:sales")),
         ("S6", ("departments", "members:sales")),
     ),
-    planted(
+    corruption(
         "a member of a department that it does not name",
         lambda to: to.call("SADD", "members:sales", "cid"),
         ("S6", ("members:sales", "agents")),
         ("S6", ("departments", "members:sales")),
     ),
-    planted(
+    corruption(
         "a member who is not there",
         lambda to: (to.call("SADD", "members:sales", "eve"), to.call("ZADD", "available:sales", 0, "eve")),
         ("S6", ("members:sales", "agents")),
@@ -79,40 +79,40 @@ PLANTS = [
         ("S6", ("departments", "members:sales")),
         ("S6", ("departments", "available:sales")),
     ),
-    planted(
+    corruption(
         "a department's count that the queue does not have",
         lambda to: to.rewrite("departments", "help", queued=7),
         ("S6", ("departments", "queue:help")),
         ("S10", ("departments", "events")),
     ),
     # The feed.
-    planted(
+    corruption(
         "an event that was not kept",
         lambda to: to.call("XDEL", "events", "4-0"),
         ("S9", ("events",)),
     ),
-    planted(
+    corruption(
         "a feed that went back",
         lambda to: to.call("HSET", "meta", "seq", 3),
         ("S9", ("meta", "events")),
     ),
-    planted(
+    corruption(
         "a feed that no event has come to",
         lambda to: to.call("HSET", "meta", "seq", 99),
         ("S9", ("meta", "events")),
     ),
-    planted(
+    corruption(
         "a tenant without an epoch",
         lambda to: to.call("HDEL", "meta", "epoch"),
         ("S9", ("meta",)),
         ("S9", ("events", "meta")),
     ),
-    planted(
+    corruption(
         "events of another epoch",
         lambda to: to.call("HSET", "meta", "epoch", "another"),
         ("S9", ("events", "meta")),
     ),
-    planted(
+    corruption(
         "an event that cannot be read",
         lambda to: (
             to.call("DEL", "events"),
@@ -120,12 +120,12 @@ PLANTS = [
         ),
         ("shape", ("events",)),
     ),
-    planted(
+    corruption(
         "a name that nobody was told",
         lambda to: to.rewrite("agents", "bob", name="Robert"),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "a department that is gone and nobody was told",
         lambda to: to.call("HDEL", "departments", "sales"),
         ("S10", ("departments", "events")),
@@ -139,55 +139,55 @@ PLANTS = [
         },
     ),
     # What is kept for a while.
-    planted(
+    corruption(
         "an open session that will be gone",
         lambda to: to.call("EXPIRE", "session:s1", 1000),
         ("S12", ("session:s1",)),
     ),
-    planted(
+    corruption(
         "an open session whose history will be gone",
         lambda to: to.call("EXPIRE", "history:s1", 1000),
         ("S12", ("history:s1",)),
     ),
-    planted(
+    corruption(
         "a closed session that is kept for ever",
         lambda to: (to.call("PERSIST", "session:s4"), to.call("PERSIST", "history:s4")),
         ("S12", ("session:s4",)),
         ("S12", ("history:s4",)),
     ),
-    planted(
+    corruption(
         "a first reply that is kept for ever",
         lambda to: to.call("PERSIST", "key:agent ana k"),
         ("S12", ("key:agent ana k",)),
     ),
     # Presence.
-    planted(
+    corruption(
         "a connection that its node does not know",
         lambda to: to.call("SREM", "node:node", "ana of-ana"),
         ("presence", ("connections:ana", "node:node")),
     ),
-    planted(
+    corruption(
         "a connection of a node that its agent does not have",
         lambda to: to.call("SADD", "node:node", "ana of-old"),
         ("presence", ("node:node", "connections:ana")),
     ),
-    planted(
+    corruption(
         "an agent stuck online",
         lambda to: (to.call("DEL", "connections:ana"), to.call("SREM", "node:node", "ana of-ana")),
         ("presence", ("agents", "due", "connections:ana")),
     ),
-    planted(
+    corruption(
         "an agent who is there and counts as gone",
         lambda to: to.rewrite("agents", "cid", present=False, status="disconnected"),
         ("presence", ("agents", "connections:cid")),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "an agent who is there and is to be sent away",
         lambda to: to.call("ZADD", "due", 1e15, "sessions ana"),
         ("presence", ("due", "connections:ana")),
     ),
-    planted(
+    corruption(
         "a grace of an agent who counts as gone",
         lambda to: (
             to.call("DEL", "connections:cid"),
@@ -198,7 +198,7 @@ PLANTS = [
         ("presence", ("agents", "due")),
         ("S10", ("agents", "events")),
     ),
-    planted(
+    corruption(
         "an agent who left and whose sessions stay for ever",
         lambda to: (
             to.call("DEL", "connections:ana"),
@@ -207,88 +207,87 @@ PLANTS = [
         ),
         ("presence", ("due", "connections:ana")),
     ),
-    planted(
+    corruption(
         "a node without a lease",
         lambda to: to.call("ZREM", "due", "node node"),
         ("presence", ("node:node", "due")),
         *((("presence", (f"connections:{one}", "due"))) for one in ("ana", "bob", "cid", "boss")),
     ),
-    planted(
+    corruption(
         "a grace of an agent who is not there",
         lambda to: to.call("ZADD", "due", 1e15, "presence eve"),
         ("presence", ("due", "agents")),
     ),
-    planted(
+    corruption(
         "what is due and is not done",
         lambda to: to.call("ZADD", "due", 1, "node dead", 9e15, "node alive"),
         ("presence", ("due",)),
         left=True,
     ),
     # Forms.
-    planted(
+    corruption(
         "a key that nobody knows",
         lambda to: to.call("SET", "stray", "x"),
         ("shape", ("stray",)),
         left=True,
     ),
-    planted(
+    corruption(
         "a key of a state that there is not",
         lambda to: to.call("ZADD", "state:asleep", 1, "s1"),
         ("shape", ("state:asleep",)),
-        left=True,
     ),
-    planted(
+    corruption(
         "a key of another type",
         lambda to: to.call("SET", "owned:eve", "x"),
         ("shape", ("owned:eve",)),
         left=True,
     ),
-    planted(
+    corruption(
         "a record with an unknown field",
         lambda to: to.rewrite("session:s1", colour="red"),
         ("shape", ("session:s1",)),
         left=True,
     ),
-    planted(
+    corruption(
         "an agent's record that cannot be read",
         lambda to: to.call("HSET", "agents", "eve", b"\xc1"),
         ("shape", ("agents",)),
         left=True,
     ),
-    planted(
+    corruption(
         "an agent's record of another agent",
         lambda to: to.rewrite("agents", "bob", id="ana"),
         ("shape", ("agents",)),
         ("S10", ("agents", "events")),
         left=True,
     ),
-    planted(
+    corruption(
         "a session's record of another session",
         lambda to: to.rewrite("session:s1", id="s5"),
         ("shape", ("session:s1",)),
         ("S10", ("session:s1", "events")),
         left=True,
     ),
-    planted(
+    corruption(
         "a department's record of another department",
         lambda to: to.rewrite("departments", "help", id="sales"),
         ("shape", ("departments",)),
         ("S10", ("departments", "events")),
         left=True,
     ),
-    planted(
+    corruption(
         "an unknown field of meta",
         lambda to: to.call("HSET", "meta", "colour", "red"),
         ("shape", ("meta",)),
         left=True,
     ),
-    planted(
+    corruption(
         "what nobody knows how to do",
         lambda to: to.call("ZADD", "due", 1e15, "dance ana"),
         ("shape", ("due",)),
         left=True,
     ),
-    planted(
+    corruption(
         "a first reply that cannot be read",
         lambda to: to.call("SET", "key:agent ana k", "x", "KEEPTTL"),
         ("shape", ("key:agent ana k",)),

@@ -1,4 +1,4 @@
-"""A tenant with something of everything, on a real store, in which a test plants what no verb would write."""
+"""A tenant with something of everything, on a real store, in which a test writes what no command would."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 
 from relevo.router.audit import Violation
-from relevo.router.audit.repair import mend
+from relevo.router.audit.rebuild import rebuild
 from relevo.router.audit.scan import Counts, violations
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 from tests.servers import StoreServer
 
 
-class Ground:
+class Fixture:
     """
-    Write to a tenant's keys behind the verbs' back, and audit it.
+    Write to a tenant's keys behind the commands' back, and audit it.
 
     Args:
         server: Where it lives.
@@ -76,13 +76,12 @@ class Ground:
 
     async def audit(self) -> list[Violation]:
         """Return the tenant's violations."""
-        found = violations(self.shop.verbs.store, self.shop.verbs, self.shop.tenant, Counts())
+        found = violations(self.shop.commands.store, self.shop.commands, self.shop.tenant, Counts())
         return [violation async for _, violation in found]
 
     async def repair(self) -> None:
-        """Mend until nothing is left that can be, as the command does."""
-        for _ in range(3):
-            await mend(self.shop.verbs, self.shop.tenant, await self.audit())
+        """Derive lists and rows again, as the command does."""
+        await rebuild(self.shop.commands.store, self.shop.commands, self.shop.tenant)
 
 
 def _word(word: str | bytes | int | float) -> str | bytes | int:

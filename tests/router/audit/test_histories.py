@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relevo.protocol.objects import Actor, Entry, Owner, Party, Transfer
-from relevo.router.audit.rules.histories import Tale
+from relevo.router.audit.rules.histories import HistoryFold
 
 ANA, BOB = Actor("ana", "Ana", "agent"), Actor("bob", "Bob", "agent")
 SALES = Party("department", "sales", "Sales")
@@ -26,16 +26,16 @@ def transfer(from_: Party, to: Party, outcome: str, assigned_to: str | None = No
     )
 
 
-def told(*entries: tuple[str, Actor | None, Transfer | None]) -> tuple[Tale, str | None]:
-    """Return the tale up to the first entry that does not follow, and in what it does not."""
-    tale = Tale()
+def told(*entries: tuple[str, Actor | None, Transfer | None]) -> tuple[HistoryFold, str | None]:
+    """Return the fold up to the first entry that does not follow, and in what it does not."""
+    fold = HistoryFold()
     for number, (kind, by, sent) in enumerate(entries, 1):
         entry = Entry(seq=number, kind=kind, at=1, by=by, transfer=sent)  # type: ignore[arg-type]
-        odd = tale.gainsaid_by(entry)
+        odd = fold.contradiction_of(entry)
         if odd is not None:
-            return tale, odd
-        tale = tale.followed_by(entry)
-    return tale, None
+            return fold, odd
+        fold = fold.with_entry(entry)
+    return fold, None
 
 
 OPENED = ("opened", ANA, None)
@@ -44,40 +44,40 @@ OUT_OF_THE_QUEUE = ("moved", None, transfer(agent(ANA), SALES, "assigned", "bob"
 
 
 def test_who_takes_it_out_of_the_queue_it_was_sent_to_is_told() -> None:
-    tale, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE)
+    fold, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE)
     assert odd is None
-    assert (tale.state, tale.owner, tale.fence, tale.hops) == ("in_progress", Owner("agent", "bob"), 3, 1)
+    assert (fold.state, fold.owner, fold.fence, fold.hops) == ("in_progress", Owner("agent", "bob"), 3, 1)
 
 
 def test_the_system_moves_what_was_in_progress_into_the_same_agents_pending_list() -> None:
-    tale, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE, ("moved", None, None))
+    fold, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE, ("moved", None, None))
     assert odd is None
-    assert (tale.state, tale.owner) == ("pending", Owner("agent", "bob"))
+    assert (fold.state, fold.owner) == ("pending", Owner("agent", "bob"))
 
 
 def test_who_takes_it_out_of_a_queue_it_was_opened_in_does_not_follow() -> None:
-    tale, odd = told(OPENED, QUEUED, ("moved", None, None))
+    fold, odd = told(OPENED, QUEUED, ("moved", None, None))
     assert odd is None
-    assert (tale.state, tale.owner) == ("in_progress", None)
+    assert (fold.state, fold.owner) == ("in_progress", None)
 
 
 def test_to_whom_it_is_given_back_does_not_follow() -> None:
     for kind in ("declined", "recalled"):
-        tale, odd = told(OPENED, QUEUED, (kind, BOB, None))
+        fold, odd = told(OPENED, QUEUED, (kind, BOB, None))
         assert odd is None
-        assert (tale.state, tale.owner) == (None, None)
+        assert (fold.state, fold.owner) == (None, None)
 
 
 def test_who_accepts_it_has_it() -> None:
-    tale, odd = told(OPENED, QUEUED, ("accepted", BOB, None), ("internal", BOB, None))
+    fold, odd = told(OPENED, QUEUED, ("accepted", BOB, None), ("internal", BOB, None))
     assert odd is None
-    assert (tale.state, tale.owner, tale.entries, tale.fence) == ("in_progress", Owner("agent", "bob"), 4, 3)
+    assert (fold.state, fold.owner, fold.entries, fold.fence) == ("in_progress", Owner("agent", "bob"), 4, 3)
 
 
 def test_what_is_closed_may_be_opened_again_and_nothing_else() -> None:
-    tale, odd = told(OPENED, QUEUED, ("closed", ANA, None), OPENED)
+    fold, odd = told(OPENED, QUEUED, ("closed", ANA, None), OPENED)
     assert odd is None
-    assert (tale.fence, tale.hops, tale.transfer_id) == (4, 0, None)
+    assert (fold.fence, fold.hops, fold.transfer_id) == (4, 0, None)
     _, odd = told(OPENED, ("closed", ANA, None), QUEUED)
     assert odd == "entry 3 is transferred after closed"
 

@@ -10,8 +10,8 @@ from relevo.router.audit import Audit
 from relevo.router.audit.runner import READS_MAX
 from relevo.router.audit.scan import Counts, violations
 from relevo.router.store import records
-from relevo.router.store.commands import Refusal
-from tests.router.audit.fixture import Ground
+from relevo.router.store.commands import CommandRejectedError
+from tests.router.audit.fixture import Fixture
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 
 AGENTS = [f"agent-{number}" for number in range(12)]
@@ -48,52 +48,52 @@ async def work(shop: Shop, seed: int, steps: int) -> None:
     """Do something again and again; what is refused is refused."""
     chance = random.Random(seed)
     for _ in range(steps):
-        with suppress(Refusal):
+        with suppress(CommandRejectedError):
             await do_something(shop, chance)
 
 
 @pytest.mark.slow
-async def test_no_false_alarm_while_agents_work(ground: Ground) -> None:
-    shop = ground.shop
+async def test_no_false_alarm_while_agents_work(fixture: Fixture) -> None:
+    shop = fixture.shop
     await shop.hire(*AGENTS, departments=["sales", "help"], capacity=3)
     working = [asyncio.create_task(work(shop, seed, 500)) for seed in range(4)]
     looked = Counts()
     while not all(task.done() for task in working):
-        found = violations(shop.verbs.store, shop.verbs, shop.tenant, looked)
+        found = violations(shop.commands.store, shop.commands, shop.tenant, looked)
         assert [violation async for _, violation in found] == []
     await asyncio.gather(*working)
     assert looked.unsettled == 0
     assert looked.keys > 1000
-    assert await ground.audit() == []
+    assert await fixture.audit() == []
 
 
 @pytest.mark.slow
-async def test_a_repair_while_agents_work_puts_everything_right(ground: Ground) -> None:
-    shop = ground.shop
+async def test_a_repair_while_agents_work_puts_everything_right(fixture: Fixture) -> None:
+    shop = fixture.shop
     await shop.hire(*AGENTS, departments=["sales", "help"], capacity=3)
     working = [asyncio.create_task(work(shop, seed, 300)) for seed in range(4)]
     chance = random.Random(9)
     while not all(task.done() for task in working):
         agent_id, session_id = chance.choice(AGENTS), chance.choice(SESSIONS)
-        ground.call("ZREM", f"owned:{agent_id}", session_id)
-        ground.call("ZADD", f"pending:{agent_id}", 1, session_id)
-        ground.call("ZREM", "state:pending", session_id)
-        ground.call("ZADD", "available:sales", 0, agent_id)
-        ground.call("SREM", "node:node", f"{agent_id} of-{agent_id}")
-        await ground.repair()
+        fixture.call("ZREM", f"owned:{agent_id}", session_id)
+        fixture.call("ZADD", f"pending:{agent_id}", 1, session_id)
+        fixture.call("ZREM", "state:pending", session_id)
+        fixture.call("ZADD", "available:sales", 0, agent_id)
+        fixture.call("SREM", "node:node", f"{agent_id} of-{agent_id}")
+        await fixture.repair()
     await asyncio.gather(*working)
-    await ground.repair()
-    assert await ground.audit() == []
+    await fixture.repair()
+    assert await fixture.audit() == []
 
 
-async def test_no_read_of_a_large_tenant_is_a_long_one(ground: Ground) -> None:
-    await ground.shop.hire(*(f"agent-{number}" for number in range(300)), departments=["sales", "help"])
+async def test_no_read_of_a_large_tenant_is_a_long_one(fixture: Fixture) -> None:
+    await fixture.shop.hire(*(f"agent-{number}" for number in range(300)), departments=["sales", "help"])
     audit = Audit(["meta", "agents", "departments", "members:sales", "available:sales"])
     longest = total = 0
     while reads := audit.reads():
         total, longest = total + len(reads), max(longest, len(reads))
-        glimpsed = await ground.shop.verbs.glimpse(ground.shop.tenant, reads)
-        audit.take([records.plain(value) for value in glimpsed.values], glimpsed.now)
+        found = await fixture.shop.commands.read_snapshot(fixture.shop.tenant, reads)
+        audit.take([records.plain(value) for value in found.values], found.now)
     assert total > 3 * READS_MAX
     assert longest < 2 * READS_MAX
     assert list(audit.violations) == []

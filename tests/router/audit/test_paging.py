@@ -1,4 +1,4 @@
-"""What is long is judged to its end, a page at a time."""
+"""What is long is checked to its end, a page at a time."""
 
 import asyncio
 from collections import Counter
@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from relevo.router.audit.paging import EVENTS_PAGE, PAGE
-from tests.router.audit.fixture import Ground
+from relevo.router.audit.layout import EVENTS_PAGE, PAGE
+from tests.router.audit.fixture import Fixture
 from tests.router.store.shop import HELP
 
 LONG = 3 * PAGE  # Long enough for the server to keep it in no single piece.
 # What has no order is planted so often that no page holds all of it.
 MANY = 30
 
-FAR_DOWN: dict[tuple[str, ...], tuple[Callable[[Ground], object], int]] = {
+FAR_DOWN: dict[tuple[str, ...], tuple[Callable[[Fixture], object], int]] = {
     ("queue:help", "session:lost"): (lambda to: to.call("ZADD", "queue:help", 1e9, "lost"), 1),
     ("state:queued", "session:lost"): (lambda to: to.call("ZADD", "state:queued", 1e9, "lost"), 1),
     ("history:s5",): (lambda to: to.rewrite_entry("s5", -1, seq=7), 1),
@@ -43,10 +43,10 @@ def lost(kind: str) -> list[str]:
 
 
 @pytest.mark.slow
-async def test_whatever_is_wrong_far_down_a_long_list_is_found(ground: Ground) -> None:
+async def test_whatever_is_wrong_far_down_a_long_list_is_found(fixture: Fixture) -> None:
     # A hash in one piece is read in one piece, however long it is.
-    ground.server.call("CONFIG", "SET", "hash-max-listpack-entries", 64)
-    shop = ground.shop
+    fixture.server.call("CONFIG", "SET", "hash-max-listpack-entries", 64)
+    shop = fixture.shop
     away, ready = ([f"{kind}-{number}" for number in range(LONG)] for kind in ("away", "ready"))
     await asyncio.gather(*(shop.connect(name, ["help"], 1, connection_id=name) for name in away))
     await asyncio.gather(*(shop.status(name, "pause") for name in away))
@@ -57,15 +57,15 @@ async def test_whatever_is_wrong_far_down_a_long_list_is_found(ground: Ground) -
     for number in range(LONG):
         department = {"id": f"department-{number}", "name": str(number)}
         await shop.run("department_put", "boss", department=department)
-        ground.call("ZADD", "due", 1e15, f"drain {ready[number]}")
-        ground.call("SADD", "connections:ana", f"node more-{number}")
-        ground.call("SADD", "node:node", f"ana more-{number}")
-    assert ground.call("XLEN", "events") > 3 * EVENTS_PAGE
-    assert await ground.audit() == []
+        fixture.call("ZADD", "due", 1e15, f"drain {ready[number]}")
+        fixture.call("SADD", "connections:ana", f"node more-{number}")
+        fixture.call("SADD", "node:node", f"ana more-{number}")
+    assert fixture.call("XLEN", "events") > 3 * EVENTS_PAGE
+    assert await fixture.audit() == []
 
     for plant, _ in FAR_DOWN.values():
-        plant(ground)
-    found = Counter(violation.keys for violation in await ground.audit())
+        plant(fixture)
+    found = Counter(violation.keys for violation in await fixture.audit())
     many = sum(
         count for keys, count in found.items() if keys[0] == "departments" and "department-" in keys[1]
     )

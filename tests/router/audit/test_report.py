@@ -124,5 +124,5 @@ def test_what_could_not_be_judged_is_no_clean_store(
     monkeypatch.setattr("relevo.router.audit.runner.ROUNDS_MAX", 1)
     assert cli.main([*AUDIT, server.url]) == 1
     assert capsys.readouterr().out == (
-        "0 violations, and 1 things changed too fast to be judged: 1 tenants, 1 keys\n"
+        "0 violations, and 1 things changed too fast to be checked: 1 tenants, 1 keys\n"
     )

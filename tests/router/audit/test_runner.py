@@ -1,4 +1,4 @@
-"""The audit comes to an end whatever it finds, and says what it could not judge."""
+"""The audit comes to an end whatever it finds, and says what it could not rule."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,10 @@ import pytest
 
 from relevo.router.audit import Audit, Violation
 from relevo.router.audit import runner as machinery
-from relevo.router.audit.rules.registry import judge_of
-from relevo.router.audit.snapshot import Glimpse, Judge
+from relevo.router.audit.rules.registry import rule_of
+from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.store.records import ReadError
-from tests.router.audit.fixture import Ground
+from tests.router.audit.fixture import Fixture
 
 GARBAGE = [
     b"",
@@ -23,7 +23,7 @@ GARBAGE = [
 ]
 
 
-def restless(see: Glimpse, step: int = 0) -> Iterator[Violation | Judge]:
+def restless(see: Snapshot, step: int = 0) -> Iterator[Violation | Rule]:
     """Ask for something else each time, as if the data changed with each look."""
     (value,) = see(("GET", f"key-{step}"))
     while True:
@@ -33,7 +33,7 @@ def restless(see: Glimpse, step: int = 0) -> Iterator[Violation | Judge]:
 
 
 def test_a_judge_that_comes_to_no_end_is_given_up_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machinery, "judge_of", lambda name: restless)
+    monkeypatch.setattr(machinery, "rule_of", lambda name: restless)
     audit = Audit(["any"])
     rounds = 0
     while reads := audit.reads():
@@ -42,7 +42,7 @@ def test_a_judge_that_comes_to_no_end_is_given_up_and_counted(monkeypatch: pytes
     assert (rounds, audit.unsettled, list(audit.violations)) == (machinery.ROUNDS_MAX - 1, 1, [])
 
 
-def test_what_several_judges_want_to_know_is_read_once() -> None:
+def test_what_several_rules_want_to_know_is_read_once() -> None:
     audit = Audit(["state:queued", "state:pending"])
     assert audit.reads().count(("HGET", "meta", "order")) == 1
 
@@ -55,30 +55,31 @@ def test_a_key_of_another_type_is_said_to_be_one() -> None:
 
 
 def test_a_judge_is_known_for_each_kind_of_key_and_for_none_else() -> None:
-    assert judge_of("owned:ana") is not None
-    (found,) = judge_of("owned:")(Glimpse({("EXISTS", "owned:"): 1}, 0))
+    assert rule_of("owned:ana") is not None
+    (found,) = rule_of("owned:")(Snapshot({("EXISTS", "owned:"): 1}, 0))
     assert isinstance(found, Violation)
     assert found.text == "nobody knows what owned: is"
 
 
 @pytest.mark.slow
-async def test_no_garbage_in_any_key_ends_an_audit(ground: Ground) -> None:
+async def test_no_garbage_in_any_key_ends_an_audit(fixture: Fixture) -> None:
     names = [
-        name.decode().partition("}:")[2] for name in ground.server.call("KEYS", f"*{{{ground.shop.tenant}}}*")
+        name.decode().partition("}:")[2]
+        for name in fixture.server.call("KEYS", f"*{{{fixture.shop.tenant}}}*")
     ]
     assert len(names) > 25
     for name in names:
-        kept = ground.call("DUMP", name)
+        kept = fixture.call("DUMP", name)
         for plant in (("SET", b"x"), ("ZADD", 7, b"x"), ("HSET", b"x", b"x")):
-            ground.call("DEL", name)
-            ground.call(plant[0], name, *plant[1:])
-            assert await ground.audit() != [], (name, plant)
-        ground.call("RESTORE", name, 0, kept, "REPLACE")
+            fixture.call("DEL", name)
+            fixture.call(plant[0], name, *plant[1:])
+            assert await fixture.audit() != [], (name, plant)
+        fixture.call("RESTORE", name, 0, kept, "REPLACE")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("garbage", GARBAGE)
-async def test_no_garbage_in_any_record_ends_an_audit(ground: Ground, garbage: bytes) -> None:
+async def test_no_garbage_in_any_record_ends_an_audit(fixture: Fixture, garbage: bytes) -> None:
     for key, field in (
         ("agents", "bob"),
         ("departments", "sales"),
@@ -86,24 +87,24 @@ async def test_no_garbage_in_any_record_ends_an_audit(ground: Ground, garbage: b
         ("meta", "seq"),
         ("meta", "epoch"),
     ):
-        kept = ground.call("HGET", key, field)
-        ground.call("HSET", key, field, garbage)
-        assert await ground.audit() != [], key
-        ground.call("HSET", key, field, kept)
+        kept = fixture.call("HGET", key, field)
+        fixture.call("HSET", key, field, garbage)
+        assert await fixture.audit() != [], key
+        fixture.call("HSET", key, field, kept)
     for key in ("session:s1", "key:agent ana k"):
-        kept = ground.call("GET", key)
-        ground.call("SET", key, garbage, "KEEPTTL")
-        assert await ground.audit() != [], key
-        ground.call("SET", key, kept, "KEEPTTL")
-    ground.call("RPUSH", "history:s1", garbage)
-    last = int(ground.call("HGET", "meta", "seq"))
-    ground.call("XADD", "events", f"{last + 1}-0", "event", garbage)
-    ground.call("HSET", "meta", "seq", last + 1)
+        kept = fixture.call("GET", key)
+        fixture.call("SET", key, garbage, "KEEPTTL")
+        assert await fixture.audit() != [], key
+        fixture.call("SET", key, kept, "KEEPTTL")
+    fixture.call("RPUSH", "history:s1", garbage)
+    last = int(fixture.call("HGET", "meta", "seq"))
+    fixture.call("XADD", "events", f"{last + 1}-0", "event", garbage)
+    fixture.call("HSET", "meta", "seq", last + 1)
     for name, member in (("due", garbage), ("queue:help", garbage), ("available:sales", garbage)):
-        ground.call("ZADD", name, 7, member)
+        fixture.call("ZADD", name, 7, member)
     for name in ("members:sales", "connections:ana", "node:node"):
-        ground.call("SADD", name, garbage)
-    keys = {key for violation in await ground.audit() for key in violation.keys}
+        fixture.call("SADD", name, garbage)
+    keys = {key for violation in await fixture.audit() for key in violation.keys}
     assert keys >= {
         "history:s1",
         "events",
@@ -122,5 +123,5 @@ async def test_no_garbage_in_any_record_ends_an_audit(ground: Ground, garbage: b
         "changes": [{"session_id": "s"}],
     }
     event |= {"agents_removed": [], "departments_removed": []}
-    ground.call("XADD", "events", f"{last + 2}-0", "event", msgspec.msgpack.encode(event))
-    assert await ground.audit() != []
+    fixture.call("XADD", "events", f"{last + 2}-0", "event", msgspec.msgpack.encode(event))
+    assert await fixture.audit() != []

@@ -1,18 +1,20 @@
-"""Whatever breaks a rule is found where it was planted, and mended if it follows from what is left."""
+"""Whatever breaks a rule is found where it was written, and rebuilt if it follows from what is left."""
 
 import pytest
 
 from tests.router.audit import corruptions_of_sessions, corruptions_of_tenants
-from tests.router.audit.corruptions import Plant
-from tests.router.audit.fixture import Ground
+from tests.router.audit.corruptions import Corruption
+from tests.router.audit.fixture import Fixture
 
-PLANTS = [*corruptions_of_sessions.PLANTS, *corruptions_of_tenants.PLANTS]
+CORRUPTIONS = [*corruptions_of_sessions.CORRUPTIONS, *corruptions_of_tenants.CORRUPTIONS]
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.what)
-async def test_what_breaks_a_rule_is_found_and_mended_if_it_is_derived(plant: Plant, ground: Ground) -> None:
-    assert await ground.audit() == []
-    plant.plant(ground)
-    assert {(one.invariant, one.keys) for one in await ground.audit()} == plant.found
-    await ground.repair()
-    assert {(one.invariant, one.keys) for one in await ground.audit()} == plant.left
+@pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.what)
+async def test_audit_finds_a_corruption_and_rebuild_leaves_what_is_not_derived(
+    corruption: Corruption, fixture: Fixture
+) -> None:
+    assert await fixture.audit() == []
+    corruption.apply(fixture)
+    assert {(one.invariant, one.keys) for one in await fixture.audit()} == corruption.found
+    await fixture.repair()
+    assert {(one.invariant, one.keys) for one in await fixture.audit()} == corruption.left

@@ -1,4 +1,4 @@
-"""Stores of one server, and small verbs to run on them."""
+"""Stores of one server, and small commands to run on them."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
 from tests.servers import ClusterServers, StoreServer, free_port, running
 
-VERBS = {
+COMMANDS = {
     "ready": "return 'ready'",
     "incr": "return tostring(redis.call('INCR', KEYS[1] .. 'n'))",
     "append": "redis.call('RPUSH', KEYS[1] .. 'log', ARGV[2]); return ARGV[2]",
@@ -24,19 +24,21 @@ VERBS = {
 }
 LIBRARY = """
 local greeting = 'hello '
-local function verb(name, body) redis.register_function(LIBRARY .. '_' .. name, body) end
+local function store_command(name, body) redis.register_function(LIBRARY .. '_' .. name, body) end
 """
 
 
 @pytest.fixture
 def verbs(tmp_path: Path) -> Path:
-    """A folder of small verbs."""
+    """A folder of small commands."""
     folder = tmp_path / "scripts"
     for part in ("lib", "commands"):
         (folder / part).mkdir(parents=True)
-    (folder / "lib/library.lua").write_text(LIBRARY)
-    for verb, body in VERBS.items():
-        (folder / f"commands/{verb}.lua").write_text(f"verb('{verb}', function(KEYS, ARGV) {body} end)")
+    (folder / "lib/run.lua").write_text(LIBRARY)
+    for name, body in COMMANDS.items():
+        (folder / f"commands/{name}.lua").write_text(
+            f"store_command('{name}', function(KEYS, ARGV) {body} end)"
+        )
     return folder
 
 

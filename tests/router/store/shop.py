@@ -1,4 +1,4 @@
-"""One tenant on a real store, with the verbs as short words and the time in the test's hand."""
+"""One tenant on a real store, with the commands as short words and the time in the test's hand."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from relevo.protocol.objects import Agent, Department, Entry, Session
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.commands import Refusal, VerbLimits, Verbs
+from relevo.router.store.commands import CommandLimits, CommandRejectedError, StoreCommands
 
-LIMITS = VerbLimits(
+LIMITS = CommandLimits(
     events_max=1000,
     key_ttl_ms=600_000,
     closed_retention_ms=86_400_000,
@@ -39,27 +39,27 @@ class Shop:
         limits: What it may have.
     """
 
-    def __init__(self, store: StoreClient, tenant: str, limits: VerbLimits = LIMITS) -> None:
-        self.verbs = Verbs(store, limits, "node")
+    def __init__(self, store: StoreClient, tenant: str, limits: CommandLimits = LIMITS) -> None:
+        self.commands = StoreCommands(store, limits, "node")
         self.tenant = tenant
         self.now = 1_790_000_000_000
         self.epoch = ""
         self.seq = 0
 
-    async def run(self, verb: str, by: By | None = None, **fields: Any) -> dict[str, msgspec.Raw]:
-        """Run a verb; `by` is an agent's id, `boss`, `desk` (a back end), or a whole caller."""
+    async def run(self, command: str, by: By | None = None, **fields: Any) -> dict[str, msgspec.Raw]:
+        """Run a command; `by` is an agent's id, `boss`, `desk` (a back end), or a whole caller."""
         if isinstance(by, str):
             role = {"boss": "admin", "desk": "service"}.get(by, "agent")
             by = {"id": by, "role": role} | ({"attached": True} if role != "service" else {})
         request = fields | {"now": self.now} | ({"by": by} if by is not None else {})
-        result = await self.verbs.run(self.tenant, verb, request, msgspec.Raw, durable=True)
+        result = await self.commands.run(self.tenant, command, request, msgspec.Raw, durable=True)
         # An empty table of Lua is an empty array.
         return {} if result == msgspec.Raw(b"\x90") else msgspec.msgpack.decode(result, type=Result)
 
-    async def refuse(self, code: str, verb: str, by: By | None = None, **fields: Any) -> dict[str, Any]:
-        """Run a verb that must be refused, and return the details."""
-        with pytest.raises(Refusal) as refusal:
-            await self.run(verb, by, **fields)
+    async def refuse(self, code: str, command: str, by: By | None = None, **fields: Any) -> dict[str, Any]:
+        """Run a command that must be refused, and return the details."""
+        with pytest.raises(CommandRejectedError) as refusal:
+            await self.run(command, by, **fields)
         assert refusal.value.code == code
         return refusal.value.details
 
@@ -111,9 +111,9 @@ class Shop:
 
     # Sessions ----------------------------------------------------------------------------------------------
 
-    async def change(self, verb: str, session_id: str, by: By, **fields: Any) -> Session:
-        """Run a verb that answers with a session."""
-        return records.session((await self.run(verb, by, session_id=session_id, **fields))["session"])
+    async def change(self, command: str, session_id: str, by: By, **fields: Any) -> Session:
+        """Run a command that answers with a session."""
+        return records.session((await self.run(command, by, session_id=session_id, **fields))["session"])
 
     async def open(self, session_id: str, target: dict[str, str] | None = None, by: By = "boss") -> Session:
         """Open a session."""
@@ -158,21 +158,21 @@ class Shop:
 
     async def agent(self, agent_id: str) -> Agent:
         """Return an agent's row."""
-        found = await self.verbs.run(self.tenant, "directory", {"now": self.now}, records.Directory)
+        found = await self.commands.run(self.tenant, "directory", {"now": self.now}, records.Directory)
         return next(row for row in map(records.agent, found.agents) if row.id == agent_id)
 
     async def department(self, department_id: str) -> Department:
         """Return a department's row."""
-        found = await self.verbs.run(self.tenant, "directory", {"now": self.now}, records.Directory)
+        found = await self.commands.run(self.tenant, "directory", {"now": self.now}, records.Directory)
         return next(row for row in map(records.department, found.departments) if row.id == department_id)
 
     async def news(self) -> list[records.Event]:
         """Return the events since the last time."""
         request = {"now": self.now, "epoch": self.epoch, "after": self.seq, "limit": 1000}
-        found = await self.verbs.run(self.tenant, "events", dict(request), records.Events)
+        found = await self.commands.run(self.tenant, "events", dict(request), records.Events)
         if found.events is None:
             request |= {"epoch": found.epoch, "after": 0}
-            found = await self.verbs.run(self.tenant, "events", request, records.Events)
+            found = await self.commands.run(self.tenant, "events", request, records.Events)
         self.epoch, self.seq = found.epoch, found.seq
         assert found.events is not None
         return found.events

@@ -1,4 +1,4 @@
-"""What each verb does with a session, by example; tests/model tries them in every order."""
+"""What each command does with a session, by example; tests/model tries them in every order."""
 
 import pytest
 
@@ -414,8 +414,8 @@ async def test_a_list_goes_on_where_the_page_before_ended(shop: Shop) -> None:
     for number in range(3):
         await shop.open(f"s{number}", SALES)
     request = {"now": shop.now, "by": {"id": "boss", "role": "admin"}, "limit": 2}
-    first = await shop.verbs.run(shop.tenant, "session_list", request | {"after": 0}, records.ListReply)
-    rest = await shop.verbs.run(
+    first = await shop.commands.run(shop.tenant, "session_list", request | {"after": 0}, records.ListReply)
+    rest = await shop.commands.run(
         shop.tenant, "session_list", request | {"after": first.position}, records.ListReply
     )
     assert [records.session(raw).id for raw in [*first.sessions, *rest.sessions]] == ["s0", "s1", "s2"]
@@ -428,7 +428,7 @@ async def test_a_history_says_whether_there_is_more(shop: Shop) -> None:
         await shop.run("session_note", "boss", session_id="s", text=text)
     request = {"now": shop.now, "by": {"id": "boss", "role": "admin"}, "session_id": "s", "after": 1}
     for limit, texts, more in ((1, ["one"], True), (2, ["one", "two"], False)):
-        page = await shop.verbs.run(
+        page = await shop.commands.run(
             shop.tenant, "session_history", request | {"limit": limit}, records.HistoryReply
         )
         assert ([records.entry(raw).text for raw in page.entries], page.more) == (texts, more)

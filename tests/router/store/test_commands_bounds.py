@@ -15,7 +15,7 @@ SMALL = replace(LIMITS, agents_max=3, departments_max=4, sessions_max=3, history
 @pytest.fixture
 async def small(shop: Shop) -> Shop:
     """A tenant that may not have much; it has an admin and two departments."""
-    opened = Shop(shop.verbs.store, f"{shop.tenant}-small", SMALL)
+    opened = Shop(shop.commands.store, f"{shop.tenant}-small", SMALL)
     await opened.open_doors()
     return opened
 
@@ -103,7 +103,7 @@ async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: Store
 async def test_a_key_and_its_answer_go_when_their_time_is_over(
     shop: Shop, shared_valkey: StoreServer
 ) -> None:
-    short = Shop(shop.verbs.store, f"{shop.tenant}-short", replace(LIMITS, key_ttl_ms=200))
+    short = Shop(shop.commands.store, f"{shop.tenant}-short", replace(LIMITS, key_ttl_ms=200))
     await short.open_doors()
     for number in range(50):
         put = {"id": "north", "name": f"North {number}"}
@@ -119,7 +119,7 @@ async def test_a_key_and_its_answer_go_when_their_time_is_over(
 async def test_what_was_closed_goes_when_its_time_is_over_and_so_does_its_place_in_the_list(
     shop: Shop, shared_valkey: StoreServer
 ) -> None:
-    short = Shop(shop.verbs.store, f"{shop.tenant}-short", replace(LIMITS, closed_retention_ms=1))
+    short = Shop(shop.commands.store, f"{shop.tenant}-short", replace(LIMITS, closed_retention_ms=1))
     await short.open_doors()
     for number in range(50):
         await short.open(f"s{number}", SALES)
@@ -133,7 +133,7 @@ async def test_what_was_closed_goes_when_its_time_is_over_and_so_does_its_place_
 
 @pytest.mark.slow
 async def test_a_welcome_holds_only_so_many_sessions(shop: Shop) -> None:
-    shop = Shop(shop.verbs.store, f"{shop.tenant}-large", replace(LIMITS, sessions_max=2000))
+    shop = Shop(shop.commands.store, f"{shop.tenant}-large", replace(LIMITS, sessions_max=2000))
     await shop.hire("ana", capacity=0)
     for number in range(1_001):
         await shop.run(

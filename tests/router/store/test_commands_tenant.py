@@ -1,4 +1,4 @@
-"""What the verbs do with presence, statuses, the directory, idempotency keys and the feed, by example."""
+"""What the commands do with presence, statuses, the directory, idempotency keys and the feed, by example."""
 
 from itertools import pairwise
 from typing import Any
@@ -102,7 +102,7 @@ async def test_the_agents_of_a_node_whose_lease_ran_out_are_gone_since_then(shop
     assert (await shop.agent("ana")).status == "disconnected"
 
 
-async def test_the_first_verb_after_a_long_silence_sees_what_has_become_of_everybody(shop: Shop) -> None:
+async def test_the_first_command_after_a_long_silence_sees_what_has_become_of_everybody(shop: Shop) -> None:
     await shop.connect("ana", departments=["sales"], capacity=2, node_id="other", lease_ms=6_000)
     await shop.open("s1", to_agent("ana"))
     shop.now += 3_600_000
@@ -113,7 +113,7 @@ async def test_the_first_verb_after_a_long_silence_sees_what_has_become_of_every
 async def test_a_node_learns_that_its_lease_had_run_out(shop: Shop) -> None:
     async def renew() -> bool:
         request: dict[str, Any] = {"now": shop.now, "node_id": "other", "lease_ms": 6_000}
-        return (await shop.verbs.run(shop.tenant, "renew", request, records.Lease)).known
+        return (await shop.commands.run(shop.tenant, "renew", request, records.Lease)).known
 
     assert not await renew()
     assert await renew()
@@ -139,7 +139,7 @@ async def test_a_renewal_says_whether_more_is_due(shop: Shop) -> None:
     shop.now += 16_000
     steps = 1
     request = {"node_id": "n1", "lease_ms": 60_000, "now": shop.now}
-    while (await shop.verbs.run(shop.tenant, "renew", request, records.Lease)).more:
+    while (await shop.commands.run(shop.tenant, "renew", request, records.Lease)).more:
         steps += 1
     assert steps > 1
     assert [row.id for row in await directory(shop) if row.status == "connected"] == ["boss"]
@@ -260,7 +260,7 @@ async def test_a_removed_department_leaves_its_members_without_it(shop: Shop) ->
 
 async def directory(shop: Shop) -> list[Any]:
     """Return all agents."""
-    found = await shop.verbs.run(shop.tenant, "directory", {"now": shop.now}, records.Directory)
+    found = await shop.commands.run(shop.tenant, "directory", {"now": shop.now}, records.Directory)
     return [records.agent(row) for row in found.agents]
 
 
@@ -321,7 +321,7 @@ async def test_an_event_brings_the_rows_that_changed_and_no_others(shop: Shop) -
     assert ([records.agent(row).id for row in event.agents], event.departments) == (["ana"], [])
 
 
-async def test_what_is_due_is_an_event_before_that_of_the_verb(shop: Shop) -> None:
+async def test_what_is_due_is_an_event_before_that_of_the_command(shop: Shop) -> None:
     await shop.hire("ana", departments=["sales"])
     await shop.disconnect("ana")
     await shop.news()
@@ -346,7 +346,7 @@ async def test_events_that_are_not_kept_any_more_are_not_pretended(
         (epoch, seq + 4, None),
     ):
         request = {"now": shop.now, "epoch": known, "after": after, "limit": 10}
-        found = await shop.verbs.run(shop.tenant, "events", request, records.Events)
+        found = await shop.commands.run(shop.tenant, "events", request, records.Events)
         assert (None if found.events is None else len(found.events)) == kept
 
 
@@ -363,9 +363,9 @@ async def test_another_server_begins_another_epoch_before_its_first_event(
     assert shop.epoch != before
 
 
-@pytest.mark.parametrize("verb", ["session_get", "session_note", "session_transfer", "session_close"])
-async def test_another_tenants_session_is_none(shop: Shop, verb: str) -> None:
-    other = Shop(shop.verbs.store, f"{shop.tenant}:")
+@pytest.mark.parametrize("command", ["session_get", "session_note", "session_transfer", "session_close"])
+async def test_another_tenants_session_is_none(shop: Shop, command: str) -> None:
+    other = Shop(shop.commands.store, f"{shop.tenant}:")
     await other.open_doors()
     await other.open("s", SALES)
-    await shop.refuse("not_found", verb, "boss", session_id="s", target=HELP, text="hello")
+    await shop.refuse("not_found", command, "boss", session_id="s", target=HELP, text="hello")

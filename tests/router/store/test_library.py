@@ -13,17 +13,17 @@ def write(folder: Path, **sources: str) -> Path:
     return folder
 
 
-def test_all_verbs_are_one_library_with_the_shared_files_in_front(tmp_path: Path) -> None:
-    scripts = Scripts(write(tmp_path, settle="second", a_verb="third", library="first"))
+def test_all_commands_are_one_library_with_the_shared_files_in_front(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, commit="second", a_command="third", step="first"))
     heading, constant, *rest = scripts.source.decode().splitlines()
     assert heading == f"#!lua name={scripts.name}"
     assert scripts.name in constant
     assert rest == ["first", "second", "third"]
 
 
-def test_a_function_is_named_after_its_library_and_its_verb(tmp_path: Path) -> None:
-    scripts = Scripts(write(tmp_path, library="", count="return 1"))
-    assert scripts.verbs == ("count",)
+def test_a_function_is_named_after_its_library_and_its_command(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, step="", count="return 1"))
+    assert scripts.commands == ("count",)
     assert scripts.function("count") == f"{scripts.name}_count".encode()
 
 
@@ -33,11 +33,11 @@ def test_another_text_is_another_library(tmp_path: Path) -> None:
     assert Scripts(write(tmp_path, count="return 2")).name != before
 
 
-def test_an_unknown_verb_is_a_key_error(tmp_path: Path) -> None:
+def test_an_unknown_command_is_a_key_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         Scripts(write(tmp_path, count="return 1")).function("recount")
 
 
-def test_a_folder_without_verbs_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_commands_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no scripts in"):
-        Scripts(write(tmp_path, library="", settle=""))
+        Scripts(write(tmp_path, step="", commit=""))

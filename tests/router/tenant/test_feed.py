@@ -9,14 +9,14 @@ import pytest
 
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreUnavailableError
-from relevo.router.store.commands import Caller, VerbLimits, Verbs
+from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
 from tests.router.tenant.test_fanout import Listener
 from tests.servers import StoreServer, running
 
-LIMITS = VerbLimits(
+LIMITS = CommandLimits(
     events_max=100,
     key_ttl_ms=60_000,
     closed_retention_ms=60_000,
@@ -40,7 +40,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 class Followed:
     """A tenant that is followed, with one open dialog; the test is its channel."""
 
-    def __init__(self, server: StoreServer, verbs: Verbs, tenant: str) -> None:
+    def __init__(self, server: StoreServer, verbs: StoreCommands, tenant: str) -> None:
         self.server = server
         self.verbs = verbs
         self.tenant = tenant
@@ -99,7 +99,7 @@ async def followed(valkey: StoreServer, request: pytest.FixtureRequest) -> Async
     store = StoreClient(valkey.url)
     await store.open()
     tenant = request.node.name
-    yield Followed(valkey, Verbs(store, LIMITS, "n1"), tenant)
+    yield Followed(valkey, StoreCommands(store, LIMITS, "n1"), tenant)
     await store.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from relevo.router.store.commands import Verbs
+from relevo.router.store.commands import StoreCommands
 from relevo.router.store.records import Lease
 from relevo.router.tenant.lease import GROUPS, Presence
 
@@ -19,7 +19,7 @@ AT_ONCE_MAX = 4 * len(TENANTS) // GROUPS
 """Chance parts the tenants: a group has a few more than another."""
 
 
-class ForgetfulStore(Verbs):
+class ForgetfulStore(StoreCommands):
     """A store that never knew of a lease."""
 
     def __init__(self) -> None:

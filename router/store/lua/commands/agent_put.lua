@@ -1,14 +1,14 @@
 --[[
 Create or update an agent.
 
-agent {id, name, role, departments, capacity}. Refuses not_found (a department), forbidden (too many agents).
+agent {id, name, role, departments, capacity}. Rejects not_found (a department), forbidden (too many agents).
 Result {agent}.
 ]]
-verb('agent_put', function()
+store_command('agent_put', function()
   caller()
   local put = request.agent
   for _, id in ipairs(put.departments) do
-    if not find_department(id) then refuse('not_found', {department_id = id}) end
+    if not find_department(id) then reject('not_found', {department_id = id}) end
   end
   local a = find_agent(put.id)
   if not a then require_space('agents', call('HLEN', P .. 'agents'), 1) end

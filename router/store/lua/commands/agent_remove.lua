@@ -1,14 +1,14 @@
 --[[
 Remove an agent that has no sessions.
 
-agent_id. Refuses not_found, in_use.
+agent_id. Rejects not_found, in_use.
 Result {}.
 ]]
-verb('agent_remove', function()
+store_command('agent_remove', function()
   caller()
   local id = request.agent_id
-  local a = find_agent(id) or refuse('not_found', {agent_id = id})
-  if load_of(a) + pending_of(a) > 0 then refuse('in_use') end
+  local a = find_agent(id) or reject('not_found', {agent_id = id})
+  if load_of(a) + pending_of(a) > 0 then reject('in_use') end
   for _, department_id in ipairs(a.departments) do
     call('SREM', P .. 'members:' .. department_id, id)
     call('ZREM', P .. 'available:' .. department_id, id)

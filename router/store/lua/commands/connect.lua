@@ -4,14 +4,14 @@ A client said hello: its connection is now one of its agent's, and the agent is 
 agent_id is by.id; node_id, connection_id: which connection; lease_ms: how long the node vouches for it;
 connections_max: how many an agent may have.
 Result {agent, known, epoch, seq, in_progress, pending}: known is false when the node held no lease (any more).
-Refuses rate_limited when the agent has too many connections, forbidden when the tenant has too many agents.
+Rejects rate_limited when the agent has too many connections, forbidden when the tenant has too many agents.
 ]]
-verb('connect', function()
+store_command('connect', function()
   local id = request.by.id
   local connections = P .. 'connections:' .. id
   local connection = request.node_id .. ' ' .. request.connection_id
   if call('SCARD', connections) >= request.connections_max and call('SISMEMBER', connections, connection) == 0 then
-    refuse('rate_limited', {connections_max = request.connections_max, retry_in_ms = 10000})
+    reject('rate_limited', {connections_max = request.connections_max, retry_in_ms = 10000})
   end
   require_space_for(request.by)
   call('SADD', connections, connection)

@@ -1,10 +1,10 @@
 --[[
 Create or rename a department.
 
-department {id, name}. Refuses forbidden (too many departments).
+department {id, name}. Rejects forbidden (too many departments).
 Result {department}.
 ]]
-verb('department_put', function()
+store_command('department_put', function()
   caller()
   local put = request.department
   local old = find_department(put.id)

@@ -1,14 +1,14 @@
 --[[
 Remove a department in which nothing waits. Its members stay, without it.
 
-department_id. Refuses not_found, in_use.
+department_id. Rejects not_found, in_use.
 Result {}.
 ]]
-verb('department_remove', function()
+store_command('department_remove', function()
   caller()
   local id = request.department_id
-  if not find_department(id) then refuse('not_found', {department_id = id}) end
-  if call('ZCARD', P .. 'queue:' .. id) > 0 then refuse('in_use') end
+  if not find_department(id) then reject('not_found', {department_id = id}) end
+  if call('ZCARD', P .. 'queue:' .. id) > 0 then reject('in_use') end
   for _, agent_id in ipairs(call('SMEMBERS', P .. 'members:' .. id)) do
     local a = find_agent(agent_id)
     local departments = {}

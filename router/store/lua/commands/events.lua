@@ -4,7 +4,7 @@ Read the events after a position, to mend a gap in the feed.
 epoch, after: the position; limit: how many at most.
 Result {epoch, seq, events}: events is missing where they are not kept any more or the epoch is another one.
 ]]
-verb('events', function()
+store_command('events', function()
   return function()
     local events
     if request.epoch == epoch and request.after <= seq then

@@ -5,7 +5,7 @@ node_id; lease_ms.
 Result {known, epoch, seq, more, connections}: known is false when the lease had run out and the node's connections
 were reaped; more says that this step did not do all that is due; connections counts those that are the node's.
 ]]
-verb('renew', function()
+store_command('renew', function()
   return function()
     return {known = lease_known, epoch = epoch, seq = seq, more = more_is_due or false,
       connections = call('SCARD', P .. 'node:' .. request.node_id)}

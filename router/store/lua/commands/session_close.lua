@@ -1,17 +1,17 @@
 --[[
 Close a session. Its record and history are kept for a while (limits), then they are gone.
 
-session_id; fence: optional. Refuses not_found, closed, conflict, forbidden.
+session_id; fence: optional. Rejects not_found, closed, conflict, forbidden.
 Result {session}.
 ]]
-verb('session_close', function()
+store_command('session_close', function()
   caller()
   local s = session_to_change()
   require_owner(s)
   local change = change_of(s)
-  if s.state ~= 'in_progress' then tell_maker(change, s, 'moved') end
+  if s.state ~= 'in_progress' then notify_sender(change, s, 'moved') end
   append_entry(change, s, 'closed', by)
-  place(s, 'closed')
+  move_session(s, 'closed')
   local record = conclude(s, change, 'closed')
   call('PEXPIRE', P .. 'session:' .. s.id, limits.closed_ms)
   call('PEXPIRE', P .. 'history:' .. s.id, limits.closed_ms)

@@ -2,13 +2,13 @@
 Decline a session of one's own pending list: it goes back to who had it, else to the department it came from.
 
 session_id; reason: optional, the text of the history's entry.
-Refuses not_found, closed, forbidden, conflict (it has moved on, or there is nobody to give it back to).
+Rejects not_found, closed, forbidden, conflict (it has moved on, or there is nobody to give it back to).
 Result {session}.
 ]]
-verb('session_decline', function()
+store_command('session_decline', function()
   caller()
   local s = session_to_change()
-  if s.state ~= 'pending' or not owns(s) then refuse_moved_on(s) end
+  if s.state ~= 'pending' or not owns(s) then reject_moved_on(s) end
   require_room_to_write(s)
   local record = give_back(s, 'declined', request.reason)
   return function() return {session = record} end

@@ -2,19 +2,19 @@
 List sessions, those that are longest in their present state first.
 
 state, agent_id, department_id: optional filters; after: the position (order) to go on from; limit.
-An agent sees its own sessions and its departments' queues. Refuses not_found, forbidden.
+An agent sees its own sessions and its departments' queues. Rejects not_found, forbidden.
 Result {sessions, position}: position is missing at the end.
 ]]
-verb('session_list', function()
+store_command('session_list', function()
   local state, agent_id, department_id = request.state, request.agent_id, request.department_id
   local me = request.by.role == 'agent' and find_agent(request.by.id)
-  if agent_id and not find_agent(agent_id) then refuse('not_found', {agent_id = agent_id}) end
-  if department_id and not find_department(department_id) then refuse('not_found', {department_id = department_id}) end
+  if agent_id and not find_agent(agent_id) then reject('not_found', {agent_id = agent_id}) end
+  if department_id and not find_department(department_id) then reject('not_found', {department_id = department_id}) end
   local departments = me and me.departments or {}
   if request.by.role == 'agent' then
     local member = not department_id
     for _, id in ipairs(departments) do member = member or id == department_id end
-    if (agent_id and agent_id ~= request.by.id) or not member then refuse('forbidden') end
+    if (agent_id and agent_id ~= request.by.id) or not member then reject('forbidden') end
   end
 
   local lists = {}

@@ -1,10 +1,10 @@
 --[[
 Write an internal note into a session's history.
 
-session_id; text. Refuses not_found, closed, forbidden.
+session_id; text. Rejects not_found, closed, forbidden.
 Result {entry}.
 ]]
-verb('session_note', function()
+store_command('session_note', function()
   caller()
   local s = session_to_change()
   require_owner(s)

@@ -2,15 +2,15 @@
 Open a session, or open a closed one again: its history and fence go on.
 
 session_id; customer {id, name}; target {kind, id}, missing for an admin who takes it itself.
-Refuses not_found (the target), exists, at_capacity, forbidden (the tenant has too many).
+Rejects not_found (the target), exists, at_capacity, forbidden (the tenant has too many).
 Result {session}.
 ]]
-verb('session_open', function()
+store_command('session_open', function()
   local me = caller()
   local target = request.target
   if target then find_party(target) end
   local old = find_session(request.session_id)
-  if old and old.state ~= 'closed' then refuse('exists') end
+  if old and old.state ~= 'closed' then reject('exists') end
   if not target then
     require_room(me)
     if not me then require_space_for(request.by) end
@@ -26,9 +26,9 @@ verb('session_open', function()
   local change = change_of(s)
   append_entry(change, s, 'opened', by)
   if target then
-    place(s, route(target))
+    move_session(s, route(target))
   else
-    place(s, 'in_progress', 'agent', (me or claim_agent(request.by)).id)
+    move_session(s, 'in_progress', 'agent', (me or claim_agent(request.by)).id)
   end
   target = target or s.owner
   s.parts.target = pack_owner(target.kind, target.id)

@@ -1,13 +1,13 @@
 --[[
 Take back a transfer that still waits: who made it, or an admin.
 
-session_id. Refuses not_found, closed, forbidden, conflict (taken already, or there is nobody to give it back to).
+session_id. Rejects not_found, closed, forbidden, conflict (taken already, or there is nobody to give it back to).
 Result {session}.
 ]]
-verb('session_recall', function()
+store_command('session_recall', function()
   caller()
   local s = session_to_change()
-  if s.maker ~= maker_of(request.by) and request.by.role ~= 'admin' then refuse('forbidden') end
+  if s.maker ~= maker_of(request.by) and request.by.role ~= 'admin' then reject('forbidden') end
   if s.state == 'in_progress' then conflict(s) end
   require_room_to_write(s)
   local record = give_back(s, 'recalled')

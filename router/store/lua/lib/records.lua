@@ -1,9 +1,9 @@
 --[[
 How agents, sessions and entries of histories are packed and read. The loader puts this file before library.lua.
 
-A record is a MessagePack map whose fields stand in one order, always. So a verb reads it as names and values in turns
+A record is a MessagePack map whose fields stand in one order, always. So a command reads it as names and values in turns
 and writes it alike: a table that Lua grows field by field, for each map inside as well, costs several times that. What
-a verb need not look into it takes over as it is, packed. And the tables made here have room for what verbs add, in
+a command need not look into it takes over as it is, packed. And the tables made here have room for what commands add, in
 sixteen fields at most: one that grows is copied, and a larger one is dear.
 ]]
 local pack, decode, read -- of the server's libraries, which exist only while a function runs
@@ -27,7 +27,7 @@ local function pack_profile(id, name, role, departments, capacity)
   return pack('id', id, 'name', name, 'role', role, 'departments', departments, 'capacity', capacity)
 end
 
--- An agent's row: its profile, what else is published, and what only the verbs need.
+-- An agent's row: its profile, what else is published, and what only the commands need.
 local function pack_agent(a, status, load, pending, available)
   return AGENT .. a.packed .. '\166status' .. STATUS[status] .. '\175status_since_at' .. pack(a.status_since_at)
     .. '\164load' .. pack(load) .. '\167pending' .. pack(pending) .. '\169available' .. TRUTH[available]
@@ -35,7 +35,7 @@ local function pack_agent(a, status, load, pending, available)
 end
 
 -- An agent as its row tells, without load and pending, which are for the lists to say. `packed` is its profile, and
--- once the agent is settled its row.
+-- once the agent is committed its row.
 local function read_agent(record)
   local rest, _, id, _, name, _, _, _, departments, _, capacity = read(record, 10, #AGENT)
   local _, _, status, _, status_since_at, _, load, _, pending, _, available, _, chosen, _, present, last, assigned
@@ -77,7 +77,7 @@ local function read_session(record)
     opening = string.sub(record, opening + 1, rest), record = record, rest = rest, parts = nil, left = nil}
 end
 
--- What most verbs only replace, or leave as it is.
+-- What most commands only replace, or leave as it is.
 local function parts_of(s)
   if not s.parts then
     local by = read(s.record, 2, s.rest)

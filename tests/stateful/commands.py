@@ -1,5 +1,5 @@
 """
-The oracle's verbs, one method each, under the names that the store's verbs have.
+The oracle's commands, one method each, under the names that the store's commands have.
 
 A method checks, changes, and returns what works the result out once everything has settled.
 """
@@ -48,7 +48,7 @@ class Model(State):
         return dict
 
     def renew(self, request: Request) -> Outcome:
-        """Renew a lease, as every verb with one does; the cast is too small for a second step."""
+        """Renew a lease, as every command with one does; the cast is too small for a second step."""
         node_id = request["node_id"]
         held = [name for agent in self.agents.values() for name, _ in agent.connections if name == node_id]
         return lambda: {"more": False, "connections": len(held)}
@@ -156,7 +156,7 @@ class Model(State):
         change = Change(s.id)
         old, waited, source = s.transfer, s.waits, self._party(s.owner)
         if waited and old is not None:
-            self._tell_maker(s, change, "moved", old)
+            self._notify_sender(s, change, "moved", old)
         state, owner = self._route(target, s.agent_id())
         s.hops += 1
         s.target = target
@@ -193,7 +193,7 @@ class Model(State):
             direct = (s.transfer.to.kind, s.transfer.to.id) == ("agent", taker.id)
             s.transfer = replace(s.transfer, outcome="assigned", assigned_to=None if direct else taker.id)
         self._write(s, change, "accepted", by)
-        self._tell_maker(s, change, "accepted")
+        self._notify_sender(s, change, "accepted")
         self._place(s, "in_progress", Owner("agent", taker.id), by, change, "moved")
         self._conclude(s, change)
         return lambda: {"session": s.seen()}
@@ -227,7 +227,7 @@ class Model(State):
         self._require_right(s, request)
         change = Change(s.id)
         if s.waits:
-            self._tell_maker(s, change, "moved")
+            self._notify_sender(s, change, "moved")
         self._write(s, change, "closed", by)
         self._place(s, "closed", None, by, change, "closed")
         self._conclude(s, change)
@@ -257,7 +257,7 @@ class Model(State):
         ):
             s.delivered = True
             change = Change(s.id)
-            self._tell_maker(s, change, "delivered")
+            self._notify_sender(s, change, "delivered")
             self._conclude(s, change)
         return dict
 

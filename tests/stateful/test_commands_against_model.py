@@ -1,4 +1,4 @@
-"""The verbs in the store do what the model does, whatever is asked in whatever order."""
+"""The commands in the store do what the model does, whatever is asked in whatever order."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.servers import StoreServer, running
-from tests.stateful.machine import VerbsAgainstModel
+from tests.stateful.machine import CommandsAgainstModel
 from tests.stateful.stored import Stored
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
@@ -17,7 +17,7 @@ STEPS = 50
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
-    """The real verbs in a server of their own."""
+    """The real commands in a server of their own."""
     with running(StoreServer(tmp_path_factory.mktemp("model"))) as server:
         opened = Stored(server)
         yield opened
@@ -26,8 +26,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-def test_the_verbs_do_what_the_model_does(stored: Stored, capsys: pytest.CaptureFixture[str]) -> None:
-    class Machine(VerbsAgainstModel):
+def test_the_commands_do_what_the_model_does(stored: Stored, capsys: pytest.CaptureFixture[str]) -> None:
+    class Machine(CommandsAgainstModel):
         pass
 
     Machine.stored = stored

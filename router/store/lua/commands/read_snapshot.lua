@@ -6,7 +6,7 @@ Result {now, values}: the server's time, and what each read found, in their orde
 read that the key's type does not allow is {err = text}.
 ]]
 redis.register_function{
-  function_name = LIBRARY .. '_glimpse',
+  function_name = LIBRARY .. '_read_snapshot',
   flags = {'no-writes'},
   callback = function(keys, args)
     local values = {}

@@ -1,6 +1,5 @@
 --[[
-What follows from a verb's changes, the event that tells of them, and the frame in which every verb runs. The
-loader puts this file between library.lua and the verbs.
+The commit of a step: what follows from its changes (queues, departments, load), the rows, and the one event.
 ]]
 
 -- A member who became available gets the oldest of what waits in its departments, as far as it has room. A
@@ -30,14 +29,14 @@ local function drain(a)
     room = room - 1
     local s = find_session(oldest)
     local change = change_of(s)
-    place(s, 'in_progress', 'agent', a.id)
+    move_session(s, 'in_progress', 'agent', a.id)
     local transfer = decode(s.parts.transfer)
     if transfer and transfer.to.kind == 'department' and transfer.to.id == from then
       transfer.outcome, transfer.assigned_to = 'assigned', a.id
       s.parts.transfer = pack(transfer)
     end
     append_entry(change, s, 'moved', nil, nil, s.parts.transfer)
-    tell_maker(change, s, 'moved')
+    notify_sender(change, s, 'moved')
     conclude(s, change, 'moved')
   end
 end
@@ -74,7 +73,7 @@ local function offer_to_departments(a, is_available)
   end
 end
 
-local function settle_agent(a, rows)
+local function commit_agent(a, rows)
   local load, pending = load_of(a), a.pending or a.pending_before
   if a.chosen == 'pre_pause' and load == 0 then a.chosen = 'pause' end
   local status, is_available = a.present and a.chosen or 'disconnected', available(a)
@@ -89,7 +88,7 @@ local function settle_agent(a, rows)
   return record
 end
 
-local function settle_department(id, rows)
+local function commit_department(id, rows)
   local row = find_department(id)
   if not row then return end
   local members, ready = call('SCARD', P .. 'members:' .. id), call('ZCARD', P .. 'available:' .. id)
@@ -103,7 +102,7 @@ local function settle_department(id, rows)
   rows[#rows + 1] = record
 end
 
-local function settle()
+local function commit()
   by = nil
   for _, a in ipairs(agents_touched) do
     if not a.removed then drain(a) end
@@ -111,7 +110,7 @@ local function settle()
   local rows, department_rows, removed, written = {nil, nil}, {}, {}, {nil, nil, nil, nil}
   for _, a in ipairs(agents_touched) do
     if not a.removed then
-      a.packed = settle_agent(a, rows)
+      a.packed = commit_agent(a, rows)
       written[#written + 1], written[#written + 2] = a.id, a.packed
       if #written >= WRITTEN_MAX then
         call('HSET', P .. 'agents', unpack(written))
@@ -120,7 +119,7 @@ local function settle()
     end
   end
   if written[1] then call('HSET', P .. 'agents', unpack(written)) end
-  for id in pairs(departments_touched) do settle_department(id, department_rows) end
+  for id in pairs(departments_touched) do commit_department(id, department_rows) end
   for id in pairs(departments_removed) do removed[#removed + 1] = id end
   if #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
     seq = seq + 1
@@ -132,46 +131,4 @@ local function settle()
     call('SPUBLISH', P .. 'feed', event)
     call('HSET', P .. 'meta', 'seq', seq, 'order', order)
   end
-end
-
--- Run a verb: sweep, replay a known idempotency key, decide, settle, answer.
-local function run(verb, keys, args)
-  begin(keys, args)
-  if request.lease_ms then
-    local lease = 'node ' .. request.node_id
-    lease_known = call('ZADD', P .. 'due', now + request.lease_ms, lease) == 0
-  end
-  -- What was due is a step of its own, so that the verb decides on what is true now.
-  local swept
-  swept, more_is_due = sweep()
-  if swept then
-    settle()
-    begin_step()
-  end
-  local key = request.key and P .. 'key:' .. (request.by.role == 'service' and 'service ' or 'agent ')
-    .. request.by.id .. ' ' .. request.key
-  local known = key and call('GET', key)
-  if known then
-    if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
-    return string.sub(known, 33)
-  end
-  local done, outcome = pcall(verb)
-  if not done and not (type(outcome) == 'table' and outcome.refused) then error(outcome) end
-  local reply
-  if done then
-    settle()
-    local result = outcome()
-    reply = result.session and pack_answer(result.session) or pack({result = result})
-  else
-    reply = pack({error = outcome.refused, details = outcome.details})
-  end
-  -- That a command could not be judged is no answer to it.
-  if key and (done or outcome.refused ~= 'unavailable') then
-    call('SET', key, request.print .. reply, 'PX', limits.key_ms)
-  end
-  return reply
-end
-
-local function verb(name, body)
-  redis.register_function(LIBRARY .. '_' .. name, function(keys, args) return run(body, keys, args) end)
 end
