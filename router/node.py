@@ -39,7 +39,7 @@ from relevo.router.tenant.pending_disconnects import Departures
 from relevo.router.tenant.turns import Turn
 from relevo.router.transport.client_address import Addresses
 from relevo.router.transport.frames import build_frame
-from relevo.router.transport.websocket import WebSocket
+from relevo.router.transport.interface import Socket
 
 log = structlog.get_logger(__name__)
 
@@ -190,7 +190,7 @@ class Node:
             return 429, "too many connections from this address"
         return None
 
-    def accept(self, socket: WebSocket) -> Connection:
+    def accept(self, socket: Socket) -> Connection:
         """Take a new websocket."""
         self.accepted += 1
         connection = Connection(self, socket, f"{self.accepted:x}")

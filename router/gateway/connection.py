@@ -46,7 +46,7 @@ from relevo.router.tenant.turns import Turn
 if TYPE_CHECKING:
     from relevo.router.node import Node
     from relevo.router.tenant.fanout import Addressee, TenantHub
-    from relevo.router.transport.websocket import WebSocket
+    from relevo.router.transport.interface import Socket
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Connection:
         "is_slow",
     )
 
-    def __init__(self, node: Node, socket: WebSocket, connection_id: str) -> None:
+    def __init__(self, node: Node, socket: Socket, connection_id: str) -> None:
         self.connection_id = connection_id
         self.codec: Codec = socket.codec
         self.is_slow = False

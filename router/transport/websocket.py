@@ -4,8 +4,8 @@ library.
 
 uvicorn parses the request and hands over the transport (its ``ws=`` class). From there on a connection is
 this object, the core that parses its frames, and an outbox: no task, no queue and no timer of its own,
-because there are many and most are idle. What a message means is the endpoint's business; this module knows
-bytes, limits and close codes.
+because there are many and most are idle. The endpoint knows what a message means; this module knows bytes,
+limits and close codes.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
 from relevo.router.transport.frames import PING_FRAME, Core, Frame, Opcode, build_frame
 from relevo.router.transport.handshake import CODECS, Refused, accept
-from relevo.router.transport.interface import Endpoint, Gate
+from relevo.router.transport.interface import Acceptor, Endpoint
 from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
 from relevo.router.transport.origins import OriginRule
 from relevo.router.transport.outbox import Outbox, OutboxRules
 
-__all__ = ["Endpoint", "Gate", "Settings", "WebSocket", "build_frame", "websocket_class"]
+__all__ = ["Settings", "WebSocket", "build_frame", "websocket_class"]
 
 CLOSE_WAIT_MS: Final = 5_000
 """How long a peer may take to answer a close."""
@@ -71,8 +71,8 @@ class _HttpConnection(Protocol):
 class _Shared:
     """What all connections of one server share."""
 
-    def __init__(self, gate: Gate, settings: Settings) -> None:
-        self.gate = gate
+    def __init__(self, acceptor: Acceptor, settings: Settings) -> None:
+        self.acceptor = acceptor
         self.origin_rule = OriginRule(settings.allowed_origins)
         self.message_bytes_max = settings.message_bytes_max
         self.soft_bytes = settings.outbox_soft_bytes
@@ -107,8 +107,8 @@ class WebSocket(asyncio.Protocol):
     """
     One websocket, from the handshake that uvicorn hands over to the end.
 
-    uvicorn makes it, from what ``websocket_class`` returned; an endpoint gets it from ``Gate.accept``. Once
-    the connection closes, what is sent is dropped without an error: ``lost`` follows.
+    uvicorn makes it, from what ``websocket_class`` returned; an endpoint gets it from
+    ``Acceptor.accept``, as a `Socket` (interface.py), which says what its methods do.
     """
 
     __slots__ = (
@@ -172,23 +172,13 @@ class WebSocket(asyncio.Protocol):
         return self._outbox.size_bytes + self._transport.get_write_buffer_size()
 
     def send(self, payload: bytes) -> None:
-        """
-        Send one encoded message, joined with others of the same turn of the loop.
-
-        Args:
-            payload: A message as ``codec`` encoded it.
-        """
+        """Send one encoded message, joined with others of the same turn of the loop."""
         if self._open:
             self._outbox.add(payload)
             self._schedule_flush()
 
     def send_frame(self, frame: bytes) -> None:
-        """
-        Send a frame that was built once for many sockets, in its order among what ``send`` is given.
-
-        Args:
-            frame: What ``build_frame`` returned for the same codec.
-        """
+        """Send a frame that was built once for many sockets, in its order among what ``send`` is given."""
         transport = self._transport
         if not self._open or transport is None:
             return
@@ -202,13 +192,7 @@ class WebSocket(asyncio.Protocol):
                 self._close_if_over(transport)
 
     def close(self, code: int, reason: str = "") -> None:
-        """
-        Send what is queued, then a close frame; give the peer ``CLOSE_WAIT_MS`` to answer it.
-
-        Args:
-            code: The close code; one that may stand in a close frame.
-            reason: For people; cut to what a close frame holds.
-        """
+        """Send what is queued, then a close frame; give the peer ``CLOSE_WAIT_MS`` to answer it."""
         self._close(code, reason, CLOSE_WAIT_MS)
 
     def abort(self) -> None:
@@ -309,8 +293,8 @@ class WebSocket(asyncio.Protocol):
         forwarded = [
             value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
         ]
-        self.remote = shared.gate.locate(scope["client"][0] if scope["client"] else None, forwarded)
-        refusal = shared.gate.refuse(self.remote)
+        self.remote = shared.acceptor.locate(scope["client"][0] if scope["client"] else None, forwarded)
+        refusal = shared.acceptor.refuse(self.remote)
         try:
             response, self.codec = self._accept(http.url, scope, shared.origin_rule, refusal)
         except Refused as refused:
@@ -322,7 +306,7 @@ class WebSocket(asyncio.Protocol):
         self._outbox = Outbox(shared.rules[self.codec.subprotocol])
         transport.set_write_buffer_limits(high=shared.soft_bytes)
         self._open = True
-        self._endpoint = shared.gate.accept(self)
+        self._endpoint = shared.acceptor.accept(self)
         # Not before: uvicorn, when it stops, waits for all in this set, and what was refused never leaves it.
         self._connections.add(self)
         # The first ping comes after a random part of the interval: clients that came back together do not
@@ -471,12 +455,12 @@ class WebSocket(asyncio.Protocol):
         self._deadline = asyncio.get_running_loop().call_later(wait_ms / 1000, self.abort)
 
 
-def websocket_class(gate: Gate, settings: Settings) -> type[WebSocket]:
+def websocket_class(acceptor: Acceptor, settings: Settings) -> type[WebSocket]:
     """
     Return the class to give to one uvicorn server as ``ws=``.
 
     Args:
-        gate: Decides on each handshake, and makes the endpoints.
+        acceptor: Decides on each handshake, and makes the endpoints.
         settings: The limits and times, and the origins that may connect.
 
     Raises:
@@ -485,6 +469,6 @@ def websocket_class(gate: Gate, settings: Settings) -> type[WebSocket]:
 
     class ServedWebSocket(WebSocket):
         __slots__ = ()
-        _shared = _Shared(gate, settings)
+        _shared = _Shared(acceptor, settings)
 
     return ServedWebSocket

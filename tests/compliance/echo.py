@@ -19,8 +19,9 @@ from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.frames import Core, build_frame
 from relevo.router.transport.handshake import accept
 from relevo.router.transport.http_guard import http_class
+from relevo.router.transport.interface import Endpoint, Socket
 from relevo.router.transport.origins import OriginRule
-from relevo.router.transport.websocket import Endpoint, WebSocket, websocket_class
+from relevo.router.transport.websocket import WebSocket, websocket_class
 
 MIB = 1024 * 1024
 FOR_EVER_MS = 24 * 60 * 60 * 1000
@@ -94,7 +95,8 @@ class OpenDoor:
     def refuse(self, address: str) -> tuple[int, str] | None:
         return None
 
-    def accept(self, socket: WebSocket) -> Endpoint:
+    def accept(self, socket: Socket) -> Endpoint:
+        assert isinstance(socket, WebSocket)  # It looks at the core.
         return Echo(socket)
 
 
