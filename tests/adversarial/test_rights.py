@@ -174,6 +174,7 @@ async def queued(office: Office) -> None:
     await office.open_session("chat-1", department="sales")
 
 
+@pytest.mark.origin("any agent could transfer any chat through the API")
 @pytest.mark.adversarial("rights: agent not owner")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("state", [in_progress, pending, queued], ids=lambda state: state.__name__)
@@ -200,6 +201,7 @@ async def test_an_agent_does_nothing_with_what_is_anothers(
     assert await everything(office) == before
 
 
+@pytest.mark.origin("any agent could transfer any chat through the API")
 @pytest.mark.adversarial("rights: agent not owner")
 async def test_an_agent_does_nothing_over_http_with_what_is_anothers(office: Office) -> None:
     await office.put_department("sales")

@@ -222,6 +222,7 @@ async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_a
 # All come back at once.
 
 
+@pytest.mark.origin("a reconnect storm took the servers down")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("all clients come back at once")

@@ -97,6 +97,7 @@ async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_
     expect_no_more_than_was_asked(outcome)
 
 
+@pytest.mark.origin("after a failover publishes succeeded and nobody received them")
 @pytest.mark.fault("another primary is promoted")
 async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
     tmp_path: Path,

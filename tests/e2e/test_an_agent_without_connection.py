@@ -81,6 +81,7 @@ async def test_who_connects_an_hour_later_finds_the_conversation_in_the_inbox(
     assert history[3]["text"] == "I am off"
 
 
+@pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
 async def test_who_is_not_there_gets_it_as_pending_and_the_sender_is_told_when_it_is_taken(
     office: Office,
 ) -> None:
@@ -101,6 +102,7 @@ async def test_who_is_not_there_gets_it_as_pending_and_the_sender_is_told_when_i
     await ana.sees_agent("bob", status="connected", pending=0, load=1)
 
 
+@pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
 async def test_an_admin_sends_on_what_waits_for_somebody_who_is_away(office: Office) -> None:
     await office.put_department("sales")
     await office.put_agent("bob", departments=["sales"])

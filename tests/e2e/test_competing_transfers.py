@@ -4,12 +4,15 @@ import asyncio
 from collections import Counter
 from itertools import pairwise
 
+import pytest
+
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
 CLIENTS = 50
 
 
+@pytest.mark.origin("a job with a stale list overwrote most assignments")
 async def test_fifty_clients_transfer_one_session_and_one_wins_each_fence(office: Office) -> None:
     agents = [f"agent-{number}" for number in range(CLIENTS)]
     clients = await asyncio.gather(
@@ -91,6 +94,8 @@ async def test_fifty_clients_transfer_one_session_without_a_fence_and_the_owners
     assert sum(load for load, _ in (await loads_of(office)).values()) == 1
 
 
+@pytest.mark.origin("three nodes gave four chats against a limit of three")
+@pytest.mark.origin("text limits were compared as strings")
 async def test_fifty_transfers_to_an_agent_of_capacity_ten_leave_forty_pending_in_order(
     office: Office,
 ) -> None:
@@ -185,3 +190,32 @@ async def loads_of(office: Office) -> dict[str, tuple[int, int]]:
     """Return load and pending of each agent, as a dialog shows them."""
     agents, _ = await office.look_around()
     return {agent_id: (row["load"], row["pending"]) for agent_id, row in agents.items()}
+
+
+async def replies_of(clients: list[RawClient], commands: list[str]) -> list[Message]:
+    """Return the replies to commands, one of each client."""
+    return await asyncio.gather(
+        *(client.reply(command) for client, command in zip(clients, commands, strict=True))
+    )
+
+
+@pytest.mark.origin("two agents took one chat")
+async def test_two_agents_never_take_one_chat(office: Office) -> None:
+    await office.put_department("sales")
+    members = [
+        await office.connect_agent(name, on=on, departments=["sales"])
+        for on, name in enumerate(("ana", "bob"))
+    ]
+    for member in members:
+        await member.command("status.set", status="pause")
+    for number in range(10):
+        await office.open_session(f"chat-{number}", department="sales")
+
+        asked = [await member.send("session.accept", session_id=f"chat-{number}") for member in members]
+        replies = await replies_of(members, asked)
+
+        (taken,) = [reply["result"]["session"] for reply in replies if "result" in reply]
+        (refused,) = [reply["error"] for reply in replies if "error" in reply]
+        assert (refused["code"], refused["details"]["owner"]) == ("conflict", taken["owner"])
+    agents, _ = await office.look_around()
+    assert sum(row["load"] for row in agents.values()) == 10

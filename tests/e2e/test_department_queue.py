@@ -154,3 +154,26 @@ async def test_members_come_and_go_until_all_twenty_are_served_in_their_order(
         assert [kind for kind, _ in kinds][:2] == ["opened", "moved"]
         moments.append(kinds[1][1])
     assert moments == sorted(moments)
+
+
+@pytest.mark.origin("a freed slot went to a newer chat than the one that waited longest")
+async def test_a_freed_slot_goes_to_the_chat_that_waited_longest(office: Office) -> None:
+    for department_id in ("sales", "billing"):
+        await office.put_department(department_id)
+    ana = await office.connect_agent("ana", departments=["sales", "billing"], capacity=1)
+    await office.open_session("held", department="sales")
+    # The oldest is in the department that she names last, and was asked for on the other router.
+    waiting = [("chat-0", "billing"), ("chat-1", "sales"), ("chat-2", "billing"), ("chat-3", "sales")]
+    for number, (session_id, department_id) in enumerate(waiting):
+        await office.do(
+            "session.open",
+            on=number % 2,
+            session_id=session_id,
+            customer=ANYBODY,
+            target=to_department(department_id),
+        )
+    held = "held"
+    for session_id, _ in waiting:
+        await ana.command("session.close", session_id=held)
+        await ana.expect_push("session.assigned", session__id=session_id)
+        held = session_id

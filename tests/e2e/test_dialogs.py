@@ -1,5 +1,6 @@
 """An open transfer dialog stays true: snapshots, patches, and what happens after a cut."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -7,6 +8,9 @@ import pytest
 
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Dialog, RawClient
+from tests.servers import StoreServer
+
+AGENTS = 60
 
 
 @pytest.fixture
@@ -262,3 +266,50 @@ def random_change(chance: random.Random, number: int) -> dict[str, Any]:
             {"type": "session.close", "session_id": session},
         ]
     )
+
+
+@pytest.mark.origin("counts were not updated on a transfer")
+async def test_counts_follow_every_transfer_on_every_dialog(office: Office) -> None:
+    await office.put_department("sales")
+    ana = await office.connect_agent("ana", capacity=2)
+    bob = await office.connect_agent("bob", on=1, capacity=1)
+    for client in (ana, bob):
+        await client.open_dialog()
+    for session_id in ("chat-1", "chat-2"):
+        await office.open_session(session_id, agent="ana")
+
+    async def shows(ana_has: tuple[int, int], bob_has: tuple[int, int], queued: int) -> None:
+        for client in (ana, bob):
+            await client.sees_agent("ana", load=ana_has[0], pending=ana_has[1], available=ana_has[0] < 2)
+            await client.sees_agent("bob", load=bob_has[0], pending=bob_has[1], available=bob_has[0] < 1)
+            await client.sees_department("sales", queued=queued)
+
+    await shows((2, 0), (0, 0), 0)
+    await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    await shows((1, 0), (1, 0), 0)
+    await ana.command("session.transfer", session_id="chat-2", target=to_agent("bob"))
+    await shows((0, 0), (1, 1), 0)
+    await bob.command("session.transfer", session_id="chat-2", target=to_department("sales"))
+    await shows((0, 0), (1, 0), 1)
+    await bob.command("session.close", session_id="chat-1")
+    await shows((0, 0), (0, 0), 1)
+
+
+@pytest.mark.origin("loading the agents took minutes")
+async def test_dialogs_are_served_without_reading_the_directory(office: Office, store: StoreServer) -> None:
+    await asyncio.gather(*(office.put_agent(f"agent-{number}") for number in range(AGENTS)))
+    admins = [await office.connect_admin(f"admin-{number}", on=number) for number in range(4)]
+    before = directory_reads(store)
+
+    for admin in admins:
+        shown = await admin.open_dialog()
+        assert sum(agent_id.startswith("agent-") for agent_id in shown.agents) == AGENTS
+        await admin.command("directory.unsubscribe")
+
+    assert directory_reads(store) == before
+
+
+def directory_reads(store: StoreServer) -> int:
+    """Return how often a whole hash of rows was read from a store: twice for a directory."""
+    statistics: dict[str, Any] = store.call("INFO", "commandstats")
+    return int(statistics.get("cmdstat_hvals", {"calls": 0})["calls"])

@@ -51,6 +51,7 @@ async def waiting(office: Office) -> Waiting:
     return Waiting(office, ana, bob, adela)
 
 
+@pytest.mark.origin("who made a transfer never heard what became of it")
 async def test_the_receiver_accepts_and_the_sender_is_told(waiting: Waiting) -> None:
     accepted = (await waiting.bob.command("session.accept", session_id="chat-1", fence=2))["session"]
 
@@ -68,6 +69,7 @@ async def test_accepting_twice_is_a_conflict_that_says_who_has_it(waiting: Waiti
     assert (error["code"], error["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "bob"})
 
 
+@pytest.mark.origin("who made a transfer never heard what became of it")
 async def test_the_receiver_declines_and_the_sender_has_it_again(waiting: Waiting) -> None:
     declined = (await waiting.bob.command("session.decline", session_id="chat-1", reason="busy"))["session"]
 
@@ -107,6 +109,7 @@ async def test_what_was_taken_cannot_be_recalled(waiting: Waiting) -> None:
     assert (error["code"], error["details"]["state"]) == ("conflict", "in_progress")
 
 
+@pytest.mark.origin("who made a transfer never heard what became of it")
 async def test_the_receiver_sends_it_on_unopened(waiting: Waiting) -> None:
     await waiting.office.connect_agent("eve")
 
@@ -203,6 +206,7 @@ async def test_departments_choose_by_load_then_by_who_waited_longest(office: Off
     assert chosen == ["ana", "bob", "dora", "bob", "dora", "ana"]
 
 
+@pytest.mark.origin("a transfer was logged before it succeeded")
 async def test_refusals_come_in_the_order_in_which_one_would_ask(office: Office) -> None:
     ana = await office.connect_agent("ana")
     eve = await office.connect_agent("eve")
@@ -222,3 +226,65 @@ async def test_refusals_come_in_the_order_in_which_one_would_ask(office: Office)
         error = await client.refused("session.transfer", session_id=session_id, **fields)
         assert (fields, error["code"]) == (fields, code)
     assert (await office.get_session("chat-1"))["fence"] == 1
+
+
+@pytest.mark.origin("the sender was removed before the target had it")
+async def test_the_sender_keeps_it_until_the_target_has_it(office: Office) -> None:
+    await office.put_department("sales")
+    people = {name: await office.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))}
+    adela = await office.connect_admin()
+    await adela.command("session.watch")
+    await office.open_session("chat-1", agent="ana")
+    places = [to_agent("bob"), to_department("sales")] * 5
+    has = "ana"
+    for place in places:
+        # A transfer that fails takes it from nobody.
+        assert (await people[has].refused("session.transfer", session_id="chat-1", target=to_agent("no")))[
+            "code"
+        ]
+        assert people[has].unread("session.removed") == []
+        sent = await people[has].command("session.transfer", session_id="chat-1", target=place)
+        removed = await people[has].expect_push("session.removed")
+        # When it is gone from the one screen it is somebody's already, and can be taken up at once.
+        session = await office.get_session("chat-1")
+        assert (session["owner"], session["fence"]) == (place, removed["fence"])
+        assert session == sent["session"]
+        if place["kind"] == "agent":
+            has = place["id"]
+            await people[has].expect_push("session.assigned", session__fence=removed["fence"])
+        else:
+            await office.do("session.transfer", session_id="chat-1", target=to_agent("ana"))
+            has = "ana"
+            await people[has].expect_push("session.assigned")
+    await adela.until(lambda: len(adela.unread("session.changed")) == 16, "every change")
+    assert [one["session"]["owner"] for one in adela.unread("session.changed")].count(None) == 0
+
+
+@pytest.mark.origin("a transfer notice went to every operator")
+async def test_a_transfer_notice_goes_to_those_whom_it_concerns_alone(office: Office) -> None:
+    await office.put_department("sales")
+    everybody = {
+        name: await office.connect_agent(name, on=on % 2, departments=["sales"])
+        for on, name in enumerate(("ana", "bob", "cid", "dora", "eve", "fay"))
+    }
+    everybody["adela"] = await office.connect_admin()
+    for client in everybody.values():
+        await client.open_dialog()
+    await office.open_session("chat-1", agent="ana")
+    await everybody["ana"].command(
+        "session.transfer", session_id="chat-1", target=to_agent("bob"), reason="why"
+    )
+    session = (await everybody["bob"].expect_push("session.assigned"))["session"]
+    await everybody["bob"].send("session.ack", session_id="chat-1", fence=session["fence"])
+    await everybody["ana"].expect_push("transfer.updated", state="delivered")
+    await office.settle(*everybody.values())
+
+    told = {
+        name: {
+            message["type"]
+            for message in client.received
+            if message["type"].startswith(("session.", "transfer."))
+        }
+        for name, client in everybody.items()
+    }
+    assert {name for name, types in told.items() if types} == {"ana", "bob"}

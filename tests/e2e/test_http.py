@@ -246,3 +246,31 @@ async def test_without_a_store_the_router_lives_but_is_not_ready(
     while (await office.post("session.get", session_id="chat-1")).status == 503:
         pass
     assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.origin("the transfer list showed only the newest ten")
+async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) -> None:
+    await office.put_agent("bob")
+    ana = await office.connect_agent("ana", capacity=40)
+    sent = [f"chat-{number}" for number in range(25)]
+    for session_id in sent:
+        await office.open_session(session_id, agent="ana")
+        await ana.command("session.transfer", session_id=session_id, target=to_agent("bob"))
+
+    pages: list[list[str]] = []
+    cursor = None
+    while cursor is not None or not pages:
+        page = await office.do(
+            "session.list", agent_id="bob", limit=10, **({"cursor": cursor} if cursor else {})
+        )
+        pages.append([one["id"] for one in page["sessions"]])
+        cursor = page["cursor"]
+    assert pages == [sent[:10], sent[10:20], sent[20:]]
+    bob = await office.connect_agent("bob", on=1)
+    assert [one["id"] for one in bob.welcome["inbox"]["pending"]] == sent
+    # And so is whom one may send it to.
+    for number in range(40):
+        await office.put_agent(f"agent-{number}")
+    shown = await bob.open_dialog()
+    await bob.until(lambda: len(shown.agents) == 42, "everybody in the dialog")

@@ -137,15 +137,6 @@ async def test_the_late_end_of_an_old_connection_removes_only_itself(office: Off
     assert statuses_shown(observer, "ana") == ["connected"]
 
 
-async def test_a_second_device_does_not_undo_the_status_that_the_first_one_chose(office: Office) -> None:
-    browser = await office.connect_agent("ana", on=0)
-    await browser.command("status.set", status="pause")
-
-    phone = await office.connect_agent("ana", on=1)
-
-    assert phone.welcome["agent"]["status"] == "pause"
-
-
 # Gone.
 
 

@@ -169,6 +169,7 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
 ]
 
 
+@pytest.mark.origin("text limits were compared as strings")
 @pytest.mark.limit("LIMIT_MAX")
 @pytest.mark.parametrize(("command_type", "field", "fitting", "unfitting"), BOUNDS)
 def test_a_bound_lets_its_last_value_through_and_no_more(

@@ -150,6 +150,7 @@ async def test_a_peer_that_does_not_read_is_slow_until_it_has_caught_up(served: 
         assert endpoint.socket.buffered_bytes < 64 * 1024
 
 
+@pytest.mark.limit("outbox_hard_bytes")
 async def test_a_peer_that_stays_slow_is_closed_and_the_others_hear_nothing_of_it(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

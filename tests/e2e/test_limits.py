@@ -1,54 +1,39 @@
-"""Bounds that only a whole router has, on one whose bounds small tests reach."""
+"""Limits that only a whole router has, on one whose limits small tests reach."""
 
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.frames import Opcode
 
-from bench.processes import memory_bytes
-from tests.adversarial.peers import member
-from tests.e2e.conftest import MakeOffice, make_office, store
+from tests.e2e.conftest import MakeOffice
 from tests.e2e.office import Office
 from tests.raw_client import open_socket
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer, wait_until
 
-__all__ = ["make_office", "store"]
-
 CONNECTIONS_MAX = 30
 TENANTS_MAX = 3
 AGENTS_MAX = 4
-SOFT_BYTES, HARD_BYTES = 100_000, 1_000_000
 REQUEST_TIMEOUT_MS = 500
-DEAF, ASKED = 12, 5
-# An answer goes over the limit at most by its own length.
-LARGEST_BYTES = 7_000_000
 
 
 @pytest.fixture(scope="module")
 def small(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterProcess]:
     """A router with room for few."""
-    bounds = {
+    limits = {
         "connections_max": CONNECTIONS_MAX,
         "connections_per_address_max": 2,
         "tenants_max": TENANTS_MAX,
         "tenant_idle_ms": 200,
         "agents_max": AGENTS_MAX,
-        "outbox_soft_bytes": SOFT_BYTES,
-        "outbox_hard_bytes": HARD_BYTES,
         "http_request_timeout_ms": REQUEST_TIMEOUT_MS,
         # Some answers here are megabytes, and machines are busy.
         "store_timeout_ms": 20_000,
-        # A peer that reads nothing answers no ping, and is to be found out for what it does not read.
-        "ping_timeout_ms": 60_000,
-        "ping_interval_ms": 60_000,
     }
-    with running_routers(1, store.url, tmp_path_factory.mktemp("small"), **bounds) as (router,):
+    with running_routers(1, store.url, tmp_path_factory.mktemp("small"), **limits) as (router,):
         yield router
 
 
@@ -154,42 +139,6 @@ def holds(router: RouterProcess, peer: socket.socket) -> bool:
         if here.endswith(ports[0]) and there.endswith(ports[1]):
             return inode != "0"
     return False
-
-
-@pytest.mark.limit("outbox_hard_bytes")
-@pytest.mark.slow
-async def test_clients_that_stop_reading_cost_at_most_their_budget(
-    small: RouterProcess, office: Office
-) -> None:
-    await fill_history(office)
-    before = most = memory_bytes(small.process_id)
-    # Of these all but the first, which the network takes, would be kept for each of them.
-    question = json.dumps(
-        {"id": "1", "type": "session.history", "session_id": "chat-1", "limit": 500}
-    ).encode()
-
-    answered_before = histories(small)
-    # One after the other, because what a router has in hand for somebody counts, too.
-    async with AsyncExitStack() as stack:
-        for number in range(DEAF):
-            peer = await stack.enter_async_context(member(small, office.token("ana")))
-            peer.stop_reading()
-            for _ in range(ASKED):
-                peer.send_frame(Opcode.TEXT, question)
-            wanted = answered_before + ASKED * (number + 1)
-            wait_until(lambda wanted=wanted: histories(small) >= wanted, "the answers")
-            most = max(most, memory_bytes(small.process_id))
-        wait_until(lambda: small.metric("relevo_connections") == 0, "all of them to be sent away")
-    assert small.metric('relevo_closes_total{code="4001"}') == DEAF
-    assert most - before < DEAF * (HARD_BYTES + LARGEST_BYTES)
-
-
-def histories(router: RouterProcess) -> float:
-    """Return how many histories a router has answered with."""
-    try:
-        return router.metric('relevo_commands_total{outcome="done",type="session.history"}')
-    except StopIteration:
-        return 0
 
 
 async def fill_history(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""Who is there, and who only seems to be."""
+"""Presence where others got it wrong: ghosts, second devices, and what one agent's event does to the rest."""
 
 import pytest
 
