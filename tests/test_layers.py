@@ -15,7 +15,7 @@ FILES_MAX_LINES = 500
 # Nobody else may import what stands on the left.
 ONLY_IMPORTERS = {
     "redis": {"router/store"},
-    "websockets": {"router/transport/frames.py"},
+    "websockets": {"router/transport/frames.py", "router/transport/handshake.py"},
     "uvicorn": {"router/app.py", "router/workers.py", "router/transport/http_guard.py"},
     "uvloop": {"router/app.py"},
     # Answers to programs, and files for browsers: two subjects of one library.

@@ -1,8 +1,7 @@
 """
 Frames of RFC 6455, as the `websockets` library does them without I/O.
 
-The only importer of `websockets`. What it adds are this protocol's own rules: of which kind a message is, and
-how large.
+It adds this protocol's own rules: of which kind a message is, and how large.
 """
 
 import logging
@@ -14,7 +13,7 @@ from websockets.protocol import OPEN, SERVER, Protocol
 
 from relevo.protocol.codec import Codec
 
-__all__ = ["CONTROL_FRAMES_MAX", "PING_FRAME", "Core", "Frame", "Opcode", "build_frame"]
+__all__ = ["CONTROL_FRAMES_MAX", "LIBRARY_LOGGER", "PING_FRAME", "Core", "Frame", "Opcode", "build_frame"]
 
 CONTROL_FRAMES_MAX: Final = 1_000
 """Most pings, pongs and empty fragments from one peer between two looks of the keepalive."""
@@ -29,8 +28,8 @@ _CONTROL_PAYLOAD_BYTES_MAX: Final = 125  # RFC 6455 section 5.5
 _CLOSE_REASON_BYTES_MAX: Final = _CONTROL_PAYLOAD_BYTES_MAX - 2
 
 # The library logs every frame at DEBUG, and a first message carries a token: its level must not be inherited.
-_LOGGER: Final = logging.getLogger("relevo.router.transport.frames.library")
-_LOGGER.setLevel(logging.ERROR)
+LIBRARY_LOGGER: Final = logging.getLogger("relevo.router.transport.frames.library")
+LIBRARY_LOGGER.setLevel(logging.ERROR)
 
 
 def build_frame(codec: Codec, payload: bytes) -> bytes:
@@ -65,7 +64,8 @@ class Core(Protocol):
     def __init__(self, codec: Codec, message_bytes_max: int) -> None:
         # The library measures a ping between two fragments against what is left for the message, so it is
         # given room for one; take() measures what is complete.
-        super().__init__(SERVER, max_size=message_bytes_max + _CONTROL_PAYLOAD_BYTES_MAX, logger=_LOGGER)
+        size_max = message_bytes_max + _CONTROL_PAYLOAD_BYTES_MAX
+        super().__init__(SERVER, max_size=size_max, logger=LIBRARY_LOGGER)
         self.codec = codec
         self.message_bytes_max = message_bytes_max
         self.control_frames = 0  # Since whoever reads it set it to 0.

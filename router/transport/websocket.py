@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Protocol, cast
 from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
 from relevo.router.transport.frames import PING_FRAME, Core, Frame, Opcode, build_frame
-from relevo.router.transport.handshake import CODECS, Refused, accept
+from relevo.router.transport.handshake import CODECS, accept
 from relevo.router.transport.interface import Acceptor, Endpoint
 from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
 from relevo.router.transport.origins import OriginRule
@@ -295,13 +295,12 @@ class WebSocket(asyncio.Protocol):
         ]
         self.remote = shared.acceptor.locate(scope["client"][0] if scope["client"] else None, forwarded)
         refusal = shared.acceptor.refuse(self.remote)
-        try:
-            response, self.codec = self._accept(http.url, scope, shared.origin_rule, refusal)
-        except Refused as refused:
-            transport.write(refused.response)
+        response, codec = self._accept(http.url, scope, shared.origin_rule, refusal)
+        transport.write(response)
+        if codec is None:
             transport.close()
             return
-        transport.write(response)
+        self.codec = codec
         self._core = self._core_class(self.codec, shared.message_bytes_max)
         self._outbox = Outbox(shared.rules[self.codec.subprotocol])
         transport.set_write_buffer_limits(high=shared.soft_bytes)

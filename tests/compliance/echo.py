@@ -56,7 +56,7 @@ class EchoCore(Core):
 
 def accept_any(
     url: bytes, scope: Mapping[str, Any], origin_rule: OriginRule, refusal: tuple[int, str] | None
-) -> tuple[bytes, Codec]:
+) -> tuple[bytes, Codec | None]:
     """Accept a handshake as the router does, and one that offers no subprotocol, too."""
     if any(name == b"sec-websocket-protocol" for name, _ in scope["headers"]):
         return accept(url, scope, origin_rule, refusal)
