@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from bench.load.workers import Crew, LoadFailed
+from bench.load.workers import WorkerError, Workers
 from bench.machine import describe, raise_file_limit
 from bench.options import Options
 from bench.progress import Progress
 from bench.report import write
 from bench.results import Outcome
 from bench.scenarios import SCENARIOS, WITH_THEIR_OWN_SERVERS
-from bench.servers import ServerFailed
+from bench.servers import ServerError
 from bench.setup import Bench
 
 
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
             for name in names:
                 try:
                     outcomes.append(_run(name, options, progress))
-                except (ServerFailed, LoadFailed, ValueError) as error:
+                except (ServerError, WorkerError, ValueError) as error:
                     failures.append(name)
                     notes = "\n".join(getattr(error, "__notes__", ()))
                     progress.console.print(f"{name} failed: {error}\n{notes}", style="red", markup=False)
@@ -68,8 +68,8 @@ def main(arguments: list[str]) -> int:
 
 def _run(name: str, options: Options, progress: Progress) -> Outcome:
     started = time.monotonic()
-    with Crew(options.load_processes) as crew:
-        outcome = SCENARIOS[name](Bench(options, crew, progress))
+    with Workers(options.load_processes) as workers:
+        outcome = SCENARIOS[name](Bench(options, workers, progress))
     outcome.seconds = time.monotonic() - started
     progress.end()
     progress.show(outcome)
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=["json", "msgpack"], default="json", help="what clients speak")
     parser.add_argument("--load-processes", type=int, help="how many processes make the load")
     parser.add_argument("--out", type=Path, default=Path("bench-results"), help="folder of the report")
-    parser.add_argument("--quiet", action="store_true", help="print the place of the report only")
+    parser.add_argument("--quiet", action="store_true", help="print the path of the report only")
     return parser
 
 

@@ -16,7 +16,7 @@ LIBRARIES = ("uvicorn", "uvloop", "websockets", "msgspec", "redis", "hiredis")
 
 
 def describe() -> dict[str, str]:
-    """Return what somebody needs to know to judge the figures, as name and value."""
+    """Return what the figures depend on, as name and value."""
     load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
     return {
         "processor": f"{_cpu_model()}, {os.cpu_count()} cores",

@@ -1,4 +1,4 @@
-"""The servers of one measurement and the load on them; what was used between two moments."""
+"""One measurement: the servers, the load on them, and the resources used between two moments."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from time import monotonic
 from typing import Any
 
 from bench.load.behaviours import Schedule, Tally
-from bench.load.protocols import Dialect, Relevo
-from bench.load.workers import Crew
+from bench.load.protocols import ClientProtocol, RelevoProtocol
+from bench.load.workers import Workers
 from bench.options import Options
 from bench.processes import cpu_s, memory_bytes
 from bench.progress import Progress
@@ -22,7 +22,7 @@ from bench.timing import merged
 
 DISCONNECT_LIMIT_S = 20.0
 LEAD_S = 0.3
-"""Time for all processes to hear of a schedule before it begins."""
+"""Time for all processes to receive a schedule before it begins."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Used:
         router_s: Processor time of the servers measured.
         store_s: Processor time of their store.
         load_s: Processor time of the load processes.
-        scripts: Verbs that ran in the store.
+        scripts: Lua commands that ran in the store.
         scripts_s: Time in them.
         bytes_in: What the load received.
         bytes_out: What it sent.
@@ -56,7 +56,7 @@ class Used:
         return Used(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(Used)))
 
     def less(self, background: Used) -> Used:
-        """Return what is left without what runs anyway, given as what one idle phase used."""
+        """Return the difference to an idle phase, scaled to this one's length."""
         scale = self.seconds / background.seconds
         return Used(
             *(getattr(self, one.name) - scale * getattr(background, one.name) for one in fields(Used))
@@ -71,7 +71,7 @@ class Phase:
     Attributes:
         offered: How many a second were due.
         used: What it took.
-        tally: What came of it.
+        tally: What arrived.
         memory_mib: Memory of the servers right after it.
         seconds: How long it lasted.
     """
@@ -83,7 +83,7 @@ class Phase:
     seconds: float
 
     def us_per(self, seconds: float, count: float | None = None) -> float | None:
-        """Return processor time per thing done, in microseconds."""
+        """Return processor time per operation, in microseconds."""
         count = self.tally.done if count is None else count
         return seconds / count * 1e6 if count and not math.isnan(seconds) else None
 
@@ -96,50 +96,50 @@ class Phase:
         return self.tally.answers.percentile_ms(percent)
 
 
-class Stage:
+class Measurement:
     """
-    Servers and the load on them.
+    The servers measured, and the load on them.
 
     Args:
         options: Of the command.
-        crew: The load processes.
-        progress: Shows how far it is.
-        dialect: How the load speaks.
-        servers: What is measured; empty for a remote router.
-        store: Its store, if it is here.
+        workers: The load processes.
+        progress: Shows the progress.
+        protocol: What the load speaks.
+        servers: The servers measured; empty for a remote router.
+        store: Their store; None for a remote router.
     """
 
     def __init__(
         self,
         options: Options,
-        crew: Crew,
+        workers: Workers,
         progress: Progress,
-        dialect: Dialect,
+        protocol: ClientProtocol,
         servers: Sequence[Server],
         store: Store | None,
     ) -> None:
         self.options = options
-        self.crew = crew
+        self.workers = workers
         self.progress = progress
-        self.dialect = dialect
+        self.protocol = protocol
         self.servers = servers
         self.store = store
         self.active: list[int] = []
-        """The agents who pass sessions on, every n-th of them in one load process."""
+        """The agents that transfer sessions, every n-th of them in one load process."""
         self._changers: list[int] = []
         self._made: dict[int, int] = {}
-        crew.each("speak", lambda _: {"dialect": dialect})
+        workers.each("use_protocol", lambda _: {"protocol": protocol})
 
     # Connections and data.
 
     def share(self, items: Sequence[int], number: int) -> Sequence[int]:
         """Return the part of some numbers that one load process gets: every n-th."""
-        return items[number :: self.crew.size]
+        return items[number :: self.workers.size]
 
     def connect(self, group: str, indices: Sequence[int], *, dialog: bool = False) -> None:
-        """Open connections, spread over the load processes; their dialogs once all of them are there."""
-        two_steps = dialog and isinstance(self.dialect, Relevo)
-        self.crew.each(
+        """Open connections, spread over the load processes, and their dialogs once all are connected."""
+        two_steps = dialog and isinstance(self.protocol, RelevoProtocol)
+        self.workers.each(
             "open",
             lambda number: {
                 "group": group,
@@ -148,10 +148,10 @@ class Stage:
             },
         )
         if two_steps:
-            self.crew.each("subscribe", lambda _: {"group": group})
+            self.workers.each("subscribe", lambda _: {"group": group})
 
     def wait_for_disconnects(self) -> None:
-        """Wait until the routers have taken note of all connections that were dropped."""
+        """Wait until the routers count no connection."""
         deadline = monotonic() + DISCONNECT_LIMIT_S
         while self.metric("relevo_connections") and monotonic() < deadline:
             time.sleep(0.1)
@@ -159,8 +159,8 @@ class Stage:
     # Moments.
 
     def now(self) -> Used:
-        """Return what has been used up to now."""
-        traffic = self.crew.traffic()
+        """Return the resources used since the start."""
+        traffic = self.workers.traffic()
         scripts, scripts_s = self.store.scripts() if self.store else (math.nan, math.nan)
         if self.servers:
             router_s = sum(cpu_s(one.process_id) for one in self.servers)
@@ -179,7 +179,7 @@ class Stage:
         )
 
     def waits(self) -> int:
-        """Return how often the store was waited for since its start, its disk or its replicas."""
+        """Return how many WAIT and WAITAOF commands the store has run since its start."""
         return self.store.calls("wait", "waitaof") if self.store else 0
 
     def memory_mib(self) -> float:
@@ -189,8 +189,8 @@ class Stage:
         return self.metric("process_resident_memory_bytes") / 2**20
 
     def metric(self, name: str) -> float:
-        """Return the sum of a metric over the routers, as they count it themselves."""
-        target = self.dialect.target
+        """Return the sum of a metric over the routers."""
+        target = self.protocol.target
         total = 0.0
         for port in target.ports:
             connection = http.client.HTTPConnection(target.host, port, timeout=10)
@@ -201,7 +201,7 @@ class Stage:
         return total
 
     def background(self, seconds: float) -> Used:
-        """Return what is used while nothing is asked for."""
+        """Return the resources used in an idle phase."""
         with self.measured() as used:
             time.sleep(seconds)
         return used
@@ -218,7 +218,7 @@ class Stage:
 
     def transfers(self, rate: float, seconds: float) -> Phase:
         """Transfer sessions at a fixed rate; ``prepare_transfers`` of every process comes first."""
-        size, start_at = self.crew.size, monotonic() + LEAD_S
+        size, start_at = self.workers.size, monotonic() + LEAD_S
         with self.measured() as used:
             self._run(
                 start_at + seconds,
@@ -228,21 +228,21 @@ class Stage:
                     )
                 },
             )
-            self.crew.each("settle")
-        tallies = self.crew.each("transfers_tally")
+            self.workers.each("finish_transfers")
+        tallies = self.workers.each("transfers_tally")
         return Phase(rate, used, _together(tallies), self.memory_mib(), seconds)
 
     def prepare_changes(self, group: str, changers: Sequence[int]) -> None:
-        """Have agents of an open group change their status in turn."""
+        """Have agents of an open group change their status, one after another."""
         self._changers = list(changers)
-        assert len(changers) % self.crew.size == 0
+        assert len(changers) % self.workers.size == 0
         self._made = dict.fromkeys(changers, 0)
-        self.crew.each("prepare_changes", lambda n: {"group": group, "indices": self.share(changers, n)})
+        self.workers.each("prepare_changes", lambda n: {"group": group, "indices": self.share(changers, n)})
 
     def changes(self, rate: float, seconds: float) -> Phase:
         """Change statuses at a fixed rate, and see when each change is on each open dialog."""
-        size, start_at = self.crew.size, monotonic() + LEAD_S
-        # Whole rounds: who is first in a phase is known without asking the processes.
+        size, start_at = self.workers.size, monotonic() + LEAD_S
+        # Whole rounds, so that the first agent of a phase is known without asking the processes.
         count = max(1, round(rate * seconds))
         before = [self._made[index] for index in self._changers]
         schedule = Schedule(start_at, rate, count)
@@ -255,7 +255,7 @@ class Stage:
                     )
                 },
             )
-        tallies = self.crew.each(
+        tallies = self.workers.each(
             "changes_tally", lambda _: {"schedule": schedule, "changers": self._changers, "before": before}
         )
         for number in range(count):
@@ -263,11 +263,11 @@ class Stage:
         return Phase(rate, used, _together(tallies), self.memory_mib(), seconds)
 
     def _run(self, until: float, work: Any) -> None:
-        self.crew.begin("run", lambda number: {"until": until, **work(number)})
-        while not self.crew.is_done():
+        self.workers.begin("run", lambda number: {"until": until, **work(number)})
+        while not self.workers.is_done():
             self.progress.tick()
             time.sleep(0.05)
-        self.crew.finish()
+        self.workers.finish()
 
 
 def _together(tallies: Sequence[Tally]) -> Tally:

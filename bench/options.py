@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.load.protocols import Relevo, relevo_target
+from bench.load.protocols import RelevoProtocol, relevo_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Options:
     output: Path = Path("bench-results")
     command: str = "python -m bench"
 
-    def remote(self) -> Relevo:
+    def remote(self) -> RelevoProtocol:
         """
         Return how to speak to the router at ``url``.
 
@@ -52,4 +52,4 @@ class Options:
         if not self.secret:
             raise ValueError("--url needs the router's secret in RELEVO_JWT_SECRET, to make tokens with")
         target = relevo_target((parts.port or 80,), parts.hostname, parts.path or "/ws", binary=self.binary)
-        return Relevo(target, self.secret, self.binary)
+        return RelevoProtocol(target, self.secret, self.binary)

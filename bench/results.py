@@ -1,4 +1,4 @@
-"""What a scenario finds: tables, plots and verdicts on the budgets."""
+"""The results of a scenario: tables, plots and verdicts on the budgets."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class Verdict:
 
     @property
     def met(self) -> bool | None:
-        """Return whether the budget holds; None where nobody knows."""
+        """Return whether the budget holds; None if it was not measured."""
         if self.measured is None:
             return None
         budget = BUDGETS[self.budget]

@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 # As the bundled store runs, so that what it costs to keep the data is in the figures.
 DURABILITY = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 
-# The limits that keep one client from taking a machine for itself would stop a load generator first.
+# The rate limits of one client would stop a load generator first.
 ROUTER_SETTINGS: dict[str, int | str] = {
     "drain_ms": 0,
     "connections_per_agent_max": 1000,
@@ -41,11 +41,11 @@ ROUTER_SETTINGS: dict[str, int | str] = {
     },
     "log_level": "warning",
 }
-RUN_A_ROUTER = "from router.cli import main; raise SystemExit(main())"
+ROUTER_PROGRAM = "from relevo.router.cli import main; raise SystemExit(main())"
 
 
-class ServerFailed(Exception):
-    """A server did not start; the text is the end of what it said."""
+class ServerError(Exception):
+    """A server did not start; the text is the end of its log."""
 
 
 def free_port() -> int:
@@ -89,7 +89,7 @@ def running(
         environment: Its environment; by default this process's own.
 
     Raises:
-        ServerFailed: It ended, or was not ready in time.
+        ServerError: It ended, or was not ready in time.
     """
     log = folder / f"{port}.log"
     with log.open("wb") as output:
@@ -101,7 +101,7 @@ def running(
         deadline = time.monotonic() + START_LIMIT_S
         while not is_ready(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise ServerFailed(f"{command[0]}: {log.read_text(errors='replace')[-2000:]}")
+                raise ServerError(f"{command[0]}: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
         try:
             yield Server(process.pid, port)
@@ -110,7 +110,7 @@ def running(
             error.add_note(f"{port}: {log.read_text(errors='replace')[-1000:]}")
             raise
         if process.poll() is not None:
-            raise ServerFailed(f"{command[0]} ended: {log.read_text(errors='replace')[-2000:]}")
+            raise ServerError(f"{command[0]} ended: {log.read_text(errors='replace')[-2000:]}")
     finally:
         _stop(process)
 
@@ -128,7 +128,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def listens(port: int) -> bool:
-    """Return whether somebody takes connections on a loopback port."""
+    """Return whether a process accepts connections on a loopback port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
@@ -171,7 +171,7 @@ class Store:
         return self.servers[0].port
 
     def scripts(self) -> tuple[int, float]:
-        """Return how many verbs ran since the start, and the seconds in them, as the store counts both."""
+        """Return the number of Lua commands run since the start, and the seconds in them."""
         stats = [client.info("commandstats").get("cmdstat_fcall", {}) for client in self._clients]
         calls = sum(int(one.get("calls", 0)) for one in stats)
         return calls, sum(int(one.get("usec", 0)) for one in stats) / 1e6
@@ -191,16 +191,16 @@ class Store:
         return self._clients[number].execute_command(*words)
 
 
-class Place:
+class ServerGroup:
     """
-    A folder and the servers in it; ``with Place() as place``, and all of them stop at the end.
+    A folder and the servers in it; ``with ServerGroup() as group``, and all of them stop at the end.
     """
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self.secret = secrets.token_hex(32)
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> ServerGroup:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="relevo-bench-")))
         return self
 
@@ -219,7 +219,7 @@ class Place:
         # The first write sets the count of what the replicas have to acknowledge going.
         while store.call(0, "DEL", "none") or store.call(0, "WAIT", replicas, 1000) < replicas:
             if time.monotonic() > deadline:
-                raise ServerFailed("the replicas do not follow")
+                raise ServerError("the replicas do not follow")
         return store
 
     def cluster(self, shards: int = 3) -> Store:
@@ -245,7 +245,7 @@ class Place:
         deadline = time.monotonic() + START_LIMIT_S
         while not all(self._is_whole(store, number, shards) for number in range(shards)):
             if time.monotonic() > deadline:
-                raise ServerFailed("the cluster did not form")
+                raise ServerError("the cluster did not form")
             time.sleep(0.02)
         return store
 
@@ -262,7 +262,7 @@ class Place:
         all_settings = ROUTER_SETTINGS | settings
         all_settings |= {"port": port, "redis_url": store.url, "jwt_secret": self.secret}
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in all_settings.items()}
-        command = [sys.executable, "-c", RUN_A_ROUTER, "serve"]
+        command = [sys.executable, "-c", ROUTER_PROGRAM, "serve"]
         return self.run(command, port, _router_serves, environment)
 
     def run(

@@ -1,4 +1,4 @@
-"""What groups of connections do while a scenario runs: follow the directory, change statuses, transfer."""
+"""What groups of connections do during a phase: follow the directory, change statuses, transfer sessions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench.load.protocols import (
     SESSION_PLACEHOLDER,
     STATUSES,
     TARGET_PLACEHOLDER,
-    Changed,
-    Dialect,
+    ClientProtocol,
+    StatusChange,
     agent_id,
     session_id,
 )
@@ -30,7 +30,7 @@ SERVER_HEAD_BYTES_MAX = 10
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """
-    When things are due: evenly, from one time on.
+    Open-loop schedule: evenly spaced, whatever the server does.
 
     Attributes:
         start_at: The first, on the monotonic clock that all processes of a machine share.
@@ -53,11 +53,11 @@ class Tally:
     What one process has seen of one phase.
 
     Attributes:
-        done: Changes shown, or sessions arrived.
+        done: StatusChanges shown, or sessions arrived.
         frames: Frames in which that came.
         latencies: Of each, from when it was due.
-        answers: The same of their replies, if the dialect asks for that.
-        failures: Answers that were errors, or work that never came to its end.
+        answers: The same of the replies, if the protocol reads them.
+        failures: Replies that were errors, and transfers that never arrived.
         example: One of them.
     """
 
@@ -69,8 +69,8 @@ class Tally:
     example: str = ""
 
 
-class Quiet:
-    """Count nothing, but answer what must be answered, and notice errors."""
+class Idle:
+    """Answer pings and count errors; measure nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -78,7 +78,7 @@ class Quiet:
         self.example = ""
 
     def received(self, peer: Peer, data: bytes) -> None:
-        """Look for errors."""
+        """Count errors."""
         frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
         for opcode, payload in frames:
             if b"error" in payload and opcode in MESSAGES:
@@ -102,16 +102,16 @@ class Dialogs:
     What arrives is the same on all of them, byte for byte: it is read once, and then only compared.
     """
 
-    def __init__(self, engine: Engine, dialect: Dialect) -> None:
+    def __init__(self, engine: Engine, protocol: ClientProtocol) -> None:
         self._engine = engine
-        self._dialect = dialect
+        self._protocol = protocol
         self._last = b""
         self._last_arrivals = array("d")
         # Of each different message: when it arrived, and the changes in it.
-        self._messages: dict[bytes, tuple[array[float], list[Changed]]] = {}
+        self._messages: dict[bytes, tuple[array[float], list[StatusChange]]] = {}
 
     def received(self, peer: Peer, data: bytes) -> None:
-        """Note the time."""
+        """Note the time of arrival."""
         now = monotonic()
         if data == self._last and not peer.rest:
             self._last_arrivals.append(now)
@@ -123,7 +123,7 @@ class Dialogs:
                 continue
             known = self._messages.get(payload)
             if known is None:
-                known = self._messages[payload] = (array("d"), self._dialect.changed(payload))
+                known = self._messages[payload] = (array("d"), self._protocol.changed(payload))
             known[0].append(now)
             if len(frames) == 1 and not peer.rest and len(data) - len(payload) <= SERVER_HEAD_BYTES_MAX:
                 self._last, self._last_arrivals = data, known[0]
@@ -146,11 +146,11 @@ class Dialogs:
 
     def tally(self, schedule: Schedule, changers: Sequence[int], before: Sequence[int]) -> Tally:
         """
-        Say how long each change took to each screen.
+        Return how long each change took to each dialog.
 
         Args:
             schedule: Of the changes.
-            changers: The agents that made them in turn.
+            changers: The agents that made them one after another.
             before: How many changes each had made before the first.
         """
         tally = Tally()
@@ -165,7 +165,7 @@ class Dialogs:
                     continue
                 due_at = reached.get((number, version))
                 if due_at is None:
-                    # Another change overtook some within a window; those were never shown.
+                    # A window merges several changes of one agent: only the last one is shown.
                     while STATUSES[(before[number] + made[number]) % 2] != status:
                         made[number] += 1
                     due_at = reached[number, version] = schedule.due_at(number + made[number] * len(changers))
@@ -179,9 +179,9 @@ class Dialogs:
         return tally
 
 
-class Changes:
+class StatusChanges:
     """
-    Set agents' statuses, each agent in its turn.
+    Set agents' statuses, one agent after another.
 
     Args:
         engine: Sends.
@@ -196,13 +196,13 @@ class Changes:
         self._made = [0] * len(peers)
         self._number = 0
         self._schedule = Schedule(0, 1, 0)
-        self.quiet = Quiet(engine)
+        self.idle = Idle(engine)
 
     def begin(self, schedule: Schedule) -> None:
-        """Take this process's part of a schedule; from now on the connections are there for this."""
+        """Take this process's part of a schedule, and take over the connections."""
         self._schedule, self._number = schedule, 0
         for peer in self._peers:
-            peer.role = self.quiet
+            peer.behaviour = self.idle
 
     def next_due(self) -> float:
         """Return when the next change is due."""
@@ -211,47 +211,47 @@ class Changes:
     def fire(self, now: float) -> None:
         """Send the changes that are due."""
         while self._schedule.due_at(self._number) <= now:
-            turn = self._number % len(self._peers)
-            self._engine.send(self._peers[turn], self._frames[turn][self._made[turn] % 2])
-            self._made[turn] += 1
+            index = self._number % len(self._peers)
+            self._engine.send(self._peers[index], self._frames[index][self._made[index] % 2])
+            self._made[index] += 1
             self._number += 1
 
     def received(self, peer: Peer, data: bytes) -> None:
-        """Look for errors."""
-        self.quiet.received(peer, data)
+        """Count errors."""
+        self.idle.received(peer, data)
 
 
 class Transfers:
     """
-    Pass sessions on, each from who has it to the next agent of its circle.
+    Transfer sessions, each from its owner to the next agent of its circle.
 
     Args:
         engine: Sends.
-        dialect: Says how.
+        protocol: Makes the frames.
         peers: The connections of this process's agents, by agent.
-        next_of: The agent, or department, that each passes on to.
-        owners: Who has which session now.
+        next_of: The agent, or department, that each transfers to.
+        owners: The present owner of each session.
     """
 
     def __init__(
         self,
         engine: Engine,
-        dialect: Dialect,
+        protocol: ClientProtocol,
         peers: Mapping[int, Peer],
         next_of: Callable[[int], str],
         owners: Mapping[int, int],
     ) -> None:
         self._engine = engine
-        self._dialect = dialect
-        self._find = dialect.arrival.finditer
+        self._protocol = protocol
+        self._find = protocol.arrival.finditer
         self._peers = peers
         self._target = {index: next_of(index).encode() for index in peers}
-        self._template = dialect.transfer()
+        self._template = protocol.transfer()
         self._owner = dict(owners)
         self._ids = {number: session_id(number).encode() for number in owners}
         self._idle = deque(owners)
         self._due: dict[int, float] = {}
-        # The next owner may pass a session on before the last one has an answer.
+        # The next owner may transfer a session before the last one has its reply.
         self._asked: dict[int, deque[float]] = {number: deque() for number in owners}
         self._number = 0
         self._schedule = Schedule(0, 1, 0)
@@ -260,19 +260,19 @@ class Transfers:
         self._answers: list[float] = []
 
     def begin(self, schedule: Schedule) -> None:
-        """Take this process's part of a schedule; from now on the connections are there for this."""
+        """Take this process's part of a schedule, and take over the connections."""
         self._schedule, self._number = schedule, 0
         self._tally, self._latencies, self._answers = Tally(), [], []
         for peer in self._peers.values():
-            peer.role = self
+            peer.behaviour = self
 
     @property
     def unfinished(self) -> int:
-        """Return how many sessions are on their way, or have not set out though they were due."""
+        """Return how many transfers have not arrived or have no reply."""
         return len(self._due) + sum(map(len, self._asked.values()))
 
     def next_due(self) -> float:
-        """Return when the next transfer is due; if all sessions are on their way, it waits for one."""
+        """Return when the next transfer is due; NEVER while every session is on its way."""
         return self._schedule.due_at(self._number) if self._idle else NEVER
 
     def fire(self, now: float) -> None:
@@ -282,13 +282,13 @@ class Transfers:
             owner = self._owner[number]
             frame = self._template.replace(_SESSION, self._ids[number]).replace(_TARGET, self._target[owner])
             self._due[number] = due_at
-            if self._dialect.answer is not None:
+            if self._protocol.answer is not None:
                 self._asked[number].append(due_at)
             self._engine.send(self._peers[owner], frame)
             self._number += 1
 
     def received(self, peer: Peer, data: bytes) -> None:
-        """Take in which sessions have arrived."""
+        """Note which sessions have arrived."""
         now = monotonic()
         frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
         for opcode, payload in frames:
@@ -303,18 +303,18 @@ class Transfers:
                     self._latencies.append(now - due_at)
                     self._owner[number] = peer.index
                     self._idle.append(number)
-                    answer = self._dialect.acknowledgement(payload, match[1])
+                    answer = self._protocol.acknowledgement(payload, match[1])
                     if answer is not None:
                         self._engine.send(peer, answer)
-            if self._dialect.answer is not None:
-                for match in self._dialect.answer.finditer(payload):
+            if self._protocol.answer is not None:
+                for match in self._protocol.answer.finditer(payload):
                     self._answers.append(now - self._asked[int(match[1][1:])].popleft())
             if b'"error"' in payload or b"\xa5error" in payload:
                 self._tally.failures += 1
                 self._tally.example = self._tally.example or payload.decode(errors="replace")
 
     def tally(self) -> Tally:
-        """Say what has arrived since ``begin``; what was due and never set out counts as failed."""
+        """Return what arrived since ``begin``; what was sent and never arrived counts as failed."""
         self._tally.done = len(self._latencies)
         self._tally.latencies = Latencies()
         self._tally.latencies.add(self._latencies)

@@ -1,7 +1,7 @@
 """
 One process's connections: an epoll loop that opens them, writes prepared frames and hands on what arrives.
 
-There is no framework below it, so that its own cost stays small beside that of the server it loads.
+There is no framework below it, so that its own cost stays small beside that of the server.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Target:
     Where to connect.
 
     Attributes:
-        ports: The ports of the servers on the host; connections take turns.
+        ports: The ports of the servers on the host, used round-robin.
         host: Their host.
         path: The resource of the websocket.
         subprotocol: The one to offer.
-        heartbeat: A payload that the server sends to see whether the client lives; None if it pings.
+        heartbeat: The payload of the server's heartbeat message; None if it sends websocket pings.
         heartbeat_answer: The whole frame that answers it.
     """
 
@@ -59,8 +59,8 @@ class Target:
     heartbeat_answer: bytes = b""
 
 
-class Role(Protocol):
-    """What a group of connections is there for."""
+class Behaviour(Protocol):
+    """What a group of connections does."""
 
     def received(self, peer: Peer, data: bytes) -> None:
         """Take bytes that have arrived; ``peer.rest`` is what was left over before."""
@@ -82,7 +82,7 @@ class Peer:
         due_at: When it was to begin, on the monotonic clock.
     """
 
-    __slots__ = ("due_at", "index", "rest", "role", "socket", "steps", "unsent", "upgraded")
+    __slots__ = ("behaviour", "due_at", "index", "rest", "socket", "steps", "unsent", "upgraded")
     socket: socket.socket
 
     def __init__(self, index: int, steps: Sequence[Step], due_at: float = 0.0) -> None:
@@ -90,13 +90,13 @@ class Peer:
         self.due_at = due_at
         self.upgraded = False
         self.steps = list(steps)
-        self.role: Role | None = None
+        self.behaviour: Behaviour | None = None
         self.rest = b""
         self.unsent = b""
 
 
-class ConnectionRefused(Exception):
-    """The server closed or refused a connection that the scenario needs."""
+class OpeningError(Exception):
+    """The server refused or closed a connection that the scenario needs."""
 
 
 class Engine:
@@ -114,7 +114,7 @@ class Engine:
         self._opening: dict[int, Peer] = {}
         self._target = Target(())
         self.opened: list[tuple[Peer, float]] = []
-        self.roles: list[Role] = []
+        self.behaviours: list[Behaviour] = []
         self.last_step = b""
         self.heartbeat: bytes | None = None
         self.bytes_in = 0
@@ -136,13 +136,13 @@ class Engine:
         port = target.ports[peer.index % len(target.ports)]
         code = sock.connect_ex((target.host, port))
         if code not in (0, errno.EINPROGRESS):
-            raise ConnectionRefused(f"cannot connect to {target.host}:{port}: {errno.errorcode[code]}")
+            raise OpeningError(f"cannot connect to {target.host}:{port}: {errno.errorcode[code]}")
         number = sock.fileno()
         peer.unsent = upgrade_request(f"{target.host}:{port}", target.path, target.subprotocol)
         self._opening[number] = self._peers[number] = peer
         self._epoll.register(number, select.EPOLLOUT | select.EPOLLRDHUP)
 
-    def go_on(self, peer: Peer, steps: Sequence[Step]) -> None:
+    def run_steps(self, peer: Peer, steps: Sequence[Step]) -> None:
         """Take further steps on an open connection; it is in ``opened`` again when they are done."""
         peer.steps = list(steps)
         self._opening[peer.socket.fileno()] = peer
@@ -154,7 +154,7 @@ class Engine:
         return len(self._opening)
 
     def _advance(self, number: int, peer: Peer, events: int) -> None:
-        """Take one step of an opening."""
+        """Take one step of opening a connection."""
         if events & select.EPOLLOUT and not events & (select.EPOLLERR | select.EPOLLHUP):
             unsent, peer.unsent = peer.unsent, b""
             self._epoll.modify(number, select.EPOLLIN | select.EPOLLRDHUP)
@@ -169,7 +169,7 @@ class Engine:
             if not found:
                 return
             if b" 101 " not in head.split(b"\r\n", 1)[0]:
-                raise ConnectionRefused(head.decode(errors="replace") + after.decode(errors="replace")[:200])
+                raise OpeningError(head.decode(errors="replace") + after.decode(errors="replace")[:200])
             peer.upgraded, peer.rest = True, after
             self._send_step(peer)
         frames, peer.rest = split_frames(peer.rest)
@@ -177,13 +177,13 @@ class Engine:
             if opcode == PING:
                 self.send(peer, _PONG)
             elif opcode == CLOSE:
-                raise ConnectionRefused(f"closed with {payload!r}")
+                raise OpeningError(f"closed with {payload!r}")
             elif peer.steps and peer.steps[0].expect in payload:
                 peer.steps.pop(0)
                 self.last_step = payload
                 self._send_step(peer)
             elif b'"error"' in payload or b"\xa5error" in payload:
-                raise ConnectionRefused(payload.decode(errors="replace"))
+                raise OpeningError(payload.decode(errors="replace"))
         if not peer.steps:
             del self._opening[number]
             self.opened.append((peer, monotonic()))
@@ -205,7 +205,7 @@ class Engine:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # The loss is seen, and counted, when the socket is read.
+            return  # The loss is counted when the socket is read.
         self.bytes_out += sent
         if sent < len(frame):
             peer.unsent = frame[sent:]
@@ -220,8 +220,8 @@ class Engine:
         elif payload == self.heartbeat:
             self.send(peer, self._target.heartbeat_answer)
 
-    def turn(self, timeout_s: float) -> None:
-        """Wait at most that long, and take in what has arrived."""
+    def poll(self, timeout_s: float) -> None:
+        """Wait at most that long, and handle what has arrived."""
         # select() counts in microseconds, epoll_wait() in whole milliseconds.
         if timeout_s > 0:
             select.select([self._epoll.fileno()], [], [], timeout_s)
@@ -238,21 +238,21 @@ class Engine:
                 self.send(peer, unsent)
             if events & ~select.EPOLLOUT:
                 data = self._receive(number, peer)
-                if data and peer.role is not None:
-                    peer.role.received(peer, data)
+                if data and peer.behaviour is not None:
+                    peer.behaviour.received(peer, data)
                 elif data:
                     self._idle(peer, data)
 
     def run(self, until: float) -> None:
-        """Turn until a time of the monotonic clock, with everything that the roles have due."""
+        """Poll until a time of the monotonic clock, and fire what the behaviours have due."""
         now = monotonic()
         while now < until:
-            due = min((role.next_due() for role in self.roles), default=NEVER)
-            self.turn(max(0.0, min(due, until) - now))
+            due = min((behaviour.next_due() for behaviour in self.behaviours), default=NEVER)
+            self.poll(max(0.0, min(due, until) - now))
             now = monotonic()
-            for role in self.roles:
-                if role.next_due() <= now:
-                    role.fire(now)
+            for behaviour in self.behaviours:
+                if behaviour.next_due() <= now:
+                    behaviour.fire(now)
 
     def drop(self, peers: Sequence[Peer], *, reset: bool) -> None:
         """
@@ -268,12 +268,12 @@ class Engine:
             self._forget(peer.socket.fileno(), peer)
 
     def close(self) -> None:
-        """Give everything up."""
+        """Drop all connections."""
         self.drop(list(self._peers.values()), reset=True)
         self._epoll.close()
 
     def watch(self, number: int) -> None:
-        """End a wait in ``turn`` also when this file can be read."""
+        """Have ``poll`` return also when this file can be read."""
         self._epoll.register(number, select.EPOLLIN)
 
     def _idle(self, peer: Peer, data: bytes) -> None:
@@ -291,7 +291,7 @@ class Engine:
             data = b""
         if not data:
             if number in self._opening:
-                raise ConnectionRefused(f"the server ended a connection: {self.close_reason or 'no reason'}")
+                raise OpeningError(f"the server ended a connection: {self.close_reason or 'no reason'}")
             self.lost += 1
             self._forget(number, peer)
         self.bytes_in += len(data)

@@ -1,4 +1,4 @@
-"""Send far too much over many connections, which come back when they are sent away."""
+"""Flood: send above every rate limit over many connections, and reconnect when they are closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from bench.load.engine import NEVER, Engine, Peer
-from bench.load.protocols import Relevo
+from bench.load.protocols import RelevoProtocol
 
 FRAMES_AT_ONCE = 4
 MESSAGES_PER_FRAME = 64
@@ -14,19 +14,19 @@ MESSAGES_PER_FRAME = 64
 
 class Flood:
     """
-    Fill connections with commands as fast as the router reads them, and look at no answer.
+    Send commands as fast as the router reads them, and ignore the replies.
 
     Args:
-        engine: Theirs.
-        dialect: How to speak.
+        engine: Holds the connections.
+        protocol: Makes the frames.
         indices: The agents that send; one that is named twice has two connections.
     """
 
-    def __init__(self, engine: Engine, dialect: Relevo, indices: Sequence[int]) -> None:
+    def __init__(self, engine: Engine, protocol: RelevoProtocol, indices: Sequence[int]) -> None:
         self._engine = engine
-        self._dialect = dialect
+        self._protocol = protocol
         command = {"type": "session.list", "id": "1", "limit": 1}
-        self._frames = dialect.frame([command] * MESSAGES_PER_FRAME) * FRAMES_AT_ONCE
+        self._frames = protocol.frame([command] * MESSAGES_PER_FRAME) * FRAMES_AT_ONCE
         self._waiting = list(indices)
         self._peers: list[Peer] = []
 
@@ -36,11 +36,11 @@ class Flood:
             while self._waiting:
                 index = self._waiting.pop()
                 self._engine.begin(
-                    self._dialect.target, Peer(index, self._dialect.opening(index, False, None))
+                    self._protocol.target, Peer(index, self._protocol.opening(index, False, None))
                 )
-            self._engine.turn(0.002)
+            self._engine.poll(0.002)
             for peer, _ in self._engine.opened:
-                peer.role = self
+                peer.behaviour = self
                 self._peers.append(peer)
             self._engine.opened.clear()
             for peer in self._peers:
@@ -50,7 +50,7 @@ class Flood:
             self._peers = [peer for peer in self._peers if peer.socket.fileno() >= 0]
 
     def received(self, peer: Peer, data: bytes) -> None:
-        """Look at nothing."""
+        """Ignore the replies."""
 
     def next_due(self) -> float:
         """Nothing is due."""

@@ -1,8 +1,8 @@
 """
-What the clients say: one class for each kind of server that is measured.
+The protocols that clients speak: one class for each kind of server.
 
-All of them do the same work: say who they are, follow the directory (a dialog), change a status, pass a
-session on. Ids have one length, so that a message is a template in which two places are overwritten.
+All of them do the same work: identify the agent, follow the directory (a dialog), change a status, transfer
+a session. Ids have one length, so that a message is a template in which two places are overwritten.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from bench.load.wire import BINARY, TEXT, client_frame
 from relevo.router.auth.tokens import sign
 
 STATUSES = ("pause", "connected")
-"""What an agent's changes alternate between, beginning with the first."""
+"""An agent's status alternates between these, beginning with the first."""
 
-Changed = tuple[int, str, int]
-"""An agent's number, its new status, and what tells this change from the agent's others."""
+StatusChange = tuple[int, str, int]
+"""An agent's number, its new status, and a version that tells this change from its others."""
 
 TOKEN_TTL_S = 24 * 3600
 SESSION_PLACEHOLDER, TARGET_PLACEHOLDER = "s0000000", "a000000"
 ANSWER = re.compile(rb"reply.{1,60}?(s\d{7})", re.DOTALL)
-"""The answer to a transfer, with the session's id."""
+"""The reply to a transfer, with the session's id."""
 
 
 def agent_id(index: int) -> str:
@@ -43,13 +43,13 @@ def session_id(number: int) -> str:
 
 
 def agent_index(identity: str) -> int | None:
-    """Return the number of an agent, or None where it is none of the load's."""
+    """Return the number of an agent, or None if the load did not make this id."""
     number = identity[1:]
     return int(number) if identity[:1] == "a" and number.isdigit() else None
 
 
-class Dialect(Protocol):
-    """How the load speaks to one kind of server."""
+class ClientProtocol(Protocol):
+    """The protocol of one kind of server, as the load speaks it."""
 
     @property
     def target(self) -> Target:
@@ -61,7 +61,7 @@ class Dialect(Protocol):
 
     @property
     def answer(self) -> re.Pattern[bytes] | None:
-        """The same in the reply to who passed it on; None if nobody asks when that comes."""
+        """The same in the reply to the sender; None to leave replies untimed."""
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
         """Return what an agent's connection exchanges first; with a dialog, it follows the directory."""
@@ -69,42 +69,42 @@ class Dialect(Protocol):
     def changes(self, index: int) -> tuple[bytes, bytes]:
         """Return the frames that set an agent to each of STATUSES."""
 
-    def changed(self, payload: bytes) -> list[Changed]:
+    def changed(self, payload: bytes) -> list[StatusChange]:
         """Return the changes in a message of the directory; empty for any other message."""
 
     def position(self, payload: bytes) -> tuple[str, int] | None:
-        """Return the place in the directory that a snapshot stands for, to open other dialogs from."""
+        """Return the epoch and seq of a snapshot, from which other dialogs resume."""
 
     def transfer(self) -> bytes:
-        """Return the frame that passes SESSION_PLACEHOLDER on to TARGET_PLACEHOLDER."""
+        """Return the frame that transfers SESSION_PLACEHOLDER to TARGET_PLACEHOLDER."""
 
     def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
         """Return the frame that acknowledges the arrival of a session, if clients do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Relevo:
+class RelevoProtocol:
     """
-    This router.
+    The protocol of this router.
 
     Attributes:
         target: Where the routers are.
         secret: Signs tokens.
         binary: Whether to speak MessagePack.
-        company: What the names of tenants begin with.
+        tenant_prefix: How the ids of tenants begin.
         tenant_size: How many agents one tenant has; beyond, the next tenant begins.
-        circle_size: How many agents pass sessions on to one another; each such circle is a department.
-        departments: Whether tokens say so, and transfers go to the department.
+        circle_size: How many agents transfer sessions in a circle; each circle is a department.
+        departments: Whether tokens name the department, and transfers go to it.
         reason: Of each transfer; empty for none.
-        acknowledges: Whether clients say that a session has arrived.
+        acknowledges: Whether clients acknowledge a session's arrival.
         capacity: Of each agent.
-        answer: ANSWER, to have the replies timed, too.
+        answer: ANSWER to time the replies, too.
     """
 
     target: Target
     secret: str
     binary: bool = False
-    company: str = "bench"
+    tenant_prefix: str = "bench"
     tenant_size: int = 1_000_000
     circle_size: int = 4
     departments: bool = False
@@ -118,7 +118,7 @@ class Relevo:
 
     def tenant(self, index: int) -> str:
         """Return the tenant of an agent."""
-        return f"{self.company}{index // self.tenant_size:05d}"
+        return f"{self.tenant_prefix}{index // self.tenant_size:05d}"
 
     def department(self, index: int) -> str:
         """Return the department of an agent's circle; as long as an agent's id."""
@@ -130,7 +130,7 @@ class Relevo:
         return client_frame(encode(message), self._opcode)
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
-        """Say hello and, for a dialog, subscribe."""
+        """Send hello and, for a dialog, subscribe."""
         departments = (self.department(index),) if self.departments else None
         token = self._token(self.tenant(index), agent_id(index), "agent", departments)
         steps = [self._step({"type": "hello", "id": "1", "token": token}, b"welcome")]
@@ -142,7 +142,7 @@ class Relevo:
         return steps
 
     def service_opening(self, tenant: str) -> list[Step]:
-        """Say hello as a back end of a tenant."""
+        """Send hello as a back end of a tenant."""
         token = self._token(tenant, "bench", "service", None)
         return [self._step({"type": "hello", "id": "1", "token": token}, b"welcome")]
 
@@ -151,7 +151,7 @@ class Relevo:
         first, second = (self.frame({"type": "status.set", "id": "1", "status": one}) for one in STATUSES)
         return first, second
 
-    def changed(self, payload: bytes) -> list[Changed]:
+    def changed(self, payload: bytes) -> list[StatusChange]:
         """Read the rows of a patch."""
         found = []
         for message in self._messages(payload):
@@ -217,7 +217,7 @@ def _signed(
     departments: tuple[str, ...] | None,
     capacity: int | None,
 ) -> str:
-    # A client that comes back shows the token that it has; signing must not be a part of what is measured.
+    # A client that reconnects sends the token it has; signing is no part of what is measured.
     return sign(
         secret,
         tenant=tenant,
@@ -231,7 +231,7 @@ def _signed(
 
 
 def forget_tokens() -> None:
-    """Have every agent show a new token from now on."""
+    """Sign a new token for every agent from now on."""
     _signed.cache_clear()
 
 

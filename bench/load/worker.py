@@ -1,4 +1,4 @@
-"""One load process: it holds connections, and does what the crew in the parent process asks."""
+"""One load process: it holds connections, and runs the methods that the parent process calls."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any
 
-from bench.load.behaviours import Changes, Dialogs, Quiet, Schedule, Tally, Transfers
-from bench.load.engine import NEVER, ConnectionRefused, Engine, Peer
+from bench.load.behaviours import Dialogs, Idle, Schedule, StatusChanges, Tally, Transfers
+from bench.load.engine import NEVER, Engine, OpeningError, Peer
 from bench.load.flood import Flood
-from bench.load.protocols import Dialect, Relevo, forget_tokens
+from bench.load.protocols import ClientProtocol, RelevoProtocol, forget_tokens
 from bench.load.wire import split_frames
 from bench.timing import Latencies
 
 OPEN_LIMIT_S = 60.0
-ASK_WINDOW = 128
-"""Commands of a back end that wait for an answer at once: below what the router lets through."""
+COMMANDS_IN_FLIGHT = 128
+"""Unanswered commands of a back end: below what the router allows for one connection."""
 
-SETTLE_LIMIT_S = 3.0
+ARRIVALS_LIMIT_S = 3.0
 FLOOD_NICE = 10
-"""Whoever floods comes from elsewhere: it takes no processor from the servers and from what is measured."""
+"""A flood runs at a lower priority, so that it takes no processor time from the servers measured."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Traffic:
         cpu_s: Processor time.
         bytes_in: Received.
         bytes_out: Sent.
-        lost: Connections that ended without having been told to.
+        lost: Connections that this process did not close itself.
     """
 
     cpu_s: float = 0.0
@@ -62,9 +62,9 @@ class Opened:
     last_at: float = 0.0
 
 
-class Load:
+class Worker:
     """
-    Everything one process holds. Its public methods are what the parent may ask for.
+    The state of one load process; the parent calls its public methods by name.
 
     Args:
         number: Which of the processes this is; each connects from a loopback address of its own.
@@ -72,40 +72,40 @@ class Load:
 
     def __init__(self, number: int) -> None:
         self._engine = Engine(f"127.0.0.{number + 2}")
-        self._dialect: Dialect | None = None
+        self._protocol: ClientProtocol | None = None
         self._groups: dict[str, dict[int, Peer]] = {}
         self._dialogs: Dialogs | None = None
-        self._changes: Changes | None = None
+        self._changes: StatusChanges | None = None
         self._transfers: Transfers | None = None
         self._resume: tuple[str, int] | None = None
 
     @property
-    def dialect(self) -> Dialect:
-        """Return how to speak."""
-        if self._dialect is None:
-            raise RuntimeError("no dialect was set")
-        return self._dialect
+    def protocol(self) -> ClientProtocol:
+        """Return the protocol to speak."""
+        if self._protocol is None:
+            raise RuntimeError("no protocol is set")
+        return self._protocol
 
-    def idle(self) -> None:
-        """Wait for the parent, and meanwhile answer what servers ask."""
-        self._engine.turn(1.0)
+    def wait(self) -> None:
+        """Wait for the parent, and answer pings meanwhile."""
+        self._engine.poll(1.0)
 
     def watch(self, number: int) -> None:
-        """End a turn when this file can be read."""
+        """Have a poll return when this file can be read."""
         self._engine.watch(number)
 
-    # What the parent asks for.
+    # What the parent calls.
 
-    def speak(self, dialect: Dialect) -> None:
-        """Begin anew with another kind of server, or other servers of the same kind."""
-        self.leave()
-        self._dialect = dialect
+    def use_protocol(self, protocol: ClientProtocol) -> None:
+        """Drop all connections, and speak this protocol to its target from now on."""
+        self.drop_all()
+        self._protocol = protocol
 
-    def leave(self) -> None:
+    def drop_all(self) -> None:
         """Drop all connections."""
         for group in list(self._groups):
             self.drop(group)
-        self._engine.roles.clear()
+        self._engine.behaviours.clear()
         self._dialogs = self._changes = self._transfers = None
         self._resume = None
         gc.collect()
@@ -133,17 +133,17 @@ class Load:
             # One takes the whole directory in; the others go on from there, as clients that come back do.
             first, *indices = indices
             self._open(group, [first], dialog, schedule, at_once)
-            self._resume = self.dialect.position(self._engine.last_step)
+            self._resume = self.protocol.position(self._engine.last_step)
         return self._open(group, indices, dialog, schedule, at_once)
 
     def _open(
         self, group: str, indices: Sequence[int], dialog: bool, schedule: Schedule | None, at_once: int
     ) -> Opened:
         peers = self._groups.setdefault(group, {})
-        role: Any = Quiet(self._engine)
+        behaviour: Any = Idle(self._engine)
         if dialog:
-            self._dialogs = role = self._dialogs or Dialogs(self._engine, self.dialect)
-        steps = [self.dialect.opening(index, dialog, self._resume) for index in indices]
+            self._dialogs = behaviour = self._dialogs or Dialogs(self._engine, self.protocol)
+        steps = [self.protocol.opening(index, dialog, self._resume) for index in indices]
         result = Opened(first_at=schedule.start_at if schedule is not None else monotonic())
         deadline = (
             monotonic() + OPEN_LIMIT_S + (schedule.count / schedule.rate if schedule is not None else 0)
@@ -153,19 +153,17 @@ class Load:
         while done < len(indices):
             now = monotonic()
             if now > deadline:
-                raise ConnectionRefused(
-                    f"{done} of {len(indices)} connections were open after {OPEN_LIMIT_S} s"
-                )
+                raise OpeningError(f"{done} of {len(indices)} connections were open after {OPEN_LIMIT_S} s")
             due_at = schedule.due_at(begun) if schedule is not None else now
             while begun < len(indices) and due_at <= now and (schedule or self._engine.opening < at_once):
                 peer = Peer(indices[begun], steps[begun], due_at)
-                self._engine.begin(self.dialect.target, peer)
+                self._engine.begin(self.protocol.target, peer)
                 begun += 1
                 due_at = schedule.due_at(begun) if schedule is not None else now
             wait_s = due_at - now if schedule is not None and begun < len(indices) else 0.05
-            self._engine.turn(max(0.0, min(wait_s, 0.05)))
+            self._engine.poll(max(0.0, min(wait_s, 0.05)))
             for peer, at in self._engine.opened:
-                peer.role = role
+                peer.behaviour = behaviour
                 peers[peer.index] = peer
                 waits.append(at - peer.due_at)
                 result.last_at = at
@@ -178,41 +176,41 @@ class Load:
         """
         Open dialogs on connections that are open already.
 
-        Agents who come, while dialogs are open, are shown on all of these: an effort that grows with the
-        square of their number, and is not what is measured.
+        Connect first: an agent that connects while dialogs are open is shown on all of them, which costs the
+        square of their number and is not what is measured.
         """
-        dialect, peers = self.dialect, self._groups[group]
-        self._dialogs = self._dialogs or Dialogs(self._engine, dialect)
+        protocol, peers = self.protocol, self._groups[group]
+        self._dialogs = self._dialogs or Dialogs(self._engine, protocol)
         waiting = list(peers.values())
-        self._resume = None  # What an earlier dialog knew may be thousands of changes ago.
+        self._resume = None  # The position of an earlier dialog may be thousands of changes old.
         done = 0
         deadline = monotonic() + OPEN_LIMIT_S
         while done < len(peers):
             if monotonic() > deadline:
-                raise ConnectionRefused(f"{done} of {len(peers)} dialogs were open after {OPEN_LIMIT_S} s")
+                raise OpeningError(f"{done} of {len(peers)} dialogs were open after {OPEN_LIMIT_S} s")
             # The first takes the whole directory in; the others go on from there.
             most = at_once if self._resume is not None else 1
             while waiting and self._engine.opening < most:
                 peer = waiting.pop()
-                self._engine.go_on(peer, dialect.opening(peer.index, True, self._resume)[-1:])
-            self._engine.turn(0.05)
+                self._engine.run_steps(peer, protocol.opening(peer.index, True, self._resume)[-1:])
+            self._engine.poll(0.05)
             for peer, _ in self._engine.opened:
-                peer.role = self._dialogs
-                self._resume = self._resume or dialect.position(self._engine.last_step)
+                peer.behaviour = self._dialogs
+                self._resume = self._resume or protocol.position(self._engine.last_step)
                 done += 1
             self._engine.opened.clear()
 
     def prepare_openings(self, indices: Sequence[int], *, fresh: bool) -> None:
-        """Make the tokens of agents beforehand; fresh ones have not been seen by any router."""
+        """Sign the tokens of agents beforehand; no router knows a fresh one."""
         if fresh:
             forget_tokens()
         for index in indices:
-            self.dialect.opening(index, False, None)
+            self.protocol.opening(index, False, None)
 
-    def catch_up(self) -> None:
-        """Open dialogs from now on at the place that the open ones have reached."""
+    def resume_from_latest(self) -> None:
+        """Open dialogs from now on at the position that the open ones have reached."""
         if self._dialogs is not None and (payload := self._dialogs.latest):
-            self._resume = self.dialect.position(payload)
+            self._resume = self.protocol.position(payload)
 
     def drop(self, group: str, *, reset: bool = True) -> int:
         """Drop a group's connections as a broken network does, and return how many there were."""
@@ -220,25 +218,25 @@ class Load:
         self._engine.drop(list(peers.values()), reset=reset)
         return len(peers)
 
-    def ask(self, tenant: str, messages: Sequence[dict[str, Any]]) -> int:
+    def run_commands(self, tenant: str, messages: Sequence[dict[str, Any]]) -> int:
         """
-        Have a back end of a tenant send commands, and return how many were answered.
+        Send commands as a back end of a tenant, and return how many were answered.
 
         Raises:
-            ConnectionRefused: One was answered with an error.
+            OpeningError: One was answered with an error.
         """
-        dialect = self.dialect
-        assert isinstance(dialect, Relevo)
-        peer = Peer(0, dialect.service_opening(tenant))
-        self._engine.begin(dialect.target, peer)
+        protocol = self.protocol
+        assert isinstance(protocol, RelevoProtocol)
+        peer = Peer(0, protocol.service_opening(tenant))
+        self._engine.begin(protocol.target, peer)
         self._wait(lambda: bool(self._engine.opened))
         self._engine.opened.clear()
-        answers = _Answers(self._engine)
-        peer.role = answers
-        for start in range(0, len(messages), ASK_WINDOW):
-            part = messages[start : start + ASK_WINDOW]
+        answers = _ReplyCounter(self._engine)
+        peer.behaviour = answers
+        for start in range(0, len(messages), COMMANDS_IN_FLIGHT):
+            part = messages[start : start + COMMANDS_IN_FLIGHT]
             wanted = answers.count + len(part)
-            self._engine.send(peer, b"".join(dialect.frame({"id": "1", **message}) for message in part))
+            self._engine.send(peer, b"".join(protocol.frame({"id": "1", **message}) for message in part))
             self._wait(lambda wanted=wanted: answers.count >= wanted)
         self._engine.drop([peer], reset=False)
         return answers.count
@@ -246,55 +244,57 @@ class Load:
     def prepare_changes(self, group: str, indices: Sequence[int]) -> None:
         """Have the group's agents change their status in this order."""
         peers = [self._groups[group][index] for index in indices]
-        self._changes = Changes(self._engine, peers, [self.dialect.changes(index) for index in indices])
+        self._changes = StatusChanges(
+            self._engine, peers, [self.protocol.changes(index) for index in indices]
+        )
 
     def prepare_transfers(self, group: str, next_of: dict[int, str], owners: dict[int, int]) -> None:
-        """Have the group's agents pass sessions on; see roles.Transfers."""
+        """Have the group's agents transfer sessions; see behaviours.Transfers."""
         self._transfers = Transfers(
-            self._engine, self.dialect, self._groups[group], next_of.__getitem__, owners
+            self._engine, self.protocol, self._groups[group], next_of.__getitem__, owners
         )
 
     def run(self, until: float, changes: Schedule | None = None, transfers: Schedule | None = None) -> None:
-        """Work until a time of the monotonic clock, and then until what is under way has arrived."""
+        """Run the behaviours until a time of the monotonic clock."""
         if self._dialogs is not None:
             self._dialogs.clear()
-        self._engine.roles.clear()
+        self._engine.behaviours.clear()
         if self._changes is not None and changes is not None:
             self._changes.begin(changes)
-            self._engine.roles.append(self._changes)
+            self._engine.behaviours.append(self._changes)
         if self._transfers is not None and transfers is not None:
             self._transfers.begin(transfers)
-            self._engine.roles.append(self._transfers)
+            self._engine.behaviours.append(self._transfers)
         self._engine.run(until)
 
     def flood(self, indices: Sequence[int], until: float) -> None:
-        """Send as much as the servers take until a time of the monotonic clock; see flood.Flood."""
-        dialect = self.dialect
-        assert isinstance(dialect, Relevo)
+        """Send as much as the servers read until a time of the monotonic clock; see flood.Flood."""
+        protocol = self.protocol
+        assert isinstance(protocol, RelevoProtocol)
         os.nice(FLOOD_NICE)
-        Flood(self._engine, dialect, indices).run(until)
+        Flood(self._engine, protocol, indices).run(until)
 
-    def settle(self) -> None:
-        """Work on until every session has arrived, or for SETTLE_LIMIT_S."""
-        deadline = monotonic() + SETTLE_LIMIT_S
+    def finish_transfers(self) -> None:
+        """Wait until every session has arrived, at most ARRIVALS_LIMIT_S."""
+        deadline = monotonic() + ARRIVALS_LIMIT_S
         while self._transfers is not None and self._transfers.unfinished and monotonic() < deadline:
-            self._engine.turn(0.02)
+            self._engine.poll(0.02)
 
     def changes_tally(self, schedule: Schedule, changers: Sequence[int], before: Sequence[int]) -> Tally:
-        """Say what the dialogs saw of these changes."""
+        """Return what the dialogs saw of these changes."""
         if self._dialogs is None:
             return Tally()
         tally = self._dialogs.tally(schedule, changers, before)
         if self._changes is not None:
-            tally.failures, tally.example = self._changes.quiet.failures, self._changes.quiet.example
+            tally.failures, tally.example = self._changes.idle.failures, self._changes.idle.example
         return tally
 
     def transfers_tally(self) -> Tally:
-        """Say what became of the transfers."""
+        """Return the outcome of the transfers."""
         return self._transfers.tally() if self._transfers is not None else Tally()
 
     def traffic(self) -> Traffic:
-        """Say what this process has used since it started."""
+        """Return what this process has used since it started."""
         engine = self._engine
         return Traffic(time.process_time(), engine.bytes_in, engine.bytes_out, engine.lost)
 
@@ -302,11 +302,11 @@ class Load:
         deadline = monotonic() + OPEN_LIMIT_S
         while not done():
             if monotonic() > deadline:
-                raise ConnectionRefused(f"the server did not answer in {OPEN_LIMIT_S} s")
-            self._engine.turn(0.05)
+                raise OpeningError(f"the server did not answer in {OPEN_LIMIT_S} s")
+            self._engine.poll(0.05)
 
 
-class _Answers:
+class _ReplyCounter:
     """Count the answers to a back end's commands."""
 
     def __init__(self, engine: Engine) -> None:
@@ -317,7 +317,7 @@ class _Answers:
         frames, peer.rest = split_frames(peer.rest + data if peer.rest else data)
         for _, payload in frames:
             if b'"error"' in payload or b"\xa5error" in payload:
-                raise ConnectionRefused(payload.decode(errors="replace"))
+                raise OpeningError(payload.decode(errors="replace"))
             self.count += payload.count(b"reply")
 
     def next_due(self) -> float:
@@ -329,31 +329,31 @@ class _Answers:
 
 def work(number: int, control: Connection) -> None:
     """
-    Be a load process until the parent closes the pipe.
+    Run a load process until the parent closes the pipe.
 
     Args:
         number: Which of the processes this is.
         control: The pipe to the parent: (method, keyword arguments) in, (whether it worked, result) out.
     """
-    os.setpgid(0, 0)  # Ctrl-C is for the parent, which then stops everything in order.
-    load = Load(number)
-    load.watch(control.fileno())
+    os.setpgid(0, 0)  # Ctrl-C goes to the parent alone, which stops everything in order.
+    worker = Worker(number)
+    worker.watch(control.fileno())
     # What a phase allocates is small and has no cycles; a collection in its middle would be measured.
     gc.disable()
     failure = ""
     while True:
         while not control.poll():
             try:
-                load.idle()
-            except ConnectionRefused:
+                worker.wait()
+            except OpeningError:
                 failure = traceback.format_exc()
         try:
             method, arguments = control.recv()
             try:
-                answer = (True, getattr(load, method)(**arguments))
+                answer = (True, getattr(worker, method)(**arguments))
             except Exception:
                 answer = (False, failure + traceback.format_exc())
                 failure = ""
             control.send(answer)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            return  # The parent is gone.
+            return  # The parent has ended.

@@ -1,4 +1,4 @@
-"""The load processes as the scenarios see them: start them, ask all of them at once, stop them."""
+"""The load processes as the scenarios use them: start them, call all of them at once, stop them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bench.load.worker import Traffic, work
 STOP_LIMIT_S = 5.0
 
 
-class LoadFailed(Exception):
-    """A load process could not do its part; the text is its own."""
+class WorkerError(Exception):
+    """A load process failed; the text is its traceback."""
 
 
-class Crew:
+class Workers:
     """
-    Run a number of load processes: ``with Crew(2) as crew``.
+    Run a number of load processes: ``with Workers(2) as workers``.
 
     Args:
         size: How many.
@@ -32,7 +32,7 @@ class Crew:
         self._processes: list[SpawnProcess] = []
         self._controls: list[Connection] = []
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Workers:
         context = multiprocessing.get_context("spawn")
         for number in range(self.size):
             here, there = context.Pipe()
@@ -56,25 +56,25 @@ class Crew:
 
     def each(self, method: str, arguments: Callable[[int], dict[str, Any]] | None = None) -> list[Any]:
         """
-        Have every process do something, at the same time, and return their results in order.
+        Call a method in every process at the same time, and return the results in order.
 
         Args:
-            method: A public method of worker.Load.
+            method: A public method of worker.Worker.
             arguments: Its keyword arguments, by the process's number; none if not given.
 
         Raises:
-            LoadFailed: One of them could not; the others have finished.
+            WorkerError: One of them failed; the others have finished.
         """
         self.begin(method, arguments)
         return self.finish()
 
     def begin(self, method: str, arguments: Callable[[int], dict[str, Any]] | None = None) -> None:
-        """Have every process begin something; ``finish`` returns what ``each`` would."""
+        """Start a call in every process; ``finish`` waits for the results."""
         for number, control in enumerate(self._controls):
             control.send((method, arguments(number) if arguments is not None else {}))
 
     def finish(self) -> list[Any]:
-        """Wait for what was begun."""
+        """Wait for the calls that ``begin`` started, and return their results in order."""
         answers = []
         for number, control in enumerate(self._controls):
             try:
@@ -83,15 +83,15 @@ class Crew:
                 answers.append((False, f"load process {number} has ended"))
         for worked, result in answers:
             if not worked:
-                raise LoadFailed(str(result).strip())
+                raise WorkerError(str(result).strip())
         return [result for _, result in answers]
 
     def is_done(self) -> bool:
-        """Return whether every process has finished what was begun."""
+        """Return whether every process has finished its call."""
         return all(control.poll() for control in self._controls)
 
     def traffic(self) -> Traffic:
-        """Return what all have used together."""
+        """Return the traffic of all processes together."""
         total = Traffic()
         for one in self.each("traffic"):
             total.cpu_s += one.cpu_s
@@ -100,7 +100,7 @@ class Crew:
             total.lost += one.lost
         return total
 
-    def abandon(self) -> None:
-        """Drop all connections, also where a process is no more."""
-        with suppress(LoadFailed, OSError):
-            self.each("leave")
+    def drop_connections(self) -> None:
+        """Drop all connections, also where a process has ended."""
+        with suppress(WorkerError, OSError):
+            self.each("drop_all")

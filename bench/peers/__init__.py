@@ -1,1 +1,1 @@
-"""What one would build without Relevo: the same job on other libraries, each tuned as its authors advise."""
+"""Peers: the same job on other libraries, each tuned as its authors advise."""

@@ -1,4 +1,4 @@
-"""What the peers written in Python tell their clients: rows and sessions of the size that Relevo sends."""
+"""The messages of the peers written in Python: rows and sessions of the size that Relevo sends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def row(agent: str, status: str, at: int) -> dict[str, Any]:
 
 
 def sent(session: str, maker: str, to: str, at: int) -> dict[str, Any]:
-    """Return what the receiver of a session is told."""
+    """Return the message that the receiver of a session gets."""
     return {
         "session": {
             "id": session,

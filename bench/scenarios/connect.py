@@ -7,7 +7,7 @@ from time import monotonic
 
 from bench.load.behaviours import Schedule
 from bench.machine import file_limit
-from bench.measurement import LEAD_S, Stage, Used
+from bench.measurement import LEAD_S, Measurement, Used
 from bench.results import Outcome, Plot, Table
 from bench.setup import Bench
 from bench.timing import Latencies, merged
@@ -15,11 +15,11 @@ from bench.timing import Latencies, merged
 RATES = (100.0, 250.0, 500.0, 1000.0, 1500.0, 2000.0)
 SATURATED_MS = 1000.0
 RESERVE = 500
-"""Open files that are for other things than connections."""
+"""Open files kept for other things than connections."""
 
 
 def run(bench: Bench) -> Outcome:
-    """Open connections at rising rates; each says hello with a token of its own."""
+    """Open connections at rising rates; each sends hello with a token of its own."""
     options = bench.options
     rates = options.rates or RATES
     outcome = Outcome("connect", options.command)
@@ -32,18 +32,18 @@ def run(bench: Bench) -> Outcome:
         ],
     )
     latency = Plot("Time to be connected", "connections a second", "ms", log_y=True)
-    with bench.relevo() as stage:
+    with bench.relevo() as measurement:
         most = max(int(rate * options.seconds) for rate in rates)
         room = file_limit() - RESERVE
         agents = range(min(most, room))
-        # Everybody is in the directory before: an agent who is new is made once in its life.
-        stage.connect("first", agents)
-        bench.crew.each("drop", lambda _: {"group": "first"})
+        # All agents are in the directory before: an agent is created once in its life.
+        measurement.connect("first", agents)
+        bench.workers.each("drop", lambda _: {"group": "first"})
         for rate in rates:
             bench.progress.step(f"{rate:.0f} a second")
-            stage.wait_for_disconnects()
+            measurement.wait_for_disconnects()
             count = min(int(rate * options.seconds), room)
-            waits, used = come_in(stage, agents[:count], rate, fresh=True)
+            waits, used = connect_agents(measurement, agents[:count], rate, fresh=True)
             table.add(
                 rate,
                 count / used.seconds,
@@ -51,11 +51,11 @@ def run(bench: Bench) -> Outcome:
                 *(one / count * 1e6 for one in (used.router_s, used.store_s, used.load_s)),
                 used.scripts / count,
                 round((used.bytes_in + used.bytes_out) / count),
-                stage.memory_mib(),
+                measurement.memory_mib(),
             )
             for percent in (50, 99):
                 latency.add(f"p{percent}", rate, waits.percentile_ms(percent))
-            bench.crew.each("drop", lambda _: {"group": "agents"})
+            bench.workers.each("drop", lambda _: {"group": "agents"})
             if (waits.percentile_ms(99) or 0) > SATURATED_MS:
                 break
     outcome.tables.append(table)
@@ -63,8 +63,8 @@ def run(bench: Bench) -> Outcome:
     return outcome
 
 
-def come_in(
-    stage: Stage,
+def connect_agents(
+    measurement: Measurement,
     agents: range,
     rate: float,
     *,
@@ -73,32 +73,32 @@ def come_in(
     first: Callable[[], object] = bool,
 ) -> tuple[Latencies, Used]:
     """
-    Have agents connect in an open loop.
+    Connect agents in an open loop.
 
     Args:
-        stage: Where.
-        agents: Who.
+        measurement: Where they connect.
+        agents: Their numbers.
         rate: How many a second are due.
         dialog: Whether each follows the directory, from where it was before.
         fresh: Whether with new tokens, rather than those they have.
-        first: Called once everything is prepared; what it causes counts, too.
+        first: Called once everything is prepared; its cost counts, too.
 
     Returns:
         How long each took, from when it was due; and what was used until the last was welcomed.
     """
-    size, start_at = stage.crew.size, 0.0
+    size, start_at = measurement.workers.size, 0.0
 
     def part(number: int) -> dict[str, object]:
-        indices = stage.share(agents, number)
+        indices = measurement.share(agents, number)
         schedule = Schedule(start_at + number / rate, rate / size, len(indices))
         return {"group": "agents", "indices": indices, "dialog": dialog, "schedule": schedule}
 
-    stage.crew.each(
-        "prepare_openings", lambda number: {"indices": stage.share(agents, number), "fresh": fresh}
+    measurement.workers.each(
+        "prepare_openings", lambda number: {"indices": measurement.share(agents, number), "fresh": fresh}
     )
-    with stage.measured() as used:
+    with measurement.measured() as used:
         first()
         start_at = monotonic() + LEAD_S
-        opened = stage.crew.each("open", part)
+        opened = measurement.workers.each("open", part)
     used.seconds = max(one.last_at for one in opened) - start_at
     return merged([one.latencies for one in opened]), used

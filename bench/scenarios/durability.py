@@ -1,4 +1,4 @@
-"""What it costs that a transfer is acknowledged only when the store's disk or its replicas have it."""
+"""Durability: what it costs to acknowledge a transfer only when the store's disk or its replicas have it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,19 @@ CHOICES: tuple[tuple[str, dict[str, int | str], tuple[str, ...], int], ...] = (
     ("replica", REPLICA, (), 1),
 )
 NOTES = (
-    "An answer runs from when the command was due to its reply, told from then to session.assigned.",
+    "Reply is from when the command was due to its reply, arrival from then to session.assigned.",
     "Waits are those for disk or replicas, per transfer. The processor time of replicas is not the store's.",
 )
 COLUMNS = [
-    *("durability", "offered /s", "done /s", "answer p50 ms", "answer p99 ms", "told p50 ms", "told p99 ms"),
+    *(
+        "durability",
+        "offered /s",
+        "done /s",
+        "reply p50 ms",
+        "reply p99 ms",
+        "arrival p50 ms",
+        "arrival p99 ms",
+    ),
     *("router us", "store us", "waits", "failed"),
 ]
 
@@ -35,14 +43,14 @@ def run(bench: Bench) -> Outcome:
     outcome = Outcome("durability", options.command)
     bench.progress.begin("durability", len(CHOICES) * len(rates))
     table = Table("Transfers, agent to agent, one router, by durability", COLUMNS)
-    plot = Plot("Answer to a transfer, p50", "transfers a second", "ms", log_y=True)
+    plot = Plot("Reply to a transfer, p50", "transfers a second", "ms", log_y=True)
     for name, settings, store, replicas in CHOICES:
-        with bench.relevo(settings=settings, store=store, replicas=replicas, answer=ANSWER) as stage:
-            open_agents(stage)
+        with bench.relevo(settings=settings, store=store, replicas=replicas, answer=ANSWER) as measurement:
+            open_agents(measurement)
             for rate in rates:
                 bench.progress.step(f"{name}, {rate:.0f} a second")
-                waited = stage.waits()
-                phase = stage.transfers(rate, options.seconds)
+                waited = measurement.waits()
+                phase = measurement.transfers(rate, options.seconds)
                 done = max(1, phase.tally.done)
                 table.add(
                     name,
@@ -52,7 +60,7 @@ def run(bench: Bench) -> Outcome:
                     *(phase.ms(percent) for percent in (50, 99)),
                     phase.us_per(phase.used.router_s),
                     phase.us_per(phase.used.store_s),
-                    (stage.waits() - waited) / done,
+                    (measurement.waits() - waited) / done,
                     phase.tally.failures,
                 )
                 plot.add(name, rate, phase.answer_ms(50))

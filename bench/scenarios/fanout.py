@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.floor import cpu_per_send_us
+from bench.baseline import cpu_per_send_us
 from bench.machine import file_limit
 from bench.measurement import Phase
 from bench.results import Outcome, Plot, Table, Verdict
@@ -19,11 +19,11 @@ SINGLE_AT, BURST_AT = 20.0, 200.0
 
 CHANGERS = 200
 FIRST_DIALOG = 10_000
-"""The number of the first agent who only looks."""
+"""The number of the first agent that only follows the directory."""
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure dialogs and changes in all sizes, and the floor beside them."""
+    """Measure dialogs and changes in all sizes, and the baseline."""
     options = bench.options
     outcome = Outcome("fanout", options.command)
     sizes = _sizes(bench, outcome)
@@ -40,23 +40,23 @@ def run(bench: Bench) -> Outcome:
     freshness = Plot("Freshness: change to screen, p99", "changes a second", "ms", log_x=True)
     delivery = Plot("Processor time of one delivery", "changes a second", "us", log_x=True)
     phases: dict[tuple[int, float], Phase] = {}
-    with bench.relevo() as stage:
+    with bench.relevo() as measurement:
         changers = list(range(CHANGERS))
-        stage.connect("changers", changers)
-        stage.prepare_changes("changers", changers)
+        measurement.connect("changers", changers)
+        measurement.prepare_changes("changers", changers)
         bench.progress.step("no dialogs")
-        stage.changes(BURST_AT, 0.5)
-        alone = stage.changes(BURST_AT, options.seconds)
+        measurement.changes(BURST_AT, 0.5)
+        alone = measurement.changes(BURST_AT, options.seconds)
         opened = 0
         for size, rate in steps:
             bench.progress.step(f"{size} dialogs, {rate:.0f} a second")
             if opened < size:
-                # All anew, and first without dialogs: who comes is shown on every one that is open.
-                bench.crew.each("drop", lambda _: {"group": "dialogs"})
-                stage.connect("dialogs", range(FIRST_DIALOG, FIRST_DIALOG + size), dialog=True)
-                stage.changes(BURST_AT, 0.5)
+                # Drop all first: an agent that connects is shown on every open dialog.
+                bench.workers.each("drop", lambda _: {"group": "dialogs"})
+                measurement.connect("dialogs", range(FIRST_DIALOG, FIRST_DIALOG + size), dialog=True)
+                measurement.changes(BURST_AT, 0.5)
                 opened = size
-            phase = phases[size, rate] = stage.changes(rate, max(options.seconds, 3 / rate))
+            phase = phases[size, rate] = measurement.changes(rate, max(options.seconds, 3 / rate))
             _add(table, size, rate, phase)
             freshness.add(f"{size} dialogs", rate, phase.ms(99))
             delivery.add(f"{size} dialogs", rate, phase.us_per(phase.used.router_s, phase.tally.frames))
@@ -64,7 +64,7 @@ def run(bench: Bench) -> Outcome:
     outcome.plots += [freshness, delivery]
     cost_alone = alone.us_per(alone.used.router_s, BURST_AT * alone.seconds)
     if cost_alone is not None:
-        outcome.notes.append(f"A change costs the router {cost_alone:.0f} us where nobody looks.")
+        outcome.notes.append(f"A change costs the router {cost_alone:.0f} us without dialogs.")
     size = min(sizes, key=lambda one: abs(one - ALL_RATES_AT))
     bench.progress.step("send() in C")
     _judge(bench, outcome, size, phases)
@@ -106,22 +106,22 @@ def _add(table: Table, size: int, rate: float, phase: Phase) -> None:
 
 
 def _judge(bench: Bench, outcome: Outcome, size: int, phases: dict[tuple[int, float], Phase]) -> None:
-    """Compare with the floor at the pace of single changes, and many changes with as many single ones."""
+    """Compare with the baseline at the pace of single changes, and many changes with as many single ones."""
     remark = "" if size == ALL_RATES_AT else f"with {size} dialogs"
     single, burst = phases.get((size, SINGLE_AT)), phases.get((size, BURST_AT))
     if single is not None and single.tally.frames:
         per_delivery = single.us_per(single.used.router_s, single.tally.frames)
         frame_bytes = round(single.used.bytes_in / single.tally.frames)
-        floor = cpu_per_send_us(bench, size, frame_bytes - 4, SINGLE_AT, bench.options.seconds)
-        if floor is None or per_delivery is None:
-            outcome.notes.append("No C compiler (cc), so no floor.")
+        baseline = cpu_per_send_us(bench, size, frame_bytes - 4, SINGLE_AT, bench.options.seconds)
+        if baseline is None or per_delivery is None:
+            outcome.notes.append("No C compiler (cc), so no baseline.")
         else:
             outcome.notes.append(
                 f"A bare send() of {frame_bytes} bytes to {size} sockets, {SINGLE_AT:.0f} times a second, "
-                f"costs {floor:.1f} us in C; a delivery here, with all that a change takes, "
+                f"costs {baseline:.1f} us in C; a delivery here, with all that a change takes, "
                 f"{per_delivery:.1f} us."
             )
-            outcome.verdicts.append(Verdict("delivery", per_delivery / floor, remark))
+            outcome.verdicts.append(Verdict("delivery", per_delivery / baseline, remark))
     if single is not None and single.tally.frames and burst is not None:
         # A frame to every dialog as often as there are changes: single ones may share some, too.
         frames = single.tally.frames / size

@@ -1,4 +1,4 @@
-"""What others notice if a connection, an agent or a tenant sends as fast as it can, at the default rates."""
+"""Noisy neighbours: latencies of others while a connection, an agent or a tenant floods, at default rates."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
-from bench.load.protocols import Relevo
-from bench.load.workers import Crew
-from bench.measurement import LEAD_S, Phase, Stage
+from bench.load.protocols import RelevoProtocol
+from bench.load.workers import Workers
+from bench.measurement import LEAD_S, Measurement, Phase
 from bench.results import Outcome, Table
 from bench.setup import Bench, open_circles
 from relevo.router.config import SETTINGS
 
 AGENTS = 40
 RATE = 100.0
-"""Transfers a second of those who must not notice."""
+"""Transfers a second of the neighbours."""
 
 WARM_UP_S = 1.0
 BURST_S = 6.0
-"""What a tenant may send at once is over by then, and its rate counts."""
+"""The burst of a tenant's token bucket is used up by then, and its rate counts."""
 
 TENANT_SIZE = 1000
 CROWD = range(TENANT_SIZE, TENANT_SIZE + 100)
@@ -31,8 +31,8 @@ FLOODS: tuple[tuple[str, Sequence[int], dict[str, int | str]], ...] = (
     ("the same, of which 2,000 commands a second are let through", CROWD, LOWER),
 )
 NOTES = (
-    "A flood sends 64 commands a frame, and the next when the socket takes it; who is sent away comes back.",
-    "Router is its processor time during the flood, of one core.",
+    "A flood sends 64 commands a frame, and the next when the socket takes it; closed connections reconnect.",
+    "Router is the router's processor time during the flood, of one core.",
     "Latencies are those of others' transfers, from when they were due to session.assigned.",
 )
 
@@ -60,15 +60,15 @@ def run(bench: Bench) -> Outcome:
         one.name: one.default for one in SETTINGS if "message_rate" in one.name or "message_burst" in one.name
     }
     for name, indices, lower in FLOODS:
-        with bench.relevo(settings=rates | lower, tenant_size=TENANT_SIZE) as stage:
-            open_circles(stage, AGENTS, AGENTS)
-            stage.transfers(RATE, WARM_UP_S)
+        with bench.relevo(settings=rates | lower, tenant_size=TENANT_SIZE) as measurement:
+            open_circles(measurement, AGENTS, AGENTS)
+            measurement.transfers(RATE, WARM_UP_S)
             bench.progress.step(f"before {name}")
-            before = stage.transfers(RATE, options.seconds)
+            before = measurement.transfers(RATE, options.seconds)
             bench.progress.step(name)
-            with _flooding(stage, indices, BURST_S + options.seconds + 4 * LEAD_S):
-                stage.transfers(RATE, BURST_S)
-                during = stage.transfers(RATE, options.seconds)
+            with _flooding(measurement, indices, BURST_S + options.seconds + 4 * LEAD_S):
+                measurement.transfers(RATE, BURST_S)
+                during = measurement.transfers(RATE, options.seconds)
             table.add(
                 name,
                 *(one.ms(percent) for one in (before, during) for percent in (50, 99)),
@@ -82,15 +82,15 @@ def run(bench: Bench) -> Outcome:
 
 
 @contextmanager
-def _flooding(stage: Stage, indices: Sequence[int], seconds: float) -> Iterator[None]:
-    dialect = stage.dialect
-    assert isinstance(dialect, Relevo)
-    # A process of its own, so that what it does delays nothing that is measured.
-    with Crew(1) as crew:
-        crew.each("speak", lambda _: {"dialect": dialect})
-        crew.begin("flood", lambda _: {"indices": indices, "until": monotonic() + seconds})
+def _flooding(measurement: Measurement, indices: Sequence[int], seconds: float) -> Iterator[None]:
+    protocol = measurement.protocol
+    assert isinstance(protocol, RelevoProtocol)
+    # In a process of its own, so that it delays nothing that is measured.
+    with Workers(1) as workers:
+        workers.each("use_protocol", lambda _: {"protocol": protocol})
+        workers.begin("flood", lambda _: {"indices": indices, "until": monotonic() + seconds})
         yield
-        crew.finish()
+        workers.finish()
 
 
 def _times(before: Phase, during: Phase, percent: float) -> float | None:

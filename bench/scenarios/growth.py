@@ -1,17 +1,17 @@
-"""Growth: what one transfer and one change cost as everything around them becomes more."""
+"""Growth: the cost of one transfer and one change as agents, sessions, histories and tenants grow."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench.load.protocols import Relevo, session_id
-from bench.measurement import Stage, Used
+from bench.load.protocols import RelevoProtocol, session_id
+from bench.measurement import Measurement, Used
 from bench.results import Outcome, Plot, Table, Verdict, worst
-from bench.setup import Bench, ask_all, open_circles
+from bench.setup import Bench, open_circles, run_commands
 
 ACTIVE = 8
-"""Agents who work, whatever is around them; their changes come in whole rounds, so that all end as before."""
+"""Active agents, the same at each size; their changes come in whole rounds, so that all end as before."""
 
 SESSIONS = 8
 TRANSFERS_RATE, CHANGES_RATE = 1000.0, 1000.0
@@ -22,18 +22,18 @@ BACKLOG = "backlog"
 @dataclass(frozen=True, slots=True)
 class Axis:
     """
-    Something that grows.
+    One dimension of growth.
 
     Attributes:
         name: What.
         sizes: To which sizes.
-        grow: Brings a stage from one size to the next; it has ACTIVE agents and SESSIONS from the start.
+        grow: Brings a measurement from one size to the next, beside its ACTIVE agents and SESSIONS.
         budget: The budget on it; None without one.
     """
 
     name: str
     sizes: tuple[int, ...]
-    grow: Callable[[Stage, int, int], None]
+    grow: Callable[[Measurement, int, int], None]
     budget: str | None = None
 
 
@@ -48,7 +48,7 @@ def run(bench: Bench) -> Outcome:
     outcome.notes.append(
         "Net of what routers and store use while nothing happens, measured at each size. Router and store "
         f"are processor time; {TRANSFERS_RATE:.0f} transfers and {CHANGES_RATE:.0f} changes a second. "
-        f"Tenants: the same {4 * bench.crew.size * TENANTS[-1]:,} agents, in ever more of them."
+        f"Tenants: the same {4 * bench.workers.size * TENANTS[-1]:,} agents, in ever more of them."
     )
     return outcome
 
@@ -58,7 +58,7 @@ class _Point:
     size: int
     transfer_router_us: float
     transfer_store_us: float
-    transfer_verb_us: float
+    transfer_script_us: float
     change_router_us: float
     change_store_us: float
     idle_router_ms: float
@@ -69,36 +69,36 @@ class _Point:
 
 def _along(bench: Bench, axis: Axis) -> Iterator[_Point]:
     # Histories grow beyond what they may by default: each transfer adds an entry to the longest, too.
-    with bench.relevo(settings={"history_max": 1_000_000}) as stage:
-        open_circles(stage, ACTIVE, SESSIONS)
-        stage.transfers(TRANSFERS_RATE, 0.5)
+    with bench.relevo(settings={"history_max": 1_000_000}) as measurement:
+        open_circles(measurement, ACTIVE, SESSIONS)
+        measurement.transfers(TRANSFERS_RATE, 0.5)
         before = 0
         for size in axis.sizes:
             bench.progress.step(f"{size} {axis.name}")
-            axis.grow(stage, before, size)
+            axis.grow(measurement, before, size)
             before = size
-            yield _measure(stage, size)
+            yield _measure(measurement, size)
 
 
 def _tenants(bench: Bench) -> Iterator[_Point]:
-    """Measure the same agents in ever more tenants: more agents would be something else that grows."""
-    agents = 4 * bench.crew.size * TENANTS[-1]
+    """Measure the same agents in ever more tenants, so that tenants alone grow."""
+    agents = 4 * bench.workers.size * TENANTS[-1]
     for size in TENANTS:
         bench.progress.step(f"{size} tenants")
-        with bench.relevo(tenant_size=agents // size) as stage:
-            open_circles(stage, agents, agents // 4)
-            stage.transfers(TRANSFERS_RATE, 0.5)
-            yield _measure(stage, size)
+        with bench.relevo(tenant_size=agents // size) as measurement:
+            open_circles(measurement, agents, agents // 4)
+            measurement.transfers(TRANSFERS_RATE, 0.5)
+            yield _measure(measurement, size)
 
 
-def _measure(stage: Stage, size: int) -> _Point:
-    seconds = stage.options.seconds
-    idle = stage.background(max(1.0, seconds / 2))
-    transfers = stage.transfers(TRANSFERS_RATE, seconds)
-    agents = _some(stage.active, stage.crew.size)
-    stage.prepare_changes("agents", agents)
+def _measure(measurement: Measurement, size: int) -> _Point:
+    seconds = measurement.options.seconds
+    idle = measurement.background(max(1.0, seconds / 2))
+    transfers = measurement.transfers(TRANSFERS_RATE, seconds)
+    agents = _some(measurement.active, measurement.workers.size)
+    measurement.prepare_changes("agents", agents)
     rounds = max(1, round(CHANGES_RATE * seconds / (2 * len(agents))))
-    changes = stage.changes(CHANGES_RATE, max(seconds, 2 * len(agents) * rounds / CHANGES_RATE))
+    changes = measurement.changes(CHANGES_RATE, max(seconds, 2 * len(agents) * rounds / CHANGES_RATE))
     count = CHANGES_RATE * changes.seconds
     passed, changed = transfers.used.less(idle), changes.used.less(idle)
 
@@ -135,7 +135,7 @@ def _report(outcome: Outcome, name: str, budget: str | None, points: Iterator[_P
     table = Table(
         f"Growing: {name}",
         [
-            *(name, "router us/transfer", "store us/transfer", "verb us/transfer", "router us/change"),
+            *(name, "router us/transfer", "store us/transfer", "script us/transfer", "router us/change"),
             *("store us/change", "router ms/s idle", "p99 ms/transfer", "router MiB", "failed"),
         ],
     )
@@ -145,7 +145,7 @@ def _report(outcome: Outcome, name: str, budget: str | None, points: Iterator[_P
             point.size,
             point.transfer_router_us,
             point.transfer_store_us,
-            point.transfer_verb_us,
+            point.transfer_script_us,
             point.change_router_us,
             point.change_store_us,
             point.idle_router_ms,
@@ -168,8 +168,8 @@ def _report(outcome: Outcome, name: str, budget: str | None, points: Iterator[_P
 # How things grow.
 
 
-def _more_agents(stage: Stage, before: int, size: int) -> None:
-    """Put agents into the directory, who are not there."""
+def _more_agents(measurement: Measurement, before: int, size: int) -> None:
+    """Put disconnected agents into the directory."""
     put = [
         {
             "id": f"f{number:06d}",
@@ -180,20 +180,20 @@ def _more_agents(stage: Stage, before: int, size: int) -> None:
         }
         for number in range(max(before, ACTIVE), size)
     ]
-    _ask(stage, [{"type": "agent.put", "agent": agent} for agent in put])
+    _ask(measurement, [{"type": "agent.put", "agent": agent} for agent in put])
 
 
-def _more_sessions(stage: Stage, before: int, size: int) -> None:
+def _more_sessions(measurement: Measurement, before: int, size: int) -> None:
     """Open sessions that wait in the queue of a department without members."""
     if not before:
-        _ask(stage, [{"type": "department.put", "department": {"id": BACKLOG, "name": "Backlog"}}])
+        _ask(measurement, [{"type": "department.put", "department": {"id": BACKLOG, "name": "Backlog"}}])
     _ask(
-        stage,
+        measurement,
         [
             {
                 "type": "session.open",
                 "session_id": f"q{number:07d}",
-                "customer": {"id": f"q{number}", "name": "Somebody"},
+                "customer": {"id": f"q{number}", "name": "Customer"},
                 "target": {"kind": "department", "id": BACKLOG},
             }
             for number in range(before, size)
@@ -201,10 +201,10 @@ def _more_sessions(stage: Stage, before: int, size: int) -> None:
     )
 
 
-def _longer_histories(stage: Stage, before: int, size: int) -> None:
-    """Write notes into the sessions that are passed on."""
+def _longer_histories(measurement: Measurement, before: int, size: int) -> None:
+    """Write notes into the sessions that are transferred."""
     _ask(
-        stage,
+        measurement,
         [
             {"type": "session.note", "session_id": session_id(number), "text": f"note {entry}"}
             for entry in range(before, size)
@@ -213,11 +213,11 @@ def _longer_histories(stage: Stage, before: int, size: int) -> None:
     )
 
 
-def _ask(stage: Stage, messages: list[dict[str, object]]) -> None:
-    dialect = stage.dialect
-    assert isinstance(dialect, Relevo)
+def _ask(measurement: Measurement, messages: list[dict[str, object]]) -> None:
+    protocol = measurement.protocol
+    assert isinstance(protocol, RelevoProtocol)
     if messages:
-        ask_all(stage, {dialect.tenant(0): messages})
+        run_commands(measurement, {protocol.tenant(0): messages})
 
 
 AXES = (

@@ -1,4 +1,4 @@
-"""Idle agents: the memory and the processor time that each takes while nothing happens."""
+"""Idle agents: the memory and the processor time of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PINGS_S = 20.0
 
 
 def run(bench: Bench) -> Outcome:
-    """Connect more and more agents, and look at the router each time."""
+    """Connect more and more agents, and measure the router at each size."""
     options = bench.options
     outcome = Outcome("idle", options.command)
     room = file_limit() - RESERVE
@@ -27,31 +27,31 @@ def run(bench: Bench) -> Outcome:
         )
     bench.progress.begin("idle", len(sizes))
     table = Table(
-        "Connected agents who do nothing",
+        "Idle agents",
         [
             *("agents", "router MiB", "KiB each", "router us/s each", "store bytes each"),
             "store us/s each",
         ],
     )
     memory = Plot("Router memory", "agents", "MiB")
-    with bench.relevo() as stage:
-        # The first of everything makes tables, caches and compiled code, which are nobody's own.
-        stage.connect("first", range(100))
+    with bench.relevo() as measurement:
+        # The first connections build tables, caches and compiled code that no single agent costs.
+        measurement.connect("first", range(100))
         time.sleep(1)
-        before = stage.memory_mib()
-        stored_before = stage.store.memory_bytes() if stage.store else 0
+        before = measurement.memory_mib()
+        stored_before = measurement.store.memory_bytes() if measurement.store else 0
         memory.add("router", 100, before)
         opened = 100
         each_kib = None
         seconds = max(options.seconds, 5.0)
         for size in sizes:
             bench.progress.step(f"{size} agents")
-            stage.connect(f"agents{size}", range(opened, size))
+            measurement.connect(f"agents{size}", range(opened, size))
             opened = size
             time.sleep(1)
-            now = stage.memory_mib()
-            stored = stage.store.memory_bytes() if stage.store else None
-            used = stage.background(seconds)
+            now = measurement.memory_mib()
+            stored = measurement.store.memory_bytes() if measurement.store else None
+            used = measurement.background(seconds)
             each_kib = (now - before) / (size - 100) * 1024
             memory.add("router", size, now)
             table.add(

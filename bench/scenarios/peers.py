@@ -1,4 +1,4 @@
-"""Peers: one job on Relevo and on what one would build it with instead, with the same clients' work."""
+"""Peers: one job on Relevo and on other libraries, with the same work of the clients."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.floor import cpu_per_send_us
+from bench.baseline import cpu_per_send_us
 from bench.load.engine import Target
-from bench.load.peers import Plain, SocketIo, socketio_target
-from bench.load.protocols import Dialect
-from bench.measurement import Phase, Stage
+from bench.load.peer_protocols import PlainProtocol, SocketIoProtocol, socketio_target
+from bench.load.protocols import ClientProtocol
+from bench.measurement import Measurement, Phase
 from bench.results import Outcome, Plot, Table
-from bench.servers import Place, free_port
+from bench.servers import ServerGroup, free_port
 from bench.setup import Bench, open_circles
 
 FOLDER = Path(__file__).parent.parent / "peers"
@@ -32,18 +32,18 @@ INSTALL_LIMIT_S = 180.0
 @dataclass(frozen=True, slots=True)
 class Peer:
     """
-    One way to build it.
+    One library or framework.
 
     Attributes:
-        name: Of it.
+        name: As the tables show it.
         command: Starts a node on a port, with the store on another one.
-        dialect: How the load speaks to nodes on these ports.
-        missing: Says what is missing to run it, or None.
+        protocol: What the load speaks to nodes on these ports.
+        missing: Returns what is missing to run it, or None.
     """
 
     name: str
     command: Callable[[int, int], list[str]]
-    dialect: Callable[[tuple[int, ...]], Dialect]
+    protocol: Callable[[tuple[int, ...]], ClientProtocol]
     missing: Callable[[], str | None] = lambda: None
 
 
@@ -69,8 +69,8 @@ def run(bench: Bench) -> Outcome:
     plot = Plot(f"Processor time of one change to {dialogs} dialogs", "changes a second", "us", log_x=True)
     frame_bytes = 300
     for binary, name in ((False, "Relevo, JSON"), (True, "Relevo, MessagePack")):
-        with bench.relevo(routers=2, binary=binary) as stage:
-            phase = _job(bench, stage, name, dialogs, changes, transfers, plot)
+        with bench.relevo(routers=2, binary=binary) as measurement:
+            phase = _job(bench, measurement, name, dialogs, changes, transfers, plot)
             if not binary and phase.tally.frames:
                 frame_bytes = round(phase.used.bytes_in / phase.tally.frames)
     for peer in PEERS:
@@ -78,8 +78,8 @@ def run(bench: Bench) -> Outcome:
         if missing is not None:
             outcome.notes.append(f"{peer.name}: left out, {missing}.")
             continue
-        with _stage(bench, peer) as stage:
-            _job(bench, stage, peer.name, dialogs, changes, transfers, plot)
+        with _running_peer(bench, peer) as measurement:
+            _job(bench, measurement, peer.name, dialogs, changes, transfers, plot)
     bench.progress.step("send() in C")
     floor = cpu_per_send_us(bench, dialogs, frame_bytes - 4, CHANGES[0], bench.options.seconds)
     if floor is not None:
@@ -92,7 +92,7 @@ def run(bench: Bench) -> Outcome:
     outcome.notes += [
         "Nodes is the processor time of both nodes together. Clients do the same work everywhere, with "
         "messages of about one size, in the format that the peer's documentation advises.",
-        "The peers write a status or an owner with one HSET, and tell everybody; they check nothing, keep no "
+        "The peers write a status or an owner with one HSET, and broadcast it; they check nothing, keep no "
         "history, queues, loads or order between nodes, and send a frame for each change. Relevo decides a "
         "transfer in one script, and joins changes of a window.",
     ]
@@ -100,36 +100,42 @@ def run(bench: Bench) -> Outcome:
 
 
 @contextmanager
-def _stage(bench: Bench, peer: Peer) -> Iterator[Stage]:
-    with Place() as place:
-        store = place.store()
+def _running_peer(bench: Bench, peer: Peer) -> Iterator[Measurement]:
+    with ServerGroup() as group:
+        store = group.store()
         servers = []
         for _ in range(2):
             port = free_port()
-            servers.append(place.run(peer.command(port, store.port), port))
-        dialect = peer.dialect(tuple(server.port for server in servers))
+            servers.append(group.run(peer.command(port, store.port), port))
+        protocol = peer.protocol(tuple(server.port for server in servers))
         try:
-            yield Stage(bench.options, bench.crew, bench.progress, dialect, servers, store)
+            yield Measurement(bench.options, bench.workers, bench.progress, protocol, servers, store)
         finally:
-            bench.crew.abandon()
+            bench.workers.drop_connections()
 
 
 def _job(
-    bench: Bench, stage: Stage, name: str, dialogs: int, changes: Table, transfers: Table, plot: Plot
+    bench: Bench,
+    measurement: Measurement,
+    name: str,
+    dialogs: int,
+    changes: Table,
+    transfers: Table,
+    plot: Plot,
 ) -> Phase:
-    """Do the job on one stage; return the phase of single changes."""
-    options = stage.options
-    open_circles(stage, AGENTS, SESSIONS)
+    """Run the job on one measurement; return the phase of single changes."""
+    options = measurement.options
+    open_circles(measurement, AGENTS, SESSIONS)
     changers = list(range(FIRST_CHANGER, FIRST_CHANGER + CHANGERS))
-    stage.connect("changers", changers)
-    stage.connect("dialogs", range(FIRST_DIALOG, FIRST_DIALOG + dialogs), dialog=True)
-    stage.prepare_changes("changers", changers)
-    stage.changes(CHANGES[-1], 0.5)
-    stage.transfers(TRANSFERS, 0.5)
+    measurement.connect("changers", changers)
+    measurement.connect("dialogs", range(FIRST_DIALOG, FIRST_DIALOG + dialogs), dialog=True)
+    measurement.prepare_changes("changers", changers)
+    measurement.changes(CHANGES[-1], 0.5)
+    measurement.transfers(TRANSFERS, 0.5)
     phases = []
     for rate in CHANGES:
         bench.progress.step(f"{name}, {rate:.0f} changes a second")
-        phase = stage.changes(rate, options.seconds)
+        phase = measurement.changes(rate, options.seconds)
         phases.append(phase)
         count = rate * phase.seconds
         frames = phase.tally.frames
@@ -148,8 +154,8 @@ def _job(
         )
     bench.progress.step(f"{name}, transfers")
     # The dialogs go, so that what a transfer itself costs is seen: its rows would go to all of them.
-    bench.crew.each("drop", lambda _: {"group": "dialogs"})
-    phase = stage.transfers(TRANSFERS, options.seconds)
+    bench.workers.each("drop", lambda _: {"group": "dialogs"})
+    phase = measurement.transfers(TRANSFERS, options.seconds)
     transfers.add(
         name,
         TRANSFERS,
@@ -195,18 +201,18 @@ PEERS = (
     Peer(
         "websockets, broadcast() and Redis pub/sub",
         lambda port, store: [sys.executable, "-m", "bench.peers.websockets_server", str(port), str(store)],
-        lambda ports: Plain(Target(ports)),
+        lambda ports: PlainProtocol(Target(ports)),
     ),
     Peer(
         "Socket.IO on Node, Redis adapter",
         lambda port, store: ["node", str(FOLDER / "socketio" / "server.mjs"), str(port), str(store)],
-        lambda ports: SocketIo(socketio_target(ports)),
+        lambda ports: SocketIoProtocol(socketio_target(ports)),
         _missing_node,
     ),
     Peer(
         "python-socketio, Redis manager",
         lambda port, store: [sys.executable, "-m", "bench.peers.socketio_server", str(port), str(store)],
-        lambda ports: SocketIo(socketio_target(ports)),
+        lambda ports: SocketIoProtocol(socketio_target(ports)),
         _missing_python,
     ),
 )

@@ -25,7 +25,15 @@ def run(bench: Bench) -> Outcome:
         f"Transfers at {RATE:.0f} a second, over all processes together",
         [
             *("layout", "routers", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "routers us", "store us"),
-            *("verb us", "scripts", "bytes", "routers MiB", "routers idle ms/s", "store idle ms/s", "failed"),
+            *(
+                "script us",
+                "scripts",
+                "bytes",
+                "routers MiB",
+                "routers idle ms/s",
+                "store idle ms/s",
+                "failed",
+            ),
         ],
     )
     plot = Plot("Processor time of a transfer, all routers", "router processes", "us")
@@ -33,11 +41,11 @@ def run(bench: Bench) -> Outcome:
     for name, routers, cluster in LAYOUTS:
         bench.progress.step(f"{name}, {routers} routers")
         tenant_size = AGENTS if name == "one tenant" else AGENTS // TENANTS
-        with bench.relevo(routers=routers, cluster=cluster, tenant_size=tenant_size) as stage:
-            open_circles(stage, AGENTS, SESSIONS)
-            stage.transfers(rate, 0.5)
-            idle = stage.background(1.0)
-            phase = stage.transfers(rate, options.seconds)
+        with bench.relevo(routers=routers, cluster=cluster, tenant_size=tenant_size) as measurement:
+            open_circles(measurement, AGENTS, SESSIONS)
+            measurement.transfers(rate, 0.5)
+            idle = measurement.background(1.0)
+            phase = measurement.transfers(rate, options.seconds)
         used, done = phase.used, max(1, phase.tally.done)
         router_us = phase.us_per(used.router_s)
         table.add(
@@ -59,8 +67,8 @@ def run(bench: Bench) -> Outcome:
     outcome.tables.append(table)
     outcome.plots.append(plot)
     outcome.notes.append(
-        "Processor time is the sum over all routers, or shards. What every router does for every event (hear "
-        "it, keep the directory) grows with their number; what the caller's router does is shared. A tenant "
-        "lives on one shard."
+        "Processor time is the sum over all routers, or shards. What every router does for every event "
+        "(receive it, apply it to the replica) grows with their number; what the caller's router does is "
+        "shared. A tenant lives on one shard."
     )
     return outcome

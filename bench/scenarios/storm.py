@@ -1,4 +1,4 @@
-"""A storm: all agents are cut off at once, and come back."""
+"""Reconnect storm (thundering herd): all agents lose their connections at once, and reconnect."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from functools import partial
 
 from bench.machine import file_limit
 from bench.results import Outcome, Table, Verdict
-from bench.scenarios.connect import RESERVE, come_in
+from bench.scenarios.connect import RESERVE, connect_agents
 from bench.setup import Bench
 
 AGENTS = 10_000
 SPREADS_S = (0.0, 5.0)
-"""Over how many seconds the clients come back: all at once, and with the jitter of the shipped clients."""
+"""Seconds over which the clients reconnect: all at once, and with the jitter of the shipped clients."""
 
 AT_ONCE_RATE = 1e6
 
 
 def run(bench: Bench) -> Outcome:
-    """Cut all agents, each with a dialog open, and see them return to their dialogs."""
+    """Cut all agents, each with a dialog open, and measure how they resume their dialogs."""
     options = bench.options
     room = file_limit() - RESERVE
     count = min((options.clients or (AGENTS,))[0], room)
@@ -35,17 +35,17 @@ def run(bench: Bench) -> Outcome:
         ],
     )
     agents = range(count)
-    with bench.relevo() as stage:
+    with bench.relevo() as measurement:
         bench.progress.step("connecting")
-        stage.connect("agents", agents, dialog=True)
+        measurement.connect("agents", agents, dialog=True)
         for spread_s in SPREADS_S:
             bench.progress.step(f"return over {spread_s:.0f} s")
-            reads = stage.metric("relevo_feed_reloads_total")
-            bench.crew.each("catch_up")
+            reads = measurement.metric("relevo_feed_reloads_total")
+            bench.workers.each("resume_from_latest")
             rate = count / spread_s if spread_s else AT_ONCE_RATE
-            waits, used = come_in(stage, agents, rate, dialog=True, first=partial(_cut, bench))
-            reads = stage.metric("relevo_feed_reloads_total") - reads
-            # The close of the old connection is a script of its own, whoever comes back.
+            waits, used = connect_agents(measurement, agents, rate, dialog=True, first=partial(_cut, bench))
+            reads = measurement.metric("relevo_feed_reloads_total") - reads
+            # The close of the old connection is a script of its own.
             scripts = used.scripts / count - 1
             per_agent_us = used.router_s / count * 1e6
             table.add(
@@ -58,7 +58,7 @@ def run(bench: Bench) -> Outcome:
                 used.scripts / count,
                 int(reads),
                 round((used.bytes_in + used.bytes_out) / count),
-                stage.memory_mib(),
+                measurement.memory_mib(),
             )
             if not spread_s:
                 outcome.verdicts += [
@@ -72,4 +72,4 @@ def run(bench: Bench) -> Outcome:
 
 
 def _cut(bench: Bench) -> None:
-    bench.crew.each("drop", lambda _: {"group": "agents"})
+    bench.workers.each("drop", lambda _: {"group": "agents"})

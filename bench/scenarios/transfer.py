@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.measurement import Phase, Stage
+from bench.measurement import Measurement, Phase
 from bench.results import Outcome, Plot, Table, Verdict
 from bench.setup import Bench, open_circles
 
@@ -29,12 +29,12 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 NOTES = (
     "A latency runs from when the command was due to when session.assigned or session.pending was read.",
-    "Verb is the store's own count of the time in it. Bytes are those of all frames, both ways.",
+    "Script is the store's own count of the time in the Lua command. Bytes are of all frames, both ways.",
     "Failed are errors, and what had not arrived 3 s after the step.",
 )
 COLUMNS = [
     *("transfers", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "router us", "store us"),
-    *("verb us", "load us", "scripts", "bytes", "router MiB", "failed"),
+    *("script us", "load us", "scripts", "bytes", "router MiB", "failed"),
 ]
 
 
@@ -48,11 +48,11 @@ def run(bench: Bench) -> Outcome:
     latency = Plot("Latency of a transfer", "transfers a second", "ms", log_y=True)
     cost = Plot("Processor time of a transfer", "transfers a second", "us")
     phases: list[Phase] = []
-    with bench.relevo() as stage:
-        open_agents(stage)
+    with bench.relevo() as measurement:
+        open_agents(measurement)
         for rate in rates:
             bench.progress.step(f"{rate:.0f} a second")
-            phase = stage.transfers(rate, options.seconds)
+            phase = measurement.transfers(rate, options.seconds)
             phases.append(phase)
             _add(table, "to an agent, JSON", phase)
             for percent in (50, 99, 99.9):
@@ -67,9 +67,9 @@ def run(bench: Bench) -> Outcome:
         bench.progress.step(name)
         how = dict(how)
         paused = bool(how.pop("paused", False))
-        with bench.relevo(**how) as stage:
-            open_agents(stage, paused=paused)
-            _add(others, name, stage.transfers(min(COMPARED_AT, rates[-1]), options.seconds))
+        with bench.relevo(**how) as measurement:
+            open_agents(measurement, paused=paused)
+            _add(others, name, measurement.transfers(min(COMPARED_AT, rates[-1]), options.seconds))
     outcome.tables += [table, others]
     outcome.plots += [latency, cost]
     outcome.verdicts += _verdicts(phases)
@@ -77,15 +77,15 @@ def run(bench: Bench) -> Outcome:
     return outcome
 
 
-def open_agents(stage: Stage, *, paused: bool = False) -> None:
-    """Connect agents with sessions that they pass on."""
-    agents = stage.options.clients[0] if stage.options.clients else AGENTS
-    open_circles(stage, agents, agents * SESSIONS_PER_AGENT, paused=paused)
-    stage.transfers(LATENCY_AT, 0.5)  # Not counted: everything is warm after it.
+def open_agents(measurement: Measurement, *, paused: bool = False) -> None:
+    """Connect agents, and open the sessions that they transfer."""
+    agents = measurement.options.clients[0] if measurement.options.clients else AGENTS
+    open_circles(measurement, agents, agents * SESSIONS_PER_AGENT, paused=paused)
+    measurement.transfers(LATENCY_AT, 0.5)  # Not counted: everything is warm after it.
 
 
 def is_saturated(phase: Phase) -> bool:
-    """Return whether the servers cannot do what is asked of them."""
+    """Return whether the servers cannot keep up."""
     latency = phase.ms(99)
     return phase.tally.done < 0.95 * phase.offered * phase.seconds or (latency or 0) > SATURATED_MS
 

@@ -1,4 +1,4 @@
-"""What the load sees of a change: from when it was due to when a dialog showed it, whatever was merged."""
+"""The latency of a change: from when it was due to when a dialog showed it, merged or not."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-import bench.load.behaviours as roles
 from bench.load.behaviours import Dialogs, Schedule
 from bench.load.engine import Engine, Peer
-from bench.load.protocols import Changed, Dialect
+from bench.load.protocols import ClientProtocol, StatusChange
 from relevo.protocol.codec import JSON
 from relevo.router.transport.frames import build_frame
 
 
-class Rows:
-    """A dialect in which a message is written as agent, status and version, such as ``3 pause 7``."""
+class RowProtocol:
+    """A protocol whose messages are agent, status and version, such as ``3 pause 7``."""
 
-    def changed(self, payload: bytes) -> list[Changed]:
+    def changed(self, payload: bytes) -> list[StatusChange]:
         """Read the rows."""
         found = []
         for line in payload.decode().split(","):
@@ -39,14 +38,14 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(roles, "monotonic", clock)
+    monkeypatch.setattr("bench.load.behaviours.monotonic", clock)
     return clock
 
 
 @pytest.fixture
 def one() -> Iterator[Dialogs]:
     engine = Engine(None)
-    yield Dialogs(engine, cast(Dialect, Rows()))
+    yield Dialogs(engine, cast(ClientProtocol, RowProtocol()))
     engine.close()
 
 
@@ -60,7 +59,7 @@ def milliseconds(one: Dialogs, schedule: Schedule, changers: Sequence[int]) -> t
     return tally.done, tally.latencies.percentile_ms(100)
 
 
-def test_a_change_counts_from_when_it_was_due_on_every_screen(clock: Clock, one: Dialogs) -> None:
+def test_dialogs_count_a_change_from_when_it_was_due(clock: Clock, one: Dialogs) -> None:
     peers = [Peer(0, []), Peer(1, [])]
     hear(one, clock, 10.005, peers[0], "3 pause 1")
     hear(one, clock, 10.020, peers[1], "3 pause 1")
@@ -69,7 +68,7 @@ def test_a_change_counts_from_when_it_was_due_on_every_screen(clock: Clock, one:
     assert longest == pytest.approx(20, rel=0.011)
 
 
-def test_a_change_that_another_one_overtook_is_left_out(clock: Clock, one: Dialogs) -> None:
+def test_dialogs_leave_out_a_change_that_was_never_shown(clock: Clock, one: Dialogs) -> None:
     # Three changes of one agent, a second apart: pause, connected, pause. The first was never shown.
     peer = Peer(0, [])
     hear(one, clock, 11.030, peer, "3 connected 2")
@@ -79,7 +78,7 @@ def test_a_change_that_another_one_overtook_is_left_out(clock: Clock, one: Dialo
     assert longest == pytest.approx(30, rel=0.011)
 
 
-def test_a_merged_patch_shows_the_same_change_again(clock: Clock, one: Dialogs) -> None:
+def test_dialogs_count_a_merged_patch_on_each_screen(clock: Clock, one: Dialogs) -> None:
     fast, slow = Peer(0, []), Peer(1, [])
     hear(one, clock, 10.010, fast, "3 pause 1")
     hear(one, clock, 11.010, fast, "4 pause 2")
@@ -89,7 +88,7 @@ def test_a_merged_patch_shows_the_same_change_again(clock: Clock, one: Dialogs) 
     assert longest == pytest.approx(1100, rel=0.011)
 
 
-def test_frames_that_arrive_in_pieces_count_once(clock: Clock, one: Dialogs) -> None:
+def test_dialogs_count_a_frame_in_pieces_once(clock: Clock, one: Dialogs) -> None:
     peer = Peer(0, [])
     frame = build_frame(JSON, b"3 pause 1")
     clock.now = 10.5

@@ -1,4 +1,4 @@
-"""What the bench finds is judged, written as JSON, and drawn."""
+"""Results: verdicts on budgets, JSON, Markdown and plots."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from bench.results import BUDGETS, Outcome, Plot, Table, Verdict
         ("transfer_router", None, None),
     ],
 )
-def test_a_budget_is_met_on_its_own_side(budget: str, measured: float | None, met: bool | None) -> None:
+def test_verdict_compares_with_its_budget(budget: str, measured: float | None, met: bool | None) -> None:
     assert Verdict(budget, measured).met is met
 
 
-def test_a_report_holds_figures_verdicts_machine_and_plots(tmp_path: Path) -> None:
+def test_report_holds_figures_verdicts_machine_and_plots(tmp_path: Path) -> None:
     outcome = Outcome("fanout", "python -m bench fanout")
     outcome.tables.append(Table("Changes", ["dialogs", "us"], [[1000, 9.5], [10_000, float("nan")]]))
     outcome.plots.append(Plot("Cost", "dialogs", "us", {"router": [(100, 9.0), (1000, 9.5)]}, log_x=True))

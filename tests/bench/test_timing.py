@@ -1,4 +1,4 @@
-"""Latencies are counted so that merged processes read as one."""
+"""Latencies: percentiles from buckets, merged over processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from bench.timing import Latencies, merged
 
 
-def test_a_percentile_is_at_most_one_percent_above_the_value() -> None:
+def test_percentile_is_within_one_percent_of_the_value() -> None:
     latencies = Latencies()
     latencies.add([0.001 * number for number in range(1, 101)])
     assert latencies.percentile_ms(50) == pytest.approx(50, rel=0.011)
@@ -15,7 +15,7 @@ def test_a_percentile_is_at_most_one_percent_above_the_value() -> None:
     assert latencies.percentile_ms(100) == pytest.approx(100, rel=0.011)
 
 
-def test_processes_count_together() -> None:
+def test_merged_latencies_count_all_processes() -> None:
     parts = [Latencies(), Latencies()]
     parts[0].add([0.01] * 99)
     parts[1].add([1.0])
@@ -24,5 +24,5 @@ def test_processes_count_together() -> None:
     assert together.percentile_ms(99.9) == pytest.approx(1000, rel=0.011)
 
 
-def test_nothing_counted_has_no_percentile() -> None:
+def test_percentile_without_values_is_none() -> None:
     assert Latencies().percentile_ms(99) is None

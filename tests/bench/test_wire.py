@@ -1,4 +1,4 @@
-"""Frames of the load generator: what it sends is RFC 6455, what it gets it takes apart."""
+"""The websocket frames of the load generator, against the router's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relevo.router.transport.frames import build_frame
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
-def test_frames_of_a_router_are_taken_apart_wherever_the_network_cut_them(size: int) -> None:
+def test_split_frames_reads_frames_of_a_router_cut_anywhere(size: int) -> None:
     payload = b"x" * size
     stream = build_frame(JSON, payload) * 2
     cut = len(stream) - 1
@@ -20,7 +20,7 @@ def test_frames_of_a_router_are_taken_apart_wherever_the_network_cut_them(size: 
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
-def test_a_frame_to_send_is_masked_with_zeros(size: int) -> None:
+def test_client_frame_is_masked_with_zeros(size: int) -> None:
     frame = client_frame(b"x" * size, TEXT)
     assert frame[1] & 0x80
     assert frame.endswith(b"\0\0\0\0" + b"x" * size)

@@ -1,10 +1,10 @@
 /*
-The floor of any fan-out: a server that does nothing but call send().
+The baseline of any fan-out: a server that does nothing but call send().
 
 It takes so many websockets, answers each handshake without reading it, and then sends one finished frame to
 every one of them, at a fixed pace, until it is stopped.
 
-usage: floor PORT CONNECTIONS FRAME_BYTES FRAMES_A_SECOND
+usage: baseline PORT CONNECTIONS FRAME_BYTES FRAMES_A_SECOND
 */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -46,7 +46,7 @@ static char *build_frame(size_t size, size_t *frame_size) {
 
 int main(int count, char **words) {
     if (count != 5) {
-        fprintf(stderr, "usage: floor PORT CONNECTIONS FRAME_BYTES FRAMES_A_SECOND\n");
+        fprintf(stderr, "usage: baseline PORT CONNECTIONS FRAME_BYTES FRAMES_A_SECOND\n");
         return 2;
     }
     int connections = atoi(words[2]), one = 1;
@@ -68,7 +68,7 @@ int main(int count, char **words) {
     for (int number = 0; number < connections;) {
         int taken = accept(listener, NULL, NULL);
         check(taken, "accept");
-        /* Who only looks whether the port is open says nothing. */
+        /* A probe of the port sends nothing. */
         if (recv(taken, request, sizeof request, 0) <= 0) {
             close(taken);
             continue;

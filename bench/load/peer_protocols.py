@@ -1,4 +1,4 @@
-"""How the load speaks to the peers: Socket.IO with its msgpack parser, and plain JSON."""
+"""The protocols of the peers: Socket.IO with its msgpack parser, and plain JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.load.protocols import (
     SESSION_PLACEHOLDER,
     STATUSES,
     TARGET_PLACEHOLDER,
-    Changed,
+    StatusChange,
     agent_id,
     agent_index,
 )
@@ -30,7 +30,7 @@ def socketio_target(ports: tuple[int, ...]) -> Target:
 
 
 @dataclass(frozen=True, slots=True)
-class SocketIo:
+class SocketIoProtocol:
     """Socket.IO, protocol 5 over Engine.IO 4, with packets in MessagePack."""
 
     target: Target
@@ -38,7 +38,7 @@ class SocketIo:
     answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
-        """Connect the namespace, then say who this is."""
+        """Connect the namespace, then send the agent's id."""
         hello = {"agent": agent_id(index), "dialog": dialog}
         return [
             Step(None, b"0{"),
@@ -51,8 +51,8 @@ class SocketIo:
         first, second = (self._event("status", {"id": "1", "status": status}) for status in STATUSES)
         return first, second
 
-    def changed(self, payload: bytes) -> list[Changed]:
-        """Read a row; what begins like text is none."""
+    def changed(self, payload: bytes) -> list[StatusChange]:
+        """Read a row; a payload that begins like text is no row."""
         if payload[:1] < b"\x80":
             return []
         data = msgspec.msgpack.decode(payload).get("data")
@@ -61,17 +61,17 @@ class SocketIo:
         return _changed(data[1])
 
     def position(self, payload: bytes) -> tuple[str, int] | None:
-        """Know of no place."""
+        """Return None: peers have no position."""
         return None
 
     def transfer(self) -> bytes:
-        """Pass a session on."""
+        """Transfer a session."""
         return self._event(
             "transfer", {"id": "1", "session_id": SESSION_PLACEHOLDER, "to": TARGET_PLACEHOLDER}
         )
 
     def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
-        """Acknowledge nothing."""
+        """Return None: peers have no acknowledgement."""
         return None
 
     def _event(self, name: str, message: Mapping[str, Any]) -> bytes:
@@ -83,7 +83,7 @@ class SocketIo:
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class PlainProtocol:
     """JSON messages over a bare websocket."""
 
     target: Target
@@ -91,7 +91,7 @@ class Plain:
     answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
-        """Say who this is."""
+        """Send the agent's id."""
         return [Step(self._message({"agent": agent_id(index), "dialog": dialog}), b"welcome")]
 
     def changes(self, index: int) -> tuple[bytes, bytes]:
@@ -101,23 +101,23 @@ class Plain:
         )
         return first, second
 
-    def changed(self, payload: bytes) -> list[Changed]:
+    def changed(self, payload: bytes) -> list[StatusChange]:
         """Read a row."""
         message = msgspec.json.decode(payload)
         return _changed(message["row"]) if message["type"] == "row" else []
 
     def position(self, payload: bytes) -> tuple[str, int] | None:
-        """Know of no place."""
+        """Return None: peers have no position."""
         return None
 
     def transfer(self) -> bytes:
-        """Pass a session on."""
+        """Transfer a session."""
         return self._message(
             {"type": "transfer", "id": "1", "session_id": SESSION_PLACEHOLDER, "to": TARGET_PLACEHOLDER}
         )
 
     def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
-        """Acknowledge nothing."""
+        """Return None: peers have no acknowledgement."""
         return None
 
     @staticmethod
@@ -125,6 +125,6 @@ class Plain:
         return client_frame(msgspec.json.encode(message), TEXT)
 
 
-def _changed(row: Mapping[str, Any]) -> list[Changed]:
+def _changed(row: Mapping[str, Any]) -> list[StatusChange]:
     index = agent_index(row["id"])
     return [] if index is None else [(index, row["status"], row["status_since_at"])]

@@ -1,4 +1,4 @@
-"""The floor beneath every fan-out: a C program that only calls send(), compiled when it is needed."""
+"""The baseline of every fan-out: a C program that only calls send(), compiled when it is needed."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.load.engine import Step, Target
-from bench.load.protocols import Changed
-from bench.measurement import Stage
-from bench.servers import Place, free_port
+from bench.load.protocols import StatusChange
+from bench.measurement import Measurement
+from bench.servers import ServerGroup, free_port
 from bench.setup import Bench
 
-SOURCE = Path(__file__).with_name("peers") / "floor.c"
+SOURCE = Path(__file__).with_name("peers") / "baseline.c"
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
-    """Speak to the C program, which says and hears nothing but frames of one kind."""
+class BaselineProtocol:
+    """The protocol of the C program, which sends frames of one kind and reads none."""
 
     target: Target
     arrival: re.Pattern[bytes] = field(default=re.compile(rb"(?!)"))
     answer: re.Pattern[bytes] | None = None
 
     def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
-        """Exchange nothing beyond the handshake."""
+        """Exchange nothing after the handshake."""
         return []
 
     def changes(self, index: int) -> tuple[bytes, bytes]:
-        """Say nothing."""
+        """Return nothing: the program reads no command."""
         return b"", b""
 
-    def changed(self, payload: bytes) -> list[Changed]:
-        """Read nothing."""
+    def changed(self, payload: bytes) -> list[StatusChange]:
+        """Return nothing: the frames hold no change."""
         return []
 
     def position(self, payload: bytes) -> tuple[str, int] | None:
-        """Know of no place."""
+        """Return None: the program has no position."""
         return None
 
     def transfer(self) -> bytes:
-        """Say nothing."""
+        """Return nothing: the program reads no command."""
         return b""
 
     def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
-        """Say nothing."""
+        """Return nothing: the program reads no command."""
         return None
 
 
@@ -75,17 +75,19 @@ def cpu_per_send_us(
     cc = compiler()
     if cc is None:
         return None
-    with Place() as place:
-        program = place.folder / "floor"
+    with ServerGroup() as group:
+        program = group.folder / "baseline"
         subprocess.run([cc, "-O2", "-Wall", "-o", str(program), str(SOURCE)], check=True)
         port = free_port()
-        server = place.run([str(program), str(port), str(connections), str(payload_bytes), str(rate)], port)
-        stage = Stage(bench.options, bench.crew, bench.progress, Floor(Target((port,))), [server], None)
+        server = group.run([str(program), str(port), str(connections), str(payload_bytes), str(rate)], port)
+        measurement = Measurement(
+            bench.options, bench.workers, bench.progress, BaselineProtocol(Target((port,))), [server], None
+        )
         try:
-            stage.connect("dialogs", range(connections), dialog=True)
-            with stage.measured() as used:
+            measurement.connect("dialogs", range(connections), dialog=True)
+            with measurement.measured() as used:
                 time.sleep(seconds)
         finally:
-            bench.crew.abandon()
+            bench.workers.drop_connections()
         frame_bytes = payload_bytes + (2 if payload_bytes < 126 else 4)
         return used.router_s / (used.bytes_in / frame_bytes) * 1e6
