@@ -1,7 +1,13 @@
-"""Run real router processes for tests, each through the command that operators use."""
+"""
+Run real router processes for tests, each through the command that operators use.
+
+Most are forked from a server that has imported the router once: to import it takes most of a start.
+"""
 
 import http.client
+import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -16,6 +22,46 @@ from tests.servers import HERE, free_port, wait_until
 SECRET = "a secret for tests, of 32 bytes or more"
 READY_LIMIT_S = 30.0
 STOP_LIMIT_S = 30.0
+COMMAND = str(Path(sys.executable).with_name("relevo"))
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.routers", "relevo.router.cli", "relevo.router.app"])
+
+
+def _serve(environment: dict[str, str], log_file: Path) -> None:
+    """Be ``relevo serve`` in a process that was forked."""
+    with log_file.open("ab") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [COMMAND, "serve"]
+    runpy.run_path(COMMAND, run_name="__main__")
+
+
+class _Fork:
+    """A forked process with the interface of ``subprocess.Popen``."""
+
+    def __init__(self, environment: dict[str, str], log_file: Path) -> None:
+        self._process = _FORKS.Process(target=_serve, args=(environment, log_file))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(COMMAND, timeout)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
 
 class RouterProcess:
@@ -39,7 +85,7 @@ class RouterProcess:
         self._store_url = store_url
         self._log_file = log_file
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | _Fork | None = None
 
     @property
     def process_id(self) -> int:
@@ -69,10 +115,14 @@ class RouterProcess:
             **self._settings,
         }
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
-        environment |= self.variables
+        self._log_file.touch()
+        if self.place is HERE and not self.variables:
+            self._process = _Fork(environment, self._log_file)
+            return
+        # Where it runs and what it loads is settled before an interpreter starts.
         with self._log_file.open("ab") as log:
-            command = [*self.place.within, str(Path(sys.executable).with_name("relevo")), "serve"]
-            self._process = subprocess.Popen(command, env=environment, stderr=log)
+            command = [*self.place.within, COMMAND, "serve"]
+            self._process = subprocess.Popen(command, env=environment | self.variables, stderr=log)
 
     def wait_ready(self) -> None:
         """Return when it says that it can serve."""
