@@ -61,8 +61,9 @@ soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=
 traceability: install ## Print which test proves which limit, which fault, which bad input
 	@$(BIN)/pytest --quiet --traceability
 
-docs: install ## Write anew what is generated: protocol/asyncapi.yaml and the README's settings
+docs: install ## Generate protocol/asyncapi.yaml, protocol/openapi.yaml and the README's settings
 	@$(BIN)/python -m protocol.asyncapi
+	@$(BIN)/python -m protocol.openapi
 	@$(BIN)/python -m relevo.router.settings_table README.md
 
 clean: ## Remove what was installed and built, but no data

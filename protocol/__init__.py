@@ -33,6 +33,7 @@ from relevo.protocol.codec import (
 )
 from relevo.protocol.commands import (
     COMMANDS,
+    HTTP_COMMANDS,
     MUTATING,
     AgentProfile,
     AgentPut,
@@ -136,6 +137,7 @@ __all__ = [
     "DEPARTMENTS_MAX",
     "ERRORS",
     "FIELDS_ID",
+    "HTTP_COMMANDS",
     "ID_PATTERN",
     "INTEGER_MAX",
     "JSON",

@@ -1,13 +1,14 @@
 """
 Write ``asyncapi.yaml`` from the types: ``python -m protocol.asyncapi``.
 
-The document is an AsyncAPI 3.0 description as the router sees it: it receives commands and sends pushes. A
-test holds the file against what this module generates. Writing it needs PyYAML; what serves never imports it.
+The document is an AsyncAPI 3.1 description of the websocket, from the router's side: the router receives
+commands and sends replies and pushes. A test compares the file with what this module generates. Only writing
+it needs PyYAML; the router does not import this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
@@ -17,9 +18,10 @@ from relevo.protocol import examples
 from relevo.protocol.bounds import BATCH_ITEMS_MAX
 from relevo.protocol.codec import JSON, MSGPACK
 from relevo.protocol.commands import COMMANDS, Command, Hello, Ping, SessionAck, wire_type
-from relevo.protocol.errors import ERRORS, CloseCode, Error
+from relevo.protocol.errors import ERRORS, CloseCode, Error, ErrorCode
 from relevo.protocol.pushes import PUSHES, Pong, Welcome
 from relevo.protocol.results import Empty, Result
+from relevo.protocol.schemas import details_of, merged, reference, schemas_of, summary
 
 PATH = Path(__file__).with_name("asyncapi.yaml")
 
@@ -45,6 +47,15 @@ _REPLY_DESCRIPTION = "Answer a command that was applied."
 _ERROR_DESCRIPTION = (
     "Answer a command that was refused; nothing changed, except that `unavailable` cannot know."
 )
+
+
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "The token of `hello` and `token.refresh`. It travels in the message and not in a header,"
+    " since a browser sets no headers on a websocket.",
+}
 
 
 def reply_name(result: type[Result]) -> str:
@@ -84,6 +95,46 @@ MESSAGE_TYPES: dict[str, type[msgspec.Struct]] = {
 }
 
 
+REPLY = msgspec.defstruct(
+    "Reply",
+    [
+        ("id", str | None, None),
+        (
+            "result",
+            merged(
+                "ReplyResult",
+                "The `result` of a reply: the fields of the command's own result, and no others.",
+                get_args(Result),
+            )
+            | None,
+            None,
+        ),
+        ("error", Error | None, None),
+    ],
+    tag="reply",
+    tag_field="type",
+    namespace={"__doc__": "Answer any command with its result or an error, exactly one of which is there."},
+)
+
+_SERVER_MESSAGES: dict[str, type[msgspec.Struct]] = {
+    wire_type(Welcome): Welcome,
+    wire_type(Pong): Pong,
+    "reply": REPLY,
+    **PUSHES,
+}
+
+
+def _union(title: str, description: str, types: Mapping[str, type[msgspec.Struct]]) -> Document:
+    return {
+        "title": title,
+        "description": description,
+        "type": "object",
+        "required": ["type"],
+        "discriminator": "type",
+        "oneOf": [reference(message.__name__) for message in types.values()],
+    }
+
+
 def _examples() -> dict[str, msgspec.Struct]:
     plain: Iterable[msgspec.Struct] = (
         *examples.COMMAND_EXAMPLES,
@@ -95,7 +146,8 @@ def _examples() -> dict[str, msgspec.Struct]:
         (name := reply_name(type(result))): REPLY_TYPES[name]("8", result)
         for result in examples.RESULT_EXAMPLES
     }
-    error = REPLY_TYPES["reply.error"]("8", examples.ERROR_EXAMPLE)
+    conflict = next(error for error in examples.ERROR_EXAMPLES if error.code is ErrorCode.CONFLICT)
+    error = REPLY_TYPES["reply.error"]("8", conflict)
     return {wire_type(each): each for each in plain} | replies | {"reply.error": error}
 
 
@@ -109,10 +161,6 @@ def _replies_to(command: type[Command]) -> list[str]:
     return [reply_name(command.result or Empty), "reply.error"]
 
 
-def _summary(message: type[msgspec.Struct]) -> str:
-    return " ".join((message.__doc__ or "").split("\n\n")[0].split())
-
-
 def _channel_reference(name: str) -> Document:
     return {"$ref": f"#/channels/relevo/messages/{name}"}
 
@@ -123,7 +171,7 @@ def _operations() -> Document:
         operation = {
             "action": "receive",
             "channel": {"$ref": "#/channels/relevo"},
-            "summary": _summary(command),
+            "summary": summary(command),
             "messages": [_channel_reference(name)],
         }
         if replies := _replies_to(command):
@@ -136,7 +184,7 @@ def _operations() -> Document:
         operations[name] = {
             "action": "send",
             "channel": {"$ref": "#/channels/relevo"},
-            "summary": _summary(push),
+            "summary": summary(push),
             "messages": [_channel_reference(name)],
         }
     return operations
@@ -148,7 +196,7 @@ def _messages(schemas: dict[str, Document]) -> Document:
         name: {
             "name": "reply" if name in REPLY_TYPES else name,
             "title": name,
-            "summary": _summary(message),
+            "summary": summary(message),
             "payload": schemas[name],
             "examples": [{"name": name.replace(".", "_"), "payload": msgspec.to_builtins(by_name[name])}],
         }
@@ -156,32 +204,21 @@ def _messages(schemas: dict[str, Document]) -> Document:
     }
 
 
-def _portable(schema: Any) -> Any:
-    """Return a schema with its patterns as ECMA 262 has them: there, "$" is the very end."""
-    if isinstance(schema, dict):
-        return {
-            key: value.replace(r"\A", "^").replace(r"\Z", "$") if key == "pattern" else _portable(value)
-            for key, value in schema.items()
-        }
-    return [_portable(each) for each in schema] if isinstance(schema, list) else schema
-
-
 def document() -> Document:
     """Return the AsyncAPI document of the protocol as plain maps, lists and strings."""
-    references, components = msgspec.json.schema_components(
-        list(MESSAGE_TYPES.values()), ref_template="#/components/schemas/{name}"
-    )
-    schemas = dict(zip(MESSAGE_TYPES, references, strict=True))
+    references, components = schemas_of([*MESSAGE_TYPES.values(), REPLY])
+    schemas = dict(zip(MESSAGE_TYPES, references, strict=False))
     subprotocols = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {"title": "Relevo", "version": "1.0.0", "description": _DESCRIPTION},
         "defaultContentType": "application/json",
         "servers": {
             "local": {
                 "host": "127.0.0.1:8765",
                 "protocol": "ws",
-                "description": "Where `relevo serve` listens unless told otherwise.",
+                "description": "The address on which `relevo serve` listens by default.",
+                "security": [{"$ref": "#/components/securitySchemes/token"}],
             }
         },
         "channels": {
@@ -205,9 +242,14 @@ def document() -> Document:
         },
         "operations": _operations(),
         "components": {
+            "securitySchemes": {"token": _TOKEN},
             "messages": _messages(schemas),
             "schemas": {
-                **_portable(components),
+                **components,
+                "ClientMessage": _union("ClientMessage", "Any message that a client sends.", COMMANDS),
+                "ServerMessage": _union(
+                    "ServerMessage", "Any message that the router sends.", _SERVER_MESSAGES
+                ),
                 "CloseCode": {
                     "title": "CloseCode",
                     "description": "Below 4500: reconnect, with full jitter."
@@ -230,6 +272,7 @@ def document() -> Document:
                 "meaning": row.meaning,
                 "retryable": row.retryable,
                 "http_status": row.http_status,
+                "details": details_of(code) or {},
             }
             for code, row in ERRORS.items()
         ],

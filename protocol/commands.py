@@ -321,3 +321,18 @@ COMMANDS: dict[str, type[Command]] = {wire_type(command): command for command in
 MUTATING: frozenset[str] = frozenset(
     name for name, command in COMMANDS.items() if issubclass(command, Mutation)
 )
+
+_WEBSOCKET_ONLY = (
+    Hello,
+    Ping,
+    TokenRefresh,
+    DirectorySubscribe,
+    DirectoryUnsubscribe,
+    SessionWatch,
+    SessionUnwatch,
+    SessionAck,
+)
+HTTP_COMMANDS: dict[str, type[Command]] = {
+    name: command for name, command in COMMANDS.items() if command not in _WEBSOCKET_ONLY
+}
+"""The commands that HTTP carries too; each of the others concerns one connection (PROTOCOL.md, HTTP)."""

@@ -1,16 +1,24 @@
-"""The one table of error codes and the one table of close codes."""
+"""
+The table of error codes, the shape of each code's `details`, and the table of close codes.
+
+PROTOCOL.md, Errors and Close codes, has both for client authors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from relevo.protocol.objects import Actor, Owner, SessionState
+
+LimitName: TypeAlias = Literal["connection", "agent", "back_end", "tenant"]
+
 
 class ErrorCode(StrEnum):
-    """Name why a command was refused. The wire carries the value."""
+    """The reason why the router refused a command. The wire carries the value."""
 
     BAD_MESSAGE = "bad_message"
     UNAUTHORIZED = "unauthorized"
@@ -43,20 +51,91 @@ class ErrorCode(StrEnum):
         return ERRORS[self].http_status
 
 
+class Details(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """The `details` of an error. A code's own subclass names its fields; most codes have none."""
+
+
+class BadMessageDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The field that does not fit, as a path from the message on: ``$.target.kind``."""
+
+    path: str
+
+
+class ForbiddenDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The bound of the tenant, or of the session's history, that the command would pass; else empty."""
+
+    agents_max: int | None = None
+    departments_max: int | None = None
+    sessions_max: int | None = None
+    history_max: int | None = None
+
+
+class NotFoundDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The id that names nothing in this tenant; ``path`` instead for an unknown command over HTTP."""
+
+    session_id: str | None = None
+    agent_id: str | None = None
+    department_id: str | None = None
+    path: str | None = None
+
+
+class ConflictDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The session as it is: its fence, state and owner, and who brought it there, in ms since the epoch."""
+
+    fence: int
+    state: SessionState
+    owner: Owner | None
+    by: Actor | None
+    at: int
+
+
+class RateLimitedDetails(Details, frozen=True, gc=False, kw_only=True):
+    """When to send the message again, and the limit; ``connections_max`` for a `hello` beyond that bound."""
+
+    retry_in_ms: int
+    limit: LimitName | None = None
+    connections_max: int | None = None
+
+
+class UnavailableDetails(Details, frozen=True, gc=False, kw_only=True):
+    """What could not be reached, for people."""
+
+    reason: str
+
+
+class InternalDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The number under which the router logged the defect."""
+
+    incident: str
+
+
 class ErrorRow(NamedTuple):
-    """Hold what the error table says of one code."""
+    """
+    One row of the error table.
+
+    Attributes:
+        meaning: One sentence for people; the default `message` of an error.
+        retryable: Whether the same command with the same key may succeed later.
+        http_status: The HTTP status that carries the error.
+        details: The shape of its `details`.
+    """
 
     meaning: str
     retryable: bool
     http_status: int
+    details: type[Details] = Details
 
 
 ERRORS: Mapping[ErrorCode, ErrorRow] = {
-    ErrorCode.BAD_MESSAGE: ErrorRow("not of this protocol: `details.path` says where", False, 400),
+    ErrorCode.BAD_MESSAGE: ErrorRow(
+        "not of this protocol: `details.path` says where", False, 400, BadMessageDetails
+    ),
     ErrorCode.UNAUTHORIZED: ErrorRow("the token is missing, wrong or expired", False, 401),
-    ErrorCode.FORBIDDEN: ErrorRow("this caller may not", False, 403),
-    ErrorCode.NOT_FOUND: ErrorRow("no such session, agent or department in this tenant", False, 404),
-    ErrorCode.CONFLICT: ErrorRow("the session has moved on", False, 409),
+    ErrorCode.FORBIDDEN: ErrorRow("this caller may not", False, 403, ForbiddenDetails),
+    ErrorCode.NOT_FOUND: ErrorRow(
+        "no such session, agent or department in this tenant", False, 404, NotFoundDetails
+    ),
+    ErrorCode.CONFLICT: ErrorRow("the session has moved on", False, 409, ConflictDetails),
     ErrorCode.CLOSED: ErrorRow("the session is closed", False, 409),
     ErrorCode.SAME_TARGET: ErrorRow("it is already there", False, 409),
     ErrorCode.AT_CAPACITY: ErrorRow("accepting would exceed the agent's capacity", False, 409),
@@ -65,19 +144,32 @@ ERRORS: Mapping[ErrorCode, ErrorRow] = {
     ),
     ErrorCode.EXISTS: ErrorRow("a session of this id is open already", False, 409),
     ErrorCode.KEY_REUSED: ErrorRow("same key, other body", False, 409),
-    ErrorCode.RATE_LIMITED: ErrorRow("too many messages: `details.retry_in_ms`", True, 429),
+    ErrorCode.RATE_LIMITED: ErrorRow(
+        "too many messages: `details.retry_in_ms`", True, 429, RateLimitedDetails
+    ),
     ErrorCode.UNAVAILABLE: ErrorRow(
         "the store cannot be reached: it may or may not have been applied; send it again with the same `key`",
         True,
         503,
+        UnavailableDetails,
     ),
     # The contract's HTTP statuses hold no 500, and a caller does the same as for any other 503: try again.
-    ErrorCode.INTERNAL: ErrorRow("a defect of the router; logged with `details.incident`", True, 503),
+    ErrorCode.INTERNAL: ErrorRow(
+        "a defect of the router; logged with `details.incident`", True, 503, InternalDetails
+    ),
 }
 
 
 class Error(msgspec.Struct, frozen=True, gc=False):
-    """Say why a command was refused, as the ``error`` of a reply or the body over HTTP."""
+    """
+    The reason why the router refused a command: the `error` of a reply, or the body of an HTTP response.
+
+    Attributes:
+        code: What a program decides by.
+        message: One sentence for people; its wording may change.
+        retryable: Whether the same command with the same key may succeed later.
+        details: A map of the fields that the code's row in ERRORS names.
+    """
 
     code: ErrorCode
     message: str
@@ -90,16 +182,16 @@ class Error(msgspec.Struct, frozen=True, gc=False):
         Return the error of this code, ``retryable`` as the table has it.
 
         Args:
-            code: Why the command was refused.
+            code: The reason.
             message: One sentence for people; the table's meaning if None.
-            details: What a program may want to know, such as ``path`` or ``retry_in_ms``.
+            details: The fields of ``ERRORS[code].details``, as they go on the wire.
         """
         row = ERRORS[code]
         return cls(code, row.meaning if message is None else message, row.retryable, details)
 
 
 class CloseCode(IntEnum):
-    """Name why the router closed a websocket. Below 4500 the client reconnects, from there on it does not."""
+    """The reason why the router closed a websocket: a client reconnects below 4500 and not from there on."""
 
     DRAINING = 4000
     TOO_SLOW = 4001

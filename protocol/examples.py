@@ -1,4 +1,4 @@
-"""One example of every message, as one story: Ana hands a conversation to the sales team, Bruno gets it."""
+"""One example of every message and error: Ana transfers a session to the department Sales, Bruno gets it."""
 
 from __future__ import annotations
 
@@ -161,13 +161,28 @@ RESULT_EXAMPLES: tuple[Result, ...] = (
     TokenResult(_AT + 3_600_000),
 )
 
-ERROR_EXAMPLE = Error.of(
-    ErrorCode.CONFLICT,
-    fence=2,
-    state="in_progress",
-    owner={"kind": "agent", "id": "bruno"},
-    by={"id": "ana", "name": "Ana Souza", "role": "agent"},
-    at=_AT,
+ERROR_EXAMPLES: tuple[Error, ...] = (
+    Error.of(ErrorCode.BAD_MESSAGE, "Expected one of `agent`, `department`", path="$.target.kind"),
+    Error.of(ErrorCode.UNAUTHORIZED, "the token is expired"),
+    Error.of(ErrorCode.FORBIDDEN),
+    Error.of(ErrorCode.NOT_FOUND, session_id="s-1042"),
+    Error.of(
+        ErrorCode.CONFLICT,
+        fence=2,
+        state="in_progress",
+        owner={"kind": "agent", "id": "bruno"},
+        by={"id": "ana", "name": "Ana Souza", "role": "agent"},
+        at=_AT,
+    ),
+    Error.of(ErrorCode.CLOSED),
+    Error.of(ErrorCode.SAME_TARGET),
+    Error.of(ErrorCode.AT_CAPACITY),
+    Error.of(ErrorCode.IN_USE),
+    Error.of(ErrorCode.EXISTS),
+    Error.of(ErrorCode.KEY_REUSED),
+    Error.of(ErrorCode.RATE_LIMITED, limit="agent", retry_in_ms=250),
+    Error.of(ErrorCode.UNAVAILABLE, reason="the store did not answer in time"),
+    Error.of(ErrorCode.INTERNAL, incident="5f0c1d9a7b32"),
 )
 
 WELCOME_EXAMPLE = Welcome(

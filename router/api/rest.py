@@ -11,14 +11,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from relevo.protocol.codec import JSON, InvalidMessage, command_from_fields
-from relevo.protocol.commands import COMMANDS, SessionAck
+from relevo.protocol.commands import COMMANDS, HTTP_COMMANDS
 from relevo.protocol.errors import Error, ErrorCode
+from relevo.protocol.openapi import render_json
 from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import KeysUnavailable, Unauthorized
-from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
+from relevo.router.gateway.commands import CommandError, caller_of, execute
 from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.observe.incidents import incident
 from relevo.router.tenant.turns import Turn
@@ -99,7 +100,7 @@ def application(node: Node) -> Starlette:
         kind = COMMANDS.get(wire_type)
         if kind is None:
             return _failure(Error.of(ErrorCode.NOT_FOUND, "there is no such command", path="$.type"))
-        if kind not in RULES or kind is SessionAck:
+        if wire_type not in HTTP_COMMANDS:
             text = f"`{wire_type}` concerns a connection: it goes over a websocket only"
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$.type"))
         keys = request.headers.getlist("idempotency-key")
@@ -120,6 +121,10 @@ def application(node: Node) -> Starlette:
         node.commands[kind, answer.code.value if isinstance(answer, Error) else "done"] += 1
         return _failure(answer) if isinstance(answer, Error) else _json(answer)
 
+    def openapi(_: Request) -> Response:
+        # A plain function: Starlette runs it in a thread, as making the document takes some 30 ms once.
+        return Response(render_json(), media_type="application/json")
+
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -136,6 +141,7 @@ def application(node: Node) -> Starlette:
 
     served = Starlette(
         routes=[
+            Route("/api/v1/openapi.json", openapi, methods=["GET"]),
             Route("/api/v1/{type}", command, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""The protocol's published document, as a client author reads it: what may be said, and how it looks."""
+"""The AsyncAPI document as a client author reads it: check messages of the router against its schemas."""
 
 from functools import cache
 from pathlib import Path
@@ -53,7 +53,7 @@ def close_codes() -> dict[int, Message]:
 
 
 def check(message: Message) -> None:
-    """Fail unless what the router sent is a message of the document, field by field."""
+    """Assert that a message of the router fits the document, field by field."""
     names = [message["type"]]
     if message["type"] == "reply":
         names = [name for name in document()["components"]["messages"] if name.startswith("reply.")]
@@ -61,25 +61,52 @@ def check(message: Message) -> None:
 
 
 def fits(name: str, message: Message) -> bool:
-    """Return whether a message is what the document calls by this name; nothing missing, nothing more."""
+    """Return whether a message has exactly the fields of the document's message of this name."""
     described = document()["components"]["messages"].get(name)
     return described is not None and _fits(described["payload"], message)
 
 
 def _fits(schema: Any, value: Any) -> bool:
     if "$ref" in schema:
-        return _fits(document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]], value)
-    if "anyOf" in schema:
-        return any(_fits(each, value) for each in schema["anyOf"])
-    if "enum" in schema:
-        return value in schema["enum"]
-    kind = schema.get("type")
-    # A boolean is an integer in Python, and nowhere else.
-    if kind is not None and (not isinstance(value, _KINDS[kind]) or (kind == "integer" and value is True)):
+        return _fits(_referred(schema), value)
+    if "oneOf" in schema:
+        return any(_fits(each, value) for each in schema["oneOf"])
+    if "const" in schema or "enum" in schema:
+        return value in schema.get("enum", (schema.get("const"),))
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(_is(kind, value) for kind in kinds):
         return False
-    if kind == "array":
-        return all(_fits(schema.get("items", {}), each) for each in value)
-    if "properties" in schema:
-        fields = schema["properties"]
-        return set(value) == set(fields) and all(_fits(fields[name], value[name]) for name in fields)
-    return True
+    if "items" in schema and value is not None:
+        return all(_fits(schema["items"], each) for each in value)
+    if schema.get("title") == "Error":
+        return _fits_error(schema, value)
+    return "properties" not in schema or (
+        set(value) == set(schema["properties"]) and _fields_fit(schema, value)
+    )
+
+
+def _fits_error(schema: Any, error: Any) -> bool:
+    """Return whether an error holds exactly the `details` of its code."""
+    fields = {name: each for name, each in error.items() if name != "details"}
+    if set(error) != set(schema["properties"]) or not _fields_fit(schema, fields):
+        return False
+    reference, details = error_codes()[error["code"]]["details"], error["details"]
+    if not reference:
+        return details == {}
+    described = _referred(reference)
+    return set(described.get("required", ())) <= set(details) <= set(described["properties"]) and _fields_fit(
+        described, details
+    )
+
+
+def _fields_fit(schema: Any, value: Any) -> bool:
+    return all(_fits(schema["properties"][name], each) for name, each in value.items())
+
+
+def _is(kind: str, value: Any) -> bool:
+    # A boolean is an integer in Python, and nowhere else.
+    return isinstance(value, _KINDS[kind]) and not (kind == "integer" and isinstance(value, bool))
+
+
+def _referred(schema: Any) -> Any:
+    return document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]

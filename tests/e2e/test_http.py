@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from relevo.protocol.openapi import render_json
 from tests.e2e import contract
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
@@ -274,3 +275,9 @@ async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) 
         await office.put_agent(f"agent-{number}")
     shown = await bob.open_dialog()
     await bob.until(lambda: len(shown.agents) == 42, "everybody in the dialog")
+
+
+async def test_openapi_json_is_served_without_a_token(routers: list[RouterProcess]) -> None:
+    status, body = await asyncio.to_thread(routers[0].get, "/api/v1/openapi.json")
+
+    assert (status, json.loads(body)) == (200, json.loads(render_json()))

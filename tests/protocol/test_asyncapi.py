@@ -1,15 +1,13 @@
-"""The AsyncAPI document: what the types say, with true examples, and taken by the official parser."""
+"""The AsyncAPI document: equal to the types, with valid examples, accepted by the official parser."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -17,6 +15,7 @@ import yaml
 
 from relevo.protocol import COMMANDS, JSON, PUSHES, CloseCode, ErrorCode
 from relevo.protocol.asyncapi import MESSAGE_TYPES, PATH, Document, render
+from tests.protocol.references import references_in, resolve
 
 HERE = Path(__file__).parent
 
@@ -26,24 +25,6 @@ def document() -> Document:
     """Return the document as it stands in the repository."""
     loaded: Document = yaml.load(PATH.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return loaded
-
-
-def references_in(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"]
-        for each in value.values():
-            yield from references_in(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from references_in(each)
-
-
-def resolve(document: Document, reference: str) -> Any:
-    node: Any = document
-    for part in reference.removeprefix("#/").split("/"):
-        node = node[part]
-    return node
 
 
 def leave_out(reason: str) -> NoReturn:
@@ -108,10 +89,29 @@ def test_both_subprotocols_are_in_the_document(document: Document) -> None:
     }
 
 
-def test_the_patterns_are_such_as_every_language_reads(document: Document) -> None:
-    pattern = document["components"]["schemas"]["Target"]["properties"]["id"]["pattern"]
-    assert pattern == "^[A-Za-z0-9_.@:+-]{1,64}$"
-    assert not re.search(r"\\[AZ]", PATH.read_text())
+def test_every_error_code_names_the_schema_of_its_details(document: Document) -> None:
+    details = {row["code"]: row["details"] for row in document["x-error-codes"]}
+    assert details["conflict"] == {"$ref": "#/components/schemas/ConflictDetails"}
+    assert details["closed"] == {}
+    assert set(details) == {code.value for code in ErrorCode}
+
+
+@pytest.mark.parametrize(
+    ("union", "types"),
+    [("ClientMessage", set(COMMANDS)), ("ServerMessage", {"welcome", "pong", "reply", *PUSHES})],
+)
+def test_a_union_of_messages_is_discriminated_by_type(
+    union: str, types: set[str], document: Document
+) -> None:
+    schema = document["components"]["schemas"][union]
+    members = [resolve(document, each["$ref"]) for each in schema["oneOf"]]
+    assert schema["discriminator"] == "type"
+    assert {member["properties"]["type"]["const"] for member in members} == types
+
+
+def test_the_server_names_a_security_scheme_that_is_a_token(document: Document) -> None:
+    (security,) = document["servers"]["local"]["security"]
+    assert resolve(document, security["$ref"])["bearerFormat"] == "JWT"
 
 
 @pytest.mark.slow

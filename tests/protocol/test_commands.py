@@ -1,39 +1,25 @@
-"""What each command takes, and how objects come from the store and go to clients."""
+"""Commands: their fields, bounds and results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
 
 from relevo.protocol import (
     COMMANDS,
+    HTTP_COMMANDS,
     MUTATING,
-    PUSHES,
-    Actor,
-    Agent,
     Codec,
     Command,
-    Customer,
-    Empty,
-    Error,
-    ErrorCode,
     InvalidMessage,
-    Party,
-    Push,
-    Reply,
-    Session,
-    SessionAssigned,
     SessionList,
-    TokenResult,
-    Transfer,
     TransferResult,
     wire_type,
 )
-from relevo.protocol.examples import COMMAND_EXAMPLES, PUSH_EXAMPLES
+from relevo.protocol.examples import COMMAND_EXAMPLES
 
 Pack = Callable[[Any], bytes]
 EXAMPLES = {wire_type(example): example for example in COMMAND_EXAMPLES}
@@ -55,7 +41,7 @@ def decode_one(codec: Codec, data: bytes) -> Command | InvalidMessage:
     return item
 
 
-def test_the_contract_has_these_commands_and_pushes() -> None:
+def test_commands_are_those_of_the_contract() -> None:
     assert set(COMMANDS) == {
         *("hello", "ping", "token.refresh", "status.set", "directory.subscribe", "directory.unsubscribe"),
         *("session.open", "session.transfer", "session.accept", "session.decline", "session.recall"),
@@ -64,9 +50,12 @@ def test_the_contract_has_these_commands_and_pushes() -> None:
         *("session.watch", "session.unwatch", "session.ack"),
         *("agent.put", "agent.remove", "department.put", "department.remove"),
     }
-    assert set(PUSHES) == {
-        *("session.assigned", "session.pending", "session.removed", "session.entry", "session.changed"),
-        *("transfer.updated", "directory.snapshot", "directory.patch", "token.expiring", "server.draining"),
+
+
+def test_commands_of_one_connection_are_not_http_commands() -> None:
+    assert set(COMMANDS) - set(HTTP_COMMANDS) == {
+        *("hello", "ping", "token.refresh", "directory.subscribe", "directory.unsubscribe"),
+        *("session.watch", "session.unwatch", "session.ack"),
     }
 
 
@@ -249,95 +238,6 @@ def test_a_list_without_filters_asks_for_all() -> None:
     assert (command.state, command.agent_id, command.department_id, command.cursor, command.limit) == (
         None,
     ) * 5
-
-
-def test_a_reply_carries_its_result_or_its_error_and_never_both(
-    codec: Codec, unpack: Callable[[bytes], Any]
-) -> None:
-    applied = unpack(codec.encode(Reply(id="7", result=TokenResult(1000))))
-    assert applied == {"type": "reply", "id": "7", "result": {"expires_at": 1000}}
-
-    refused = unpack(codec.encode(Reply(id=None, error=Error.of(ErrorCode.CONFLICT, "Too late", fence=3))))
-    error = {"code": "conflict", "message": "Too late", "retryable": False, "details": {"fence": 3}}
-    assert refused == {"type": "reply", "id": None, "error": error}
-
-
-def test_a_command_that_has_nothing_to_say_replies_with_an_empty_map(
-    codec: Codec, unpack: Callable[[bytes], Any]
-) -> None:
-    assert unpack(codec.encode(Reply(id="7", result=Empty())))["result"] == {}
-
-
-def test_what_is_not_there_is_null_on_the_wire(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
-    session = Session(
-        id="s", customer=Customer("c", "C"), state="closed", fence=3, hops=0, opened_at=1, updated_at=2
-    )
-    assert unpack(codec.encode(SessionAssigned(session=session))) == {
-        "type": "session.assigned",
-        "transfer": None,
-        "session": {
-            "id": "s",
-            "customer": {"id": "c", "name": "C"},
-            "state": "closed",
-            "owner": None,
-            "fence": 3,
-            "hops": 0,
-            "opened_at": 1,
-            "updated_at": 2,
-            "transfer": None,
-        },
-    }
-
-
-def test_a_transfer_says_from_where_under_the_name_from(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
-    transfer = Transfer(
-        id="t",
-        session_id="s",
-        from_=Party("agent", "ana", "Ana"),
-        to=Party("department", "sales", "Sales"),
-        by=Actor("ana", "Ana", "agent"),
-        outcome="queued",
-        at=5,
-    )
-    assert unpack(codec.encode(transfer)) == {
-        "id": "t",
-        "session_id": "s",
-        "from": {"kind": "agent", "id": "ana", "name": "Ana"},
-        "to": {"kind": "department", "id": "sales", "name": "Sales"},
-        "by": {"id": "ana", "name": "Ana", "role": "agent"},
-        "reason": None,
-        "outcome": "queued",
-        "assigned_to": None,
-        "at": 5,
-    }
-
-
-@pytest.mark.parametrize("push", PUSH_EXAMPLES, ids=wire_type)
-def test_a_push_names_its_type_and_holds_its_fields(
-    push: Push, codec: Codec, unpack: Callable[[bytes], Any]
-) -> None:
-    wire = unpack(codec.encode(push))
-    assert wire.pop("type") == wire_type(push)
-    assert set(wire) == set(push.__struct_encode_fields__)
-
-
-def test_an_object_of_the_store_may_lack_null_fields_and_have_new_ones() -> None:
-    row = {
-        "id": "s",
-        "customer": {"id": "c", "name": "C", "vip": True},
-        "state": "closed",
-        "fence": 3,
-        "hops": 0,
-    }
-    row |= {"opened_at": 1, "updated_at": 2, "language": "pt"}
-    session = msgspec.msgpack.decode(msgpack.packb(row), type=Session)
-    assert (session.owner, session.transfer) == (None, None)
-
-
-def test_an_agent_without_departments_has_an_empty_list_of_them() -> None:
-    row = {"id": "a", "name": "A", "role": "agent", "status": "pause", "status_since_at": 1, "load": 0}
-    row |= {"capacity": 10, "pending": 0, "available": False}
-    assert msgspec.msgpack.decode(msgpack.packb(row), type=Agent).departments == []
 
 
 def test_every_command_but_three_names_the_result_of_its_reply() -> None:

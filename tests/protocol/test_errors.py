@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from relevo.protocol import CLOSES, ERRORS, CloseCode, Error, ErrorCode
+from relevo.protocol.examples import ERROR_EXAMPLES
+
+LUA = Path(__file__).parents[2] / "router/store/lua"
+# refuse('conflict', {fence = s.fence, state = s.state, ...})
+REFUSAL = re.compile(r"refuse\('(\w+)', \{(.*?)\}\)", re.DOTALL)
+FIELD = re.compile(r"(?:^|, *|\n *)(\w+) =")
 
 HTTP_STATUSES = {400, 401, 403, 404, 409, 429, 503}
 
@@ -61,3 +71,17 @@ def test_an_error_takes_its_meaning_and_retryable_from_the_table() -> None:
 def test_an_error_may_say_more_than_its_table() -> None:
     error = Error.of(ErrorCode.NOT_FOUND, "No session s-1")
     assert (error.message, error.retryable, error.details) == ("No session s-1", False, {})
+
+
+@pytest.mark.parametrize("error", ERROR_EXAMPLES, ids=lambda error: str(error.code))
+def test_error_details_of_an_example_have_the_fields_of_its_code(error: Error) -> None:
+    details = msgspec.convert(error.details, ERRORS[error.code].details)
+    assert msgspec.to_builtins(details) == error.details
+
+
+def test_error_details_hold_every_field_that_the_store_refuses_with() -> None:
+    refusals = [found for path in LUA.rglob("*.lua") for found in REFUSAL.findall(path.read_text())]
+    assert len(refusals) > 10
+    for code, fields in refusals:
+        known = ERRORS[ErrorCode(code)].details.__struct_fields__
+        assert set(FIELD.findall(fields)) <= set(known), (code, fields)
