@@ -92,11 +92,11 @@ def _fits_error(schema: Any, error: Any) -> bool:
         return False
     reference, details = error_codes()[error["code"]]["details"], error["details"]
     if not reference:
-        return details == {}
-    described = _referred(reference)
-    return set(described.get("required", ())) <= set(details) <= set(described["properties"]) and _fields_fit(
-        described, details
-    )
+        return not details
+    described: dict[str, Any] = _referred(reference)
+    names = set(details)
+    is_whole = set(described.get("required", ())) <= names <= set(described["properties"])
+    return is_whole and _fields_fit(described, details)
 
 
 def _fields_fit(schema: Any, value: Any) -> bool:
