@@ -12,8 +12,8 @@ from relevo.protocol import CLOSES, ERRORS, CloseCode, Error, ErrorCode
 from relevo.protocol.examples import ERROR_EXAMPLES
 
 LUA = Path(__file__).parents[2] / "router/store/lua"
-# refuse('conflict', {fence = s.fence, state = s.state, ...})
-REFUSAL = re.compile(r"refuse\('(\w+)', \{(.*?)\}\)", re.DOTALL)
+# reject('conflict', {fence = s.fence, state = s.state, ...})
+REJECTION = re.compile(r"reject\('(\w+)', \{(.*?)\}\)", re.DOTALL)
 FIELD = re.compile(r"(?:^|, *|\n *)(\w+) =")
 
 HTTP_STATUSES = {400, 401, 403, 404, 409, 429, 503}
@@ -79,9 +79,9 @@ def test_error_details_of_an_example_have_the_fields_of_its_code(error: Error) -
     assert msgspec.to_builtins(details) == error.details
 
 
-def test_error_details_hold_every_field_that_the_store_refuses_with() -> None:
-    refusals = [found for path in LUA.rglob("*.lua") for found in REFUSAL.findall(path.read_text())]
-    assert len(refusals) > 10
-    for code, fields in refusals:
+def test_error_details_have_every_field_that_a_store_command_names() -> None:
+    rejections = [found for path in LUA.rglob("*.lua") for found in REJECTION.findall(path.read_text())]
+    assert len(rejections) > 10
+    for code, fields in rejections:
         known = ERRORS[ErrorCode(code)].details.__struct_fields__
         assert set(FIELD.findall(fields)) <= set(known), (code, fields)
