@@ -9,7 +9,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relevo.protocol import (
@@ -366,22 +366,26 @@ def assert_sound(codec: Codec, data: bytes) -> None:
             assert codec.decode(codec.encode(item)) == [item]
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_random_bytes_come_out_as_items_or_as_undecodable(data: bytes) -> None:
     assert_sound(JSON, data)
     assert_sound(MSGPACK, data)
 
 
+@settings(deadline=None)
 @given(data=mutated(JSON))
 def test_mutated_json_comes_out_as_items_or_as_undecodable(data: bytes) -> None:
     assert_sound(JSON, data)
 
 
+@settings(deadline=None)
 @given(data=mutated(MSGPACK))
 def test_mutated_messagepack_comes_out_as_items_or_as_undecodable(data: bytes) -> None:
     assert_sound(MSGPACK, data)
 
 
+@settings(deadline=None)
 @given(message=misshapen())
 def test_a_misshapen_message_gets_the_same_verdict_in_both_encodings(message: Any) -> None:
     assert JSON.decode(json.dumps(message).encode()) == MSGPACK.decode(msgpack.packb(message))
@@ -442,6 +446,7 @@ def test_a_body_that_does_not_fit_is_refused_with_a_path(
     assert (item.id, item.path) == (None, path)
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=60), key=st.none() | texts, command_type=texts)
 def test_no_request_makes_reading_its_command_raise(body: bytes, key: str | None, command_type: str) -> None:
     assert isinstance(command_from_fields(command_type, body, key), Command | InvalidMessage)
