@@ -2,79 +2,47 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
+import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Final
 
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Scope
 
+from relevo.router import __version__
 from relevo.router.transport.origins import OriginRule
 
-# Beside the router, in a checkout as in an installed wheel.
-_CLIENTS: Final = Path(__file__).parents[2] / "clients"
-# The folders served, and what of them is for browsers: not the tests, tools and documents beside it.
-_FOLDERS: Final = ("console", "dialog", "js/src")
-_KINDS: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+CLIENTS: Final = Path(__file__).parents[2] / "clients"
+"""Beside the router, in a checkout as in an installed wheel."""
+
+FOLDERS: Final = ("console", "dialog", "js/src")
+
+_MEDIA_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_LEFT_OUT: Final = {"node_modules", "test", "tests", "types"}
-# Shorter ones fit into a packet anyway.
-_GZIP_BYTES_MIN: Final = 1024
-_LOCALE: Final = re.compile(r"console/locales/([a-z]{2,3})\.js")
-_ETAG: Final = re.compile(r'"[^"]*"|\*')
+_FOLDERS_LEFT_OUT: Final = {"node_modules", "test", "tests", "types"}
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 
 
-@dataclass(slots=True)
-class _File:
-    """One file in memory: what a browser asks for is looked up by name, never on the disk."""
-
-    body: bytes
-    media_type: str
-    etag: str
-    _zipped: bytes | None = field(default=None, repr=False)
-
-    def zipped(self) -> bytes:
-        """Return the body compressed; done when it is first asked for, so that a router starts at once."""
-        if self._zipped is None:
-            self._zipped = gzip.compress(self.body, 6, mtime=0)
-        return self._zipped
-
-
-def read_files(folder: Path = _CLIENTS) -> Mapping[str, _File]:
-    """
-    Read what browsers may have of a folder.
-
-    Args:
-        folder: The one that holds ``console``, ``dialog`` and ``js/src``.
-
-    Returns:
-        The files by their path below the folder, as in ``console/index.html``; empty if there are none.
-    """
-    files = {}
-    for top in _FOLDERS:
-        for path in sorted((folder / top).rglob("*")):
-            inside = path.relative_to(folder)
-            media_type = _KINDS.get(path.suffix)
-            if media_type is None or not path.is_file() or _LEFT_OUT.intersection(inside.parts):
-                continue
-            body = path.read_bytes()
-            etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-            files[inside.as_posix()] = _File(body, media_type, etag)
-    return files
+def is_for_browsers(path: str) -> bool:
+    """Return whether a path below one of ``FOLDERS`` is served: no test, tool or document is."""
+    parts = PurePosixPath(path)
+    return parts.suffix in _MEDIA_TYPES and not _FOLDERS_LEFT_OUT.intersection(parts.parts)
 
 
 def security_headers(embedders: Sequence[str]) -> dict[str, str]:
     """
-    Return what every answer carries: nothing from elsewhere, nothing inline, no HTML made of strings.
+    Return the headers of every answer: nothing from elsewhere, nothing inline, no HTML made of strings.
 
     Args:
         embedders: Origins whose pages may show the console in a frame, beside its own.
@@ -100,7 +68,50 @@ def security_headers(embedders: Sequence[str]) -> dict[str, str]:
     }
 
 
-def console_routes(embedders: Sequence[str]) -> list[Route]:
+class _Files(StaticFiles):
+    """
+    The files of one folder that are for browsers, each with the same headers.
+
+    Args:
+        folder: One of ``FOLDERS``.
+        headers: The headers of every answer.
+    """
+
+    def __init__(self, folder: str, headers: Mapping[str, str]) -> None:
+        super().__init__(directory=CLIENTS / folder)
+        self._headers = headers
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            if not is_for_browsers(path):
+                raise HTTPException(404)
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            error.headers = {**self._headers, **(error.headers or {})}
+            raise
+        response.headers.update(self._headers)
+        return response
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        # The library would take the type from the machine's table, which need not know JavaScript, and the
+        # tag from time and size alone: a reproducible build gives the files of all releases one time.
+        media_type = _MEDIA_TYPES[Path(full_path).suffix]
+        tag = f'"{__version__}-{stat_result.st_mtime_ns:x}-{stat_result.st_size:x}"'
+        response = FileResponse(
+            full_path, status_code, {"etag": tag}, media_type=media_type, stat_result=stat_result
+        )
+        if self.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
+        return response
+
+
+def console_routes(embedders: Sequence[str]) -> list[BaseRoute]:
     """
     Return the routes of the console: ``/`` and all that its page loads, relative to it.
 
@@ -111,36 +122,14 @@ def console_routes(embedders: Sequence[str]) -> list[Route]:
         ValueError: One of them is not an origin.
     """
     OriginRule(embedders)
-    files = read_files()
-    languages = [match[1] for name in files if (match := _LOCALE.fullmatch(name))]
-    headers = security_headers(embedders)
     # Revalidated at each visit: what a new release changed is there at once, the rest costs no bytes.
-    headers["cache-control"] = "no-cache"
-
-    def answer(request: Request, name: str) -> Response:
-        file = files.get(name)
-        if file is None:
-            return Response("there is no such file\n", 404, headers, media_type="text/plain; charset=utf-8")
-        own = {**headers, "etag": file.etag, "vary": "accept-encoding"}
-        # The comparison is weak (RFC 9110 section 13.1.2): a proxy that compresses marks the tag with W/.
-        known = _ETAG.findall(request.headers.get("if-none-match", ""))
-        if file.etag in known or "*" in known:
-            return Response(status_code=304, headers=own)
-        body = file.body
-        if len(body) >= _GZIP_BYTES_MIN and "gzip" in request.headers.get("accept-encoding", ""):
-            own["content-encoding"] = "gzip"
-            own["etag"] = f"W/{file.etag}"
-            body = file.zipped()
-        return Response(body, 200, own, media_type=file.media_type)
+    headers = {**security_headers(embedders), "cache-control": "no-cache"}
+    files = {folder: _Files(folder, headers) for folder in FOLDERS}
+    locales = (path.stem for path in (CLIENTS / "console/locales").glob("*.js"))
+    languages = sorted(name for name in locales if _LANGUAGE.fullmatch(name))
 
     async def page(request: Request) -> Response:
-        return answer(request, "console/index.html")
-
-    def below(folder: str) -> Callable[[Request], Awaitable[Response]]:
-        async def part(request: Request) -> Response:
-            return answer(request, f"{folder}/{request.path_params['inside']}")
-
-        return part
+        return await files["console"].get_response("index.html", request.scope)
 
     async def settings(_: Request) -> Response:
         # Whose message with a token a console in a frame may believe, and which languages it can speak.
@@ -154,5 +143,5 @@ def console_routes(embedders: Sequence[str]) -> list[Route]:
         Route("/", page, methods=["GET"]),
         Route("/console/settings.json", settings, methods=["GET"]),
         Route("/console/dialog/{name}", moved_dialog, methods=["GET"]),
-        *(Route(f"/{folder}/{{inside:path}}", below(folder), methods=["GET"]) for folder in _FOLDERS),
+        *(Mount(f"/{folder}", app) for folder, app in files.items()),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from relevo.router.api.console import console_routes, read_files
+from relevo.router.api.console import console_routes, is_for_browsers
 
 ROOT = Path(__file__).parents[3]
 EMBEDDER = "https://crm.example.com"
@@ -135,25 +134,16 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(http: httpx2.AsyncC
     assert other.content == first.content
 
 
-async def test_a_browser_that_can_gets_it_compressed(http: httpx2.AsyncClient) -> None:
-    plain = await http.get("/console/view/app.js", headers={"accept-encoding": "identity"})
-    async with http.stream("GET", "/console/view/app.js", headers={"accept-encoding": "gzip"}) as answer:
-        packed = b"".join([chunk async for chunk in answer.aiter_raw()])
-
-    assert answer.headers["content-encoding"] == "gzip"
-    assert answer.headers["vary"] == "accept-encoding"
-    assert len(packed) < len(plain.content) / 2
-    assert gzip.decompress(packed) == plain.content
-
-
-def test_tests_and_tools_beside_the_files_are_left_out(tmp_path: Path) -> None:
-    for name in (
-        "console/page.js",
-        "console/test/page.test.js",
-        "console/node_modules/a/b.js",
-        "console/x.md",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("hello")
-
-    assert list(read_files(tmp_path)) == ["console/page.js"]
+@pytest.mark.parametrize(
+    ("path", "served"),
+    [
+        ("page.js", True),
+        ("view/page.css", True),
+        ("test/page.test.js", False),
+        ("node_modules/a/b.js", False),
+        ("x.md", False),
+        ("package.json", False),
+    ],
+)
+def test_a_path_is_for_browsers_by_its_type_and_its_folders(path: str, served: bool) -> None:
+    assert is_for_browsers(path) is served
