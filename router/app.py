@@ -35,15 +35,15 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal, stop at the second; called by the signal's handler, outside the loop."""
-        if self._node.draining:
+        if self._node.connections.is_draining:
             super().handle_exit(sig, frame)
         else:
-            self._node.draining = True
+            self._node.connections.is_draining = True
             self._loop.call_soon_threadsafe(self._drain, sig)
 
     def _drain(self, sig: int) -> None:
         log.info("draining", signal=signal.Signals(sig).name, connections=len(self._node.connections))
-        self._leaving = self._loop.create_task(self._node.drain())
+        self._leaving = self._loop.create_task(self._node.connections.drain())
         self._leaving.add_done_callback(self._drained)
 
     def _drained(self, _: asyncio.Task[None]) -> None:
@@ -68,7 +68,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         host=settings.host,
         port=settings.port,
         http=http_class(settings),
-        ws=websocket_class(node, settings),
+        ws=websocket_class(node.connections, settings),
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -31,7 +31,6 @@ ONLY_IMPORTERS = {
 # Without sockets, clocks, loops and stores: data in, effects out.
 PURE = {
     "router/transport/client_address.py",
-    "router/tenant/pending_disconnects.py",
     "router/transport/handshake.py",
     "router/store/client/fair_queue.py",
     "router/tenant/directory.py",

@@ -31,10 +31,10 @@ class NodeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
         node = self._node
-        hubs = node.hubs.values()
+        hubs, counted = node.registry.hubs, node.counts
         gauges = {
             "relevo_connections": ("Open websockets", len(node.connections)),
-            "relevo_tenants": ("Tenants served", len(hubs)),
+            "relevo_tenants": ("Tenants served", len(node.registry)),
             "relevo_feed_waiting": ("Events that wait for their tenant's directory", node.feed.waiting),
             "relevo_rate_buckets": ("Agents and tenants whose messages are counted", len(node.rates)),
             "relevo_dialogs": ("Open directory subscriptions", sum(len(hub.subscribers) for hub in hubs)),
@@ -43,8 +43,8 @@ class NodeCollector(Collector):
         }
         stats = node.store.stats
         counters = {
-            "relevo_websockets_accepted": ("Websockets opened", node.accepted),
-            "relevo_hellos": ("Connections welcomed", node.joins),
+            "relevo_websockets_accepted": ("Websockets opened", counted.accepted),
+            "relevo_hellos": ("Connections welcomed", counted.hellos),
             "relevo_feed_events": ("Events taken from the feed", node.feed.events),
             "relevo_feed_gaps": ("Gaps found in the feed", node.feed.gaps),
             "relevo_feed_reloads": ("Directories read anew", node.feed.reloads),
@@ -63,11 +63,11 @@ class NodeCollector(Collector):
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(name, text, value)
         commands = CounterMetricFamily("relevo_commands", "Commands answered", labels=("type", "outcome"))
-        for (command, outcome), value in node.commands.items():
+        for (command, outcome), value in counted.commands.items():
             commands.add_metric((wire_type(command), outcome), value)
         yield commands
         throttled = CounterMetricFamily("relevo_throttled", "Messages over a rate", labels=("limit",))
-        for limit, value in node.throttled.items():
+        for limit, value in counted.throttled.items():
             throttled.add_metric((limit,), value)
         yield throttled
         closes = CounterMetricFamily(
@@ -75,7 +75,7 @@ class NodeCollector(Collector):
             "Connections ended, by the router's close code or by the client",
             labels=("code",),
         )
-        for code, value in node.closes.items():
+        for code, value in counted.closes.items():
             closes.add_metric((code,), value)
         yield closes
 

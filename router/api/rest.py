@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +23,6 @@ from relevo.router.auth.tokens import KeysUnavailable, Unauthorized
 from relevo.router.gateway.commands import CommandError, caller_of, execute
 from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.observe.incidents import incident
-from relevo.router.tenant.turns import Turn
 
 if TYPE_CHECKING:
     from relevo.router.node import Node
@@ -82,10 +82,10 @@ def application(node: Node) -> Starlette:
         wire_type = request.path_params["type"]
         try:
             principal = await _principal(node, request)
-            now_s = node.now_s()
+            now_s = asyncio.get_running_loop().time()
             throttled = Allowance(*node.rates.shared(principal, now_s)).take(now_s)
             if throttled is not None:
-                node.throttled[throttled.limit] += 1
+                node.counts.throttled[throttled.limit] += 1
                 return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict()))
             body = await _body(request, node.settings.message_bytes_max)
         except Unauthorized as error:
@@ -111,14 +111,14 @@ def application(node: Node) -> Starlette:
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
         answer: Result | Error
         try:
-            async with Turn(node.crowd(principal.tenant)):
+            async with node.limiters.commands(principal.tenant).slot():
                 answer = await execute(node.verbs, principal, caller_of(principal, attached=False), parsed)
         except CommandError as refusal:
             answer = refusal.error
         except Exception as error:
             # As over a websocket: whether it was applied, the same key will tell.
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
-        node.commands[kind, answer.code.value if isinstance(answer, Error) else "done"] += 1
+        node.counts.answered(kind, answer)
         return _failure(answer) if isinstance(answer, Error) else _json(answer)
 
     def openapi(_: Request) -> Response:

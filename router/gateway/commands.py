@@ -52,17 +52,13 @@ from relevo.protocol.results import (
     TransferResult,
 )
 from relevo.router.auth.principal import Principal
+from relevo.router.gateway.roles import AGENTS, ALL, BACK_ENDS
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 
 log = structlog.get_logger(__name__)
-
-AGENTS = frozenset({"agent", "admin"})
-BACK_ENDS = frozenset({"admin", "service"})
-ALL = frozenset({"agent", "admin", "service"})
-ADMINS = frozenset({"admin"})
 
 
 class CommandError(Exception):
@@ -204,7 +200,7 @@ RULES: Mapping[type[Command], Rule] = {
     DepartmentPut: Rule(BACK_ENDS, "department_put", records.DepartmentReply, _department),
     DepartmentRemove: Rule(BACK_ENDS, "department_remove", msgspec.Raw, _nothing),
 }
-"""Every command that the store decides. The others concern one connection: see router.connection."""
+"""Every command that the store decides. The others concern one connection: see gateway.connection."""
 
 
 _FIELDS: Mapping[type[Command], tuple[str, ...]] = {

@@ -1,20 +1,16 @@
 """
-One client, from its hello to its end.
+The state machine of one client's connection, from hello to end. Pure.
 
-Messages go through `received` in the order in which they came; what needs the store or a token's check is a
-task, and the store keeps the order of what one client asks. Everything that this client is told of others
-comes from the hub.
+What happens comes in as method calls, with the time as an argument; what is to be done about it is appended
+to `effects`, in order. The shell that calls the methods and carries the effects out is endpoint.py. The store
+keeps the order of what one client asks; pushes caused by others come from the tenant's hub.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
-
-import msgspec
-import structlog
+from typing import Any
 
 from relevo.protocol.codec import Codec, InvalidMessage, UndecodableError
 from relevo.protocol.commands import (
@@ -29,465 +25,439 @@ from relevo.protocol.commands import (
     TokenRefresh,
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
+from relevo.protocol.objects import Agent
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.protocol.results import Empty, Result, TokenResult
 from relevo.router.auth.principal import Principal
-from relevo.router.auth.tokens import KeysUnavailable, Unauthorized
-from relevo.router.gateway.commands import ADMINS, AGENTS, RULES, CommandError, caller_of, execute, refused
-from relevo.router.gateway.rate_limit import Throttled
-from relevo.router.gateway.read_control import JOINING, LEAVING, Intake
-from relevo.router.observe.incidents import incident
-from relevo.router.store import records
-from relevo.router.store.client.errors import StoreUnavailableError
-from relevo.router.store.commands import Caller, CommandRejectedError
-from relevo.router.store.records import addressee
-from relevo.router.tenant.turns import Turn
-
-if TYPE_CHECKING:
-    from relevo.router.node import Node
-    from relevo.router.tenant.fanout import Addressee, TenantHub
-    from relevo.router.transport.interface import Socket
-
-log = structlog.get_logger(__name__)
+from relevo.router.config import Settings
+from relevo.router.gateway.effects import (
+    Close,
+    CountThrottled,
+    Disconnect,
+    Effect,
+    Execute,
+    Join,
+    RefreshToken,
+    Send,
+    SetTimer,
+    StopTimer,
+    Subscribe,
+    Subscription,
+    Timer,
+)
+from relevo.router.gateway.rate_limit import Allowance, Bucket, Throttled
+from relevo.router.gateway.read_control import Limiter, Pause, ReadControl
+from relevo.router.gateway.roles import ADMINS, AGENTS
 
 
 class State(Enum):
-    """Where a connection is in its life."""
+    """Where a connection is between its websocket's handshake and end."""
 
     NEW = "new"
+    """The hello is awaited."""
+    VERIFYING = "verifying"
+    """The hello's token is being verified."""
     JOINING = "joining"
+    """Pushes are kept for after the welcome, and the store registers the connection."""
     OPEN = "open"
+    """Commands are taken."""
+    DRAINING = "draining"
+    """`server.draining` was sent; commands are taken until the time to leave."""
+    LEAVING = "leaving"
+    """Nothing more is read; the close follows the last answer, which the store's time-out bounds."""
+    REJECTED = "rejected"
+    """A close was sent before the welcome."""
+    CLOSING = "closing"
+    """A close was sent after the welcome; the store still counts the connection."""
     CLOSED = "closed"
+    """The websocket is gone."""
+
+
+class Event(Enum):
+    """What moves a connection from one state to another."""
+
+    HELLO = "hello"
+    VERIFIED = "verified"
+    WELCOMED = "welcomed"
+    DRAIN = "drain"
+    LEAVE = "leave"
+    CLOSE = "close"
+    LOST = "lost"
+
+
+TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
+    State.NEW: {Event.HELLO: State.VERIFYING, Event.CLOSE: State.REJECTED, Event.LOST: State.CLOSED},
+    State.VERIFYING: {Event.VERIFIED: State.JOINING, Event.CLOSE: State.REJECTED, Event.LOST: State.CLOSED},
+    State.JOINING: {Event.WELCOMED: State.OPEN, Event.CLOSE: State.REJECTED, Event.LOST: State.CLOSED},
+    State.OPEN: {Event.DRAIN: State.DRAINING, Event.CLOSE: State.CLOSING, Event.LOST: State.CLOSED},
+    State.DRAINING: {Event.LEAVE: State.LEAVING, Event.CLOSE: State.CLOSING, Event.LOST: State.CLOSED},
+    State.LEAVING: {Event.CLOSE: State.CLOSING, Event.LOST: State.CLOSED},
+    State.REJECTED: {Event.LOST: State.CLOSED},
+    State.CLOSING: {Event.LOST: State.CLOSED},
+    State.CLOSED: {},
+}
+"""An event that a state does not list has come too late, as an answer after the end, and changes nothing."""
+
+# Tuples, because a set of members of an Enum is several times as slow.
+BEFORE_WELCOME = (State.NEW, State.VERIFYING, State.JOINING)
+SERVED = (State.OPEN, State.DRAINING, State.LEAVING)
+ENDED = (State.REJECTED, State.CLOSING, State.CLOSED)
 
 
 class Connection:
     """
-    The endpoint of one websocket.
+    One client.
 
     Args:
-        node: The process it is connected to.
-        socket: Its websocket.
         connection_id: Its name in the store, unique on this node.
+        codec: The format that it speaks.
+        settings: The times and bounds.
+        allowance: Its rate limit.
+
+    Attributes:
+        effects: What the shell is to do next; it takes them out.
+        state: Where the connection is.
+        principal: The subject of its token, once that is verified.
+        synced_to: The event (epoch, seq) up to which the client has everything.
     """
 
     __slots__ = (
-        "_backlog",
-        "_caller",
-        "_ended",
-        "_hub",
-        "_intake",
-        "_leaving",
-        "_node",
-        "_principal",
-        "_socket",
-        "_state",
-        "_timer",
-        "behind",
-        "codec",
+        "_codec",
+        "_hello_id",
+        "_kept",
+        "_reading",
+        "_settings",
         "connection_id",
-        "corrected",
-        "is_slow",
+        "effects",
+        "principal",
+        "state",
+        "synced_to",
     )
 
-    def __init__(self, node: Node, socket: Socket, connection_id: str) -> None:
+    def __init__(self, connection_id: str, codec: Codec, settings: Settings, allowance: Allowance) -> None:
         self.connection_id = connection_id
-        self.codec: Codec = socket.codec
-        self.is_slow = False
-        self.behind: tuple[str, int] | None = None
-        self._node = node
-        self._socket = socket
-        self._state = State.NEW
-        self._ended = False  # The close was sent, or the websocket is gone.
-        self._principal: Principal | None = None
-        self._caller: Caller | None = None
-        self._hub: TenantHub | None = None
-        self._intake = Intake(socket, node.rates.connection(), node.settings.in_flight_max)
-        self._leaving = False  # It is sent away as soon as nothing of it is in flight.
-        self._backlog: list[tuple[str, int, bytes]] | None = None  # To be told after the welcome.
-        # The event up to which this client was told everything in another way.
-        self.corrected = ("", 0)
-        self._timer: asyncio.TimerHandle | None = node.call_later(
-            node.settings.hello_timeout_ms, self._no_hello
-        )
-
-    # What the websocket tells -----------------------------------------------------------------------------
-
-    def received(self, data: bytes) -> None:
-        """Take one message of the client, which may be a batch."""
-        try:
-            items = self.codec.decode(data)
-        except UndecodableError as error:
-            self._end(CloseCode.UNDECODABLE, str(error))
-            return
-        now_s, allowance = self._node.now_s(), self._intake.allowance
-        for item in items:
-            if self._ended:
-                return  # What a batch holds behind the cause of a close is not looked at.
-            if (throttled := allowance.take(now_s)) is not None:
-                self._throttle(item, throttled)
-            elif self._state is State.NEW:
-                self._first(item)
-            elif self._intake.admits(item):
-                self._take(item)
-        if allowance.rest_s:
-            self._intake.rest(self._node.call_later)
-
-    def slow(self) -> None:
-        """Hear that the client does not keep up."""
-        self.is_slow = True
-
-    def drained(self) -> None:
-        """Hear that the client has caught up."""
-        self.is_slow = False
-        if self._hub is not None:
-            self._hub.drained(self)
-
-    def lost(self, code: int, by_peer: bool) -> None:
-        """Hear that the websocket is gone."""
-        was, self._state = self._state, State.CLOSED
-        self._ended = True
-        self._stop_timer()
-        self._intake.end()
-        principal, hub = self._principal, self._hub
-        if hub is not None and principal is not None:
-            hub.detach(addressee(principal.role, principal.sub), self)
-        self._node.forget(self, code, by_peer)
-        if was is State.OPEN and principal is not None and principal.role != "service":
-            is_goodbye = by_peer and code == 1000
-            self._node.spawn(
-                self._node.disconnect(principal.tenant, principal.sub, self.connection_id, is_goodbye)
-            )
-
-    # What the hub tells -----------------------------------------------------------------------------------
-
-    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
-        """Send a message that an event caused, unless this client knows already what the event did."""
-        if self._backlog is not None:
-            self._backlog.append((epoch, seq, message))
-        elif epoch != self.corrected[0] or seq > self.corrected[1]:
-            self._socket.send(message)
-
-    def send_frame(self, frame: bytes) -> None:
-        """Send a frame that is shared with others."""
-        self._socket.send_frame(frame)
-
-    def close(self, code: CloseCode) -> None:
-        """Close the connection for one of the protocol's reasons."""
-        self._end(code, code.meaning)
-
-    def correct(self, epoch: str, seq: int) -> None:
-        """Ignore events up to this one; the connection is registered in this epoch."""
-        self.corrected = (epoch, seq)
-        if self._caller is not None:
-            self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
+        self.effects: list[Effect] = []
+        self.state = State.NEW
+        self.principal: Principal | None = None
+        self.synced_to = ("", 0)
+        self._codec = codec
+        self._settings = settings
+        self._reading = ReadControl(self.effects, allowance, settings.in_flight_max)
+        self._hello_id = ""
+        self._kept: list[tuple[str, int, bytes]] = []  # Pushes while JOINING.
+        self.effects.append(SetTimer(settings.hello_timeout_ms, Timer.HELLO))
 
     @property
     def is_registered(self) -> bool:
         """Whether the store counts it: back ends have no presence."""
-        return self._state is State.OPEN and self._principal is not None and self._principal.role != "service"
+        return (self.state in SERVED or self.state is State.CLOSING) and self._subject.role != "service"
 
-    def claims_again(self) -> Caller | None:
-        """Return with what to register this connection once more; None if it is not registered."""
-        if self._principal is None or not self.is_registered:
-            return None
-        return msgspec.structs.replace(caller_of(self._principal, attached=False), again=True)
+    def has_ended(self) -> bool:
+        """Return whether a close was sent, or the websocket is gone."""
+        return self.state in ENDED
 
-    def drain(self, reconnect_in_ms: int) -> None:
-        """Tell the client to leave, and close the connection when it is to come back elsewhere."""
-        if self._state is State.OPEN:
-            self._socket.send(self.codec.encode(ServerDraining(reconnect_in_ms=reconnect_in_ms)))
-        self._stop_timer()
-        self._timer = self._node.call_later(reconnect_in_ms, self._drained_away)
+    # Messages ---------------------------------------------------------------------------------------------
 
-    # Hello ------------------------------------------------------------------------------------------------
+    def received(self, data: bytes, now_s: float) -> None:
+        """
+        Take one websocket message, which may be a batch.
 
-    @property
-    def address(self) -> str:
-        """Where it comes from, as far as is known."""
-        return self._socket.remote
+        Args:
+            data: Its payload.
+            now_s: The time, as for `Allowance.take`.
+        """
+        try:
+            items = self._codec.decode(data)
+        except UndecodableError as error:
+            self._close(CloseCode.UNDECODABLE, str(error))
+            return
+        reading = self._reading
+        allowance = reading.allowance
+        for item in items:
+            if self.state in ENDED:
+                return  # What a batch holds behind the cause of a close is not looked at.
+            if (throttled := allowance.take(now_s)) is not None:
+                self._throttle(item, throttled)
+            elif self.state is State.NEW:
+                self._take_first(item)
+            elif reading.admits(item):
+                self._take(item)
+        if allowance.rest_s:
+            reading.rest()
 
-    @property
-    def principal(self) -> Principal | None:
-        """Who it is, once its token was accepted."""
-        return self._principal
+    def slot_free(self) -> None:
+        """Take what is held: the tenant's limiter has room."""
+        self._reading.take_held(self._take)
 
-    def _first(self, item: Command | InvalidMessage) -> None:
-        self._stop_timer()
+    def rested(self) -> None:
+        """Read again after a rest."""
+        self._reading.rested()
+
+    def _take_first(self, item: Command | InvalidMessage) -> None:
         if isinstance(item, InvalidMessage):
-            self._refuse(item)
-            self._end(CloseCode.UNDECODABLE, "the first message is not a valid hello")
+            self._reject_message(item)
+            self._close(CloseCode.UNDECODABLE, "the first message is not a valid hello")
         elif not isinstance(item, Hello):
-            self._end(CloseCode.UNDECODABLE, "the first message is not hello")
+            self._close(CloseCode.UNDECODABLE, "the first message is not hello")
         else:
-            self._state = State.JOINING
-            self._intake.hold(JOINING)
-            self._node.spawn(self._join(item))
+            self._move(Event.HELLO)
+            self._hello_id = item.id
+            self._reading.hold()
+            self.effects.append(StopTimer())
+            self.effects.append(Join(item))
 
-    async def _join(self, hello: Hello) -> None:
-        """Check the token, register the connection and say welcome."""
-        try:
-            principal = await self._node.verifier.verify(hello.token)
-            if self._is_closed():
-                return
-            self._principal = principal
-            self._intake.join(self._node.crowd(principal.tenant), self._take)
-            self._intake.allowance.share(self._node.rates.shared(principal, self._node.now_s()))
-            if principal.role == "service":
-                await self._join_back_end(hello, principal)
-            else:
-                async with Turn(self._node.arrivals(principal.tenant)):
-                    await self._join_agent(hello, principal)
-        except Unauthorized as error:
-            self._refuse_hello(hello, Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
-        except CommandRejectedError as refusal:
-            why = Error.of(ErrorCode(refusal.code), None, **refusal.details)
-            is_rate = why.code is ErrorCode.RATE_LIMITED
-            self._refuse_hello(hello, why, CloseCode.RATE_LIMITED if is_rate else CloseCode.REMOVED)
-        except (StoreUnavailableError, KeysUnavailable, TimeoutError) as error:
-            details = {"reason": str(error) or "the directory could not be read in time"}
-            self._refuse_hello(hello, Error.of(ErrorCode.UNAVAILABLE, None, **details), CloseCode.STORE_LOST)
-        except Exception as error:
-            number = incident(log, "hello failed", error)
-            self._refuse_hello(
-                hello, Error.of(ErrorCode.INTERNAL, None, incident=number), CloseCode.STORE_LOST
-            )
+    def _take(self, item: Command | InvalidMessage) -> None:
+        _TAKE.get(type(item), Connection._execute)(self, item)
 
-    async def _join_back_end(self, hello: Hello, principal: Principal) -> None:
-        """Listen for what becomes of its transfers; a back end has no presence to be registered."""
-        if await self._listen(principal) is not None:
-            self._caller = caller_of(principal, attached=True)
-            self._welcome(hello, principal, None, Inbox())
+    def _execute(self, command: Command) -> None:
+        self._reading.begin()
+        self.effects.append(Execute(command))
 
-    async def _join_agent(self, hello: Hello, principal: Principal) -> None:
-        # The feed first: an event between registering and listening would reach nobody.
-        local = await self._listen(principal)
-        hub = self._hub
-        if local is None or hub is None:
-            return
-        try:
-            attached = await self._node.attach(
-                principal.tenant, caller_of(principal, attached=False), self.connection_id
-            )
-        except BaseException:
-            hub.detach(principal.sub, self)
-            self._hub = None
-            raise
-        if self._is_closed():
-            # It left while it was being registered.
-            await self._node.disconnect(principal.tenant, principal.sub, self.connection_id, clean=False)
-            return
-        in_progress = [records.session(packed) for packed in attached.in_progress]
-        pending = [records.session(packed) for packed in attached.pending]
-        if not local.held.is_known:
-            local.held.begin(attached.epoch, attached.seq, in_progress, pending)
-        self._caller = caller_of(principal, attached=True)
-        self.correct(attached.epoch, attached.seq)
-        self._welcome(hello, principal, attached, Inbox(in_progress=in_progress, pending=pending))
+    def _refresh(self, command: TokenRefresh) -> None:
+        self._reading.begin()
+        self.effects.append(RefreshToken(command))
 
-    async def _listen(self, principal: Principal) -> Addressee | None:
-        """Keep from now on what the feed has for this client; return None if it left meanwhile."""
-        hub = await self._node.serve(principal.tenant)
-        if self._is_closed():
-            return None
-        self._hub = hub
-        self._backlog = []
-        return hub.attach(addressee(principal.role, principal.sub), self)
+    def _pong(self, ping: Ping) -> None:
+        self.effects.append(Send(self._codec.encode(Pong(id=ping.id))))
 
-    def _welcome(
-        self, hello: Hello, principal: Principal, attached: records.Attached | None, inbox: Inbox
-    ) -> None:
-        if self._is_closed():
-            return
-        self._state = State.OPEN
+    def _reject_hello(self, hello: Hello) -> None:
+        self._reject_message(InvalidMessage(hello.id, "$.type", "Expected no second hello on one connection"))
+
+    def _subscribe(self, command: Subscription) -> None:
+        """Change which pushes this client receives; neither store nor other clients have a part in it."""
+        allowed = ADMINS if isinstance(command, SessionWatch | SessionUnwatch) else AGENTS
+        if self._subject.role not in allowed:
+            self._reply(command.id, Error.of(ErrorCode.FORBIDDEN))
+        else:
+            self._reply(command.id, Empty())
+            self.effects.append(Subscribe(command))
+
+    def _throttle(self, item: Command | InvalidMessage, throttled: Throttled) -> None:
+        self.effects.append(CountThrottled(throttled.limit))
+        if self._reading.allowance.is_abused:
+            self._close(CloseCode.RATE_LIMITED)
+        elif not isinstance(item, SessionAck):
+            error = Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict())
+            self.effects.append(Send(self._codec.encode(Reply(id=item.id, error=error))))
+
+    def _reject_message(self, item: InvalidMessage) -> None:
+        error = Error.of(ErrorCode.BAD_MESSAGE, item.message, path=item.path)
+        self.effects.append(Send(self._codec.encode(Reply(id=item.id, error=error))))
+
+    # The hello's answer -----------------------------------------------------------------------------------
+
+    def verified(self, principal: Principal, limiter: Limiter, buckets: tuple[Bucket, ...]) -> bool:
+        """
+        Take the subject of the hello's token, and keep pushes from now on.
+
+        Args:
+            principal: The subject.
+            limiter: The tenant's commands in flight.
+            buckets: The rate limits that the subject shares with its other connections.
+
+        Returns:
+            Whether to go on; False after the end.
+        """
+        if not self._move(Event.VERIFIED):
+            return False
+        self.principal = principal
+        self._reading.limit(limiter)
+        self._reading.allowance.share(buckets)
+        return True
+
+    def welcome(
+        self,
+        now_ms: int,
+        *,
+        agent: Agent | None = None,
+        inbox: Inbox | None = None,
+        synced_to: tuple[str, int] | None = None,
+        leave_in_ms: int | None = None,
+    ) -> bool:
+        """
+        Welcome the client, send the pushes that were kept, and take what it has sent meanwhile.
+
+        Args:
+            now_ms: The time, in milliseconds since the Unix epoch.
+            agent: Its row of the directory; None for a back end.
+            inbox: Its sessions; None for a back end.
+            synced_to: The event (epoch, seq) up to which agent and inbox hold; None for a back end.
+            leave_in_ms: When it is to leave, if the node drains.
+
+        Returns:
+            Whether it was; False after the end.
+        """
+        if not self._move(Event.WELCOMED):
+            return False
+        principal = self._subject
+        if synced_to is not None:
+            self.synced_to = synced_to
         welcome = Welcome(
-            id=hello.id,
+            id=self._hello_id,
             connection_id=self.connection_id,
             tenant=principal.tenant,
             role=principal.role,
-            agent=records.agent(attached.agent) if attached is not None else None,
+            agent=agent,
             expires_at=principal.expires_at,
-            server_at=self._node.clock.now_ms(),
-            ping_interval_ms=self._node.settings.ping_interval_ms,
-            inbox=inbox,
+            server_at=now_ms,
+            ping_interval_ms=self._settings.ping_interval_ms,
+            inbox=inbox if inbox is not None else Inbox(),
         )
-        self._socket.send(self.codec.encode(welcome))
-        backlog, self._backlog = self._backlog, None
-        for epoch, seq, message in backlog or ():
-            # Of an epoch that ended while this client was being registered, nothing is true any more.
-            if attached is None or epoch == attached.epoch:
+        self.effects.append(Send(self._codec.encode(welcome)))
+        kept, self._kept = self._kept, []
+        for epoch, seq, message in kept:
+            # Of an epoch that ended while this client was being registered, nothing holds any more.
+            if synced_to is None or epoch == synced_to[0]:
                 self.deliver(epoch, seq, message)
-        self._expect_expiry(principal)
-        self._node.joined(self)
-        self._intake.go_on()
-        self._intake.resume(JOINING)
+        self._expect_expiry(principal, now_ms)
+        if leave_in_ms is not None:
+            self.drain(leave_in_ms)
+        self._reading.open(self._take)
+        return True
 
-    def _refuse_hello(self, hello: Hello, error: Error, code: CloseCode) -> None:
-        if not self._is_closed():
-            self._socket.send(self.codec.encode(Reply(id=hello.id, error=error)))
-            self._end(code, code.meaning)
+    def reject(self, error: Error, code: CloseCode) -> None:
+        """Answer the hello with an error, and close."""
+        if self.state in (State.VERIFYING, State.JOINING):
+            self.effects.append(Send(self._codec.encode(Reply(id=self._hello_id, error=error))))
+            self._close(code)
 
-    def _no_hello(self) -> None:
-        self._end(CloseCode.NO_HELLO, CloseCode.NO_HELLO.meaning)
+    # Answers ----------------------------------------------------------------------------------------------
 
-    # Commands ---------------------------------------------------------------------------------------------
+    def answered(self, command: Command, answer: Result | Error) -> None:
+        """Take the answer to a command; it is the last one if the client is to leave."""
+        if not isinstance(command, SessionAck):
+            self._reply(command.id, answer)
+        self._finish()
 
-    def _take(self, item: Command | InvalidMessage) -> None:
-        match item:
-            case InvalidMessage():
-                self._refuse(item)
-            case SessionAck():
-                self._begin(self._acknowledge(item))
-            case _ if type(item) in RULES:  # Before the rest, since most are of these.
-                self._begin(self._execute(item))
-            case Ping():
-                self._socket.send(self.codec.encode(Pong(id=item.id)))
-            case Hello():
-                self._refuse(InvalidMessage(item.id, "$.type", "Expected no second hello on one connection"))
-            case DirectorySubscribe() | DirectoryUnsubscribe() | SessionWatch() | SessionUnwatch():
-                self._switch(item)
-            case TokenRefresh():
-                self._begin(self._refresh(item))
-
-    def _switch(
-        self, command: DirectorySubscribe | DirectoryUnsubscribe | SessionWatch | SessionUnwatch
-    ) -> None:
-        """Carry out what concerns only what this connection is told."""
-        principal, hub = self._principal, self._hub
-        watching = isinstance(command, SessionWatch | SessionUnwatch)
-        if principal is None or hub is None or principal.role not in (ADMINS if watching else AGENTS):
-            self._answer(command.id, Error.of(ErrorCode.FORBIDDEN))
-            return
-        self._answer(command.id, Empty())
-        match command:
-            case DirectorySubscribe(resume=resume):
-                hub.subscribe(self, (resume.epoch, resume.seq) if resume is not None else None)
-            case DirectoryUnsubscribe():
-                hub.unsubscribe(self)
-            case SessionWatch():
-                hub.watchers[self] = None
-            case SessionUnwatch():
-                hub.watchers.pop(self, None)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._intake.begun()
-        self._node.spawn(work)
-
-    def _finished(self) -> None:
-        self._intake.finished()
-        if self._leaving:
-            self._drained_away()
-
-    async def _execute(self, command: Command) -> None:
-        assert self._principal is not None
-        assert self._caller is not None
-        answer: Result | Error
-        try:
-            answer = await execute(self._node.verbs, self._principal, self._caller, command)
-        except CommandError as refusal:
-            answer = refusal.error
-        except Exception as error:
-            # The store has decided or it has not; the client finds out by sending the command again with its
-            # key.
-            answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
-        outcome = answer.code.value if isinstance(answer, Error) else "done"
-        self._node.commands[type(command), outcome] += 1
-        self._answer(command.id, answer)
-        self._finished()
-
-    async def _acknowledge(self, command: SessionAck) -> None:
-        assert self._principal is not None
-        assert self._caller is not None
-        try:
-            await execute(self._node.verbs, self._principal, self._caller, command)
-        except CommandError as refusal:
-            # It has no reply, and nothing depends on it but the word "delivered" on the sender's screen.
-            log.info("acknowledgement not taken", code=refusal.error.code)
-        self._finished()
-
-    async def _refresh(self, command: TokenRefresh) -> None:
-        principal = self._principal
-        assert principal is not None
-        answer: Result | Error
-        try:
-            fresh = await self._node.verifier.verify(command.token)
-            if (fresh.tenant, fresh.sub, fresh.role) != (principal.tenant, principal.sub, principal.role):
-                raise refused(ErrorCode.UNAUTHORIZED, "the token is for another tenant, subject or role")
-        except Unauthorized as error:
-            answer = Error.of(ErrorCode.UNAUTHORIZED, str(error))
-        except KeysUnavailable as error:
-            answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
-        except CommandError as refusal:
-            answer = refusal.error
+    def refreshed(self, command: TokenRefresh, answer: Principal | Error, now_ms: int) -> None:
+        """Take the subject of a new token, or why there is none."""
+        if isinstance(answer, Principal):
+            principal = self._subject
+            if (answer.tenant, answer.sub, answer.role) == (principal.tenant, principal.sub, principal.role):
+                self.principal = answer
+                self._expect_expiry(answer, now_ms)
+                self._reply(command.id, TokenResult(answer.expires_at))
+            else:
+                text = "the token is for another tenant, subject or role"
+                self._reply(command.id, Error.of(ErrorCode.UNAUTHORIZED, text))
         else:
-            self._principal = fresh
-            self._expect_expiry(fresh)
-            answer = TokenResult(fresh.expires_at)
-        self._answer(command.id, answer)
-        self._finished()
+            self._reply(command.id, answer)
+        self._finish()
 
-    def _answer(self, command_id: str | None, answer: Result | Error) -> None:
-        if self._state is State.OPEN:
+    def _reply(self, command_id: str | None, answer: Result | Error) -> None:
+        if self.state in SERVED:
             reply = (
                 Reply(id=command_id, error=answer)
                 if isinstance(answer, Error)
                 else Reply(id=command_id, result=answer)
             )
-            self._socket.send(self.codec.encode(reply))
+            self.effects.append(Send(self._codec.encode(reply)))
 
-    def _throttle(self, item: Command | InvalidMessage, throttled: Throttled) -> None:
-        self._node.throttled[throttled.limit] += 1
-        if self._intake.allowance.is_abused:
-            self._end(CloseCode.RATE_LIMITED, CloseCode.RATE_LIMITED.meaning)
-        elif not isinstance(item, SessionAck):
-            error = Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict())
-            self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
+    def _finish(self) -> None:
+        self._reading.finish()
+        if self.state is State.LEAVING and not self._reading.in_flight:
+            self._close(CloseCode.DRAINING)
 
-    def _refuse(self, item: InvalidMessage) -> None:
-        error = Error.of(ErrorCode.BAD_MESSAGE, item.message, path=item.path)
-        self._socket.send(self.codec.encode(Reply(id=item.id, error=error)))
+    # Pushes -----------------------------------------------------------------------------------------------
+
+    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
+        """Send an encoded message that an event caused, unless the client has the event's outcome already."""
+        if self.state is State.JOINING:
+            self._kept.append((epoch, seq, message))
+        elif self.state in SERVED and (epoch != self.synced_to[0] or seq > self.synced_to[1]):
+            self.effects.append(Send(message))
+
+    def sync(self, epoch: str, seq: int) -> None:
+        """Take note that the client has everything up to an event."""
+        self.synced_to = (epoch, seq)
 
     # Time -------------------------------------------------------------------------------------------------
 
-    def _expect_expiry(self, principal: Principal) -> None:
-        if self._node.draining:
-            # The one timer is to send this client away, and a new token must not stop it.
-            return
-        self._stop_timer()
-        warned_at = principal.expires_at - self._node.settings.token_expiring_ms
-        self._timer = self._node.call_at(warned_at, self._expiring)
+    def timer_fired(self, timer: Timer, now_ms: int) -> None:
+        """
+        Go on after the time of the last `SetTimer`.
 
-    def _expiring(self) -> None:
-        principal = self._principal
-        if self._state is not State.OPEN or principal is None:
-            return
-        self._socket.send(self.codec.encode(TokenExpiring(expires_at=principal.expires_at)))
-        self._timer = self._node.call_at(principal.expires_at, self._expired)
+        Args:
+            timer: What it was set for.
+            now_ms: The time, in milliseconds since the Unix epoch.
+        """
+        match timer:
+            case Timer.HELLO:
+                self._close(CloseCode.NO_HELLO)
+            case Timer.EXPIRING:
+                expires_at = self._subject.expires_at
+                self.effects.append(Send(self._codec.encode(TokenExpiring(expires_at=expires_at))))
+                self.effects.append(SetTimer(max(expires_at - now_ms, 0), Timer.EXPIRED))
+            case Timer.EXPIRED:
+                self._close(CloseCode.TOKEN_EXPIRED)
+            case Timer.LEAVE:
+                if self._reading.in_flight and self._move(Event.LEAVE):
+                    self._reading.pause(Pause.LEAVING.value)
+                else:
+                    self._close(CloseCode.DRAINING)
 
-    def _expired(self) -> None:
-        self._end(CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_EXPIRED.meaning)
-
-    def _drained_away(self) -> None:
-        """Send the client away once what it has asked is answered, which the store's time-out bounds."""
-        self._leaving = True
-        if self._intake.in_flight:
-            self._intake.pause(LEAVING)
-        else:
-            self._end(CloseCode.DRAINING, CloseCode.DRAINING.meaning)
+    def _expect_expiry(self, principal: Principal, now_ms: int) -> None:
+        # While draining, the one timer is to leave, and a new token does not stop it.
+        if self.state is State.OPEN:
+            warn_at_ms = principal.expires_at - self._settings.token_expiring_ms
+            self.effects.append(SetTimer(max(warn_at_ms - now_ms, 0), Timer.EXPIRING))
 
     # Ends -------------------------------------------------------------------------------------------------
 
-    def _end(self, code: CloseCode, reason: str) -> None:
-        if not self._ended:
-            self._ended = True
-            self._stop_timer()
-            self._intake.end()
-            self._socket.close(code, reason)
+    def drain(self, leave_in_ms: int) -> None:
+        """Announce the end of this node's service, and close the connection after that time."""
+        if self._move(Event.DRAIN):
+            self.effects.append(Send(self._codec.encode(ServerDraining(reconnect_in_ms=leave_in_ms))))
+        if self.state is State.DRAINING or self.state in BEFORE_WELCOME:
+            self.effects.append(SetTimer(leave_in_ms, Timer.LEAVE))
 
-    def _is_closed(self) -> bool:
-        # A call, because the state changes while this client's tasks wait.
-        return self._state is State.CLOSED
+    def close(self, code: CloseCode) -> None:
+        """Close the connection for one of the protocol's reasons."""
+        self._close(code)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def lost(self, code: int, by_peer: bool) -> None:
+        """
+        Take note that the websocket is gone.
+
+        Args:
+            code: The close code of the side that closed first (see `transport.interface.Endpoint.lost`).
+            by_peer: Whether that was the client.
+        """
+        is_registered = self.is_registered
+        self._move(Event.LOST)
+        self.effects.append(StopTimer())
+        self._reading.end()
+        if is_registered:
+            self.effects.append(Disconnect(clean=by_peer and code == 1000))
+
+    def _close(self, code: CloseCode, reason: str | None = None) -> None:
+        if self._move(Event.CLOSE):
+            self.effects.append(StopTimer())
+            self._reading.end()
+            self.effects.append(Close(code, code.meaning if reason is None else reason))
+
+    def _move(self, event: Event) -> bool:
+        """Change the state as the table says, and return whether it says anything."""
+        state = TRANSITIONS[self.state].get(event)
+        if state is None:
+            return False
+        self.state = state
+        return True
+
+    @property
+    def _subject(self) -> Principal:
+        assert self.principal is not None  # In every state after VERIFYING.
+        return self.principal
+
+
+_TAKE: Mapping[type, Callable[[Connection, Any], None]] = {
+    InvalidMessage: Connection._reject_message,
+    Ping: Connection._pong,
+    Hello: Connection._reject_hello,
+    DirectorySubscribe: Connection._subscribe,
+    DirectoryUnsubscribe: Connection._subscribe,
+    SessionWatch: Connection._subscribe,
+    SessionUnwatch: Connection._subscribe,
+    TokenRefresh: Connection._refresh,
+}
+"""What concerns one connection only; the store decides the other commands (`commands.RULES`)."""

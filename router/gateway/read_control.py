@@ -1,207 +1,169 @@
 """
-When a connection is read: at its rate, and while not too much of it, or of its tenant, is in hand. Pure.
+Back-pressure on one connection: when its socket is read. Pure.
 
-What is not read waits in the network, and in the end at the client.
+A socket is not read while its hello is being answered, while too many of its commands are in flight, while
+its tenant has no room for another one, and for a while after a message over its rate limit. What is not read
+waits in TCP's buffers, and in the end at the client.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from enum import IntFlag
 from typing import Any, Protocol, TypeAlias
 
+from relevo.router.gateway.effects import AwaitSlot, Effect, PauseReading, RestReading, ResumeReading
 from relevo.router.gateway.rate_limit import Allowance
 
 Item: TypeAlias = Any
 """A message as it was decoded."""
 
-JOINING, FULL, CROWDED, RESTING, LEAVING = 1, 2, 4, 8, 16
-"""Why a connection is not read."""
-
 REST_MS_MIN = 1
-"""A rest that would be shorter is added to the next one."""
+"""A shorter rest is added to the next one."""
+
+_AWAIT_SLOT, _PAUSE_READING, _RESUME_READING = AwaitSlot(), PauseReading(), ResumeReading()
 
 
-class Reader(Protocol):
-    """What the intake knows of a websocket."""
+class Pause(IntFlag):
+    """Why a connection is not read."""
 
-    def pause_reading(self) -> None:
-        """Read no message until `resume_reading`."""
+    JOINING = 1
+    IN_FLIGHT = 2
+    TENANT = 4
+    RATE = 8
+    LEAVING = 16
 
-    def resume_reading(self) -> None:
-        """Read messages again."""
+
+# Plain numbers: an operation on members of IntFlag takes twenty times as long.
+_JOINING, _IN_FLIGHT, _TENANT, _RATE = (
+    int(why) for why in (Pause.JOINING, Pause.IN_FLIGHT, Pause.TENANT, Pause.RATE)
+)
 
 
-class Crowd:
-    """
-    The commands of one tenant that are in hand; who comes when there are too many waits for a turn.
-
-    Without it, many connections that send much at once would make one turn of the loop as long as all of that
-    takes, for everybody.
-
-    Args:
-        in_hand_max: How many.
-        turn_max: How many of them enter in one turn of the loop.
-        call_soon: Calls back in the next turn of the loop.
-    """
-
-    __slots__ = ("__weakref__", "_call_soon", "_entered", "_in_hand", "_in_hand_max", "_turn_max", "_waiting")
-
-    def __init__(
-        self, in_hand_max: int, turn_max: int, call_soon: Callable[[Callable[[], None]], object]
-    ) -> None:
-        self._in_hand = 0
-        self._in_hand_max = in_hand_max
-        self._turn_max = turn_max
-        self._entered = 0
-        self._call_soon = call_soon
-        self._waiting: deque[Callable[[], None]] = deque()
+class Limiter(Protocol):
+    """What this module knows of the in-flight limiter of a tenant."""
 
     @property
     def has_room(self) -> bool:
-        """Return whether another command may enter now."""
-        return self._in_hand < self._in_hand_max and self._entered < self._turn_max
+        """Whether another command may start now."""
 
     @property
-    def is_empty(self) -> bool:
-        """Return whether nothing is in hand, and nobody waits."""
-        return not self._in_hand and not self._waiting
+    def has_waiters(self) -> bool:
+        """Whether another connection waits for room."""
 
-    @property
-    def is_awaited(self) -> bool:
-        """Return whether somebody waits for a turn."""
-        return bool(self._waiting)
+    def acquire(self) -> None:
+        """Count a command as in flight."""
 
-    def enter(self) -> None:
-        """Take a command in hand."""
-        if not self._entered:
-            self._call_soon(self._begin_turn)
-        self._entered += 1
-        self._in_hand += 1
-
-    def leave(self) -> None:
-        """Let a command go, and give those who wait their turns, as far as there is room."""
-        self._in_hand -= 1
-        self._give_turns()
-
-    def _begin_turn(self) -> None:
-        self._entered = 0
-        self._give_turns()
-
-    def _give_turns(self) -> None:
-        while self._waiting and self.has_room:
-            self._waiting.popleft()()
-
-    def wait(self, turn: Callable[[], None]) -> None:
-        """Wait for a turn, in which to enter with a command and, if there are more, to wait again."""
-        self._waiting.append(turn)
+    def release(self) -> None:
+        """Count a command as done."""
 
 
-class Intake:
+class ReadControl:
     """
-    Pause and resume the reading of one connection, and keep what has arrived before its turn.
+    Pause and resume the reading of one connection, and hold what has arrived before its turn.
 
     Args:
-        reader: Its websocket.
-        allowance: What it may send.
-        in_flight_max: How many of its commands may be in hand.
+        effects: Where `PauseReading`, `ResumeReading`, `RestReading` and `AwaitSlot` go.
+        allowance: Its rate limit.
+        in_flight_max: How many of its commands may be in flight.
     """
 
-    __slots__ = ("_crowd", "_held", "_in_flight_max", "_pauses", "_reader", "_take", "allowance", "in_flight")
+    __slots__ = ("_effects", "_held", "_in_flight_max", "_limiter", "_pauses", "allowance", "in_flight")
 
-    def __init__(self, reader: Reader, allowance: Allowance, in_flight_max: int) -> None:
+    def __init__(self, effects: list[Effect], allowance: Allowance, in_flight_max: int) -> None:
         self.allowance = allowance
         self.in_flight = 0
+        self._effects = effects
         self._in_flight_max = in_flight_max
         self._pauses = 0
-        self._reader = reader
-        self._crowd: Crowd | None = None
+        self._limiter: Limiter | None = None
         self._held: deque[Item] | None = None
-        self._take: Callable[[Item], None] | None = None
 
-    def hold(self, why: int) -> None:
-        """Keep what arrives from now on, at most the rest of a batch, until `go_on`."""
-        if self._held is None:
-            self._held = deque()
-        self.pause(why)
+    def hold(self) -> None:
+        """Hold what arrives during the hello, at most the rest of a batch, until `opened`."""
+        self._held = deque()
+        self.pause(_JOINING)
 
-    def join(self, crowd: Crowd, take: Callable[[Item], None]) -> None:
-        """
-        Count the commands among those of a tenant.
+    def limit(self, limiter: Limiter) -> None:
+        """Count the commands among those of a tenant."""
+        self._limiter = limiter
 
-        Args:
-            crowd: Theirs.
-            take: Called with what was held, in its turn.
-        """
-        self._crowd, self._take = crowd, take
+    def open(self, take: Callable[[Item], None]) -> None:
+        """Take what was held during the hello, and read on."""
+        self.take_held(take)
+        self._resume(_JOINING)
 
     def end(self) -> None:
-        """Give no turn to what is held still: the connection is gone."""
-        self._take = self._held = None
+        """Drop what is held: the connection ends."""
+        self._held = None
 
     def admits(self, item: Item) -> bool:
         """Return whether to take an item now; otherwise it is held."""
-        if self._held is None and self._crowd is not None and not self._crowd.has_room:
-            self.hold(CROWDED)
-            self._crowd.wait(self.go_on)
+        if self._held is None and self._limiter is not None and not self._limiter.has_room:
+            self._held = deque()
+            self._await_slot()
         if self._held is None:
             return True
         self._held.append(item)
         return False
 
-    def go_on(self) -> None:
-        """Give what is held its turn."""
-        held, crowd, take = self._held, self._crowd, self._take
-        if held is None or crowd is None or take is None:
+    def take_held(self, take: Callable[[Item], None]) -> None:
+        """Take what is held, as far as the tenant has room, and one only if other connections wait."""
+        held, limiter = self._held, self._limiter
+        if held is None or limiter is None:
             return
-        while held and crowd.has_room:
+        while held and limiter.has_room:
             take(held.popleft())
-            if crowd.is_awaited:
-                break  # Others have their turns.
+            if self._held is None:
+                return  # It was the cause of a close.
+            if limiter.has_waiters:
+                break
         if held:
-            self.pause(CROWDED)
-            crowd.wait(self.go_on)
+            self._await_slot()
         else:
             self._held = None
-            self.resume(CROWDED)
+            self._resume(_TENANT)
 
-    def begun(self) -> None:
-        """Take note that a command is in hand."""
-        assert self._crowd is not None
-        self._crowd.enter()
+    def begin(self) -> None:
+        """Count a command as in flight."""
+        assert self._limiter is not None
+        self._limiter.acquire()
         self.in_flight += 1
         if self.in_flight >= self._in_flight_max:
-            self.pause(FULL)
+            self.pause(_IN_FLIGHT)
 
-    def finished(self) -> None:
-        """Take note that a command was answered."""
-        assert self._crowd is not None
+    def finish(self) -> None:
+        """Count a command as answered."""
+        assert self._limiter is not None
         self.in_flight -= 1
         if self._pauses and self.in_flight <= self._in_flight_max // 2:
-            self.resume(FULL)
-        self._crowd.leave()
+            self._resume(_IN_FLIGHT)
+        self._limiter.release()
 
-    def rest(self, call_later: Callable[[int, Callable[[], None]], object]) -> None:
-        """
-        Read nothing for as long as the allowance says after it refused something.
-
-        Args:
-            call_later: Calls back after milliseconds.
-        """
+    def rest(self) -> None:
+        """Read nothing for as long as the rate limit says after it rejected something."""
         rest_ms = int(self.allowance.rest_s * 1000 + 1e-6)
-        if rest_ms >= REST_MS_MIN and not self._pauses & RESTING:
+        if rest_ms >= REST_MS_MIN and not self._pauses & _RATE:
             self.allowance.rest_s = 0.0
-            self.pause(RESTING)
-            call_later(rest_ms, lambda: self.resume(RESTING))
+            self.pause(_RATE)
+            self._effects.append(RestReading(rest_ms))
+
+    def rested(self) -> None:
+        """Read again after a rest."""
+        self._resume(_RATE)
 
     def pause(self, why: int) -> None:
-        """Read nothing for this reason, until it is no more."""
+        """Read nothing for this reason."""
         self._pauses |= why
-        self._reader.pause_reading()
+        self._effects.append(_PAUSE_READING)
 
-    def resume(self, why: int) -> None:
-        """Read again, if nothing else speaks against it."""
+    def _resume(self, why: int) -> None:
         if self._pauses & why:
             self._pauses ^= why
             if not self._pauses:
-                self._reader.resume_reading()
+                self._effects.append(_RESUME_READING)
+
+    def _await_slot(self) -> None:
+        self.pause(_TENANT)
+        self._effects.append(_AWAIT_SLOT)

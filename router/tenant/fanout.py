@@ -8,14 +8,15 @@ is one patch, encoded and framed once per format and written to every open dialo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
 
 from relevo.protocol.codec import Codec
+from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Session
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
 from relevo.router.store import records
 from relevo.router.tenant.agent_sessions import HeldSessions
+from relevo.router.tenant.client import Client
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.recipients import WATCHERS, notices
 
@@ -23,36 +24,6 @@ Frame = Callable[[Codec, bytes], bytes]
 
 REUSED_ROWS_MIN = 1_000
 """From how many rows on a snapshot that was encoded before is sent again, and a patch behind it."""
-
-
-class Client(Protocol):
-    """What the hub knows of a connection."""
-
-    @property
-    def codec(self) -> Codec:
-        """The format that it speaks."""
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether so much waits for it that patches are to be put off."""
-
-    behind: tuple[str, int] | None
-    """The directory position up to which it was told, while patches are put off."""
-
-    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
-        """Send a message that an event caused."""
-
-    def send_frame(self, frame: bytes) -> None:
-        """Send a frame that is shared with others."""
-
-    def close(self, code: CloseCode) -> None:
-        """Close the connection."""
-
-    corrected: tuple[str, int]
-    """The event up to which it was told everything in another way, as by its welcome."""
-
-    def correct(self, epoch: str, seq: int) -> None:
-        """Ignore events up to this one: what they did has been told otherwise."""
 
 
 class Addressee:
@@ -170,12 +141,12 @@ class TenantHub:
         behind = [
             client
             for client in local.clients
-            if client.corrected[0] != read_at[0] or client.corrected[1] < read_at[1]
+            if client.synced_to[0] != read_at[0] or client.synced_to[1] < read_at[1]
         ]
         for push in local.held.correct(in_progress, pending):
             _tell(behind, push, epoch, seq)
         for client in behind:
-            client.correct(epoch, seq)
+            client.sync(epoch, seq)
 
     def subscribe(self, client: Client, resume: tuple[str, int] | None) -> None:
         """
@@ -201,6 +172,22 @@ class TenantHub:
         """Close a dialog."""
         self.subscribers.pop(client, None)
         client.behind = None
+
+    def switch(
+        self,
+        client: Client,
+        command: DirectorySubscribe | DirectoryUnsubscribe | SessionWatch | SessionUnwatch,
+    ) -> None:
+        """Carry out a client's command about the pushes that it receives."""
+        match command:
+            case DirectorySubscribe(resume=resume):
+                self.subscribe(client, (resume.epoch, resume.seq) if resume is not None else None)
+            case DirectoryUnsubscribe():
+                self.unsubscribe(client)
+            case SessionWatch():
+                self.watchers[client] = None
+            case SessionUnwatch():
+                self.watchers.pop(client, None)
 
     def directory_changed(self) -> None:
         """Open a window, if the subscribers do not know the directory as it is and none is open."""

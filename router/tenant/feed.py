@@ -107,6 +107,11 @@ class Feed:
         if following.repair is not None:
             await asyncio.wait([following.repair])
 
+    def lost(self, tenant: str) -> None:
+        """Log that the channel of a tenant is down; `subscribed` follows when it is up again."""
+        if tenant in self._tenants:
+            log.warning("feed lost", tenant=tenant)
+
     def heard(self, tenant: str, payload: bytes) -> None:
         """Take an event in, as the channel brought it."""
         following = self._tenants.get(tenant)

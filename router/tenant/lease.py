@@ -32,9 +32,9 @@ share a trip to the store with another.
 """
 
 
-class Presence:
+class Leases:
     """
-    Renew the leases.
+    Renew the leases of the tenants that this node serves.
 
     Args:
         verbs: The store.
@@ -64,10 +64,10 @@ class Presence:
     def start(self) -> None:
         """Begin."""
         now = asyncio.get_running_loop().time()
-        self._tasks = [asyncio.create_task(self._keep_watch(), name="presence-watch")]
+        self._tasks = [asyncio.create_task(self._keep_watch(), name="lease-expiry")]
         for number, group in enumerate(self._groups):
             renewing = self._keep_renewing(group, now + number * self._renew_s / GROUPS)
-            self._tasks.append(asyncio.create_task(renewing, name=f"presence-{number}"))
+            self._tasks.append(asyncio.create_task(renewing, name=f"lease-renewal-{number}"))
 
     async def stop(self) -> None:
         """End; the leases run out by themselves."""
@@ -91,7 +91,7 @@ class Presence:
         """Return whether this node believes to hold the lease of a tenant."""
         return tenant in self._renewed_at
 
-    def held(self, tenant: str) -> None:
+    def renewed(self, tenant: str) -> None:
         """Take note that a lease was just taken or renewed by another verb."""
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
 

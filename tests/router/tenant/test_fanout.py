@@ -22,7 +22,9 @@ class Listener:
         self.heard: list[dict[str, object]] = []
         self.frames: list[bytes] = []
         self.closed: CloseCode | None = None
-        self.corrected = ("", 0)
+        self.synced_to = ("", 0)
+        self.connection_id = "c1"
+        self.is_registered = True
 
     def deliver(self, epoch: str, seq: int, message: bytes) -> None:
         self.heard.append(self._read(message))
@@ -34,8 +36,11 @@ class Listener:
     def close(self, code: CloseCode) -> None:
         self.closed = code
 
-    def correct(self, epoch: str, seq: int) -> None:
-        self.corrected = (epoch, seq)
+    def sync(self, epoch: str, seq: int) -> None:
+        self.synced_to = (epoch, seq)
+
+    def claims_again(self) -> None:
+        return None
 
     def _read(self, data: bytes) -> dict[str, object]:
         decode = msgspec.json.decode if self.codec is JSON else msgspec.msgpack.decode
@@ -212,7 +217,7 @@ def test_a_correction_tells_only_the_difference(hub: TenantHub) -> None:
     browser.heard.clear()
     hub.correct("ana", "e2", 5, [], [])
     assert [(message["type"], message["why"]) for message in browser.heard] == [("session.removed", "moved")]
-    assert browser.corrected == ("e2", 5)
+    assert browser.synced_to == ("e2", 5)
 
 
 def test_who_was_welcomed_since_events_were_lost_is_not_corrected(hub: TenantHub) -> None:
@@ -224,11 +229,11 @@ def test_who_was_welcomed_since_events_were_lost_is_not_corrected(hub: TenantHub
     browser.heard.clear()
     hub.replica.load(msgspec.structs.replace(directory(5), epoch="e2"))
     hub.attach("ana", phone)
-    phone.corrected = ("e2", 6)
+    phone.synced_to = ("e2", 6)
     hub.correct("ana", "e2", 7, [], [])
     assert [message["type"] for message in browser.heard] == ["session.removed"]
     assert phone.heard == []
-    assert (browser.corrected, phone.corrected) == (("e2", 7), ("e2", 6))
+    assert (browser.synced_to, phone.synced_to) == (("e2", 7), ("e2", 6))
 
 
 def test_losing_the_session_is_told_to_who_lost_it(hub: TenantHub) -> None:

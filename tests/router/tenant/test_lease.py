@@ -11,7 +11,7 @@ import pytest
 
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.records import Lease
-from relevo.router.tenant.lease import GROUPS, Presence
+from relevo.router.tenant.lease import GROUPS, Leases
 
 RENEW_S, LEASE_S = 2.0, 6.0
 TENANTS = [f"tenant-{number}" for number in range(1000)]
@@ -41,7 +41,7 @@ class SilentStore(ForgetfulStore):
 async def first_lease(held_before: bool) -> Lease:
     """Return what is concluded from the first renewal."""
     told: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
-    presence = Presence(
+    leases = Leases(
         ForgetfulStore(),
         lease_ms=60_000,
         renew_ms=1,
@@ -49,13 +49,13 @@ async def first_lease(held_before: bool) -> Lease:
         on_expired=lambda tenant: pytest.fail("the lease is a minute long"),
     )
     if held_before:
-        presence.held("acme")
-    presence.start()
-    presence.serve("acme")
+        leases.renewed("acme")
+    leases.start()
+    leases.serve("acme")
     try:
         return await told
     finally:
-        await presence.stop()
+        await leases.stop()
 
 
 async def test_a_lease_that_was_held_and_is_not_known_has_run_out() -> None:
@@ -68,22 +68,22 @@ async def test_a_tenant_that_is_just_being_opened_has_no_lease_to_lose() -> None
 
 async def test_a_lease_runs_out_on_time_where_the_next_renewal_is_still_far() -> None:
     ran_out: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    presence = Presence(
+    leases = Leases(
         SilentStore(),
         lease_ms=20,
         renew_ms=60_000,
         on_lease=lambda tenant, lease: pytest.fail("nobody answers"),
         on_expired=ran_out.set_result,
     )
-    presence.held("acme")
-    presence.start()
-    presence.serve("acme")
+    leases.renewed("acme")
+    leases.start()
+    leases.serve("acme")
     try:
         async with asyncio.timeout(30):
             assert await ran_out == "acme"
-        assert not presence.holds("acme")
+        assert not leases.holds("acme")
     finally:
-        await presence.stop()
+        await leases.stop()
 
 
 # On a loop of its own time ----------------------------------------------------------------------------------
@@ -135,16 +135,16 @@ class Life:
                     await asyncio.Event().wait()
                 return await super().renew(tenant)
 
-        self.presence = Presence(
+        self.leases = Leases(
             Store(),
             lease_ms=int(LEASE_S * 1000),
             renew_ms=int(RENEW_S * 1000),
             on_lease=lambda tenant, lease: None,
             on_expired=lambda tenant: self.expired.update({tenant: list(self.asked[tenant])}),
         )
-        self.presence.start()
+        self.leases.start()
         for tenant in TENANTS:
-            self.presence.serve(tenant)
+            self.leases.serve(tenant)
 
     def stand_still(self, seconds: float) -> None:
         """Have time pass without that the node gets to do anything."""
@@ -173,7 +173,7 @@ def test_every_lease_is_renewed_in_time_and_a_part_of_them_at_once() -> None:
             assert max(later - earlier for earlier, later in pairwise(times)) <= RENEW_S + 1e-6
         assert life.at_once() <= AT_ONCE_MAX
         assert not life.expired
-        await life.presence.stop()
+        await life.leases.stop()
 
     live(course)
 
@@ -190,7 +190,7 @@ def test_a_standstill_is_made_up_for_at_once_and_does_not_bring_the_renewals_tog
         await asyncio.sleep(3 * RENEW_S)
         assert life.at_once(since_s=stood_until + 0.1) <= AT_ONCE_MAX
         assert not life.expired
-        await life.presence.stop()
+        await life.leases.stop()
 
     live(course)
 
@@ -206,7 +206,7 @@ def test_a_lease_that_ran_out_in_a_standstill_is_not_renewed_before_that_is_noti
         assert life.expired == asked
         # Not once for each renewal that was missed.
         assert all(times.count(stood_until) <= 2 for times in life.asked.values())
-        await life.presence.stop()
+        await life.leases.stop()
 
     live(course)
 
@@ -215,12 +215,12 @@ def test_a_tenant_whose_renewal_is_not_answered_holds_up_no_other() -> None:
     async def course() -> None:
         silent = TENANTS[0]
         life = Life([silent])
-        life.presence.held(silent)
+        life.leases.renewed(silent)
         await asyncio.sleep(5 * RENEW_S)
         assert life.expired.keys() == {silent}
         for tenant in TENANTS:
             assert len(life.asked[tenant]) >= 4
-        await life.presence.stop()
+        await life.leases.stop()
 
     live(course)
 
@@ -231,12 +231,12 @@ def test_a_tenant_that_was_left_is_not_renewed_any_more() -> None:
         await asyncio.sleep(2 * RENEW_S)
         left, other = TENANTS[:2]
         asked = len(life.asked[left])
-        assert life.presence.holds(left)
-        life.presence.leave(left)
-        assert not life.presence.holds(left)
+        assert life.leases.holds(left)
+        life.leases.leave(left)
+        assert not life.leases.holds(left)
         await asyncio.sleep(2 * RENEW_S)
         assert len(life.asked[left]) == asked
         assert len(life.asked[other]) > asked
-        await life.presence.stop()
+        await life.leases.stop()
 
     live(course)

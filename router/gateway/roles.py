@@ -1,0 +1,6 @@
+"""The roles of a token, by what they may do (PROTOCOL.md, roles)."""
+
+AGENTS = frozenset({"agent", "admin"})
+BACK_ENDS = frozenset({"admin", "service"})
+ALL = frozenset({"agent", "admin", "service"})
+ADMINS = frozenset({"admin"})

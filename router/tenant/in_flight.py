@@ -1,0 +1,163 @@
+"""
+Noisy-neighbour isolation: bound what one tenant has in flight, and how much of it starts per loop iteration.
+
+Without the bounds, many connections that send much at once would make one iteration of the event loop as long
+as all of their commands take together, for every tenant of the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from relevo.router.config import Settings
+
+
+class InFlightLimiter:
+    """
+    A semaphore without a task: waiters are callbacks, first come, first served.
+
+    Args:
+        in_flight_max: How many commands are in flight at most.
+        starts_max: How many of them start in one iteration of the loop.
+        call_soon: Calls back in the next iteration of the loop.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_call_soon",
+        "_in_flight",
+        "_in_flight_max",
+        "_started",
+        "_starts_max",
+        "_waiting",
+    )
+
+    def __init__(
+        self, in_flight_max: int, starts_max: int, call_soon: Callable[[Callable[[], None]], object]
+    ) -> None:
+        self._in_flight = 0
+        self._in_flight_max = in_flight_max
+        self._starts_max = starts_max
+        self._started = 0
+        self._call_soon = call_soon
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another command may start now."""
+        return self._in_flight < self._in_flight_max and self._started < self._starts_max
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight and nothing waits."""
+        return not self._in_flight and not self._waiting
+
+    @property
+    def has_waiters(self) -> bool:
+        """Whether a callback waits for room."""
+        return bool(self._waiting)
+
+    def acquire(self) -> None:
+        """Count a command as in flight; the caller has seen that there is room, or goes beyond the bound."""
+        if not self._started:
+            self._call_soon(self._begin_iteration)
+        self._started += 1
+        self._in_flight += 1
+
+    def release(self) -> None:
+        """Count a command as done, and call the waiters for whom there is room now."""
+        self._in_flight -= 1
+        self._call_waiters()
+
+    def wait(self, callback: Callable[[], None]) -> None:
+        """Call back, once, when there is room; the callback acquires it, and may wait again for more."""
+        self._waiting.append(callback)
+
+    def slot(self) -> Slot:
+        """Return an async context manager that waits for room and holds it until its block ends."""
+        return Slot(self)
+
+    def _begin_iteration(self) -> None:
+        self._started = 0
+        self._call_waiters()
+
+    def _call_waiters(self) -> None:
+        while self._waiting and self.has_room:
+            self._waiting.popleft()()
+
+
+class Slot:
+    """
+    Room for one command (see `InFlightLimiter.slot`).
+
+    Args:
+        limiter: Whose room.
+    """
+
+    # Not a generator of contextlib, which takes three times as long.
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: InFlightLimiter) -> None:
+        self._limiter = limiter
+
+    async def __aenter__(self) -> None:
+        if self._limiter.has_room:
+            self._limiter.acquire()
+        else:
+            await self._wait()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._limiter.release()
+
+    async def _wait(self) -> None:
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def acquire() -> None:
+            if not room.done():
+                self._limiter.acquire()
+                room.set_result(None)
+
+        self._limiter.wait(acquire)
+        try:
+            await room
+        except asyncio.CancelledError:
+            if room.done() and not room.cancelled():
+                self._limiter.release()
+            raise
+
+
+class InFlightLimiters:
+    """
+    The limiters of all tenants of one node, each kept while it is in use; made inside a running loop.
+
+    Args:
+        settings: The bounds.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._limiters: WeakValueDictionary[tuple[str, str], InFlightLimiter] = WeakValueDictionary()
+
+    def commands(self, tenant: str) -> InFlightLimiter:
+        """Return the limiter of a tenant's commands, over websockets and HTTP."""
+        return self._limiter("commands", tenant, self._settings.tenant_in_flight_max)
+
+    def hellos(self, tenant: str) -> InFlightLimiter:
+        """Return the limiter of a tenant's hellos: apart, so that commands do not wait behind a storm."""
+        return self._limiter("hellos", tenant, self._settings.tenant_hellos_max)
+
+    def disconnects(self, tenant: str) -> InFlightLimiter:
+        """Return the limiter of a tenant's connections that end: apart from those that come instead."""
+        return self._limiter("disconnects", tenant, self._settings.tenant_hellos_max)
+
+    def _limiter(self, kind: str, tenant: str, in_flight_max: int) -> InFlightLimiter:
+        limiter = self._limiters.get((kind, tenant))
+        if limiter is None:
+            limiter = self._limiters[kind, tenant] = InFlightLimiter(
+                in_flight_max, self._settings.tenant_turn_max, self._call_soon
+            )
+        return limiter

@@ -1,0 +1,139 @@
+"""The tenants that this node serves: opened at first use, dropped when idle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from relevo.router.config import Settings
+from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.pubsub import PubSub
+from relevo.router.tenant.directory import Replica
+from relevo.router.tenant.fanout import TenantHub
+from relevo.router.tenant.feed import Feed
+from relevo.router.tenant.lease import Leases
+from relevo.router.transport.frames import build_frame
+
+
+class TenantRegistry:
+    """
+    Open and drop tenants; made inside a running loop.
+
+    Args:
+        settings: The bounds and times.
+        feed: Keeps their replicas true.
+        subscriptions: Brings their events.
+        leases: Vouch for their connections.
+        on_dropped: Called with a tenant that was dropped.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        feed: Feed,
+        subscriptions: PubSub,
+        leases: Leases,
+        on_dropped: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._subscriptions = subscriptions
+        self._leases = leases
+        self._on_dropped = on_dropped
+        self._hubs: dict[str, TenantHub] = {}
+        self._connections: defaultdict[str, set[str]] = defaultdict(set)
+        self._idle_timers: dict[str, asyncio.TimerHandle] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def __len__(self) -> int:
+        return len(self._hubs)
+
+    @property
+    def hubs(self) -> Iterable[TenantHub]:
+        """The hubs of the tenants that are served."""
+        return self._hubs.values()
+
+    def hub(self, tenant: str) -> TenantHub | None:
+        """Return the hub of a tenant, if it is served."""
+        return self._hubs.get(tenant)
+
+    def has_connection(self, tenant: str, connection_id: str) -> bool:
+        """Return whether a connection has entered a tenant, and not left it."""
+        return connection_id in self._connections.get(tenant, ())
+
+    def enter(self, tenant: str, connection_id: str) -> None:
+        """Keep a tenant for a connection, from before it is registered until `leave`."""
+        self._connections[tenant].add(connection_id)
+
+    def leave(self, tenant: str, connection_id: str) -> None:
+        """Keep a tenant no longer for a connection; some time after the last one it is dropped."""
+        connections = self._connections[tenant]
+        connections.discard(connection_id)
+        if not connections:
+            del self._connections[tenant]
+            self._watch_idle(tenant)
+
+    async def serve(self, tenant: str) -> TenantHub:
+        """
+        Return the hub of a tenant once its directory is read.
+
+        Raises:
+            TimeoutError: It could not be read in `store_timeout_ms`.
+            StoreUnavailableError: This node serves as many tenants as it may.
+        """
+        if self._feed.is_ready(tenant):
+            return self._hubs[tenant]  # As for all but the first: nothing to wait for, so no time limit.
+        async with asyncio.timeout(self._settings.store_timeout_ms / 1000):
+            while True:
+                hub = self._hubs.get(tenant)
+                if hub is None:
+                    if len(self._hubs) >= self._settings.tenants_max:
+                        raise StoreUnavailableError("this node serves as many tenants as it may")
+                    hub = self._open(tenant)
+                await self._feed.ready(tenant)
+                if self._hubs.get(tenant) is hub:
+                    return hub
+
+    def stop(self) -> None:
+        """Stop following the tenants' feeds."""
+        for tenant in self._hubs:
+            self._feed.leave(tenant)
+
+    def _open(self, tenant: str) -> TenantHub:
+        flushed_at = 0.0
+        idle_s, busy_s = self._settings.patch_window_ms / 1000, self._settings.patch_window_busy_ms / 1000
+
+        def schedule_flush() -> None:
+            nonlocal flushed_at
+            now = self._loop.time()
+            # Under load a window stays open for as long as a change may wait.
+            busy = min(now + busy_s, flushed_at + busy_s + idle_s)
+            flushed_at = max(now + idle_s, busy)
+            self._loop.call_at(flushed_at, hub.flush)
+
+        hub = TenantHub(Replica(self._settings.replica_tombstones_max), build_frame, schedule_flush)
+        self._hubs[tenant] = hub
+        self._feed.follow(tenant, hub)
+        self._subscriptions.add(tenant)
+        self._leases.serve(tenant)
+        return hub
+
+    def _watch_idle(self, tenant: str) -> None:
+        """Drop a tenant some time after its last connection: one timer each, however many come and go."""
+        if tenant in self._hubs:
+            if (timer := self._idle_timers.get(tenant)) is not None:
+                timer.cancel()
+            self._idle_timers[tenant] = self._loop.call_later(
+                self._settings.tenant_idle_ms / 1000, self._drop_if_idle, tenant
+            )
+
+    def _drop_if_idle(self, tenant: str) -> None:
+        del self._idle_timers[tenant]
+        if tenant in self._hubs and tenant not in self._connections:
+            del self._hubs[tenant]
+            # The lease ends with it, and the store counts none of this node's connections any more.
+            self._leases.leave(tenant)
+            self._subscriptions.remove(tenant)
+            self._feed.leave(tenant)
+            self._on_dropped(tenant)
