@@ -178,7 +178,7 @@ def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None,
     module = _extra("relevo.clients.terminal.demo")
     try:
         module.run(settings, pace=pace, seed=seed, keep=keep)
-    except module.DemoFailed as error:
+    except module.DemoError as error:
         raise CommandFailed(str(error)) from None
 
 
@@ -223,7 +223,7 @@ def watch(
             raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     try:
         module.run(url or f"ws://{settings.host}:{settings.port}/ws", source, once=once)
-    except module.WatchFailed as error:
+    except module.WatchError as error:
         raise CommandFailed(str(error)) from None
 
 

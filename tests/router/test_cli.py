@@ -242,7 +242,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[types.ModuleTy
     """Put a module in the place of the demo or the watch that keeps what it is called with."""
     calls: list[Any] = []
     module = types.ModuleType(f"relevo.clients.terminal.{name}")
-    module.DemoFailed = module.WatchFailed = LookupError  # type: ignore[attr-defined]
+    module.DemoError = module.WatchError = LookupError  # type: ignore[attr-defined]
     module.run = lambda *arguments, **named: calls.append((*arguments, named))  # type: ignore[attr-defined]
     module.token_source = lambda *arguments: arguments  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)

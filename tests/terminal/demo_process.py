@@ -1,4 +1,4 @@
-"""Run `relevo demo` as people do, in a temporary folder that tells what it leaves behind."""
+"""Run `relevo demo` in a temporary folder, to see what it leaves behind."""
 
 import os
 import re
@@ -46,41 +46,41 @@ class DemoProcess:
             stderr=self._log,
             text=True,
         )
-        self.invitation = ""
+        self.banner = ""
         self.output = ""
 
-    def wait_invitation(self) -> None:
-        """Read what it prints until it has nothing more to say."""
+    def wait_banner(self) -> None:
+        """Read its output up to the end of the banner."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.invitation += line
+            self.banner += line
             if line.startswith("Ctrl-C"):
                 return
-        raise AssertionError(f"the demo ended:\n{self.invitation}{self.log}")
+        raise AssertionError(f"the demo ended:\n{self.banner}{self.log}")
 
     @property
     def url(self) -> str:
         """The address of its websocket."""
-        found = re.search(r"ws://\S+/ws", self.invitation)
+        found = re.search(r"ws://\S+/ws", self.banner)
         assert found is not None
         return found[0]
 
     def token(self, name: str) -> str:
-        """Return the token in somebody's link."""
-        found = re.search(rf"^ +{name} .*#token=(\S+)$", self.invitation, re.MULTILINE)
+        """Return the token in a person's link."""
+        found = re.search(rf"^ +{name} .*#token=(\S+)$", self.banner, re.MULTILINE)
         assert found is not None
         return found[1]
 
     @property
     def watch_command(self) -> list[str]:
         """The command that it prints for another terminal."""
-        found = re.search(r"^ +\S*relevo (watch .*)$", self.invitation, re.MULTILINE)
+        found = re.search(r"^ +\S*relevo (watch .*)$", self.banner, re.MULTILINE)
         assert found is not None
         return [str(RELEVO), *found[1].split()]
 
     @property
     def log(self) -> str:
-        """What it said on standard error."""
+        """Its standard error."""
         return (self.folder / "demo.log").read_text()
 
     def send(self, number: int) -> None:
@@ -93,7 +93,7 @@ class DemoProcess:
         return self._process.returncode
 
     def processes(self) -> list[int]:
-        """Return the ids of all processes that it started and that live, whoever is their parent now."""
+        """Return the ids of all processes that it started and that still live."""
         mark = f"TMPDIR={self.folder}\0".encode()
         found = []
         for process in Path("/proc").glob("[0-9]*"):
@@ -106,7 +106,7 @@ class DemoProcess:
         return found
 
     def leftovers(self) -> list[str]:
-        """Return what it left in its temporary folder."""
+        """Return what is left in its temporary folder."""
         return [path.name for path in self.folder.iterdir() if path.name != "demo.log"]
 
     def close(self) -> None:
@@ -123,13 +123,13 @@ class DemoProcess:
 
 @contextmanager
 def running_demo(*flags: str) -> Iterator[DemoProcess]:
-    """Run a demo on a free port, once it has invited, and leave nothing of it."""
+    """Run a demo on a free port, from its banner on, and end it."""
     # Not pytest's own: its name is too long for a store's socket in a folder in it.
     with tempfile.TemporaryDirectory(prefix="demo") as folder:
         demo = DemoProcess(Path(folder), *flags)
         try:
-            demo.wait_invitation()
+            demo.wait_banner()
             yield demo
         finally:
             demo.close()
-            wait_until(lambda: not demo.processes(), "what the demo started to end")
+            wait_until(lambda: not demo.processes(), "the processes of the demo to end")

@@ -1,7 +1,7 @@
 """
-The demo: a router, a store and a tenant of its own, with people at work in it.
+The demo: a router, a store and a tenant of its own, with simulated agents.
 
-The router is the one that `relevo serve` runs, in a process of its own; the people are clients like others.
+The router is that of `relevo serve`, in a process of its own; the agents are clients like any other.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Final
 import structlog
 from relevo_client import RelevoError
 
-from relevo.clients.terminal.demo.banner import invitation
-from relevo.clients.terminal.demo.players import Stage, play, prepare
+from relevo.clients.terminal.demo.banner import banner
+from relevo.clients.terminal.demo.players import Demo, create_people, play
 from relevo.router.app import run as run_router
 from relevo.router.bundled_store.server import EmbeddedStore
 from relevo.router.config import Settings
@@ -34,14 +34,14 @@ from relevo.router.workers import listen, work
 
 log = structlog.get_logger(__name__)
 
-# Nobody has work in hand that a longer drain would save.
+# A longer drain would save no work.
 DRAIN_MS: Final = 500
 STOP_LIMIT_S: Final = 8.0
-# Closed conversations are looked at for a while; kept for days they would fill a demo that stays on.
+# Kept for days, closed conversations would fill a demo that stays on.
 CLOSED_RETENTION_MS: Final = 3_600_000
 
 
-class DemoFailed(Exception):
+class DemoError(Exception):
     """The demo cannot start, or cannot go on; the message says why and what to do."""
 
 
@@ -53,24 +53,24 @@ def run(settings: Settings, *, pace: float = 1.0, seed: int | None = None, keep:
 
     Args:
         settings: The settings of its router; without ``jwt_secret`` it makes one.
-        pace: How many times faster than human the people are.
-        seed: Where chance starts; None for another start each time.
+        pace: How many times faster than human the agents act.
+        seed: Of the random numbers; None for another one each time.
         keep: A folder to keep the demo's data in; None for a temporary one that is removed.
 
     Raises:
-        DemoFailed: It cannot start or go on.
+        DemoError: It cannot start or go on.
         EmbeddedStoreError: Its store cannot be started or stopped.
     """
     if not 0.01 <= pace <= 1000:
-        raise DemoFailed(f"the pace must be from 0.01 to 1000, not {pace}")
+        raise DemoError(f"the pace must be from 0.01 to 1000, not {pace}")
     if settings.key_sources and settings.jwt_secret is None:
-        raise DemoFailed(
+        raise DemoError(
             f"the demo makes its own tokens, which needs RELEVO_JWT_SECRET: unset {settings.key_sources[0]}"
         )
     try:
         listener = listen(settings.host, settings.port)
     except OSError as error:
-        raise DemoFailed(
+        raise DemoError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
             "--port takes another port, or 0 for any that is free"
         ) from None
@@ -86,15 +86,15 @@ def run(settings: Settings, *, pace: float = 1.0, seed: int | None = None, keep:
             closed_retention_ms=min(settings.closed_retention_ms, CLOSED_RETENTION_MS),
         )
         log_setup.configure(settings.log_level)
-        stage = _stage(settings, pace, secrets.randbits(32) if seed is None else seed)
-        runner.run(_run_until_stopped(settings, stage, listener, keep))
+        demo = _demo(settings, pace, secrets.randbits(32) if seed is None else seed)
+        runner.run(_run_until_stopped(settings, demo, listener, keep))
 
 
-def _stage(settings: Settings, pace: float, seed: int) -> Stage:
+def _demo(settings: Settings, pace: float, seed: int) -> Demo:
     assert settings.jwt_secret is not None
-    # An address that means all of them is not one to connect to.
+    # A wildcard address is not one to connect to.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)
-    return Stage(host=host, port=settings.port, secret=settings.jwt_secret, pace=pace, seed=seed)
+    return Demo(host=host, port=settings.port, secret=settings.jwt_secret, pace=pace, seed=seed)
 
 
 @contextmanager
@@ -107,19 +107,19 @@ def _folder(keep: str | None) -> Iterator[str]:
 
 
 async def _run_until_stopped(
-    settings: Settings, stage: Stage, listener: socket.socket, keep: str | None
+    settings: Settings, demo: Demo, listener: socket.socket, keep: str | None
 ) -> None:
     stopped = asyncio.Event()
     routers: list[SpawnProcess] = []
 
     def stop() -> None:
         if stopped.is_set():
-            # A second signal: whoever sent it does not want to wait for a drain.
+            # A second signal skips the drain.
             for router in routers:
                 router.kill()
         stopped.set()
 
-    # Before there is anything to leave behind.
+    # Before anything is started.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     with _folder(keep) as folder:
@@ -130,16 +130,16 @@ async def _run_until_stopped(
             router.start()
             routers.append(router)
             try:
-                await _play_until_stopped(stage, router, stopped)
+                await _play_until_stopped(demo, router, stopped)
             finally:
                 await asyncio.to_thread(_end, router)
 
 
-async def _play_until_stopped(stage: Stage, router: SpawnProcess, stopped: asyncio.Event) -> None:
+async def _play_until_stopped(demo: Demo, router: SpawnProcess, stopped: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(router.sentinel, ended.set)
-    people = asyncio.create_task(_people(stage))
+    people = asyncio.create_task(_people(demo))
     waits = [people, asyncio.create_task(stopped.wait()), asyncio.create_task(ended.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -147,11 +147,11 @@ async def _play_until_stopped(stage: Stage, router: SpawnProcess, stopped: async
             print("Stopping ...", flush=True)
         elif ended.is_set():
             router.join()
-            raise DemoFailed(f"the router ended with code {router.exitcode}")
+            raise DemoError(f"the router ended with code {router.exitcode}")
         else:
             people.result()
     except RelevoError as error:
-        raise DemoFailed(f"the demo's people cannot begin: {error}") from None
+        raise DemoError(f"the demo's agents cannot begin: {error}") from None
     finally:
         loop.remove_reader(router.sentinel)
         for one in waits:
@@ -159,12 +159,12 @@ async def _play_until_stopped(stage: Stage, router: SpawnProcess, stopped: async
         await asyncio.wait(waits, timeout=STOP_LIMIT_S)
 
 
-async def _people(stage: Stage) -> None:
-    await prepare(stage)
-    # Called from a virtual environment that is not active, the short name would not be found.
+async def _people(demo: Demo) -> None:
+    await create_people(demo)
+    # In a virtual environment that is not active, the short name is not on PATH.
     command = "relevo" if shutil.which("relevo") or not sys.argv[0].endswith("relevo") else sys.argv[0]
-    print(invitation(stage, command, time.time_ns() // 1_000_000), flush=True)
-    await play(stage)
+    print(banner(demo, command, time.time_ns() // 1_000_000), flush=True)
+    await play(demo)
 
 
 def _end(router: SpawnProcess) -> None:

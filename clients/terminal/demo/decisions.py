@@ -1,4 +1,4 @@
-"""What the people of the demo decide: pure, from what each of them sees, a time and a source of chance."""
+"""The decisions of the demo's agents: pure, from what each of them sees, a time and random numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from relevo.clients.terminal.demo.people import (
     Person,
 )
 
-# Bounds that keep the demo steady for hours: nobody sends to where this many wait already.
+# Bounds that keep the demo steady for hours: nothing is sent to a list of this length.
 QUEUED_MAX: Final = 4
 PENDING_MAX: Final = 2
 CONVERSATIONS: Final = 40
@@ -32,7 +32,7 @@ CONVERSATIONS_SWING: Final = 6
 SWING_S: Final = 240.0
 TALK_MIN_S: Final = 40.0
 RECALL_AFTER_S: Final = 20.0
-DISPATCH_AFTER_S: Final = 45.0
+REDIRECT_AFTER_S: Final = 45.0
 CUSTOMER_PATIENCE_S: Final = 900.0
 
 
@@ -45,14 +45,14 @@ class ChooseStatus:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Take a conversation from the own pending list."""
+    """Accept a conversation of the own pending list."""
 
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """Give a conversation of the own pending list back."""
+    """Decline a conversation of the own pending list."""
 
     session_id: str
     reason: str
@@ -60,7 +60,7 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Take back a transfer that waits."""
+    """Recall a transfer that waits."""
 
     session_id: str
 
@@ -82,30 +82,30 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class OpenDialog:
-    """Open the transfer dialog to look for whom to hand a conversation to."""
+    """Open the transfer dialog for a conversation."""
 
     session_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """End the shift; without a goodbye where the network is what ended it."""
+    """End the shift; without a close of the websocket where the network failed."""
 
-    says_goodbye: bool
+    closes: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing that anybody sees."""
+    """Do nothing."""
 
 
 Action: TypeAlias = ChooseStatus | Accept | Decline | Recall | Note | Close | OpenDialog | Leave | Wait
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class AgentView:
     """
-    What an agent sees of its own work.
+    An agent's own work, as it sees it.
 
     Attributes:
         status: The status it chose last.
@@ -120,7 +120,7 @@ class View:
     sent: Mapping[str, float]
 
 
-def decide(person: Person, view: View, now_s: float, pace: float, random: Random) -> Action:
+def decide(person: Person, view: AgentView, now_s: float, pace: float, random: Random) -> Action:
     """
     Choose what an agent does next.
 
@@ -129,11 +129,11 @@ def decide(person: Person, view: View, now_s: float, pace: float, random: Random
         view: What it sees.
         now_s: The time, in seconds on the clock that the router's times are on.
         pace: How many times faster than human everything goes.
-        random: The source of chance.
+        random: The random numbers.
     """
     status = view.status
     if status == "pre_pause" and not view.in_progress:
-        # The router has made a pause of it.
+        # The router has turned it into a pause.
         status = "pause"
     choices: list[tuple[Action, float]] = [(Wait(), 22.0)]
     choices += _about_status(person, status)
@@ -149,18 +149,20 @@ def decide(person: Person, view: View, now_s: float, pace: float, random: Random
 
 def _about_status(person: Person, status: Status) -> list[tuple[Action, float]]:
     if status == "pause":
-        return [(ChooseStatus("connected"), 9.0), (Leave(says_goodbye=True), 0.8)]
+        return [(ChooseStatus("connected"), 9.0), (Leave(closes=True), 0.8)]
     if status == "pre_pause":
         return [(ChooseStatus("connected"), 1.5), (ChooseStatus("pause"), 1.5)]
     return [
         (ChooseStatus("pre_pause"), 1.2),
         (ChooseStatus("pause"), 1.2),
-        (Leave(says_goodbye=True), 0.5),
-        (Leave(says_goodbye=False), 1.0 if person.on_phone else 0.0),
+        (Leave(closes=True), 0.5),
+        (Leave(closes=False), 1.0 if person.on_phone else 0.0),
     ]
 
 
-def _about_pending(person: Person, view: View, status: Status, random: Random) -> list[tuple[Action, float]]:
+def _about_pending(
+    person: Person, view: AgentView, status: Status, random: Random
+) -> list[tuple[Action, float]]:
     if not view.pending:
         return []
     session = view.pending[0]
@@ -171,7 +173,7 @@ def _about_pending(person: Person, view: View, status: Status, random: Random) -
 
 
 def _about_conversations(
-    person: Person, view: View, status: Status, now_s: float, pace: float, random: Random
+    person: Person, view: AgentView, status: Status, now_s: float, pace: float, random: Random
 ) -> list[tuple[Action, float]]:
     if not view.in_progress:
         return []
@@ -182,7 +184,7 @@ def _about_conversations(
         choices.append((OpenDialog(session.id), 16.0))
     oldest = min(view.in_progress, key=lambda one: one.updated_at)
     if now_s - oldest.updated_at / 1000 > TALK_MIN_S / pace:
-        # Who wants a pause finishes what it has; who is on one should not have anything.
+        # An agent on pre-pause finishes what it has, and one on pause should have nothing.
         choices.append((Close(oldest.id), 12.0 if status == "connected" else 24.0))
     return choices
 
@@ -194,23 +196,23 @@ def choose_target(
     random: Random,
 ) -> tuple[Target, str] | None:
     """
-    Choose in the transfer dialog whom to hand over to, and say why.
+    Choose a target in the transfer dialog, and a reason.
 
     Args:
-        person: Who hands over.
+        person: The agent that transfers.
         agents: The dialog's agents.
         departments: The dialog's departments.
-        random: The source of chance.
+        random: The random numbers.
 
     Returns:
-        The target and the reason, or None if everybody has enough to do.
+        The target and the reason, or None if no target has room.
     """
     choices: list[tuple[Target, tuple[str, ...], float]] = []
     for department in departments:
         if department.id in DEPARTMENTS and department.queued < QUEUED_MAX:
             choices.append((Target.department(department.id), (department.id,), 2.0))
     for agent in agents:
-        weight = _attraction(agent)
+        weight = _weight(agent)
         if agent.id in BY_ID and agent.id != person.id and agent.pending < PENDING_MAX and weight:
             about = agent.departments or tuple(DEPARTMENTS)
             choices.append((Target.agent(agent.id), about, weight))
@@ -221,21 +223,21 @@ def choose_target(
     return target, random.choice(REASONS[random.choice(known or list(REASONS))][person.language])
 
 
-def _attraction(agent: Agent) -> float:
+def _weight(agent: Agent) -> float:
     person = BY_ID.get(agent.id)
-    is_somebody_who_looks = person is not None and not person.simulated
+    is_visitor = person is not None and not person.simulated
     if agent.role == "admin":
-        return 1.0 if is_somebody_who_looks and agent.status == "connected" else 0.0
+        return 1.0 if is_visitor and agent.status == "connected" else 0.0
     if agent.available:
-        # Whoever signed in to see the demo is to have something to see.
-        return 6.0 if is_somebody_who_looks else 1.0
+        # A visitor who has signed in should see something happen.
+        return 6.0 if is_visitor else 1.0
     return 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class OpenSessions:
     """
-    What the back end sees of the tenant.
+    The open sessions of the tenant, as the back end lists them.
 
     Attributes:
         in_progress: All conversations in progress.
@@ -259,16 +261,16 @@ class Floor:
         yield from self.queued
 
 
-def wanted_count(now_s: float, pace: float) -> int:
-    """Return how many conversations there should be: more and fewer in turns, so that queues come and go."""
+def target_count(now_s: float, pace: float) -> int:
+    """Return how many conversations to keep open: a sine over time, so that queues fill and empty."""
     swing = math.sin(2 * math.pi * now_s * pace / SWING_S)
     return CONVERSATIONS + round(CONVERSATIONS_SWING * swing)
 
 
-def choose_first_target(floor: Floor, random: Random) -> Target:
+def choose_first_target(open_sessions: OpenSessions, random: Random) -> Target:
     """Choose where a new conversation goes: mostly a department, at times the agent the customer knows."""
-    pending = Counter(session.owner.id for session in floor.pending if session.owner is not None)
-    queued = Counter(session.owner.id for session in floor.queued if session.owner is not None)
+    pending = Counter(session.owner.id for session in open_sessions.pending if session.owner is not None)
+    queued = Counter(session.owner.id for session in open_sessions.queued if session.owner is not None)
     if random.random() < 0.12:
         people = [one for one in PEOPLE if one.role == "agent" and pending[one.id] < PENDING_MAX]
         if people:
@@ -277,17 +279,17 @@ def choose_first_target(floor: Floor, random: Random) -> Target:
     return Target.department(random.choice(open_departments or list(DEPARTMENTS)))
 
 
-def gave_up(floor: Floor, now_s: float, pace: float) -> list[Session]:
-    """Return the conversations whose customers have gone: nothing happened in them for a long time."""
+def abandoned(open_sessions: OpenSessions, now_s: float, pace: float) -> list[Session]:
+    """Return the conversations without a change for so long that their customers have left."""
     return [
         session
-        for session in floor.sessions()
+        for session in open_sessions.sessions()
         if now_s - session.updated_at / 1000 > CUSTOMER_PATIENCE_S / pace
     ]
 
 
-def choose_rescue(
-    floor: Floor,
+def choose_overdue(
+    open_sessions: OpenSessions,
     agents: Mapping[str, Agent],
     departments: Mapping[str, Department],
     now_s: float,
@@ -295,24 +297,24 @@ def choose_rescue(
     random: Random,
 ) -> tuple[Session, Target] | None:
     """
-    Choose what an admin sends on: a conversation that waits too long, and to where somebody is free.
+    Choose a conversation that waits too long, and a target with free capacity for it.
 
-    A person who is there decides about the own pending list; nobody else's is left to grow.
+    The pending list of a visitor who is connected is left alone.
     """
     free = [agent.id for agent in agents.values() if agent.available and _is_simulated(agent.id)]
     staffed = [row.id for row in departments.values() if row.available > 0 and row.id in DEPARTMENTS]
     if not free:
         return None
-    for session in (*floor.pending, *floor.queued):
+    for session in (*open_sessions.pending, *open_sessions.queued):
         owner = session.owner
         if owner is None:
             continue
-        patience_s = DISPATCH_AFTER_S
+        patience_s = REDIRECT_AFTER_S
         holder = agents.get(owner.id) if owner.kind == "agent" else None
         if holder is not None and not _is_simulated(holder.id):
             if holder.status != "disconnected":
                 continue
-            # Whoever signs in as one of them is to find something in the pending list.
+            # A visitor who signs in later should find something in the pending list.
             patience_s *= 4
         if now_s - session.updated_at / 1000 < patience_s / pace:
             continue

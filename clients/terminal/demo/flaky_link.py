@@ -1,4 +1,4 @@
-"""A way to the router that can be cut, as a phone's network is in a lift: nobody says goodbye."""
+"""A TCP proxy that can be cut, as a phone's network is in a lift: the connection ends without a close."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 _CHUNK_BYTES: Final = 65_536
 
 
-class Network:
+class FlakyLink:
     """
-    Pass bytes on between a client and the router, until it is cut.
+    Forward bytes between a client and the router, until it is cut.
 
     Args:
         host: The router's address.
@@ -22,45 +22,45 @@ class Network:
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
-        self._calls: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_cut = False
 
     async def open(self) -> int:
-        """Begin, and return the loopback port to connect to."""
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        """Listen, and return the loopback port to connect to."""
+        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     def cut(self) -> None:
-        """Drop what is connected, and let nobody connect."""
+        """Drop all connections, and accept none."""
         self._is_cut = True
-        for call in self._calls:
-            call.cancel()
+        for task in self._tasks:
+            task.cancel()
 
-    def mend(self) -> None:
-        """Let connect again."""
+    def restore(self) -> None:
+        """Accept connections again."""
         self._is_cut = False
 
     async def close(self) -> None:
-        """End."""
+        """Drop all connections, and stop listening."""
         self.cut()
         if self._server is not None:
             self._server.close()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        call = asyncio.current_task()
-        assert call is not None
-        self._calls.add(call)
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         writers = [writer]
         try:
             if not self._is_cut:
-                far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
-                writers.append(far_writer)
-                # The first end ends both: a half-closed connection is of no use to a websocket.
+                router_reader, router_writer = await asyncio.open_connection(self._host, self._port)
+                writers.append(router_writer)
+                # The first end closes both: a half-closed connection is of no use to a websocket.
                 ways = [
-                    asyncio.create_task(_copy(reader, far_writer)),
-                    asyncio.create_task(_copy(far_reader, writer)),
+                    asyncio.create_task(_copy(reader, router_writer)),
+                    asyncio.create_task(_copy(router_reader, writer)),
                 ]
                 try:
                     await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -69,13 +69,13 @@ class Network:
                         way.cancel()
                     await asyncio.gather(*ways, return_exceptions=True)
         except OSError:
-            # The router is not there: the client sees its connection end, and tries again.
+            # The router is down: the client sees its connection end, and reconnects.
             pass
         except asyncio.CancelledError:
-            # Cut. Not passed on, because the server that started this task would log it.
+            # Cut. Not raised, because the server that started this task would log it.
             pass
         finally:
-            self._calls.discard(call)
+            self._tasks.discard(task)
             for one in writers:
                 one.transport.abort()
 

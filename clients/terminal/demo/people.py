@@ -1,4 +1,4 @@
-"""Who and what the demo shows: departments, people, customers, and what they say."""
+"""The demo's data: departments, agents, customers, and their texts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Person:
         id: The agent's id.
         name: The name on the screens.
         role: ``agent`` or ``admin``.
-        language: What they write reasons and notes in.
+        language: Of the reasons and notes.
         departments: The ids of their departments.
         capacity: How many conversations they may have in progress.
-        simulated: Whether the demo plays them; the others are left for whoever looks.
-        on_phone: Whether their network fails now and then, so that they leave without a goodbye.
+        simulated: Whether the demo plays them; the others are free to sign in as.
+        on_phone: Whether their network fails now and then, so that a connection ends without a close.
     """
 
     id: str
@@ -114,7 +114,7 @@ REASONS: Final[Mapping[str, Mapping[Language, Sequence[str]]]] = {
         "en": (
             "Two-factor codes arrive twenty minutes late, on both phones.",
             "Import stops at row 512 with a time-out; sample file is in the chat.",
-            "Video drops after ten minutes, only over the office network.",
+            "Video drops after ten minutes, only over the office link.",
         ),
     },
     "cobranca": {

@@ -1,4 +1,4 @@
-"""The people of the demo at work: each is a client like any other, over its own connection."""
+"""The players of the demo: each is a client like any other, over its own connection."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from relevo_client import (
 from relevo.clients.terminal.demo.decisions import (
     Accept,
     Action,
+    AgentView,
     ChooseStatus,
     Close,
     Decline,
-    Floor,
     Leave,
     Note,
     OpenDialog,
+    OpenSessions,
     Recall,
-    View,
+    abandoned,
     choose_first_target,
-    choose_rescue,
+    choose_overdue,
     choose_target,
     decide,
-    gave_up,
-    wanted_count,
+    target_count,
 )
-from relevo.clients.terminal.demo.flaky_link import Network
+from relevo.clients.terminal.demo.flaky_link import FlakyLink
 from relevo.clients.terminal.demo.people import (
     ADMIN_REASONS,
     CUSTOMERS,
@@ -70,7 +70,7 @@ BEGINNING: Final = 20
 OPENED_AT_ONCE: Final = 2
 FORGET_SENT_S: Final = 120.0
 
-# What others did first, or what is no longer as it was on the screen: people live with that.
+# Refused because another client was faster: the player goes on.
 REFUSALS: Final = (
     AtCapacityError,
     ConflictError,
@@ -82,16 +82,16 @@ REFUSALS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Demo:
     """
-    What everybody in the demo shares.
+    The router of the demo, and what all players share.
 
     Attributes:
         host: The router's address, as a client on this machine reaches it.
         port: The router's port.
         secret: The secret of tokens.
         pace: How many times faster than human everything goes.
-        seed: Where chance starts.
+        seed: Of the random numbers.
     """
 
     host: str
@@ -101,19 +101,19 @@ class Stage:
     seed: int
 
     def url(self, port: int | None = None) -> str:
-        """Return the address of the router's websocket, or of what stands before it on a loopback port."""
+        """Return the URL of the router's websocket, or of a proxy before it on a loopback port."""
         return websocket_url(self.host, self.port) if port is None else websocket_url("127.0.0.1", port)
 
     def chance(self, name: str) -> Random:
-        """Return somebody's own source of chance."""
+        """Return a player's own random numbers."""
         return Random(f"{self.seed}:{name}")
 
     async def wait(self, random: Random, least_s: float, most_s: float) -> None:
-        """Let some human time pass."""
+        """Sleep for a random human time, divided by the pace."""
         await asyncio.sleep(random.uniform(least_s, most_s) / self.pace)
 
     def tokens_of(self, person: Person) -> Callable[[], str]:
-        """Return a source of fresh tokens; they say who it is, should an admin have removed the agent."""
+        """Return a source of fresh tokens; their claims create the agent again if an admin removed it."""
         return lambda: sign(
             self.secret,
             tenant=TENANT,
@@ -148,9 +148,9 @@ def websocket_url(host: str, port: int) -> str:
     return f"ws://{f'[{host}]' if ':' in host else host}:{port}/ws"
 
 
-async def prepare(stage: Stage) -> None:
-    """Create the departments and everybody in them."""
-    async with stage.client(stage.back_end_tokens()) as client:
+async def create_people(demo: Demo) -> None:
+    """Create the departments and the people."""
+    async with demo.client(demo.back_end_tokens()) as client:
         for department_id, name in DEPARTMENTS.items():
             await client.put_department(department_id, name)
         for person in PEOPLE:
@@ -163,39 +163,39 @@ async def prepare(stage: Stage) -> None:
             )
 
 
-async def play(stage: Stage) -> None:
-    """Let everybody work until cancelled."""
-    async with asyncio.TaskGroup() as everybody:
+async def play(demo: Demo) -> None:
+    """Run all players until cancelled."""
+    async with asyncio.TaskGroup() as players:
         for person in SIMULATED_AGENTS:
-            everybody.create_task(AgentPlayer(stage, person).play(), name=person.id)
-        everybody.create_task(BackEndPlayer(stage).play(), name=BACK_END)
-        everybody.create_task(AdminPlayer(stage).play(), name=SIMULATED_ADMIN.id)
+            players.create_task(AgentPlayer(demo, person).play(), name=person.id)
+        players.create_task(BackEndPlayer(demo).play(), name=BACK_END)
+        players.create_task(AdminPlayer(demo).play(), name=SIMULATED_ADMIN.id)
 
 
 class AgentPlayer:
     """
-    An agent who comes, works and goes.
+    An agent that works in shifts.
 
     Args:
-        stage: What everybody shares.
-        person: Who it is.
+        demo: The router to connect to.
+        person: The agent.
     """
 
-    def __init__(self, stage: Stage, person: Person) -> None:
-        self._stage = stage
+    def __init__(self, demo: Demo, person: Person) -> None:
+        self._demo = demo
         self._person = person
-        self._random = stage.chance(person.id)
+        self._random = demo.chance(person.id)
         self._status: Status = "connected"
         self._sent: dict[str, float] = {}
-        self._network = Network(stage.host, stage.port) if person.on_phone else None
+        self._link = FlakyLink(demo.host, demo.port) if person.on_phone else None
 
     async def play(self) -> None:
         """Work one shift after another."""
-        port = None if self._network is None else await self._network.open()
+        port = None if self._link is None else await self._link.open()
         try:
             await self._wait(0.0, 2.0)
             while True:
-                client = self._stage.client(self._stage.tokens_of(self._person), port)
+                client = self._demo.client(self._demo.tokens_of(self._person), port)
                 try:
                     async with client:
                         await self._work(client)
@@ -203,8 +203,8 @@ class AgentPlayer:
                     log.warning("shift cut short", agent=self._person.id, reason=str(error))
                 await self._wait(20.0, 60.0)
         finally:
-            if self._network is not None:
-                await self._network.close()
+            if self._link is not None:
+                await self._link.close()
 
     async def _work(self, client: Client) -> None:
         self._sent.clear()
@@ -212,22 +212,22 @@ class AgentPlayer:
         while True:
             await self._wait(4.0, 11.0)
             now_s = time.time()
-            action = decide(self._person, self._view(client, now_s), now_s, self._stage.pace, self._random)
+            action = decide(self._person, self._view(client, now_s), now_s, self._demo.pace, self._random)
             if isinstance(action, Leave):
-                if action.says_goodbye or self._network is None:
+                if action.closes or self._link is None:
                     return
-                await self._lose_network(client, self._network)
+                await self._lose_link(client, self._link)
                 continue
             try:
                 await self._perform(client, action)
             except REFUSALS as refusal:
                 log.debug("refused", agent=self._person.id, action=type(action).__name__, reason=str(refusal))
 
-    def _view(self, client: Client, now_s: float) -> View:
+    def _view(self, client: Client, now_s: float) -> AgentView:
         kept = {session_id: at_s for session_id, at_s in self._sent.items() if now_s - at_s < FORGET_SENT_S}
         self._sent = kept
         inbox = client.inbox
-        return View(self._status, list(inbox.in_progress.values()), list(inbox.pending.values()), kept)
+        return AgentView(self._status, list(inbox.in_progress.values()), list(inbox.pending.values()), kept)
 
     async def _perform(self, client: Client, action: Action) -> None:
         match action:
@@ -264,56 +264,56 @@ class AgentPlayer:
             if result.transfer.outcome != "assigned":
                 self._sent[session_id] = time.time()
 
-    async def _lose_network(self, client: Client, network: Network) -> None:
-        network.cut()
-        # A lift, or a journey through a tunnel: the one nobody notices, the other everybody.
+    async def _lose_link(self, client: Client, link: FlakyLink) -> None:
+        link.cut()
+        # Shorter than the presence grace, which nothing shows, or longer.
         await self._wait(*self._random.choice([(2.0, 7.0), (20.0, 60.0)]))
-        network.mend()
+        link.restore()
         async for event in client:
             if isinstance(event, Connected) and event.reconnected:
                 return
 
     async def _wait(self, least_s: float, most_s: float) -> None:
-        await self._stage.wait(self._random, least_s, most_s)
+        await self._demo.wait(self._random, least_s, most_s)
 
 
 class BackEndPlayer:
     """
-    The chat's back end: opens conversations as customers come, and closes those whose customers have gone.
+    The chat's back end: opens conversations as customers arrive, and closes those they have left.
 
     Args:
-        stage: What everybody shares.
+        demo: The router to connect to.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._random = stage.chance(BACK_END)
+    def __init__(self, demo: Demo) -> None:
+        self._demo = demo
+        self._random = demo.chance(BACK_END)
         self._customers: list[str] = []
 
     async def play(self) -> None:
-        """Open and close, so that the number of conversations stays within its bounds."""
-        await self._stage.wait(self._random, 2.5, 2.5)
+        """Keep the number of open conversations at its target."""
+        await self._demo.wait(self._random, 2.5, 2.5)
         while True:
             try:
-                async with self._stage.client(self._stage.back_end_tokens()) as client:
+                async with self._demo.client(self._demo.back_end_tokens()) as client:
                     while True:
-                        await self._look_after(client)
-                        await self._stage.wait(self._random, 2.0, 4.0)
+                        await self._step(client)
+                        await self._demo.wait(self._random, 2.0, 4.0)
             except RelevoError as error:
                 log.warning("back end cut short", reason=str(error))
-            await self._stage.wait(self._random, 2.0, 4.0)
+            await self._demo.wait(self._random, 2.0, 4.0)
 
-    async def _look_after(self, client: Client) -> None:
-        floor = await look_around(client)
+    async def _step(self, client: Client) -> None:
+        open_sessions = await read_open_sessions(client)
         now_s = time.time()
-        for session in gave_up(floor, now_s, self._stage.pace):
+        for session in abandoned(open_sessions, now_s, self._demo.pace):
             try:
                 await client.close_session(session.id, fence=session.fence)
             except REFUSALS as refusal:
                 log.debug("refused", agent=BACK_END, action="Close", reason=str(refusal))
-        missing = wanted_count(now_s, self._stage.pace) - floor.count
-        for _ in range(missing if floor.count < BEGINNING else min(missing, OPENED_AT_ONCE)):
-            target = choose_first_target(floor, self._random)
+        missing = target_count(now_s, self._demo.pace) - open_sessions.count
+        for _ in range(missing if open_sessions.count < BEGINNING else min(missing, OPENED_AT_ONCE)):
+            target = choose_first_target(open_sessions, self._random)
             await self._open(client, target)
 
     async def _open(self, client: Client, target: Target) -> None:
@@ -329,57 +329,57 @@ class BackEndPlayer:
 
 class AdminPlayer:
     """
-    The admin who sends on what waits too long.
+    The admin that transfers what waits too long.
 
     Args:
-        stage: What everybody shares.
+        demo: The router to connect to.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._random = stage.chance(SIMULATED_ADMIN.id)
+    def __init__(self, demo: Demo) -> None:
+        self._demo = demo
+        self._random = demo.chance(SIMULATED_ADMIN.id)
 
     async def play(self) -> None:
-        """Look after the waiting lists."""
+        """Look through the pending lists and queues again and again."""
         while True:
             try:
-                async with self._stage.client(self._stage.tokens_of(SIMULATED_ADMIN)) as client:
+                async with self._demo.client(self._demo.tokens_of(SIMULATED_ADMIN)) as client:
                     await client.set_status("connected")
                     await client.subscribe_directory()
                     while True:
-                        await self._stage.wait(self._random, 4.0, 8.0)
-                        await self._look_after(client)
+                        await self._demo.wait(self._random, 4.0, 8.0)
+                        await self._step(client)
             except RelevoError as error:
                 log.warning("admin cut short", reason=str(error))
-            await self._stage.wait(self._random, 5.0, 10.0)
+            await self._demo.wait(self._random, 5.0, 10.0)
 
-    async def _look_after(self, client: Client) -> None:
-        floor = await look_around(client)
-        rescue = choose_rescue(
-            floor,
+    async def _step(self, client: Client) -> None:
+        open_sessions = await read_open_sessions(client)
+        overdue = choose_overdue(
+            open_sessions,
             client.directory.agents,
             client.directory.departments,
             time.time(),
-            self._stage.pace,
+            self._demo.pace,
             self._random,
         )
-        if rescue is not None:
-            await self._send_on(client, *rescue)
+        if overdue is not None:
+            await self._redirect(client, *overdue)
         inbox = client.inbox
         for session in (*inbox.in_progress.values(), *inbox.pending.values()):
-            # Somebody who looks at the demo sent it here.
-            await self._send_on(client, session, Target.department(self._random.choice(list(DEPARTMENTS))))
+            # A visitor of the demo sent it here.
+            await self._redirect(client, session, Target.department(self._random.choice(list(DEPARTMENTS))))
 
-    async def _send_on(self, client: Client, session: Session, target: Target) -> None:
+    async def _redirect(self, client: Client, session: Session, target: Target) -> None:
         try:
             await client.transfer(session.id, target, self._random.choice(ADMIN_REASONS), fence=session.fence)
         except REFUSALS as refusal:
             log.debug("refused", agent=SIMULATED_ADMIN.id, action="Transfer", reason=str(refusal))
 
 
-async def look_around(client: Client) -> Floor:
-    """Return what is open in the tenant, as an admin or a back end sees it."""
-    return Floor(
+async def read_open_sessions(client: Client) -> OpenSessions:
+    """List the open sessions of the tenant, as an admin or a back end."""
+    return OpenSessions(
         in_progress=[session async for session in client.sessions(state="in_progress")],
         pending=[session async for session in client.sessions(state="pending")],
         queued=[session async for session in client.sessions(state="queued")],

@@ -1,7 +1,7 @@
 """
 Show a tenant live in a terminal.
 
-It is a client like any other, signed in as an admin, which the directory shows connected meanwhile.
+It is a client like any other, signed in as an admin, whom the directory shows as connected meanwhile.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from relevo_client import (
     TokenSource,
 )
 
-from relevo.clients.terminal.watch.model import Connection, Watched
-from relevo.clients.terminal.watch.view import Picture, Screen, picture, print_once
+from relevo.clients.terminal.watch.model import Connection, TenantView
+from relevo.clients.terminal.watch.view import Frame, Screen, print_once, render
 from relevo.router.auth.tokens import sign
 
 WATCHER: Final = "watch"
@@ -36,8 +36,8 @@ FRAME_S: Final = 0.25
 CONNECT_LIMIT_S: Final = 10.0
 
 
-class WatchFailed(Exception):
-    """There is nothing to watch, or not any more; the message says why."""
+class WatchError(Exception):
+    """The tenant cannot be watched, or no longer; the message says why."""
 
 
 def token_source(secret: str, tenant: str) -> TokenSource:
@@ -63,7 +63,7 @@ def token_source(secret: str, tenant: str) -> TokenSource:
             now_ms=_now_ms(),
         )
 
-    # A tenant that is none is better told here than at each connection.
+    # A malformed tenant fails here rather than at each connection.
     token()
     return token
 
@@ -75,20 +75,20 @@ def run(url: str, token: TokenSource, *, once: bool = False) -> None:
     Args:
         url: The router's websocket.
         token: An admin's token, or a source of fresh ones.
-        once: Print one picture and return, instead of filling the terminal.
+        once: Print one frame and return, instead of filling the terminal.
 
     Raises:
-        WatchFailed: The router cannot be reached, or does not let this admin in or any further.
+        WatchError: The router cannot be reached, or refuses this token.
     """
     if not once and not sys.stdout.isatty():
-        raise WatchFailed("the output is no terminal to keep drawing on: --once prints one picture")
+        raise WatchError("the output is no terminal to keep drawing on: --once prints one frame")
     try:
         with asyncio.Runner() as runner:
             runner.run(_watch_until_stopped(url, token, once))
     except ValueError as error:
-        raise WatchFailed(f"--url: {error}") from None
+        raise WatchError(f"--url: {error}") from None
     except RelevoError as error:
-        raise WatchFailed(str(error)) from None
+        raise WatchError(str(error)) from None
 
 
 async def _watch_until_stopped(url: str, token: TokenSource, once: bool) -> None:
@@ -103,7 +103,7 @@ async def _watch_until_stopped(url: str, token: TokenSource, once: bool) -> None
 async def _watch(url: str, token: TokenSource, once: bool) -> None:
     async with Client(url, token, connect_timeout_s=CONNECT_LIMIT_S) as client:
         if client.welcome is None or client.welcome.role != "admin":
-            raise WatchFailed("watching a tenant takes a token of the role admin")
+            raise WatchError("watching a tenant takes a token of the role admin")
         watcher = Watcher(client, client.welcome.tenant)
         await client.subscribe_directory()
         await client.watch_sessions()
@@ -116,7 +116,7 @@ async def _watch(url: str, token: TokenSource, once: bool) -> None:
             with Screen(watcher.draw, sys.stdout) as screen:
                 while not follower.done():
                     screen.refresh()
-                    # Ages grow without events, and many events a second are one picture.
+                    # Ages grow without events, and many events a second are drawn once.
                     await asyncio.wait([follower], timeout=FRAME_S)
             follower.result()
         finally:
@@ -125,7 +125,7 @@ async def _watch(url: str, token: TokenSource, once: bool) -> None:
 
 class Watcher:
     """
-    Keep what is known of a tenant in step with its client.
+    Keep a tenant's view in step with its client.
 
     Args:
         client: An admin's, subscribed to the directory and watching the sessions.
@@ -134,47 +134,47 @@ class Watcher:
 
     def __init__(self, client: Client, tenant: str) -> None:
         self._client = client
-        self._watched = Watched(tenant)
+        self._tenant = TenantView(tenant)
         self._problem = ""
         self._lost_at = 0
-        # The store's clock counts, and this machine's may differ.
+        # Times are the store's; this machine's clock may differ.
         self._ahead_ms = 0
         self._note_clock()
 
     async def follow(self) -> None:
         """
-        Take in what happens, until the client ends.
+        Apply events until the client ends.
 
         Raises:
-            ConnectionStopped: The router does not want this client back.
+            ConnectionStopped: The router closed the connection for good.
         """
         async for event in self._client:
             await self.take(event)
 
     async def list_sessions(self) -> None:
-        """Learn of all open sessions."""
-        self._watched.begin_listing()
+        """List all open sessions."""
+        self._tenant.begin_listing()
         for state in ("in_progress", "pending", "queued"):
             async for session in self._client.sessions(state=state):
-                self._watched.observe(session)
-        self._watched.end_listing()
+                self._tenant.observe(session)
+        self._tenant.end_listing()
 
-    def draw(self, width: int, height: int | None) -> Picture:
-        """Return the picture as of now."""
+    def draw(self, width: int, height: int | None) -> Frame:
+        """Return the frame to draw now."""
         directory, now_ms = self._client.directory, _now_ms() + self._ahead_ms
-        self._watched.agents = directory.agents_by_readiness()
-        self._watched.departments = directory.departments_by_readiness()
+        self._tenant.agents = directory.agents_by_readiness()
+        self._tenant.departments = directory.departments_by_readiness()
         if self._client.connected and directory.live:
             self._lost_at = 0
-            self._watched.connection = Connection(is_live=True)
+            self._tenant.connection = Connection(is_live=True)
         else:
             self._lost_at = self._lost_at or now_ms
             problem = self._problem or "connecting again"
-            self._watched.connection = Connection(is_live=False, lost_at=self._lost_at, problem=problem)
-        return picture(self._watched, now_ms, width, height)
+            self._tenant.connection = Connection(is_live=False, lost_at=self._lost_at, problem=problem)
+        return render(self._tenant, now_ms, width, height)
 
     async def take(self, event: Event) -> None:
-        """Take in one event."""
+        """Apply one event."""
         match event:
             case Connected():
                 self._problem = ""
@@ -187,9 +187,9 @@ class Watcher:
                     f"connection closed with {close_code} {reason}".rstrip() + ", connecting again"
                 )
             case SessionChanged(session):
-                self._watched.observe(session)
+                self._tenant.observe(session)
             case _:
-                # The directory is read whole for each picture.
+                # The directory is read whole for each frame.
                 pass
 
     async def _list_again(self) -> None:
@@ -197,7 +197,7 @@ class Watcher:
             try:
                 await self.list_sessions()
             except CommandTimeout as error:
-                # What is known stays on the screen. A new connection lists anew; this one tries again.
+                # The view stays on the screen. A new connection lists again by itself; this one retries.
                 self._problem = str(error)
             else:
                 return

@@ -1,4 +1,4 @@
-"""What `relevo watch` knows of a tenant: pure, fed with what the client hears."""
+"""The model of `relevo watch`: a tenant's sessions and transfers, from events (pure)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Progress: TypeAlias = Literal["assigned", "pending", "queued", "closed", "moved 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """
-    Whether what is shown is true now.
+    Whether the view is live.
 
     Attributes:
         is_live: Whether changes arrive as they happen.
-        lost_at: Since when they do not, in milliseconds; 0 while they do.
+        lost_at: Since when they do not, in milliseconds since the Unix epoch; 0 while they do.
         problem: Why they do not, in words.
     """
 
@@ -39,23 +39,23 @@ class TransferLine:
     owner: Owner | None
 
     def when_moved_on(self) -> TransferLine:
-        """Return the line after another transfer of the session: what it waited for is not to come."""
+        """Return the line after another transfer of the session, which ends its wait."""
         return replace(self, state="moved_on") if self.state in ("pending", "queued") else self
 
 
 @dataclass(slots=True)
-class Watched:
+class TenantView:
     """
-    A tenant as it was last heard of.
+    A tenant as the latest events have it.
 
     Attributes:
-        tenant: Its id.
+        id: Its id.
         agents: Its agents, in the order of a transfer dialog.
         departments: Its departments, likewise.
-        connection: Whether that is true now.
+        connection: Whether the view is live.
     """
 
-    tenant: str
+    id: str
     agents: list[Agent] = field(default_factory=list)
     departments: list[Department] = field(default_factory=list)
     connection: Connection = Connection(False)
@@ -64,7 +64,7 @@ class Watched:
     _listed: set[str] | None = None
 
     def observe(self, session: Session) -> None:
-        """Take note of a session, unless something newer is known of it."""
+        """Apply a session, unless a newer version of it is known."""
         if self._listed is not None:
             self._listed.add(session.id)
         known = self._sessions.get(session.id)
@@ -79,11 +79,11 @@ class Watched:
             self._note_transfer(session, session.transfer)
 
     def begin_listing(self) -> None:
-        """Note that all open sessions are going to be observed."""
+        """Begin a listing: every open session is going to be observed."""
         self._listed = set()
 
     def end_listing(self) -> None:
-        """Forget the sessions that were not: they were closed while nobody told."""
+        """End the listing: sessions that were not in it were closed without an event, and are removed."""
         if self._listed is not None:
             self._sessions = {one: self._sessions[one] for one in self._sessions if one in self._listed}
             self._listed = None
@@ -124,7 +124,7 @@ class Watched:
 
 def outcome_of(line: TransferLine, names: Mapping[str, str]) -> tuple[Progress, str]:
     """
-    Return what became of a transfer: its state now, and who has the session, in words.
+    Return the outcome of a transfer: its state now, and the session's owner, in words.
 
     Args:
         line: The transfer.

@@ -1,4 +1,4 @@
-"""How a watched tenant looks on a terminal: from what is known to something that rich can print."""
+"""The view of `relevo watch`: from the model to renderables of rich (pure, but for `Screen`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from relevo.clients.terminal.watch.model import TransferLine, Watched, outcome_of
+from relevo.clients.terminal.watch.model import TenantView, TransferLine, outcome_of
 
 WIDE_COLUMNS: Final = 160
 # A panel's two borders, and its table's heading.
@@ -37,25 +37,25 @@ OUTCOME_STYLES: Final = {
 }
 
 Row: TypeAlias = Sequence[RenderableType]
-Picture: TypeAlias = RenderableType
+Frame: TypeAlias = RenderableType
 
 
-def picture(watched: Watched, now_ms: int, width: int, height: int | None = None) -> Picture:
+def render(tenant: TenantView, now_ms: int, width: int, height: int | None = None) -> Frame:
     """
-    Return the picture of a tenant.
+    Return the frame of a tenant.
 
     Args:
-        watched: What is known of it.
+        tenant: Its model.
         now_ms: The router's time, in milliseconds since the Unix epoch.
         width: The columns to fill.
         height: The lines to fill, or None for as many as there are rows.
     """
-    dim = "" if watched.connection.is_live else "dim"
-    header = _header(watched, now_ms)
-    departments = _departments(watched.departments)
-    agents = _agents(watched, now_ms)
-    waiting = [_waiting_row(watched, session, now_ms) for session in watched.waiting()]
-    transfers = [_transfer_row(watched, line, now_ms) for line in watched.transfers()]
+    dim = "" if tenant.connection.is_live else "dim"
+    header = _header(tenant, now_ms)
+    departments = _departments(tenant.departments)
+    agents = _agents(tenant, now_ms)
+    waiting = [_waiting_row(tenant, session, now_ms) for session in tenant.waiting()]
+    transfers = [_transfer_row(tenant, line, now_ms) for line in tenant.transfers()]
     titles = (
         f"Departments {len(departments)}",
         f"Agents {len(agents)}",
@@ -100,33 +100,33 @@ def _share(lines: int | None, wanted: Sequence[int], fill: int) -> list[int | No
     rows = max(0, lines - PANEL_LINES * len(wanted))
     given = [min(ROWS_MIN, rows)] * len(wanted)
     spare = max(0, rows - sum(given))
-    # One row at a time to whoever has fewest: a long list does not push the others out.
+    # One row at a time to the panel with the fewest, so that a long list does not push the others out.
     while spare:
-        hungry = [number for number, count in enumerate(given) if count < wanted[number]]
-        if not hungry:
+        unfilled = [number for number, count in enumerate(given) if count < wanted[number]]
+        if not unfilled:
             given[fill] += spare
             break
-        given[min(hungry, key=lambda number: given[number])] += 1
+        given[min(unfilled, key=lambda number: given[number])] += 1
         spare -= 1
     return list(given)
 
 
-def _header(watched: Watched, now_ms: int) -> Text:
+def _header(tenant: TenantView, now_ms: int) -> Text:
     header = Text(no_wrap=True, overflow="ellipsis")
     header.append(" Relevo ", "bold reverse")
-    header.append(f" {watched.tenant} ", "bold")
-    connection = watched.connection
+    header.append(f" {tenant.id} ", "bold")
+    connection = tenant.connection
     if connection.is_live:
         header.append(" ● live ", "bold green")
     else:
         since = f" for {_age(now_ms - connection.lost_at)}" if connection.lost_at else ""
         header.append(f" ○ NOT LIVE{since}: ", "bold white on red")
         header.append(f"{clean(connection.problem)} ", "white on red")
-    available = sum(agent.available for agent in watched.agents)
-    pending = sum(session.state == "pending" for session in watched.waiting())
-    queued = sum(session.state == "queued" for session in watched.waiting())
+    available = sum(agent.available for agent in tenant.agents)
+    pending = sum(session.state == "pending" for session in tenant.waiting())
+    queued = sum(session.state == "queued" for session in tenant.waiting())
     header.append(
-        f"  {watched.count} conversations, {available} of {len(watched.agents)} available, "
+        f"  {tenant.count} conversations, {available} of {len(tenant.agents)} available, "
         f"{pending} pending, {queued} queued"
     )
     return header
@@ -216,10 +216,10 @@ def _departments(departments: Sequence[Department]) -> list[Row]:
     ]
 
 
-def _agents(watched: Watched, now_ms: int) -> list[Row]:
-    names = {department.id: department.name for department in watched.departments}
+def _agents(tenant: TenantView, now_ms: int) -> list[Row]:
+    names = {department.id: department.name for department in tenant.departments}
     rows: list[Row] = []
-    for agent in watched.agents:
+    for agent in tenant.agents:
         style = STATUS_STYLES[agent.status]
         about = Text("admin " if agent.role == "admin" else "", "magenta")
         about.append(clean(", ".join(names.get(each, each) for each in agent.departments)), "bright_black")
@@ -245,8 +245,8 @@ def _bar(load: int, capacity: int, style: str) -> Text:
     return bar
 
 
-def _waiting_row(watched: Watched, session: Session, now_ms: int) -> Row:
-    where = Text(clean(watched.name_of(session.owner)), OUTCOME_STYLES[session.state])
+def _waiting_row(tenant: TenantView, session: Session, now_ms: int) -> Row:
+    where = Text(clean(tenant.name_of(session.owner)), OUTCOME_STYLES[session.state])
     where.append(" pending" if session.state == "pending" else " queue", "bright_black")
     reason = Text("new", "bright_black")
     if session.transfer is not None:
@@ -255,9 +255,9 @@ def _waiting_row(watched: Watched, session: Session, now_ms: int) -> Row:
     return Text(_age(now_ms - session.updated_at)), Text(clean(session.customer.name)), where, reason
 
 
-def _transfer_row(watched: Watched, line: TransferLine, now_ms: int) -> Row:
+def _transfer_row(tenant: TenantView, line: TransferLine, now_ms: int) -> Row:
     transfer = line.transfer
-    state, outcome = outcome_of(line, {agent.id: agent.name for agent in watched.agents})
+    state, outcome = outcome_of(line, {agent.id: agent.name for agent in tenant.agents})
     source = Text(clean(transfer.from_.name if transfer.from_ is not None else ""))
     if transfer.from_ is None or transfer.by.id != transfer.from_.id:
         source.append(f" by {clean(transfer.by.name)}", "bright_black")
@@ -273,7 +273,7 @@ def _transfer_row(watched: Watched, line: TransferLine, now_ms: int) -> Row:
 
 def clean(text: str) -> str:
     """
-    Return a text that others wrote with nothing in it that a terminal would obey.
+    Replace control and format characters: a terminal must not obey text that others wrote.
 
     An escape sequence in a customer's name could otherwise move the cursor, or more.
     """
@@ -284,7 +284,7 @@ def clean(text: str) -> str:
 
 def _age(age_ms: int) -> str:
     """Return a time span in its largest unit or two."""
-    # Another machine's clock, or a change that is told before its millisecond is over.
+    # Negative where clocks differ, or within the millisecond of the change.
     seconds = max(0, age_ms) // 1000
     if seconds < 60:
         return f"{seconds} s"
@@ -300,15 +300,15 @@ class Screen:
     The whole terminal, for as long as the block runs; it follows the terminal's size.
 
     Args:
-        draw: Returns the picture for a width and a height.
+        draw: Returns the frame for a width and a height.
         output: The terminal.
     """
 
-    def __init__(self, draw: Callable[[int, int | None], Picture], output: TextIO) -> None:
+    def __init__(self, draw: Callable[[int, int | None], Frame], output: TextIO) -> None:
         self._draw = draw
         console = Console(file=output)
         self._console = console
-        # Drawn by whoever calls refresh: a thread of rich's own would read what is just being changed.
+        # Drawn by refresh() alone: a thread of rich would read the model while it changes.
         self._live = Live(
             console=console,
             screen=True,
@@ -325,7 +325,7 @@ class Screen:
         self._live.stop()
 
     def refresh(self) -> None:
-        """Draw anew."""
+        """Draw the present frame."""
         self._live.refresh()
 
     def _whole(self) -> RenderableType:
@@ -333,7 +333,7 @@ class Screen:
         return self._draw(width, height)
 
 
-def print_once(draw: Callable[[int, int | None], Picture], output: TextIO) -> None:
-    """Print one picture, as long as it is; without colours where the output is no terminal."""
+def print_once(draw: Callable[[int, int | None], Frame], output: TextIO) -> None:
+    """Print one frame of any height; without colours where the output is no terminal."""
     console = Console(file=output)
     console.print(draw(console.width, None))
