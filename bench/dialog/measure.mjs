@@ -8,7 +8,7 @@
 
 import { cpus, loadavg } from "node:os";
 import { launch } from "../../tests/browser/support/browser.js";
-import { Cable } from "../../tests/browser/support/cable.js";
+import { TcpProxy } from "../../tests/browser/support/tcp-proxy.js";
 import { servePages } from "../../tests/browser/support/pages.js";
 import { Router } from "../../tests/browser/support/router.js";
 import * as inPage from "./in_page.mjs";
@@ -33,43 +33,65 @@ const [router, browser] = await Promise.all([
   }),
   launch(),
 ]);
-const cable = await Cable.lay(router.port);
+const proxy = await TcpProxy.start(router.port);
 try {
   const machine = `${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`;
-  console.log(`${AGENTS} agents, Chromium ${browser.version()} without a GPU, ${machine}`);
+  console.log(
+    `${AGENTS} agents, Chromium ${browser.version()} without a GPU, ${machine}`,
+  );
   const backEnd = await router.connect({ id: "back-end", role: "service" });
   await fill(backEnd);
   await backEnd.putAgent("marta", "Marta Gil");
-  await backEnd.openSession("chat", { id: "cleo", name: "Cleo" }, { kind: "agent", id: "marta" });
+  await backEnd.openSession(
+    "chat",
+    { id: "cleo", name: "Cleo" },
+    { kind: "agent", id: "marta" },
+  );
   const page = await openings();
   const thread = await MainThread.of(page);
   /** @param {boolean} scroll */
   const watch = (scroll) =>
-    thread.during(() => page.evaluate(inPage.watching, { lengthMs: WATCH_MS, scroll }));
+    thread.during(() =>
+      page.evaluate(inPage.watching, { lengthMs: WATCH_MS, scroll }),
+    );
   await page.evaluate(inPage.chooseFirst);
   const [, rest] = frames("at rest", await watch(false));
   frames("while scrolling", await watch(true), rest);
-  row("a letter typed to its matches on the screen", await page.evaluate(inPage.searching), "ms");
+  row(
+    "a letter typed to its matches on the screen",
+    await page.evaluate(inPage.searching),
+    "ms",
+  );
   const changes = change(backEnd);
   frames(`during ${CHANGES_PER_S} changes a second`, await watch(false), rest);
   frames("while scrolling during them", await watch(true), rest);
-  row("a letter typed during them", await page.evaluate(inPage.searching), "ms");
+  row(
+    "a letter typed during them",
+    await page.evaluate(inPage.searching),
+    "ms",
+  );
   await page.evaluate(inPage.search, "souza");
   frames("during them, with a search", await watch(false), rest);
-  console.log(`(${(await changes.stop()).toFixed(0)} changes a second were made)`);
+  console.log(
+    `(${(await changes.stop()).toFixed(0)} changes a second were made)`,
+  );
 } finally {
   await browser.close();
-  await cable.close();
+  await proxy.close();
   await router.stop();
   await site.close();
 }
 
 /** @param {import("../../clients/js/src/client.js").Client} backEnd */
 async function fill(backEnd) {
-  const departments = Array.from({ length: 40 }, (_, index) => `department-${index}`);
-  for (const id of departments) await backEnd.putDepartment(id, `Department ${id.slice(11)}`);
+  const departments = Array.from(
+    { length: 40 },
+    (_, index) => `department-${index}`,
+  );
+  for (const id of departments)
+    await backEnd.putDepartment(id, `Department ${id.slice(11)}`);
   const queue = Array.from({ length: AGENTS }, (_, index) => index);
-  const hands = Array.from({ length: 50 }, async () => {
+  const workers = Array.from({ length: 50 }, async () => {
     for (let index = queue.pop(); index !== undefined; index = queue.pop()) {
       await backEnd.putAgent(`agent-${index}`, nameOf(index), {
         departments: departmentsOf(index),
@@ -77,7 +99,7 @@ async function fill(backEnd) {
       });
     }
   });
-  await Promise.all(hands);
+  await Promise.all(workers);
 }
 
 /** Open the dialog in new pages, each with a snapshot of its own; return the last. */
@@ -91,18 +113,22 @@ async function openings() {
   for (;;) {
     const page = await Tab.open(browser, { width: 1100, height: 900 });
     await page.addInitScript(inPage.noteSnapshots);
-    const url = `ws://127.0.0.1:${cable.port}/ws`;
-    const given = { url, sessionId: "chat", token: router.token({ id: "marta" }) };
+    const url = `ws://127.0.0.1:${proxy.port}/ws`;
+    const given = {
+      url,
+      sessionId: "chat",
+      token: router.token({ id: "marta" }),
+    };
     const hash = encodeURIComponent(JSON.stringify(given));
     await page.goto(`${site.origin}/tests/dialog/page/index.html#${hash}`);
     await page.evaluate(inPage.ready);
     const thread = await MainThread.of(page);
     // The dialog is there, and empty, before the snapshot is: what is measured is what the snapshot costs.
-    cable.hold();
+    proxy.hold();
     await page.evaluate(inPage.open);
     const [, work] = await thread.during(async () => {
       const released = performance.now();
-      cable.release();
+      proxy.release();
       waits.push(await page.evaluate(inPage.listed));
       ways.push(performance.now() - released);
     });
@@ -112,10 +138,18 @@ async function openings() {
       continue;
     }
     row("the snapshot's frame to the list on the screen", waits, "ms");
-    row("  the main thread's work for it, taking the frame in included", works, "ms");
+    row(
+      "  the main thread's work for it, taking the frame in included",
+      works,
+      "ms",
+    );
     row("  its whole way, from the network to the screen", ways, "ms");
     await page.evaluate(inPage.open);
-    row("the same again, the directory resumed", [await page.evaluate(inPage.listed)], "ms");
+    row(
+      "the same again, the directory resumed",
+      [await page.evaluate(inPage.listed)],
+      "ms",
+    );
     return page;
   }
 }
@@ -132,8 +166,13 @@ function change(backEnd) {
     const due = ((performance.now() - began) / 1000) * CHANGES_PER_S;
     for (; made < due; made += 1) {
       const index = (made * 7919) % AGENTS;
-      const facts = { departments: departmentsOf(index + made), capacity: 1 + (made % 19) };
-      backEnd.putAgent(`agent-${index}`, nameOf(index), facts).catch(console.error);
+      const facts = {
+        departments: departmentsOf(index + made),
+        capacity: 1 + (made % 19),
+      };
+      backEnd
+        .putAgent(`agent-${index}`, nameOf(index), facts)
+        .catch(console.error);
     }
   }, 5);
   const stop = async () => {
@@ -145,16 +184,39 @@ function change(backEnd) {
 
 /** @param {number} index */
 function nameOf(index) {
-  const first = ["Ana", "Bruno", "Carmen", "Fábio", "Inês", "José", "Lucía", "Márcio", "Núria", "Zoë"];
-  const last = ["Souza", "Lima", "Núñez", "Conceição", "Ortiz", "Gómez", "Díaz", "Araújo", "Peña", "Müller"];
+  const first = [
+    "Ana",
+    "Bruno",
+    "Carmen",
+    "Fábio",
+    "Inês",
+    "José",
+    "Lucía",
+    "Márcio",
+    "Núria",
+    "Zoë",
+  ];
+  const last = [
+    "Souza",
+    "Lima",
+    "Núñez",
+    "Conceição",
+    "Ortiz",
+    "Gómez",
+    "Díaz",
+    "Araújo",
+    "Peña",
+    "Müller",
+  ];
   return `${first[index % 10]} ${last[Math.floor(index / 10) % 10]} ${index}`;
 }
 
 /** @param {number} index */
 function departmentsOf(index) {
-  return [`department-${index % 40}`, `department-${(index * 3 + 1) % 40}`].filter(
-    (id, at, all) => all.indexOf(id) === at,
-  );
+  return [
+    `department-${index % 40}`,
+    `department-${(index * 3 + 1) % 40}`,
+  ].filter((id, at, all) => all.indexOf(id) === at);
 }
 
 /**
@@ -162,7 +224,11 @@ function departmentsOf(index) {
  * @param {[{ intervals: number[], longTasks: number, patches: number }, Work]} found
  * @param {Work} [rest] The work of the same time in which nothing happens: this script's own, mostly.
  */
-function frames(what, found, rest = { all: 0, script: 0, style: 0, layout: 0 }) {
+function frames(
+  what,
+  found,
+  rest = { all: 0, script: 0, style: 0, layout: 0 },
+) {
   const [{ intervals, longTasks, patches }, work] = found;
   row(`frames ${what}`, intervals, "ms a frame");
   const late = intervals.filter((interval) => interval > LATE_MS).length;
@@ -189,6 +255,10 @@ function frames(what, found, rest = { all: 0, script: 0, style: 0, layout: 0 }) 
 function row(what, values, unit) {
   const sorted = [...values].sort((one, other) => one - other);
   const at = (/** @type {number} */ part) =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0).toFixed(1);
-  console.log(`${what}: median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ${unit} (${values.length})`);
+    (
+      sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0
+    ).toFixed(1);
+  console.log(
+    `${what}: median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ${unit} (${values.length})`,
+  );
 }

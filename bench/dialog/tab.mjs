@@ -47,8 +47,13 @@ export class Tab {
   async send(method, params = {}) {
     const id = ++this.#sent;
     const message = JSON.stringify({ id, method, params });
-    const answer = new Promise((resolve, reject) => this.#callers.set(id, { resolve, reject }));
-    await this.#browser.send("Target.sendMessageToTarget", { sessionId: this.#sessionId, message });
+    const answer = new Promise((resolve, reject) =>
+      this.#callers.set(id, { resolve, reject }),
+    );
+    await this.#browser.send("Target.sendMessageToTarget", {
+      sessionId: this.#sessionId,
+      message,
+    });
     return answer;
   }
 
@@ -58,7 +63,9 @@ export class Tab {
    * @param {() => void} run
    */
   async addInitScript(run) {
-    await this.send("Page.addScriptToEvaluateOnNewDocument", { source: `(${run})()` });
+    await this.send("Page.addScriptToEvaluateOnNewDocument", {
+      source: `(${run})()`,
+    });
   }
 
   /** @param {string} url */
@@ -77,33 +84,47 @@ export class Tab {
   async evaluate(run, argument) {
     const expression = `(${run})(${JSON.stringify(argument) ?? ""})`;
     const options = { expression, awaitPromise: true, returnByValue: true };
-    const { result, exceptionDetails } = await this.send("Runtime.evaluate", options);
-    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception.description);
+    const { result, exceptionDetails } = await this.send(
+      "Runtime.evaluate",
+      options,
+    );
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception.description);
     return result.value;
   }
 
   async close() {
-    await this.#browser.send("Target.disposeBrowserContext", { browserContextId: this.#contextId });
+    await this.#browser.send("Target.disposeBrowserContext", {
+      browserContextId: this.#contextId,
+    });
     await this.#browser.detach();
   }
 
   async #attach() {
-    this.#browser.on("Target.receivedMessageFromTarget", ({ sessionId, message }) => {
-      if (sessionId === this.#sessionId) this.#hear(JSON.parse(message));
-    });
-    const { browserContextId } = await this.#browser.send("Target.createBrowserContext");
+    this.#browser.on(
+      "Target.receivedMessageFromTarget",
+      ({ sessionId, message }) => {
+        if (sessionId === this.#sessionId) this.#onMessage(JSON.parse(message));
+      },
+    );
+    const { browserContextId } = await this.#browser.send(
+      "Target.createBrowserContext",
+    );
     const { targetId } = await this.#browser.send("Target.createTarget", {
       url: "about:blank",
       browserContextId,
     });
-    const { sessionId } = await this.#browser.send("Target.attachToTarget", { targetId, flatten: false });
+    const { sessionId } = await this.#browser.send("Target.attachToTarget", {
+      targetId,
+      flatten: false,
+    });
     this.#contextId = browserContextId;
     this.#sessionId = sessionId;
   }
 
-  /** @param {{ id?: number, result?: unknown, error?: { message: string } }} told */
-  #hear({ id, result, error }) {
-    // What has no id is an event.
+  /** @param {{ id?: number, result?: unknown, error?: { message: string } }} message */
+  #onMessage({ id, result, error }) {
+    // A message without an id is an event.
     if (id === undefined) return;
     const caller = this.#callers.get(id);
     this.#callers.delete(id);

@@ -1,4 +1,4 @@
-/** Start the console: the language first, because everything else is said in it. */
+/** Start the console. The language is loaded first. */
 
 import { preferences } from "./model/preferences.js";
 import { chooseWords } from "./view/words.js";

@@ -1,18 +1,18 @@
-/** `<relevo-transfer-dialog>`: the shell between a client, the page and what is shown. */
+/** `<relevo-transfer-dialog>`: connects a client, the page and the views. */
 
-import { Drafts } from "../console/model/drafts.js";
-import { tabStore } from "../console/model/storage.js";
-import { Choice, compose } from "./choice.js";
-import { Errand } from "./errand.js";
-import { FrameView } from "./frame.js";
-import { holdDirectory } from "./hold.js";
+import { Drafts } from "./drafts.js";
+import { tabStore } from "./storage.js";
+import { DirectoryRows } from "./directory-rows.js";
 import { PageLanguage } from "./language.js";
-import { make, mark, write } from "./make.js";
+import { createElement, setAttribute, setText } from "./dom.js";
+import { HeaderView } from "./header.js";
 import { outcomeAt } from "./outcome.js";
 import { Panel } from "./panel.js";
-import { Rosters } from "./rosters.js";
-import { agentLook, departmentLook } from "./rows.js";
+import { agentRenderer, departmentRenderer } from "./row-renderers.js";
+import { Selection, selectionState } from "./selection.js";
+import { holdDirectory } from "./shared-subscription.js";
 import { sheet } from "./styles.js";
+import { TransferFlow } from "./transfer-flow.js";
 import { ComposeView, lengthOf, OutcomeView, REASON_MAX } from "./view.js";
 
 /** @typedef {import("../js/src/client.js").Client} Client */
@@ -22,7 +22,7 @@ import { ComposeView, lengthOf, OutcomeView, REASON_MAX } from "./view.js";
 /** @typedef {import("../js/src/objects.js").Target} Target */
 /** @typedef {import("./outcome.js").Action} Action */
 
-// Not every browser tells when it is idle.
+// Safari has no requestIdleCallback.
 const whenIdle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 50));
 
 export class RelevoTransferDialog extends HTMLElement {
@@ -32,71 +32,71 @@ export class RelevoTransferDialog extends HTMLElement {
   #client = null;
   /** @type {Session | null} */
   #session = null;
-  /** @type {Errand | null} */
-  #errand = null;
-  /** @type {Choice | null} */
-  #chosen = null;
-  #rosters = new Rosters();
+  /** @type {TransferFlow | null} */
+  #flow = null;
+  /** @type {Selection | null} */
+  #selection = null;
+  #directoryRows = new DirectoryRows();
   #open = false;
   #frame = 0;
   /** @type {(() => void)[]} */
   #unlisten = [];
   #release = () => {};
-  #language = new PageLanguage(this, () => this.#label());
+  #language = new PageLanguage(this, () => this.#updateLabels());
 
   #departmentPanel;
   #agentPanel;
   #compose;
   #outcome;
-  #head = new FrameView(() => this.close());
-  // Two voices, this and the head's: what becomes of the choice and of the connection do not talk over one another.
-  #news = make("p", { class: "unseen", role: "status" });
+  #header = new HeaderView(() => this.close());
+  // Apart from the header's live region, so that one announcement does not replace the other.
+  #announcement = createElement("p", { class: "visually-hidden", role: "status" });
   #dialog;
 
   constructor() {
     super();
-    const { agents, departments } = this.#rosters;
+    const { agents, departments } = this.#directoryRows;
     const words = () => this.#words;
     const changed = () => this.#invalidate();
-    this.#departmentPanel = new Panel("department", departments, departmentLook(words), changed, (id) =>
-      this.#choose({ kind: "department", id }),
+    this.#departmentPanel = new Panel("department", departments, departmentRenderer(words), changed, (id) =>
+      this.#onChoose({ kind: "department", id }),
     );
-    const look = agentLook(words, (id) => this.#rosters.departmentName(id));
-    const chooseAgent = (/** @type {string} */ id) => this.#choose({ kind: "agent", id });
-    this.#agentPanel = new Panel("agent", agents, look, changed, chooseAgent);
-    const act = (/** @type {Action} */ action) => this.#act(action);
-    const typed = () => {
+    const renderer = agentRenderer(words, (id) => this.#directoryRows.departmentName(id));
+    const chooseAgent = (/** @type {string} */ id) => this.#onChoose({ kind: "agent", id });
+    this.#agentPanel = new Panel("agent", agents, renderer, changed, chooseAgent);
+    const run = (/** @type {Action} */ action) => this.#run(action);
+    const onType = () => {
       this.#drafts.type(draftOf(this.sessionId), this.#compose.reason.value);
       changed();
     };
-    this.#compose = new ComposeView(this.#panels, act, typed, chooseAgent);
-    this.#outcome = new OutcomeView(act);
-    this.#dialog = make(
+    this.#compose = new ComposeView(this.#panels, run, onType, chooseAgent);
+    this.#outcome = new OutcomeView(run);
+    this.#dialog = createElement(
       "dialog",
       { class: "dialog", part: "dialog", "aria-labelledby": "title", "aria-describedby": "customer" },
-      this.#head.header,
-      this.#head.banner,
+      this.#header.element,
+      this.#header.banner,
       this.#compose.element,
       this.#outcome.element,
-      this.#news,
-      this.#head.voice,
+      this.#announcement,
+      this.#header.announcement,
     );
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet()];
     root.append(this.#dialog);
-    this.#dialog.addEventListener("keydown", (event) => this.#key(event));
-    // The ways to close that are the browser's own: a gesture, a back button. The event comes late: by then a page may
-    // have shown the dialog again.
+    this.#dialog.addEventListener("keydown", (event) => this.#onKey(event));
+    // The browser closes a dialog on a gesture or the back button. The event comes late: the page may have shown the
+    // dialog again.
     this.#dialog.addEventListener("close", () => this.#dialog.open || this.close());
     for (const { tab, kind } of this.#panels) {
-      tab.addEventListener("click", () => this.#turn(kind));
-      tab.addEventListener("keydown", (event) => this.#tabKey(event));
+      tab.addEventListener("click", () => this.#showTab(kind));
+      tab.addEventListener("keydown", (event) => this.#onTabKey(event));
     }
   }
 
   // Properties.
 
-  /** The client of relevo-client that everything comes from. @returns {Client | null} */
+  /** A client of relevo-client. @returns {Client | null} */
   get client() {
     return this.#client;
   }
@@ -104,14 +104,14 @@ export class RelevoTransferDialog extends HTMLElement {
   set client(client) {
     if (client === this.#client) return;
     const { open } = this;
-    this.#leave();
+    this.#onClose();
     this.#client = client;
-    this.#errand?.end();
-    this.#errand = null;
-    if (open) this.#enter();
+    this.#flow?.end();
+    this.#flow = null;
+    if (open) this.#onOpen();
   }
 
-  /** The conversation to transfer. */
+  /** The id of the session to transfer. */
   get sessionId() {
     return this.getAttribute("session-id") ?? "";
   }
@@ -120,7 +120,7 @@ export class RelevoTransferDialog extends HTMLElement {
     this.setAttribute("session-id", id);
   }
 
-  /** The conversation as the page has it, where `client.inbox` does not. @returns {Session | null} */
+  /** The session as the page has it, where `client.inbox` does not. @returns {Session | null} */
   get session() {
     return this.#session;
   }
@@ -128,7 +128,7 @@ export class RelevoTransferDialog extends HTMLElement {
   set session(session) {
     this.#session = session ?? null;
     if (session && session.id !== this.sessionId) this.sessionId = session.id;
-    else this.#errand?.give(this.#session);
+    else this.#flow?.setSession(this.#session);
   }
 
   get open() {
@@ -165,25 +165,25 @@ export class RelevoTransferDialog extends HTMLElement {
     this.open = false;
   }
 
-  // Life.
+  // Lifecycle.
 
   connectedCallback() {
-    // A framework may have set them before this module was loaded; they then lie in front of the accessors.
+    // A framework may have set properties before this module was loaded; they shadow the accessors.
     for (const name of /** @type {const} */ (["client", "session", "sessionId", "theme", "tab", "open"])) {
       if (!Object.hasOwn(this, name)) continue;
       const value = /** @type {any} */ (this[name]);
       delete (/** @type {any} */ (this)[name]);
       /** @type {any} */ (this)[name] = value;
     }
-    this.#language.follow();
-    if (this.open) this.#enter();
+    this.#language.start();
+    if (this.open) this.#onOpen();
   }
 
   disconnectedCallback() {
-    this.#language.rest();
-    this.#leave();
-    this.#errand?.end();
-    this.#errand = null;
+    this.#language.stop();
+    this.#onClose();
+    this.#flow?.end();
+    this.#flow = null;
   }
 
   /**
@@ -195,66 +195,63 @@ export class RelevoTransferDialog extends HTMLElement {
     if (!this.isConnected || before === after) return;
     if (name === "lang") void this.#language.load();
     if (name === "tab") this.#invalidate();
-    if (name === "session-id" && this.#open) this.#begin();
-    if (name === "open" && after !== null && !this.#open) this.#enter();
+    if (name === "session-id" && this.#open) this.#start();
+    if (name === "open" && after !== null && !this.#open) this.#onOpen();
     if (name === "open" && after === null && this.#open) {
-      this.#leave();
-      this.#tell("close", {});
+      this.#onClose();
+      this.#emit("close", {});
     }
   }
 
-  #enter() {
+  #onOpen() {
     this.#open = true;
     if (!this.#dialog.open) this.#dialog.showModal();
     const client = this.#client;
     if (client !== null) {
-      this.#head.begin(client.connected);
+      this.#header.start(client.connected);
       this.#unlisten = [
         client.on("directoryChanged", (event) => {
-          this.#rosters.note(event);
+          this.#directoryRows.collect(event);
           this.#invalidate();
         }),
         client.on("connected", () => this.#invalidate()),
-        client.on("disconnected", () => this.#lost()),
-        client.on("unreachable", () => this.#lost()),
+        client.on("disconnected", () => this.#onConnectionLost()),
+        client.on("unreachable", () => this.#onConnectionLost()),
       ];
       this.#release = holdDirectory(client);
     }
-    this.#begin();
+    this.#start();
     this.#render();
-    this.#takeFocus();
+    this.#focusFirst();
   }
 
-  #leave() {
+  #onClose() {
     if (!this.#open) return;
     this.#open = false;
     for (const unlisten of this.#unlisten) unlisten();
     this.#unlisten = [];
     this.#release();
     this.#release = () => {};
-    this.#errand?.rest();
+    this.#flow?.stopPolling();
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (this.#dialog.open) this.#dialog.close();
   }
 
-  /** Begin with the choice, unless what was transferred before still waits. */
-  #begin() {
-    this.#rosters.begin();
+  /** Start with the selection, unless the last transfer is still pending or queued. */
+  #start() {
+    this.#directoryRows.reload();
     const client = this.#client;
-    const errand = this.#errand;
+    const flow = this.#flow;
     const back = client?.inbox.get(this.sessionId) !== undefined;
-    if (
-      errand?.sessionId === this.sessionId &&
-      (errand.stage.at === "sending" || (errand.waiting && !back))
-    ) {
+    if (flow?.sessionId === this.sessionId && (flow.stage.at === "sending" || (flow.waiting && !back))) {
       this.#invalidate();
       return;
     }
-    errand?.end();
-    this.#chosen = null;
+    flow?.end();
+    this.#selection = null;
     for (const panel of this.#panels) {
-      panel.empty();
+      panel.clearSearch();
       panel.list.rewind();
     }
     this.#compose.reason.value = this.#drafts.get(draftOf(this.sessionId)).text;
@@ -262,15 +259,15 @@ export class RelevoTransferDialog extends HTMLElement {
     const session = this.#session?.id === sessionId ? this.#session : null;
     const changed = () => this.#invalidate();
     const notify = (/** @type {string} */ name, /** @type {object} */ detail) =>
-      this.#errandTells(sessionId, name, detail);
-    this.#errand = client === null ? null : new Errand(client, sessionId, session, changed, notify);
+      this.#onFlowEvent(sessionId, name, detail);
+    this.#flow = client === null ? null : new TransferFlow(client, sessionId, session, changed, notify);
     this.#invalidate();
   }
 
-  // What happens.
+  // Events.
 
-  #lost() {
-    this.#head.lost();
+  #onConnectionLost() {
+    this.#header.connectionLost();
     this.#invalidate();
   }
 
@@ -279,96 +276,96 @@ export class RelevoTransferDialog extends HTMLElement {
    * @param {string} name
    * @param {object} detail
    */
-  #errandTells(sessionId, name, detail) {
+  #onFlowEvent(sessionId, name, detail) {
     if (name === "transfer") {
       this.#drafts.done(draftOf(sessionId));
-      // By now the dialog may be open for another conversation.
+      // The dialog may be open for another session by now.
       if (sessionId === this.sessionId) this.#compose.reason.value = "";
     }
-    this.#tell(name, detail);
+    this.#emit(name, detail);
   }
 
   /** @param {Target} target */
-  #choose(target) {
+  #onChoose(target) {
     if (this.#client === null) return;
-    this.#chosen = new Choice(target, this.#client.directory);
+    this.#selection = new Selection(target, this.#client.directory);
     this.#invalidate();
   }
 
   /** @param {Action} action */
-  #act(action) {
+  #run(action) {
     if (action === "close") this.close();
     if (action === "select") this.#select();
     if (action === "transfer") this.#transfer();
-    if (action === "stop") this.#errand?.stop();
-    if (action === "recall") void this.#errand?.recall();
+    if (action === "stop") this.#flow?.stop();
+    if (action === "recall") void this.#flow?.recall();
     if (action === "back") {
-      this.#errand?.back();
+      this.#flow?.back();
       this.#render();
-      this.#takeFocus();
+      this.#focusFirst();
     }
-    if (action === "retry" && this.#errand?.wish) void this.#errand.transfer(this.#errand.wish);
+    if (action === "retry" && this.#flow?.request) void this.#flow.transfer(this.#flow.request);
   }
 
-  /** Settle on the chosen department; what is left to say is why. */
+  /** Confirm the selected department; only the reason is left. */
   #select() {
-    if (this.#chosen === null) return;
-    this.#chosen.selected = true;
+    if (this.#selection === null) return;
+    this.#selection.confirmed = true;
     this.#render();
     if (!onTouch()) this.#compose.reason.focus();
   }
 
   #transfer() {
-    const errand = this.#errand;
+    const flow = this.#flow;
     const reason = this.#compose.reason.value.trim();
-    const chosen = this.#chosen;
+    const selection = this.#selection;
     const rows = this.#client?.directory;
-    if (errand?.stage.at !== "choosing" || chosen === null || rows === undefined) return;
-    if (chosen.foresee(rows, null).outcome === "gone" || lengthOf(reason) > REASON_MAX) return;
-    void errand.transfer({ target: chosen.target, reason });
+    if (flow?.stage.at !== "choosing" || selection === null || rows === undefined) return;
+    if (selection.predict(rows, null).outcome === "gone" || lengthOf(reason) > REASON_MAX) return;
+    void flow.transfer({ target: selection.target, reason });
   }
 
   /** @param {KeyboardEvent} event */
-  #key(event) {
+  #onKey(event) {
     if (event.key === "Escape") {
       event.preventDefault();
       const panel = this.#panel;
-      if (this.#errand?.stage.at === "choosing" && panel.empty()) {
+      if (this.#flow?.stage.at === "choosing" && panel.clearSearch()) {
         panel.search.focus();
         this.#invalidate();
       } else this.close();
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      this.#act(this.#compose.action);
+      this.#run(this.#compose.action);
     }
   }
 
   /** @param {KeyboardEvent} event */
-  #tabKey(event) {
+  #onTabKey(event) {
     if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) return;
     event.preventDefault();
     const first = this.#panel === this.#panels[0];
     const panel = event.key === "Home" || (!first && event.key !== "End") ? this.#panels[0] : this.#panels[1];
-    this.#turn(panel.kind);
+    this.#showTab(panel.kind);
     panel.tab.focus();
   }
 
   /** @param {"agent" | "department"} kind */
-  #turn(kind) {
+  #showTab(kind) {
     this.tab = kind === "agent" ? "agents" : "departments";
-    // What is chosen is what is in sight: a choice behind the other tab would be sent unseen.
-    if (this.#chosen?.target.kind !== kind) this.#chosen = null;
+    // A selection on the hidden tab would be sent without being seen.
+    if (this.#selection?.target.kind !== kind) this.#selection = null;
     this.#render();
   }
 
-  #takeFocus() {
-    if (this.#errand !== null && this.#errand.stage.at !== "choosing") return this.#outcome.take();
+  #focusFirst() {
+    if (this.#flow !== null && this.#flow.stage.at !== "choosing") return this.#outcome.focus();
     const panel = this.#panel;
     (onTouch() ? panel.tab : panel.search).focus({ preventScroll: true });
   }
 
-  // What is shown.
+  // Rendering.
 
   /** @returns {[Panel<Department>, Panel<Agent>]} */
   get #panels() {
@@ -379,7 +376,7 @@ export class RelevoTransferDialog extends HTMLElement {
     return this.#language.words;
   }
 
-  /** What was typed at this tab, by whoever is signed in. */
+  /** The texts that this agent onType in this tab. */
   get #drafts() {
     const { tenant, agent } = this.#client?.welcome ?? {};
     return new Drafts(tabStore, `${tenant}/${agent?.id}`);
@@ -391,73 +388,76 @@ export class RelevoTransferDialog extends HTMLElement {
 
   #invalidate() {
     if (!this.#open || this.#frame !== 0) return;
-    // However many changes arrive, the elements are written once a frame.
+    // Any number of changes costs one rendering a frame.
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       this.#render();
-      // After the frame has been painted; what the first screen shows is in order by now.
-      if (!this.#rosters.settled) whenIdle(() => this.#rosters.settle() && this.#invalidate());
+      // After the frame is painted; the first screenful is in order by now.
+      if (!this.#directoryRows.sorted) whenIdle(() => this.#directoryRows.sort() && this.#invalidate());
     });
   }
 
   #render() {
     if (!this.#open) return;
     const words = this.#words;
-    const errand = this.#errand;
-    if (this.#client !== null && this.#rosters.take(this.#client.directory, errand?.session?.owner ?? null)) {
+    const flow = this.#flow;
+    if (
+      this.#client !== null &&
+      this.#directoryRows.update(this.#client.directory, flow?.session?.owner ?? null)
+    ) {
       this.#agentPanel.list.refresh();
     }
-    errand?.look();
-    const stage = errand?.stage ?? { at: "choosing" };
-    this.#renderHead();
+    flow?.pollQueuePlace();
+    const stage = flow?.stage ?? { at: "choosing" };
+    this.#renderHeader();
     const choosing = stage.at === "choosing" || (stage.at === "sending" && this.#client?.connected === true);
-    const turned = this.#compose.element.hidden === choosing;
+    const switched = this.#compose.element.hidden === choosing;
     this.#compose.element.hidden = !choosing;
     this.#outcome.element.hidden = choosing;
-    this.#dialog.classList.toggle("told", !choosing);
-    if (choosing) this.#renderChoice(stage.at === "sending");
-    else if (errand !== null) this.#renderOutcome(errand);
-    if (turned && !choosing) this.#outcome.take();
-    mark(this.#dialog, "lang", words.language);
+    this.#dialog.classList.toggle("has-outcome", !choosing);
+    if (choosing) this.#renderSelection(stage.at === "sending");
+    else if (flow !== null) this.#renderOutcome(flow);
+    if (switched && !choosing) this.#outcome.focus();
+    setAttribute(this.#dialog, "lang", words.language);
   }
 
-  #renderHead() {
+  #renderHeader() {
     const client = this.#client;
-    const customer = this.#errand?.session?.customer.name;
+    const customer = this.#flow?.session?.customer.name;
     const live = client?.directory.live ?? false;
     const stopped = client?.stopped != null;
-    this.#dialog.classList.toggle("stale", this.#head.render({ customer, live, stopped }, this.#words));
+    this.#dialog.classList.toggle("stale", this.#header.render({ customer, live, stopped }, this.#words));
   }
 
   /** @param {boolean} busy */
-  #renderChoice(busy) {
+  #renderSelection(busy) {
     const words = this.#words;
-    const chosen = this.#chosen;
+    const selection = this.#selection;
     const rows = this.#client?.directory;
     const loaded = rows !== undefined && rows.epoch !== null;
     for (const panel of this.#panels) {
       const inFront = panel === this.#panel;
-      const id = panel.kind === chosen?.target.kind ? chosen.target.id : null;
+      const id = panel.kind === selection?.target.kind ? selection.target.id : null;
       panel.render(inFront, id, loaded, words);
     }
-    this.#departmentPanel.list.element.classList.toggle("settled", chosen?.selected === true);
-    const owner = this.#errand?.session?.owner ?? null;
-    const state = compose(chosen, rows ?? null, { owner, kind: this.#panel.kind, busy, words });
+    this.#departmentPanel.list.element.classList.toggle("confirmed", selection?.confirmed === true);
+    const owner = this.#flow?.session?.owner ?? null;
+    const state = selectionState(selection, rows ?? null, { owner, kind: this.#panel.kind, busy, words });
     this.#compose.render(state, words);
-    if (chosen !== null) write(this.#news, busy ? state.label : state.text);
+    if (selection !== null) setText(this.#announcement, busy ? state.label : state.text);
   }
 
-  /** @param {Errand} errand */
-  #renderOutcome(errand) {
-    const { stage, wish, waiting } = errand;
+  /** @param {TransferFlow} flow */
+  #renderOutcome(flow) {
+    const { stage, request, waiting } = flow;
     if (this.#client === null || stage.at === "choosing") return;
-    const teller = { words: this.#words, rows: this.#client.directory, me: this.#client.agent?.id ?? null };
-    const { telling, offers } = outcomeAt(stage, waiting, teller);
-    this.#outcome.render(telling, wish?.reason ?? "", offers);
-    write(this.#news, [telling.title, ...telling.details].join(" "));
+    const context = { words: this.#words, rows: this.#client.directory, me: this.#client.agent?.id ?? null };
+    const { description, buttons } = outcomeAt(stage, waiting, context);
+    this.#outcome.render(description, request?.reason ?? "", buttons);
+    setText(this.#announcement, [description.title, ...description.details].join(" "));
   }
 
-  #label() {
+  #updateLabels() {
     const words = this.#words;
     this.#compose.label(words);
     for (const panel of this.#panels) panel.label(words);
@@ -468,7 +468,7 @@ export class RelevoTransferDialog extends HTMLElement {
    * @param {string} name
    * @param {object} detail
    */
-  #tell(name, detail) {
+  #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(`relevo-${name}`, { detail, bubbles: true, composed: true }));
   }
 }
@@ -478,7 +478,7 @@ function draftOf(sessionId) {
   return `reason/${sessionId}`;
 }
 
-/** Whether a field with the focus would bring up a keyboard over the list. */
+/** Whether focusing a field shows a keyboard over the list. */
 function onTouch() {
   return matchMedia("(pointer: coarse)").matches;
 }

@@ -1,8 +1,8 @@
-/** Makes `<relevo-transfer-dialog>` known to the page. */
+/** Defines the custom element `<relevo-transfer-dialog>`. */
 
 import { RelevoTransferDialog } from "./element.js";
 
-export { holdDirectory } from "./hold.js";
+export { holdDirectory } from "./shared-subscription.js";
 export { RelevoTransferDialog };
 
 if (!customElements.get("relevo-transfer-dialog")) {

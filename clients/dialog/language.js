@@ -1,38 +1,38 @@
-/** The words for an element, in the language of the page around it. */
+/** An element's words, in the language of the page around it. */
 
 import { ENGLISH, loadWords } from "../console/locales/index.js";
 
 export class PageLanguage {
   #element;
-  #changed;
+  #onChange;
   #observer = new MutationObserver(() => void this.load());
 
   words = ENGLISH;
 
   /**
    * @param {HTMLElement} element
-   * @param {() => void} changed Told when `words` are others.
+   * @param {() => void} onChange Called when `words` has changed.
    */
-  constructor(element, changed) {
+  constructor(element, onChange) {
     this.#element = element;
-    this.#changed = changed;
+    this.#onChange = onChange;
   }
 
-  /** Follow the page's language, from now on. */
-  follow() {
+  /** Load the words, and again whenever the page's language changes. */
+  start() {
     this.#observer.observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
     void this.load();
   }
 
-  rest() {
+  stop() {
     this.#observer.disconnect();
   }
 
-  /** Look again which language it is. */
+  /** Load the words of the closest `lang`. */
   async load() {
     const around = this.#element.closest("[lang]")?.getAttribute("lang");
     const tag = around || document.documentElement.lang || navigator.language;
     this.words = await loadWords(tag);
-    this.#changed();
+    this.#onChange();
   }
 }

@@ -1,54 +1,60 @@
-/** What the dialog says, and offers to do, once a transfer was tried. */
+/** The texts and buttons that the dialog shows once a transfer was tried. */
 
-import { tell, tellLeft, tellMoved, tellTrouble } from "./course.js";
+import { describeError, describeMove, describeRemoval, describeTransfer } from "./transfer-state.js";
 
-/** @typedef {import("./course.js").Telling} Telling */
-/** @typedef {import("./course.js").Teller} Teller */
-/** @typedef {import("./errand.js").Stage} Stage */
+/** @typedef {import("./transfer-flow.js").Stage} Stage */
+/** @typedef {import("./transfer-state.js").DescribeContext} DescribeContext */
+/** @typedef {import("./transfer-state.js").Description} Description */
 
 /**
- * What a button asks of the dialog.
+ * What a button does.
  *
  * @typedef {"close" | "select" | "transfer" | "stop" | "retry" | "back" | "recall"} Action
  */
 
-/** @typedef {{ action: Action, label: string, busy?: boolean }} Offer */
+/** @typedef {{ action: Action, label: string, busy?: boolean }} OutcomeButton */
 
 /**
- * Return what is shown at a stage at which nothing can be chosen.
+ * Return what is shown at every stage but `choosing`.
  *
  * @param {Exclude<Stage, { at: "choosing" }>} stage
- * @param {boolean} waiting Whether the transfer still waits for somebody.
- * @param {Teller} teller
- * @returns {{ telling: Telling, offers: Offer[] }} The last offer is the main one.
+ * @param {boolean} waiting Whether the transfer is pending or queued.
+ * @param {DescribeContext} context
+ * @returns {{ description: Description, buttons: OutcomeButton[] }} The last button is the main one.
  */
-export function outcomeAt(stage, waiting, teller) {
-  const { words } = teller;
-  /** @type {Offer} */
+export function outcomeAt(stage, waiting, context) {
+  const { words } = context;
+  /** @type {OutcomeButton} */
   const done = { action: "close", label: words.say("dialog.done") };
-  /** @type {Offer} */
+  /** @type {OutcomeButton} */
   const back = { action: "back", label: words.say("dialog.back") };
   switch (stage.at) {
     case "sending": {
       const title = words.say("dialog.waiting_for_connection");
-      const stop = words.say("dialog.stop");
-      return { telling: { tone: "neutral", title, details: [] }, offers: [{ action: "stop", label: stop }] };
+      return {
+        description: { tone: "neutral", title, details: [] },
+        buttons: [{ action: "stop", label: words.say("dialog.stop") }],
+      };
     }
-    case "left":
-      return { telling: tellLeft(stage.event, teller), offers: [done] };
+    case "removed":
+      return { description: describeRemoval(stage.event, context), buttons: [done] };
     case "moved":
-      return { telling: tellMoved(stage.session, teller), offers: [done, back] };
-    case "trouble": {
-      const telling = tellTrouble(stage.error, teller, "transfer");
-      if (telling.again === "never") return { telling, offers: [done] };
-      if (telling.again === "other") return { telling, offers: [done, back] };
-      return { telling, offers: [back, { action: "retry", label: words.say("dialog.retry") }] };
+      return { description: describeMove(stage.session, context), buttons: [done, back] };
+    case "failed": {
+      const description = describeError(stage.error, context, "transfer");
+      if (description.retry === "never") return { description, buttons: [done] };
+      if (description.retry === "other") return { description, buttons: [done, back] };
+      return { description, buttons: [back, { action: "retry", label: words.say("dialog.retry") }] };
     }
-    case "course": {
-      const { course, recalling, trouble } = stage;
-      const telling = trouble === null ? tell(course, teller) : tellTrouble(trouble, teller, "recall");
+    case "transferred": {
+      const { progress, recalling, error } = stage;
+      const description =
+        error === null ? describeTransfer(progress, context) : describeError(error, context, "recall");
       const label = words.say(recalling ? "dialog.recalling" : "dialog.recall");
-      return { telling, offers: waiting ? [{ action: "recall", label, busy: recalling }, done] : [done] };
+      return {
+        description,
+        buttons: waiting ? [{ action: "recall", label, busy: recalling }, done] : [done],
+      };
     }
   }
 }

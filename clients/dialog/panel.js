@@ -1,32 +1,32 @@
-/** One tab of the dialog with its panel: a search above a list. */
+/** A tab of the dialog, and its panel: a search field above a list. */
 
-import { RowList } from "./list.js";
-import { make, mark, write } from "./make.js";
+import { RowList } from "./row-list.js";
+import { createElement, setAttribute, setText } from "./dom.js";
 
 /** @typedef {import("../js/src/objects.js").TargetKind} TargetKind */
 /** @typedef {import("../console/locales/index.js").Words} Words */
 
 /** @template {{ readonly id: string }} Row */
 export class Panel {
-  #count = make("span", { class: "count" });
-  #label = make("span");
-  #searchLabel = make("label", { class: "unseen", for: "" });
-  #matches = make("p", { class: "matches", role: "status" });
-  #empty = make("p", { class: "empty" });
-  #clear = make("button", { class: "clear", type: "button" }, "×");
+  #count = createElement("span", { class: "count" });
+  #label = createElement("span");
+  #searchLabel = createElement("label", { class: "visually-hidden", for: "" });
+  #matches = createElement("p", { class: "matches", role: "status" });
+  #empty = createElement("p", { class: "empty" });
+  #clear = createElement("button", { class: "clear", type: "button" }, "×");
 
   /**
    * @param {TargetKind} kind
-   * @param {import("./roster.js").Roster<Row>} roster
-   * @param {import("./list.js").RowLook<Row>} look
-   * @param {() => void} changed
-   * @param {(id: string) => void} choose
+   * @param {import("./sorted-rows.js").SortedRows<Row>} sortedRows
+   * @param {import("./row-list.js").RowRenderer<Row>} renderer
+   * @param {() => void} onChange
+   * @param {(id: string) => void} onChoose
    */
-  constructor(kind, roster, look, changed, choose) {
+  constructor(kind, sortedRows, renderer, onChange, onChoose) {
     this.kind = kind;
-    this.roster = roster;
-    this.list = new RowList(`${kind}-row`, roster, look, changed, choose);
-    this.tab = make(
+    this.sortedRows = sortedRows;
+    this.list = new RowList(`${kind}-row`, sortedRows, renderer, onChange, onChoose);
+    this.tab = createElement(
       "button",
       {
         class: "tab",
@@ -40,7 +40,7 @@ export class Panel {
       " ",
       this.#count,
     );
-    this.search = make("input", {
+    this.search = createElement("input", {
       class: "search",
       part: "search",
       type: "search",
@@ -51,33 +51,33 @@ export class Panel {
       maxlength: "120",
     });
     this.#searchLabel.htmlFor = this.search.id;
-    this.panel = make(
+    this.panel = createElement(
       "div",
       { class: "panel", role: "tabpanel", id: `${kind}-panel`, "aria-labelledby": this.tab.id },
-      make("div", { class: "finder" }, this.#searchLabel, this.search, this.#clear),
+      createElement("div", { class: "search-field" }, this.#searchLabel, this.search, this.#clear),
       this.#matches,
       this.list.element,
       this.#empty,
     );
-    this.search.addEventListener("input", () => this.#find(changed));
-    this.search.addEventListener("keydown", (event) => this.#key(event, choose));
+    this.search.addEventListener("input", () => this.#onSearch(onChange));
+    this.search.addEventListener("keydown", (event) => this.#onKey(event, onChoose));
     this.#clear.addEventListener("click", () => {
-      this.empty();
+      this.clearSearch();
       this.search.focus();
-      changed();
+      onChange();
     });
     this.list.element.addEventListener("keydown", (event) => {
       const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-      // The key's own default then writes it into the search.
+      // The key's default action then types it into the search field.
       if (plain && event.key.length === 1 && event.key !== " ") this.search.focus();
     });
   }
 
-  /** Empty the search. Returns whether there was one. */
-  empty() {
+  /** Empty the search field. Returns whether it had a text. */
+  clearSearch() {
     if (this.search.value === "") return false;
     this.search.value = "";
-    this.roster.search("");
+    this.sortedRows.search("");
     this.list.rewind();
     return true;
   }
@@ -87,9 +87,9 @@ export class Panel {
    */
   label(words) {
     const agents = this.kind === "agent";
-    write(this.#label, words.say(agents ? "dialog.agents" : "dialog.departments"));
+    setText(this.#label, words.say(agents ? "dialog.agents" : "dialog.departments"));
     const search = words.say(agents ? "dialog.search_agents" : "dialog.search_departments");
-    write(this.#searchLabel, search);
+    setText(this.#searchLabel, search);
     this.search.placeholder = search;
     this.#clear.setAttribute("aria-label", words.say("dialog.search_clear"));
     this.list.element.setAttribute("aria-label", words.say(agents ? "dialog.agents" : "dialog.departments"));
@@ -98,50 +98,53 @@ export class Panel {
 
   /**
    * @param {boolean} inFront
-   * @param {string | null} chosen
-   * @param {boolean} loaded Whether the directory has been read.
+   * @param {string | null} selectedId
+   * @param {boolean} loaded Whether the directory is loaded.
    * @param {Words} words
    */
-  render(inFront, chosen, loaded, words) {
-    mark(this.tab, "aria-selected", String(inFront));
-    mark(this.tab, "tabindex", inFront ? "0" : "-1");
-    write(this.#count, loaded ? words.number(this.roster.size) : "");
+  render(inFront, selectedId, loaded, words) {
+    setAttribute(this.tab, "aria-selected", String(inFront));
+    setAttribute(this.tab, "tabindex", inFront ? "0" : "-1");
+    setText(this.#count, loaded ? words.number(this.sortedRows.size) : "");
     this.panel.hidden = !inFront;
     if (!inFront) return;
-    const { length } = this.roster.rows;
+    const { length } = this.sortedRows.rows;
     const query = this.search.value.trim();
     const none = this.kind === "agent" ? "dialog.no_agents" : "dialog.no_departments";
     const empty = !loaded ? "dialog.loading" : query === "" ? none : "dialog.no_match";
     this.#clear.hidden = query === "";
     this.#empty.hidden = length > 0;
     this.list.element.hidden = length === 0;
-    write(this.#empty, length > 0 ? "" : words.say(empty, { query }));
-    write(this.#matches, query === "" || length === 0 ? "" : words.say("dialog.matches", { count: length }));
-    this.list.render(chosen);
+    setText(this.#empty, length > 0 ? "" : words.say(empty, { query }));
+    setText(
+      this.#matches,
+      query === "" || length === 0 ? "" : words.say("dialog.matches", { count: length }),
+    );
+    this.list.render(selectedId);
   }
 
-  /** @param {() => void} changed */
-  #find(changed) {
-    this.roster.search(this.search.value);
+  /** @param {() => void} onChange */
+  #onSearch(onChange) {
+    this.sortedRows.search(this.search.value);
     this.list.rewind();
-    changed();
+    onChange();
   }
 
   /**
    * @param {KeyboardEvent} event
-   * @param {(id: string) => void} choose
+   * @param {(id: string) => void} onChoose
    */
-  #key(event, choose) {
+  #onKey(event, onChoose) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === "ArrowDown") {
       event.preventDefault();
-      this.list.take();
+      this.list.focus();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const [first] = this.roster.rows;
+      const [first] = this.sortedRows.rows;
       if (first === undefined) return;
-      this.list.focus = first.id;
-      choose(first.id);
+      this.list.focusedId = first.id;
+      onChoose(first.id);
     }
   }
 }

@@ -1,74 +1,73 @@
-/** Where a queued conversation stands: asked of the router, as the length of the queue only says how many wait. */
+/** Polls a queued session's place: the department's row only has the length of the queue. */
 
 /** @typedef {import("../js/src/client.js").Client} Client */
 /** @typedef {import("../js/src/objects.js").Department} Department */
 
-/** The least time between two questions, however often the queue changes. */
-const PAUSE_MS = 500;
-/** One that leaves as another joins changes the place, and not the department's row. */
-const AGAIN_MS = 3_000;
+/** The least time between two requests, however often the queue changes. */
+const INTERVAL_MS_MIN = 500;
+/** When one session leaves as another joins, the place changes and the department's row does not. */
+const INTERVAL_MS = 3_000;
 
 export class QueuePlace {
   #client;
   #sessionId;
-  #told;
+  #onPlace;
   /** @type {Department | undefined} */
   #row;
-  #asking = false;
+  #requesting = false;
   #changed = false;
-  #askedAt = 0;
-  #ended = false;
+  #requestedAt = 0;
+  #stopped = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
    * @param {Client} client
    * @param {string} sessionId
-   * @param {(place: number) => void} told
+   * @param {(place: number) => void} onPlace
    */
-  constructor(client, sessionId, told) {
+  constructor(client, sessionId, onPlace) {
     this.#client = client;
     this.#sessionId = sessionId;
-    this.#told = told;
-    void this.#ask();
+    this.#onPlace = onPlace;
+    void this.#request();
   }
 
   /**
-   * Take the row of the department; another one than before is a reason to ask again.
+   * Take the department's row; a changed one brings the next request forward.
    *
    * @param {Department | undefined} row
    */
-  follow(row) {
+  update(row) {
     if (row === this.#row) return;
     this.#row = row;
-    if (this.#asking) this.#changed = true;
-    else this.#askIn(Math.max(0, this.#askedAt + PAUSE_MS - Date.now()));
+    if (this.#requesting) this.#changed = true;
+    else this.#requestIn(Math.max(0, this.#requestedAt + INTERVAL_MS_MIN - Date.now()));
   }
 
-  /** Ask no more. */
-  end() {
-    this.#ended = true;
+  stop() {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
-  async #ask() {
-    this.#asking = true;
+  async #request() {
+    this.#requesting = true;
     this.#changed = false;
-    this.#askedAt = Date.now();
+    this.#requestedAt = Date.now();
     try {
-      const place = await this.#client.placeInQueue(this.#sessionId, { timeoutMs: AGAIN_MS });
-      if (!this.#ended) this.#told(place);
+      const place = await this.#client.placeInQueue(this.#sessionId, { timeoutMs: INTERVAL_MS });
+      if (!this.#stopped) this.#onPlace(place);
     } catch {
-      // It waits no longer, which the router tells by itself, or there is no connection: the last place stays.
+      // The session is no longer queued, which a push tells, or there is no connection: the last place stays.
     } finally {
-      this.#asking = false;
+      this.#requesting = false;
     }
-    this.#askIn(this.#changed ? PAUSE_MS : AGAIN_MS);
+    this.#requestIn(this.#changed ? INTERVAL_MS_MIN : INTERVAL_MS);
   }
 
   /** @param {number} delayMs */
-  #askIn(delayMs) {
+  #requestIn(delayMs) {
     clearTimeout(this.#timer);
-    if (!this.#ended) this.#timer = setTimeout(() => void this.#ask(), delayMs);
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#request(), delayMs);
   }
 }

@@ -26,7 +26,7 @@ const CSS = `
 h2, h3, p, blockquote { margin: 0; }
 button, input, textarea { font: inherit; color: inherit; }
 button { cursor: pointer; }
-.unseen {
+.visually-hidden {
   position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap;
 }
@@ -42,7 +42,7 @@ button { cursor: pointer; }
   box-shadow: 0 24px 64px rgb(8 12 24 / 0.28), 0 2px 8px rgb(8 12 24 / 0.12);
 }
 .dialog[open] { display: flex; flex-direction: column; }
-.dialog.told { height: min(26rem, calc(100dvh - 2rem)); }
+.dialog.has-outcome { height: min(26rem, calc(100dvh - 2rem)); }
 .dialog::backdrop { background: rgb(8 12 24 / 0.5); }
 
 .header { display: flex; align-items: flex-start; gap: 1rem; padding: 1rem 0.75rem 0.5rem 1.25rem; }
@@ -52,11 +52,11 @@ button { cursor: pointer; }
   color: var(--soft); overflow-wrap: anywhere; overflow: hidden;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
 }
-.cross, .clear {
+.close, .clear {
   flex: none; border: 0; border-radius: 8px; background: none; color: var(--soft);
   width: 2.5rem; height: 2.5rem; font-size: 1.5rem; line-height: 1;
 }
-.cross:hover, .clear:hover { background: var(--raised); color: var(--text); }
+.close:hover, .clear:hover { background: var(--raised); color: var(--text); }
 
 .banner {
   margin: 0.25rem 1.25rem; padding: 0.5rem 0.75rem; border-radius: 8px; font-size: 0.875rem;
@@ -75,7 +75,7 @@ button { cursor: pointer; }
 .count { font-weight: 450; font-size: 0.8125rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 
 .panel { flex: 1; min-height: 7rem; display: flex; flex-direction: column; position: relative; }
-.finder { position: relative; padding: 0.75rem 1.25rem 0.625rem; }
+.search-field { position: relative; padding: 0.75rem 1.25rem 0.625rem; }
 .search, .reason {
   width: 100%; border: 1px solid var(--edge); border-radius: 8px; background: var(--surface); padding: 0.5rem 0.75rem;
 }
@@ -99,7 +99,7 @@ button { cursor: pointer; }
   display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; column-gap: 0.75rem;
   padding: 0 1.25rem; border-bottom: 1px solid var(--line); background: var(--surface);
 }
-.row.glides { transition: transform 0.16s ease-out; }
+.row.animated { transition: transform 0.16s ease-out; }
 .row:hover { background: var(--raised); }
 .row[aria-selected="true"] {
   background: color-mix(in srgb, var(--accent) 11%, var(--surface)); box-shadow: inset 4px 0 0 var(--accent);
@@ -116,11 +116,11 @@ button { cursor: pointer; }
   border-radius: 2px; background: linear-gradient(90deg, currentColor 36%, transparent 36% 64%, currentColor 64%);
 }
 .row[data-state="disconnected"] .dot { background: none; border: 2px solid; }
-.settled .row[aria-selected="true"] .dot { border: 0; background: none; color: var(--accent); }
-.settled .row[aria-selected="true"] .dot::before { content: "✓"; display: block; margin: -0.3125rem 0 0 -0.0625rem; font-weight: 700; line-height: 1.2; }
-.who, .facts { display: flex; flex-direction: column; min-width: 0; }
-.who { gap: 0.0625rem; }
-.facts { align-items: flex-end; gap: 0.125rem; white-space: nowrap; }
+.confirmed .row[aria-selected="true"] .dot { border: 0; background: none; color: var(--accent); }
+.confirmed .row[aria-selected="true"] .dot::before { content: "✓"; display: block; margin: -0.3125rem 0 0 -0.0625rem; font-weight: 700; line-height: 1.2; }
+.identity, .figures { display: flex; flex-direction: column; min-width: 0; }
+.identity { gap: 0.0625rem; }
+.figures { align-items: flex-end; gap: 0.125rem; white-space: nowrap; }
 .line { display: flex; align-items: center; gap: 0.5rem; min-width: 0; }
 .name { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .badge {
@@ -132,21 +132,21 @@ button { cursor: pointer; }
 .waiting.some { color: var(--text); }
 .load { font-size: 0.8125rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 .bar { width: 3.5rem; height: 6px; border-radius: 3px; overflow: hidden; background: var(--line); }
-.fill { display: block; height: 100%; background: var(--good); transform-origin: left; }
-.row[data-state="at_capacity"] .fill { background: var(--busy); }
-.row:is([data-state="pause"], [data-state="pre_pause"]) .fill { background: var(--away); }
-.row[data-state="disconnected"] .fill { background: var(--off); }
+.filled { display: block; height: 100%; background: var(--good); transform-origin: left; }
+.row[data-state="at_capacity"] .filled { background: var(--busy); }
+.row:is([data-state="pause"], [data-state="pre_pause"]) .filled { background: var(--away); }
+.row[data-state="disconnected"] .filled { background: var(--off); }
 .stale .row :is(.dot, .bar) { opacity: 0.45; }
 
 .footer { flex: none; padding: 0.75rem 1.25rem 1.25rem; background: var(--raised); border-top: 1px solid var(--line); }
-.choice { min-height: 1.5rem; margin-bottom: 0.5rem; }
-.forecast { overflow-wrap: anywhere; font-weight: 550; }
-.forecast[data-tone="neutral"] { color: var(--soft); font-weight: 450; }
-.forecast[data-tone="good"] { color: var(--good); }
-.forecast[data-tone="waiting"] { color: var(--busy); }
-.forecast[data-tone="bad"] { color: var(--bad); }
-.instead { display: flex; flex-wrap: wrap; align-items: center; gap: 0.375rem 0.5rem; margin-top: 0.375rem; font-size: 0.8125rem; color: var(--soft); }
-.instead-list { display: flex; flex-wrap: wrap; gap: 0.375rem; min-width: 0; }
+.selection { min-height: 1.5rem; margin-bottom: 0.5rem; }
+.prediction { overflow-wrap: anywhere; font-weight: 550; }
+.prediction[data-tone="neutral"] { color: var(--soft); font-weight: 450; }
+.prediction[data-tone="good"] { color: var(--good); }
+.prediction[data-tone="waiting"] { color: var(--busy); }
+.prediction[data-tone="bad"] { color: var(--bad); }
+.alternatives { display: flex; flex-wrap: wrap; align-items: center; gap: 0.375rem 0.5rem; margin-top: 0.375rem; font-size: 0.8125rem; color: var(--soft); }
+.alternatives-list { display: flex; flex-wrap: wrap; gap: 0.375rem; min-width: 0; }
 .chip {
   display: inline-flex; gap: 0.375rem; align-items: center; min-height: 32px; max-width: 100%; padding: 0.125rem 0.75rem; border: 1px solid var(--edge); border-radius: 999px;
   background: var(--surface); color: var(--text); font-size: 0.8125rem; font-variant-numeric: tabular-nums;
@@ -178,16 +178,16 @@ button { cursor: pointer; }
   flex: 1; min-height: 0; overflow-y: auto; display: flex; flex-direction: column; align-items: center;
   justify-content: safe center; text-align: center; gap: 0.5rem; padding: 1rem 0.5rem;
 }
-.mark { flex: none; width: 56px; height: 56px; border-radius: 50%; margin-bottom: 0.5rem; display: grid; place-items: center; font-size: 1.75rem; font-weight: 700; }
-.mark { color: var(--tone); background: color-mix(in srgb, var(--tone) 14%, var(--surface)); }
+.icon { flex: none; width: 56px; height: 56px; border-radius: 50%; margin-bottom: 0.5rem; display: grid; place-items: center; font-size: 1.75rem; font-weight: 700; }
+.icon { color: var(--tone); background: color-mix(in srgb, var(--tone) 14%, var(--surface)); }
 .outcome { --tone: var(--soft); }
 .outcome[data-tone="good"] { --tone: var(--good); }
 .outcome[data-tone="waiting"] { --tone: var(--busy); }
 .outcome[data-tone="bad"] { --tone: var(--bad); }
-.outcome[data-tone="good"] .mark::before { content: "✓"; }
-.outcome[data-tone="waiting"] .mark::before { content: "…"; transform: translateY(-0.3em); }
-.outcome[data-tone="bad"] .mark::before { content: "!"; }
-.outcome[data-tone="neutral"] .mark::before { content: "↺"; }
+.outcome[data-tone="good"] .icon::before { content: "✓"; }
+.outcome[data-tone="waiting"] .icon::before { content: "…"; transform: translateY(-0.3em); }
+.outcome[data-tone="bad"] .icon::before { content: "!"; }
+.outcome[data-tone="neutral"] .icon::before { content: "↺"; }
 .outcome-title { font-size: 1.25rem; line-height: 1.3; font-weight: 650; overflow-wrap: anywhere; max-width: 100%; border-radius: 4px; }
 .outcome-details { color: var(--soft); overflow-wrap: anywhere; max-width: 26rem; }
 .quote {
@@ -197,9 +197,9 @@ button { cursor: pointer; }
 }
 
 @media (max-width: 34rem), (max-height: 34rem) {
-  .dialog, .dialog.told { width: 100vw; height: 100dvh; border: 0; border-radius: 0; }
+  .dialog, .dialog.has-outcome { width: 100vw; height: 100dvh; border: 0; border-radius: 0; }
   .header { padding: 0.625rem 0.5rem 0.25rem 1rem; }
-  .tabs, .finder, .row, .footer, .matches { padding-inline: 1rem; }
+  .tabs, .search-field, .row, .footer, .matches { padding-inline: 1rem; }
   .banner { margin-inline: 1rem; }
   .clear { inset-inline-end: 1.125rem; }
   .tabs { gap: 0; }
@@ -211,12 +211,12 @@ button { cursor: pointer; }
   .buttons .button { flex: 1 0 auto; }
 }
 @media (max-height: 34rem) {
-  .choice { margin-bottom: 0.25rem; }
-  .finder { padding-block: 0.375rem; }
+  .selection { margin-bottom: 0.25rem; }
+  .search-field { padding-block: 0.375rem; }
   .clear { top: 0.5rem; }
 }
 @media (prefers-reduced-motion: reduce) {
-  .row.glides { transition: none; }
+  .row.animated { transition: none; }
 }
 @media (forced-colors: active) {
   .row[aria-selected="true"] { outline: 3px solid Highlight; outline-offset: -3px; }

@@ -1,4 +1,4 @@
-/** One signed-in client, and the state of its connection in the words that a screen shows. */
+/** A signed-in client, and its connection's state as the screens show it. */
 
 import {
   Client,
@@ -12,53 +12,52 @@ import { expiryOf } from "./sign-in.js";
 
 /**
  * @typedef {"connecting" | "slow" | "unreachable" | "offline" | "lost" | "draining" | "live" | "busy" | "ended"} Kind
- *   `slow`: the first connection takes long. `busy`: connected, but an answer does not come.
+ *   `slow`: the first connection takes long. `busy`: connected, but replies take long.
  */
 
 /** @typedef {"expired" | "wrong" | "removed" | "rate" | "handshake" | "back_end" | "other"} Ending */
 
 /**
- * @typedef {object} Situation
+ * @typedef {object} ConnectionState
  * @property {Kind} kind
- * @property {number} since When it began, by this machine's clock.
+ * @property {number} since Its start, by this machine's clock.
  * @property {number | null} retryAt When the next attempt starts, by this machine's clock.
- * @property {Ending | null} ending Why there will be no other attempt.
+ * @property {Ending | null} ending Why the client makes no further attempt.
  */
 
 const DRAINING = 4000;
-// How long a person waits before a word is due.
 const SLOW_CONNECT_MS = 4_000;
 const SLOW_ANSWER_MS = 2_500;
 
-/** Emits `situation` when its situation changes, `welcome` at each welcome, `token` when its token is about to end. */
+/** Emits `state` when its state changes, `welcome` at each welcome, `token` when its token or expiry changes. */
 export class Connection extends EventTarget {
   client;
-  /** When the token ends, by the router's clock; null before the first welcome. @type {number | null} */
+  /** When the token expires, by the router's clock; null before the first welcome. @type {number | null} */
   expiresAt = null;
-  /** @type {Situation} */
-  situation = { kind: "connecting", since: Date.now(), retryAt: null, ending: null };
+  /** @type {ConnectionState} */
+  state = { kind: "connecting", since: Date.now(), retryAt: null, ending: null };
   #token;
-  /** How far the router's clock is ahead of this machine's. */
+  /** The router's clock minus this machine's. */
   #skewMs = 0;
-  /** When each unanswered command was given. @type {Set<{ at: number }>} */
-  #asked = new Set();
-  #watch;
+  /** The commands without a reply, with the time of each. @type {Set<{ at: number }>} */
+  #unanswered = new Set();
+  #timer;
   #stopOffline;
-  #asking = false;
+  #requestingToken = false;
 
   /**
    * @param {string} url The router's websocket.
    * @param {string} token
-   * @param {(() => Promise<string | null>) | null} renew Returns a fresh token, or null for none; absent if nobody has
-   *   one to give.
+   * @param {(() => Promise<string | null>) | null} renew Returns a fresh token, or null for none; null without
+   *   an embedding page.
    */
   constructor(url, token, renew) {
     super();
     this.#token = token;
     let first = true;
     const source = async () => {
-      // The token at hand is as fresh as can be at the first connection.
-      const fresh = first ? null : await this.#ask(renew);
+      // At the first connection the token is fresh.
+      const fresh = first ? null : await this.#requestToken(renew);
       first = false;
       this.#token = fresh ?? this.#token;
       return this.#token;
@@ -68,50 +67,50 @@ export class Connection extends EventTarget {
       clientName: "relevo-console/0.1",
     });
     this.#listen();
-    this.#watch = setInterval(() => this.#look(), 500);
-    const offline = () => this.#be(navigator.onLine ? "lost" : "offline");
+    this.#timer = setInterval(() => this.#checkReplies(), 500);
+    const offline = () => this.#setState(navigator.onLine ? "lost" : "offline");
     addEventListener("offline", offline);
     this.#stopOffline = () => removeEventListener("offline", offline);
   }
 
-  /** The time by the router's clock: what ages are reckoned from. */
+  /** The time by the router's clock, for ages. */
   now() {
     return Date.now() + this.#skewMs;
   }
 
   get live() {
-    return this.situation.kind === "live" || this.situation.kind === "busy";
+    return this.state.kind === "live" || this.state.kind === "busy";
   }
 
-  /** Connect, and stay so. */
+  /** Connect, and stay connected. */
   async start() {
     try {
       await this.client.start();
     } catch {
-      // The events have told why.
+      // The events have the reason.
     }
   }
 
   /**
-   * Give a command, and notice if the answer takes long.
+   * Send a command, and watch how long its reply takes.
    *
    * @template T
    * @param {(client: Client) => Promise<T>} command
    * @returns {Promise<T>}
    */
-  async ask(command) {
-    const asked = { at: Date.now() };
-    this.#asked.add(asked);
+  async track(command) {
+    const request = { at: Date.now() };
+    this.#unanswered.add(request);
     try {
       return await command(this.client);
     } finally {
-      this.#asked.delete(asked);
-      this.#look();
+      this.#unanswered.delete(request);
+      this.#checkReplies();
     }
   }
 
   /**
-   * Go on with another token of the same person.
+   * Continue with another token of the same agent.
    *
    * @param {string} token
    */
@@ -121,28 +120,28 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new Event("token"));
   }
 
-  /** Leave: the router hears a goodbye. */
+  /** Close the connection. */
   async end() {
-    clearInterval(this.#watch);
+    clearInterval(this.#timer);
     this.#stopOffline();
     await this.client.close();
   }
 
-  /** How long the token lasts yet, in milliseconds; without end while somebody is asked for another. */
+  /** How long the token is still valid, in milliseconds; Infinity while another is requested. */
   get expiresInMs() {
-    return this.expiresAt === null || this.#asking ? Infinity : this.expiresAt - this.now();
+    return this.expiresAt === null || this.#requestingToken ? Infinity : this.expiresAt - this.now();
   }
 
   /** @param {(() => Promise<string | null>) | null} renew */
-  async #ask(renew) {
-    this.#asking = true;
+  async #requestToken(renew) {
+    this.#requestingToken = true;
     try {
       const fresh = (await renew?.()) ?? null;
-      // The client hands it to the router by itself. Were it refused, the connection would end, and say so.
+      // The client sends it to the router. If the router rejects it, the connection ends with that error.
       if (fresh !== null) this.expiresAt = expiryOf(fresh);
       return fresh;
     } finally {
-      this.#asking = false;
+      this.#requestingToken = false;
       this.dispatchEvent(new Event("token"));
     }
   }
@@ -153,22 +152,24 @@ export class Connection extends EventTarget {
       this.#skewMs = welcome.serverAt - Date.now();
       this.expiresAt = welcome.expiresAt;
       if (welcome.agent === null) {
-        this.#finish("back_end");
+        this.#end("back_end");
         return;
       }
-      this.#be("live");
+      this.#setState("live");
       this.dispatchEvent(new CustomEvent("welcome"));
     });
     client.on("unreachable", ({ reconnectInMs }) => {
-      const kind = this.situation.kind === "draining" ? "draining" : "unreachable";
-      this.#be(navigator.onLine ? kind : "offline", Date.now() + reconnectInMs);
+      const kind = this.state.kind === "draining" ? "draining" : "unreachable";
+      this.#setState(navigator.onLine ? kind : "offline", Date.now() + reconnectInMs);
     });
-    client.on("serverDraining", ({ reconnectInMs }) => this.#be("draining", Date.now() + reconnectInMs));
+    client.on("serverDraining", ({ reconnectInMs }) =>
+      this.#setState("draining", Date.now() + reconnectInMs),
+    );
     client.on("disconnected", ({ closeCode, reconnectInMs, error }) => {
-      if (error !== null) this.#finish(this.#endingOf(error));
+      if (error !== null) this.#end(this.#endingOf(error));
       else if (reconnectInMs !== null) {
-        const kind = closeCode === DRAINING || this.situation.kind === "draining" ? "draining" : "lost";
-        this.#be(navigator.onLine ? kind : "offline", Date.now() + reconnectInMs);
+        const kind = closeCode === DRAINING || this.state.kind === "draining" ? "draining" : "lost";
+        this.#setState(navigator.onLine ? kind : "offline", Date.now() + reconnectInMs);
       }
     });
     client.on("tokenExpiring", ({ expiresAt }) => {
@@ -182,7 +183,7 @@ export class Connection extends EventTarget {
     if (error instanceof TokenExpired) return "expired";
     if (error instanceof SignInRefused) {
       const end = expiryOf(this.#token);
-      // The router's own word where it has one: its clock decides, not this machine's.
+      // The router's clock decides, not this machine's.
       const expired = /expired/.test(error.message) || (end !== null && end <= this.now());
       return expired ? "expired" : "wrong";
     }
@@ -193,20 +194,20 @@ export class Connection extends EventTarget {
   }
 
   /** @param {Ending} ending */
-  #finish(ending) {
-    clearInterval(this.#watch);
-    this.#be("ended", null, ending);
-    // A back end's token is let in, and not needed any longer.
+  #end(ending) {
+    clearInterval(this.#timer);
+    this.#setState("ended", null, ending);
+    // The router accepts a back end's token; the console has no use for it.
     if (ending === "back_end") void this.client.close();
   }
 
-  #look() {
-    const { kind, since } = this.situation;
+  #checkReplies() {
+    const { kind, since } = this.state;
     const now = Date.now();
-    const unanswered = [...this.#asked].some(({ at }) => now - at > SLOW_ANSWER_MS);
-    if (kind === "connecting" && now - since > SLOW_CONNECT_MS) this.#be("slow");
-    else if (kind === "live" && unanswered) this.#be("busy");
-    else if (kind === "busy" && !unanswered) this.#be("live");
+    const slow = [...this.#unanswered].some(({ at }) => now - at > SLOW_ANSWER_MS);
+    if (kind === "connecting" && now - since > SLOW_CONNECT_MS) this.#setState("slow");
+    else if (kind === "live" && slow) this.#setState("busy");
+    else if (kind === "busy" && !slow) this.#setState("live");
   }
 
   /**
@@ -214,11 +215,11 @@ export class Connection extends EventTarget {
    * @param {number | null} [retryAt]
    * @param {Ending | null} [ending]
    */
-  #be(kind, retryAt = null, ending = null) {
-    const before = this.situation;
+  #setState(kind, retryAt = null, ending = null) {
+    const before = this.state;
     if (before.kind === "ended") return;
     const since = before.kind === kind ? before.since : Date.now();
-    this.situation = { kind, since, retryAt, ending };
-    this.dispatchEvent(new Event("situation"));
+    this.state = { kind, since, retryAt, ending };
+    this.dispatchEvent(new Event("state"));
   }
 }

@@ -1,6 +1,6 @@
-/** What the reader prefers, kept in this browser. */
+/** The preferences, stored in this browser. */
 
-import { browserStore } from "./storage.js";
+import { browserStore } from "../../dialog/storage.js";
 
 /** @typedef {"language" | "theme" | "sound" | "notifications"} Preference */
 
@@ -16,7 +16,7 @@ class Preferences extends EventTarget {
 
   /**
    * @param {Preference} name
-   * @param {string | null} value Null for what the browser or the system prefers.
+   * @param {string | null} value Null for the default of the browser or the system.
    */
   set(name, value) {
     if (value === null) browserStore.remove(name);

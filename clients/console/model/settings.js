@@ -1,19 +1,19 @@
-/** What the router tells its console. */
+/** The console's settings, from the router. */
 
 /**
  * @typedef {object} Settings
  * @property {readonly string[]} embedders Origins whose pages may show the console and sign in to it.
- * @property {readonly string[]} languages Codes of the languages that there are words for.
+ * @property {readonly string[]} languages Codes of the languages with a file.
  */
 
-/** Where the router is away, the page says so, in English; and asks again when it is loaded anew. @type {Settings} */
+/** Used while the router cannot be reached. @type {Settings} */
 const NONE = { embedders: [], languages: ["en"] };
 
 /** @type {Promise<Settings> | undefined} */
 let loading;
 
 /**
- * Ask for the settings, once.
+ * Load the settings, once.
  *
  * @returns {Promise<Settings>}
  */

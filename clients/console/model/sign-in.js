@@ -1,17 +1,17 @@
-/** Where the console's token comes from: the link's fragment, this tab, the embedding page, or what is pasted. */
+/** The sources of the console's token: the link's fragment, this tab, the embedding page, a pasted text. */
 
 import { loadSettings } from "./settings.js";
-import { tabStore } from "./storage.js";
+import { tabStore } from "../../dialog/storage.js";
 
 const NAME = "token";
-// The embedding page's own back end signs tokens; a slow one gets this long before the last token is tried again.
+// How long the embedding page has for a fresh token; then the last one is used again.
 const EMBEDDER_ANSWER_MS = 10_000;
 
 /**
- * Return the token in what somebody pasted: a token, or a whole link with `#token=`.
+ * Return the token in a pasted text: a token, or a whole link with `#token=`.
  *
  * @param {string} text
- * @returns {string | null} Null if there is none in it.
+ * @returns {string | null} Null if the text contains none.
  */
 export function tokenIn(text) {
   const trimmed = text.trim();
@@ -20,10 +20,10 @@ export function tokenIn(text) {
 }
 
 /**
- * Say when a token ends, for the screen only: who may what is the router's business.
+ * Return when a token expires, for the screen only: the router verifies tokens.
  *
  * @param {string} token
- * @returns {number | null} Milliseconds since the Unix epoch, or null if it does not say.
+ * @returns {number | null} Milliseconds since the Unix epoch, or null without `exp`.
  */
 export function expiryOf(token) {
   try {
@@ -36,9 +36,9 @@ export function expiryOf(token) {
 }
 
 /**
- * Take the token out of the address bar, where it would be seen, bookmarked and shared.
+ * Take the token out of the address bar, where it could be seen, bookmarked or shared.
  *
- * @returns {string | null} The token that the address or this tab holds.
+ * @returns {string | null} The token of the address, or else of this tab.
  */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -58,15 +58,15 @@ export function forgetToken() {
   tabStore.remove(NAME);
 }
 
-/** The page that shows the console in a frame, and hands it tokens by messages. */
+/** The page that embeds the console in a frame, and sends it tokens by `postMessage`. */
 export class Embedder {
   #origins;
   /** @type {Set<(token: string) => void>} */
   #waiting = new Set();
 
   /**
-   * @param {readonly string[]} origins Whose messages are believed: those that the router lets show the console.
-   * @param {(token: string) => void} signIn Called with each token that the page sends without being asked.
+   * @param {readonly string[]} origins Origins whose messages are accepted: those that may embed the console.
+   * @param {(token: string) => void} signIn Called with each token that was not requested.
    */
   constructor(origins, signIn) {
     this.#origins = origins;
@@ -80,36 +80,36 @@ export class Embedder {
     });
   }
 
-  /** Say that the console listens. */
-  greet() {
-    this.#say("relevo.ready");
+  /** Tell the page that the console listens. */
+  announceReady() {
+    this.#post("relevo.ready");
   }
 
   /**
-   * Ask for a fresh token.
+   * Request a fresh token.
    *
-   * @returns {Promise<string | null>} Null if the page does not answer.
+   * @returns {Promise<string | null>} Null if the page does not reply in time.
    */
-  ask() {
+  requestToken() {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(null), EMBEDDER_ANSWER_MS);
       this.#waiting.add((token) => {
         clearTimeout(timer);
         resolve(token);
       });
-      this.#say("relevo.token-wanted");
+      this.#post("relevo.token-wanted");
     });
   }
 
   /** @param {string} type */
-  #say(type) {
-    // Each with its target: the message reaches the page that is there only if it is one of these.
+  #post(type) {
+    // With a target origin: the message reaches the page only if its origin is one of these.
     for (const origin of this.#origins) parent.postMessage({ type }, origin);
   }
 }
 
 /**
- * Return the embedding page, or null for a page of its own.
+ * Return the embedding page, or null if there is none.
  *
  * @param {(token: string) => void} signIn
  * @returns {Promise<Embedder | null>}

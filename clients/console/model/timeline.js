@@ -1,4 +1,4 @@
-/** A conversation's history, as far as this screen knows it: read in pages, continued by pushes, without a gap. */
+/** A conversation's history: loaded in pages, continued by pushes, without gaps. */
 
 /** @typedef {import("../../js/src/index.js").Entry} Entry */
 /** @typedef {(after: number) => Promise<{ entries: readonly Entry[], more: boolean }>} ReadPage */
@@ -10,7 +10,7 @@ export class Timeline extends EventTarget {
   /** @type {"empty" | "loading" | "ready" | "failed"} */
   state = "empty";
   #read;
-  /** The reading under way. @type {Promise<void> | null} */
+  /** The loading in progress. @type {Promise<void> | null} */
   #reading = null;
   #again = false;
 
@@ -21,9 +21,9 @@ export class Timeline extends EventTarget {
   }
 
   /**
-   * Read what is missing.
+   * Load the missing entries.
    *
-   * @returns {Promise<void>} Resolves when it is there, or the reading has failed.
+   * @returns {Promise<void>} Resolves when they are loaded, or loading has failed.
    */
   load() {
     if (this.#reading !== null) {
@@ -40,7 +40,7 @@ export class Timeline extends EventTarget {
   }
 
   /**
-   * Take a new entry, or read what stands between it and the last one.
+   * Append an entry, or load the gap before it.
    *
    * @param {Entry} entry
    */
@@ -67,7 +67,7 @@ export class Timeline extends EventTarget {
       }
       this.state = "ready";
     } catch {
-      // The conversation has gone, or the connection: the screen says so, and offers to try again.
+      // The conversation or the connection is gone: the screen offers another attempt.
       this.state = "failed";
     }
   }

@@ -13,7 +13,7 @@ const parameters = (/** @type {any} */ message) =>
   );
 
 for (const file of files) {
-  test(`${file} says all that English says, with the same parameters`, async () => {
+  test(`${file} has every text of English, with the same parameters`, async () => {
     /** @type {{ default: import("../locales/index.js").Locale }} */
     const { default: locale } = await import(`../locales/${file}`);
     assert.equal(`${locale.language}.js`, file);
@@ -28,7 +28,7 @@ for (const file of files) {
   });
 }
 
-test("a language is found by its first part, and English stands in for one without a file", async () => {
+test("a language tag loads its language, or English without a file", async () => {
   assert.equal((await loadWords("pt-BR")).say("dialog.transfer"), "Transferir");
   assert.equal((await loadWords("ES")).language, "es");
   for (const tag of ["xx", "", "../../etc", "zz-", "en_US.UTF-8", "e"]) {
@@ -36,19 +36,19 @@ test("a language is found by its first part, and English stands in for one witho
   }
 });
 
-test("plural forms and numbers are those of the language", async () => {
+test("plural forms and numbers follow the language", async () => {
   const spanish = await loadWords("es");
   assert.equal(spanish.say("dialog.members", { count: 1 }), "1 agente");
   assert.equal(spanish.say("dialog.members", { count: 10_000 }), "10.000 agentes");
   assert.equal(ENGLISH.say("dialog.members", { count: 1 }), "1 agent");
 });
 
-test("a parameter is put in as it is, once", () => {
+test("a parameter is inserted verbatim, once", () => {
   assert.equal(ENGLISH.say("dialog.customer", { customer: "{customer} $& <b>" }), "with {customer} $& <b>");
   assert.throws(() => ENGLISH.say("dialog.nothing"), /dialog\.nothing/);
 });
 
-test("what turns the direction of a parameter ends with it", () => {
+test("a parameter that turns the text direction is isolated", () => {
   const overriding = "Ana \u202eazuoS";
   assert.equal(ENGLISH.say("dialog.customer", { customer: overriding }), `with \u2068${overriding}\u2069`);
   assert.equal(ENGLISH.say("dialog.customer", { customer: "דנה" }), "with \u2068דנה\u2069");
@@ -56,7 +56,7 @@ test("what turns the direction of a parameter ends with it", () => {
   assert.equal(ENGLISH.say("dialog.customer", { customer: closing }), "with \u2068Ana \u202eSouza\u2069");
 });
 
-test("a place in a row is a word, and far back a number", () => {
+test("an ordinal is a word up to ten, then a number", () => {
   assert.equal(ENGLISH.ordinal(3), "third");
   assert.equal(ENGLISH.ordinal(11), "number 11");
 });

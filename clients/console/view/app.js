@@ -1,14 +1,14 @@
-/** `<relevo-console>`: signs in, and shows the desk, the dashboard, or why there is neither. */
+/** `<relevo-console>`: signs in, then shows the workspace or the dashboard. */
 
 import { Connection } from "../model/connection.js";
-import { Desk } from "../model/desk.js";
-import { Drafts } from "../model/drafts.js";
-import { Floor } from "../model/floor.js";
+import { Workspace } from "../model/workspace.js";
+import { Drafts } from "../../dialog/drafts.js";
+import { Dashboard } from "../model/dashboard.js";
 import { preferences } from "../model/preferences.js";
 import { findEmbedder, forgetToken, keepToken, takeToken, tokenIn } from "../model/sign-in.js";
-import { tabStore } from "../model/storage.js";
-import { AgentDesk } from "./desk.js";
-import { AdminFloor } from "./floor.js";
+import { tabStore } from "../../dialog/storage.js";
+import { AgentWorkspace } from "./workspace.js";
+import { AdminDashboard } from "./dashboard.js";
 import { ConnectionBanner } from "./banner.js";
 import { Notices } from "./notices.js";
 import { SignInPage } from "./sign-in-page.js";
@@ -16,15 +16,15 @@ import { TopBar } from "./top-bar.js";
 import { TransferOpener } from "./transfer.js";
 import { chooseWords } from "./words.js";
 
-/** @typedef {"desk" | "floor"} Place */
+/** @typedef {"workspace" | "dashboard"} Screen */
 
 /**
- * What every part of the signed-in console works with.
+ * What every element of the signed-in console needs.
  *
- * @typedef {object} Office
+ * @typedef {object} ConsoleContext
  * @property {Connection} connection
- * @property {Desk} desk
- * @property {Floor | null} floor Only an admin's.
+ * @property {Workspace} workspace
+ * @property {Dashboard | null} dashboard Null unless the agent is an admin.
  * @property {Drafts} drafts
  * @property {Notices} notices
  * @property {TransferOpener} transfers
@@ -37,11 +37,11 @@ URL_OF_ROUTER.search = "";
 export class RelevoConsole extends HTMLElement {
   /** @type {Connection | null} */
   #connection = null;
-  /** @type {Office | null} */
-  #office = null;
+  /** @type {ConsoleContext | null} */
+  #context = null;
   /** @type {import("../model/sign-in.js").Embedder | null} */
   #embedder = null;
-  #page = new SignInPage((text) => this.#given(text));
+  #page = new SignInPage((text) => this.#onPasted(text));
 
   async connectedCallback() {
     addEventListener("hashchange", () => {
@@ -49,39 +49,42 @@ export class RelevoConsole extends HTMLElement {
       const token = takeToken();
       if (token !== null) this.#signIn(token);
     });
-    preferences.addEventListener("change", () => void this.#say());
+    preferences.addEventListener("change", () => void this.#updateLanguage());
     const token = takeToken();
     this.append(this.#page);
-    this.#embedder = await findEmbedder((given) => this.#signIn(given));
+    this.#embedder = await findEmbedder((token) => this.#signIn(token));
     if (token !== null) this.#signIn(token);
     else this.#page.show(null);
-    this.#embedder?.greet();
+    this.#embedder?.announceReady();
   }
 
-  /** Forget the token, and leave the router with a goodbye. */
+  /** Forget the token, and close the connection. */
   async signOut() {
     forgetToken();
-    await this.#leave();
+    await this.#disconnect();
     this.#page.show(null);
     this.replaceChildren(this.#page);
   }
 
-  /** @param {Place} place */
-  goTo(place) {
-    const { connection, desk, floor } = this.#office ?? {};
+  /** @param {Screen} screen */
+  goTo(screen) {
+    const { connection, workspace, dashboard } = this.#context ?? {};
     const main = this.querySelector("main");
-    if (this.#office === null || !main || !connection || !desk) return;
-    const shown = place === "floor" && floor ? new AdminFloor(this.#office) : new AgentDesk(this.#office);
+    if (this.#context === null || !main || !connection || !workspace) return;
+    const shown =
+      screen === "dashboard" && dashboard
+        ? new AdminDashboard(this.#context)
+        : new AgentWorkspace(this.#context);
     main.replaceChildren(shown);
-    tabStore.set("place", place);
-    this.querySelector("top-bar")?.setAttribute("place", place);
+    tabStore.set("screen", screen);
+    this.querySelector("top-bar")?.setAttribute("screen", screen);
   }
 
   /**
-   * @param {string} text What was pasted.
-   * @returns {boolean} Whether there is a token in it.
+   * @param {string} text The pasted text.
+   * @returns {boolean} Whether it contains a token.
    */
-  #given(text) {
+  #onPasted(text) {
     const token = tokenIn(text);
     if (token === null) return false;
     this.#signIn(token);
@@ -93,89 +96,89 @@ export class RelevoConsole extends HTMLElement {
     keepToken(token);
     const present = this.#connection;
     if (present !== null && present.live) {
-      // Another person's token is refused for this connection: then it is a new sign-in.
-      present.renew(token).catch(() => void this.#begin(token));
-    } else void this.#begin(token);
+      // The router rejects another agent's token on this connection: then sign in again.
+      present.renew(token).catch(() => void this.#connect(token));
+    } else void this.#connect(token);
   }
 
   /** @param {string} token */
-  async #begin(token) {
-    await this.#leave();
+  async #connect(token) {
+    await this.#disconnect();
     const embedder = this.#embedder;
-    const renew = embedder === null ? null : () => embedder.ask();
+    const renew = embedder === null ? null : () => embedder.requestToken();
     const connection = new Connection(URL_OF_ROUTER.href, token, renew);
     this.#connection = connection;
-    const showing = () => {
-      if (this.#connection !== connection || this.#office !== null) return;
-      if (connection.live) this.#enter(connection);
+    const show = () => {
+      if (this.#connection !== connection || this.#context !== null) return;
+      if (connection.live) this.#onConnected(connection);
       else this.#page.show(connection);
     };
-    connection.addEventListener("situation", () => {
-      if (connection.situation.kind === "ended" && this.#connection === connection) this.#ended(connection);
-      else showing();
+    connection.addEventListener("state", () => {
+      if (connection.state.kind === "ended" && this.#connection === connection) this.#onEnded(connection);
+      else show();
     });
-    showing();
+    show();
     this.replaceChildren(this.#page);
     await connection.start();
   }
 
   /** @param {Connection} connection */
-  #enter(connection) {
+  #onConnected(connection) {
     const { welcome } = connection.client;
     if (welcome === null || welcome.agent === null) return;
-    const desk = new Desk(connection);
-    const floor = welcome.role === "admin" ? new Floor(connection) : null;
+    const workspace = new Workspace(connection);
+    const dashboard = welcome.role === "admin" ? new Dashboard(connection) : null;
     const drafts = new Drafts(tabStore, `${welcome.tenant}/${welcome.agent.id}`);
-    const notices = new Notices(desk, (sessionId) => {
-      this.goTo("desk");
-      desk.choose(sessionId);
+    const notices = new Notices(workspace, (sessionId) => {
+      this.goTo("workspace");
+      workspace.openSession(sessionId);
     });
-    const transfers = new TransferOpener(connection, desk);
-    this.#office = { connection, desk, floor, drafts, notices, transfers };
-    desk.addEventListener("change", () => {
-      tabStore.set("chosen", desk.chosen?.session.id ?? "");
+    const transfers = new TransferOpener(connection, workspace);
+    this.#context = { connection, workspace, dashboard, drafts, notices, transfers };
+    workspace.addEventListener("change", () => {
+      tabStore.set("conversation", workspace.open?.session.id ?? "");
     });
     this.#build();
-    const chosen = tabStore.get("chosen");
-    if (chosen) desk.choose(chosen);
+    const sessionId = tabStore.get("conversation");
+    if (sessionId) workspace.openSession(sessionId);
   }
 
   #build() {
-    if (this.#office === null) return;
-    const { connection, floor, notices, transfers } = this.#office;
-    const bar = new TopBar(this.#office, {
-      goTo: (place) => this.goTo(place),
+    if (this.#context === null) return;
+    const { connection, dashboard, notices, transfers } = this.#context;
+    const bar = new TopBar(this.#context, {
+      goTo: (screen) => this.goTo(screen),
       signOut: () => this.signOut(),
     });
-    const banner = new ConnectionBanner(connection, (text) => this.#given(text));
+    const banner = new ConnectionBanner(connection, (text) => this.#onPasted(text));
     const main = document.createElement("main");
     this.replaceChildren(bar, banner, main, transfers.element, notices.element);
-    const place = tabStore.get("place");
-    this.goTo(floor !== null && place !== "desk" ? "floor" : "desk");
+    const screen = tabStore.get("screen");
+    this.goTo(dashboard !== null && screen !== "workspace" ? "dashboard" : "workspace");
   }
 
   /** @param {Connection} connection */
-  #ended(connection) {
-    // What was on the screen, and what was typed there, stays; the banner tells the reason, and takes a new link.
-    if (this.#office === null) this.#page.show(connection);
+  #onEnded(connection) {
+    // The screen and the drafts stay; the banner shows the reason, and takes a new link.
+    if (this.#context === null) this.#page.show(connection);
   }
 
-  async #leave() {
-    const { desk, floor, notices } = this.#office ?? {};
-    desk?.end();
-    floor?.end();
+  async #disconnect() {
+    const { workspace, dashboard, notices } = this.#context ?? {};
+    workspace?.end();
+    dashboard?.end();
     notices?.end();
-    this.#office = null;
+    this.#context = null;
     const connection = this.#connection;
     this.#connection = null;
     await connection?.end();
   }
 
-  async #say() {
+  async #updateLanguage() {
     const before = document.documentElement.lang;
     await chooseWords();
     if (before === document.documentElement.lang) return;
-    if (this.#office !== null) this.#build();
+    if (this.#context !== null) this.#build();
     else this.#page.show(this.#connection);
   }
 }

@@ -1,34 +1,34 @@
-/** `<connection-banner>`: says when the page is not live, why, and when it will be; nothing while all is well. */
+/** `<connection-banner>`: while the page is not live, shows why and when the next attempt is. */
 
-import { el, fill, setText } from "./dom.js";
+import { createElement, setChildren, setText } from "../../dialog/dom.js";
 import { LiveElement } from "./live-element.js";
-import { linkForm, saySituation } from "./sign-in-page.js";
+import { linkForm, sayConnectionState } from "./sign-in-page.js";
 import { say, sayAge } from "./words.js";
 
-// A blink that is over before anybody could read it is not worth a word.
-const UNNOTICED_MS = 700;
+// A shorter interruption shows no banner.
+const SHORTEST_MS = 700;
 const EXPIRING_MS = 60_000;
 
 export class ConnectionBanner extends LiveElement {
   #connection;
-  #given;
-  /** What is shown, null before anything is. @type {string | null} */
+  #onPasted;
+  /** The name of the banner shown, null before the first. @type {string | null} */
   #shown = null;
-  #detail = el("span", { class: "soft" });
+  #detail = createElement("span", { class: "soft" });
 
   /**
    * @param {import("../model/connection.js").Connection} connection
-   * @param {(text: string) => boolean} given Takes a new link; returns whether there is a token in it.
+   * @param {(text: string) => boolean} onPasted Takes a new link; returns whether it contains a token.
    */
-  constructor(connection, given) {
+  constructor(connection, onPasted) {
     super();
     this.#connection = connection;
-    this.#given = given;
+    this.#onPasted = onPasted;
   }
 
   begin() {
     this.setAttribute("role", "status");
-    this.listen(this.#connection, "situation");
+    this.listen(this.#connection, "state");
     this.listen(this.#connection, "token");
     this.redrawEvery(250);
   }
@@ -39,36 +39,44 @@ export class ConnectionBanner extends LiveElement {
       this.#shown = name;
       this.#build(name);
     }
-    const { retryAt } = this.#connection.situation;
+    const { retryAt } = this.#connection.state;
     const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
     if (name === "expiring") setText(this.#detail, this.#expiry());
     else setText(this.#detail, seconds > 0 ? say("retry_in", { count: seconds }) : "");
   }
 
   #name() {
-    const { kind, since } = this.#connection.situation;
+    const { kind, since } = this.#connection.state;
     if (kind === "live") return this.#connection.expiresInMs <= EXPIRING_MS ? "expiring" : "";
-    const quiet = Date.now() - since < UNNOTICED_MS && kind !== "ended";
+    const quiet = Date.now() - since < SHORTEST_MS && kind !== "ended";
     return quiet && (this.#shown === "" || this.#shown === null) ? "" : kind;
   }
 
   /** @param {string} name */
   #build(name) {
-    this.dataset.situation = name;
+    this.dataset.connection = name;
     if (name === "") {
-      fill(this);
+      setChildren(this);
     } else if (name === "expiring") {
-      const form = linkForm(this.#given, say("link_label"));
-      fill(this, el("p", {}, el("strong", {}, say("expiring")), " ", this.#detail), form);
-    } else {
-      const { headline, detail } = saySituation(this.#connection.situation);
-      const ended = name === "ended";
-      const again = el("button", { click: () => this.#connection.client.wake() }, say("retry_now"));
-      fill(
+      const form = linkForm(this.#onPasted, say("link_label"));
+      setChildren(
         this,
-        el("p", {}, el("strong", {}, headline), " ", detail, " ", this.#detail),
-        !ended && name !== "busy" && name !== "offline" && again,
-        ended && linkForm(this.#given, say("link_label")),
+        createElement("p", {}, createElement("strong", {}, say("expiring")), " ", this.#detail),
+        form,
+      );
+    } else {
+      const { headline, detail } = sayConnectionState(this.#connection.state);
+      const ended = name === "ended";
+      const retry = createElement(
+        "button",
+        { click: () => this.#connection.client.wake() },
+        say("retry_now"),
+      );
+      setChildren(
+        this,
+        createElement("p", {}, createElement("strong", {}, headline), " ", detail, " ", this.#detail),
+        !ended && name !== "busy" && name !== "offline" && retry,
+        ended && linkForm(this.#onPasted, say("link_label")),
       );
     }
   }

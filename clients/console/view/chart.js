@@ -1,15 +1,15 @@
 /** A small chart of the last half hour: bars or a filled line, drawn as SVG. */
 
-import { setAttribute } from "./dom.js";
+import { setAttribute } from "../../dialog/dom.js";
 
-/** @typedef {import("../model/pulse.js").Beat} Beat */
+/** @typedef {import("../model/samples.js").MinuteSample} MinuteSample */
 
 const WIDTH = 240;
 const HEIGHT = 44;
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Make a chart. It is described in words by `label`; the drawing itself is for the eye.
+ * Make a chart. `label` describes it in words.
  *
  * @param {"bars" | "line"} kind
  */
@@ -19,8 +19,8 @@ export function makeChart(kind) {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.classList.add("chart");
-  const unseen = svg.appendChild(document.createElementNS(SVG, "path"));
-  unseen.classList.add("blind");
+  const gap = svg.appendChild(document.createElementNS(SVG, "path"));
+  gap.classList.add("gap");
   const area = svg.appendChild(document.createElementNS(SVG, "path"));
   area.classList.add("area");
   const edge = svg.appendChild(document.createElementNS(SVG, "path"));
@@ -28,34 +28,34 @@ export function makeChart(kind) {
   return {
     element: svg,
     /**
-     * @param {readonly Beat[]} beats
-     * @param {(beat: Beat) => number} valueOf
+     * @param {readonly MinuteSample[]} minutes
+     * @param {(minute: MinuteSample) => number} valueOf
      * @param {string} label
      */
-    update(beats, valueOf, label) {
-      const top = Math.max(1, ...beats.map(valueOf));
-      const step = WIDTH / beats.length;
-      const points = beats.map((beat, index) => ({
+    update(minutes, valueOf, label) {
+      const top = Math.max(1, ...minutes.map(valueOf));
+      const step = WIDTH / minutes.length;
+      const points = minutes.map((minute, index) => ({
         x: index * step,
-        y: HEIGHT - 1 - (valueOf(beat) / top) * (HEIGHT - 4),
-        seen: beat.seen || valueOf(beat) > 0,
+        y: HEIGHT - 1 - (valueOf(minute) / top) * (HEIGHT - 4),
+        sampled: minute.sampled || valueOf(minute) > 0,
       }));
-      const seen = points.filter((point) => point.seen);
+      const sampled = points.filter((point) => point.sampled);
       setAttribute(svg, "aria-label", label);
-      const blind = seen[0]?.x ?? WIDTH;
-      setAttribute(unseen, "d", blind > 0 ? `M0 ${HEIGHT - 1}H${blind.toFixed(1)}` : "");
+      const firstX = sampled[0]?.x ?? WIDTH;
+      setAttribute(gap, "d", firstX > 0 ? `M0 ${HEIGHT - 1}H${firstX.toFixed(1)}` : "");
       if (kind === "bars") {
-        const bars = seen.map(
+        const bars = sampled.map(
           ({ x, y }) =>
             `M${(x + 1).toFixed(1)} ${HEIGHT}V${y.toFixed(1)}h${(step - 2).toFixed(1)}V${HEIGHT}z`,
         );
         setAttribute(area, "d", bars.join(""));
       } else {
-        const line = seen
+        const line = sampled
           .map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}H${(x + step).toFixed(1)}`)
           .join("L");
         setAttribute(edge, "d", line === "" ? "" : `M${line}`);
-        setAttribute(area, "d", line === "" ? "" : `M${blind.toFixed(1)} ${HEIGHT}L${line}V${HEIGHT}z`);
+        setAttribute(area, "d", line === "" ? "" : `M${firstX.toFixed(1)} ${HEIGHT}L${line}V${HEIGHT}z`);
       }
     },
   };

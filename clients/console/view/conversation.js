@@ -1,7 +1,7 @@
-/** `<relevo-conversation>`: one conversation, how it came, its history, and the notes of those who had it. */
+/** `<relevo-conversation>`: a conversation with its latest transfer, its history and internal notes. */
 
 import { ask } from "./decline.js";
-import { el, fill, setAttribute, setText } from "./dom.js";
+import { createElement, setAttribute, setChildren, setText } from "../../dialog/dom.js";
 import { sayError } from "./errors.js";
 import { LiveElement } from "./live-element.js";
 import { ageMark, stateMark } from "./marks.js";
@@ -10,46 +10,46 @@ import { TimelineList } from "./timeline.js";
 import { say } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
-/** @typedef {import("../model/desk.js").Chosen} Chosen */
-/** @typedef {import("./app.js").Office} Office */
+/** @typedef {import("../model/workspace.js").OpenSession} OpenSession */
+/** @typedef {import("./app.js").ConsoleContext} ConsoleContext */
 
 const NOTE_MAX = 4_000;
 
 export class Conversation extends LiveElement {
-  #office;
-  #doings;
-  /** The id and fence that the head was built for. */
+  #context;
+  #commands;
+  /** The id and fence of the head on the screen. */
   #built = "";
-  /** @type {Chosen | null} */
-  #chosen = null;
-  #head = el("div", { class: "conversation-head" });
-  #arrival = el("div", { class: "arrival" });
-  #left = el("div", { class: "left-note", role: "status" });
+  /** @type {OpenSession | null} */
+  #open = null;
+  #head = createElement("div", { class: "conversation-head" });
+  #arrival = createElement("div", { class: "arrival" });
+  #removal = createElement("div", { class: "removal-note", role: "status" });
   #timeline = new TimelineList();
   #age = ageMark();
   #state = stateMark();
-  #note = el("textarea", { rows: 2, id: "note", maxlength: NOTE_MAX });
-  #noteState = el("span", { class: "soft", role: "status" });
-  #send = el("button", { class: "primary", type: "submit" }, say("add_note"));
-  /** Of which conversations a note is on its way. @type {Set<string>} */
+  #note = createElement("textarea", { rows: 2, id: "note", maxlength: NOTE_MAX });
+  #noteState = createElement("span", { class: "soft", role: "status" });
+  #send = createElement("button", { class: "primary", type: "submit" }, say("add_note"));
+  /** The conversations whose note is being sent. @type {Set<string>} */
   #sending = new Set();
 
   /**
-   * @param {Office} office
-   * @param {import("./desk.js").Doings} doings
+   * @param {ConsoleContext} context
+   * @param {import("./workspace.js").SessionCommands} commands
    */
-  constructor(office, doings) {
+  constructor(context, commands) {
     super();
-    this.#office = office;
-    this.#doings = doings;
+    this.#context = context;
+    this.#commands = commands;
   }
 
   begin() {
-    const { desk, connection } = this.#office;
+    const { workspace, connection } = this.#context;
     this.setAttribute("role", "region");
     this.setAttribute("aria-label", say("conversation"));
     this.#note.placeholder = say("note_placeholder");
-    const form = el(
+    const form = createElement(
       "form",
       {
         class: "composer",
@@ -58,138 +58,144 @@ export class Conversation extends LiveElement {
           void this.#sendNote();
         },
       },
-      el("label", { for: "note" }, say("note_label")),
+      createElement("label", { for: "note" }, say("note_label")),
       this.#note,
-      el("div", { class: "row" }, this.#noteState, el("span", { class: "spring" }), this.#send),
+      createElement(
+        "div",
+        { class: "row" },
+        this.#noteState,
+        createElement("span", { class: "spring" }),
+        this.#send,
+      ),
     );
     this.#note.addEventListener("input", () => this.#typed());
     this.#note.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     });
-    this.replaceChildren(this.#head, this.#left, this.#arrival, this.#timeline, form);
-    this.listen(desk, "change");
-    this.listen(connection, "situation");
+    this.replaceChildren(this.#head, this.#removal, this.#arrival, this.#timeline, form);
+    this.listen(workspace, "change");
+    this.listen(connection, "state");
     this.redrawEvery(1000);
   }
 
   draw() {
-    const { desk, connection } = this.#office;
-    const { chosen } = desk;
-    if (chosen === null) {
-      this.#chosen = null;
+    const { workspace, connection } = this.#context;
+    const { open } = workspace;
+    if (open === null) {
+      this.#open = null;
       this.#built = "";
       return;
     }
-    const { session, left } = chosen;
-    const other = this.#chosen?.session.id !== session.id || this.#chosen.timeline !== chosen.timeline;
-    this.#chosen = chosen;
-    const built = `${session.id} ${session.fence} ${left === null}`;
+    const { session, removal } = open;
+    const other = this.#open?.session.id !== session.id || this.#open.timeline !== open.timeline;
+    this.#open = open;
+    const built = `${session.id} ${session.fence} ${removal === null}`;
     if (built !== this.#built) {
       this.#built = built;
-      this.#build(chosen);
+      this.#build(open);
     }
     if (other) {
-      this.#timeline.show(chosen.timeline, desk.me?.id ?? null);
-      this.#note.value = this.#office.drafts.get(`note/${session.id}`).text;
+      this.#timeline.show(open.timeline, workspace.me?.id ?? null);
+      this.#note.value = this.#context.drafts.get(`note/${session.id}`).text;
       this.#typed();
     }
     this.#age.update(session.updatedAt, connection.now());
-    this.#note.readOnly = left !== null;
-    this.#send.hidden = left !== null;
+    this.#note.readOnly = removal !== null;
+    this.#send.hidden = removal !== null;
     this.#showNoteState();
   }
 
-  /** @param {Chosen} chosen */
-  #build({ session, left }) {
-    const { desk } = this.#office;
+  /** @param {OpenSession} open */
+  #build({ session, removal }) {
+    const { workspace } = this.#context;
     const { transfer, state } = session;
     const buttons =
-      left !== null
+      removal !== null
         ? []
         : state === "pending"
           ? [
-              action(say("accept"), "primary", () => this.#doings.accept(session)),
-              action(say("decline"), "", () => this.#doings.decline(session)),
-              action(say("transfer"), "", () => this.#doings.transfer(session)),
+              action(say("accept"), "primary", () => this.#commands.accept(session)),
+              action(say("decline"), "", () => this.#commands.decline(session)),
+              action(say("transfer"), "", () => this.#commands.transfer(session)),
             ]
           : [
-              action(say("transfer"), "primary", () => this.#doings.transfer(session)),
+              action(say("transfer"), "primary", () => this.#commands.transfer(session)),
               action(say("close"), "", () => this.#close(session)),
             ];
     this.#state.update(session);
-    const back = el(
+    const back = createElement(
       "button",
-      { class: "back quiet", "aria-label": say("back"), click: () => desk.choose(null) },
+      { class: "back quiet", "aria-label": say("back"), click: () => workspace.openSession(null) },
       "‹",
     );
-    fill(
+    setChildren(
       this.#head,
       back,
-      el(
+      createElement(
         "div",
         { class: "who" },
-        el("h2", {}, session.customer.name),
-        el(
+        createElement("h2", {}, session.customer.name),
+        createElement(
           "p",
           { class: "soft" },
-          left === null && this.#state,
-          left === null && this.#age,
-          el("span", { class: "id" }, session.id),
+          removal === null && this.#state,
+          removal === null && this.#age,
+          createElement("span", { class: "id" }, session.id),
         ),
       ),
-      el("div", { class: "actions" }, ...buttons),
+      createElement("div", { class: "actions" }, ...buttons),
     );
-    this.#arrival.hidden = transfer === null || left !== null;
+    this.#arrival.hidden = transfer === null || removal !== null;
     if (transfer !== null) {
-      fill(
+      setChildren(
         this.#arrival,
-        el("p", {}, sayArrival(transfer, desk.me?.id)),
-        transfer.reason !== null && el("blockquote", {}, transfer.reason),
+        createElement("p", {}, sayArrival(transfer, workspace.me?.id)),
+        transfer.reason !== null && createElement("blockquote", {}, transfer.reason),
       );
     }
-    this.#left.hidden = left === null;
-    setText(this.#left, left === null ? "" : this.#sayLeft(left));
-    setAttribute(this, "data-left", left !== null);
+    this.#removal.hidden = removal === null;
+    setText(this.#removal, removal === null ? "" : this.#describeRemoval(removal));
+    setAttribute(this, "data-removed", removal !== null);
   }
 
-  /** @param {NonNullable<Chosen["left"]>} left */
-  #sayLeft({ why, transfer }) {
-    if (why !== "transferred" || transfer === null) return say(`left_${why}`);
-    const mine = transfer.by.id === this.#office.desk.me?.id;
+  /** @param {NonNullable<OpenSession["removal"]>} removal */
+  #describeRemoval({ why, transfer }) {
+    if (why !== "transferred" || transfer === null) return say(`removed_${why}`);
+    const mine = transfer.by.id === this.#context.workspace.me?.id;
     const names = { name: transfer.by.name, target: transfer.to.name };
-    return say(mine ? `left_by_me_${transfer.outcome}` : "left_transferred", names);
+    return say(mine ? `removed_by_me_${transfer.outcome}` : "removed_transferred", names);
   }
 
   /** @param {Session} session */
   async #close(session) {
     const question = say("close_title", { customer: session.customer.name });
-    if (await ask(question, say("close"), el("p", {}, say("close_detail"))))
-      await this.#doings.close(session);
+    if (await ask(question, say("close"), createElement("p", {}, say("close_detail"))))
+      await this.#commands.close(session);
   }
 
   #typed() {
-    if (this.#chosen !== null && this.#chosen.left === null) {
-      this.#office.drafts.type(`note/${this.#chosen.session.id}`, this.#note.value);
+    if (this.#open !== null && this.#open.removal === null) {
+      this.#context.drafts.type(`note/${this.#open.session.id}`, this.#note.value);
     }
     this.#showNoteState();
   }
 
   #showNoteState() {
     const { length } = this.#note.value;
-    const sending = this.#chosen !== null && this.#sending.has(this.#chosen.session.id);
-    const { live } = this.#office.connection;
+    const sending = this.#open !== null && this.#sending.has(this.#open.session.id);
+    const { live } = this.#context.connection;
     let text = "";
     if (sending) text = say(live ? "note_sending" : "note_waiting");
-    else if (this.#chosen?.left && length > 0) text = say("note_kept");
+    else if (this.#open?.removal && length > 0) text = say("note_kept");
     else if (length > NOTE_MAX * 0.8) text = `${length}/${NOTE_MAX}`;
     setText(this.#noteState, text);
     setAttribute(this.#send, "aria-busy", sending && "true");
   }
 
   async #sendNote() {
-    const { desk, drafts, notices } = this.#office;
-    if (this.#chosen === null) return;
-    const { id } = this.#chosen.session;
+    const { workspace, drafts, notices } = this.#context;
+    if (this.#open === null) return;
+    const { id } = this.#open.session;
     const draft = `note/${id}`;
     const { text } = drafts.get(draft);
     if (text.trim() === "" || this.#sending.has(id)) return;
@@ -197,14 +203,14 @@ export class Conversation extends LiveElement {
     this.#sending.add(id);
     this.#showNoteState();
     try {
-      await desk.note(id, text, key);
-      // Only what was sent is done: somebody may have typed on meanwhile.
+      await workspace.note(id, text, key);
+      // The agent may have typed on during the request: only the sent text is done.
       if (drafts.get(draft).text === text) {
         drafts.done(draft);
-        if (this.#chosen?.session.id === id) this.#note.value = "";
+        if (this.#open?.session.id === id) this.#note.value = "";
       }
     } catch (error) {
-      notices.show(sayError(error, desk.client.directory), { kind: "bad" });
+      notices.show(sayError(error, workspace.client.directory), { kind: "bad" });
     } finally {
       this.#sending.delete(id);
       this.#showNoteState();

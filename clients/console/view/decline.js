@@ -1,25 +1,29 @@
-/** Small questions before something is done. What was typed as an answer stays until it has been done. */
+/** Confirmation dialogs. A typed reason is kept until the command has succeeded. */
 
-import { el, setText } from "./dom.js";
+import { createElement, setText } from "../../dialog/dom.js";
+import { REASON_MAX } from "../../dialog/view.js";
 import { say } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
-/** @typedef {import("../model/drafts.js").Drafts} Drafts */
-
-const REASON_MAX = 1_000;
+/** @typedef {import("../../dialog/drafts.js").Drafts} Drafts */
 
 /**
- * Ask for a reason, and decline.
+ * Ask for a reason, then decline.
  *
  * @param {Session} session
  * @param {Drafts} drafts
- * @param {(reason: string, key: string) => Promise<boolean>} decline Returns whether it was done.
+ * @param {(reason: string, key: string) => Promise<boolean>} decline Returns whether it succeeded.
  * @returns {Promise<void>}
  */
 export async function askToDecline(session, drafts, decline) {
   const draft = `decline/${session.id}/${session.fence}`;
-  const left = el("span", { class: "soft" });
-  const input = el("textarea", { rows: 3, maxlength: REASON_MAX, id: "decline-reason", input: typed });
+  const left = createElement("span", { class: "soft" });
+  const input = createElement("textarea", {
+    rows: 3,
+    maxlength: REASON_MAX,
+    id: "decline-reason",
+    input: typed,
+  });
   input.value = drafts.get(draft).text;
   function typed() {
     drafts.type(draft, input.value);
@@ -28,8 +32,8 @@ export async function askToDecline(session, drafts, decline) {
   const yes = await ask(
     say("decline_title", { customer: session.customer.name }),
     say("decline"),
-    el("p", {}, say("decline_detail")),
-    el("label", { for: "decline-reason" }, say("reason_optional")),
+    createElement("p", {}, say("decline_detail")),
+    createElement("label", { for: "decline-reason" }, say("reason_optional")),
     input,
     left,
   );
@@ -38,27 +42,27 @@ export async function askToDecline(session, drafts, decline) {
 }
 
 /**
- * Ask whether to do something.
+ * Ask for a confirmation.
  *
  * @param {string} title
- * @param {string} verb What the button says that does it.
+ * @param {string} verb The label of the confirming button.
  * @param {...Node} content
  * @returns {Promise<boolean>}
  */
 export function ask(title, verb, ...content) {
-  const dialog = el(
+  const dialog = createElement(
     "dialog",
     { class: "question", "aria-labelledby": "question-title" },
-    el(
+    createElement(
       "form",
       { method: "dialog" },
-      el("h2", { id: "question-title" }, title),
+      createElement("h2", { id: "question-title" }, title),
       ...content,
-      el(
+      createElement(
         "div",
         { class: "row end" },
-        el("button", { value: "no", type: "submit", formnovalidate: true }, say("cancel")),
-        el("button", { value: "yes", class: "primary" }, verb),
+        createElement("button", { value: "no", type: "submit", formnovalidate: true }, say("cancel")),
+        createElement("button", { value: "yes", class: "primary" }, verb),
       ),
     ),
   );

@@ -1,4 +1,4 @@
-/** What went wrong, in words for the person who pressed the button. */
+/** Errors in words for the agent. */
 
 import {
   AtCapacityError,
@@ -16,10 +16,10 @@ import { say, sayTime } from "./words.js";
 /** @typedef {import("../../js/src/index.js").Directory} Directory */
 
 /**
- * Say why a command was not carried out, and what to do now.
+ * Say why a command failed, and what to do.
  *
  * @param {unknown} error
- * @param {Directory} directory Where names are looked up.
+ * @param {Directory} directory For names.
  * @returns {string}
  */
 export function sayError(error, directory) {
@@ -32,7 +32,7 @@ export function sayError(error, directory) {
   if (error instanceof CommandTimeout) return say("error_no_answer");
   if (error instanceof ConnectionStopped) return say("error_stopped");
   if (error instanceof RelevoError) return say("error_other", { message: error.message });
-  // Not the router's refusal but a mistake of this page: it belongs on the developer's console, too.
+  // A defect of this page, not an error of the router: report it to the developer's console too.
   reportError(error);
   return say("error_other", { message: String(error) });
 }

@@ -1,6 +1,4 @@
-/** A part of the page that shows something that changes. */
-
-/** Listens while it is in the page, and draws once per frame at most, however much has changed. */
+/** An element that listens while it is in the page, and draws at most once a frame. */
 export class LiveElement extends HTMLElement {
   /** The least time between two drawings. */
   drawEveryMs = 0;
@@ -18,14 +16,14 @@ export class LiveElement extends HTMLElement {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  /** Called when it comes into the page: listen. */
+  /** Called when it is connected: add listeners. */
   begin() {}
 
-  /** Called to show what is so now. */
+  /** Called to show the present state. */
   draw() {}
 
   /**
-   * Have a function called when it leaves the page.
+   * Call a function when it is disconnected.
    *
    * @param {() => void} end
    */
@@ -36,7 +34,7 @@ export class LiveElement extends HTMLElement {
   /**
    * @param {EventTarget} target
    * @param {string} type
-   * @param {(event: any) => void} [listener] Draws where absent.
+   * @param {(event: any) => void} [listener] Redraws if absent.
    */
   listen(target, type, listener = () => this.redraw()) {
     target.addEventListener(type, listener);
@@ -49,7 +47,7 @@ export class LiveElement extends HTMLElement {
     this.ending(() => clearInterval(timer));
   }
 
-  /** Draw soon: at the next frame, or when the last drawing is long enough ago. */
+  /** Draw at the next frame, or `drawEveryMs` after the last drawing. */
   redraw() {
     if (this.#due) return;
     this.#due = true;

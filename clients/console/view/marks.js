@@ -1,30 +1,20 @@
-/** Small marks that stand everywhere: a status, a load, a state, an age. Each in words, and not by colour alone. */
+/** Small elements of many screens: status, load, state, age. Each in words, not by colour alone. */
 
-import { el, setAttribute, setText } from "./dom.js";
+import { readiness } from "../../dialog/predicted-outcome.js";
+import { createElement, setAttribute, setText } from "../../dialog/dom.js";
 import { say, sayAge, sayNumber, sayShared, sayTime } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Agent} Agent */
 /** @typedef {import("../../js/src/index.js").Session} Session */
 
-/** From here on a wait is shown as one that somebody should end. */
+/** A conversation that waits longer is highlighted. */
 export const LONG_WAIT_MS = 5 * 60_000;
-
-/**
- * Say how ready an agent is, as the dialog does.
- *
- * @param {Agent} agent
- * @returns {"available" | "at_capacity" | "pre_pause" | "pause" | "disconnected"}
- */
-export function readiness({ status, available }) {
-  if (status !== "connected") return status;
-  return available ? "available" : "at_capacity";
-}
 
 /** Make a mark of an agent's status. */
 export function statusMark() {
-  const dot = el("span", { class: "dot", "aria-hidden": "true" });
-  const text = el("span");
-  const mark = el("span", { class: "status-mark" }, dot, text);
+  const dot = createElement("span", { class: "dot", "aria-hidden": "true" });
+  const text = createElement("span");
+  const mark = createElement("span", { class: "status-mark" }, dot, text);
   return Object.assign(mark, {
     /** @param {Agent} agent */
     update(agent) {
@@ -37,10 +27,10 @@ export function statusMark() {
 
 /** Make a bar of an agent's load, with `load/capacity` as text. */
 export function loadBar() {
-  const text = el("span", { class: "load-text" });
-  const bar = el("span", { class: "load-bar", "aria-hidden": "true" }, el("span"));
+  const text = createElement("span", { class: "load-text" });
+  const bar = createElement("span", { class: "load-bar", "aria-hidden": "true" }, createElement("span"));
   const filled = /** @type {HTMLElement} */ (bar.firstChild);
-  const mark = el("span", { class: "load", role: "img" }, text, bar);
+  const mark = createElement("span", { class: "load", role: "img" }, text, bar);
   return Object.assign(mark, {
     /** @param {Agent} agent */
     update({ load, capacity }) {
@@ -56,7 +46,7 @@ export function loadBar() {
 
 /** Make a mark of a conversation's state. */
 export function stateMark() {
-  const mark = el("span", { class: "chip" });
+  const mark = createElement("span", { class: "chip" });
   return Object.assign(mark, {
     /** @param {Session} session */
     update({ state }) {
@@ -68,7 +58,7 @@ export function stateMark() {
 
 /** Make a mark of how long something has lasted; the moment it began is in its title. */
 export function ageMark() {
-  const mark = el("time", { class: "age" });
+  const mark = createElement("time", { class: "age" });
   return Object.assign(mark, {
     /**
      * @param {number} at

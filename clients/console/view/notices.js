@@ -1,22 +1,22 @@
-/** Tells the agent what arrived: on the screen, in the tab's title and, by choice, by a sound and by the browser. */
+/** Notices of what others did: on the screen, in the tab's title and, if enabled, by a sound and by the browser. */
 
 import { preferences } from "../model/preferences.js";
-import { el } from "./dom.js";
+import { createElement } from "../../dialog/dom.js";
 import { say } from "./words.js";
 
-/** @typedef {import("../model/desk.js").Occurrence} Occurrence */
+/** @typedef {import("../model/workspace.js").Activity} Activity */
 
 const SHOWN_MS = 9_000;
 const SHOWN_MAX = 3;
 
-/** Play two short notes, made here: no file to fetch, and no autoplay of anything else. */
+/** A chime of two notes, synthesized: no file to load. */
 export class Chime {
   /** @type {AudioContext | null} */
   #context = null;
 
   play() {
     const context = (this.#context ??= new AudioContext());
-    // A page that was never clicked may not sound; the browser holds it back, and that is all.
+    // The browser blocks sound until the first click.
     void context.resume();
     const start = context.currentTime;
     for (const [index, frequency] of [660, 880].entries()) {
@@ -34,35 +34,35 @@ export class Chime {
 }
 
 export class Notices {
-  element = el("section", {
+  element = createElement("section", {
     class: "notices",
     role: "log",
     "aria-live": "polite",
     "aria-label": say("notices"),
   });
-  #desk;
+  #workspace;
   #open;
   #chime = new Chime();
   #ends;
 
   /**
-   * @param {import("../model/desk.js").Desk} desk
+   * @param {import("../model/workspace.js").Workspace} workspace
    * @param {(sessionId: string) => void} open Shows a conversation.
    */
-  constructor(desk, open) {
-    this.#desk = desk;
+  constructor(workspace, open) {
+    this.#workspace = workspace;
     this.#open = open;
-    const occurred = (/** @type {Event} */ event) =>
-      this.#occurred(/** @type {CustomEvent<Occurrence>} */ (event).detail);
+    const onActivity = (/** @type {Event} */ event) =>
+      this.#onActivity(/** @type {CustomEvent<Activity>} */ (event).detail);
     const changed = () => {
       this.#showTitle();
-      this.#tidy();
+      this.#removeOld();
     };
-    desk.addEventListener("occurrence", occurred);
-    desk.addEventListener("change", changed);
+    workspace.addEventListener("activity", onActivity);
+    workspace.addEventListener("change", changed);
     this.#ends = [
-      () => desk.removeEventListener("occurrence", occurred),
-      () => desk.removeEventListener("change", changed),
+      () => workspace.removeEventListener("activity", onActivity),
+      () => workspace.removeEventListener("change", changed),
     ];
   }
 
@@ -71,19 +71,19 @@ export class Notices {
     document.title = "Relevo";
   }
 
-  /** Let the reader hear what it will be like. */
+  /** Play the chime once. */
   sample() {
     this.#chime.play();
   }
 
   /**
-   * Show a text until it is dismissed, or for a while.
+   * Show a text for nine seconds, or until it is dismissed.
    *
    * @param {string} text
    * @param {{ kind?: "info" | "good" | "bad", sessionId?: string | null }} [options] A `bad` one stays.
    */
   show(text, { kind = "info", sessionId = null } = {}) {
-    const notice = el("div", { class: "notice", "data-kind": kind }, el("p", {}, text));
+    const notice = createElement("div", { class: "notice", "data-kind": kind }, createElement("p", {}, text));
     if (sessionId !== null) notice.dataset.session = sessionId;
     const gone = () => notice.remove();
     if (sessionId !== null) {
@@ -91,26 +91,28 @@ export class Notices {
         gone();
         this.#open(sessionId);
       };
-      notice.append(el("button", { class: "quiet", click: open }, say("open")));
+      notice.append(createElement("button", { class: "quiet", click: open }, say("open")));
     }
-    notice.append(el("button", { class: "quiet icon", "aria-label": say("dismiss"), click: gone }, "×"));
+    notice.append(
+      createElement("button", { class: "quiet icon", "aria-label": say("dismiss"), click: gone }, "×"),
+    );
     this.element.append(notice);
     while (this.element.children.length > SHOWN_MAX) this.element.firstElementChild?.remove();
     if (kind !== "bad") setTimeout(gone, SHOWN_MS);
   }
 
-  /** @param {Occurrence} occurrence */
-  #occurred(occurrence) {
-    const text = this.#say(occurrence);
+  /** @param {Activity} activity */
+  #onActivity(activity) {
+    const text = this.#say(activity);
     if (text === null) return;
     let sessionId = null;
     let reason = "";
     let good = false;
-    if (occurrence.kind === "assigned" || occurrence.kind === "pending") {
-      sessionId = occurrence.session.id;
-      reason = occurrence.session.transfer?.reason ?? "";
-    } else if (occurrence.kind === "updated") {
-      good = occurrence.state === "delivered" || occurrence.state === "accepted";
+    if (activity.kind === "assigned" || activity.kind === "pending") {
+      sessionId = activity.session.id;
+      reason = activity.session.transfer?.reason ?? "";
+    } else if (activity.kind === "updated") {
+      good = activity.state === "delivered" || activity.state === "accepted";
     }
     this.show(text, { kind: good ? "good" : "info", sessionId });
     if (good) return;
@@ -138,39 +140,39 @@ export class Notices {
     });
   }
 
-  /** @param {Occurrence} occurrence @returns {string | null} */
-  #say(occurrence) {
-    if (occurrence.kind === "assigned" || occurrence.kind === "pending") {
-      const { customer, transfer } = occurrence.session;
+  /** @param {Activity} activity @returns {string | null} */
+  #say(activity) {
+    if (activity.kind === "assigned" || activity.kind === "pending") {
+      const { customer, transfer } = activity.session;
       const by = transfer?.by;
-      const how = by === undefined ? "" : by.id === this.#desk.me?.id ? "_back" : "_by";
-      return say(`notice_${occurrence.kind}${how}`, { customer: customer.name, name: by?.name ?? "" });
+      const how = by === undefined ? "" : by.id === this.#workspace.me?.id ? "_back" : "_by";
+      return say(`notice_${activity.kind}${how}`, { customer: customer.name, name: by?.name ?? "" });
     }
-    if (occurrence.kind === "removed") {
-      const { customer, why, transfer } = occurrence;
+    if (activity.kind === "removed") {
+      const { customer, why, transfer } = activity;
       if (why === "transferred" && transfer !== null) {
         return say("notice_taken", { customer, name: transfer.by.name, target: transfer.to.name });
       }
       return say(`notice_removed_${why}`, { customer });
     }
-    if (occurrence.kind !== "updated") return null;
-    const { session, transfer, state } = occurrence;
-    const has = session.owner === null ? transfer.to.name : this.#desk.ownerName(session.owner);
-    // Delivered is news only where somebody had to be found first; the dialog has told the rest.
+    if (activity.kind !== "updated") return null;
+    const { session, transfer, state } = activity;
+    const has = session.owner === null ? transfer.to.name : this.#workspace.ownerName(session.owner);
+    // `delivered` is news only after a wait; the dialog has shown the rest.
     if (state === "delivered" && transfer.outcome === "assigned") return null;
     return say(`notice_${state}`, { customer: session.customer.name, name: has });
   }
 
-  /** What tells of a conversation that was looked at meanwhile, or that has gone, is old news. */
-  #tidy() {
+  /** Remove the notices of conversations that were opened or that left. */
+  #removeOld() {
     for (const notice of this.element.querySelectorAll("[data-session]")) {
       const { session } = /** @type {HTMLElement} */ (notice).dataset;
-      if (!this.#desk.unseen.has(session ?? "")) notice.remove();
+      if (!this.#workspace.unread.has(session ?? "")) notice.remove();
     }
   }
 
   #showTitle() {
-    const count = this.#desk.unseen.size;
+    const count = this.#workspace.unread.size;
     const title = count > 0 ? `(${count}) Relevo` : "Relevo";
     if (document.title !== title) document.title = title;
   }

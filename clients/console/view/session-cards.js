@@ -1,43 +1,43 @@
-/** One conversation in a list: who, how it came here and why, since when, and what can be done at once. */
+/** A conversation in a list: customer, transfer, reason, age, and buttons. */
 
-import { el, setAttribute, setText } from "./dom.js";
+import { createElement, setAttribute, setText } from "../../dialog/dom.js";
 import { ageMark } from "./marks.js";
 import { say } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
 /** @typedef {import("../../js/src/index.js").Transfer} Transfer */
-/** @typedef {import("../model/desk.js").Desk} Desk */
-/** @typedef {import("../model/desk.js").Sent} Sent */
-/** @typedef {import("./desk.js").Doings} Doings */
+/** @typedef {import("../model/workspace.js").Workspace} Workspace */
+/** @typedef {import("../model/workspace.js").Sent} Sent */
+/** @typedef {import("./workspace.js").SessionCommands} SessionCommands */
 
 /**
- * Say how a conversation came: who sent it, and to whom.
+ * Describe the transfer that brought a conversation.
  *
  * @param {Transfer} transfer
  * @param {string | undefined} myId
  */
 export function sayArrival({ by, from, to }, myId) {
   const mine = to.kind === "agent" && to.id === myId;
-  // What one sent away and has again was declined or recalled.
+  // The agent's own transfer came back: declined or recalled.
   if (by.id === myId && !mine) return say("came_back", { name: to.name });
   const names = { by: by.id === myId ? say("you") : by.name, to: mine ? say("you") : to.name };
-  // An admin may send what a third had: then both are named.
+  // An admin may transfer another agent's conversation: then both are named.
   const third = from !== null && from.kind === "agent" && from.id !== by.id;
   return third ? say("arrival_from", { ...names, from: from.name }) : say("arrival", names);
 }
 
-/** The parts that all cards have. @param {string} kind */
-function frame(kind) {
-  const title = el("button", { class: "card-title" });
-  const mark = el("span", { class: "new-mark" }, say("new"));
+/** The parts of all cards. @param {string} kind */
+function createParts(kind) {
+  const title = createElement("button", { class: "card-title" });
+  const mark = createElement("span", { class: "new-mark" }, say("new"));
   const age = ageMark();
-  const how = el("p", { class: "how" });
-  const reason = el("p", { class: "reason" });
-  const actions = el("div", { class: "actions" });
-  const card = el(
+  const how = createElement("p", { class: "how" });
+  const reason = createElement("p", { class: "reason" });
+  const actions = createElement("div", { class: "actions" });
+  const card = createElement(
     "li",
     { class: `card ${kind}` },
-    el("div", { class: "card-head" }, title, mark, age),
+    createElement("div", { class: "card-head" }, title, mark, age),
     how,
     reason,
     actions,
@@ -46,7 +46,7 @@ function frame(kind) {
 }
 
 /**
- * @param {ReturnType<typeof frame>} parts
+ * @param {ReturnType<typeof createParts>} parts
  * @param {Session} session
  * @param {Transfer | null} transfer
  * @param {string} how
@@ -62,19 +62,19 @@ function show({ title, age, how: howElement, reason, mark }, session, transfer, 
 }
 
 /**
- * A button that is pressed once until it is answered.
+ * A button that ignores further presses until the command has its reply.
  *
  * @param {string} text
  * @param {string} kind
  * @param {() => unknown} press
  */
 export function action(text, kind, press) {
-  const button = el(
+  const button = createElement(
     "button",
     {
       class: kind,
       click: async () => {
-        // Not `disabled`: that would throw the focus away, and with it the reader's place.
+        // Not `disabled`, which would take the focus away.
         if (button.getAttribute("aria-busy") === "true") return;
         button.setAttribute("aria-busy", "true");
         try {
@@ -89,84 +89,88 @@ export function action(text, kind, press) {
   return button;
 }
 
-/** @param {Desk} desk @param {Doings} doings @param {() => number} now */
-export function progressCard(desk, doings, now) {
-  return ownCard("in-progress", desk, doings, now, () => []);
+/** @param {Workspace} workspace @param {SessionCommands} commands @param {() => number} now */
+export function progressCard(workspace, commands, now) {
+  return ownCard("in-progress", workspace, commands, now, () => []);
 }
 
-/** @param {Desk} desk @param {Doings} doings @param {() => number} now */
-export function pendingCard(desk, doings, now) {
-  return ownCard("pending", desk, doings, now, (shown) => [
-    action(say("accept"), "primary", () => doings.accept(shown())),
-    action(say("decline"), "", () => doings.decline(shown())),
-    action(say("transfer"), "", () => doings.transfer(shown())),
+/** @param {Workspace} workspace @param {SessionCommands} commands @param {() => number} now */
+export function pendingCard(workspace, commands, now) {
+  return ownCard("pending", workspace, commands, now, (current) => [
+    action(say("accept"), "primary", () => commands.accept(current())),
+    action(say("decline"), "", () => commands.decline(current())),
+    action(say("transfer"), "", () => commands.transfer(current())),
   ]);
 }
 
 /**
- * Make the card of a conversation that is the reader's own: in progress, or in the pending list.
+ * Make the card of the agent's own conversation: in progress or pending.
  *
  * @param {string} kind
- * @param {Desk} desk
- * @param {Doings} doings
+ * @param {Workspace} workspace
+ * @param {SessionCommands} commands
  * @param {() => number} now
- * @param {(shown: () => Session) => HTMLElement[]} actions Buttons for the session that is shown then.
+ * @param {(current: () => Session) => HTMLElement[]} actions Buttons for the session of the card.
  */
-function ownCard(kind, desk, doings, now, actions) {
-  const parts = frame(kind);
+function ownCard(kind, workspace, commands, now, actions) {
+  const parts = createParts(kind);
   /** @type {Session} */
-  let shown;
-  const buttons = actions(() => shown);
-  parts.title.addEventListener("click", () => doings.choose(shown));
+  let current;
+  const buttons = actions(() => current);
+  parts.title.addEventListener("click", () => commands.open(current));
   if (buttons.length > 0) parts.actions.append(...buttons);
   else parts.actions.remove();
   return Object.assign(parts.card, {
     /** @param {Session} session */
     update(session) {
-      shown = session;
+      current = session;
       const { transfer } = session;
-      const arrival = transfer === null ? say("opened_here") : sayArrival(transfer, desk.me?.id);
+      const arrival = transfer === null ? say("opened_here") : sayArrival(transfer, workspace.me?.id);
       show(parts, session, transfer, arrival, now());
-      const fresh = desk.unseen.has(session.id);
+      const fresh = workspace.unread.has(session.id);
       parts.mark.hidden = !fresh;
       setAttribute(parts.card, "data-new", fresh);
-      setAttribute(parts.title, "aria-current", desk.chosen?.session.id === session.id && "true");
+      setAttribute(parts.title, "aria-current", workspace.open?.session.id === session.id && "true");
     },
   });
 }
 
-/** @param {Desk} desk @param {Doings} doings @param {() => number} now */
-export function queuedCard(desk, doings, now) {
-  const parts = frame("queued");
+/** @param {Workspace} workspace @param {SessionCommands} commands @param {() => number} now */
+export function queuedCard(workspace, commands, now) {
+  const parts = createParts("queued");
   /** @type {Session} */
-  let shown;
-  parts.title.replaceWith((parts.title = /** @type {any} */ (el("span", { class: "card-title" }))));
-  parts.actions.append(action(say("take"), "", () => doings.accept(shown)));
+  let current;
+  parts.title.replaceWith(
+    (parts.title = /** @type {any} */ (createElement("span", { class: "card-title" }))),
+  );
+  parts.actions.append(action(say("take"), "", () => commands.accept(current)));
   return Object.assign(parts.card, {
     /** @param {Session} session */
     update(session) {
-      shown = session;
+      current = session;
       const { transfer, owner } = session;
-      const where = owner === null ? "" : say("queued_in", { name: desk.ownerName(owner) });
+      const where = owner === null ? "" : say("queued_in", { name: workspace.ownerName(owner) });
       const how = transfer === null ? where : `${where} · ${say("sent_by", { name: transfer.by.name })}`;
       show(parts, session, transfer, how, now());
     },
   });
 }
 
-/** @param {Desk} desk @param {Doings} doings @param {() => number} now */
-export function sentCard(desk, doings, now) {
-  const parts = frame("sent");
+/** @param {Workspace} workspace @param {SessionCommands} commands @param {() => number} now */
+export function sentCard(workspace, commands, now) {
+  const parts = createParts("sent");
   /** @type {Sent} */
-  let shown;
-  parts.title.replaceWith((parts.title = /** @type {any} */ (el("span", { class: "card-title" }))));
-  parts.actions.append(action(say("recall"), "", () => doings.recall(shown.session)));
+  let current;
+  parts.title.replaceWith(
+    (parts.title = /** @type {any} */ (createElement("span", { class: "card-title" }))),
+  );
+  parts.actions.append(action(say("recall"), "", () => commands.recall(current.session)));
   return Object.assign(parts.card, {
     /** @param {Sent} sent */
     update(sent) {
-      shown = sent;
+      current = sent;
       const { session, transfer } = sent;
-      const name = session.owner === null ? transfer.to.name : desk.ownerName(session.owner);
+      const name = session.owner === null ? transfer.to.name : workspace.ownerName(session.owner);
       show(
         parts,
         session,

@@ -1,43 +1,43 @@
-/** `<sign-in-page>`: asks for a link, says how the first connection goes, or why there is none. */
+/** `<sign-in-page>`: asks for a link, and shows the state of the first connection. */
 
-import { el, fill, setText } from "./dom.js";
+import { createElement, setChildren, setText } from "../../dialog/dom.js";
 import { LiveElement } from "./live-element.js";
 import { say } from "./words.js";
 
 /** @typedef {import("../model/connection.js").Connection} Connection */
-/** @typedef {import("../model/connection.js").Situation} Situation */
+/** @typedef {import("../model/connection.js").ConnectionState} ConnectionState */
 
 /**
- * Say a situation in a headline and what it means for the reader.
+ * Describe a connection's state in a headline and a detail.
  *
- * @param {Situation} situation
+ * @param {ConnectionState} state
  * @returns {{ headline: string, detail: string }}
  */
-export function saySituation({ kind, ending }) {
-  const name = kind === "ended" ? `ended_${ending ?? "other"}` : `situation_${kind}`;
+export function sayConnectionState({ kind, ending }) {
+  const name = kind === "ended" ? `ended_${ending ?? "other"}` : `connection_${kind}`;
   return { headline: say(name), detail: say(`${name}_detail`) };
 }
 
 /**
- * Say a situation to who sees nothing yet that could be of before.
+ * Describe a state before the first welcome, when no data is on the screen.
  *
- * @param {Situation} situation
+ * @param {ConnectionState} state
  */
-function sayFirst(situation) {
-  const said = saySituation(situation);
-  const detail = ["unreachable", "lost"].includes(situation.kind) ? say("not_yet_detail") : said.detail;
-  return { ...said, detail };
+function sayFirstState(state) {
+  const described = sayConnectionState(state);
+  const detail = ["unreachable", "lost"].includes(state.kind) ? say("not_yet_detail") : described.detail;
+  return { ...described, detail };
 }
 
 /**
- * Make the form that takes another link.
+ * Make the form for another link.
  *
- * @param {(text: string) => boolean} given Returns whether there is a token in the text.
+ * @param {(text: string) => boolean} onPasted Returns whether the text contains a token.
  * @param {string} label
  */
-export function linkForm(given, label) {
-  const problem = el("p", { class: "problem", id: "link-problem", role: "alert" });
-  const input = el("input", {
+export function linkForm(onPasted, label) {
+  const problem = createElement("p", { class: "problem", id: "link-problem", role: "alert" });
+  const input = createElement("input", {
     type: "password",
     name: "link",
     autocomplete: "off",
@@ -47,35 +47,40 @@ export function linkForm(given, label) {
     placeholder: label,
     required: true,
   });
-  return el(
+  return createElement(
     "form",
     {
       class: "link-form",
       submit: (/** @type {SubmitEvent} */ event) => {
         event.preventDefault();
-        const found = given(input.value);
+        const found = onPasted(input.value);
         setText(problem, found ? "" : say("link_unreadable"));
         input.setAttribute("aria-invalid", String(!found));
         if (found) input.value = "";
         else input.focus();
       },
     },
-    el("div", { class: "joined" }, input, el("button", { class: "primary" }, say("sign_in"))),
+    createElement(
+      "div",
+      { class: "joined" },
+      input,
+      createElement("button", { class: "primary" }, say("sign_in")),
+    ),
     problem,
   );
 }
 
 export class SignInPage extends LiveElement {
-  #given;
+  #onPasted;
   /** @type {Connection | null} */
   #connection = null;
   #shown = "";
-  #retry = el("p", { class: "soft" });
+  #retry = createElement("p", { class: "soft" });
 
-  /** @param {(text: string) => boolean} given Takes what is pasted; returns whether there is a token in it. */
-  constructor(given) {
+  /** @param {(text: string) => boolean} onPasted Takes the pasted text; returns whether it contains a token. */
+  constructor(onPasted) {
     super();
-    this.#given = given;
+    this.#onPasted = onPasted;
   }
 
   begin() {
@@ -83,7 +88,7 @@ export class SignInPage extends LiveElement {
     this.redrawEvery(1000);
   }
 
-  /** @param {Connection | null} connection Null where nobody has signed in. */
+  /** @param {Connection | null} connection Null before a sign-in. */
   show(connection) {
     this.#connection = connection;
     this.#shown = "";
@@ -91,34 +96,39 @@ export class SignInPage extends LiveElement {
   }
 
   draw() {
-    const situation = this.#connection?.situation ?? null;
-    const shown = situation === null ? "none" : `${situation.kind} ${situation.ending}`;
+    const state = this.#connection?.state ?? null;
+    const shown = state === null ? "none" : `${state.kind} ${state.ending}`;
     if (shown !== this.#shown) {
       this.#shown = shown;
-      this.#build(situation);
+      this.#build(state);
     }
-    const retryAt = situation?.retryAt ?? null;
+    const retryAt = state?.retryAt ?? null;
     const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
     setText(this.#retry, seconds > 0 ? say("retry_in", { count: seconds }) : "");
   }
 
-  /** @param {Situation | null} situation */
-  #build(situation) {
+  /** @param {ConnectionState | null} state */
+  #build(state) {
     const { headline, detail } =
-      situation === null ? { headline: say("welcome"), detail: say("welcome_detail") } : sayFirst(situation);
-    const waiting = situation !== null && situation.kind !== "ended";
-    const trouble = situation !== null && !["connecting", "slow"].includes(situation.kind);
-    const again = el("button", { click: () => this.#connection?.client.wake() }, say("retry_now"));
-    fill(
+      state === null ? { headline: say("welcome"), detail: say("welcome_detail") } : sayFirstState(state);
+    const waiting = state !== null && state.kind !== "ended";
+    const trouble = state !== null && !["connecting", "slow"].includes(state.kind);
+    const retry = createElement("button", { click: () => this.#connection?.client.wake() }, say("retry_now"));
+    setChildren(
       this,
-      el(
+      createElement(
         "main",
-        { class: "sign-in", "data-situation": situation?.ending ?? situation?.kind ?? "none" },
-        el("p", { class: "brand" }, "Relevo"),
-        el("div", { role: "status" }, el("h1", {}, headline), el("p", {}, detail)),
-        waiting && !trouble && el("div", { class: "progress", "aria-hidden": "true" }),
-        waiting && trouble && el("div", { class: "row" }, again, this.#retry),
-        !waiting && linkForm(this.#given, say("link_label")),
+        { class: "sign-in", "data-connection": state?.ending ?? state?.kind ?? "none" },
+        createElement("p", { class: "brand" }, "Relevo"),
+        createElement(
+          "div",
+          { role: "status" },
+          createElement("h1", {}, headline),
+          createElement("p", {}, detail),
+        ),
+        waiting && !trouble && createElement("div", { class: "progress", "aria-hidden": "true" }),
+        waiting && trouble && createElement("div", { class: "row" }, retry, this.#retry),
+        !waiting && linkForm(this.#onPasted, say("link_label")),
       ),
     );
   }

@@ -1,6 +1,6 @@
 /** `<timeline-list>`: a conversation's history, with internal messages set apart. */
 
-import { el, fill, keyed, setText } from "./dom.js";
+import { createElement, setChildren, setKeyedChildren, setText } from "../../dialog/dom.js";
 import { LiveElement } from "./live-element.js";
 import { say, sayTime } from "./words.js";
 
@@ -8,16 +8,16 @@ import { say, sayTime } from "./words.js";
 /** @typedef {import("../../js/src/index.js").Actor} Actor */
 /** @typedef {import("../model/timeline.js").Timeline} Timeline */
 
-// Near enough to the end to be reading it.
+// Closer to the end than this counts as reading the end.
 const AT_END_PX = 60;
 
 export class TimelineList extends LiveElement {
   /** @type {Timeline | null} */
   #timeline = null;
   #myId = "";
-  #list = el("ol");
-  #state = el("p", { class: "soft none", role: "status" });
-  #again = el("button", { click: () => void this.#timeline?.load() }, say("try_again"));
+  #list = createElement("ol");
+  #state = createElement("p", { class: "soft none", role: "status" });
+  #again = createElement("button", { click: () => void this.#timeline?.load() }, say("try_again"));
   #end = () => {};
 
   begin() {
@@ -30,13 +30,13 @@ export class TimelineList extends LiveElement {
 
   /**
    * @param {Timeline} timeline
-   * @param {string | null} myId Who reads.
+   * @param {string | null} myId The id of the agent that reads.
    */
   show(timeline, myId) {
     this.#timeline = timeline;
     this.#myId = myId ?? "";
-    this.#list = el("ol");
-    fill(this, this.#list, this.#state, this.#again);
+    this.#list = createElement("ol");
+    setChildren(this, this.#list, this.#state, this.#again);
     this.#follow();
     this.draw();
     this.scrollTop = this.scrollHeight;
@@ -47,7 +47,7 @@ export class TimelineList extends LiveElement {
     const { entries, state } = this.#timeline;
     const atEnd = this.scrollHeight - this.scrollTop - this.clientHeight < AT_END_PX;
     const grown = this.#list.childElementCount < entries.length;
-    keyed(
+    setKeyedChildren(
       this.#list,
       entries,
       ({ seq }) => String(seq),
@@ -72,30 +72,30 @@ export class TimelineList extends LiveElement {
 
 /** @param {Entry} entry @param {string} myId */
 function line(entry, myId) {
-  const time = el("time", { datetime: new Date(entry.at).toISOString() }, sayTime(entry.at));
+  const time = createElement("time", { datetime: new Date(entry.at).toISOString() }, sayTime(entry.at));
   if (entry.kind === "internal") {
     const mine = entry.by?.id === myId;
-    return el(
+    return createElement(
       "li",
       { class: "entry internal", "data-mine": mine },
-      el(
+      createElement(
         "p",
         { class: "by" },
-        el("strong", {}, mine ? say("you_head") : nameOf(entry.by, myId)),
+        createElement("strong", {}, mine ? say("you_head") : nameOf(entry.by, myId)),
         " ",
-        el("span", { class: "tag" }, say("internal")),
+        createElement("span", { class: "tag" }, say("internal")),
         " ",
         time,
       ),
-      el("p", { class: "text" }, entry.text ?? ""),
+      createElement("p", { class: "text" }, entry.text ?? ""),
     );
   }
-  // Of the other kinds a declining has words of its own: why.
-  const said = entry.text !== null && el("p", { class: "text" }, entry.text);
-  return el(
+  // An entry `declined` has the reason as its text.
+  const said = entry.text !== null && createElement("p", { class: "text" }, entry.text);
+  return createElement(
     "li",
     { class: "entry", "data-kind": entry.kind },
-    el("p", { class: "what" }, sayEntry(entry, myId), " ", time),
+    createElement("p", { class: "what" }, sayEntry(entry, myId), " ", time),
     said,
   );
 }

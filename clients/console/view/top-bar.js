@@ -1,68 +1,68 @@
-/** `<top-bar>`: where one is, who one is, one's own status, and what one prefers. */
+/** `<top-bar>`: the screens, the agent's status and load, and the settings. */
 
 import { preferences } from "../model/preferences.js";
-import { el, setAttribute, setText } from "./dom.js";
+import { createElement, setAttribute, setText } from "../../dialog/dom.js";
 import { sayError } from "./errors.js";
 import { LiveElement } from "./live-element.js";
 import { loadBar } from "./marks.js";
 import { languageNames, languageShown, say, sayShared } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Status} Status */
-/** @typedef {import("./app.js").Office} Office */
-/** @typedef {import("./app.js").Place} Place */
+/** @typedef {import("./app.js").ConsoleContext} ConsoleContext */
+/** @typedef {import("./app.js").Screen} Screen */
 
 /** @type {readonly Status[]} */
 const STATUSES = ["connected", "pre_pause", "pause"];
-const SETTLED_MS = 1_000;
+const DIRECTORY_DELAY_MS = 1_000;
 
 export class TopBar extends LiveElement {
-  static observedAttributes = ["place"];
-  #office;
+  static observedAttributes = ["screen"];
+  #context;
   #goTo;
   #signOut;
-  /** The status that was asked for, until the directory shows it. @type {Status | null} */
-  #asked = null;
+  /** The requested status, until the directory shows it. @type {Status | null} */
+  #requestedStatus = null;
   #sending = false;
-  /** @type {Map<Place, HTMLButtonElement>} */
-  #places = new Map();
+  /** @type {Map<Screen, HTMLButtonElement>} */
+  #screenButtons = new Map();
   /** @type {Map<Status, HTMLButtonElement>} */
   #statuses = new Map();
-  #badge = el("span", { class: "badge" });
+  #badge = createElement("span", { class: "badge" });
   #load = loadBar();
-  #hint = el("span", { class: "status-hint" });
+  #hint = createElement("span", { class: "status-hint" });
 
   /**
-   * @param {Office} office
-   * @param {{ goTo: (place: Place) => void, signOut: () => Promise<void> }} ways
+   * @param {ConsoleContext} context
+   * @param {{ goTo: (screen: Screen) => void, signOut: () => Promise<void> }} navigation
    */
-  constructor(office, { goTo, signOut }) {
+  constructor(context, { goTo, signOut }) {
     super();
-    this.#office = office;
+    this.#context = context;
     this.#goTo = goTo;
     this.#signOut = signOut;
   }
 
   begin() {
-    const { desk, connection } = this.#office;
+    const { workspace, connection } = this.#context;
     this.#build();
-    this.listen(desk, "change");
-    this.listen(connection, "situation");
+    this.listen(workspace, "change");
+    this.listen(connection, "state");
   }
 
   attributeChangedCallback() {
-    for (const [place, button] of this.#places) {
-      setAttribute(button, "aria-current", place === this.getAttribute("place") && "page");
+    for (const [screen, button] of this.#screenButtons) {
+      setAttribute(button, "aria-current", screen === this.getAttribute("screen") && "page");
     }
   }
 
   draw() {
-    const { desk, connection } = this.#office;
-    const { me } = desk;
+    const { workspace, connection } = this.#context;
+    const { me } = workspace;
     if (me === null) return;
-    if (!this.#sending && this.#asked === me.status) this.#asked = null;
+    if (!this.#sending && this.#requestedStatus === me.status) this.#requestedStatus = null;
     for (const [status, button] of this.#statuses) {
-      setAttribute(button, "aria-busy", this.#sending && this.#asked === status && "true");
-      setAttribute(button, "aria-pressed", String((this.#asked ?? me.status) === status));
+      setAttribute(button, "aria-busy", this.#sending && this.#requestedStatus === status && "true");
+      setAttribute(button, "aria-pressed", String((this.#requestedStatus ?? me.status) === status));
       button.disabled = !connection.live;
     }
     this.#load.update(me);
@@ -73,55 +73,67 @@ export class TopBar extends LiveElement {
           ? say("set_disconnected")
           : "";
     setText(this.#hint, hint);
-    setText(this.#badge, desk.unseen.size > 0 ? String(desk.unseen.size) : "");
+    setText(this.#badge, workspace.unread.size > 0 ? String(workspace.unread.size) : "");
   }
 
   #build() {
-    const { desk, floor, connection } = this.#office;
-    /** @param {Place} place @param {...(Node | string)} children */
-    const way = (place, ...children) => {
-      const button = el("button", { class: "place", click: () => this.#goTo(place) }, ...children);
-      this.#places.set(place, button);
+    const { workspace, dashboard, connection } = this.#context;
+    /** @param {Screen} screen @param {...(Node | string)} children */
+    const screenButton = (screen, ...children) => {
+      const button = createElement(
+        "button",
+        { class: "screen-link", click: () => this.#goTo(screen) },
+        ...children,
+      );
+      this.#screenButtons.set(screen, button);
       return button;
     };
-    const places =
-      floor === null
+    const navigation =
+      dashboard === null
         ? null
-        : el(
+        : createElement(
             "nav",
-            { "aria-label": say("places") },
-            way("floor", say("dashboard")),
-            way("desk", say("desk"), this.#badge),
+            { "aria-label": say("screens") },
+            screenButton("dashboard", say("dashboard")),
+            screenButton("workspace", say("workspace"), this.#badge),
           );
     const statuses = STATUSES.map((status) => {
-      const button = el(
+      const button = createElement(
         "button",
         {
           "data-status": status,
           "aria-pressed": "false",
           title: say(`status_${status}_hint`),
-          click: () => void this.#choose(status),
+          click: () => void this.#setStatus(status),
         },
-        el("span", { class: "dot", "data-look": look(status), "aria-hidden": "true" }),
-        el("span", { class: "label" }, status === "connected" ? sayShared("available") : sayShared(status)),
+        createElement("span", { class: "dot", "data-look": statusColour(status), "aria-hidden": "true" }),
+        createElement(
+          "span",
+          { class: "label" },
+          status === "connected" ? sayShared("available") : sayShared(status),
+        ),
       );
       this.#statuses.set(status, button);
       return button;
     });
-    const name = desk.me?.name ?? "";
+    const name = workspace.me?.name ?? "";
     this.replaceChildren(
-      el(
+      createElement(
         "header",
         {},
-        el("p", { class: "brand" }, el("span", {}, "Relevo")),
-        places ?? "",
-        el(
+        createElement("p", { class: "brand" }, createElement("span", {}, "Relevo")),
+        navigation ?? "",
+        createElement(
           "div",
           { class: "own" },
           this.#hint,
-          el("div", { class: "status-picker", role: "group", "aria-label": say("own_status") }, ...statuses),
+          createElement(
+            "div",
+            { class: "status-picker", role: "group", "aria-label": say("own_status") },
+            ...statuses,
+          ),
           this.#load,
-          el("span", { class: "me", title: connection.client.welcome?.tenant ?? "" }, name),
+          createElement("span", { class: "me", title: connection.client.welcome?.tenant ?? "" }, name),
           this.#menu(),
         ),
       ),
@@ -129,17 +141,17 @@ export class TopBar extends LiveElement {
   }
 
   #menu() {
-    const popover = el(
+    const popover = createElement(
       "div",
       { popover: "auto", class: "menu", id: "settings-menu" },
-      el(
+      createElement(
         "p",
         { class: "menu-name" },
-        el("strong", {}, this.#office.desk.me?.name ?? ""),
-        el("span", { class: "soft" }, this.#office.connection.client.welcome?.tenant ?? ""),
+        createElement("strong", {}, this.#context.workspace.me?.name ?? ""),
+        createElement("span", { class: "soft" }, this.#context.connection.client.welcome?.tenant ?? ""),
       ),
-      this.#choice("language", say("language"), languageNames(), languageShown()),
-      this.#choice(
+      this.#selectSetting("language", say("language"), languageNames(), languageShown()),
+      this.#selectSetting(
         "theme",
         say("theme"),
         [
@@ -149,20 +161,24 @@ export class TopBar extends LiveElement {
         ],
         preferences.get("theme") ?? "",
       ),
-      this.#toggle("sound", say("sound"), async () => {
-        this.#office.notices.sample();
+      this.#checkboxSetting("sound", say("sound"), async () => {
+        this.#context.notices.sample();
         return true;
       }),
-      this.#toggle("notifications", say("notifications"), async () => {
+      this.#checkboxSetting("notifications", say("notifications"), async () => {
         if (!("Notification" in window)) return false;
         return (await Notification.requestPermission()) === "granted";
       }),
-      el("button", { class: "quiet sign-out", click: () => void this.#signOut() }, say("sign_out")),
+      createElement(
+        "button",
+        { class: "quiet sign-out", click: () => void this.#signOut() },
+        say("sign_out"),
+      ),
     );
-    return el(
+    return createElement(
       "div",
       { class: "settings" },
-      el(
+      createElement(
         "button",
         {
           class: "quiet icon",
@@ -170,7 +186,7 @@ export class TopBar extends LiveElement {
           "aria-label": say("settings"),
           title: say("settings"),
         },
-        gear(),
+        settingsIcon(),
       ),
       popover,
     );
@@ -182,67 +198,67 @@ export class TopBar extends LiveElement {
    * @param {[string, string][]} options
    * @param {string} chosen
    */
-  #choice(name, label, options, chosen) {
-    const select = el(
+  #selectSetting(name, label, options, chosen) {
+    const select = createElement(
       "select",
       { change: () => preferences.set(name, select.value || null) },
-      ...options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
+      ...options.map(([value, text]) => createElement("option", { value, selected: value === chosen }, text)),
     );
-    return el("label", { class: "setting" }, el("span", {}, label), select);
+    return createElement("label", { class: "setting" }, createElement("span", {}, label), select);
   }
 
   /**
    * @param {import("../model/preferences.js").Preference} name
    * @param {string} label
-   * @param {() => Promise<boolean>} turnedOn Returns whether the browser allows it.
+   * @param {() => Promise<boolean>} enable Returns whether the browser allows it.
    */
-  #toggle(name, label, turnedOn) {
-    const problem = el("span", { class: "problem", role: "alert" });
-    const box = el("input", {
+  #checkboxSetting(name, label, enable) {
+    const problem = createElement("span", { class: "problem", role: "alert" });
+    const box = createElement("input", {
       type: "checkbox",
       checked: preferences.get(name) === "on",
       change: async () => {
-        const allowed = !box.checked || (await turnedOn());
+        const allowed = !box.checked || (await enable());
         box.checked &&= allowed;
         setText(problem, allowed ? "" : say("not_allowed"));
         preferences.set(name, box.checked ? "on" : null);
       },
     });
-    return el("label", { class: "setting" }, el("span", {}, label, problem), box);
+    return createElement("label", { class: "setting" }, createElement("span", {}, label, problem), box);
   }
 
   /** @param {Status} status */
-  async #choose(status) {
-    const { desk, notices } = this.#office;
-    this.#asked = status;
+  async #setStatus(status) {
+    const { workspace, notices } = this.#context;
+    this.#requestedStatus = status;
     this.#sending = true;
     this.draw();
     try {
-      ({ status: this.#asked } = await desk.setStatus(status));
-      // The directory follows the answer; until then the old status would flicker up once more.
-      setTimeout(() => this.#settle(), SETTLED_MS);
+      ({ status: this.#requestedStatus } = await workspace.setStatus(status));
+      // The directory's patch follows the reply; until then the row has the old status.
+      setTimeout(() => this.#clearRequestedStatus(), DIRECTORY_DELAY_MS);
     } catch (error) {
-      this.#asked = null;
-      notices.show(sayError(error, desk.client.directory), { kind: "bad" });
+      this.#requestedStatus = null;
+      notices.show(sayError(error, workspace.client.directory), { kind: "bad" });
     } finally {
       this.#sending = false;
       this.redraw();
     }
   }
 
-  #settle() {
+  #clearRequestedStatus() {
     if (this.#sending) return;
-    this.#asked = null;
+    this.#requestedStatus = null;
     this.redraw();
   }
 }
 
 /** @param {Status} status */
-function look(status) {
+function statusColour(status) {
   return status === "connected" ? "available" : status;
 }
 
-function gear() {
+function settingsIcon() {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 20 20");
   svg.setAttribute("aria-hidden", "true");

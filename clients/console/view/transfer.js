@@ -1,4 +1,4 @@
-/** Opens the transfer dialog, and tells the desk what it did. */
+/** Opens the transfer dialog, and adds its transfers to the workspace. */
 
 import "../../dialog/index.js";
 
@@ -6,20 +6,20 @@ import "../../dialog/index.js";
 
 export class TransferOpener {
   element = /** @type {any} */ (document.createElement("relevo-transfer-dialog"));
-  #desk;
+  #workspace;
 
   /**
    * @param {import("../model/connection.js").Connection} connection
-   * @param {import("../model/desk.js").Desk} desk
+   * @param {import("../model/workspace.js").Workspace} workspace
    */
-  constructor(connection, desk) {
-    this.#desk = desk;
+  constructor(connection, workspace) {
+    this.#workspace = workspace;
     this.element.client = connection.client;
     this.element.addEventListener("relevo-transfer", (/** @type {CustomEvent} */ { detail }) => {
-      this.#desk.noteSent(detail.session, detail.transfer);
+      this.#workspace.addSent(detail.session, detail.transfer);
     });
     this.element.addEventListener("relevo-recall", (/** @type {CustomEvent} */ { detail }) => {
-      this.#desk.forgetSent(detail.session.id);
+      this.#workspace.removeSent(detail.session.id);
     });
   }
 

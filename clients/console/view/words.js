@@ -1,4 +1,4 @@
-/** The words of the page's language, for every part of the console. */
+/** The texts of the console, in the page's language. */
 
 import { loadWords } from "../locales/index.js";
 import { preferences } from "../model/preferences.js";
@@ -10,25 +10,25 @@ let region = "en";
 /** @type {readonly string[]} */
 let languages = [];
 
-/** Load the words of the language that was chosen, or else the first of the browser's that there is. */
+/** Load the language of the preferences, or else the first of the browser's languages that has a file. */
 export async function chooseWords() {
   ({ languages } = await loadSettings());
   const chosen = [preferences.get("language"), ...navigator.languages.map(primary)];
   const code = chosen.find((one) => one !== null && languages.includes(one)) ?? "en";
-  // The reader's own region decides how numbers and times are written: 17:05 or 5:05 pm.
+  // The region decides the format of numbers and times: 17:05 or 5:05 pm.
   region = navigator.languages.find((tag) => primary(tag) === code) ?? code;
   words = await loadWords(region);
-  // With the region, so that the dialog, which goes by it, writes times as all else here does.
+  // With the region, so that the dialog uses the same format.
   document.documentElement.lang = region;
 }
 
-/** Return the code of the language that is shown. */
+/** Return the code of the present language. */
 export function languageShown() {
   return words.language;
 }
 
 /**
- * Return the languages to choose from, each with its own name, for who looks for it.
+ * Return the languages, each with its name in that language.
  *
  * @returns {[string, string][]}
  */

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { expectAccessible, noBrowser, picture } from "../support/browser.js";
-import { Office, PEOPLE } from "./office.js";
+import { ConsoleFixture, PEOPLE } from "./fixture.js";
 
-/** @typedef {import("./office.js").WindowOptions} WindowOptions */
+/** @typedef {import("./fixture.js").WindowOptions} WindowOptions */
 
-/** @type {Office} */
-let office;
+/** @type {ConsoleFixture} */
+let fixture;
 
 before(async () => {
-  if (!noBrowser) office = await Office.open();
+  if (!noBrowser) fixture = await ConsoleFixture.open();
 });
-afterEach(() => office?.leave());
-after(() => office?.close());
+afterEach(() => fixture?.closeWindows());
+after(() => fixture?.close());
 
 /** @type {readonly [string, WindowOptions][]} */
 const LOOKS = [
@@ -22,9 +22,9 @@ const LOOKS = [
   ["phone-dark", { phone: true, dark: true, locale: "pt-BR" }],
 ];
 
-/** Fill the office with what a busy day brings. */
+/** Fill the fixture with what a busy day brings. */
 async function busyDay() {
-  const { router } = office;
+  const { router } = fixture;
   const bruno = await router.connect(PEOPLE.bruno);
   const elena = await router.connect({
     id: "elena",
@@ -72,12 +72,12 @@ async function busyDay() {
 }
 
 for (const [look, options] of LOOKS) {
-  test(`each screen of an agent is accessible, ${look}`, { skip: noBrowser }, async () => {
+  test(`an agent's screens have no accessibility violation: ${look}`, { skip: noBrowser }, async () => {
     await busyDay();
-    const { page } = await office.signedIn(PEOPLE.ana, options);
+    const { page } = await fixture.signedIn(PEOPLE.ana, options);
     await page.locator(".card.pending").waitFor();
     await expectAccessible(page, "the lists");
-    await picture(page, `desk-${look}`);
+    await picture(page, `workspace-${look}`);
     await page.locator(".card", { hasText: "Lucía" }).locator("button.card-title").click();
     await page.locator(".entry.internal").nth(1).waitFor();
     await expectAccessible(page, "a conversation");
@@ -97,10 +97,10 @@ for (const [look, options] of LOOKS) {
     await picture(page, `settings-${look}`);
   });
 
-  test(`each screen of an admin is accessible, ${look}`, { skip: noBrowser }, async () => {
+  test(`an admin's screens have no accessibility violation: ${look}`, { skip: noBrowser }, async () => {
     await busyDay();
-    const { page } = await office.signedIn(PEOPLE.carmen, options);
-    await page.locator("admin-floor:not([aria-busy]) .session-row").nth(5).waitFor();
+    const { page } = await fixture.signedIn(PEOPLE.carmen, options);
+    await page.locator("admin-dashboard:not([aria-busy]) .session-row").nth(5).waitFor();
     await expectAccessible(page, "the dashboard");
     await picture(page, `dashboard-${look}`);
     await page.locator(".agent-row").last().scrollIntoViewIfNeeded();
@@ -111,22 +111,22 @@ for (const [look, options] of LOOKS) {
     await picture(page, `history-${look}`);
   });
 
-  test(`each way of not being connected is accessible, ${look}`, { skip: noBrowser }, async () => {
-    const cable = await office.cable();
-    const nobody = await office.window(PEOPLE.ana, { ...options, fragment: "" });
+  test(`disconnected screens have no accessibility violation: ${look}`, { skip: noBrowser }, async () => {
+    const proxy = await fixture.proxy();
+    const nobody = await fixture.window(PEOPLE.ana, { ...options, fragment: "" });
     await nobody.page.locator(".link-form").waitFor();
     await expectAccessible(nobody.page, "the request for a link");
     await picture(nobody.page, `sign-in-${look}`);
-    const late = await office.window(PEOPLE.ana, {
+    const late = await fixture.window(PEOPLE.ana, {
       ...options,
-      fragment: `#token=${office.router.token(PEOPLE.ana, -9)}`,
+      fragment: `#token=${fixture.router.token(PEOPLE.ana, -9)}`,
     });
-    await late.page.locator('[data-situation="expired"]').waitFor();
+    await late.page.locator('[data-connection="expired"]').waitFor();
     await expectAccessible(late.page, "an expired link");
     await picture(late.page, `expired-${look}`);
-    const [header, body] = office.router.token(PEOPLE.ana).split(".");
-    const wrong = await office.window(PEOPLE.ana, { ...options, fragment: `#token=${header}.${body}.AAAA` });
-    await wrong.page.locator('[data-situation="wrong"]').waitFor();
+    const [header, body] = fixture.router.token(PEOPLE.ana).split(".");
+    const wrong = await fixture.window(PEOPLE.ana, { ...options, fragment: `#token=${header}.${body}.AAAA` });
+    await wrong.page.locator('[data-connection="wrong"]').waitFor();
     await expectAccessible(wrong.page, "a wrong link");
     await picture(wrong.page, `wrong-${look}`);
     await nobody.page.locator(".link-form input").fill("hello");
@@ -134,31 +134,31 @@ for (const [look, options] of LOOKS) {
     await nobody.page.locator(".problem:not(:empty)").waitFor();
     await expectAccessible(nobody.page, "something pasted that is no link");
     await picture(nobody.page, `no-link-${look}`);
-    const silent = await office.window(PEOPLE.ana, { ...options, fragment: "" });
+    const silent = await fixture.window(PEOPLE.ana, { ...options, fragment: "" });
     await silent.page.routeWebSocket(/\/ws$/, () => {});
-    await silent.page.goto(`${office.router.url}/?silent#token=${office.router.token(PEOPLE.ana)}`);
-    await silent.page.locator('[data-situation="slow"]').waitFor();
+    await silent.page.goto(`${fixture.router.url}/?silent#token=${fixture.router.token(PEOPLE.ana)}`);
+    await silent.page.locator('[data-connection="slow"]').waitFor();
     await expectAccessible(silent.page, "a slow network");
     await picture(silent.page, `slow-${look}`);
-    const { page } = await office.signedIn(PEOPLE.ana, { ...options, cable });
-    cable.cut();
+    const { page } = await fixture.signedIn(PEOPLE.ana, { ...options, proxy });
+    proxy.cut();
     await page.locator("connection-banner button").waitFor();
     await expectAccessible(page, "a lost connection");
     await picture(page, `lost-${look}`);
-    const token = office.router.token(PEOPLE.ana);
-    const down = await office.window(PEOPLE.ana, { ...options, fragment: "" });
+    const token = fixture.router.token(PEOPLE.ana);
+    const down = await fixture.window(PEOPLE.ana, { ...options, fragment: "" });
     await down.page.locator(".link-form input").waitFor();
     await down.page.context().setOffline(true);
     await down.page.locator(".link-form input").fill(token);
     await down.page.locator(".link-form button").click();
-    await down.page.locator('[data-situation="offline"]').waitFor();
+    await down.page.locator('[data-connection="offline"]').waitFor();
     await expectAccessible(down.page, "no network");
     await picture(down.page, `offline-${look}`);
   });
 }
 
-test("the longest names that there may be stay on a phone's screen", { skip: noBrowser }, async () => {
-  const { router } = office;
+test("names of the maximum length fit on a phone", { skip: noBrowser }, async () => {
+  const { router } = fixture;
   const name = "Donaudampfschifffahrtsgesellschaft".repeat(4).slice(0, 120);
   await router.command("department.put", { department: { id: "long", name } });
   const sender = await router.connect({ id: "long", name, departments: ["long"], capacity: 60_000 });
@@ -174,11 +174,11 @@ test("the longest names that there may be stay on a phone's screen", { skip: noB
     });
     assert.ok(widths.content <= widths.screen, `${state}: ${widths.content} in ${widths.screen} pixels`);
   };
-  const { page } = await office.signedIn(PEOPLE.ana, { phone: true });
+  const { page } = await fixture.signedIn(PEOPLE.ana, { phone: true });
   await page.locator(".card button.card-title").first().click();
   await page.locator(".entry.internal").first().waitFor();
   await expectFit(page, "a conversation");
-  const carmen = await office.signedIn(PEOPLE.carmen, { phone: true });
+  const carmen = await fixture.signedIn(PEOPLE.carmen, { phone: true });
   await carmen.page.locator(".session-row").first().waitFor();
   await carmen.page.locator(".agent-row").first().waitFor();
   await expectFit(carmen.page, "the dashboard");
@@ -187,27 +187,23 @@ test("the longest names that there may be stay on a phone's screen", { skip: noB
 for (const locale of ["en-GB", "es-ES", "pt-BR"]) {
   for (const phone of [false, true]) {
     const where = phone ? "a phone" : "a desktop";
-    test(
-      `what can be chosen on the dashboard can be read whole on ${where}, ${locale}`,
-      { skip: noBrowser },
-      async () => {
-        const { page } = await office.signedIn(PEOPLE.carmen, { locale, phone });
-        await page.locator(".agent-row select").first().waitFor();
-        const cut = await page.evaluate(() => {
-          const selects = [...document.querySelectorAll("select")].filter((one) => !one.closest("[popover]"));
-          return selects.flatMap((select) => {
-            const whole = /** @type {HTMLSelectElement} */ (select.cloneNode(true));
-            // Names of agents and departments may be longer than any screen is wide.
-            if (select.closest(".filters") && select.options[1]?.value !== "in_progress") whole.length = 1;
-            whole.style.cssText = "position: absolute; width: max-content; max-width: none";
-            select.after(whole);
-            const { offsetWidth } = whole;
-            whole.remove();
-            return offsetWidth > select.offsetWidth ? [`${whole.textContent}: ${offsetWidth}`] : [];
-          });
+    test(`select options of the dashboard fit on ${where}, ${locale}`, { skip: noBrowser }, async () => {
+      const { page } = await fixture.signedIn(PEOPLE.carmen, { locale, phone });
+      await page.locator(".agent-row select").first().waitFor();
+      const cut = await page.evaluate(() => {
+        const selects = [...document.querySelectorAll("select")].filter((one) => !one.closest("[popover]"));
+        return selects.flatMap((select) => {
+          const whole = /** @type {HTMLSelectElement} */ (select.cloneNode(true));
+          // Names of agents and departments may be longer than any screen is wide.
+          if (select.closest(".filters") && select.options[1]?.value !== "in_progress") whole.length = 1;
+          whole.style.cssText = "position: absolute; width: max-content; max-width: none";
+          select.after(whole);
+          const { offsetWidth } = whole;
+          whole.remove();
+          return offsetWidth > select.offsetWidth ? [`${whole.textContent}: ${offsetWidth}`] : [];
         });
-        assert.deepEqual(cut, []);
-      },
-    );
+      });
+      assert.deepEqual(cut, []);
+    });
   }
 }

@@ -3,26 +3,26 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { expectAccessible, noBrowser, picture } from "../support/browser.js";
-import { Desk } from "./desk.js";
-import { choose, expectText, send, transfer } from "./hands.js";
+import { DialogFixture } from "./fixture.js";
+import { choose, expectText, send, transfer } from "./actions.js";
 
-/** @type {Desk} */
-let desk;
-/** @type {Awaited<ReturnType<Desk["staff"]>>} */
-let staff;
+/** @type {DialogFixture} */
+let fixture;
+/** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
+let addAgents;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
-  desk = await Desk.open();
-  staff = await desk.staff();
-  await desk.router.departments("legal");
+  fixture = await DialogFixture.open();
+  addAgents = await fixture.addAgents();
+  await fixture.router.departments("legal");
 });
-afterEach(() => desk?.leave());
-after(() => desk?.close());
+afterEach(() => fixture?.closePages());
+after(() => fixture?.close());
 
 for (const [look, given] of Object.entries({ light: {}, dark: { dark: true }, phone: { phone: true } })) {
-  test(`every state has no violation, and looks right: ${look}`, options, async () => {
+  test(`every state has no accessibility violation: ${look}`, options, async () => {
     /** @param {import("playwright-core").Page} page @param {string} state */
     const look_at = async (page, state) => {
       // A row that is still gliding, or a button still fading, has colours of in between.
@@ -30,7 +30,7 @@ for (const [look, given] of Object.entries({ light: {}, dark: { dark: true }, ph
       await picture(page, `${look}-${state}`);
       await expectAccessible(page, `${look}: ${state}`);
     };
-    const { page, cable, sessionId } = await desk.page(given);
+    const { page, proxy, sessionId } = await fixture.page(given);
     await look_at(page, "1-agents");
     await choose(page, "Ana Souza");
     await page.getByLabel("Reason").fill("The invoice of March was charged twice; she wants the money back.");
@@ -55,7 +55,7 @@ for (const [look, given] of Object.entries({ light: {}, dark: { dark: true }, ph
     await look_at(page, "8-recalled");
     await page.getByRole("button", { name: "Done" }).click();
     await page.click("#open");
-    cable.cut();
+    proxy.cut();
     await page.locator(".banner").waitFor();
     await look_at(page, "9-not-live");
     await page.getByRole("tab", { name: "Agents" }).click();
@@ -63,12 +63,12 @@ for (const [look, given] of Object.entries({ light: {}, dark: { dark: true }, ph
     await page.locator(".button.primary:visible").click();
     await expectText(page.locator(".outcome-title"), /^Waiting for/);
     await look_at(page, "10-waiting-for-connection");
-    cable.mend();
+    proxy.restore();
     await page.evaluate(() => /** @type {any} */ (window).client.wake());
     await expectText(page.locator(".outcome-title"), /pending list/);
     await page.locator(".banner").waitFor({ state: "hidden" });
     await look_at(page, "11-pending");
-    await staff.pablo.decline(sessionId);
+    await addAgents.pablo.decline(sessionId);
     await expectText(page.locator(".outcome-title"), "It was declined");
     await look_at(page, "12-declined");
     await page.getByRole("button", { name: "Done" }).click();
@@ -79,8 +79,8 @@ for (const [look, given] of Object.entries({ light: {}, dark: { dark: true }, ph
   });
 }
 
-test("from end to end by keyboard alone", options, async () => {
-  const { page, sessionId } = await desk.page({ shown: false });
+test("a transfer can be made by keyboard alone", options, async () => {
+  const { page, sessionId } = await fixture.page({ shown: false });
   await page.locator("#open").focus();
   await page.keyboard.press("Enter");
   await page.locator("[role=option]").first().waitFor();
@@ -94,7 +94,7 @@ test("from end to end by keyboard alone", options, async () => {
   await page.keyboard.type("bru");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await expectText(page.locator(".forecast"), "Bruno Lima gets it at once.");
+  await expectText(page.locator(".prediction"), "Bruno Lima gets it at once.");
   // A letter in the list goes on with the search.
   await page.keyboard.type("n");
   assert.equal(await page.getByRole("searchbox").inputValue(), "brun");
@@ -105,15 +105,15 @@ test("from end to end by keyboard alone", options, async () => {
   await page.keyboard.type("By keyboard");
   await page.keyboard.press("Control+Enter");
   await expectText(page.locator(".outcome-title"), "Delivered to Bruno Lima");
-  assert.equal(staff.bruno.inbox.get(sessionId)?.transfer?.reason, "By keyboard");
+  assert.equal(addAgents.bruno.inbox.get(sessionId)?.transfer?.reason, "By keyboard");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await page.locator("dialog").waitFor({ state: "hidden" });
   assert.equal(await page.evaluate(() => document.activeElement?.id), "open");
 });
 
-test("a screen reader hears the choice, the outcome and the connection", options, async () => {
-  const { page, cable } = await desk.page();
+test("live regions announce selection, outcome and connection", options, async () => {
+  const { page, proxy } = await fixture.page();
   const [news, connection] = await page.locator("dialog > [role=status]").all();
   assert.ok(news && connection);
   await choose(page, "Pablo Díaz");
@@ -124,9 +124,9 @@ test("a screen reader hears the choice, the outcome and the connection", options
     await page.evaluate(() => /** @type {any} */ (window).dialog.shadowRoot.activeElement.className),
     "outcome-title",
   );
-  cable.cut();
+  proxy.cut();
   await expectText(connection, /^Not live/);
-  cable.mend();
+  proxy.restore();
   await page.evaluate(() => /** @type {any} */ (window).client.wake());
   await expectText(connection, "Live again.");
 });
@@ -137,8 +137,8 @@ for (const [lang, title, label, status, counted] of [
   ["pt-BR", "Transferir conversa", "Transferir", "Em pausa", "0 de 1.000"],
   ["de", "Transfer conversation", "Transfer", "On pause", "0 of 1"],
 ]) {
-  test(`the page's language is the dialog's: ${lang}`, options, async () => {
-    const { page } = await desk.page({ lang });
+  test(`the dialog has the page's language: ${lang}`, options, async () => {
+    const { page } = await fixture.page({ lang });
     await expectText(page.locator("#title"), title ?? "");
     await expectText(page.locator(".button.primary:visible"), label ?? "");
     await expectText(page.locator("[role=option]", { hasText: "Pablo" }).locator(".status"), status ?? "");
@@ -148,11 +148,11 @@ for (const [lang, title, label, status, counted] of [
   });
 }
 
-test("the dialog follows when the page changes its language", options, async () => {
-  const { page } = await desk.page();
+test("the dialog follows a change of the page's language", options, async () => {
+  const { page } = await fixture.page();
   await choose(page, "Pablo Díaz");
   await page.evaluate(() => void (document.documentElement.lang = "es"));
-  await expectText(page.locator(".forecast"), "Pablo Díaz está en pausa: esperará en sus pendientes.");
+  await expectText(page.locator(".prediction"), "Pablo Díaz está en pausa: esperará en sus pendientes.");
 });
 
 /** @param {import("playwright-core").Page} page */

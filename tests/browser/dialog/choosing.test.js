@@ -3,54 +3,50 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { noBrowser } from "../support/browser.js";
-import { Desk } from "./desk.js";
-import { choose, column, expectNames, expectText, names, transfer } from "./hands.js";
+import { DialogFixture } from "./fixture.js";
+import { choose, column, expectNames, expectText, names, transfer } from "./actions.js";
 
-/** @type {Desk} */
-let desk;
+/** @type {DialogFixture} */
+let fixture;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
-  desk = await Desk.open();
-  await desk.staff();
+  fixture = await DialogFixture.open();
+  await fixture.addAgents();
 });
-afterEach(() => desk?.leave());
-after(() => desk?.close());
+afterEach(() => fixture?.closePages());
+after(() => fixture?.close());
 
-test(
-  "agents stand in the order of their readiness, with status, load and role in words",
-  options,
-  async () => {
-    const { page, complaints } = await desk.page();
-    assert.deepEqual(await names(page), [
-      "Bruno Lima",
-      "Carmen Núñez",
-      "Ana Souza",
-      "Fábio Conceição",
-      "Paula Ortiz",
-      "Pablo Díaz",
-      "Zoë Ångström",
-    ]);
-    assert.deepEqual(await column(page, ".status"), [
-      "Available",
-      "Available",
-      "Available",
-      "At capacity",
-      "Pre-pause",
-      "On pause",
-      "Disconnected",
-    ]);
-    assert.deepEqual(await column(page, ".load"), ["0/5", "0/3", "1/10", "1/1", "1/4", "0/10", "0/8"]);
-    assert.deepEqual(await column(page, ".badge"), ["", "Admin", "", "", "", "", ""]);
-    assert.deepEqual(complaints, []);
-  },
-);
+test("agents are sorted by readiness, with status, load and role", options, async () => {
+  const { page, pageErrors } = await fixture.page();
+  assert.deepEqual(await names(page), [
+    "Bruno Lima",
+    "Carmen Núñez",
+    "Ana Souza",
+    "Fábio Conceição",
+    "Paula Ortiz",
+    "Pablo Díaz",
+    "Zoë Ångström",
+  ]);
+  assert.deepEqual(await column(page, ".status"), [
+    "Available",
+    "Available",
+    "Available",
+    "At capacity",
+    "Pre-pause",
+    "On pause",
+    "Disconnected",
+  ]);
+  assert.deepEqual(await column(page, ".load"), ["0/5", "0/3", "1/10", "1/1", "1/4", "0/10", "0/8"]);
+  assert.deepEqual(await column(page, ".badge"), ["", "Admin", "", "", "", "", ""]);
+  assert.deepEqual(pageErrors, []);
+});
 
-test("departments show their agents, who of them is available and who waits", options, async () => {
-  const { page } = await desk.page({ tab: "departments" });
-  await desk.router.departments("legal");
-  await desk.router.command("session.open", {
+test("departments show agents, available ones and the queue", options, async () => {
+  const { page } = await fixture.page({ tab: "departments" });
+  await fixture.router.departments("legal");
+  await fixture.router.command("session.open", {
     session_id: "waits-1",
     customer: { id: "c", name: "C" },
     target: { kind: "department", id: "legal" },
@@ -59,8 +55,8 @@ test("departments show their agents, who of them is available and who waits", op
   await expectText(page.locator("[role=option]", { hasText: "Support" }), /4 agents.*3 available.*0 waiting/);
 });
 
-test("a search finds names and departments without their accents", options, async () => {
-  const { page } = await desk.page();
+test("a search ignores accents in names and departments", options, async () => {
+  const { page } = await fixture.page();
   const search = page.getByRole("searchbox");
   for (const [query, found] of /** @type {[string, string[]][]} */ ([
     ["fabio conceicao", ["Fábio Conceição"]],
@@ -74,27 +70,27 @@ test("a search finds names and departments without their accents", options, asyn
   }
 });
 
-test("the owner of the conversation is not offered", options, async () => {
-  const { page } = await desk.page();
+test("the session's owner is not listed", options, async () => {
+  const { page } = await fixture.page();
   assert.ok(!(await names(page)).includes("Marta Gil"));
 });
 
-test("a choice that will end in a pending list or a queue says so before it is sent", options, async () => {
-  const { page } = await desk.page();
-  const forecast = page.locator(".forecast");
+test("a selection that would wait says so before it is sent", options, async () => {
+  const { page } = await fixture.page();
+  const prediction = page.locator(".prediction");
   await choose(page, "Ana Souza");
-  await expectText(forecast, "Ana Souza gets it at once.");
+  await expectText(prediction, "Ana Souza gets it at once.");
   await choose(page, "Pablo Díaz");
-  await expectText(forecast, "Pablo Díaz is on pause: it will wait in their pending list.");
-  await expectText(page.locator(".instead"), /Bruno Lima 0\/5.*Ana Souza 1\/10/);
+  await expectText(prediction, "Pablo Díaz is on pause: it will wait in their pending list.");
+  await expectText(page.locator(".alternatives"), /Bruno Lima 0\/5.*Ana Souza 1\/10/);
   await page.getByRole("tab", { name: "Departments" }).click();
-  await expectText(forecast, "Choose the department that is to have the conversation.");
+  await expectText(prediction, "Choose the department that is to have the conversation.");
   await choose(page, "Billing");
-  await expectText(forecast, "Nobody in Billing is available: it will be queued as first.");
+  await expectText(prediction, "Nobody in Billing is available: it will be queued as first.");
 });
 
-test("a department is chosen, selected, and gets the conversation with the reason", options, async () => {
-  const { page } = await desk.page({ tab: "departments" });
+test("a department, once selected, gets the session with the reason", options, async () => {
+  const { page } = await fixture.page({ tab: "departments" });
   const main = page.locator(".button.primary:visible");
   await expectText(main, "Select");
   assert.equal(await main.getAttribute("aria-disabled"), "true");
@@ -102,7 +98,7 @@ test("a department is chosen, selected, and gets the conversation with the reaso
   await main.click();
   await expectText(main, "Transfer");
   await expectText(
-    page.locator(".forecast"),
+    page.locator(".prediction"),
     "Billing is selected. Nobody in Billing is available: it will be queued as first.",
   );
   // Another choice is not selected yet, and by keyboard it is the same two steps.
@@ -116,8 +112,8 @@ test("a department is chosen, selected, and gets the conversation with the reaso
   await expectText(page.locator(".quote"), "Knows the contract");
 });
 
-test("a reason beyond its limit is said, and neither cut nor sent", options, async () => {
-  const { page } = await desk.page();
+test("a reason above the limit is neither cut nor sent", options, async () => {
+  const { page } = await fixture.page();
   await choose(page, "Ana Souza");
   const reason = page.getByLabel("Reason");
   const send = page.locator(".button.primary:visible");
@@ -133,8 +129,8 @@ test("a reason beyond its limit is said, and neither cut nor sent", options, asy
   assert.equal(await page.locator(".compose").isVisible(), true);
 });
 
-test("what was typed stays when the dialog is closed, and the focus goes back", options, async () => {
-  const { page } = await desk.page();
+test("a closed dialog keeps the reason and returns the focus", options, async () => {
+  const { page } = await fixture.page();
   await page.getByLabel("Reason").fill("Wants an invoice");
   await page.keyboard.press("Escape");
   await page.locator("[role=listbox]").first().waitFor({ state: "hidden" });
@@ -143,8 +139,8 @@ test("what was typed stays when the dialog is closed, and the focus goes back", 
   assert.equal(await page.getByLabel("Reason").inputValue(), "Wants an invoice");
 });
 
-test("a reason that was typed survives a reload until it is sent", options, async () => {
-  const { page } = await desk.page();
+test("a typed reason survives a reload until it is sent", options, async () => {
+  const { page } = await fixture.page();
   const show = async () => {
     await page.reload();
     await page.waitForFunction(() => /** @type {any} */ (window).ready === true);
@@ -160,7 +156,7 @@ test("a reason that was typed survives a reload until it is sent", options, asyn
   assert.equal(await page.getByLabel("Reason").inputValue(), "");
 });
 
-test("what other people typed is shown as text", options, async () => {
+test("hostile names are shown as text", options, async () => {
   const attacks = [
     `<img src=x onerror="alert(1)">`,
     `"><script>alert(1)</script>`,
@@ -171,12 +167,12 @@ test("what other people typed is shown as text", options, async () => {
   ];
   for (const [index, name] of attacks.entries()) {
     const id = `attack-${index}`;
-    await desk.router.command("department.put", { department: { id, name } });
+    await fixture.router.command("department.put", { department: { id, name } });
     const agent = { id, name, role: "agent", departments: [id], capacity: 1 };
-    await desk.router.command("agent.put", { agent });
+    await fixture.router.command("agent.put", { agent });
   }
   const customer = attacks[0] ?? "";
-  const { page, complaints } = await desk.page({ customer });
+  const { page, pageErrors } = await fixture.page({ customer });
   await expectText(page.locator("#customer"), `with ${customer}`);
   for (const [index, name] of attacks.entries()) {
     await page.getByRole("searchbox").fill(name);
@@ -184,7 +180,7 @@ test("what other people typed is shown as text", options, async () => {
     await page.locator("[role=option]").first().click();
     const inSentence = name.startsWith("\u202e") ? `\u2068${name}\u2069` : name;
     await expectText(
-      page.locator(".forecast"),
+      page.locator(".prediction"),
       `${inSentence} is disconnected: it will wait in their pending list.`,
     );
     if (index > 0) continue;
@@ -198,5 +194,5 @@ test("what other people typed is shown as text", options, async () => {
     await page.click("#open");
   }
   assert.equal(await page.locator("img, script[src=x]").count(), 0);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
 });

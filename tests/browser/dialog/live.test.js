@@ -4,68 +4,64 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { compareAgents } from "../../../clients/js/src/directory.js";
 import { noBrowser } from "../support/browser.js";
-import { Desk } from "./desk.js";
-import { choose, column, drawn, expectText, names } from "./hands.js";
+import { DialogFixture } from "./fixture.js";
+import { choose, column, drawn, expectText, names } from "./actions.js";
 
-/** @type {Desk} */
-let desk;
-/** @type {Awaited<ReturnType<Desk["staff"]>>} */
-let staff;
+/** @type {DialogFixture} */
+let fixture;
+/** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
+let addAgents;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
-  desk = await Desk.open();
-  staff = await desk.staff();
-  await desk.router.departments("crowd");
+  fixture = await DialogFixture.open();
+  addAgents = await fixture.addAgents();
+  await fixture.router.departments("crowd");
   for (let index = 0; index < 60; index += 1) {
     const id = `extra-${String(index).padStart(2, "0")}`;
     const agent = { id, name: `Extra ${index}`, role: "agent", departments: ["crowd"], capacity: 5 };
-    await desk.router.command("agent.put", { agent });
+    await fixture.router.command("agent.put", { agent });
   }
 });
 afterEach(async () => {
-  await desk?.leave();
-  await Promise.all([staff?.ana.setStatus("connected"), staff?.bruno.setStatus("connected")]);
+  await fixture?.closePages();
+  await Promise.all([addAgents?.ana.setStatus("connected"), addAgents?.bruno.setStatus("connected")]);
 });
-after(() => desk?.close());
+after(() => fixture?.close());
 
-test(
-  "a chosen agent who becomes unavailable is shown so, with the nearest alternatives",
-  options,
-  async () => {
-    const { page } = await desk.page();
-    await choose(page, "Ana Souza");
-    await page.getByLabel("Reason").fill("Half a sent");
-    await staff.ana.setStatus("pause");
-    await expectText(
-      page.locator(".forecast"),
-      "Ana Souza is no longer available. Ana Souza is on pause: it will wait in their pending list.",
-    );
-    await expectText(page.locator(".instead-list button").first(), "Bruno Lima 0/5");
-    assert.equal(await page.evaluate(focusInside), "reason");
-    assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
-    await page.locator(".instead-list button").first().click();
-    await expectText(page.locator(".forecast"), "Bruno Lima gets it at once.");
-    await staff.ana.setStatus("connected");
-  },
-);
+test("a selected agent that becomes unavailable shows alternatives", options, async () => {
+  const { page } = await fixture.page();
+  await choose(page, "Ana Souza");
+  await page.getByLabel("Reason").fill("Half a sent");
+  await addAgents.ana.setStatus("pause");
+  await expectText(
+    page.locator(".prediction"),
+    "Ana Souza is no longer available. Ana Souza is on pause: it will wait in their pending list.",
+  );
+  await expectText(page.locator(".alternatives-list button").first(), "Bruno Lima 0/5");
+  assert.equal(await page.evaluate(focusInside), "reason");
+  assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
+  await page.locator(".alternatives-list button").first().click();
+  await expectText(page.locator(".prediction"), "Bruno Lima gets it at once.");
+  await addAgents.ana.setStatus("connected");
+});
 
-test("the load of an alternative is in sight however long its name is", options, async () => {
+test("an alternative with a long name still shows its load", options, async () => {
   const name = "Maximiliana Wilhelmina ".repeat(5).trim();
-  const client = await desk.router.connect({ id: "long", name, departments: ["support"], capacity: 77 });
-  const { page } = await desk.page();
+  const client = await fixture.router.connect({ id: "long", name, departments: ["support"], capacity: 77 });
+  const { page } = await fixture.page();
   await choose(page, "Pablo Díaz");
-  const chip = page.locator(".instead-list button", { hasText: name });
+  const chip = page.locator(".alternatives-list button", { hasText: name });
   const load = chip.getByText("0/77", { exact: true });
   const [outer, inner] = [await chip.boundingBox(), await load.boundingBox()];
   assert.ok(outer !== null && inner !== null && inner.x + inner.width <= outer.x + outer.width);
   await client.close();
-  await desk.router.command("agent.remove", { agent_id: "long" });
+  await fixture.router.command("agent.remove", { agent_id: "long" });
 });
 
-test("rows move without the selection, the scroll position or the focus being lost", options, async () => {
-  const { page } = await desk.page();
+test("moving rows keep the selection, the scroll and the focus", options, async () => {
+  const { page } = await fixture.page();
   const list = page.getByRole("listbox");
   await choose(page, "Ana Souza");
   await list.focus();
@@ -74,8 +70,8 @@ test("rows move without the selection, the scroll position or the focus being lo
   await page.locator(".focused", { hasText: "Extra 59" }).waitFor();
   const at = await page.evaluate(atFocus);
   assert.match(at.row, /Extra 59/);
-  await staff.ana.setStatus("pre_pause");
-  await staff.bruno.setStatus("pause");
+  await addAgents.ana.setStatus("pre_pause");
+  await addAgents.bruno.setStatus("pause");
   await page.waitForFunction(
     () => /** @type {any} */ (window).client.directory.agents.get("bruno").status === "pause",
   );
@@ -87,9 +83,9 @@ test("rows move without the selection, the scroll position or the focus being lo
   assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
 });
 
-test("two hundred changes a second touch the rows that they change, and no other", options, async () => {
-  const { page } = await desk.page();
-  const backEnd = await desk.router.connect({ id: "storm", role: "service" });
+test("200 changes a second write only the changed rows", options, async () => {
+  const { page } = await fixture.page();
+  const backEnd = await fixture.router.connect({ id: "storm", role: "service" });
   await choose(page, "Ana Souza");
   await page.getByLabel("Reason").focus();
   // What the test before has left behind may still be on its way.
@@ -146,59 +142,55 @@ test("two hundred changes a second touch the rows that they change, and no other
   await backEnd.close();
 });
 
-test("an agent who is removed while chosen is gone, and cannot be sent to", options, async () => {
+test("a selected agent that is removed cannot be sent to", options, async () => {
   const agent = { id: "brief", name: "Brief Visit", role: "agent", departments: [], capacity: 1 };
-  await desk.router.command("agent.put", { agent });
-  const { page } = await desk.page();
+  await fixture.router.command("agent.put", { agent });
+  const { page } = await fixture.page();
   await page.getByRole("searchbox").fill("brief");
   await choose(page, "Brief Visit");
-  await desk.router.command("agent.remove", { agent_id: "brief" });
-  await expectText(page.locator(".forecast"), "Brief Visit is no longer here. Choose again.");
+  await fixture.router.command("agent.remove", { agent_id: "brief" });
+  await expectText(page.locator(".prediction"), "Brief Visit is no longer here. Choose again.");
   await expectText(page.locator(".empty:visible"), "Nothing matches “brief”.");
   const send = page.locator(".button.primary:visible");
   assert.equal(await send.getAttribute("aria-disabled"), "true");
 });
 
-test("without a connection it says that it is not live, and heals by itself", options, async () => {
-  const { page, cable, complaints } = await desk.page();
+test("a dialog without a connection says so until it reconnects", options, async () => {
+  const { page, proxy, pageErrors } = await fixture.page();
   await choose(page, "Ana Souza");
   await page.getByLabel("Reason").fill("Half a sent");
-  cable.cut();
+  proxy.cut();
   await expectText(page.locator(".banner"), /^Not live\./);
-  await staff.ana.setStatus("pause");
+  await addAgents.ana.setStatus("pause");
   assert.equal((await names(page)).includes("Ana Souza"), true);
-  cable.mend();
+  proxy.restore();
   await page.evaluate(() => /** @type {any} */ (window).client.wake());
   await page.locator(".banner").waitFor({ state: "hidden" });
-  await expectText(page.locator(".forecast"), /^Ana Souza is no longer available\./);
+  await expectText(page.locator(".prediction"), /^Ana Souza is no longer available\./);
   assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
   assert.equal(await page.locator("[aria-selected=true] .name").textContent(), "Ana Souza");
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
 });
 
-test(
-  "a transfer that waits for the connection can be given up, and nothing has happened",
-  options,
-  async () => {
-    const { page, cable, sessionId } = await desk.page();
-    await choose(page, "Ana Souza");
-    cable.cut();
-    await page.locator(".banner").waitFor();
-    await page.locator(".button.primary:visible").click();
-    await page.getByRole("button", { name: "Do not transfer" }).click();
-    await expectText(page.locator(".forecast"), "Ana Souza gets it at once.");
-    cable.mend();
-    await page.evaluate(() => /** @type {any} */ (window).client.wake());
-    await page.locator(".banner").waitFor({ state: "hidden" });
-    assert.equal(
-      await page.evaluate((id) => /** @type {any} */ (window).client.inbox.get(id).hops, sessionId),
-      0,
-    );
-  },
-);
+test("a transfer aborted without a connection has no effect", options, async () => {
+  const { page, proxy, sessionId } = await fixture.page();
+  await choose(page, "Ana Souza");
+  proxy.cut();
+  await page.locator(".banner").waitFor();
+  await page.locator(".button.primary:visible").click();
+  await page.getByRole("button", { name: "Do not transfer" }).click();
+  await expectText(page.locator(".prediction"), "Ana Souza gets it at once.");
+  proxy.restore();
+  await page.evaluate(() => /** @type {any} */ (window).client.wake());
+  await page.locator(".banner").waitFor({ state: "hidden" });
+  assert.equal(
+    await page.evaluate((id) => /** @type {any} */ (window).client.inbox.get(id).hops, sessionId),
+    0,
+  );
+});
 
-test("the directory is subscribed while the dialog is open, and no longer", options, async () => {
-  const { page } = await desk.page({ shown: false });
+test("the directory is subscribed only while the dialog is open", options, async () => {
+  const { page } = await fixture.page({ shown: false });
   const live = () => page.evaluate(() => /** @type {any} */ (window).client.directory.live);
   assert.equal(await live(), false);
   await page.click("#open");
@@ -208,8 +200,8 @@ test("the directory is subscribed while the dialog is open, and no longer", opti
   await page.waitForFunction(() => !(/** @type {any} */ (window).client.directory.live));
 });
 
-test("a page may close the dialog and show it again at once", options, async () => {
-  const { page } = await desk.page();
+test("a dialog closed and shown at once stays open", options, async () => {
+  const { page } = await fixture.page();
   await page.evaluate(() => {
     const { dialog } = /** @type {any} */ (window);
     dialog.close();

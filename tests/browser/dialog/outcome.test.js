@@ -3,91 +3,91 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { noBrowser } from "../support/browser.js";
-import { Desk } from "./desk.js";
-import { choose, expectText, send, told, transfer } from "./hands.js";
+import { DialogFixture } from "./fixture.js";
+import { choose, expectText, send, emitted, transfer } from "./actions.js";
 
-/** @type {Desk} */
-let desk;
-/** @type {Awaited<ReturnType<Desk["staff"]>>} */
-let staff;
+/** @type {DialogFixture} */
+let fixture;
+/** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
+let addAgents;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
-  desk = await Desk.open();
-  staff = await desk.staff();
+  fixture = await DialogFixture.open();
+  addAgents = await fixture.addAgents();
 });
-afterEach(() => desk?.leave());
-after(() => desk?.close());
+afterEach(() => fixture?.closePages());
+after(() => fixture?.close());
 
-test("to an available agent: delivered, and since when", options, async () => {
-  const { page, sessionId } = await desk.page();
+test("a transfer to an available agent shows the time of delivery", options, async () => {
+  const { page, sessionId } = await fixture.page();
   await transfer(page, "Ana Souza", "Wants an invoice");
   await expectText(page.locator(".outcome-title"), "Delivered to Ana Souza");
   await expectText(page.locator(".outcome-details"), /^Ana Souza has had it since \d\d:\d\d:\d\d.*\.$/);
   assert.equal(await page.getByRole("button", { name: "Recall" }).count(), 0);
-  assert.equal(staff.ana.inbox.get(sessionId)?.transfer?.reason, "Wants an invoice");
-  const [first, second] = await told(page);
+  assert.equal(addAgents.ana.inbox.get(sessionId)?.transfer?.reason, "Wants an invoice");
+  const [first, second] = await emitted(page);
   assert.deepEqual([first?.name, first?.detail.transfer.outcome], ["transfer", "assigned"]);
   assert.deepEqual([second?.name, second?.detail.state], ["update", "delivered"]);
 });
 
-test("to a department: who of it has been chosen", options, async () => {
-  const { page } = await desk.page({ tab: "departments" });
+test("a transfer to a department names the assigned agent", options, async () => {
+  const { page } = await fixture.page({ tab: "departments" });
   await transfer(page, "Support");
   await expectText(page.locator(".outcome-title"), "Delivered to Bruno Lima");
   await expectText(page.locator(".outcome-details"), /^Chosen in Support, as the least busy\./);
 });
 
-test("to one on pause: waits in the pending list, and can be recalled", options, async () => {
-  const { page, sessionId } = await desk.page();
+test("a transfer to a paused agent is pending and can be recalled", options, async () => {
+  const { page, sessionId } = await fixture.page();
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), "Waiting in Pablo Díaz's pending list");
   await expectText(page.locator(".outcome-details"), /^Because Pablo Díaz is on pause\./);
   await page.getByRole("button", { name: "Recall" }).click();
   await expectText(page.locator(".outcome-title"), "Recalled");
   await expectText(page.locator(".outcome-details"), "You have the conversation again.");
-  assert.equal(staff.pablo.inbox.get(sessionId), undefined);
+  assert.equal(addAgents.pablo.inbox.get(sessionId), undefined);
 });
 
-test("one who accepts or declines what waited is seen to do so", options, async () => {
-  const { page, sessionId } = await desk.page();
+test("a pending transfer shows when it is accepted or declined", options, async () => {
+  const { page, sessionId } = await fixture.page();
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  await staff.pablo.decline(sessionId);
+  await addAgents.pablo.decline(sessionId);
   await expectText(page.locator(".outcome-title"), "It was declined");
   await expectText(page.locator(".outcome-details"), "You have the conversation again.");
   await page.getByRole("button", { name: "Done" }).click();
   await page.click("#open");
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  await staff.pablo.accept(sessionId);
+  await addAgents.pablo.accept(sessionId);
   await expectText(page.locator(".outcome-title"), "Pablo Díaz accepted it");
   await expectText(page.locator(".outcome-details"), /^Pablo Díaz has had it since/);
 });
 
-test("to a department with nobody: queued as third, and moving forward", options, async () => {
-  await desk.router.departments("legal");
+test("a queued transfer shows its place and follows it", options, async () => {
+  await fixture.router.departments("legal");
   const waiting = (/** @type {string} */ id) => ({
     session_id: id,
     customer: { id, name: id },
     target: { kind: "department", id: "legal" },
   });
-  await desk.router.command("session.open", waiting("before-1"));
-  await desk.router.command("session.open", waiting("before-2"));
-  const { page } = await desk.page({ tab: "departments" });
+  await fixture.router.command("session.open", waiting("before-1"));
+  await fixture.router.command("session.open", waiting("before-2"));
+  const { page } = await fixture.page({ tab: "departments" });
   await choose(page, "Legal");
-  await expectText(page.locator(".forecast"), "Nobody in Legal is available: it will be queued as third.");
+  await expectText(page.locator(".prediction"), "Nobody in Legal is available: it will be queued as third.");
   await send(page);
   await expectText(page.locator(".outcome-title"), "Queued in Legal as third");
   // One joins behind and one before leaves: the queue is as long as ever, and the place is another.
-  await desk.router.command("session.open", waiting("behind"));
-  await desk.router.command("session.close", { session_id: "before-1" });
+  await fixture.router.command("session.open", waiting("behind"));
+  await fixture.router.command("session.close", { session_id: "before-1" });
   await expectText(page.locator(".outcome-title"), "Queued in Legal as second");
   await page.getByRole("button", { name: "Done" }).click();
   await page.click("#open");
   await expectText(page.locator(".outcome-title"), "Queued in Legal as second");
-  const lawyer = await desk.router.connect({
+  const lawyer = await fixture.router.connect({
     id: "lea",
     name: "Lea Roth",
     departments: ["legal"],
@@ -97,8 +97,8 @@ test("to a department with nobody: queued as third, and moving forward", options
   await lawyer.close();
 });
 
-test("a recall that comes too late says who has it", options, async () => {
-  const { page, sessionId } = await desk.page();
+test("a late recall names the present owner", options, async () => {
+  const { page, sessionId } = await fixture.page();
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
   // As it is when both press at the same moment: the page has not heard of it yet.
@@ -111,15 +111,15 @@ test("a recall that comes too late says who has it", options, async () => {
     };
   });
   await page.getByRole("button", { name: "Recall" }).click();
-  await staff.pablo.accept(sessionId);
+  await addAgents.pablo.accept(sessionId);
   await expectText(page.locator(".outcome-title"), "Pablo Díaz accepted it");
   await page.evaluate(() => /** @type {any} */ (window).go());
   await expectText(page.locator(".outcome-title"), "Too late to recall");
   await expectText(page.locator(".outcome-details"), /^Pablo Díaz has it now\./);
 });
 
-test("a conflict says who has the conversation now", options, async () => {
-  const { page, sessionId } = await desk.page();
+test("a conflict names the present owner", options, async () => {
+  const { page, sessionId } = await fixture.page();
   const stale = await page.evaluate((id) => /** @type {any} */ (window).client.inbox.get(id), sessionId);
   await choose(page, "Ana Souza");
   await page.getByLabel("Reason").fill("Kept");
@@ -134,23 +134,23 @@ test("a conflict says who has the conversation now", options, async () => {
     };
   }, stale);
   await page.locator(".button.primary:visible").click();
-  await staff.carmen.transfer(sessionId, { kind: "agent", id: "bruno" }, "Mine to decide");
+  await addAgents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" }, "Mine to decide");
   await page.evaluate(() => /** @type {any} */ (window).go());
   await expectText(page.locator(".outcome-title"), "Somebody was faster");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
-  assert.equal((await told(page)).at(-1)?.detail.error.code, "conflict");
+  assert.equal((await emitted(page)).at(-1)?.detail.error.code, "conflict");
 });
 
-test("a conversation that an admin takes away meanwhile is seen to leave", options, async () => {
-  const { page, sessionId } = await desk.page();
+test("a session that an admin transfers away shows its removal", options, async () => {
+  const { page, sessionId } = await fixture.page();
   await page.getByLabel("Reason").fill("Half a sent");
-  await staff.carmen.transfer(sessionId, { kind: "agent", id: "bruno" });
+  await addAgents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" });
   await expectText(page.locator(".outcome-title"), "This conversation has left you");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
 });
 
-test("a lost answer is asked for again, and the transfer made once", options, async () => {
-  const { page, cable, sessionId } = await desk.page();
+test("a transfer with a lost reply is retried and made once", options, async () => {
+  const { page, proxy, sessionId } = await fixture.page();
   await choose(page, "Ana Souza");
   await page.evaluate(() => {
     const { client } = /** @type {any} */ (window);
@@ -159,15 +159,15 @@ test("a lost answer is asked for again, and the transfer made once", options, as
     client.transfer = (/** @type {any[]} */ ...given) =>
       transfer.call(client, given[0], given[1], given[2], { ...given[3], timeoutMs: 300 });
   });
-  cable.cut();
+  proxy.cut();
   await page.locator(".banner").waitFor();
   await page.locator(".button.primary:visible").click();
   await expectText(page.locator(".outcome-title"), "Waiting for the connection…");
   await expectText(page.locator(".outcome-title"), "No answer");
-  cable.mend();
+  proxy.restore();
   await page.evaluate(() => /** @type {any} */ (window).client.wake());
   await page.locator(".banner").waitFor({ state: "hidden" });
   await page.getByRole("button", { name: "Try again" }).click();
   await expectText(page.locator(".outcome-title"), "Delivered to Ana Souza");
-  assert.equal(staff.ana.inbox.get(sessionId)?.hops, 1);
+  assert.equal(addAgents.ana.inbox.get(sessionId)?.hops, 1);
 });

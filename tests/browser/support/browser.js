@@ -1,4 +1,4 @@
-/** Chromium, and what tests look at in it. */
+/** Chromium, accessibility checks and screenshots. */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -38,7 +38,7 @@ export function launch() {
  * @param {string} state What is on the screen, for the message.
  */
 export async function expectAccessible(page, state) {
-  // By the debugger's own way in, so that the page's policy stays as strict as it is for everybody.
+  // Injected by the debugger, so that the page's Content-Security-Policy stays.
   if (!(await page.evaluate(() => "axe" in window))) {
     const { readFile } = await import("node:fs/promises");
     await page.evaluate(await readFile(AXE, "utf8"));

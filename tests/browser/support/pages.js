@@ -1,4 +1,4 @@
-/** Pages of our own that embed parts of `clients/`, under a policy as strict as the router's. */
+/** A static server for pages that embed parts of `clients/`, under the router's Content-Security-Policy. */
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";

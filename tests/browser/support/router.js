@@ -1,4 +1,4 @@
-/** A real router with a store of its own, and people who connect to it. */
+/** A router process with a store of its own, and clients that connect to it. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -47,7 +47,7 @@ export class Router {
   /**
    * Start a router on a free port.
    *
-   * @param {readonly string[]} origins Whose pages may connect, besides its own.
+   * @param {readonly string[]} origins Origins whose pages may connect, besides the router's own.
    * @param {Readonly<Record<string, string>>} settings As environment variables.
    */
   static async start(origins = [], settings = {}) {
@@ -82,7 +82,7 @@ export class Router {
    * Return a token.
    *
    * @param {Person} person
-   * @param {number} seconds How long it is valid.
+   * @param {number} seconds Its validity.
    */
   token({ id, name, role = "agent", departments, capacity }, seconds = 3600) {
     const exp = Math.floor(Date.now() / 1000) + seconds;
@@ -113,7 +113,7 @@ export class Router {
   }
 
   /**
-   * Connect somebody who has no browser.
+   * Connect a client without a browser.
    *
    * @param {Person} person
    * @param {import("../../../clients/js/src/client.js").ClientOptions} options

@@ -9,9 +9,9 @@ if (lang) document.documentElement.lang = lang;
 if (theme) dialog.theme = theme;
 if (tab) dialog.tab = tab;
 
-const told = [];
+const emitted = [];
 for (const name of ["transfer", "update", "recall", "error", "close"]) {
-  dialog.addEventListener(`relevo-${name}`, ({ detail }) => told.push({ name, detail }));
+  dialog.addEventListener(`relevo-${name}`, ({ detail }) => emitted.push({ name, detail }));
 }
 
 const client = new Client(url, token);
@@ -20,4 +20,4 @@ dialog.client = client;
 dialog.sessionId = sessionId;
 document.querySelector("#open").addEventListener("click", () => dialog.show());
 // For the test to look at.
-Object.assign(window, { client, dialog, told, ready: true });
+Object.assign(window, { client, dialog, emitted, ready: true });

@@ -1,0 +1,119 @@
+/** Renders rows of agents and departments. */
+
+import { readiness } from "./predicted-outcome.js";
+import { createElement, setAttribute, setText } from "./dom.js";
+
+/** @typedef {import("../js/src/objects.js").Agent} Agent */
+/** @typedef {import("../js/src/objects.js").Department} Department */
+/** @typedef {import("../console/locales/index.js").Words} Words */
+
+/** How many of an agent's departments are named; the rest is counted. */
+const DEPARTMENTS_SHOWN = 3;
+
+/**
+ * Return the renderer of agents.
+ *
+ * @param {() => Words} words
+ * @param {(id: string) => string} departmentName
+ */
+export function agentRenderer(words, departmentName) {
+  return {
+    create() {
+      const name = createElement("span", { class: "name" });
+      const admin = createElement("span", { class: "badge" });
+      const departments = createElement("span", { class: "detail" });
+      const status = createElement("span", { class: "status" });
+      const load = createElement("span", { class: "load", "aria-hidden": "true" });
+      const loadInWords = createElement("span", { class: "visually-hidden" });
+      const filled = createElement("span", { class: "filled" });
+      const bar = createElement("span", { class: "bar", "aria-hidden": "true" }, filled);
+      const element = createElement(
+        "div",
+        { class: "row", part: "row", role: "option" },
+        createElement("span", { class: "dot", "aria-hidden": "true" }),
+        createElement(
+          "span",
+          { class: "identity" },
+          createElement("span", { class: "line" }, name, " ", admin),
+          " ",
+          departments,
+        ),
+        " ",
+        createElement(
+          "span",
+          { class: "figures" },
+          status,
+          " ",
+          createElement("span", { class: "line" }, load, loadInWords, bar),
+        ),
+      );
+      return { element, name, admin, departments, status, load, loadInWords, filled };
+    },
+
+    /**
+     * @param {Record<"element" | "name" | "admin" | "departments" | "status" | "load" | "loadInWords" | "filled", HTMLElement>} parts
+     * @param {Agent} agent
+     */
+    update(parts, agent) {
+      const { load, capacity } = agent;
+      const state = readiness(agent);
+      setAttribute(parts.element, "data-state", state);
+      setText(parts.name, agent.name);
+      setText(parts.admin, agent.role === "admin" ? words().say("shared.admin") : "");
+      parts.admin.hidden = agent.role !== "admin";
+      setText(parts.departments, departmentsOf(agent, departmentName));
+      setText(parts.status, words().say(`shared.${state}`));
+      setText(parts.load, `${words().number(load)}/${words().number(capacity)}`);
+      setText(parts.loadInWords, words().say("dialog.load", { load, capacity }));
+      parts.filled.style.transform = `scaleX(${capacity > 0 ? Math.min(1, load / capacity) : 1})`;
+    },
+  };
+}
+
+/**
+ * Return the renderer of departments.
+ *
+ * @param {() => Words} words
+ */
+export function departmentRenderer(words) {
+  return {
+    create() {
+      const name = createElement("span", { class: "name" });
+      const members = createElement("span", { class: "detail" });
+      const available = createElement("span", { class: "status" });
+      const waiting = createElement("span", { class: "detail waiting" });
+      const element = createElement(
+        "div",
+        { class: "row", part: "row", role: "option" },
+        createElement("span", { class: "dot", "aria-hidden": "true" }),
+        createElement("span", { class: "identity" }, name, " ", members),
+        " ",
+        createElement("span", { class: "figures" }, available, " ", waiting),
+      );
+      return { element, name, members, available, waiting };
+    },
+
+    /**
+     * @param {Record<"element" | "name" | "members" | "available" | "waiting", HTMLElement>} parts
+     * @param {Department} department
+     */
+    update(parts, { name, agents, available, queued }) {
+      setAttribute(parts.element, "data-state", available > 0 ? "available" : "disconnected");
+      parts.waiting.classList.toggle("some", queued > 0);
+      setText(parts.name, name);
+      setText(parts.members, words().say("dialog.members", { count: agents }));
+      setText(parts.available, words().say("dialog.members_available", { count: available }));
+      setText(parts.waiting, words().say("dialog.waiting", { count: queued }));
+    },
+  };
+}
+
+/**
+ * @param {Agent} agent
+ * @param {(id: string) => string} departmentName
+ */
+function departmentsOf({ departments }, departmentName) {
+  const names = departments.slice(0, DEPARTMENTS_SHOWN).map(departmentName).join(", ");
+  const rest = departments.length - DEPARTMENTS_SHOWN;
+  return rest > 0 ? `${names} +${rest}` : names;
+}

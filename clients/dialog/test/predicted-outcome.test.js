@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describePrediction, nearestAvailable, predictOutcome, readiness } from "../predicted-outcome.js";
+import { ENGLISH } from "../../console/locales/index.js";
+import { agent, department, directory } from "./rows.js";
+
+const ana = { kind: /** @type {const} */ ("agent"), id: "ana" };
+const billing = { kind: /** @type {const} */ ("department"), id: "billing" };
+
+test("readiness of a connected agent at its capacity is at_capacity", () => {
+  assert.equal(readiness(agent("a", { load: 10 })), "at_capacity");
+  assert.equal(readiness(agent("a", { load: 10, status: "pause" })), "pause");
+});
+
+test("a transfer to an agent is assigned, pending, or gone", () => {
+  assert.deepEqual(predictOutcome(ana, directory({ agents: [agent("ana")] }), null), { outcome: "assigned" });
+  const paused = directory({ agents: [agent("ana", { status: "pause" })] });
+  assert.deepEqual(predictOutcome(ana, paused, null), { outcome: "pending", because: "pause" });
+  assert.deepEqual(predictOutcome(ana, directory({}), null), { outcome: "gone" });
+});
+
+test("a transfer to a department is assigned, or queued last", () => {
+  const rows = directory({ departments: [department("billing", { available: 1, queued: 2 })] });
+  assert.deepEqual(predictOutcome(billing, rows, null), { outcome: "assigned" });
+  const busy = directory({ departments: [department("billing", { queued: 2 })] });
+  assert.deepEqual(predictOutcome(billing, busy, null), { outcome: "queued", place: 3 });
+});
+
+test("an owner who is the only available member counts as unavailable", () => {
+  const rows = directory({
+    agents: [agent("me", { departments: ["billing"] })],
+    departments: [department("billing", { available: 1 })],
+  });
+  assert.deepEqual(predictOutcome(billing, rows, { kind: "agent", id: "me" }), {
+    outcome: "queued",
+    place: 1,
+  });
+});
+
+test("nearest agents are sorted by common departments, then by load", () => {
+  const wanted = agent("w", { departments: ["a", "b"], status: "pause" });
+  const found = nearestAvailable(
+    wanted,
+    [
+      agent("both-busy", { departments: ["a", "b"], load: 5 }),
+      agent("none"),
+      agent("one", { departments: ["b"] }),
+      agent("both", { departments: ["a", "b"] }),
+      agent("away", { departments: ["a", "b"], status: "pre_pause" }),
+      agent("owner", { departments: ["a", "b"] }),
+      wanted,
+    ],
+    "owner",
+  );
+  assert.deepEqual(
+    found.map(({ id }) => id),
+    ["both", "both-busy", "one"],
+  );
+});
+
+test("a prediction that got worse since the selection says so", () => {
+  const chosen = { ...ana, name: "Ana", wasAvailable: true };
+  const { text } = describePrediction({ outcome: "pending", because: "pause" }, chosen, ENGLISH);
+  assert.equal(text, "Ana is no longer available. Ana is on pause: it will wait in their pending list.");
+  const queue = describePrediction(
+    { outcome: "queued", place: 3 },
+    { ...billing, name: "Billing", wasAvailable: false },
+    ENGLISH,
+  );
+  assert.equal(queue.text, "Nobody in Billing is available: it will be queued as third.");
+});
