@@ -44,7 +44,7 @@ class Node:
         limits = PipelineLimits(
             timeout_ms=settings.store_timeout_ms,
             queue_max=settings.store_queue_max,
-            share_max=settings.tenant_turn_max,
+            batch_per_tenant_max=settings.tenant_turn_max,
         )
         durability = Durability(
             DurabilityLevel(settings.durability), settings.durability_replicas, settings.durability_timeout_ms

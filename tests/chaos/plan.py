@@ -12,7 +12,7 @@ PAUSE_S = (0.1, 1.5)
 MENDED_SHARE = 0.6
 OPEN_FAULTS_MAX = 4
 
-LINK_NAMES = (None, "relevo-verbs", "relevo-feed")
+LINK_NAMES = (None, "relevo-commands", "relevo-feed")
 STORES = ("kept", "kept", "kept", "emptied", "gone back")
 """What may become of the store's data in a round."""
 

@@ -241,7 +241,7 @@ class Scene:
     # Links.
 
     def store_link(self, router: int, name: str | None = None) -> Link:
-        """Return a router's link to the store: all of it, or `relevo-verbs`, or `relevo-feed`."""
+        """Return a router's link to the store: all of it, or `relevo-commands`, or `relevo-feed`."""
         return self.store_proxies[router].link(name)
 
     def client_link(self, person: Person, router: int) -> Link:

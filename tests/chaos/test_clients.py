@@ -248,7 +248,7 @@ async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_
     async with linked(tmp_path, **settings) as found:
         office = make_office(found.routers)
         witness = await office.connect_agent("witness", on=0)
-        found.proxy.link("relevo-verbs").throttle(20_000)
+        found.proxy.link("relevo-commands").throttle(20_000)
 
         storm = asyncio.gather(*(office.connect_agent(f"agent-{n}", on=0) for n in range(200)))
         # Who is in does not wait behind those who come.

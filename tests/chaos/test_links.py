@@ -142,7 +142,7 @@ async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer
         if wire_type.startswith("session."):
             fields["session_id"] = "chat-1"
         command: Message = {**fields, "key": f"key-{number}-once"}
-        patient.proxy.link("relevo-verbs").drop_replies(to=command["key"].encode())
+        patient.proxy.link("relevo-commands").drop_replies(to=command["key"].encode())
         error = await adela.refused(wire_type, **command)
         assert (error["code"], error["retryable"]) == ("unavailable", True), wire_type
         first = await insist(adela, wire_type, **command)
@@ -175,13 +175,13 @@ async def test_who_says_hello_while_the_store_is_flushed_is_told_nothing_of_befo
         heard = await asyncio.to_thread(router.metric, "relevo_feed_events_total")
 
         # Her hello is on its way to the store when she is sent a session, and the store forgets that.
-        found.proxy.link("relevo-verbs").stall(Direction.REQUESTS)
+        found.proxy.link("relevo-commands").stall(Direction.REQUESTS)
         coming = asyncio.create_task(office.connect_agent("ana", on=0))
         await until_metric(router, "relevo_store_verbs_total", asked + 1)
         await office.open_session("chat-1", agent="ana")
         await until_metric(router, "relevo_feed_events_total", heard + 1)
         found.store.call("FLUSHALL")
-        found.proxy.link("relevo-verbs").heal()
+        found.proxy.link("relevo-commands").heal()
 
         ana = await coming
         assert ana.welcome["inbox"] == {"in_progress": [], "pending": []}

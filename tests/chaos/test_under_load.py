@@ -117,7 +117,7 @@ async def test_a_router_that_is_cut_off_from_the_store_under_load(tmp_path: Path
 async def test_replies_of_the_store_that_are_lost_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=18) as scene:
         for number in range(20):
-            scene.store_link(number % 2, "relevo-verbs").drop_replies(after_bytes=number * 40)
+            scene.store_link(number % 2, "relevo-commands").drop_replies(after_bytes=number * 40)
             await scene.let_work(WORK // 10)
         await scene.heal()
         await scene.check()

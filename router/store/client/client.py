@@ -1,21 +1,24 @@
-"""The router's one way to its store: run a verb of a tenant, wherever that tenant lives."""
+"""The store client: run a store command on a tenant's data, wherever that tenant lives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from relevo.router.store.client.connection import Server, StoreConnectionError, parse_info
+from relevo.router.store.client.call import Call
+from relevo.router.store.client.connection import Server, pack, parse_info
 from relevo.router.store.client.durability import Durability
 from relevo.router.store.client.durability_waiter import DurabilityWaiter
+from relevo.router.store.client.error_replies import RedirectedError
 from relevo.router.store.client.errors import (
     NotSentError,
+    StoreConnectionError,
     StoreDefectError,
     StoreUnavailableError,
     UnsupportedStoreError,
 )
 from relevo.router.store.client.pipeline import Pipeline, PipelineLimits
-from relevo.router.store.client.redirect import RedirectedError
 from relevo.router.store.client.stats import Stats
 from relevo.router.store.client.topology import open_topology
 from relevo.router.store.client.url import parse_url
@@ -23,21 +26,21 @@ from relevo.router.store.lua.library import FOLDER, Scripts
 
 # How often one command follows a tenant that moves.
 REDIRECTS_MAX = 5
-
-_Reply = TypeVar("_Reply")
+# How many packed heads are kept, of some 200 bytes each: one for each tenant and store command in use.
+HEADS_MAX = 4096
 
 
 class StoreClient:
     """
-    Run verbs; a pipeline to each server is made when it is first needed.
+    Run store commands; a pipeline to each server is opened when it is first needed.
 
     Create it inside a running loop.
 
     Args:
-        url: Where the store is (``address.parse_url``).
-        scripts: The folder of the verbs.
+        url: The store (``url.parse_url``).
+        scripts: The folder of the store commands.
         limits: Bounds of time and number.
-        durability: What the answers of durable verbs promise.
+        durability: What the reply to a durable command promises.
 
     Raises:
         ValueError: The URL is malformed; the message names what, and shows no password.
@@ -56,12 +59,14 @@ class StoreClient:
         self.stats = Stats()
         self.topology = open_topology(parse_url(url), self.limits.timeout_ms / 1000)
         self._scripts = Scripts(scripts)
+        self._library = pack(b"FUNCTION", b"LOAD", self._scripts.source)
+        self._head = lru_cache(maxsize=HEADS_MAX)(self._pack_head)
         self._pipelines: dict[Server, Pipeline] = {}
         self._generation = self.topology.generation
         self._timeout_s = self.limits.timeout_ms / 1000
-        # Asking which loop runs is a system call, in Python 3.11.
         self._loop = asyncio.get_running_loop()
-        self._retiring: set[asyncio.Task[None]] = set()
+        # Look-ups and closes that nothing else refers to.
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Look the servers up, and ``check`` them."""
@@ -75,43 +80,39 @@ class StoreClient:
         Raises:
             StoreUnavailableError: A server is unreachable, full, or does not meet the durability level. The
                 client may be used all the same, and works as soon as the server does.
-            UnsupportedStoreError: One is too old.
-            StoreDefectError: One does not let the router look.
+            UnsupportedStoreError: A server is too old.
+            StoreDefectError: A server does not let the router look.
         """
         if not self.topology.servers:
             await self.topology.locate("")
         await asyncio.gather(*(self._check(server) for server in self.topology.servers))
 
     def run(
-        self, tenant: str, verb: str, request: bytes, *, durable: bool = False, urgent: bool = False
-    ) -> Coroutine[Any, Any, bytes]:
+        self, tenant: str, command: str, request: bytes, *, durable: bool = False, urgent: bool = False
+    ) -> asyncio.Future[bytes]:
         """
-        Run a verb on a tenant's data.
+        Submit a store command; it gets the server's run id and the request as its arguments.
 
         Args:
             tenant: The tenant's id.
-            verb: Name of the script.
-            request: Its second argument, after the run id of the server.
-            durable: Whether what it answers must be as durable as this store promises.
-            urgent: Whether it is the router's own, and does not queue behind what the tenant asks for.
+            command: Name of the store command.
+            request: Its second argument.
+            durable: Whether the reply must be as durable as this client promises.
+            urgent: Whether it is the router's own and does not queue behind what the tenant sends.
 
         Returns:
-            What the script returned.
-
-        Raises:
-            StoreUnavailableError: It may or may not have been applied. Raised at the latest after the
-                time-out plus that of the durability level.
-            StoreDefectError: The script failed.
+            The future of what the command returned. It fails with StoreUnavailableError (it may or may not
+            have been applied), at the latest after the time-out plus that of the durability level; or with
+            StoreDefectError (the command failed, or returned no string).
         """
-        keys = self.topology.keys(tenant)
-        return self._at_home(
-            tenant,
-            lambda pipeline, deadline, asking: pipeline.run(
-                verb, keys, request, deadline=deadline, asking=asking, durable=durable, urgent=urgent
-            ),
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        deadline = self._loop.time() + self._timeout_s
+        self._submit(
+            Call(future, command, self._head(tenant, command), request, deadline, tenant, durable, urgent)
         )
+        return future
 
-    async def publish(self, tenant: str, channel: bytes, payload: bytes) -> None:
+    def publish(self, tenant: str, channel: bytes, payload: bytes) -> asyncio.Future[Any]:
         """
         Publish on a sharded channel of a tenant.
 
@@ -120,31 +121,30 @@ class StoreClient:
             channel: Starts with the tenant's prefix.
             payload: What subscribers get.
 
-        Raises:
-            StoreUnavailableError: It may or may not have been published.
+        Returns:
+            A future, which fails with StoreUnavailableError if it may not have been published.
         """
-        await self._at_home(
-            tenant,
-            lambda pipeline, deadline, asking: pipeline.command(
-                b"SPUBLISH", channel, payload, deadline=deadline, asking=asking
-            ),
-        )
+        future = self._loop.create_future()
+        deadline = self._loop.time() + self._timeout_s
+        packed = pack(b"SPUBLISH", channel, payload)
+        self._submit(Call(future, "SPUBLISH", packed, None, deadline, tenant, urgent=True))
+        return future
 
     async def scan(self, pattern: str, count: int) -> AsyncIterator[list[bytes]]:
         """
-        Yield the names of all keys that fit a pattern, in pieces; some perhaps twice.
+        Yield the names of all keys that match a pattern, in pieces; some perhaps twice.
 
         Args:
             pattern: As the store's ``SCAN`` takes it.
             count: About how many names are looked at for one piece.
 
         Raises:
-            StoreUnavailableError: A server that holds data does not answer.
+            StoreUnavailableError: A server that holds data does not reply.
         """
         for server in sorted(self.topology.servers, key=str):
             cursor = b"0"
             while True:
-                page = await self._pipeline(server).command(
+                page = await self._pipeline(server).execute(
                     b"SCAN", cursor, b"MATCH", pattern.encode(), b"COUNT", b"%d" % count
                 )
                 match page:
@@ -157,14 +157,14 @@ class StoreClient:
 
     async def time_ms(self) -> int:
         """
-        Return the store's time, in milliseconds since the Unix epoch; of several servers one tells it to all.
+        Return the store's time, in milliseconds since the Unix epoch; of several servers always the same.
 
         Raises:
-            StoreUnavailableError: It does not answer.
-            StoreDefectError: It answers something else.
+            StoreUnavailableError: The server does not reply.
+            StoreDefectError: It replies something else.
         """
         servers = self.topology.servers or frozenset({await self.topology.locate("")})
-        reply = await self._pipeline(min(servers, key=str)).command(b"TIME")
+        reply = await self._pipeline(min(servers, key=str)).execute(b"TIME")
         match reply:
             case [bytes(seconds), bytes(microseconds)]:
                 return int(seconds) * 1000 + int(microseconds) // 1000
@@ -177,103 +177,116 @@ class StoreClient:
         return pipeline.run_id if pipeline is not None else None
 
     async def close(self) -> None:
-        """Drop all connections; what waits for an answer fails with StoreUnavailableError."""
+        """Drop all connections; what waits for a reply fails with StoreUnavailableError."""
+        for task in self._tasks:
+            task.cancel()
         await self.topology.close()
-        pipelines = list(self._pipelines.values())
-        await asyncio.gather(
-            *(pipeline.close() for pipeline in pipelines), *self._retiring, return_exceptions=True
-        )
+        closing = (pipeline.close() for pipeline in list(self._pipelines.values()))
+        await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
-    async def _at_home(
-        self, tenant: str, submit: Callable[[Pipeline, float, bool], Awaitable[_Reply]]
-    ) -> _Reply:
-        """
-        Submit a command where the tenant lives; follow the tenant as long as the command certainly has not
-        run.
-        """
-        deadline = self._loop.time() + self._timeout_s
-        server = self.topology.known(tenant)
-        asking = False
-        redirects = 0
-        while True:
-            try:
-                if server is None:
-                    server = await self._locate(tenant, deadline)
-                return await submit(self._pipeline(server), deadline, asking)
-            except NotSentError:
-                if self._loop.time() >= deadline:
-                    raise
-                server, asking = self.topology.known(tenant), False
-            except RedirectedError as redirected:
-                redirects += 1
-                self.stats.redirects += 1
-                if redirects > REDIRECTS_MAX:
-                    raise StoreUnavailableError(
-                        f"redirected {redirects} times, at last: {redirected}"
-                    ) from None
-                if not redirected.asking:
-                    self.topology.moved(redirected.slot, redirected.server)
-                server, asking = redirected.server, redirected.asking
+    def _pack_head(self, tenant: str, command: str) -> bytes:
+        """Return a store command packed up to its keys; the run id and the request follow."""
+        keys = self.topology.keys(tenant) if tenant else ()
+        words = (b"FCALL", self._scripts.function(command), b"%d" % len(keys), *keys)
+        packed = (b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+        return b"*%d\r\n" % (len(words) + 2) + b"".join(packed)
 
-    async def _locate(self, tenant: str, deadline: float) -> Server:
+    def _submit(self, call: Call) -> None:
+        server = self.topology.known(call.tenant)
+        if server is None:
+            self._spawn(self._submit_when_located(call))
+        else:
+            self._pipeline(server).submit(call)
+
+    async def _submit_when_located(self, call: Call) -> None:
         try:
-            async with asyncio.timeout_at(deadline):
-                return await self.topology.locate(tenant)
+            async with asyncio.timeout_at(call.deadline):
+                server = await self.topology.locate(call.tenant)
         except TimeoutError:
-            raise StoreUnavailableError("the servers could not be looked up in time") from None
+            call.fail(StoreUnavailableError("the servers could not be looked up in time"))
+        except StoreUnavailableError as error:
+            call.fail(error)
+        except asyncio.CancelledError:
+            call.fail(StoreUnavailableError("the store was closed"))
+            raise
+        else:
+            self._pipeline(server).submit(call)
+
+    def _reroute(self, call: Call, error: NotSentError | RedirectedError) -> None:
+        """Follow the tenant: the call certainly has not run."""
+        if isinstance(error, RedirectedError):
+            call.redirects += 1
+            self.stats.redirects += 1
+            if call.redirects > REDIRECTS_MAX:
+                call.fail(StoreUnavailableError(f"redirected {call.redirects} times, at last: {error}"))
+                return
+            if not error.asking:
+                self.topology.moved(error.slot, error.server)
+            call.asking = error.asking
+            self._pipeline(error.server).submit(call)
+        elif not call.tenant or self._loop.time() >= call.deadline:
+            call.fail(error)
+        else:
+            call.asking = False
+            self._submit(call)
 
     def _pipeline(self, server: Server) -> Pipeline:
         if self._generation != self.topology.generation:
             self._generation = self.topology.generation
-            self._retire_unused()
+            self._close_unused()
         pipeline = self._pipelines.get(server)
         if pipeline is None:
-            durability_waiter = None
-            if self.durability.waits:
-                durability_waiter = DurabilityWaiter(
+            waiter = None
+            if self.durability.needs_wait:
+                waiter = DurabilityWaiter(
                     server, self.topology.options, self.durability, self.stats, self.topology.suspect
                 )
-            pipeline = Pipeline(
+            pipeline = self._pipelines[server] = Pipeline(
                 server,
                 self.topology.options,
-                self._scripts,
+                self._library,
                 self.limits,
                 self.stats,
-                durability_waiter=durability_waiter,
-                movable=self.topology.moves,
-                on_astray=self.topology.suspect,
+                durability_waiter=waiter,
+                on_suspect=self.topology.suspect,
+                reroute=self._reroute,
+                fails_over=self.topology.moves,
             )
-            self._pipelines[server] = pipeline
         return pipeline
 
-    def _retire_unused(self) -> None:
+    def _close_unused(self) -> None:
         """
-        Close pipelines to servers that no longer hold data; one that waits for replies is kept until the
-        next look-up.
+        Close pipelines to servers that no longer hold data; one that waits for replies is kept until the next
+        look-up.
         """
         servers = self.topology.servers
         for server, pipeline in list(self._pipelines.items()):
-            if server not in servers and pipeline.idle:
+            if server not in servers and pipeline.is_idle:
                 del self._pipelines[server]
-                task = asyncio.create_task(pipeline.close())
-                self._retiring.add(task)
-                task.add_done_callback(self._retiring.discard)
+                self._spawn(pipeline.close())
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _check(self, server: Server) -> None:
+        pipeline = self._pipeline(server)
         try:
-            fields = parse_info(
-                await self._pipeline(server).command(b"INFO", b"server", b"replication", b"persistence")
-            )
+            fields = parse_info(await pipeline.execute(b"INFO", b"server", b"replication", b"persistence"))
         except StoreConnectionError as error:
             raise StoreUnavailableError(str(error)) from error
         version, oldest = fields.get("redis_version", "0"), self.durability.version_min
         if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < oldest:
             wanted = ".".join(map(str, oldest))
-            why = f" for durability `{self.durability.level.value}`" if self.durability.waits else ""
+            why = f" for durability `{self.durability.level.value}`" if self.durability.needs_wait else ""
             raise UnsupportedStoreError(
                 f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed{why}"
             )
-        await self._pipeline(server).run("ready", (), b"")
-        shortcoming = self.durability.shortcoming(fields)
-        if shortcoming is not None:
-            raise StoreUnavailableError(f"{server}: {shortcoming}")
+        ready = self._loop.create_future()
+        deadline = self._loop.time() + self._timeout_s
+        pipeline.submit(Call(ready, "ready", self._head("", "ready"), b"", deadline))
+        await ready
+        obstacle = self.durability.obstacle(fields)
+        if obstacle is not None:
+            raise StoreUnavailableError(f"{server}: {obstacle}")

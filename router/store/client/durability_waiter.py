@@ -1,11 +1,11 @@
 """
-Hold what one server answered until its disk or its replicas have it, too.
+Durability. With fsync or replica, replies are held until WAITAOF or WAIT on a second connection confirms the
+write. One wait covers every reply received before it was sent (group commit).
 
-The wait goes over a connection of its own, behind a small write of its own. A wait covers what its own
-connection wrote, and all that the server did before stands before that write in its log. So one wait serves
-every batch that was answered meanwhile; the first reply, which a repeated key gets again without a write, is
-acknowledged as the first time; and on the verbs' connection nobody waits: leases are renewed and reads
-answered, whatever the replicas do.
+A wait covers what its own connection wrote, and with that everything that precedes it in the server's log: so
+each wait follows a write of its own that changes nothing. This also covers a reply that a repeated
+idempotency key gets without a write. The commands' connection never waits: leases are renewed and reads
+replied, whatever the replicas do.
 """
 
 import asyncio
@@ -18,28 +18,26 @@ from relevo.router.store.client.connection import (
     ErrorReply,
     Server,
     StoreConnection,
-    StoreConnectionError,
-    pack,
-    read_replication,
+    connect_to_primary,
 )
 from relevo.router.store.client.durability import Durability
-from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.errors import StoreConnectionError, StoreUnavailableError
 from relevo.router.store.client.stats import Stats
 
-# The server ends a wait that was in vain by itself; one that says nothing for longer is cut off.
-ANSWER_MARGIN_S = 0.25
-# Before the next round, where the connection could not be made.
+# The server ends an unsuccessful wait by itself; a server that is silent for longer is disconnected.
+REPLY_MARGIN_S = 0.25
+# Before the next round, after the connection could not be made.
 BACKOFF_S = 0.05
-BROKEN_OFF = "the acknowledgement was broken off"
+INTERRUPTED = "the wait for durability was interrupted"
 
 HeldReply: TypeAlias = tuple[asyncio.Future[object], object]
 
 
 @dataclass(frozen=True, slots=True)
-class _HeldReplies:
-    """Answers of one batch, the prefix of one of its tenants, the run id they came under, and when."""
+class _Held:
+    """Replies of one batch, the key prefix of one of its tenants, the run id they came under, and when."""
 
-    answers: Sequence[HeldReply]
+    replies: Sequence[HeldReply]
     prefix: bytes
     run_id: str | None
     held_at: float
@@ -47,14 +45,17 @@ class _HeldReplies:
 
 class DurabilityWaiter:
     """
-    Acknowledge the answers of one server, one round at a time.
+    Hold the replies of one server until they are durable, one wait at a time.
 
     Args:
         server: The server.
-        options: How to be let in.
-        durability: What an acknowledgement promises.
-        stats: Where to count what is not acknowledged.
-        on_unheard: Called when a round failed: the server may be no primary any more.
+        options: How to log in.
+        durability: The level to wait for.
+        stats: Counts the replies that were not confirmed.
+        on_unconfirmed: Called when a wait failed: the server may no longer be a primary.
+
+    Attributes:
+        held: How many replies are held.
     """
 
     def __init__(
@@ -63,34 +64,34 @@ class DurabilityWaiter:
         options: ConnectOptions,
         durability: Durability,
         stats: Stats,
-        on_unheard: Callable[[Server], None],
+        on_unconfirmed: Callable[[Server], None],
     ) -> None:
         self.held = 0
         self._server = server
         self._options = options
         self._durability = durability
         self._stats = stats
-        self._on_unheard = on_unheard
+        self._on_unconfirmed = on_unconfirmed
         self._limit_s = durability.timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
-        self._batches: list[_HeldReplies] = []
+        self._batches: list[_Held] = []
         self._connection: StoreConnection | None = None
         self._run_id: str | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def hold(self, answers: Sequence[HeldReply], prefix: bytes, run_id: str | None) -> None:
+    def hold(self, replies: Sequence[HeldReply], prefix: bytes, run_id: str | None) -> None:
         """
         Resolve the replies of a batch once they are durable, or fail them with StoreUnavailableError.
 
         Args:
-            answers: The callers' futures, each with its answer.
-            prefix: Of a tenant that lives on the server.
+            replies: The callers' futures, each with its reply.
+            prefix: Key prefix of a tenant that lives on the server.
             run_id: The server's, under which the batch ran.
         """
-        self._batches.append(_HeldReplies(answers, prefix, run_id, self._loop.time()))
-        self.held += len(answers)
+        self._batches.append(_Held(replies, prefix, run_id, self._loop.time()))
+        self.held += len(replies)
         if self._task is None:
-            self._task = self._loop.create_task(self._run(), name=f"store-durability_waiter {self._server}")
+            self._task = self._loop.create_task(self._run(), name=f"store-durability {self._server}")
 
     async def close(self) -> None:
         """Drop the connection; what is held fails with StoreUnavailableError."""
@@ -103,63 +104,56 @@ class DurabilityWaiter:
         try:
             while self._batches:
                 batches, self._batches = self._batches, []
-                failure: str | None = BROKEN_OFF
+                failure: str | None = INTERRUPTED
                 try:
                     failure = await self._round(batches)
                 finally:
-                    self._settle(batches, failure)
+                    self._release(batches, failure)
         except Exception as error:
-            # What it held has failed as in doubt; the next round begins with another connection.
+            # What was held has failed as in doubt; the next round begins with another connection.
             self._disconnect()
             self._loop.call_exception_handler(
-                {"message": f"the durability_waiter of {self._server} broke off", "exception": error}
+                {"message": f"durability wait of {self._server} failed", "exception": error}
             )
         finally:
-            self._settle(self._batches, BROKEN_OFF)
+            self._release(self._batches, INTERRUPTED)
             self._batches = []
             self._task = None
 
-    async def _round(self, batches: Sequence[_HeldReplies]) -> str | None:
-        """Return why these answers are not acknowledged, or None."""
+    async def _round(self, batches: Sequence[_Held]) -> str | None:
+        """Wait once for all of these; return why they are not confirmed, or None."""
         try:
-            missing = await self._ask(batches[-1], batches[0].held_at + self._limit_s)
+            shortfall = await self._wait(batches[-1], batches[0].held_at + self._limit_s)
         except (StoreConnectionError, TimeoutError) as error:
-            missing = str(error) or "it did not answer"
+            shortfall = str(error) or "it did not reply"
             self._disconnect()
             await asyncio.sleep(BACKOFF_S)
-        if missing is None:
+        if shortfall is None:
             return None
-        self._on_unheard(self._server)
-        return f"not acknowledged in {self._durability.timeout_ms} ms by {self._server}: {missing}"
+        self._on_unconfirmed(self._server)
+        return f"not acknowledged in {self._durability.timeout_ms} ms by {self._server}: {shortfall}"
 
-    async def _ask(self, latest: _HeldReplies, deadline: float) -> str | None:
-        async with asyncio.timeout_at(deadline + ANSWER_MARGIN_S):
+    async def _wait(self, latest: _Held, deadline: float) -> str | None:
+        async with asyncio.timeout_at(deadline + REPLY_MARGIN_S):
             connection = await self._connected(latest.run_id)
             left_ms = max(1, int((deadline - self._loop.time()) * 1000))
-            # It adds nothing, and is a write all the same: it stands in the append-only file and goes to the
-            # replicas.
-            write = pack((b"HINCRBY", latest.prefix + b"meta", b"seq", b"0"))
-            await connection.send(write + pack(self._durability.wait(left_ms)))
-            for reply in (await connection.receive(), await connection.receive()):
-                if isinstance(reply, ErrorReply):
-                    return reply.text
-        return self._durability.missing(reply)
+            # It adds 0 and is a write all the same: it goes to the append-only file and to the replicas.
+            write = (b"HINCRBY", latest.prefix + b"meta", b"seq", b"0")
+            replies = await connection.ask(write, self._durability.wait_command(left_ms))
+        for reply in replies:
+            if isinstance(reply, ErrorReply):
+                return reply.text
+        return self._durability.shortfall(replies[-1])
 
     async def _connected(self, run_id: str | None) -> StoreConnection:
         """Return a connection to the very server that has the run id, as far as there is one."""
-        if self._connection is not None and (not self._connection.alive or self._run_id != run_id):
+        if self._connection is not None and (not self._connection.is_open or self._run_id != run_id):
             self._disconnect()
         if self._connection is None:
-            connection = StoreConnection(self._server, self._options, "relevo-durability_waiter")
-            try:
-                await connection.connect()
-                replication = await read_replication(connection)
-                if not replication.primary:
-                    raise StoreConnectionError("it is a replica")
-            except BaseException:
-                connection.abort()
-                raise
-            self._connection, self._run_id = connection, replication.run_id
+            self._connection, replication = await connect_to_primary(
+                self._server, self._options, "relevo-durability"
+            )
+            self._run_id = replication.run_id
         return self._connection
 
     def _disconnect(self) -> None:
@@ -167,19 +161,19 @@ class DurabilityWaiter:
             self._connection.abort()
             self._connection = None
 
-    def _settle(self, batches: Sequence[_HeldReplies], failure: str | None) -> None:
+    def _release(self, batches: Sequence[_Held], failure: str | None) -> None:
         for batch in batches:
-            self.held -= len(batch.answers)
+            self.held -= len(batch.replies)
             reason = failure
             if reason is None and batch.run_id != self._run_id:
-                # Another process listens there now, or the same one after it followed another: it may have
-                # lost what it answered.
+                # Another process listens there now, or the same one after it followed another primary: it may
+                # have lost what it replied.
                 reason = f"{self._server} has begun another run since it answered"
-            for future, answer in batch.answers:
+            for future, reply in batch.replies:
                 if future.done():
                     continue
                 if reason is None:
-                    future.set_result(answer)
+                    future.set_result(reply)
                 else:
                     self._stats.unacknowledged += 1
                     future.set_exception(StoreUnavailableError(reason))

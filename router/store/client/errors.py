@@ -1,35 +1,41 @@
-"""What can go wrong between the router and its store, as three types."""
+"""What can go wrong between the router and its store, under one base class."""
 
 
-class StoreUnavailableError(Exception):
+class StoreError(Exception):
+    """Any error of the store client."""
+
+
+class StoreUnavailableError(StoreError):
     """
-    The store could not be asked, did not answer in time, or refused to work.
+    The store cannot be reached, does not reply in time, or refuses to work.
 
-    Whoever asked for a change must take it as one that may or may not have been applied, and send it again
-    with the same idempotency key.
+    A command that changes something may or may not have been applied: it is sent again with the same
+    idempotency key.
     """
 
 
 class NotSentError(StoreUnavailableError):
-    """
-    The command never left this process, so it was certainly not applied; another server may be asked instead.
-    """
+    """The command never left this process, so it was not applied; another server may be asked instead."""
 
 
-class StoreDefectError(Exception):
+class StoreConnectionError(StoreError):
+    """A connection cannot be made, or is lost; the message says how."""
+
+
+class StoreDefectError(StoreError):
     """
-    A script failed in a way that only a defect of its own explains.
+    A store command failed in a way that only a defect of its own explains.
 
     Attributes:
-        verb: The verb, or the name of the plain command, that failed.
-        text: What the server said.
+        command: The store command, or the name of the plain command, that failed.
+        text: What the server replied.
     """
 
-    def __init__(self, verb: str, text: str) -> None:
-        super().__init__(f"{verb}: {text}")
-        self.verb = verb
+    def __init__(self, command: str, text: str) -> None:
+        super().__init__(f"{command}: {text}")
+        self.command = command
         self.text = text
 
 
-class UnsupportedStoreError(Exception):
+class UnsupportedStoreError(StoreError):
     """The server is of a version that lacks what the router needs; the message names both."""

@@ -1,47 +1,51 @@
 """
-PubSub to the tenants' feeds, over one connection to each server, each proved alive by its own
-messages.
+Sharded pub/sub: the tenants' feeds, over one connection to each server, each with a heartbeat of its own.
+
+A half-open subscription looks healthy for hours. So each connection also subscribes a channel of this
+process, to which a heartbeat is published through the commands' pipeline; silence means a dead subscription.
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+from relevo.router.store.client.backoff import full_jitter_s
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.connection import (
     ErrorReply,
     Server,
     StoreConnection,
-    StoreConnectionError,
+    connect_to_primary,
     pack,
-    read_replication,
 )
-from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
-from relevo.router.store.client.redirect import parse_redirect
+from relevo.router.store.client.error_replies import parse_redirect
+from relevo.router.store.client.errors import StoreConnectionError, StoreUnavailableError
 from relevo.router.store.client.topology import feed_channel, prefix
 
 BACKOFF_S = 0.05
 BACKOFF_MAX_S = 1.0
+# Servers that never come back must not add up.
+FAILURES_MAX = 1000
 
 
 class PubSub:
     """
-    Follow the feeds of any number of tenants, wherever they live.
+    Subscribe the feeds of any number of tenants, wherever they live.
 
-    Handlers are called from the task that reads, and must return at once.
+    Handlers are called while a read of the socket is handled, and must return at once.
 
     Args:
-        store: Where the tenants live; probes travel through its pipelines.
-        node: This process's id, unique among all; names the channel of its probes.
+        store: Where the tenants live; heartbeats are published through it.
+        node: This process's id, unique among all; names the channel of its heartbeats.
         on_event: Called with the tenant and what was published on its feed.
         on_subscribed: Called when the server has confirmed a tenant, again after each interruption: what was
             published before was possibly missed.
-        on_lost: Called when nothing is heard of a confirmed tenant any more.
-        tick_s: A probe is published this often, in seconds.
-        silence_max: After this many ticks without hearing a probe the connection stats as deaf.
+        on_lost: Called when a confirmed tenant's subscription is lost.
+        tick_s: Interval of the heartbeat, in seconds.
+        silence_max: After this many ticks without a heartbeat the connection is dead.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class PubSub:
         self._on_lost = on_lost
         # Tenants that no server has confirmed: the time after which that is a fault.
         self._unconfirmed: dict[str, float] = {}
-        # Those of them that are not on their way: the time before which not to try.
+        # Those of them that are to be looked for: the time before which not to try.
         self._unplaced: dict[str, float] = {}
         self._at: dict[str, SubscriberConnection] = {}
         self._connections: dict[Server, SubscriberConnection] = {}
@@ -76,7 +80,7 @@ class PubSub:
 
     @property
     def healthy(self) -> bool:
-        """Tell whether each tenant is listened to, on a connection whose probes come back."""
+        """Whether each tenant is subscribed, on a connection whose heartbeats arrive."""
         now = time.monotonic()
         return not self._placing.done() and all(fault_at > now for fault_at in self._unconfirmed.values())
 
@@ -86,15 +90,15 @@ class PubSub:
         return len(self._wanted) - len(self._unconfirmed)
 
     def add(self, tenant: str) -> None:
-        """Ask for a tenant's feed; ``on_subscribed`` says when it is there. Asking twice is once."""
+        """Subscribe a tenant's feed; ``on_subscribed`` reports when it is confirmed. Twice is once."""
         if tenant in self._wanted or self._closed:
             return
         self._wanted.add(tenant)
         self._unconfirmed[tenant] = time.monotonic() + self.tick_s * self.silence_max
-        self._replace(tenant, 0.0)
+        self._place_later(tenant, 0.0)
 
     def remove(self, tenant: str) -> None:
-        """Give a tenant's feed up; no handler is called for it any more."""
+        """Unsubscribe a tenant's feed; no handler is called for it any more."""
         self._wanted.discard(tenant)
         self._unconfirmed.pop(tenant, None)
         self._unplaced.pop(tenant, None)
@@ -110,61 +114,66 @@ class PubSub:
             await self._placing
         await asyncio.gather(*(connection.close() for connection in list(self._connections.values())))
 
+    # What the connections report --------------------------------------------------------------------------
+
     def confirm(self, tenant: str, connection: "SubscriberConnection") -> None:
-        """Take note that a server has confirmed a tenant."""
+        """A server has confirmed a tenant."""
         if self._at.get(tenant) is connection and tenant in self._unconfirmed:
             del self._unconfirmed[tenant]
             self._failures.pop(connection.server, None)
             self.on_subscribed(tenant)
 
-    def astray(self, tenant: str, connection: "SubscriberConnection", wait_s: float) -> None:
-        """Take note that a tenant is not served there, or no more, and look for it elsewhere."""
+    def misplaced(self, tenant: str, connection: "SubscriberConnection", wait_s: float) -> None:
+        """A tenant does not live on that server, or no longer: look for it elsewhere."""
         if self._at.get(tenant) is connection:
             del self._at[tenant]
             self._lose(tenant, time.monotonic() + self.tick_s * self.silence_max, wait_s)
 
     def retire(self, connection: "SubscriberConnection") -> None:
-        """Give a connection no further tenant."""
+        """Place no further tenant on a connection."""
         if self._connections.get(connection.server) is connection:
             del self._connections[connection.server]
 
     def ended(self, connection: "SubscriberConnection", failed: bool) -> None:
-        """Take note that a connection has ended; its tenants are out of hearing as of now."""
+        """A connection has ended: the subscriptions of its tenants are lost as of now."""
         self.retire(connection)
         if self._closed or not failed:
             return
+        server = connection.server
         self.store.stats.subscriptions_lost += 1
-        self.store.topology.suspect(connection.server)
-        failures = self._failures.get(connection.server, 0)
-        if len(self._failures) > 1000:
-            # Servers that never come back must not add up.
+        self.store.topology.suspect(server)
+        failures = self._failures.get(server, 0)
+        if len(self._failures) > FAILURES_MAX:
             self._failures.clear()
-        self._failures[connection.server] = failures + 1
-        wait_s = min(BACKOFF_S * 2 ** min(failures, 10), BACKOFF_MAX_S) * random.uniform(0.5, 1.0)
+        self._failures[server] = failures + 1
+        wait_s = full_jitter_s(failures, BACKOFF_S, BACKOFF_MAX_S)
         for tenant in [tenant for tenant, home in self._at.items() if home is connection]:
             del self._at[tenant]
             self._lose(tenant, time.monotonic(), wait_s)
 
+    # Placing ----------------------------------------------------------------------------------------------
+
     def _lose(self, tenant: str, fault_at: float, wait_s: float) -> None:
         was_confirmed = tenant not in self._unconfirmed
         self._unconfirmed[tenant] = min(fault_at, self._unconfirmed.get(tenant, fault_at))
-        self._replace(tenant, wait_s)
+        self._place_later(tenant, wait_s)
         if was_confirmed:
             self._on_lost(tenant)
 
-    def _replace(self, tenant: str, wait_s: float) -> None:
+    def _place_later(self, tenant: str, wait_s: float) -> None:
         self._unplaced[tenant] = time.monotonic() + wait_s
         self._wake.set()
 
     async def _place(self) -> None:
-        """Hand each tenant without a connection to that of its server."""
+        """Give each tenant without a connection to that of its server."""
         while True:
             now = time.monotonic()
             for tenant in [tenant for tenant, not_before in self._unplaced.items() if not_before <= now]:
                 try:
                     server = await self.store.topology.locate(tenant)
                 except StoreUnavailableError:
-                    self._postpone(tenant)
+                    if tenant in self._unplaced:
+                        self._unplaced[tenant] = time.monotonic() + BACKOFF_MAX_S
                     continue
                 if self._unplaced.pop(tenant, None) is not None:
                     connection = self._connections.get(server)
@@ -178,165 +187,162 @@ class PubSub:
                 async with asyncio.timeout(None if earliest is None else max(earliest - time.monotonic(), 0)):
                     await self._wake.wait()
 
-    def _postpone(self, tenant: str) -> None:
-        if tenant in self._unplaced:
-            self._unplaced[tenant] = time.monotonic() + random.uniform(BACKOFF_MAX_S / 2, BACKOFF_MAX_S)
-
 
 class SubscriberConnection:
-    """One connection to one server, from its making to its end."""
+    """The subscriptions on one server, from connect to close."""
 
     def __init__(self, owner: PubSub, server: Server) -> None:
         self.server = server
         self._owner = owner
         self._tenants: dict[bytes, str] = {}
         self._confirmed: set[str] = set()
-        # What the server has not answered yet, in the order of its answers.
+        # What the server has not replied to yet, in the order of its replies.
         self._asked: deque[tuple[bytes, bytes]] = deque()
-        self._probe_tenant: str | None = None
-        self._probe_channel = b""
+        self._heartbeat_tenant: str | None = None
+        self._heartbeat_channel = b""
         self._silence = 0
-        self._connected = False
         self._failed = True
-        self._connection = StoreConnection(server, owner.store.topology.options, "relevo-feed")
-        self._task = asyncio.create_task(self._live(), name=f"store-subscription {server}")
+        self._connection: StoreConnection | None = None
+        self._task = asyncio.create_task(self._run(), name=f"store-subscriber {server}")
 
     def subscribe(self, tenant: str) -> None:
+        """Subscribe a tenant's feed, now or once connected."""
         self._tenants[feed_channel(tenant)] = tenant
-        if self._connected:
+        if self._connection is not None:
             self._ask(b"SSUBSCRIBE", feed_channel(tenant))
-            if self._probe_tenant is None:
-                self._choose_probe(tenant)
+            if self._heartbeat_tenant is None:
+                self._move_heartbeat(tenant)
 
     def unsubscribe(self, tenant: str) -> None:
+        """Unsubscribe a tenant's feed."""
         self._forget(feed_channel(tenant))
-        if self._connected:
-            self._ask(b"SUNSUBSCRIBE", feed_channel(tenant))
+        self._ask(b"SUNSUBSCRIBE", feed_channel(tenant))
 
     async def close(self) -> None:
+        """Drop the connection."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
 
-    def _forget(self, channel: bytes) -> None:
-        tenant = self._tenants.pop(channel, None)
-        if tenant is None:
-            return
-        self._confirmed.discard(tenant)
-        if tenant == self._probe_tenant:
-            self._ask(b"SUNSUBSCRIBE", self._probe_channel)
-            self._probe_tenant = None
-            if self._tenants:
-                self._choose_probe(next(iter(self._tenants.values())))
-
-    def _choose_probe(self, tenant: str) -> None:
-        self._probe_tenant = tenant
-        self._probe_channel = f"{prefix(tenant)}probe:{self._owner.node}".encode()
-        self._silence = 0
-        self._ask(b"SSUBSCRIBE", self._probe_channel)
-
-    def _ask(self, verb: bytes, channel: bytes) -> None:
-        # One channel a command: in a cluster those of one command must share a slot, and an error names no
-        # channel.
-        self._asked.append((verb, channel))
-        self._connection.post(pack((verb, channel)))
-
-    async def _live(self) -> None:
-        probing: asyncio.Task[None] | None = None
+    async def _run(self) -> None:
+        """Connect, subscribe, and send heartbeats until the connection is lost, dead or unused."""
         try:
             async with asyncio.timeout(self._owner.store.limits.timeout_ms / 1000):
-                await self._connection.connect()
-                if not (await read_replication(self._connection)).primary:
-                    raise StoreConnectionError(f"{self.server} is a replica")
-            self._connected = True
+                connection, _ = await connect_to_primary(
+                    self.server, self._owner.store.topology.options, "relevo-feed"
+                )
+            connection.on_replies = self._on_messages
+            connection.on_lost = self._on_lost
+            self._connection = connection
             for tenant in list(self._tenants.values()):
                 self.subscribe(tenant)
-            probing = asyncio.create_task(self._probe(), name=f"store-probe {self.server}")
-            while True:
-                self._hear(await self._connection.receive())
+            await self._beat()
         except (StoreConnectionError, TimeoutError):
-            # The owner stats it, and its tenants are placed again.
+            # The owner counts it, and places its tenants again.
             pass
-        except Exception as error:
-            # A handler's defect. Its event is lost, so the connection goes too: whoever follows the feed is
-            # told.
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"a handler of the subscription to {self.server} failed", "exception": error}
-            )
         finally:
-            self._connected = False
-            self._connection.abort()
-            if probing is not None:
-                probing.cancel()
+            self._disconnect()
             self._owner.ended(self, self._failed)
 
-    async def _probe(self) -> None:
-        """
-        Publish to oneself through the verbs' way; silence is counted in ticks, which a stopped process has
-        none of.
-        """
+    def _on_lost(self, _: str) -> None:
+        self._task.cancel()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+
+    # Heartbeat --------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Publish the heartbeat. Silence is counted in ticks, of which a stopped process has none."""
         beat = 0
-        publishing: asyncio.Task[None] | None = None
+        publishing: asyncio.Future[Any] | None = None
         while True:
             await asyncio.sleep(self._owner.tick_s)
             self._silence += 1
             if not self._tenants:
                 self._failed = False
                 self._owner.retire(self)
-            if not self._tenants or self._silence > self._owner.silence_max or self._is_left():
-                self._connection.abort()
-                self._task.cancel()
+                return
+            if self._silence > self._owner.silence_max or self._is_replaced():
                 return
             beat += 1
-            # Beside the ticks: a store that does not answer must not slow them down.
-            if publishing is None or publishing.done():
-                publishing = asyncio.create_task(self._publish(b"%d" % beat))
+            # Not awaited: a store that does not reply must not slow the ticks down.
+            if self._heartbeat_tenant is not None and (publishing is None or publishing.done()):
+                publishing = self._owner.store.publish(
+                    self._heartbeat_tenant, self._heartbeat_channel, b"%d" % beat
+                )
+                # A heartbeat that is not published is not received: the silence tells.
+                publishing.add_done_callback(_ignore_error)
 
-    def _is_left(self) -> bool:
-        """Tell whether another server has the place of this one, which may go on alone and say so."""
-        if self._probe_tenant is None:
+    def _move_heartbeat(self, tenant: str) -> None:
+        """Send the heartbeats on a channel beside this tenant's feed."""
+        self._heartbeat_tenant = tenant
+        self._heartbeat_channel = f"{prefix(tenant)}probe:{self._owner.node}".encode()
+        self._silence = 0
+        self._ask(b"SSUBSCRIBE", self._heartbeat_channel)
+
+    def _is_replaced(self) -> bool:
+        """Whether another server has taken the place of this one, which may go on alone and reply."""
+        if self._heartbeat_tenant is None:
             return False
-        return self._owner.store.topology.known(self._probe_tenant) not in (None, self.server)
+        return self._owner.store.topology.known(self._heartbeat_tenant) not in (None, self.server)
 
-    async def _publish(self, beat: bytes) -> None:
-        if self._probe_tenant is not None:
-            # What is not published is not heard: the silence tells.
-            with suppress(StoreUnavailableError, StoreDefectError):
-                await self._owner.store.publish(self._probe_tenant, self._probe_channel, beat)
+    # Messages ---------------------------------------------------------------------------------------------
 
-    def _hear(self, message: object) -> None:
+    def _ask(self, word: bytes, channel: bytes) -> None:
+        # One channel a command: in a cluster those of one command must share a slot, and an error names no
+        # channel.
+        if self._connection is not None:
+            self._asked.append((word, channel))
+            self._connection.write(pack(word, channel))
+
+    def _on_messages(self, messages: list[Any]) -> None:
+        try:
+            for message in messages:
+                self._on_message(message)
+        except Exception as error:
+            # A handler's defect. Its event is lost, so the connection goes too, and its tenants are reported.
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"a handler of the subscription to {self.server} failed", "exception": error}
+            )
+            self._disconnect()
+            self._task.cancel()
+
+    def _on_message(self, message: object) -> None:
         match message:
             # Not `bytes(channel)`, which looks in vain for `__match_args__`, at every event.
             case [b"smessage", bytes() as channel, bytes() as payload]:
-                if channel == self._probe_channel:
+                if channel == self._heartbeat_channel:
                     self._silence = 0
                 elif (tenant := self._tenants.get(channel)) is not None:
                     self._owner.on_event(tenant, payload)
             case [b"ssubscribe", bytes() as channel, *_]:
-                self._answered(b"SSUBSCRIBE", channel)
+                self._is_reply(b"SSUBSCRIBE", channel)
                 if (tenant := self._tenants.get(channel)) is not None:
                     self._confirmed.add(tenant)
-                    if self._probe_tenant is None:
-                        self._choose_probe(tenant)
+                    if self._heartbeat_tenant is None:
+                        self._move_heartbeat(tenant)
                     self._owner.confirm(tenant, self)
             case [b"sunsubscribe", bytes() as channel, *_]:
-                if not self._answered(b"SUNSUBSCRIBE", channel):
-                    # Nobody asked for it: the slot has moved to another server.
+                if not self._is_reply(b"SUNSUBSCRIBE", channel):
+                    # Unasked: the slot has moved to another server.
                     self._lose(channel, 0.0)
             case ErrorReply():
-                self._refused(message)
+                self._on_error(message)
 
-    def _answered(self, verb: bytes, channel: bytes) -> bool:
-        if self._asked and self._asked[0] == (verb, channel):
+    def _is_reply(self, word: bytes, channel: bytes) -> bool:
+        if self._asked and self._asked[0] == (word, channel):
             self._asked.popleft()
             return True
         return False
 
-    def _refused(self, error: ErrorReply) -> None:
+    def _on_error(self, error: ErrorReply) -> None:
         if not self._asked:
             return
-        verb, channel = self._asked.popleft()
-        if verb == b"SUNSUBSCRIBE":
+        word, channel = self._asked.popleft()
+        if word == b"SUNSUBSCRIBE":
             return
         redirect = parse_redirect(error.text, self.server)
         if redirect is not None:
@@ -346,15 +352,31 @@ class SubscriberConnection:
             self._owner.store.topology.suspect(self.server)
             self._lose(channel, BACKOFF_MAX_S)
 
+    def _forget(self, channel: bytes) -> None:
+        tenant = self._tenants.pop(channel, None)
+        if tenant is None:
+            return
+        self._confirmed.discard(tenant)
+        if tenant == self._heartbeat_tenant:
+            self._ask(b"SUNSUBSCRIBE", self._heartbeat_channel)
+            self._heartbeat_tenant = None
+            if self._tenants:
+                self._move_heartbeat(next(iter(self._tenants.values())))
+
     def _lose(self, channel: bytes, wait_s: float) -> None:
-        if channel == self._probe_channel and self._probe_tenant is not None:
-            self._probe_tenant = None
+        if channel == self._heartbeat_channel and self._heartbeat_tenant is not None:
+            self._heartbeat_tenant = None
             others = [tenant for tenant in self._confirmed if feed_channel(tenant) in self._tenants]
             if others:
-                self._choose_probe(others[0])
+                self._move_heartbeat(others[0])
             return
         tenant = self._tenants.get(channel)
         if tenant is not None:
             self._owner.store.topology.suspect(self.server)
             self._forget(channel)
-            self._owner.astray(tenant, self, wait_s)
+            self._owner.misplaced(tenant, self, wait_s)
+
+
+def _ignore_error(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -8,15 +8,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from relevo.router.store.client.connection import (
-    ConnectOptions,
-    ErrorReply,
-    Server,
-    StoreConnectionError,
-    query,
-    slot_of,
-)
-from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.connection import ConnectOptions, ErrorReply, Server, query, slot_of
+from relevo.router.store.client.errors import StoreConnectionError, StoreUnavailableError
 from relevo.router.store.client.url import Deployment, StoreUrl
 
 SLOTS = 16384

@@ -61,7 +61,7 @@ def replica(primary: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the store be late to say that a wait was in vain, as it is on a busy machine."""
-    monkeypatch.setattr(durability_waiter, "ANSWER_MARGIN_S", 10.0)
+    monkeypatch.setattr(durability_waiter, "REPLY_MARGIN_S", 10.0)
 
 
 @pytest.fixture
@@ -111,7 +111,9 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_one_wait_serves_all_commands_of_a_batch(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, PipelineLimits(share_max=400), durability=ON_REPLICA) as store:
+    async with using(
+        primary.url, verbs, PipelineLimits(batch_per_tenant_max=400), durability=ON_REPLICA
+    ) as store:
         waits = calls_of(primary, "wait")
         assert await append_all(store, tenant, 400) == [b"%d" % entry for entry in range(400)]
         assert store.stats.batches == 1
@@ -281,12 +283,12 @@ async def test_a_redis_waits_for_its_replicas_as_a_valkey_does(
 async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durability_waiter, "ANSWER_MARGIN_S", 0.1)
+    monkeypatch.setattr(durability_waiter, "REPLY_MARGIN_S", 0.1)
     proxy = Proxy(primary.port)
     await proxy.open()
     try:
         async with using(proxy.url, verbs, durability=ON_REPLICA) as store:
-            proxy.link("relevo-durability_waiter").stall()
+            proxy.link("relevo-durability").stall()
             assert await seconds_until_unavailable(append(store, tenant)) < 1.6 + LATE_S
             proxy.heal()
             assert await append(store, tenant) == b"."
@@ -373,8 +375,8 @@ async def test_a_defect_in_a_round_is_reported_and_the_next_one_goes_on(
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
     async with using(primary.url, verbs, durability=ON_REPLICA) as store:
         with monkeypatch.context() as broken:
-            broken.setattr(Durability, "missing", lambda durability, reply: 1 / 0)
-            with pytest.raises(StoreUnavailableError, match="broken off"):
+            broken.setattr(Durability, "shortfall", lambda durability, reply: 1 / 0)
+            with pytest.raises(StoreUnavailableError, match="interrupted"):
                 await append(store, tenant)
         assert await append(store, tenant) == b"."
         assert len(reported) == 1

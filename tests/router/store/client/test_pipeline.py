@@ -60,7 +60,7 @@ async def test_a_verb_sees_the_library(store: StoreClient) -> None:
 
 
 async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, PipelineLimits(share_max=400)) as store:
+    async with using(valkey.url, verbs, PipelineLimits(batch_per_tenant_max=400)) as store:
         await store.run("acme", "incr", b"")
         batches, calls = store.stats.batches, calls_of(valkey, "fcall")
         answers = await run_all(store, "incr", [b""] * 400)
@@ -70,7 +70,7 @@ async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, ver
 
 
 async def test_of_one_tenant_a_batch_has_no_more_than_its_share(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, PipelineLimits(share_max=10)) as store:
+    async with using(valkey.url, verbs, PipelineLimits(batch_per_tenant_max=10)) as store:
         await store.run("acme", "incr", b"")
         before = store.stats.batches
         await asyncio.gather(*(store.run(f"tenant-{number % 20}", "incr", b"") for number in range(400)))
@@ -117,7 +117,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
     proxied: StoreClient, proxy: Proxy, limits: PipelineLimits
 ) -> None:
     await proxied.run("acme", "incr", b"")
-    proxy.link("relevo-verbs").stall()
+    proxy.link("relevo-commands").stall()
     waits = await asyncio.gather(
         *(seconds_until_unavailable(proxied.run("acme", "incr", b"")) for _ in range(20))
     )
@@ -130,7 +130,7 @@ async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
     proxied: StoreClient, proxy: Proxy, limits: PipelineLimits
 ) -> None:
     await proxied.run("acme", "incr", b"")
-    proxy.link("relevo-verbs").stall()
+    proxy.link("relevo-commands").stall()
     first = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
     # The first batch is under way, the second command waits behind it.
     await asyncio.sleep(limits.timeout_ms / 2000)
@@ -170,9 +170,9 @@ async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
     store: StoreClient, valkey: StoreServer
 ) -> None:
     await store.run("acme", "append", b"first")
-    left = asyncio.create_task(store.run("acme", "append", b"left"))
-    stayed = asyncio.create_task(store.run("acme", "append", b"stayed"))
-    asyncio.get_running_loop().call_soon(left.cancel)
+    left = store.run("acme", "append", b"left")
+    stayed = store.run("acme", "append", b"stayed")
+    left.cancel()
     await asyncio.gather(left, stayed, return_exceptions=True)
     assert left.cancelled()
     assert valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"first", b"stayed"]
@@ -280,7 +280,7 @@ async def test_a_store_that_is_busy_with_a_script_is_unavailable(
 async def test_a_failing_script_is_a_defect_that_names_its_verb(store: StoreClient) -> None:
     with pytest.raises(StoreDefectError, match="undefined_function") as caught:
         await store.run("acme", "broken", b"")
-    assert caught.value.verb == "broken"
+    assert caught.value.command == "broken"
     assert await store.run("acme", "incr", b"") == b"1"
 
 
@@ -324,7 +324,7 @@ async def test_a_wrong_password_is_unavailable_and_not_shown(
 
 async def test_closing_fails_what_waits(proxied: StoreClient, proxy: Proxy) -> None:
     await proxied.run("acme", "incr", b"")
-    proxy.link("relevo-verbs").stall()
+    proxy.link("relevo-commands").stall()
     waiting = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
     await asyncio.sleep(0)
     await proxied.close()

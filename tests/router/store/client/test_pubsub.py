@@ -126,9 +126,9 @@ async def test_the_probe_goes_on_when_its_tenant_is_removed(store: StoreClient, 
         follower.subscriptions.remove("acme")
         await until(lambda: b"relevo:{bolt}:probe:node-1" in valkey.call("PUBSUB", "SHARDCHANNELS"))
         assert b"relevo:{acme}:probe:node-1" not in valkey.call("PUBSUB", "SHARDCHANNELS")
-        published = store.stats.commands
+        published = store.stats.plain_commands
         # More probes than the silence that is tolerated.
-        await until(lambda: store.stats.commands > published + 8)
+        await until(lambda: store.stats.plain_commands > published + 8)
         assert follower.healthy()
         assert follower.calls.empty()
 
@@ -179,7 +179,7 @@ async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(
 async def test_probes_that_cannot_be_published_count_as_silence(proxied: StoreClient, proxy: Proxy) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
-        proxy.link("relevo-verbs").stall()
+        proxy.link("relevo-commands").stall()
         await follower.expect("lost", "acme")
         proxy.heal()
         await follower.expect("subscribed", "acme")
@@ -242,8 +242,8 @@ async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: S
             await sharded.run(tenant, "publish", b"hello")
             await follower.expect("event", tenant, "hello")
         assert [feed_connections(node) for node in cluster.nodes] == [1, 1, 1]
-        published = sharded.stats.commands
-        await until(lambda: sharded.stats.commands > published + 30)
+        published = sharded.stats.plain_commands
+        await until(lambda: sharded.stats.plain_commands > published + 30)
         assert follower.healthy()
 
 
@@ -267,8 +267,8 @@ async def test_a_feed_is_followed_to_where_its_slot_moved(
         await follower.expect("event", stays, "still here")
         assert follower.healthy()
         # A connection that another one has replaced would be told nothing of it, and be deaf soon.
-        published = sharded.stats.commands
-        await until(lambda: sharded.stats.commands > published + 16)
+        published = sharded.stats.plain_commands
+        await until(lambda: sharded.stats.plain_commands > published + 16)
         assert follower.healthy()
         assert follower.calls.empty()
 
