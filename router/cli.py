@@ -14,7 +14,7 @@ import structlog
 from cyclopts import App, Parameter
 
 from relevo.router import __version__
-from relevo.router.auth.tokens import Unauthorized, Verifier, sign
+from relevo.router.auth.tokens import UnauthorizedError, Verifier, sign
 from relevo.router.bundled_store.server import EmbeddedStoreError, store_of
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
 from relevo.router.observe import logging
@@ -152,7 +152,7 @@ def token(
             departments=department,
             capacity=capacity,
         )
-    except Unauthorized as refusal:
+    except UnauthorizedError as refusal:
         raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     print(signed)
 
@@ -219,7 +219,7 @@ def watch(
             )
         try:
             source = module.token_source(settings.jwt_secret, tenant)
-        except Unauthorized as refusal:
+        except UnauthorizedError as refusal:
             raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     try:
         module.run(url or f"ws://{settings.host}:{settings.port}/ws", source, once=once)

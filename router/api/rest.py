@@ -19,7 +19,7 @@ from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.auth.principal import Principal
-from relevo.router.auth.tokens import KeysUnavailable, Unauthorized
+from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError
 from relevo.router.gateway.commands import CommandError, caller_of, execute
 from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.observe.incidents import incident
@@ -65,7 +65,7 @@ async def _principal(node: Node, request: Request) -> Principal:
     given = request.headers.getlist("authorization")
     scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        raise Unauthorized("one `Authorization: Bearer` header is required")
+        raise UnauthorizedError("one `Authorization: Bearer` header is required")
     return await node.verifier.verify(token.strip())
 
 
@@ -88,9 +88,9 @@ def application(node: Node) -> Starlette:
                 node.counts.throttled[throttled.limit] += 1
                 return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict()))
             body = await _body(request, node.settings.message_bytes_max)
-        except Unauthorized as error:
+        except UnauthorizedError as error:
             return _failure(Error.of(ErrorCode.UNAUTHORIZED, str(error)))
-        except KeysUnavailable as error:
+        except KeysUnavailableError as error:
             return _failure(Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error)))
         except _TooLarge:
             text = f"a body holds at most {node.settings.message_bytes_max} bytes"

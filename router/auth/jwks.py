@@ -9,25 +9,25 @@ from typing import Final
 import httpx2
 import structlog
 
-from relevo.router.auth.keys import Key, KeyFault, jwks_keys
+from relevo.router.auth.keys import Key, UnusableKeyError, jwks_keys
 
 JWKS_BYTES_MAX: Final = 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
 
-class KeysUnavailable(Exception):
-    """The keys could not be read even once, so nobody's token can be judged; worth another try later."""
+class KeysUnavailableError(Exception):
+    """No keys were read yet, so no token can be verified; worth another try later."""
 
 
 class JwksCache:
     """
-    Hand out the keys of a JWKS.
+    Keep the keys of a JWKS (RFC 7517).
 
     Keys once read are used until newer ones are; a failure is logged and tried again later.
 
     Args:
-        fetch: Reads the set; any OSError, KeyFault or httpx2 error it raises is a failure to read.
+        fetch: Reads the set; any OSError, UnusableKeyError or httpx2 error it raises is a failure to read.
         timeout_ms: How long one reading may take.
         refresh_ms: The age at which the set is read again, by the next call.
         retry_ms: The least time between the starts of two readings.
@@ -61,14 +61,19 @@ class JwksCache:
             kid: The key id the token names; None if it names none, and then every key is returned.
 
         Raises:
-            KeysUnavailable: No set was read yet.
+            KeysUnavailableError: No set was read yet.
         """
         if self._is_old():
-            await self._refresh()
+            refresh = self._start_refresh()
+            # Keys once read go on verifying meanwhile: an issuer that hangs delays no token of theirs.
+            if self._read_at is None and refresh is not None:
+                await asyncio.shield(refresh)
         if self._read_at is None:
-            raise KeysUnavailable("the keys that verify tokens cannot be read at present")
+            raise KeysUnavailableError("the keys that verify tokens cannot be read at present")
         found = self._matching(kid)
-        if not found and await self._refresh():
+        if not found and (refresh := self._start_refresh()) is not None:
+            # Shielded, because one caller that goes away must not end the reading for the others.
+            await asyncio.shield(refresh)
             found = self._matching(kid)
         return found
 
@@ -78,26 +83,24 @@ class JwksCache:
     def _matching(self, kid: str | None) -> tuple[Key, ...]:
         return self._keys if kid is None else tuple(key for key in self._keys if key.kid == kid)
 
-    async def _refresh(self) -> bool:
-        """Read the set, or wait for who is reading it; return False where it is too early for another try."""
+    def _start_refresh(self) -> asyncio.Task[None] | None:
+        """Return the reading that is under way, or a new one; None where it is too early for another try."""
         if self._reading is None:
             now_ms = self._monotonic_ms()
             if self._tried_at is not None and now_ms - self._tried_at < self._retry_ms:
-                return False
+                return None
             self._tried_at = now_ms
             self._reading = asyncio.create_task(self._read(), name="read-jwks")
-        # Shielded, because one caller that goes away must not end the reading for the others.
-        await asyncio.shield(self._reading)
-        return True
+        return self._reading
 
     async def _read(self) -> None:
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
                 self._keys = jwks_keys(await self._fetch())
             self._read_at = self._monotonic_ms()
-        except (OSError, TimeoutError, KeyFault, httpx2.HTTPError) as error:
+        except (OSError, TimeoutError, UnusableKeyError, httpx2.HTTPError) as error:
             # An httpx2 error's text may hold the URL, and the URL a password; its type says enough.
-            reason = str(error) if isinstance(error, KeyFault) else type(error).__name__
+            reason = str(error) if isinstance(error, UnusableKeyError) else type(error).__name__
             log.warning("jwks not read", reason=reason, keys_kept=len(self._keys))
         finally:
             self._reading = None
@@ -109,7 +112,7 @@ def file_fetcher(path: Path) -> Callable[[], Awaitable[bytes]]:
     async def fetch() -> bytes:
         content = await asyncio.to_thread(path.read_bytes)
         if len(content) > JWKS_BYTES_MAX:
-            raise KeyFault(f"it is longer than {JWKS_BYTES_MAX} bytes")
+            raise UnusableKeyError(f"it is longer than {JWKS_BYTES_MAX} bytes")
         return content
 
     return fetch
@@ -133,11 +136,11 @@ def url_fetcher(url: str, timeout_ms: int) -> Callable[[], Awaitable[bytes]]:
             client.stream("GET", url, headers={"Accept": "application/json"}) as response,
         ):
             if response.status_code != httpx2.codes.OK:
-                raise KeyFault(f"the answer is HTTP {response.status_code}")
+                raise UnusableKeyError(f"the answer is HTTP {response.status_code}")
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > JWKS_BYTES_MAX:
-                    raise KeyFault(f"it is longer than {JWKS_BYTES_MAX} bytes")
+                    raise UnusableKeyError(f"it is longer than {JWKS_BYTES_MAX} bytes")
         return bytes(content)
 
     return fetch

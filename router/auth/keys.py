@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+from relevo.router.auth.claims import UnauthorizedError
 
 HEADER_BYTES_MAX: Final = 8192
 HEADERS_READ_MAX: Final = 64
@@ -27,12 +28,8 @@ _ASYMMETRIC: Final[dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
 _PUBLIC_MEMBERS: Final = ("kty", "n", "e", "crv", "x", "y")
 
 
-class KeyFault(ValueError):
+class UnusableKeyError(ValueError):
     """A key cannot be used; the message says why and shows nothing of it."""
-
-
-class TokenFault(Exception):
-    """A token cannot be trusted; the message says why and shows nothing of any key."""
 
 
 class _Pinned(jws.JWSRegistry):
@@ -42,7 +39,7 @@ class _Pinned(jws.JWSRegistry):
 
     def get_alg(self, name: str) -> Any:
         if name not in (self.allowed or ()):
-            raise TokenFault("the token's algorithm does not fit the key")
+            raise UnauthorizedError("the token's algorithm does not fit the key")
         return self.algorithms[name]
 
 
@@ -85,32 +82,32 @@ def pem_key(pem: bytes) -> Key:
         pem: A public key or a certificate.
 
     Raises:
-        KeyFault: It is not one of these.
+        UnusableKeyError: It is not one of these.
     """
     if b"PRIVATE KEY" in pem:
-        raise KeyFault("it holds a private key; the router needs the public one only")
+        raise UnusableKeyError("it holds a private key; the router needs the public one only")
     if b"-----BEGIN" not in pem:
-        raise KeyFault("it is not PEM text")
+        raise UnusableKeyError("it is not PEM text")
     for kind in _ASYMMETRIC.values():
         try:
             material = kind.import_key(pem)
         except (JoseError, ValueError, TypeError):
             continue
         return _pin(material, _algorithms(material))
-    raise KeyFault("it holds no RSA, P-256 or Ed25519 public key")
+    raise UnusableKeyError("it holds no RSA, P-256 or Ed25519 public key")
 
 
 def _algorithms(material: _Material) -> frozenset[str]:
     if isinstance(material, RSAKey):
         if material.public_key.key_size < RSA_BITS_MIN:
-            raise KeyFault(f"its RSA key is shorter than {RSA_BITS_MIN} bits")
+            raise UnusableKeyError(f"its RSA key is shorter than {RSA_BITS_MIN} bits")
         return frozenset({"RS256"})
     if isinstance(material, ECKey) and material.curve_name == "P-256":
         return frozenset({"ES256"})
     if isinstance(material, OKPKey) and material.curve_name == "Ed25519":
         # RFC 9864 renames EdDSA with this curve; issuers use either name.
         return frozenset({"EdDSA", "Ed25519"})
-    raise KeyFault("its curve is neither P-256 nor Ed25519")
+    raise UnusableKeyError("its curve is neither P-256 nor Ed25519")
 
 
 def jwks_keys(text: bytes) -> tuple[Key, ...]:
@@ -123,17 +120,17 @@ def jwks_keys(text: bytes) -> tuple[Key, ...]:
         text: The JSON of the set.
 
     Raises:
-        KeyFault: It is not a JWKS, or holds no key of use.
+        UnusableKeyError: It is not a JWKS, or holds no key of use.
     """
     try:
         entries = json.loads(text)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise KeyFault("it is not a JWKS, as in {'keys': [...]}") from None
+        raise UnusableKeyError("it is not a JWKS, as in {'keys': [...]}") from None
     if not isinstance(entries, list) or len(entries) > JWKS_KEYS_MAX:
-        raise KeyFault(f"its keys are not a list of at most {JWKS_KEYS_MAX}")
+        raise UnusableKeyError(f"its keys are not a list of at most {JWKS_KEYS_MAX}")
     keys = tuple(key for entry in entries if (key := _jwks_key(entry)) is not None)
     if not keys:
-        raise KeyFault("it holds no RSA, P-256 or Ed25519 public key for signatures")
+        raise UnusableKeyError("it holds no RSA, P-256 or Ed25519 public key for signatures")
     return keys
 
 
@@ -165,11 +162,11 @@ def token_header(token: str) -> Mapping[str, Any]:
         token: The compact form, three parts with dots between.
 
     Raises:
-        TokenFault: It is not a token.
+        UnauthorizedError: It is not a token.
     """
     parts = token.split(".")
     if len(parts) != 3 or not token.isascii() or len(parts[0]) > HEADER_BYTES_MAX:
-        raise TokenFault("the token is not a signed JWT")
+        raise UnauthorizedError("the token is not a signed JWT")
     return _header(parts[0])
 
 
@@ -181,47 +178,39 @@ def _header(encoded: str) -> Mapping[str, Any]:
         padded = encoded + "=" * (-len(encoded) % 4)
         header = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, RecursionError):
-        raise TokenFault("the token is not a signed JWT") from None
+        raise UnauthorizedError("the token is not a signed JWT") from None
     if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
-        raise TokenFault("the token is not a signed JWT")
+        raise UnauthorizedError("the token is not a signed JWT")
     if "crit" in header:
         # RFC 7515 4.1.11: what is critical and not understood is refused; here nothing is understood.
-        raise TokenFault("the token has a critical header, which is not supported")
+        raise UnauthorizedError("the token has a critical header, which is not supported")
     return {name: header[name] for name in ("alg", "kid") if name in header}
 
 
-def verified_claims(token: str, key: Key) -> dict[str, Any]:
+def verify_payload(token: str, key: Key) -> bytes:
     """
-    Return the claims of a token that the key signed, not yet checked themselves.
+    Return the payload of a token that the key signed.
 
     Args:
         token: The compact form, of which `token_header` has seen the header.
         key: The key; it refuses every algorithm but its own.
 
     Raises:
-        TokenFault: The signature is not this key's, or what is signed is not a JSON object.
+        UnauthorizedError: The signature is not this key's.
     """
     try:
-        payload = jws.deserialize_compact(token, key._material, registry=key._registry).payload
+        return jws.deserialize_compact(token, key._material, registry=key._registry).payload or b""
     except (JoseError, ValueError, TypeError):
-        raise TokenFault("the token's signature does not match") from None
-    try:
-        claims = msgspec.json.decode(payload or b"")
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise TokenFault("the token's claims are not JSON") from None
-    if not isinstance(claims, dict):
-        raise TokenFault("the token's claims are not a JSON object")
-    return claims
+        raise UnauthorizedError("the token's signature does not match") from None
 
 
-def signed_token(claims: Mapping[str, Any], key: Key) -> str:
+def sign_payload(payload: bytes, key: Key) -> str:
     """
-    Return a token over the claims, signed with a key of `secret_key`.
+    Return an HS256 token over a payload.
 
     Args:
-        claims: What it says.
-        key: The secret's key.
+        payload: The claims, as JSON.
+        key: A key of `secret_key`.
     """
-    payload = json.dumps(dict(claims), separators=(",", ":")).encode()
     header = {"alg": "HS256", "typ": "JWT"}
     return jws.serialize_compact(header, payload, key._material, registry=key._registry)

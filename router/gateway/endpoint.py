@@ -14,7 +14,7 @@ from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.pushes import Inbox
 from relevo.protocol.results import Result
 from relevo.router.auth.principal import Principal
-from relevo.router.auth.tokens import KeysUnavailable, Unauthorized, Verifier
+from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError, Verifier
 from relevo.router.config import Settings
 from relevo.router.gateway.commands import CommandError, caller_of, execute
 from relevo.router.gateway.connection import Connection
@@ -298,9 +298,9 @@ class ClientEndpoint:
         answer: Principal | Error
         try:
             answer = await self._services.verifier.verify(effect.command.token)
-        except Unauthorized as error:
+        except UnauthorizedError as error:
             answer = Error.of(ErrorCode.UNAUTHORIZED, str(error))
-        except KeysUnavailable as error:
+        except KeysUnavailableError as error:
             answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
         self._connection.refreshed(effect.command, answer, self._services.clock.now_ms())
         self._carry_out()
@@ -330,13 +330,13 @@ class ClientEndpoint:
             else:
                 async with services.limiters.hellos(principal.tenant).slot():
                     await self._join_agent(principal)
-        except Unauthorized as error:
+        except UnauthorizedError as error:
             self._reject(Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
         except CommandRejectedError as refusal:
             why = Error.of(ErrorCode(refusal.code), None, **refusal.details)
             is_rate = why.code is ErrorCode.RATE_LIMITED
             self._reject(why, CloseCode.RATE_LIMITED if is_rate else CloseCode.REMOVED)
-        except (StoreUnavailableError, KeysUnavailable, TimeoutError) as error:
+        except (StoreUnavailableError, KeysUnavailableError, TimeoutError) as error:
             reason = str(error) or "the directory could not be read in time"
             self._reject(Error.of(ErrorCode.UNAVAILABLE, None, reason=reason), CloseCode.STORE_LOST)
         except Exception as error:

@@ -11,7 +11,7 @@ import pytest
 from joserfc import jwk, jws
 
 from relevo.router.auth.principal import Principal
-from relevo.router.auth.tokens import Unauthorized, Verifier
+from relevo.router.auth.tokens import UnauthorizedError, Verifier
 from relevo.router.config import Settings
 
 SECRET = "correct horse battery staple, and more"
@@ -59,6 +59,6 @@ def verifier(**settings: Any) -> Verifier:
 
 
 async def refusal(token: str, **settings: Any) -> str:
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await verifier(**settings).verify(token)
     return caught.value.reason

@@ -17,7 +17,7 @@ from typing import Self
 import pytest
 
 from relevo.clients.terminal.watch import WatchError, run, token_source
-from relevo.router.auth.tokens import Unauthorized
+from relevo.router.auth.tokens import UnauthorizedError
 from tests.routers import SECRET, running_routers
 from tests.servers import StoreServer, running
 from tests.terminal.demo_process import LIMIT_S, RELEVO, environment
@@ -26,7 +26,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_token_source_of_a_malformed_tenant_is_refused() -> None:
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         token_source(SECRET, "a b")
 
 

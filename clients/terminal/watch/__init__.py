@@ -49,7 +49,7 @@ def token_source(secret: str, tenant: str) -> TokenSource:
         tenant: The tenant to watch.
 
     Raises:
-        Unauthorized: No router would accept them; the reason says why.
+        UnauthorizedError: No router would accept them; the reason says why.
     """
 
     def token() -> str:

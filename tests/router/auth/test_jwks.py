@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 from joserfc import jwk
 
-from relevo.router.auth.jwks import JWKS_BYTES_MAX, JwksCache, KeysUnavailable, url_fetcher
-from relevo.router.auth.keys import KeyFault, jwks_keys
+from relevo.router.auth.jwks import JWKS_BYTES_MAX, JwksCache, KeysUnavailableError, url_fetcher
+from relevo.router.auth.keys import UnusableKeyError, jwks_keys
 from tests.router.tokens import (
     ANA,
     EC,
@@ -66,7 +66,7 @@ def test_only_public_signature_keys_of_a_jwks_are_taken() -> None:
         {**EC.as_dict(private=True), "kid": "private", "key_ops": ["sign"]},
     )
     assert [key.kid for key in jwks_keys(json.dumps({"keys": entries}).encode())] == ["private"]
-    with pytest.raises(KeyFault, match="no RSA, P-256 or Ed25519"):
+    with pytest.raises(UnusableKeyError, match="no RSA, P-256 or Ed25519"):
         jwks_keys(key_set(symmetric))
 
 
@@ -75,7 +75,7 @@ def test_only_public_signature_keys_of_a_jwks_are_taken() -> None:
     "text", [b"", b"[]", b"{}", b'{"keys": 5}', b"\xff", b"[" * 100_000, b'{"keys": [' + b"1," * 64 + b"1]}"]
 )
 def test_what_is_no_jwks_is_refused(text: bytes) -> None:
-    with pytest.raises(KeyFault):
+    with pytest.raises(UnusableKeyError):
         jwks_keys(text)
 
 
@@ -108,6 +108,11 @@ class Issuer:
     async def known(self, kid: str) -> bool:
         return bool(await self.cache.find(kid))
 
+    async def finish_reading(self) -> None:
+        """Wait for the reading that a caller has started, if one has."""
+        if self.cache._reading is not None:
+            await self.cache._reading
+
 
 async def test_keys_are_read_once_and_again_only_when_old() -> None:
     issuer = Issuer((EC, "a"))
@@ -117,6 +122,7 @@ async def test_keys_are_read_once_and_again_only_when_old() -> None:
     assert issuer.reads == 1
     issuer.now_ms = 60_000
     assert await issuer.known("a")
+    await issuer.finish_reading()
     assert issuer.reads == 2
 
 
@@ -125,8 +131,23 @@ async def test_a_key_that_was_withdrawn_is_unknown_after_the_next_reading() -> N
     assert await issuer.known("a")
     issuer.serve((ED, "b"))
     issuer.now_ms = 60_000
+    assert await issuer.known("a")
+    await issuer.finish_reading()
     assert not await issuer.known("a")
     assert await issuer.known("b")
+
+
+async def test_a_known_key_verifies_while_the_issuer_hangs() -> None:
+    issuer = Issuer((EC, "a"))
+    assert await issuer.known("a")
+    issuer.gate.clear()
+    issuer.now_ms = 60_000
+    for _ in range(3):
+        assert await issuer.known("a")
+        assert issuer.cache._reading is not None
+    issuer.gate.set()
+    await issuer.finish_reading()
+    assert issuer.reads == 2
 
 
 async def test_an_unknown_key_is_looked_for_at_once_but_not_again_and_again() -> None:
@@ -164,6 +185,7 @@ async def test_old_keys_stay_in_use_while_the_issuer_fails() -> None:
     issuer.now_ms = 600_000
     for _ in range(10):
         assert await issuer.known("a")
+        await issuer.finish_reading()
     assert issuer.reads == 2
     issuer.failing = False
     issuer.serve((ED, "b"))
@@ -175,7 +197,7 @@ async def test_without_any_keys_a_token_cannot_be_judged_until_they_can_be_read(
     issuer = Issuer((EC, "a"))
     issuer.failing = True
     for _ in range(3):
-        with pytest.raises(KeysUnavailable):
+        with pytest.raises(KeysUnavailableError):
             await issuer.known("a")
     assert issuer.reads == 1
     issuer.failing = False
@@ -188,7 +210,7 @@ async def test_a_reading_that_hangs_is_given_up() -> None:
     issuer = Issuer((EC, "a"))
     issuer.gate.clear()
     issuer.cache._timeout_ms = 10
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await issuer.known("a")
 
 
@@ -197,6 +219,8 @@ async def test_a_garbled_answer_does_not_replace_the_keys() -> None:
     assert await issuer.known("a")
     issuer.content = b"<html>"
     issuer.now_ms = 60_000
+    assert await issuer.known("a")
+    await issuer.finish_reading()
     assert await issuer.known("a")
     assert issuer.reads == 2
 
@@ -250,7 +274,7 @@ async def test_an_answer_that_is_no_key_set_is_refused(
     answer: Callable[[BaseHTTPRequestHandler], None], why: str
 ) -> None:
     with http_server(answer) as url:
-        with pytest.raises(KeyFault, match=why):
+        with pytest.raises(UnusableKeyError, match=why):
             await url_fetcher(url, 1000)()
-        with pytest.raises(KeysUnavailable):
+        with pytest.raises(KeysUnavailableError):
             await verifier(jwks=url).verify(asymmetric(ED, "EdDSA", kid="d"))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from joserfc import jwk
 
-from relevo.router.auth.keys import HEADERS_READ_MAX, Key, _header, verified_claims
+from relevo.router.auth.keys import HEADERS_READ_MAX, Key, _header, verify_payload
 from relevo.router.auth.principal import Principal
-from relevo.router.auth.tokens import Unauthorized, Verifier, sign
+from relevo.router.auth.tokens import UnauthorizedError, Verifier, sign
 from relevo.router.config import Settings, SettingsError
 from tests.router.tokens import (
     ANA,
@@ -80,7 +80,7 @@ async def test_sign_makes_a_token_that_the_verifier_takes() -> None:
 @pytest.mark.parametrize("wrong", [{"tenant": "a b"}, {"role": "boss"}, {"ttl_s": 0}, {"capacity": -1}])
 def test_sign_refuses_what_a_router_would_refuse(wrong: dict[str, Any]) -> None:
     given: dict[str, Any] = {"tenant": "acme", "sub": "bo", "role": "admin", "ttl_s": 90, "now_ms": NOW_MS}
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         sign(SECRET, **(given | wrong))
 
 
@@ -98,55 +98,6 @@ async def test_a_fraction_of_a_second_counts() -> None:
 async def test_a_token_before_its_nbf_is_refused_and_at_it_is_taken() -> None:
     assert await refusal(hs256(CLAIMS | {"nbf": NOW_MS // 1000 + 1})) == "the token is not valid yet"
     assert await verifier().verify(hs256(CLAIMS | {"nbf": NOW_MS // 1000})) == ANA
-
-
-@pytest.mark.parametrize("missing", ["sub", "tenant", "role", "exp"])
-async def test_a_token_without_a_required_claim_is_refused_by_its_name(missing: str) -> None:
-    claims = {name: value for name, value in CLAIMS.items() if name != missing}
-    assert missing in await refusal(hs256(claims))
-
-
-WRONG_KINDS: dict[str, list[Any]] = {
-    "exp": ["1", True, [], {}, -1, 10**30, 1e300],
-    "nbf": ["1", False, [1], 10**30],
-    "sub": ["", "a" * 65, "ana\n", "a b", "a/b", "a{b}", "añ", "a\0", 7, ["ana"]],
-    "tenant": ["", "acme\n", "{acme}", "a*", 1, True],
-    "role": ["", "Agent", "root", 1, ["agent"]],
-    "name": ["", "n" * 121, 5, ["Ana"]],
-    "departments": ["sales", {}, ["a", "a"], ["a b"], [1], [["a"]], ["a\n"], [f"d{n}" for n in range(65)]],
-    "capacity": [-1, True, 1.5, "3", 2**53],
-}
-
-
-@pytest.mark.limit("NAME_CHARACTERS_MAX")
-@pytest.mark.parametrize(
-    ("claim", "value"), [(claim, value) for claim, values in WRONG_KINDS.items() for value in values]
-)
-async def test_a_claim_of_the_wrong_kind_is_refused_by_its_name(claim: str, value: Any) -> None:
-    assert f"the token's {claim} must be" in await refusal(hs256(CLAIMS | {claim: value}))
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-async def test_an_end_that_is_no_number_is_refused(number: str) -> None:
-    # json.dumps writes these, though JSON has none of them.
-    assert await refusal(hs256(CLAIMS | {"exp": float(number)})) == "the token's claims are not JSON"
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        b"",
-        b"{",
-        b"\xff",
-        b'{"name": "\xed\xa0\x80"}',
-        b'{"name": "\\ud800"}',
-        b'{"exp": 1e999}',
-        b"[" * 8000,
-        json.dumps(CLAIMS).encode("utf-16"),
-    ],
-)
-async def test_claims_that_are_not_json_are_refused(claims: bytes) -> None:
-    assert await refusal(hs256(claims)) == "the token's claims are not JSON"
 
 
 @pytest.mark.parametrize(
@@ -180,11 +131,6 @@ async def test_a_header_longer_than_any_is_not_read() -> None:
 async def test_no_token_and_an_endless_one_are_refused() -> None:
     assert await refusal("") == "the token is missing"
     assert await refusal("x" * 16_385) == "the token is longer than 16384 characters"
-
-
-@pytest.mark.parametrize("claims", [[], "text", 5, None, [CLAIMS]])
-async def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
-    assert await refusal(hs256(claims)) == "the token's claims are not a JSON object"
 
 
 async def test_another_secret_and_a_changed_claim_are_refused() -> None:
@@ -299,14 +245,14 @@ async def test_a_known_token_counts_in_its_time_only() -> None:
     assert await known.verify(token) == await known.verify(token) == ANA
     for now_ms, why in ((ANA.expires_at, "expired"), (NOW_MS - 1000, "not valid yet")):
         clock.now_ms = now_ms
-        with pytest.raises(Unauthorized, match=why):
+        with pytest.raises(UnauthorizedError, match=why):
             await known.verify(token)
 
 
 async def test_a_known_token_lets_no_other_signature_through() -> None:
     known, token = verifier(), hs256(CLAIMS)
     await known.verify(token)
-    with pytest.raises(Unauthorized, match="signature"):
+    with pytest.raises(UnauthorizedError, match="signature"):
         await known.verify(hs256(CLAIMS, "another secret"))
 
 
@@ -324,7 +270,7 @@ async def test_a_known_token_is_refused_once_its_key_is_withdrawn(tmp_path: Path
             await known.verify(token)
             await asyncio.sleep(0.02)
 
-    with pytest.raises(Unauthorized, match="unknown key"):
+    with pytest.raises(UnauthorizedError, match="unknown key"):
         await use_it_on()
 
 
@@ -332,11 +278,11 @@ async def test_a_known_token_is_refused_once_its_key_is_withdrawn(tmp_path: Path
 async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
 
-    def look(token: str, key: Key) -> dict[str, Any]:
+    def look(token: str, key: Key) -> bytes:
         looked_at.append(token)
-        return verified_claims(token, key)
+        return verify_payload(token, key)
 
-    monkeypatch.setattr("relevo.router.auth.tokens.verified_claims", look)
+    monkeypatch.setattr("relevo.router.auth.tokens.verify_payload", look)
     known = verifier(jwt_secret=SECRET, tokens_remembered_max=2)
     first, second, third = (hs256(CLAIMS | {"jti": str(number)}) for number in range(3))
     for token in (first, second, second, third, third, second, first):

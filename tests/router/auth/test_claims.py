@@ -1,0 +1,80 @@
+"""Claims: their types, and the words for what is wrong with one."""
+
+import json
+from typing import Any
+
+import pytest
+
+from relevo.router.auth.claims import UnauthorizedError, decode_claims
+from tests.router.tokens import ANA, CLAIMS, NOW_MS
+
+
+def refusal(claims: Any) -> str:
+    with pytest.raises(UnauthorizedError) as caught:
+        decode_claims(claims if isinstance(claims, bytes) else json.dumps(claims).encode())
+    return caught.value.reason
+
+
+def test_claims_with_what_is_required_have_a_principal() -> None:
+    assert decode_claims(json.dumps(CLAIMS).encode()).principal == ANA
+
+
+@pytest.mark.parametrize("missing", ["sub", "tenant", "role", "exp"])
+def test_claims_without_a_required_one_are_refused_by_its_name(missing: str) -> None:
+    claims = {name: value for name, value in CLAIMS.items() if name != missing}
+
+    assert refusal(claims) == f"the token has no {missing}"
+
+
+WRONG_KINDS: dict[str, list[Any]] = {
+    "exp": ["1", True, [], {}, -1, 10**30, 1e300],
+    "nbf": ["1", False, [1], 10**30],
+    "sub": ["", "a" * 65, "ana\n", "a b", "a/b", "a{b}", "añ", "a\0", 7, ["ana"], None],
+    "tenant": ["", "acme\n", "{acme}", "a*", 1, True],
+    "role": ["", "Agent", "root", 1, ["agent"]],
+    "name": ["", "n" * 121, 5, ["Ana"]],
+    "departments": ["sales", {}, ["a", "a"], ["a b"], [1], [["a"]], ["a\n"], [f"d{n}" for n in range(65)]],
+    "capacity": [-1, True, 1.5, "3", 2**53],
+}
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"), [(claim, value) for claim, values in WRONG_KINDS.items() for value in values]
+)
+def test_a_claim_of_the_wrong_kind_is_refused_by_its_name(claim: str, value: Any) -> None:
+    assert f"the token's {claim} must be" in refusal(CLAIMS | {claim: value})
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_an_end_that_is_no_number_is_refused(number: str) -> None:
+    # json.dumps writes these, though JSON has none of them.
+    assert refusal(CLAIMS | {"exp": float(number)}) == "the token's claims are not JSON"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": "\\ud800"}',
+        json.dumps(CLAIMS).encode("utf-16"),
+        b'{"x": ' + b"[" * 8000,
+    ],
+)
+def test_claims_that_are_not_json_are_refused(claims: bytes) -> None:
+    assert refusal(claims) == "the token's claims are not JSON"
+
+
+@pytest.mark.parametrize("claims", [[], "text", 5, None, [CLAIMS], b"[" * 8000])
+def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
+    assert refusal(claims) == "the token's claims are not a JSON object"
+
+
+def test_claims_before_nbf_are_refused_and_at_it_are_current() -> None:
+    claims = decode_claims(json.dumps(CLAIMS | {"nbf": NOW_MS / 1000}).encode())
+
+    claims.require_current(NOW_MS)
+    with pytest.raises(UnauthorizedError, match="not valid yet"):
+        claims.require_current(NOW_MS - 1)
