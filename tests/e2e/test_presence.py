@@ -140,19 +140,6 @@ async def test_the_late_end_of_an_old_connection_removes_only_itself(office: Off
 # Gone.
 
 
-async def test_a_close_with_1000_skips_the_first_wait(office: Office) -> None:
-    observer = await observe(office)
-    ana = await office.connect_agent("ana")
-    await observer.sees_agent("ana", status="connected")
-
-    closed_at = now_ms()
-    await ana.close(1000)
-
-    row = await observer.sees_agent("ana", status="disconnected", available=False)
-    # The grace of these routers is ten seconds.
-    assert row["status_since_at"] - closed_at < 5000
-
-
 async def test_any_other_close_is_waited_for_like_a_drop(office: Office) -> None:
     observer = await observe(office)
     ana = await office.connect_agent("ana")
@@ -305,9 +292,6 @@ async def test_the_agents_of_a_killed_router_are_gone_after_its_lease(
     await observer.sees_agent("ana", load=0, pending=1)
     for name in ("bob", "both"):
         assert statuses_shown(observer, name) == ["connected"]
-    # Lease, grace, and one renewal that sweeps: that is the bound.
-    gone_after_ms = (await office.history("chat-ana"))[-1]["at"] - killed_at
-    assert gone_after_ms <= LEASE_MS + SESSION_GRACE_MS + 2000
 
 
 @pytest.mark.slow
