@@ -10,7 +10,7 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench model faults compliance fuzz docs clean tools soak traceability
+.PHONY: help install run test test-python test-javascript test-nodes long lint bench model faults compliance fuzz docs clean tools soak traceability
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -20,12 +20,25 @@ install: .venv/.installed ## Make .venv, with the router, its client and what te
 run: install ## Start a router with a demo tenant, and its store
 	@$(BIN)/relevo demo
 
-test: install tools ## Run all tests; what this machine lacks is installed or named
+# Python's and JavaScript's beside each other: both wait more than they work.
+test: install tools ## Run all tests but the long ones; what this machine lacks is installed or named
+	@$(MAKE) --no-print-directory --jobs=2 test-python test-javascript
+
+test-python: install
+	@$(BIN)/pytest --quiet --numprocesses auto --dist worksteal -m "not long" $(PYTEST_OPTIONS)
+
+test-javascript:
+	@mkdir -p build; $(MAKE) --no-print-directory test-nodes >build/javascript.log 2>&1; code=$$?; \
+		cat build/javascript.log; exit $$code
+
+test-nodes:
 	@if command -v npm >/dev/null; then \
 		$(MAKE) --no-print-directory $(NODE_STAMPS) && \
 		for folder in $(TESTED_NODE_FOLDERS); do npm --prefix $$folder test --if-present || exit 1; done; \
 	fi
-	@$(BIN)/pytest --quiet --numprocesses auto $(PYTEST_OPTIONS)
+
+long: install tools ## Run the long tests: mutants, faults under load, failovers with people at work
+	@$(BIN)/pytest --quiet --numprocesses auto --dist worksteal -m long $(PYTEST_OPTIONS)
 
 lint: install ## Check the form and the types of all code
 	@$(BIN)/ruff check .

@@ -1,10 +1,16 @@
-"""For every test: on CI nothing is left out in silence."""
+"""For every test: its workers, its markers, and that on CI nothing is left out in silence."""
 
 import os
 
 import pytest
 
 pytest_plugins = ["tests.traceability"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use more workers than there are processors: most tests wait for other processes."""
+    return (os.cpu_count() or 1) * 3 // 2 + 1
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,8 +1,8 @@
 """
 A pytest plugin that tells which test proves what, by the markers of the tests.
 
-``make traceability`` prints the tables. A run of the whole suite has one more test, which fails where a limit
-or a fault has no test, and where a marker names one that is not there.
+``make traceability`` prints the tables of what ``make test`` runs. A run of the whole suite has one more
+test, which fails where a limit or a fault has no test, and where a marker names one that is not there.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ NO_LIMITS = {
     "LOADS_MAX",
     "READ_BYTES_MAX",
     "REDIRECTS_MAX",
+    "REGISTER_AGAIN_MAX",
     "REPAIR_EVENTS_MAX",
 }
 
@@ -130,9 +131,11 @@ Table = dict[str, list[str]]
 
 
 def tables(items: list[pytest.Item]) -> dict[str, Table]:
-    """Return, by marker, the names that it has and the tests of each, without their parameters."""
+    """Return, by marker, the names that it has and the tests of each, without parameters and long ones."""
     found: dict[str, Table] = {marker: defaultdict(list) for marker in MARKERS}
     for item in items:
+        if item.get_closest_marker("long") is not None:
+            continue
         test = item.nodeid.partition("[")[0]
         for mark in item.iter_markers():
             for name in mark.args if mark.name in MARKERS else ():

@@ -14,7 +14,7 @@ from tests.raw_client import LIMIT_S
 
 SOON = Backoff(0.01, 0.1)
 SESSIONS = 4
-PAUSE_S = 0.005
+PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def expect_no_more_than_was_asked(outcome: Outcome) -> None:
     [
         pytest.param(MEMORY, valkey_binary(), id="memory"),
         pytest.param(REPLICA, valkey_binary(), id="replica"),
-        pytest.param(REPLICA, redis_binary(), id="replica-redis", marks=needs_redis),
+        pytest.param(REPLICA, redis_binary(), id="replica-redis", marks=[needs_redis, pytest.mark.long]),
     ],
 )
 async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
@@ -83,6 +83,7 @@ async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_
     expect_no_more_than_was_asked(outcome)
 
 
+@pytest.mark.long
 @needs_networks
 @pytest.mark.fault("an old primary is cut off with a router")
 async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_did_alone(
@@ -97,7 +98,7 @@ async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_
     expect_no_more_than_was_asked(outcome)
 
 
-@pytest.mark.origin("after a failover publishes succeeded and nobody received them")
+@pytest.mark.long
 @pytest.mark.fault("another primary is promoted")
 async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
     tmp_path: Path,
@@ -110,6 +111,7 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.fault("another primary is promoted")
 @pytest.mark.parametrize("durability", ["memory", "replica"])
 async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
@@ -136,6 +138,7 @@ async def expect_promises_of_shards(
             await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
 
 
+@pytest.mark.origin("after a failover publishes succeeded and nobody received them")
 @pytest.mark.fault("another primary is promoted")
 async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice

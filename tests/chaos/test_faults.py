@@ -11,6 +11,7 @@ from tests.chaos.proxy import Link
 from tests.chaos.scene import Scene
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_people_at_work_without_a_fault_break_nothing(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ async def test_a_router_that_is_frozen_past_its_lease_under_load(tmp_path: Path)
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("a router is told to stop")
 async def test_routers_that_are_told_to_stop_under_load_one_after_the_other(tmp_path: Path) -> None:
@@ -63,6 +64,7 @@ async def test_a_store_that_is_killed_under_load(tmp_path: Path) -> None:
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("the store starts again empty")
 async def test_a_store_that_starts_again_empty_under_load(tmp_path: Path) -> None:
@@ -76,6 +78,7 @@ async def test_a_store_that_starts_again_empty_under_load(tmp_path: Path) -> Non
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("the store is flushed")
 async def test_a_store_that_is_flushed_under_load(tmp_path: Path) -> None:
@@ -88,6 +91,7 @@ async def test_a_store_that_is_flushed_under_load(tmp_path: Path) -> None:
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("the store forgets the verbs")
 async def test_a_store_that_forgets_the_verbs_under_load(tmp_path: Path) -> None:
@@ -98,6 +102,7 @@ async def test_a_store_that_forgets_the_verbs_under_load(tmp_path: Path) -> None
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("a router is cut off from the store in silence")
 async def test_a_router_that_is_cut_off_from_the_store_under_load(tmp_path: Path) -> None:
@@ -112,6 +117,7 @@ async def test_a_router_that_is_cut_off_from_the_store_under_load(tmp_path: Path
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("a reply of the store is lost")
 async def test_replies_of_the_store_that_are_lost_under_load(tmp_path: Path) -> None:
@@ -138,6 +144,7 @@ async def test_feeds_that_are_cut_under_load(tmp_path: Path) -> None:
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("the feed falls silent")
 async def test_a_feed_that_falls_silent_under_load(tmp_path: Path) -> None:
@@ -154,6 +161,7 @@ async def test_a_feed_that_falls_silent_under_load(tmp_path: Path) -> None:
         await scene.check()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("the store's memory is full")
 async def test_a_store_whose_memory_is_full_under_load(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def fill(limiter: InFlightLimiter, commands: int, started: list[int]) -> None:
             limiter.wait(lambda number=number: start(number))  # type: ignore[misc]
 
 
+@pytest.mark.limit("tenant_in_flight_max")
 def test_commands_beyond_the_bound_start_when_others_are_done(loop: Loop) -> None:
     limiter, started = InFlightLimiter(2, 100, loop.call_soon), list[int]()
     fill(limiter, 4, started)
@@ -54,6 +55,7 @@ def test_commands_beyond_the_bound_start_when_others_are_done(loop: Loop) -> Non
     assert (started, limiter.is_idle) == ([0, 1, 2, 3], True)
 
 
+@pytest.mark.limit("tenant_turn_max")
 def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: Loop) -> None:
     limiter, started = InFlightLimiter(1000, STARTS_MAX, loop.call_soon), list[int]()
     fill(limiter, 2 * STARTS_MAX + 1, started)
