@@ -1,9 +1,9 @@
-/** How long to wait before trying again. */
+/** Delays between attempts. */
 
 /**
  * Exponential delays with full jitter: anything from nothing to the doubled bound.
  *
- * Full jitter, because ten thousand clients of a killed router try again at the same moment otherwise.
+ * Full jitter spreads the reconnections of ten thousand clients of a killed router.
  */
 export class Backoff {
   /**

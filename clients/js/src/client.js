@@ -1,14 +1,14 @@
 /** The websocket client: a thin shell that moves messages between a socket and the core. */
 
 import { json } from "./codec.js";
-import { Commands, present } from "./commands.js";
+import { CommandMethods, present } from "./commands.js";
 import { Core } from "./core.js";
 import { ClientClosed, CommandTimeout, ConnectTimeout, InvalidReply } from "./errors.js";
 import { EventQueue, Listeners } from "./events.js";
 import { makeClock, newKey, platform, QUIET_LOGGER } from "./platform.js";
 import { CORE_SETTINGS } from "./settings.js";
 import { Shell } from "./shell.js";
-import { pageSignals } from "./signals.js";
+import { pageSignals } from "./page-lifecycle.js";
 import { Tokens } from "./tokens.js";
 
 /** @typedef {import("./backoff.js").Backoff} Backoff */
@@ -31,7 +31,7 @@ import { Tokens } from "./tokens.js";
  * @property {string} [clientName] What the client calls itself to the router.
  * @property {Backoff} [reconnect] The delays between connection attempts.
  * @property {Backoff} [retry] The delays before a command is repeated that was refused for the moment.
- * @property {import("./signals.js").Signals} [signals] What tells of the network and of the screen; the page
+ * @property {import("./page-lifecycle.js").Signals} [signals] What tells of the network and of the screen; the page
  *   itself where there is one.
  * @property {import("./platform.js").Logger} [logger] Where messages for the developer go; warnings to the
  *   console.
@@ -42,11 +42,11 @@ import { Tokens } from "./tokens.js";
 /**
  * A live connection of an agent, an admin or a back end.
  *
- * Once started it stays connected: a lost connection is made again, with full jitter, and the commands in
- * hand are sent again with their keys. Close codes 4500-4999 and a refused handshake end it: commands then
- * reject with that error, and so do loops over its events.
+ * Once started it reconnects by itself, with full jitter, and sends the pending commands again with their
+ * idempotency keys. Close codes 4500-4999 and a refused handshake end it: commands then reject with that error, and
+ * so do loops over its events.
  */
-export class Client extends Commands {
+export class Client extends CommandMethods {
   #tokens;
   #commandTimeoutMs;
   #connectTimeoutMs;
@@ -104,17 +104,17 @@ export class Client extends Commands {
       random,
       clock,
       logger,
-      tell: (event) => this.#tell(event),
+      emit: (event) => this.#emit(event),
     });
   }
 
-  // Life.
+  // Lifecycle.
 
   /**
    * Connect, and wait for the welcome.
    *
    * @returns {Promise<void>} Rejects with a `ConnectionStopped` if the router refused this client for good,
-   *   with a `ConnectTimeout` if nobody let it in in time; the client is closed then.
+   *   with a `ConnectTimeout` if there was no welcome in time; the client is closed then.
    */
   async start() {
     if (this.#started) throw new TypeError("a client is started once");
@@ -122,7 +122,7 @@ export class Client extends Commands {
     this.#unlisten = this.#signals({ wake: () => this.wake(), online: (online) => this.setOnline(online) });
     this.#shell.advance();
     try {
-      await this.#shell.until(
+      await this.#shell.waitUntil(
         () => this.#core.welcome !== null,
         this.#connectTimeoutMs ?? Infinity,
         () => {
@@ -139,9 +139,9 @@ export class Client extends Commands {
   }
 
   /**
-   * Leave: close the connection with 1000, fail the commands in hand with `ClientClosed`.
+   * Close the connection with 1000; pending commands reject with `ClientClosed`.
    *
-   * @returns {Promise<void>} Resolves when the connection has gone, or after two seconds.
+   * @returns {Promise<void>} Resolves when the connection is closed, or after two seconds.
    */
   async close() {
     this.#unlisten();
@@ -150,14 +150,14 @@ export class Client extends Commands {
     await this.#shell.closing;
   }
 
-  /** Try soon what would wait, or make sure that the connection is alive: call it when an app is opened. */
+  /** Reconnect soon, or send a `ping`: call it when an app comes to the foreground. */
   wake() {
     this.#core.woke(this.#shell.now());
     this.#shell.advance();
   }
 
   /**
-   * Say whether the machine has a network, on a platform that `signals` does not know.
+   * Set whether the machine has a network, on a platform without `signals`.
    *
    * @param {boolean} online
    */
@@ -178,7 +178,7 @@ export class Client extends Commands {
     return this.#core.inbox;
   }
 
-  /** Whether a router has let the client in at this moment. */
+  /** Whether the client is connected and welcomed. */
   get connected() {
     return this.#core.phase === "ready";
   }
@@ -231,7 +231,7 @@ export class Client extends Commands {
           if (event !== undefined) return { value: event, done: false };
           if (left || this.#core.stop instanceof ClientClosed) return { value: undefined, done: true };
           try {
-            await this.#shell.until(() => left || queue.size > 0);
+            await this.#shell.waitUntil(() => left || queue.size > 0);
           } catch (error) {
             if (!(error instanceof ClientClosed)) throw error;
           }
@@ -240,7 +240,7 @@ export class Client extends Commands {
       return: async () => {
         left = true;
         this.#queues.delete(queue);
-        this.#shell.wakeWaiters();
+        this.#shell.checkWaiters();
         return { value: undefined, done: true };
       },
     };
@@ -279,7 +279,7 @@ export class Client extends Commands {
     const { timeoutMs = this.#commandTimeoutMs } = options;
     const end = this.#shell.now() + timeoutMs;
     await this.command("directory.subscribe", {}, options);
-    await this.#shell.until(
+    await this.#shell.waitUntil(
       () => this.directory.live,
       end - this.#shell.now(),
       () => new CommandTimeout("directory.subscribe brought no directory in time"),
@@ -288,7 +288,7 @@ export class Client extends Commands {
   }
 
   /**
-   * Let `directory` rest; its rows stay as they are.
+   * Stop updating `directory`; its rows stay.
    *
    * @param {ReadOptions} [options]
    */
@@ -299,8 +299,8 @@ export class Client extends Commands {
   /**
    * Get a `sessionChanged` for every session of the tenant that changes, over every reconnection.
    *
-   * What changed while the connection was away is not told: list the sessions again after `connected`, and
-   * keep of each the highest fence.
+   * Changes during a disconnection are not sent: list the sessions again after `connected`, and keep the highest
+   * fence of each.
    *
    * @param {ReadOptions} [options]
    */
@@ -318,7 +318,7 @@ export class Client extends Commands {
   }
 
   /**
-   * Hand the router a fresh token. A client whose token is a function does so by itself.
+   * Send the router a fresh token. A client whose token is a function does so by itself.
    *
    * @param {string} [token] Where absent, one from the client's own source. Also used to connect again, if
    *   the client was given a string.
@@ -346,7 +346,7 @@ export class Client extends Commands {
   }
 
   /** @param {import("./events.js").ClientEvent} event */
-  #tell(event) {
+  #emit(event) {
     if (event.type === "unreachable" || event.type === "disconnected") this.#lastTrouble = event.reason;
     for (const queue of this.#queues) queue.put(event);
     this.#listeners.tell(event);

@@ -59,7 +59,7 @@ const entryResult = shape((map) => ({ entry: entry(map.entry) }));
  * Each method rejects with the typed error of the router's refusal, or with `CommandTimeout` when there was
  * no final answer in time. An argument that is undefined is not sent.
  */
-export class Commands {
+export class CommandMethods {
   /**
    * Send a command by its type, and return its result as it came.
    *
@@ -69,7 +69,7 @@ export class Commands {
    * @returns {Promise<Record<string, unknown>>}
    */
   async command(type, _fields, _options) {
-    throw new TypeError(`${type} has no way to go: command() is not overridden`);
+    throw new TypeError(`${type} cannot be sent: command() is not overridden`);
   }
 
   /**
@@ -109,7 +109,7 @@ export class Commands {
    * @param {string} [reason] Why, up to 1,000 characters; the next agent reads it in the chat.
    * @param {ChangeOptions & Fenced} [options]
    * @returns {Promise<TransferResult>} `transfer.outcome` says whether it was assigned, went into a pending
-   *   list or into a queue. Rejects with a `ConflictError` that says who has it, if the session has moved on.
+   *   list or into a queue. Rejects with a `ConflictError` that names the present owner, if the session has moved.
    */
   async transfer(sessionId, target, reason, { fence, ...options } = {}) {
     const fields = { session_id: sessionId, target: wireTarget(target), reason, fence };
@@ -177,7 +177,7 @@ export class Commands {
   }
 
   /**
-   * Return where a queued session stands in its department's queue, from 1: for who transferred it there, and for the
+   * Return where a queued session stands in its department's queue, from 1: for its sender, and for the
    * department's members.
    *
    * @param {string} sessionId

@@ -21,10 +21,10 @@ import {
 import { PUSHES } from "./events.js";
 import { Inbox } from "./inbox.js";
 import { sessionResult, welcome } from "./objects.js";
-import { Acknowledgements, PendingCommands } from "./pending.js";
+import { Acknowledgements, PendingCommands } from "./pending-commands.js";
 import { Reconnection } from "./reconnection.js";
 import { Subscriptions } from "./subscriptions.js";
-import { Vigil } from "./vigil.js";
+import { Heartbeat } from "./heartbeat.js";
 
 /** @typedef {import("./settings.js").CoreSettings} CoreSettings */
 /** @typedef {import("./events.js").ClientEvent} ClientEvent */
@@ -52,8 +52,8 @@ export class Core {
   #reconnection;
   #pending;
   #subscriptions;
-  #vigil;
-  #acks = new Acknowledgements();
+  #heartbeat;
+  #acknowledgements = new Acknowledgements();
   #readyAt = 0;
   /** When the present step of connecting has failed. */
   #stepUntil = Infinity;
@@ -80,7 +80,7 @@ export class Core {
     this.#reconnection = new Reconnection(settings.reconnect, random);
     this.#pending = new PendingCommands(settings, random, newKey);
     this.#subscriptions = new Subscriptions(this.directory, this.#pending, settings.retry, random);
-    this.#vigil = new Vigil(settings.answerTimeoutMs, settings.replyWaitMs);
+    this.#heartbeat = new Heartbeat(settings.answerTimeoutMs, settings.replyWaitMs);
   }
 
   // The connection.
@@ -120,14 +120,14 @@ export class Core {
   received(message, now) {
     const map = asMap(message);
     const { type } = anyMessage(map);
-    this.#vigil.heard(now);
+    this.#heartbeat.received(now);
     if (type === "welcome") this.#onWelcome(map, now);
     else if (type === "reply") this.#onReply(map, now);
     else this.#onPush(type, map, now);
   }
 
   /**
-   * Note the end of a connection or of an attempt, and decide what comes after it.
+   * Note the end of a connection or of an attempt, and decide the next step.
    *
    * @param {number} closeCode
    * @param {string} reason
@@ -144,11 +144,11 @@ export class Core {
     } else {
       if (wasReady && now - this.#readyAt >= this.#settings.stableMs) this.#reconnection.succeeded();
       this.#reconnection.failed(now);
-      // The router spread its clients over the drain already.
+      // The router has spread its clients over the drain already.
       if (drainAt !== Infinity) this.#reconnection.at = Math.max(now, drainAt);
     }
     if (wasReady || stop !== null) {
-      this.#tellDisconnected(closeCode, reason, now);
+      this.#emitDisconnected(closeCode, reason, now);
     } else {
       const { at, attempts } = this.#reconnection;
       const why = reason || `closed with ${closeCode}`;
@@ -157,7 +157,7 @@ export class Core {
   }
 
   /**
-   * Note that connecting will not work before something changes.
+   * Stop: no further attempt can succeed.
    *
    * @param {ConnectionStopped} stop
    * @param {number} now
@@ -166,11 +166,11 @@ export class Core {
     if (this.phase === "stopped") return;
     this.#forgetConnection();
     this.#stop(stop);
-    this.#tellDisconnected(1006, stop.message, now);
+    this.#emitDisconnected(1006, stop.message, now);
   }
 
   /**
-   * Drop the connection, because it is of no use any more.
+   * Close a connection that is of no use any more.
    *
    * @param {string} reason
    * @param {number} now
@@ -180,7 +180,7 @@ export class Core {
     this.closed(1006, reason, now);
   }
 
-  /** End the client at its program's wish. */
+  /** End the client. */
   shut() {
     if (this.phase === "stopped") return;
     this.#forgetConnection();
@@ -189,17 +189,17 @@ export class Core {
   }
 
   /**
-   * Do now what would wait: the network or the screen is back.
+   * Act at once: the network or the page is back.
    *
    * @param {number} now
    */
   woke(now) {
     this.#reconnection.hurry(now);
-    if (this.phase === "ready") this.#vigil.doubt(now);
+    if (this.phase === "ready") this.#heartbeat.probe(now);
   }
 
   /**
-   * Note whether the machine believes to have a network.
+   * Note whether the machine has a network.
    *
    * @param {boolean} online
    * @param {number} now
@@ -207,7 +207,7 @@ export class Core {
   setOnline(online, now) {
     this.#reconnection.setOnline(online);
     if (online) this.woke(now);
-    else if (this.phase === "ready") this.#vigil.doubt(now);
+    else if (this.phase === "ready") this.#heartbeat.probe(now);
   }
 
   /**
@@ -220,10 +220,10 @@ export class Core {
     if (now >= this.#stepUntil) {
       this.giveUp(this.phase === "connecting" ? "no connection in time" : "no welcome in time", now);
     } else if (now >= this.#drainAt) {
-      // Not 1000: that says "offline", and others would see this agent disconnected for a moment.
+      // Not 1000, which means "offline": others would see this agent disconnected for a moment.
       this.#close = { code: GOING_AWAY, reason: "moving" };
       this.closed(GOING_AWAY, "moving", now);
-    } else if (this.phase === "ready" && !this.#vigil.tick(now, this.#pending.inFlight > 0)) {
+    } else if (this.phase === "ready" && !this.#heartbeat.tick(now, this.#pending.inFlight > 0)) {
       this.giveUp("no answer from the router", now);
     }
   }
@@ -239,7 +239,7 @@ export class Core {
       this.phase === "offline" ? this.#reconnection.at : Infinity,
       this.#stepUntil,
       this.#drainAt,
-      ready ? this.#vigil.wakeAt(this.#pending.inFlight > 0) : Infinity,
+      ready ? this.#heartbeat.wakeAt(this.#pending.inFlight > 0) : Infinity,
       this.#pending.wakeAt(now, ready),
     );
   }
@@ -247,14 +247,14 @@ export class Core {
   // Commands.
 
   /**
-   * Give a command. Throws the reason if the client has stopped, or too many wait for their turn already.
+   * Submit a command. Throws the client's error if it has stopped, or `RateLimitedError` if too many commands wait.
    *
    * @param {string} type
    * @param {Message} fields The command's fields, without type, id and key.
    * @param {number} deadline When to give up, in milliseconds of the clock.
    * @param {string | null} key The idempotency key; where null, a new one for a command that changes
    *   something.
-   * @returns {string} The id under which its outcome will come.
+   * @returns {string} The id of its outcome.
    */
   submit(type, fields, deadline, key = null) {
     if (this.stop !== null) throw this.stop;
@@ -264,7 +264,7 @@ export class Core {
   }
 
   /**
-   * Stop waiting for a command; what was sent may still be applied.
+   * Stop waiting for a command; a command that was sent may still be applied.
    *
    * @param {string} commandId
    */
@@ -290,11 +290,11 @@ export class Core {
    * @param {number} fence
    */
   acknowledge(sessionId, fence) {
-    this.#acks.add(sessionId, fence);
+    this.#acknowledgements.add(sessionId, fence);
   }
 
   /**
-   * Hand the router a fresh token without waiting for the outcome.
+   * Send the router a fresh token without waiting for the outcome.
    *
    * @param {string} token
    */
@@ -317,29 +317,29 @@ export class Core {
     this.#hello = null;
     if (hello !== null) return [hello];
     if (this.phase !== "ready") return [];
-    const messages = this.#acks.take();
-    if (this.#vigil.takeQuestion()) messages.push({ type: "ping", id: "ping" });
+    const messages = this.#acknowledgements.take();
+    if (this.#heartbeat.takePing()) messages.push({ type: "ping", id: "ping" });
     for (const command of this.#pending.takeDue(now)) {
       const message = command.message();
       const { position } = this.directory;
-      // Set at the last moment: the position may have moved since the command was given.
+      // Set when sent: the position may have moved since the command was submitted.
       if (command.type === "directory.subscribe" && position !== null) message.resume = { ...position };
       messages.push(message);
     }
     return messages;
   }
 
-  /** Return the commands that were settled, each with its result or error. */
+  /** Return the settled commands, each with its result or error. */
   takeOutcomes() {
     return this.#outcomes.splice(0);
   }
 
-  /** Return what happened, in order. */
+  /** Return the events, in order. */
   takeEvents() {
     return this.#events.splice(0);
   }
 
-  /** Return what to close the connection or the attempt with, or null. It is over for the core already. */
+  /** Return the code and reason to close the connection or attempt with, or null. The core has left it already. */
   takeClose() {
     const close = this.#close;
     this.#close = null;
@@ -353,7 +353,7 @@ export class Core {
     return wanted;
   }
 
-  // What arrives.
+  // Messages.
 
   /**
    * @param {Message} map
@@ -362,19 +362,19 @@ export class Core {
   #onWelcome(map, now) {
     if (this.phase !== "hello") return;
     const reconnected = this.welcome !== null;
-    const told = welcome(map);
-    this.welcome = told;
+    const parsed = welcome(map);
+    this.welcome = parsed;
     this.phase = "ready";
     this.#readyAt = now;
     this.#stepUntil = Infinity;
-    this.#vigil.begin(told.pingIntervalMs, now);
-    for (const { id, fence, transfer } of this.inbox.replace(told.inbox)) {
-      // Its session.assigned went to a connection that was lost, or to none: whoever sent it still waits to
-      // hear that it was delivered. The router ignores an acknowledgement that it had before.
+    this.#heartbeat.start(parsed.pingIntervalMs, now);
+    for (const { id, fence, transfer } of this.inbox.replace(parsed.inbox)) {
+      // Its session.assigned went to a lost connection, or to none: the sender still waits for `delivered`. The
+      // router ignores a repeated acknowledgement.
       if (this.#settings.acknowledge && transfer !== null) this.acknowledge(id, fence);
     }
     this.#subscriptions.welcomed();
-    this.#events.push({ type: "connected", welcome: told, reconnected });
+    this.#events.push({ type: "connected", welcome: parsed, reconnected });
   }
 
   /**
@@ -387,7 +387,7 @@ export class Core {
       if (map.id === HELLO_ID) this.#helloError = error;
       return;
     }
-    // Unknown is also the id of a command whose caller has given up.
+    // The id of an aborted command is unknown, too.
     const command = this.#pending.get(String(map.id));
     if (command === undefined) return;
     if (error !== null) {
@@ -399,14 +399,14 @@ export class Core {
   }
 
   /**
-   * @param {import("./pending.js").PendingCommand} command
+   * @param {import("./pending-commands.js").PendingCommand} command
    * @param {unknown} result
    */
   #readResult({ type, mayBeReplayed }, result) {
     if (!isMap(result)) return new InvalidReply(`${type} was answered without a result`);
     try {
-      // So that a program that awaited a command finds its effect in the inbox, before the push comes.
-      // What is said again may be long past, and the welcome since then has told what is true.
+      // A program that awaited a command finds its effect in the inbox before the push comes. A replayed reply may
+      // be older than the last welcome, and is left out.
       const agentId = mayBeReplayed ? undefined : this.welcome?.agent?.id;
       if (agentId !== undefined && "session" in result)
         this.inbox.observe(sessionResult(result).session, agentId);
@@ -438,10 +438,10 @@ export class Core {
     this.#events.push(event);
   }
 
-  // Inner workings.
+  // Internals.
 
   /**
-   * @param {import("./pending.js").PendingCommand} command
+   * @param {import("./pending-commands.js").PendingCommand} command
    * @param {Message | RelevoError} outcome
    */
   #settle({ id, type, internal }, outcome) {
@@ -457,7 +457,7 @@ export class Core {
   #stopAfter(closeCode, reason) {
     const refusal = this.#helloError;
     if (refusal !== null && !refusal.retryable) return stopFromRefusal(refusal, closeCode);
-    // The next attempt has a fresh token: a machine that slept over the old one's end comes back by itself.
+    // The next attempt has a fresh token: a machine that slept until the old one expired reconnects by itself.
     if (closeCode === TOKEN_EXPIRED && this.#settings.tokenRenewable) return null;
     return stopFromClose(closeCode, reason);
   }
@@ -469,7 +469,7 @@ export class Core {
     this.#stepUntil = Infinity;
     this.#drainAt = Infinity;
     this.#tokenWanted = false;
-    this.#vigil.end();
+    this.#heartbeat.stop();
     // The next hello carries a fresh token itself.
     this.#pending.dropInternal("token.refresh");
     this.#pending.connectionLost();
@@ -491,7 +491,7 @@ export class Core {
    * @param {string} reason
    * @param {number} now
    */
-  #tellDisconnected(closeCode, reason, now) {
+  #emitDisconnected(closeCode, reason, now) {
     const reconnectInMs = this.stop === null ? Math.max(0, this.#reconnection.at - now) : null;
     this.#events.push({ type: "disconnected", closeCode, reason, reconnectInMs, error: this.stop });
   }

@@ -143,7 +143,7 @@ export function compareAgents(one, other) {
 }
 
 /**
- * Order departments: those with somebody available first, by name within each.
+ * Order departments: those with an available agent first, by name within each.
  *
  * @param {Department} one
  * @param {Department} other

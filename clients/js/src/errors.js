@@ -54,7 +54,7 @@ export class NotFoundError extends RelevoError {
   static code = "not_found";
 }
 
-/** The session has moved on: who has it (`owner`), by whose hand (`by`) and since when (`at`). */
+/** The session has moved: its present `owner`, moved `by`, and when (`at`). */
 export class ConflictError extends RelevoError {
   static code = "conflict";
 
@@ -67,7 +67,7 @@ export class ConflictError extends RelevoError {
   get owner() {
     return decoded(owner, this.details.owner);
   }
-  /** Who moved it last, null if the system did. */
+  /** The actor of the last move, null for the system. */
   get by() {
     return decoded(actor, this.details.by);
   }

@@ -32,7 +32,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * A connection attempt met nobody; the next one starts in `reconnectInMs`.
+ * A connection attempt failed; the next one starts in `reconnectInMs`.
  *
  * @typedef {object} Unreachable
  * @property {"unreachable"} type
@@ -42,7 +42,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * A session is in progress with this agent now; `transfer` says who sent it, to whom and why.
+ * A session is in progress with this agent now; `transfer` has the sender, the target and the reason.
  *
  * @typedef {object} SessionAssigned
  * @property {"sessionAssigned"} type
@@ -80,7 +80,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * A session of the tenant changed; for admins who watch.
+ * A session of the tenant changed; for admins that watch.
  *
  * @typedef {object} SessionChanged
  * @property {"sessionChanged"} type
@@ -256,7 +256,7 @@ export class Listeners {
       try {
         listener(event);
       } catch (error) {
-        // As with any EventTarget: it is the program's error, reported as uncaught; nobody else misses the
+        // As with any EventTarget: the program's error is reported as uncaught, and no other listener misses the
         // event.
         void Promise.reject(error);
       }

@@ -1,7 +1,7 @@
 /** The HTTP client: the same commands for back ends that keep no connection. */
 
 import { whyNotPlain } from "./codec.js";
-import { Commands, present } from "./commands.js";
+import { CommandMethods, present } from "./commands.js";
 import { InvalidData, isMap } from "./decode.js";
 import {
   abortion,
@@ -14,7 +14,7 @@ import {
   UnauthorizedError,
   UnavailableError,
 } from "./errors.js";
-import { MUTATING, retryDelayMs } from "./pending.js";
+import { MUTATING, retryDelayMs } from "./pending-commands.js";
 import { newKey, platform } from "./platform.js";
 import { RETRY } from "./settings.js";
 import { Tokens } from "./tokens.js";
@@ -49,7 +49,7 @@ const CODES_BY_STATUS = new Map([
  * A command that was refused for the moment, or whose answer was lost, is sent again with the same
  * idempotency key until its time is over.
  */
-export class HttpClient extends Commands {
+export class HttpClient extends CommandMethods {
   #url;
   #tokens;
   /** @type {string | null} */
@@ -139,7 +139,7 @@ export class HttpClient extends Commands {
       const response = await this.#fetch(`${this.#url}/api/v1/${type}`, options);
       return readAnswer(response.status, await response.text());
     } catch (cause) {
-      // Fetch rejects in its own ways, all of which mean that nobody knows whether the command arrived.
+      // Whatever error fetch rejects with, it is unknown whether the command arrived.
       return new UnavailableError(`no answer from ${this.#url}: ${cause}`, { cause });
     } finally {
       platform.clearTimeout(timer);
@@ -204,7 +204,7 @@ class Limit {
     this.#ended = new Promise((_, reject) => {
       this.#reject = reject;
     });
-    // Nobody may be racing at the moment when it ends.
+    // There may be no handler at the moment when it ends.
     this.#ended.catch(() => {});
     const timer = platform.setTimeout(() => this.#reject(this.over), timeoutMs);
     this.atEnd(() => platform.clearTimeout(timer));

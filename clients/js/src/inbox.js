@@ -1,4 +1,4 @@
-/** What the agent has: sessions in progress with it, and its pending list. */
+/** The agent's inbox: its sessions in progress, and its pending list. */
 
 /** @typedef {import("./objects.js").Session} Session */
 /** @typedef {import("./objects.js").InboxContent} InboxContent */
@@ -6,7 +6,7 @@
 /**
  * The version at which a session left; `openedAt` is null if it left before this client knew it.
  *
- * @typedef {{ openedAt: number | null, fence: number }} Departure
+ * @typedef {{ openedAt: number | null, fence: number }} Tombstone
  */
 
 const TOMBSTONES_MAX = 4096;
@@ -14,9 +14,8 @@ const TOMBSTONES_MAX = 4096;
 /**
  * The agent's sessions by id, in the order they came.
  *
- * What is older never replaces what is newer, in whatever order pushes, replies and a new welcome arrive: a
- * session's version is when it was opened and its fence, because the id of a closed session may be opened
- * again and its fence then starts at 1.
+ * An older version never replaces a newer one, in whatever order pushes, replies and a welcome arrive. A session's
+ * version is `openedAt` and `fence`, because a closed session's id may be opened again, with fence 1.
  */
 export class Inbox {
   /** @type {Map<string, Session>} */
@@ -24,11 +23,11 @@ export class Inbox {
   /** @type {Map<string, Session>} */
   #pending = new Map();
   /**
-   * Beyond the bound the oldest are forgotten: a late push that finds none is put right by the next welcome.
+   * Above the bound the oldest are dropped; the next welcome repairs what a late push then adds.
    *
-   * @type {Map<string, Departure>}
+   * @type {Map<string, Tombstone>}
    */
-  #left = new Map();
+  #tombstones = new Map();
 
   /** Sessions in progress with the agent, by id; a copy. @returns {ReadonlyMap<string, Session>} */
   get inProgress() {
@@ -52,8 +51,8 @@ export class Inbox {
   /**
    * Take the inbox of a welcome, whatever was known before.
    *
-   * It is read from the store itself. Where its fences are behind, the store has lost its latest changes (a
-   * replica was promoted), and what this client remembers of them is not true any more.
+   * It is read from the store. If its fences are behind, the store has lost its latest changes (a replica was
+   * promoted), and this client's memory of them is void.
    *
    * @param {InboxContent} content
    * @returns {Session[]} The sessions in progress that are new here, or of another version than before.
@@ -62,7 +61,7 @@ export class Inbox {
     const held = new Map([...this.#inProgress, ...this.#pending]);
     this.#inProgress = byId(inProgress);
     this.#pending = byId(pending);
-    this.#left.clear();
+    this.#tombstones.clear();
     return inProgress.filter((session) => {
       const known = held.get(session.id);
       return known?.openedAt !== session.openedAt || known.fence !== session.fence;
@@ -70,7 +69,7 @@ export class Inbox {
   }
 
   /**
-   * Take note of a session's state.
+   * Apply a session's state.
    *
    * @param {Session} session As a push or a reply has it.
    * @param {string | null} agentId Whose inbox this is, or null if the session is known to be this agent's.
@@ -78,7 +77,7 @@ export class Inbox {
   observe(session, agentId = null) {
     const known = this.get(session.id);
     if (known !== undefined && isNewer(known, session)) return;
-    const left = this.#left.get(session.id);
+    const left = this.#tombstones.get(session.id);
     if (left !== undefined && outdates(left, session)) return;
     const { owner } = session;
     if (owner?.kind !== "agent" || (agentId !== null && owner.id !== agentId)) {
@@ -89,11 +88,11 @@ export class Inbox {
       session.state === "pending" ? [this.#pending, this.#inProgress] : [this.#inProgress, this.#pending];
     other.delete(session.id);
     home.set(session.id, session);
-    this.#left.delete(session.id);
+    this.#tombstones.delete(session.id);
   }
 
   /**
-   * Take a session out that left the agent.
+   * Remove a session that left the agent.
    *
    * @param {string} sessionId
    * @param {number} fence Of the change by which it left.
@@ -101,7 +100,7 @@ export class Inbox {
   remove(sessionId, fence) {
     const known = this.get(sessionId);
     if (known !== undefined && known.fence > fence) return;
-    const left = this.#left.get(sessionId);
+    const left = this.#tombstones.get(sessionId);
     if (known !== undefined) this.#drop(sessionId, { openedAt: known.openedAt, fence });
     else if (left === undefined || left.fence < fence) {
       this.#drop(sessionId, { openedAt: left?.openedAt ?? null, fence });
@@ -110,17 +109,17 @@ export class Inbox {
 
   /**
    * @param {string} sessionId
-   * @param {Departure} departure
+   * @param {Tombstone} tombstone
    */
   #drop(sessionId, { openedAt, fence }) {
     this.#inProgress.delete(sessionId);
     this.#pending.delete(sessionId);
     // Deleted first, so that it stands at the end of the map, which keeps the order of insertion.
-    this.#left.delete(sessionId);
-    this.#left.set(sessionId, { openedAt, fence });
-    if (this.#left.size > TOMBSTONES_MAX) {
-      for (const oldest of this.#left.keys()) {
-        this.#left.delete(oldest);
+    this.#tombstones.delete(sessionId);
+    this.#tombstones.set(sessionId, { openedAt, fence });
+    if (this.#tombstones.size > TOMBSTONES_MAX) {
+      for (const oldest of this.#tombstones.keys()) {
+        this.#tombstones.delete(oldest);
         break;
       }
     }
@@ -144,7 +143,7 @@ function isNewer(one, other) {
 }
 
 /**
- * @param {Departure} departure
+ * @param {Tombstone} tombstone
  * @param {Session} session
  */
 function outdates({ openedAt, fence }, session) {

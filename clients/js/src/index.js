@@ -3,7 +3,7 @@
 export { Backoff } from "./backoff.js";
 export { Client } from "./client.js";
 export { json, messagePack } from "./codec.js";
-export { Commands } from "./commands.js";
+export { CommandMethods } from "./commands.js";
 export { compareAgents, compareDepartments, Directory } from "./directory.js";
 export {
   AtCapacityError,
@@ -38,7 +38,7 @@ export {
 export { HttpClient } from "./http.js";
 export { Inbox } from "./inbox.js";
 export { Target } from "./objects.js";
-export { pageSignals } from "./signals.js";
+export { pageSignals } from "./page-lifecycle.js";
 
 /** @typedef {import("./client.js").ClientOptions} ClientOptions */
 /** @typedef {import("./codec.js").Codec} Codec */
@@ -83,8 +83,8 @@ export { pageSignals } from "./signals.js";
 /** @typedef {import("./objects.js").TransferResult} TransferResult */
 /** @typedef {import("./objects.js").TransferState} TransferState */
 /** @typedef {import("./objects.js").Welcome} Welcome */
-/** @typedef {import("./signals.js").SignalListener} SignalListener */
-/** @typedef {import("./signals.js").Signals} Signals */
+/** @typedef {import("./page-lifecycle.js").SignalListener} SignalListener */
+/** @typedef {import("./page-lifecycle.js").Signals} Signals */
 /** @typedef {import("./tokens.js").TokenSource} TokenSource */
 /** @typedef {import("./platform.js").WebSocketConstructor} WebSocketConstructor */
 /** @typedef {import("./platform.js").WebSocketLike} WebSocketLike */

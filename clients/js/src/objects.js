@@ -14,7 +14,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
 /** @typedef {Change | "internal"} EntryKind */
 
 /**
- * Who did something: an agent, an admin or a back end.
+ * The author of a change: an agent, an admin or a back end.
  *
  * @typedef {object} Actor
  * @property {string} id
@@ -39,7 +39,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * Who has a session: an agent (in progress or pending), or a department's queue.
+ * The owner of a session: an agent (in progress or pending), or a department's queue.
  *
  * @typedef {object} Owner
  * @property {TargetKind} kind
@@ -93,7 +93,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  * @property {Actor} by
  * @property {string | null} reason
  * @property {Outcome} outcome
- * @property {string | null} assignedTo The agent who has it, when a department was the target.
+ * @property {string | null} assignedTo The agent assigned by a department.
  * @property {number} at
  */
 

@@ -1,8 +1,7 @@
 /**
- * What browsers, Node and React Native have in common beyond the language itself.
+ * The globals that browsers, Node and React Native have in common.
  *
- * The package is checked without the types of a DOM or of Node: whatever else a module reached for would not
- * compile.
+ * The package is checked without the types of a DOM or of Node: any other global does not compile.
  */
 
 /**
@@ -60,7 +59,7 @@
 
 export const platform = /** @type {Platform} */ (/** @type {unknown} */ (globalThis));
 
-/** What says nothing of the normal course, and warns of the rest. @type {Logger} */
+/** Logs warnings and errors only. @type {Logger} */
 export const QUIET_LOGGER = {
   info() {},
   warn: (...values) => platform.console.warn(...values),
@@ -101,8 +100,8 @@ export function newKey() {
   if (platform.crypto?.getRandomValues) {
     platform.crypto.getRandomValues(bytes);
   } else {
-    // React Native has no source of its own. A key has to be unlike others, not unguessable: it counts only
-    // together with its caller's token.
+    // React Native has no secure random source. A key must be unique, not unguessable: it counts only together with
+    // its caller's token.
     for (let index = 0; index < bytes.length; index += 1) bytes[index] = Math.floor(Math.random() * 256);
   }
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -19,7 +19,7 @@ export class Reconnection {
   /**
    * Plan the next attempt after a failed one, or after a lost connection.
    *
-   * Without a network, attempts go on at their slowest: a machine that calls itself offline may still reach a
+   * Without a network, attempts go on at the longest delay: a machine that reports itself offline may still reach a
    * router in its own building.
    *
    * @param {number} now
@@ -29,24 +29,24 @@ export class Reconnection {
     this.attempts += 1;
   }
 
-  /** Start the delays anew. */
+  /** Reset the delays. */
   succeeded() {
     this.attempts = 0;
   }
 
   /**
-   * Do soon what would wait.
+   * Bring the next attempt forward.
    *
    * @param {number} now
    */
   hurry(now) {
     this.attempts = 0;
-    // Still spread: a whole office comes back on line in one moment.
+    // Still with jitter: a whole office comes back online at once.
     this.at = Math.min(this.at, now + this.#backoff.delayMs(0, this.#random));
   }
 
   /**
-   * Note whether the machine believes to have a network.
+   * Note whether the machine has a network.
    *
    * @param {boolean} online
    */

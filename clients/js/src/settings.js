@@ -11,7 +11,7 @@ export const RETRY = new Backoff({ initialMs: 200, capMs: 5_000 });
  * @typedef {object} CoreSettings
  * @property {Backoff} reconnect Delays between connection attempts.
  * @property {Backoff} retry Delays before a refused command is sent again.
- * @property {number} stableMs A connection that lived this long starts the delays anew.
+ * @property {number} stableMs A connection that lived this long resets the delays.
  * @property {number} attemptTimeoutMs How long an attempt may take up to the open socket, the token included.
  * @property {number} helloTimeoutMs How long to wait for the welcome after it.
  * @property {number} answerTimeoutMs How long a `ping` may be without an answer.

@@ -1,9 +1,9 @@
-/** What surrounds the core: the socket, the one timer, and whoever waits. */
+/** The shell around the core: the websocket, the only timer, and the waiting callers. */
 
 import { byteLength, MESSAGE_BYTES_MAX, UndecodableMessage, whyNotPlain } from "./codec.js";
 import { InvalidData } from "./decode.js";
 import { abortion, BadMessageError, HandshakeRefused } from "./errors.js";
-import { Link } from "./link.js";
+import { Connection } from "./connection.js";
 import { platform } from "./platform.js";
 
 /** @typedef {import("./core.js").Core} Core */
@@ -12,7 +12,7 @@ import { platform } from "./platform.js";
 /** @typedef {{ condition: () => boolean, resolve: () => void, reject: (error: unknown) => void }} Waiter */
 
 /**
- * @typedef {object} Surroundings
+ * @typedef {object} Environment
  * @property {readonly string[]} urls
  * @property {import("./tokens.js").Tokens} tokens
  * @property {import("./codec.js").Codec} codec
@@ -22,12 +22,12 @@ import { platform } from "./platform.js";
  * @property {() => number} random
  * @property {() => number} clock
  * @property {import("./platform.js").Logger} logger
- * @property {(event: import("./events.js").ClientEvent) => void} tell
+ * @property {(event: import("./events.js").ClientEvent) => void} emit
  */
 
-// A throttled page's timers keep to whole seconds. One that is later than that comes after a sleep.
+// A throttled page has timers of whole seconds. A later timer fires after a sleep.
 const LATE_MS = 1_500;
-// Room for what waits in the socket after a sleep.
+// Time to read what waits in the socket after a sleep.
 const WAKING_MS = 100;
 // Beyond it setTimeout overflows, and fires at once.
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -36,12 +36,12 @@ export class Shell {
   /** Resolves when the last connection has gone. */
   closing = Promise.resolve();
   #core;
-  #around;
+  #environment;
   #urlIndex = 0;
-  /** Counts attempts, so that a token that comes too late is not used. */
+  /** Counts attempts, so that a late token is not used. */
   #attempt = 0;
-  /** @type {Link | null} */
-  #link = null;
+  /** @type {Connection | null} */
+  #connection = null;
   /** @type {Map<string, Caller>} */
   #callers = new Map();
   /** @type {Set<Waiter>} */
@@ -53,39 +53,39 @@ export class Shell {
 
   /**
    * @param {Core} core
-   * @param {Surroundings} around
+   * @param {Environment} environment
    */
-  constructor(core, around) {
+  constructor(core, environment) {
     this.#core = core;
-    this.#around = around;
+    this.#environment = environment;
   }
 
   /** @returns {number} */
   now() {
-    return this.#around.clock();
+    return this.#environment.clock();
   }
 
-  /** Carry out what the core wants; to be called after everything that it is told. */
+  /** Carry out the core's effects; call it after every call of the core. */
   advance() {
     const core = this.#core;
     const close = core.takeClose();
-    if (close !== null) this.#drop(close.code, close.reason);
+    if (close !== null) this.#closeConnection(close.code, close.reason);
     for (const outcome of core.takeOutcomes()) {
       const caller = this.#callers.get(outcome.id);
       if ("error" in outcome) caller?.reject(outcome.error);
       else caller?.resolve(outcome.result);
     }
-    for (const event of core.takeEvents()) this.#around.tell(event);
+    for (const event of core.takeEvents()) this.#environment.emit(event);
     if (core.takeConnect(this.now())) void this.#connect();
-    if (core.takeTokenWanted() && this.#around.tokens.renewable && this.#link !== null) {
-      void this.#refresh(this.#link);
+    if (core.takeTokenWanted() && this.#environment.tokens.renewable && this.#connection !== null) {
+      void this.#refreshToken(this.#connection);
     }
     this.flushSoon();
-    this.#arm();
-    this.wakeWaiters();
+    this.#setWakeTimer();
+    this.checkWaiters();
   }
 
-  /** Send what is to be sent when the present turn ends, so that what is given together goes out together. */
+  /** Send at the end of the present microtask turn, so that commands given together share a frame. */
   flushSoon() {
     if (this.#flushing) return;
     this.#flushing = true;
@@ -93,7 +93,7 @@ export class Shell {
   }
 
   /**
-   * Give a command and wait for its outcome.
+   * Submit a command and wait for its outcome.
    *
    * @param {string} type
    * @param {Record<string, unknown>} fields
@@ -115,20 +115,20 @@ export class Shell {
       signal?.removeEventListener("abort", abort);
       this.#callers.delete(commandId);
       this.#core.forget(commandId);
-      // A place has become free for a command that waits its turn.
+      // Another command may be sent now.
       this.flushSoon();
     }
   }
 
   /**
-   * Wait until something has become true of the core.
+   * Wait until a condition of the core is true.
    *
    * @param {() => boolean} condition
    * @param {number} timeoutMs
-   * @param {() => Error} [timeout] What to reject with then.
-   * @returns {Promise<void>} Rejects with the reason when the client stops.
+   * @param {() => Error} [timeout] The error of a time-out.
+   * @returns {Promise<void>} Rejects with the client's error when it stops.
    */
-  until(condition, timeoutMs = Infinity, timeout) {
+  waitUntil(condition, timeoutMs = Infinity, timeout) {
     return new Promise((resolve, reject) => {
       /** @type {unknown} */
       let timer = null;
@@ -150,12 +150,12 @@ export class Shell {
         timer = platform.setTimeout(() => waiter.reject(timeout?.()), Math.min(timeoutMs, TIMER_MS_MAX));
       }
       this.#waiters.add(waiter);
-      this.wakeWaiters();
+      this.checkWaiters();
     });
   }
 
-  /** Have everybody who waits look again. */
-  wakeWaiters() {
+  /** Check the condition of each waiter. */
+  checkWaiters() {
     for (const waiter of [...this.#waiters]) {
       if (waiter.condition()) waiter.resolve();
       else if (this.#core.stop !== null) waiter.reject(this.#core.stop);
@@ -166,38 +166,38 @@ export class Shell {
 
   async #connect() {
     const attempt = ++this.#attempt;
-    const { urls, tokens, codec, WebSocket, logger } = this.#around;
+    const { urls, tokens, codec, WebSocket, logger } = this.#environment;
     let token;
     try {
       token = await tokens.fresh();
     } catch (error) {
-      // The source is the program's own and may fail in any way; the client stays as it is, and asks again.
+      // The token source may fail in any way; the client tries again.
       logger.warn("relevo-client: no token:", error);
-      if (attempt === this.#attempt) this.#closed(1006, `no token: ${error}`);
+      if (attempt === this.#attempt) this.#onClosed(1006, `no token: ${error}`);
       return;
     }
     if (attempt !== this.#attempt) return;
     const url = /** @type {string} */ (urls[this.#urlIndex % urls.length]);
     this.#urlIndex += 1;
     try {
-      this.#link = new Link(WebSocket, url, codec, {
+      this.#connection = new Connection(WebSocket, url, codec, {
         opened: () => {
           this.#core.opened(token, this.now());
           this.advance();
         },
-        received: (messages) => this.#received(messages),
+        received: (messages) => this.#onReceived(messages),
         undecodable: (error) => this.#giveUp(error),
-        refused: (error) => this.#refused(error),
-        closed: (code, reason) => this.#closed(code, reason),
+        refused: (error) => this.#onRefused(error),
+        closed: (code, reason) => this.#onClosed(code, reason),
       });
     } catch (error) {
       if (!(error instanceof HandshakeRefused)) throw error;
-      this.#refused(error);
+      this.#onRefused(error);
     }
   }
 
   /** @param {unknown[]} messages */
-  #received(messages) {
+  #onReceived(messages) {
     try {
       for (const message of messages) this.#core.received(message, this.now());
     } catch (error) {
@@ -208,17 +208,17 @@ export class Shell {
 
   /** @param {unknown} error */
   #giveUp(error) {
-    // What it said is lost, and with it the client's state; a new connection brings it all again. That also
-    // puts right what a defect of this client has left undone.
-    const strange = error instanceof UndecodableMessage || error instanceof InvalidData;
-    this.#around.logger.error(`relevo-client: ${strange ? "not of the protocol" : "a defect"}:`, error);
+    // The message is lost, and with it the client's state; a new connection restores it. That also repairs what a
+    // defect of this client has left undone.
+    const invalid = error instanceof UndecodableMessage || error instanceof InvalidData;
+    this.#environment.logger.error(`relevo-client: ${invalid ? "not of the protocol" : "a defect"}:`, error);
     this.#core.giveUp(`not of the protocol: ${error}`, this.now());
     this.advance();
   }
 
   /** @param {HandshakeRefused} error */
-  #refused(error) {
-    this.#drop(1000, "");
+  #onRefused(error) {
+    this.#closeConnection(1000, "");
     this.#core.refused(error, this.now());
     this.advance();
   }
@@ -227,8 +227,8 @@ export class Shell {
    * @param {number} code
    * @param {string} reason
    */
-  #closed(code, reason) {
-    this.#link = null;
+  #onClosed(code, reason) {
+    this.#connection = null;
     this.#core.closed(code, reason, this.now());
     this.advance();
   }
@@ -237,24 +237,24 @@ export class Shell {
    * @param {number} code
    * @param {string} reason
    */
-  #drop(code, reason) {
+  #closeConnection(code, reason) {
     this.#attempt += 1;
-    const link = this.#link;
-    this.#link = null;
-    if (link !== null) this.closing = link.close(code, reason);
+    const connection = this.#connection;
+    this.#connection = null;
+    if (connection !== null) this.closing = connection.close(code, reason);
   }
 
-  /** @param {Link} link */
-  async #refresh(link) {
-    const { tokens, retry, random, logger } = this.#around;
-    for (let failures = 0; this.#link === link; failures += 1) {
+  /** @param {Connection} connection */
+  async #refreshToken(connection) {
+    const { tokens, retry, random, logger } = this.#environment;
+    for (let failures = 0; this.#connection === connection; failures += 1) {
       try {
         const token = await tokens.fresh();
-        if (this.#link === link) this.#core.refreshToken(token);
+        if (this.#connection === connection) this.#core.refreshToken(token);
         this.flushSoon();
         return;
       } catch (error) {
-        // The old one still holds for a while.
+        // The old token is still valid for a while.
         logger.warn("relevo-client: no fresh token:", error);
       }
       await new Promise((resolve) =>
@@ -265,9 +265,9 @@ export class Shell {
 
   #flush() {
     this.#flushing = false;
-    if (this.#link === null) {
-      // A command that cannot be sent yet has its deadline all the same.
-      this.#arm();
+    if (this.#connection === null) {
+      // A command that cannot be sent yet still has its deadline.
+      this.#setWakeTimer();
       return;
     }
     const encoded = [];
@@ -281,9 +281,9 @@ export class Shell {
         this.#core.reject(String(message.id), data);
       }
     }
-    this.#link.send(encoded);
+    this.#connection.send(encoded);
     if (refused) this.advance();
-    else this.#arm();
+    else this.#setWakeTimer();
   }
 
   /** @param {Record<string, unknown>} message */
@@ -292,12 +292,12 @@ export class Shell {
     if (reason !== null) return new BadMessageError(`${message.type} cannot be encoded: ${reason}`);
     let data;
     try {
-      data = this.#around.codec.encode(message);
+      data = this.#environment.codec.encode(message);
     } catch (cause) {
       return new BadMessageError(`${message.type} cannot be encoded: ${cause}`, { cause });
     }
     const bytes = byteLength(data);
-    // The router would close the connection, and again at each repetition.
+    // The router would close the connection at each attempt.
     return bytes <= MESSAGE_BYTES_MAX
       ? data
       : new BadMessageError(`${message.type} has ${bytes} bytes, above ${MESSAGE_BYTES_MAX}`);
@@ -305,9 +305,9 @@ export class Shell {
 
   // Time.
 
-  #arm() {
+  #setWakeTimer() {
     const wakeAt = this.#core.wakeAt(this.now());
-    // One that fires too early does nothing, and is cheaper than a new one at each message.
+    // A timer that fires early does nothing, and costs less than a new one at each message.
     if (wakeAt >= this.#timerAt && wakeAt !== Infinity) return;
     platform.clearTimeout(this.#timer);
     this.#timer = null;
@@ -331,8 +331,7 @@ export class Shell {
    */
   #onTimer(wakeAt, afterSleep) {
     if (!afterSleep && this.now() > wakeAt + LATE_MS) {
-      // The page or the machine slept. What the router said meanwhile waits in the socket, and counts before
-      // anything is called overdue.
+      // The page or the machine slept. Messages that wait in the socket are read before anything is overdue.
       this.#setTimer(this.now() + WAKING_MS, true);
       return;
     }

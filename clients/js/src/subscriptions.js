@@ -1,11 +1,11 @@
-/** What the program subscribed to, kept over reconnections and over holes in the patch chain. */
+/** The program's subscriptions, restored after reconnections and after gaps in the patch chain. */
 
 import { patch, snapshot } from "./objects.js";
 
 /** @typedef {import("./backoff.js").Backoff} Backoff */
 /** @typedef {import("./directory.js").Directory} Directory */
 /** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
-/** @typedef {import("./pending.js").PendingCommands} PendingCommands */
+/** @typedef {import("./pending-commands.js").PendingCommands} PendingCommands */
 
 const DIRECTORY = "directory.subscribe";
 const SESSIONS = "session.watch";
@@ -17,7 +17,7 @@ export class Subscriptions {
   #random;
   #wantsDirectory = false;
   #wantsSessions = false;
-  /** How many holes in a row resuming has not filled. */
+  /** Gaps in a row that resuming has not filled. */
   #gaps = 0;
 
   /**
@@ -84,26 +84,26 @@ export class Subscriptions {
    * @returns {DirectoryChanged | null} What changed, if anything did.
    */
   received(type, message, now) {
-    // What was on its way when the program unsubscribed.
+    // Sent before the router had the unsubscription.
     if (!this.#wantsDirectory) return null;
     if (type === "directory.snapshot") return this.#directory.replace(snapshot(message));
     if (type !== "directory.patch") return null;
     const wasLive = this.#directory.live;
     const changed = this.#directory.apply(patch(message));
     if (changed === null) {
-      this.#fillHole(now);
+      this.#fillGap(now);
       return null;
     }
     this.#gaps = 0;
-    // The answer to a resumed subscription may hold no rows, and is told all the same: the directory is live
+    // The reply to a resumed subscription may hold no rows, and is an event all the same: the directory is live
     // again.
     return wasLive && isEmpty(changed) ? null : changed;
   }
 
   /** @param {number} now */
-  #fillHole(now) {
+  #fillGap(now) {
     if (this.#pending.has(DIRECTORY)) return;
-    // A second hole in a row means that resuming does not help: ask for everything, and not at once.
+    // After a second gap in a row resuming does not help: request a snapshot, after a delay.
     if (this.#gaps > 0) this.#directory.forgetPosition();
     const waitMs = this.#gaps > 0 ? this.#retry.delayMs(this.#gaps, this.#random) : 0;
     this.#gaps += 1;
@@ -115,7 +115,7 @@ export class Subscriptions {
    * @param {number} notBefore
    */
   #subscribe(type, notBefore) {
-    // One that the program gave and that has no reply yet is sent again itself.
+    // A pending command of the program is sent again anyway.
     if (!this.#pending.has(type)) this.#pending.add(type, {}, { notBefore });
   }
 }

@@ -1,4 +1,4 @@
-/** Where tokens come from: a string, or something that makes fresh ones. */
+/** The source of tokens: a string, or a function that returns fresh ones. */
 
 /** @typedef {string | (() => string | Promise<string>)} TokenSource */
 

@@ -1,20 +1,20 @@
-/** A background tab, a sleeping laptop, a network that changes: nobody's agent flaps for it. */
+/** Background tabs, sleep and network changes do not make an agent's presence flap. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
 import { pageSignals } from "../../src/index.js";
-import { settle, World } from "../support/world.js";
-import { ENTRY } from "../support/wire.js";
+import { settle, FakeEnvironment } from "../support/fake-environment.js";
+import { ENTRY } from "../support/wire-messages.js";
 
-test("in a page whose timers fire a minute late, a connection that lives is kept", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a live connection survives timers that fire a minute late", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const seen = [];
   client.on("disconnected", (event) => seen.push(event));
   let pings = 0;
   for (let minute = 0; minute < 10; minute += 1) {
-    world.sleep(60_000);
-    world.wake();
+    environment.sleep(60_000);
+    environment.wake();
     await settle();
     // The router answers at once; the page hears it before its next timer.
     for (const { type } of socket.inbound.splice(0)) {
@@ -30,40 +30,40 @@ test("in a page whose timers fire a minute late, a connection that lives is kept
   assert.deepEqual(seen, []);
 });
 
-test("what waits in the socket after a sleep counts before anything is called overdue", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("messages in the socket after a sleep are read before time-outs", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const noting = client.note("c-1", "hola");
   const command = await socket.expect("session.note");
-  world.sleep(60_000);
+  environment.sleep(60_000);
   // The overdue timer fires first, then the socket's events, as a browser may order them.
-  world.wake();
+  environment.wake();
   socket.reply(command, { entry: ENTRY });
-  await world.pass(100);
+  await environment.pass(100);
 
   assert.equal((await noting).text, "hola");
 });
 
-test("a dead connection is found after a sleep, and made again at once", async (t) => {
-  const world = new World(t);
-  const { socket } = await world.connected();
+test("a dead connection is replaced at once after a sleep", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { socket } = await environment.connected();
   socket.dead = true;
-  world.sleep(3_600_000);
-  world.wake();
-  await world.pass(100);
+  environment.sleep(3_600_000);
+  environment.wake();
+  await environment.pass(100);
   assert.deepEqual(
     socket.inbound.map(({ type }) => type),
     ["ping"],
   );
-  await world.pass(10_000);
+  await environment.pass(10_000);
   assert.equal(socket.closedBy.code, 4000);
 
-  await (await world.nextSocket()).letIn();
+  await (await environment.nextSocket()).letIn();
 });
 
-test("a client keeps no other timer than one, and none once it is closed", async (t) => {
+test("a client has one timer, and none once closed", async (t) => {
   const armed = new Set();
-  const world = new World(t);
+  const environment = new FakeEnvironment(t);
   const { setTimeout: mocked, clearTimeout: clearMocked } = globalThis;
   t.mock.method(globalThis, "setTimeout", (callback, delayMs) => {
     const timer = mocked(() => {
@@ -77,7 +77,7 @@ test("a client keeps no other timer than one, and none once it is closed", async
     armed.delete(timer);
     clearMocked(timer);
   });
-  const { client, socket } = await world.connected();
+  const { client, socket } = await environment.connected();
   for (let number = 0; number < 5; number += 1) {
     socket.push({ type: "pong", id: "1" });
     void client.note("c-1", "hola").catch(() => {});
@@ -102,7 +102,7 @@ function makePage() {
   return { page, listeners, fire: (name) => listeners.get(name)() };
 }
 
-test("a page that comes into sight, wakes or comes on line has its connection looked after", async (t) => {
+test("a page that becomes visible, wakes or comes online sends a ping", async (t) => {
   for (const name of [
     "document.visibilitychange",
     "document.resume",
@@ -112,7 +112,7 @@ test("a page that comes into sight, wakes or comes on line has its connection lo
   ]) {
     await t.test(name, async (t) => {
       const { page, listeners, fire } = makePage();
-      const { client, socket } = await new World(t).connected({ signals: pageSignals(page) });
+      const { client, socket } = await new FakeEnvironment(t).connected({ signals: pageSignals(page) });
       page.document.visibilityState = "visible";
       fire(name);
       await socket.expect("ping");
@@ -122,16 +122,16 @@ test("a page that comes into sight, wakes or comes on line has its connection lo
   }
 });
 
-test("a page that goes out of sight does nothing", async (t) => {
+test("a page that becomes hidden causes no event", async (t) => {
   const { page, fire } = makePage();
-  const { socket } = await new World(t).connected({ signals: pageSignals(page) });
+  const { socket } = await new FakeEnvironment(t).connected({ signals: pageSignals(page) });
   fire("document.visibilitychange");
   await settle();
 
   assert.deepEqual(socket.inbound, []);
 });
 
-test("a page that starts without a network says so", () => {
+test("a page that starts offline reports it", () => {
   const told = [];
   const { page } = makePage();
   page.navigator.onLine = false;
@@ -140,18 +140,18 @@ test("a page that starts without a network says so", () => {
   assert.deepEqual(told, [false]);
 });
 
-test("where there is no page nothing is ever told", () => {
+test("a platform without a page causes no event", () => {
   pageSignals({})({ wake: assert.fail, online: assert.fail })();
 });
 
-test("an app tells by hand what no page tells", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("wake and setOnline replace page events in an app", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   client.setOnline(false);
   socket.push({ type: "pong", id: "1" });
   socket.cut();
   client.setOnline(true);
-  await world.pass(250);
+  await environment.pass(250);
 
-  assert.equal(world.sockets.length, 1);
+  assert.equal(environment.sockets.length, 1);
 });

@@ -9,7 +9,7 @@ import {
   InvalidReply,
   Target,
 } from "../../src/index.js";
-import { World } from "../support/world.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
 import {
   agentRow,
   departmentRow,
@@ -18,10 +18,10 @@ import {
   sessionMap,
   snapshotMap,
   transferMap,
-} from "../support/wire.js";
+} from "../support/wire-messages.js";
 
-test("each command is its method, and its result is typed", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("each command has a method with a typed result", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const session = sessionMap();
   const calls = [
     [() => client.setStatus("pause"), { type: "status.set", status: "pause" }, { agent: agentRow() }],
@@ -110,8 +110,8 @@ test("each command is its method, and its result is typed", async (t) => {
   }
 });
 
-test("results are camelCase, and whole rows may be given as customers and targets", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a whole row can be passed as customer and target", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const transferring = client.transfer("c-1", { .../** @type {any} */ (agentRow("bo")), kind: "agent" });
   const command = await socket.expect("session.transfer");
   assert.deepEqual(command.target, { kind: "agent", id: "bo" });
@@ -122,16 +122,16 @@ test("results are camelCase, and whole rows may be given as customers and target
   assert.deepEqual([transfer.sessionId, transfer.assignedTo, transfer.from.name], ["c-1", null, "Bo"]);
 });
 
-test("a refused command rejects with its typed error", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a rejected command throws its typed error", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const accepting = client.accept("c-1");
   socket.refuse(await socket.expect("session.accept"), "conflict", { fence: 9 });
 
   await assert.rejects(accepting, (error) => error instanceof ConflictError && error.fence === 9);
 });
 
-test("commands given together go out in one frame and are answered in any order", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("commands given together share a frame; replies come in any order", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const before = socket.frames;
   const getting = [1, 2, 3, 4].map((number) => client.getSession(`c-${number}`));
   const commands = [];
@@ -146,13 +146,13 @@ test("commands given together go out in one frame and are answered in any order"
   );
 });
 
-test("a command is sent again with its key after the connection was cut", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a command is resent with its key after a lost connection", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const noting = client.note("c-1", "hola");
   const first = await socket.expect("session.note");
   socket.cut();
-  const second = await world.nextSocket();
+  const second = await environment.nextSocket();
   await second.letIn();
   const again = await second.expect("session.note");
   second.reply(again, { entry: ENTRY });
@@ -162,16 +162,16 @@ test("a command is sent again with its key after the connection was cut", async 
   assert.match(first.key, /^[0-9a-f]{32}$/);
 });
 
-test("a command refused for the moment is sent again with its key", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a command with a retryable error is resent with its key", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const noting = client.note("c-1", "hola");
   const keys = new Set();
   for (const code of ["unavailable", "internal", "rate_limited"]) {
     const command = await socket.expect("session.note");
     keys.add(command.key);
     socket.refuse(command, code, { retryable: true, retry_in_ms: 1 });
-    await world.pass(1_000);
+    await environment.pass(1_000);
   }
   const command = await socket.expect("session.note");
   socket.reply(command, { entry: ENTRY });
@@ -180,25 +180,25 @@ test("a command refused for the moment is sent again with its key", async (t) =>
   assert.deepEqual([...keys], [command.key]);
 });
 
-test("a command without an answer times out, also without a connection", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a command without a reply times out, also offline", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const answered = assert.rejects(
     client.note("c-1", "hola", { key: "mine", timeoutMs: 20 }),
     (error) => error instanceof CommandTimeout && error.key === "mine",
   );
-  await world.pass(20);
+  await environment.pass(20);
   await answered;
 
   socket.cut();
   const later = assert.rejects(client.getSession("c-1", { timeoutMs: 20 }), CommandTimeout);
-  await world.pass(20);
+  await environment.pass(20);
   await later;
 });
 
-test("a command that its caller gives up is not sent again, and leaves its place to others", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected({ inFlightMax: 1 });
+test("an aborted command is not resent and frees its slot", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected({ inFlightMax: 1 });
   const controller = new AbortController();
   const { signal } = controller;
   const given = assert.rejects(client.note("c-1", "hola", { signal }), { name: "AbortError" });
@@ -213,14 +213,14 @@ test("a command that its caller gives up is not sent again, and leaves its place
   const silent = { aborted: true, addEventListener() {}, removeEventListener() {} };
   await assert.rejects(client.note("c-1", "hola", { signal: silent }), CommandAborted);
   socket.cut();
-  const next = await world.nextSocket();
+  const next = await environment.nextSocket();
   await next.letIn();
-  await world.pass(0);
+  await environment.pass(0);
   assert.deepEqual(next.inbound, []);
 });
 
-test("what a router would not take is refused without it", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("an invalid command is rejected before it is sent", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   await assert.rejects(client.note("c-1", "x".repeat(70_000)), BadMessageError);
   await assert.rejects(client.note("c-1", "é".repeat(33_000)), BadMessageError);
   await assert.rejects(client.note("c-1", "\ud800"), BadMessageError);
@@ -231,7 +231,7 @@ test("what a router would not take is refused without it", async (t) => {
   assert.equal((await getting).id, "c-1");
 });
 
-test("an adapter that fails at a message fails that command alone", async (t) => {
+test("a codec that fails on a message fails that command only", async (t) => {
   const codec = {
     subprotocol: "relevo.v1.json",
     encode(message) {
@@ -241,7 +241,7 @@ test("an adapter that fails at a message fails that command alone", async (t) =>
     join: (messages) => `[${messages}]`,
     decode: (data) => [JSON.parse(data)],
   };
-  const { client, socket } = await new World(t).connected({ codec });
+  const { client, socket } = await new FakeEnvironment(t).connected({ codec });
   const refused = assert.rejects(client.note("c-1", "!"), BadMessageError);
   const noting = client.note("c-1", "?");
   await refused;
@@ -249,8 +249,8 @@ test("an adapter that fails at a message fails that command alone", async (t) =>
   await noting;
 });
 
-test("a result of another shape is told as such", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a result of another shape rejects with InvalidReply", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const getting = client.history("c-1");
   socket.reply(await socket.expect("session.history"), { entries: [{ ...ENTRY, seq: "1" }], more: false });
 
@@ -261,7 +261,7 @@ test("a result of another shape is told as such", async (t) => {
 });
 
 test("histories and lists are iterated page by page", async (t) => {
-  const { client, socket } = await new World(t).connected();
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const reading = (async () => {
     const seqs = [];
     for await (const entry of client.historyEntries("c-1", { after: 4 })) seqs.push(entry.seq);
@@ -294,8 +294,8 @@ test("histories and lists are iterated page by page", async (t) => {
   assert.deepEqual(await listing, ["c-1", "c-2"]);
 });
 
-test("subscribing returns when the directory is there", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("subscribeDirectory resolves when the directory is loaded", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const subscribing = client.subscribeDirectory();
   socket.reply(await socket.expect("directory.subscribe"), {});
   socket.push(snapshotMap(3));
@@ -306,24 +306,24 @@ test("subscribing returns when the directory is there", async (t) => {
 });
 
 test("a subscription without a snapshot times out", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const refused = assert.rejects(client.subscribeDirectory({ timeoutMs: 50 }), CommandTimeout);
   socket.reply(await socket.expect("directory.subscribe"), {});
-  await world.pass(50);
+  await environment.pass(50);
   await refused;
 });
 
-test("a directory that was cut off resumes and holds what changed meanwhile", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a directory resumes after a lost connection", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const subscribing = client.subscribeDirectory();
   socket.reply(await socket.expect("directory.subscribe"), {});
   socket.push(snapshotMap(3));
   await subscribing;
   socket.cut();
   assert.equal(client.directory.live, false);
-  const second = await world.nextSocket();
+  const second = await environment.nextSocket();
   await second.letIn();
   const command = await second.expect("directory.subscribe");
   assert.deepEqual(command.resume, { epoch: "e1", seq: 3 });
@@ -334,11 +334,11 @@ test("a directory that was cut off resumes and holds what changed meanwhile", as
   assert.equal(client.directory.agents.get("ana").load, 7);
 });
 
-test("a client that was not started, or was closed, takes no commands", async (t) => {
-  const world = new World(t);
-  await assert.rejects(world.client().getSession("c-1"), ClientClosed);
+test("a client not started, or closed, rejects commands", async (t) => {
+  const environment = new FakeEnvironment(t);
+  await assert.rejects(environment.client().getSession("c-1"), ClientClosed);
 
-  const { client } = await world.connected();
+  const { client } = await environment.connected();
   await client.close();
   await assert.rejects(client.getSession("c-1"), ClientClosed);
 });

@@ -8,14 +8,14 @@ import {
   SentAway,
   SignInRefused,
 } from "../../src/index.js";
-import { settle, World } from "../support/world.js";
-import { ENTRY, sessionMap, welcomeMap } from "../support/wire.js";
+import { settle, FakeEnvironment } from "../support/fake-environment.js";
+import { ENTRY, sessionMap, welcomeMap } from "../support/wire-messages.js";
 
-test("a client offers its format, says hello with its token, and is let in", async (t) => {
-  const world = new World(t);
-  const client = world.client({ clientName: "desk/7" });
+test("a client offers its subprotocol, sends hello, and is welcomed", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const client = environment.client({ clientName: "desk/7" });
   const starting = client.start();
-  const socket = await world.nextSocket();
+  const socket = await environment.nextSocket();
   assert.deepEqual([socket.url, socket.protocols], ["ws://relevo.test/ws", ["relevo.v1.json"]]);
   assert.equal(socket.binaryType, "arraybuffer");
   assert.equal(client.connected, false);
@@ -28,33 +28,33 @@ test("a client offers its format, says hello with its token, and is let in", asy
   await assert.rejects(client.start(), TypeError);
 });
 
-test("a wrong token is told at the door", async (t) => {
-  const world = new World(t);
-  const starting = world.client().start();
+test("a wrong token rejects start", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const starting = environment.client().start();
   const refused = assert.rejects(starting, SignInRefused);
-  const socket = await world.nextSocket();
+  const socket = await environment.nextSocket();
   socket.accept();
   socket.refuse(await socket.expect("hello"), "unauthorized");
   socket.cut(4500);
   await refused;
 });
 
-test("being sent away fails the commands and says why", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a close code above 4500 fails the commands with its error", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const noting = assert.rejects(client.note("c-1", "hola"), SentAway);
   await socket.expect("session.note");
   socket.cut(4502, "removed");
   await noting;
 
   assert.ok(client.stopped instanceof SentAway);
-  await world.pass(60_000);
-  assert.deepEqual(world.sockets, []);
+  await environment.pass(60_000);
+  assert.deepEqual(environment.sockets, []);
 });
 
-test("closing says goodbye with 1000 and fails what is under way", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("close sends 1000 and fails pending commands", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   const noting = assert.rejects(client.note("c-1", "hola"), ClientClosed);
   await socket.expect("session.note");
   await client.close();
@@ -64,21 +64,21 @@ test("closing says goodbye with 1000 and fails what is under way", async (t) => 
   await client.close();
 });
 
-test("closing on a dead network takes two seconds at most", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("close on a dead network takes two seconds at most", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   socket.dead = true;
   let gone = false;
   const closing = client.close().then(() => (gone = true));
-  await world.pass(1_999);
+  await environment.pass(1_999);
   assert.equal(gone, false);
-  await world.pass(1);
+  await environment.pass(1);
   await closing;
 });
 
-test("a router that is not there is tried again, and then given up", async (t) => {
-  const world = new World(t);
-  const client = world.client({ connectTimeoutMs: 3_000 });
+test("an unreachable router is retried until connectTimeoutMs", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const client = environment.client({ connectTimeoutMs: 3_000 });
   const attempts = [];
   client.on("unreachable", ({ reason, attempts: count }) => attempts.push([reason, count]));
   const refused = assert.rejects(
@@ -86,11 +86,11 @@ test("a router that is not there is tried again, and then given up", async (t) =
     (error) => error instanceof ConnectTimeout && /ECONNREFUSED/.test(error.cause.message),
   );
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    const socket = await world.nextSocket();
+    const socket = await environment.nextSocket();
     socket.onerror({ message: "connect ECONNREFUSED" });
     socket.cut();
   }
-  await world.pass(3_000);
+  await environment.pass(3_000);
   await refused;
 
   assert.deepEqual(attempts.slice(0, 2), [
@@ -99,14 +99,14 @@ test("a router that is not there is tried again, and then given up", async (t) =
   ]);
 });
 
-test("an attempt that hangs is given up, and whatever comes of it later is not heard", async (t) => {
-  const world = new World(t);
-  const client = world.client({ connectTimeoutMs: null });
+test("an attempt that hangs times out, and its late events are ignored", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const client = environment.client({ connectTimeoutMs: null });
   const starting = client.start();
-  const hanging = await world.nextSocket();
-  await world.pass(20_000);
+  const hanging = await environment.nextSocket();
+  await environment.pass(20_000);
   const { onopen } = hanging;
-  const next = await world.nextSocket();
+  const next = await environment.nextSocket();
   onopen({});
   await next.letIn();
   await starting;
@@ -115,12 +115,12 @@ test("an attempt that hangs is given up, and whatever comes of it later is not h
   assert.deepEqual(hanging.inbound, []);
 });
 
-test("of several routers the next is tried", async (t) => {
-  const world = new World(t);
-  const starting = world.client({ url: ["ws://one/ws", "wss://two/ws?x=1"] }).start();
+test("each attempt goes to the next of several addresses", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const starting = environment.client({ url: ["ws://one/ws", "wss://two/ws?x=1"] }).start();
   const urls = [];
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    const socket = await world.nextSocket();
+    const socket = await environment.nextSocket();
     urls.push(socket.url);
     if (attempt < 2) socket.cut();
     else await socket.letIn();
@@ -130,13 +130,13 @@ test("of several routers the next is tried", async (t) => {
   assert.deepEqual(urls, ["ws://one/ws", "wss://two/ws?x=1", "ws://one/ws"]);
 });
 
-test("a platform that does not even try is told at once", async (t) => {
+test("a platform that rejects the address ends the client at once", async (t) => {
   class Forbidding {
     constructor() {
       throw new Error("an insecure connection from a secure page");
     }
   }
-  const client = new World(t).client({ WebSocket: Forbidding });
+  const client = new FakeEnvironment(t).client({ WebSocket: Forbidding });
 
   await assert.rejects(
     client.start(),
@@ -144,21 +144,21 @@ test("a platform that does not even try is told at once", async (t) => {
   );
 });
 
-test("a router of another kind is told at once", async (t) => {
-  const world = new World(t);
-  const refused = assert.rejects(world.client().start(), HandshakeRefused);
-  const socket = await world.nextSocket();
+test("a server with another subprotocol ends the client at once", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const refused = assert.rejects(environment.client().start(), HandshakeRefused);
+  const socket = await environment.nextSocket();
   socket.accept("");
   await refused;
 });
 
-test("a draining router is left for another in time", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected();
+test("a draining router is left at the time it gave", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected();
   socket.push({ type: "server.draining", reconnect_in_ms: 1_000 });
-  await world.pass(1_000);
+  await environment.pass(1_000);
   assert.equal(socket.closedBy.code, 4000);
-  const second = await world.nextSocket();
+  const second = await environment.nextSocket();
   await second.letIn();
   const noting = client.note("c-1", "hola");
   second.reply(await second.expect("session.note"), { entry: ENTRY });
@@ -166,11 +166,11 @@ test("a draining router is left for another in time", async (t) => {
 });
 
 test("an expiring token is replaced by a fresh one", async (t) => {
-  const world = new World(t);
+  const environment = new FakeEnvironment(t);
   let number = 0;
-  const client = world.client({ token: async () => `jwt-${++number}` });
+  const client = environment.client({ token: async () => `jwt-${++number}` });
   const starting = client.start();
-  const socket = await world.nextSocket();
+  const socket = await environment.nextSocket();
   assert.equal((await socket.letIn()).token, "jwt-1");
   await starting;
   socket.push({ type: "token.expiring", expires_at: 99 });
@@ -179,71 +179,71 @@ test("an expiring token is replaced by a fresh one", async (t) => {
   socket.reply(command, { expires_at: 200 });
   socket.cut();
 
-  assert.equal((await (await world.nextSocket()).letIn()).token, "jwt-3");
+  assert.equal((await (await environment.nextSocket()).letIn()).token, "jwt-3");
 });
 
-test("a token source that fails is asked again", async (t) => {
-  const world = new World(t);
+test("a token source that fails is called again", async (t) => {
+  const environment = new FakeEnvironment(t);
   const failures = [new Error("no issuer"), new TypeError("no json")];
   const token = () => {
     if (failures.length > 0) throw failures.pop();
     return "jwt";
   };
-  const { socket } = await world.connected({ token });
+  const { socket } = await environment.connected({ token });
   failures.push(new Error("away again"));
   socket.push({ type: "token.expiring", expires_at: 99 });
-  await world.pass(200);
+  await environment.pass(200);
   await socket.expect("token.refresh");
 
   assert.deepEqual(failures, []);
-  assert.equal(world.logged.length, 3);
+  assert.equal(environment.logged.length, 3);
 });
 
-test("a token that comes too late is not used", async (t) => {
-  const world = new World(t);
+test("a token that arrives after its attempt is not used", async (t) => {
+  const environment = new FakeEnvironment(t);
   const waiting = [];
-  const client = world.client({
+  const client = environment.client({
     token: () => new Promise((resolve) => waiting.push(resolve)),
     connectTimeoutMs: null,
   });
   const starting = client.start();
-  await world.pass(20_000);
-  await world.pass(500);
+  await environment.pass(20_000);
+  await environment.pass(500);
   assert.equal(waiting.length, 2);
   waiting[0]("old");
   await settle();
-  assert.deepEqual(world.sockets, []);
+  assert.deepEqual(environment.sockets, []);
   waiting[1]("new");
 
-  assert.equal((await (await world.nextSocket()).letIn()).token, "new");
+  assert.equal((await (await environment.nextSocket()).letIn()).token, "new");
   await starting;
 });
 
-test("a token that comes between two attempts is not used either", async (t) => {
-  const world = new World(t);
+test("a token that arrives between two attempts is not used", async (t) => {
+  const environment = new FakeEnvironment(t);
   const waiting = [];
   const token = () => new Promise((resolve) => waiting.push(resolve));
-  const starting = world.client({ token, connectTimeoutMs: null }).start();
-  await world.pass(20_000);
+  const starting = environment.client({ token, connectTimeoutMs: null }).start();
+  await environment.pass(20_000);
   waiting[0]("old");
   await settle();
-  assert.deepEqual(world.sockets, []);
-  await world.pass(500);
+  assert.deepEqual(environment.sockets, []);
+  await environment.pass(500);
   waiting[1]("new");
 
-  assert.equal((await (await world.nextSocket()).letIn()).token, "new");
+  assert.equal((await (await environment.nextSocket()).letIn()).token, "new");
   await starting;
 });
 
 test("a refreshed string is used for the next connection", async (t) => {
-  const world = new World(t);
-  const { client, socket } = await world.connected({ token: "first" });
+  const environment = new FakeEnvironment(t);
+  const { client, socket } = await environment.connected({ token: "first" });
   const refreshing = client.refreshToken("second");
   socket.reply(await socket.expect("token.refresh"), { expires_at: 7 });
   assert.equal(await refreshing, 7);
   socket.cut();
 
-  assert.equal((await (await world.nextSocket()).letIn()).token, "second");
+  assert.equal((await (await environment.nextSocket()).letIn()).token, "second");
 });
 
 for (const [what, frame] of [
@@ -251,25 +251,25 @@ for (const [what, frame] of [
   ["text", "no json"],
   ["shape", '{"type": "session.assigned"}'],
 ]) {
-  test(`a router that does not speak the protocol (${what}) is left and tried again`, async (t) => {
-    const world = new World(t);
-    const { client, socket } = await world.connected();
+  test(`a server with invalid messages (${what}) is left and retried`, async (t) => {
+    const environment = new FakeEnvironment(t);
+    const { client, socket } = await environment.connected();
     const reasons = [];
     client.on("disconnected", ({ reason }) => reasons.push(reason));
     socket.pushFrame(frame);
     assert.equal(socket.closedBy.code, 4000);
-    await (await world.nextSocket()).letIn();
+    await (await environment.nextSocket()).letIn();
 
     assert.match(reasons[0], /^not of the protocol/);
-    assert.match(world.logged[0], /not of the protocol/);
+    assert.match(environment.logged[0], /not of the protocol/);
   });
 }
 
-test("a batch of welcome and pushes is taken in order", async (t) => {
-  const world = new World(t);
-  const client = world.client();
+test("a batch of welcome and pushes is read in order", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const client = environment.client();
   const starting = client.start();
-  const socket = await world.nextSocket();
+  const socket = await environment.nextSocket();
   socket.accept();
   await socket.expect("hello");
   const removal = { type: "session.removed", session_id: "c-1", fence: 2, why: "closed", transfer: null };
@@ -279,7 +279,7 @@ test("a batch of welcome and pushes is taken in order", async (t) => {
   assert.equal(client.inbox.get("c-1"), undefined);
 });
 
-test("what is no websocket address is refused at once", () => {
+test("an invalid websocket address throws", () => {
   for (const url of ["http://127.0.0.1/ws", "relevo", "ws://", "ws://a/b#c", []]) {
     assert.throws(() => new Client(url, "jwt", { WebSocket: class {} }), /address/, String(url));
   }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { SentAway } from "../../src/index.js";
-import { World } from "../support/world.js";
-import { sessionMap, transferMap } from "../support/wire.js";
+import { FakeEnvironment } from "../support/fake-environment.js";
+import { sessionMap, transferMap } from "../support/wire-messages.js";
 
 const assigned = (id) => ({ type: "session.assigned", session: sessionMap(id), transfer: transferMap(id) });
 
-test("a listener hears its type, after the inbox has changed, until it is taken off", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a listener is called for its type, after the inbox, until removed", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const heard = [];
   const off = client.on("sessionAssigned", ({ session, transfer }) => {
     heard.push([session.id, transfer.by.name, client.inbox.inProgress.size]);
@@ -21,8 +21,8 @@ test("a listener hears its type, after the inbox has changed, until it is taken 
   assert.deepEqual([ack.session_id, ack.fence], ["c-1", 1]);
 });
 
-test("a listener that throws disturbs nobody, and its error is reported as uncaught", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a listener that throws is reported as uncaught; others run", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const uncaught = new Promise((resolve) => {
     const [before] = process.listeners("unhandledRejection");
     process.removeAllListeners("unhandledRejection");
@@ -43,12 +43,12 @@ test("a listener that throws disturbs nobody, and its error is reported as uncau
   assert.equal(client.connected, true);
 });
 
-test("a loop gets every event from its beginning on, and ends when the client is closed", async (t) => {
-  const world = new World(t);
-  const client = world.client();
+test("a loop gets every event until the client is closed", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const client = environment.client();
   const events = client.events();
   const starting = client.start();
-  const socket = await world.nextSocket();
+  const socket = await environment.nextSocket();
   await socket.letIn();
   await starting;
   socket.push(assigned("c-1"));
@@ -59,8 +59,8 @@ test("a loop gets every event from its beginning on, and ends when the client is
   assert.deepEqual(types, ["connected", "sessionAssigned"]);
 });
 
-test("a loop that is left wants no more events; others go on", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a loop that is left gets no more events; others do", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const first = client.events();
   const second = client[Symbol.asyncIterator]();
   socket.push(assigned("c-1"), assigned("c-2"));
@@ -79,8 +79,8 @@ test("a loop that is left wants no more events; others go on", async (t) => {
   );
 });
 
-test("a loop ends with the reason when the router does not want the client back", async (t) => {
-  const { client, socket } = await new World(t).connected();
+test("a loop throws the error that ended the client", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
   const events = client.events();
   socket.cut(4502, "removed");
 
@@ -90,8 +90,8 @@ test("a loop ends with the reason when the router does not want the client back"
   await assert.rejects(events.next(), SentAway);
 });
 
-test("a loop that reads too slowly is told how much it missed", async (t) => {
-  const { client, socket } = await new World(t).connected({ eventsMax: 2 });
+test("a slow loop gets eventsLost with the count", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected({ eventsMax: 2 });
   const events = client.events();
   socket.push([1, 2, 3, 4].map((number) => assigned(`c-${number}`)));
   const taken = [];
@@ -105,8 +105,8 @@ test("a loop that reads too slowly is told how much it missed", async (t) => {
   assert.equal(client.inbox.inProgress.size, 4);
 });
 
-test("acknowledging by hand", async (t) => {
-  const { client, socket } = await new World(t).connected({ acknowledge: false });
+test("ack sends session.ack when acknowledge is false", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected({ acknowledge: false });
   client.on("sessionAssigned", ({ session }) => client.ack(session.id, session.fence));
   socket.push(assigned("c-1"));
 

@@ -14,7 +14,7 @@ import {
   UnavailableError,
 } from "../../src/index.js";
 import { readAnswer } from "../../src/http.js";
-import { agentRow, errorMap, sessionMap, transferMap } from "../support/wire.js";
+import { agentRow, errorMap, sessionMap, transferMap } from "../support/wire-messages.js";
 
 /** Answers in turn, in place of a router, the last again and again; and keeps what was asked. */
 function scripted(...answers) {
@@ -59,7 +59,7 @@ test("a command is a POST with token and key", async () => {
   });
 });
 
-test("a command that reads has no key, and each that changes something one of its own", async () => {
+test("a mutating command has a key of its own, a reading one has none", async () => {
   const { requests, client } = scripted(
     [200, { session: sessionMap() }],
     [200, { agent: agentRow() }],
@@ -78,7 +78,7 @@ test("a command that reads has no key, and each that changes something one of it
   assert.equal(keys[3], "mine");
 });
 
-test("a refusal is its typed error, as the body or under error", async () => {
+test("an error reply is its typed error, as the body or under error", async () => {
   const error = errorMap("conflict", { fence: 3 });
   for (const body of [error, { error }]) {
     const { requests, client } = scripted([409, body]);
@@ -90,7 +90,7 @@ test("a refusal is its typed error, as the body or under error", async () => {
   }
 });
 
-test("what may succeed later is sent again with the same key", async () => {
+test("a retryable error is retried with the same key", async () => {
   const { requests, client } = scripted(
     new TypeError("fetch failed"),
     refusal(503, "unavailable"),
@@ -105,14 +105,14 @@ test("what may succeed later is sent again with the same key", async () => {
   assert.equal(new Set(requests.map(({ headers, body }) => headers["Idempotency-Key"] + body)).size, 1);
 });
 
-test("a request without an answer is given up and repeated", async () => {
+test("a request without a response times out and is retried", async () => {
   const { requests, client } = scripted("silence", [200, { session: sessionMap() }]);
   await client("jwt", { requestTimeoutMs: 5 }).getSession("c-1");
 
   assert.equal(requests.length, 2);
 });
 
-test("a command gives up at its deadline and says what it met", async () => {
+test("a command at its deadline rejects with the last error", async () => {
   const retry = new Backoff({ initialMs: 5, capMs: 5 });
   const { client } = scripted(refusal(503, "unavailable"));
   await assert.rejects(
@@ -122,7 +122,7 @@ test("a command gives up at its deadline and says what it met", async () => {
   );
 });
 
-test("a command that its caller gives up ends at once", async () => {
+test("an aborted command rejects at once", async () => {
   const { client } = scripted("silence");
   const controller = new AbortController();
   const given = assert.rejects(client().getSession("c-1", { signal: controller.signal }), {
@@ -146,7 +146,7 @@ test("an expired token is replaced once", async () => {
   );
 });
 
-test("a token that is refused anew is an error", async () => {
+test("a second rejected token is an error", async () => {
   for (const [token, count] of [
     ["jwt", 1],
     [() => "jwt", 2],
@@ -157,14 +157,14 @@ test("a token that is refused anew is an error", async () => {
   }
 });
 
-test("what has no form in JSON is refused without a request", async () => {
+test("a value without a JSON form is rejected without a request", async () => {
   const { requests, client } = scripted([200, {}]);
   await assert.rejects(client().command("session.note", { text: NaN }), BadMessageError);
 
   assert.deepEqual(requests, []);
 });
 
-test("an answer that is not the router's has a meaning too", () => {
+test("a response of a proxy maps to an error", () => {
   for (const [status, body, kind] of [
     [200, "[]", InvalidReply],
     [200, "<html>", InvalidReply],
@@ -182,7 +182,7 @@ test("an answer that is not the router's has a meaning too", () => {
   }
 });
 
-test("what is no HTTP address is refused at once", () => {
+test("an invalid HTTP address throws", () => {
   for (const url of ["ws://127.0.0.1", "relevo", "http://"]) {
     assert.throws(() => new HttpClient(url, "jwt"), /address/);
   }

@@ -53,17 +53,17 @@ async function run(title, { token, until, meanwhile }) {
   return said;
 }
 
-test("ten lines show the agents", async () => {
+test("the README's first example prints the agents", async () => {
   const said = await run("Ten lines", { token: makeToken("ana", { tenant: "lines", name: "Ana" }) });
 
   assert.match(said, /^Ana +connected +0\/10\n$/);
 });
 
-test("an agent takes what it is given, and passes invoices on", async () => {
+test("the README's agent accepts, and transfers invoices", async () => {
   const claims = { tenant: "agent" };
   const boss = router.http("boss", { ...claims, role: "admin" });
   await boss.putDepartment("billing", "Billing");
-  const said = await run("An agent that takes what it is given", {
+  const said = await run("An agent that accepts and transfers", {
     token: makeToken("ana", { ...claims, name: "Ana" }),
     until: /has gone/,
     meanwhile: async () => {
@@ -76,7 +76,7 @@ test("an agent takes what it is given, and passes invoices on", async () => {
   assert.match(said, /Eva is mine: from boss: an invoice is wrong\ns-1 has gone: transferred/);
 });
 
-test("an admin watches", async () => {
+test("the README's admin watches sessions", async () => {
   const claims = { tenant: "admin", role: "admin" };
   const backEnd = router.http("shop", { ...claims, role: "service" });
   const said = await run("An admin that watches", {
@@ -89,7 +89,7 @@ test("an admin watches", async () => {
   assert.match(said, /s-1 is in_progress with \{ kind: 'agent', id: 'boss' \}/);
 });
 
-test("a back end opens, moves and closes", async () => {
+test("the README's back end opens, transfers and closes", async () => {
   const said = await run("A back end, over HTTP", {
     token: makeToken("shop", { tenant: "shop", role: "service" }),
   });
@@ -97,7 +97,7 @@ test("a back end opens, moves and closes", async () => {
   assert.match(said, /^chat-\d+: queued\n1 opened\n2 transferred\n3 internal\n$/);
 });
 
-test("MessagePack is one option away", async () => {
+test("the README's MessagePack client connects", async () => {
   const said = await run("MessagePack", { token: makeToken("ana", { tenant: "packed", name: "Ana" }) });
 
   assert.equal(said, "Ana\n");

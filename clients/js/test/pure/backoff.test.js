@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Backoff } from "../../src/index.js";
 
-test("the bound doubles up to the cap, however long it goes on", () => {
+test("the bound doubles up to the cap, for any number of attempts", () => {
   const backoff = new Backoff({ initialMs: 500, capMs: 15_000 });
 
   assert.deepEqual(
@@ -11,7 +11,7 @@ test("the bound doubles up to the cap, however long it goes on", () => {
   );
 });
 
-test("the jitter is full: anything from nothing to the bound", () => {
+test("a delay is anything from zero to the bound", () => {
   const backoff = new Backoff({ initialMs: 500, capMs: 15_000 });
 
   assert.deepEqual(

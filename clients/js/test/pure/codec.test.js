@@ -14,7 +14,7 @@ import {
 const codecs = { json, msgpack: messagePack(library) };
 
 for (const [name, codec] of Object.entries(codecs)) {
-  test(`${name}: a message survives the way there and back`, () => {
+  test(`${name}: a message survives encoding and decoding`, () => {
     const message = { type: "session.note", id: "1", text: "¿Qué tal? 👋", n: 2 ** 53 - 1, x: null };
 
     assert.deepEqual(codec.decode(codec.encode(message)), [message]);
@@ -28,7 +28,7 @@ for (const [name, codec] of Object.entries(codecs)) {
     });
   }
 
-  test(`${name}: many messages go out in as few frames as the limits allow`, () => {
+  test(`${name}: many messages are packed into the fewest frames`, () => {
     const messages = Array.from({ length: BATCH_MESSAGES_MAX + 2 }, (_, index) => ({ id: String(index) }));
     const frames = pack(codec, messages.map(codec.encode));
 
@@ -39,7 +39,7 @@ for (const [name, codec] of Object.entries(codecs)) {
     assert.deepEqual(frames.flatMap(codec.decode), messages);
   });
 
-  test(`${name}: no frame passes the size that a router takes`, () => {
+  test(`${name}: no frame exceeds the router's limit`, () => {
     const messages = Array.from({ length: 10 }, () => codec.encode({ text: "ñ".repeat(10_000) }));
     const frames = pack(codec, messages);
 
@@ -47,7 +47,7 @@ for (const [name, codec] of Object.entries(codecs)) {
     assert.equal(frames.flatMap(codec.decode).length, 10);
   });
 
-  test(`${name}: a single message is not wrapped, and nothing makes no frame`, () => {
+  test(`${name}: one message is no batch, and none is no frame`, () => {
     const message = codec.encode({ id: "1" });
 
     assert.deepEqual(pack(codec, [message]), [message]);
@@ -55,7 +55,7 @@ for (const [name, codec] of Object.entries(codecs)) {
   });
 }
 
-test("what is not of the format is one error", () => {
+test("an invalid frame is one error", () => {
   for (const data of ["", "{", '"\u{d800}', "[".repeat(1_000_000)]) {
     assert.throws(() => json.decode(data), UndecodableMessage, data.slice(0, 9));
   }
@@ -64,12 +64,12 @@ test("what is not of the format is one error", () => {
   }
 });
 
-test("a frame of the wrong kind is not read", () => {
+test("a frame of the other type is an error", () => {
   assert.throws(() => json.decode(new ArrayBuffer(2)), UndecodableMessage);
   assert.throws(() => codecs.msgpack.decode("{}"), UndecodableMessage);
 });
 
-test("MessagePack is read from what a websocket gives: an ArrayBuffer, or a view of one", () => {
+test("MessagePack is decoded from an ArrayBuffer or a view of one", () => {
   const bytes = library.encode({ id: "1" });
   const padded = new Uint8Array([0, ...bytes, 0]);
 
@@ -83,7 +83,7 @@ test("a text's length is counted in bytes of UTF-8", () => {
   }
 });
 
-test("what has no form on the wire is found, wherever it stands", () => {
+test("a value without a wire form is found at any depth", () => {
   const circle = {};
   circle.again = circle;
   for (const [value, where] of [

@@ -7,11 +7,11 @@ import {
   RelevoError,
   UnavailableError,
 } from "../../src/index.js";
-import { Driver, NOTE } from "../support/driver.js";
-import { errorMap, sessionMap } from "../support/wire.js";
+import { CoreDriver, NOTE } from "../support/core-driver.js";
+import { errorMap, sessionMap } from "../support/wire-messages.js";
 
 test("a reply settles its command and no other", () => {
-  const driver = new Driver();
+  const driver = new CoreDriver();
   driver.connect();
   const [first, second] = [driver.note(), driver.note()];
   const commands = new Map(driver.sent().map((command) => [command.id, command]));
@@ -22,8 +22,8 @@ test("a reply settles its command and no other", () => {
   assert.deepEqual(driver.core.takeOutcomes(), [{ id: first, result: { entry: 1 } }]);
 });
 
-test("a command that changes something has a key and one that reads has none", () => {
-  const driver = new Driver();
+test("a mutating command has a key, a reading one has none", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.note();
   driver.submit("session.get", { session_id: "c-1" });
@@ -35,8 +35,8 @@ test("a command that changes something has a key and one that reads has none", (
   );
 });
 
-test("a refusal for good is the outcome", () => {
-  const driver = new Driver();
+test("a final error is the outcome", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note();
   driver.refuse(driver.sent()[0], "conflict", { fence: 4 });
@@ -46,8 +46,8 @@ test("a refusal for good is the outcome", () => {
   assert.equal(outcome.fence, 4);
 });
 
-test("a command whose connection was lost is sent again the same", () => {
-  const driver = new Driver();
+test("a command of a lost connection is resent unchanged", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.note();
   const first = driver.sent();
@@ -57,8 +57,8 @@ test("a command whose connection was lost is sent again the same", () => {
   assert.deepEqual(driver.connect(), first);
 });
 
-test("a command refused for the moment is sent again with its key after a growing wait", () => {
-  const driver = new Driver();
+test("a retryable error is retried with its key after growing delays", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note();
   const [command] = driver.sent();
@@ -74,8 +74,8 @@ test("a command refused for the moment is sent again with its key after a growin
   assert.deepEqual(driver.outcome(id), { entry: 1 });
 });
 
-test("a rate-limited command waits as long as it is told, and the jitter on top", () => {
-  const driver = new Driver();
+test("a rate-limited command waits retry_in_ms plus jitter", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.note();
   driver.refuse(driver.sent()[0], "rate_limited", { retryable: true, retry_in_ms: 7000 });
@@ -83,8 +83,8 @@ test("a rate-limited command waits as long as it is told, and the jitter on top"
   assert.equal(driver.wakeIn(), 7500);
 });
 
-test("a command gives up at its deadline and says what it met", () => {
-  const driver = new Driver();
+test("a command at its deadline rejects with the last error", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note(5000);
   const [command] = driver.sent();
@@ -99,8 +99,8 @@ test("a command gives up at its deadline and says what it met", () => {
   assert.deepEqual(driver.core.takeOutcomes(), []);
 });
 
-test("a command gives up at its deadline without any connection", () => {
-  const driver = new Driver();
+test("a command at its deadline rejects without a connection", () => {
+  const driver = new CoreDriver();
   const id = driver.note(5000);
   driver.wait(5000);
 
@@ -108,8 +108,8 @@ test("a command gives up at its deadline without any connection", () => {
   assert.deepEqual(driver.connect(), []);
 });
 
-test("a command whose deadline passed in a sleep is not sent after it, when its key may be forgotten", () => {
-  const driver = new Driver();
+test("a command whose deadline passed in a sleep is not sent", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note();
   driver.sent();
@@ -121,8 +121,8 @@ test("a command whose deadline passed in a sleep is not sent after it, when its 
   assert.ok(driver.outcome(id) instanceof CommandTimeout);
 });
 
-test("a command may wait for ever, and is its program's all the same", () => {
-  const driver = new Driver();
+test("a command with an infinite deadline still has an outcome", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note(Infinity);
   driver.reply(driver.sent()[0], { entry: 1 });
@@ -130,8 +130,8 @@ test("a command may wait for ever, and is its program's all the same", () => {
   assert.deepEqual(driver.outcome(id), { entry: 1 });
 });
 
-test("commands beyond the bound wait their turn, in their order", () => {
-  const driver = new Driver({ inFlightMax: 2 });
+test("commands beyond inFlightMax wait, in order", () => {
+  const driver = new CoreDriver({ inFlightMax: 2 });
   driver.connect();
   const ids = [driver.note(), driver.note(), driver.note(), driver.note()];
   const sent = driver.sent();
@@ -148,8 +148,8 @@ test("commands beyond the bound wait their turn, in their order", () => {
   );
 });
 
-test("commands that wait their turn are bounded", () => {
-  const driver = new Driver({ inFlightMax: 2, waitingMax: 3 });
+test("waiting commands are bounded", () => {
+  const driver = new CoreDriver({ inFlightMax: 2, waitingMax: 3 });
   driver.connect();
   for (let number = 0; number < 5; number += 1) driver.note();
   assert.throws(() => driver.note(), { name: "RateLimitedError", retryable: true });
@@ -159,8 +159,8 @@ test("commands that wait their turn are bounded", () => {
   assert.throws(() => driver.note(), { name: "RateLimitedError" });
 });
 
-test("a forgotten command is not sent again", () => {
-  const driver = new Driver();
+test("a forgotten command is not resent", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note();
   driver.sent();
@@ -171,7 +171,7 @@ test("a forgotten command is not sent again", () => {
 });
 
 test("a command that cannot be sent is settled", () => {
-  const driver = new Driver();
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note();
   driver.core.reject(id, new RelevoError("too long"));
@@ -180,8 +180,8 @@ test("a command that cannot be sent is settled", () => {
   assert.deepEqual(driver.sent(), []);
 });
 
-test("a reply without a result, or with a session of another shape, is no reply", () => {
-  const driver = new Driver();
+test("an invalid reply settles its command with InvalidReply", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const ids = [driver.note(), driver.note()];
   const [first, second] = driver.sent();
@@ -194,8 +194,8 @@ test("a reply without a result, or with a session of another shape, is no reply"
   assert.match(other.error.message, /session\.fence: expected an integer/);
 });
 
-test("a reply to nobody is ignored", () => {
-  const driver = new Driver();
+test("a reply with an unknown id is ignored", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.receive({ type: "reply", id: null, error: errorMap("bad_message") });
   driver.receive({ type: "reply", id: "77", result: {} });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { ClientClosed, SentAway, SignInRefused, TokenExpired } from "../../src/index.js";
-import { Driver, SETTINGS } from "../support/driver.js";
-import { sessionMap, welcomeMap } from "../support/wire.js";
+import { CoreDriver, SETTINGS } from "../support/core-driver.js";
+import { sessionMap, welcomeMap } from "../support/wire-messages.js";
 
 test("hello is the first message and commands wait for the welcome", () => {
-  const driver = new Driver();
+  const driver = new CoreDriver();
   driver.note();
   const hello = driver.open();
 
@@ -19,8 +19,8 @@ test("hello is the first message and commands wait for the welcome", () => {
   );
 });
 
-test("a welcome fills the inbox and is told", () => {
-  const driver = new Driver();
+test("a welcome fills the inbox and emits connected", () => {
+  const driver = new CoreDriver();
   driver.connect({ in_progress: [sessionMap("a")], pending: [sessionMap("b", { state: "pending" })] });
   const [event] = driver.events();
 
@@ -30,14 +30,14 @@ test("a welcome fills the inbox and is told", () => {
 });
 
 test("a back end has no agent and an empty inbox", () => {
-  const driver = new Driver();
+  const driver = new CoreDriver();
   driver.connect({ role: "service", agent: null });
 
   assert.equal(driver.core.welcome.agent, null);
 });
 
-test("a refused hello is final", () => {
-  const driver = new Driver();
+test("a rejected hello is final", () => {
+  const driver = new CoreDriver();
   const id = driver.note();
   driver.refuse(driver.open(), "unauthorized");
   driver.close(4500);
@@ -49,8 +49,8 @@ test("a refused hello is final", () => {
   assert.deepEqual([event.type, event.reconnectInMs, event.error], ["disconnected", null, driver.core.stop]);
 });
 
-test("a refused hello is final even if its close code was lost", () => {
-  const driver = new Driver();
+test("a rejected hello is final without its close code", () => {
+  const driver = new CoreDriver();
   driver.refuse(driver.open(), "forbidden");
   driver.close(1006);
 
@@ -58,8 +58,8 @@ test("a refused hello is final even if its close code was lost", () => {
   assert.equal(driver.core.stop.closeCode, 1006);
 });
 
-test("a hello refused for the moment is tried again", () => {
-  const driver = new Driver();
+test("a hello with a retryable error is retried", () => {
+  const driver = new CoreDriver();
   driver.refuse(driver.open(), "unavailable", { retryable: true });
   driver.close(4003, "the store was lost");
 
@@ -69,8 +69,8 @@ test("a hello refused for the moment is tried again", () => {
   ]);
 });
 
-test("a router that does not welcome in time is left", () => {
-  const driver = new Driver();
+test("a router without a welcome in time is left", () => {
+  const driver = new CoreDriver();
   driver.open();
   assert.equal(driver.wakeIn(), SETTINGS.helloTimeoutMs);
   driver.wait(SETTINGS.helloTimeoutMs);
@@ -80,8 +80,8 @@ test("a router that does not welcome in time is left", () => {
   assert.equal(driver.core.phase, "offline");
 });
 
-test("an attempt that leads nowhere is given up", () => {
-  const driver = new Driver();
+test("an attempt without a connection times out", () => {
+  const driver = new CoreDriver();
   assert.ok(driver.core.takeConnect(driver.now));
   assert.equal(driver.core.takeConnect(driver.now), false);
   driver.wait(SETTINGS.attemptTimeoutMs);
@@ -91,8 +91,8 @@ test("an attempt that leads nowhere is given up", () => {
 });
 
 for (const code of [1000, 1006, 1011, 4000, 4001, 4002, 4003]) {
-  test(`a connection closed with ${code} is made again after a jittered wait`, () => {
-    const driver = new Driver();
+  test(`a connection closed with ${code} is retried after a jittered delay`, () => {
+    const driver = new CoreDriver();
     driver.connect();
     driver.events();
     driver.close(code, "bye");
@@ -106,8 +106,8 @@ for (const code of [1000, 1006, 1011, 4000, 4001, 4002, 4003]) {
   });
 }
 
-test("attempts that fail wait longer each time up to the cap", () => {
-  const driver = new Driver();
+test("failed attempts wait longer each time, up to the cap", () => {
+  const driver = new CoreDriver();
   const waits = Array.from({ length: 7 }, () => {
     driver.now = driver.core.wakeAt(driver.now);
     driver.core.takeConnect(driver.now);
@@ -122,8 +122,8 @@ test("attempts that fail wait longer each time up to the cap", () => {
   );
 });
 
-test("only a connection that lasted starts the waits anew", () => {
-  const driver = new Driver();
+test("only a stable connection resets the delays", () => {
+  const driver = new CoreDriver();
   const waits = [0, 0, 0, 10_000, 0].map((livedMs) => {
     driver.connect();
     driver.now += livedMs;
@@ -139,7 +139,7 @@ for (const [code, kind] of [
   [4502, SentAway],
 ]) {
   test(`a close with ${code} ends the client`, () => {
-    const driver = new Driver();
+    const driver = new CoreDriver();
     driver.connect();
     driver.events();
     const id = driver.note();
@@ -152,8 +152,8 @@ for (const [code, kind] of [
   });
 }
 
-test("an expired token ends no client that can make a fresh one, but a fresh one that is refused does", () => {
-  const driver = new Driver({ tokenRenewable: true });
+test("an expired token ends a client only if it cannot be renewed", () => {
+  const driver = new CoreDriver({ tokenRenewable: true });
   driver.connect();
   driver.close(4501);
   assert.equal(driver.core.phase, "offline");
@@ -163,8 +163,8 @@ test("an expired token ends no client that can make a fresh one, but a fresh one
   assert.ok(driver.core.stop instanceof SignInRefused);
 });
 
-test("a draining router is left at the time it gave, and the next is tried at once", () => {
-  const driver = new Driver();
+test("a draining router is left at its time for the next at once", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.events();
   driver.receive({ type: "server.draining", reconnect_in_ms: 3000 });
@@ -178,8 +178,8 @@ test("a draining router is left at the time it gave, and the next is tried at on
   assert.ok(driver.core.takeConnect(driver.now));
 });
 
-test("a draining router that closes first is given the rest of the time", () => {
-  const driver = new Driver();
+test("a draining router that closes early gets the rest of its time", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.receive({ type: "server.draining", reconnect_in_ms: 3000 });
   driver.wait(1000);
@@ -188,8 +188,8 @@ test("a draining router that closes first is given the rest of the time", () => 
   assert.equal(driver.wakeIn(), 2000);
 });
 
-test("shutting fails what is under way", () => {
-  const driver = new Driver();
+test("shut fails pending commands", () => {
+  const driver = new CoreDriver();
   driver.connect();
   const id = driver.note();
   driver.core.shut();
@@ -200,8 +200,8 @@ test("shutting fails what is under way", () => {
   assert.ok(driver.core.stop instanceof ClientClosed);
 });
 
-test("a fresh token is handed over, and forgotten with its connection", () => {
-  const driver = new Driver();
+test("a fresh token is sent, and dropped with its connection", () => {
+  const driver = new CoreDriver();
   driver.connect();
   driver.core.refreshToken("fresh");
   const [command] = driver.sent();
@@ -211,9 +211,9 @@ test("a fresh token is handed over, and forgotten with its connection", () => {
   assert.deepEqual(driver.connect(), []);
 });
 
-test("coming back into sight, or on line, shortens the wait for the next attempt", () => {
+test("a page visible or online again brings the next attempt forward", () => {
   for (const tell of [(core, now) => core.woke(now), (core, now) => core.setOnline(true, now)]) {
-    const driver = new Driver();
+    const driver = new CoreDriver();
     for (let failures = 0; failures < 6; failures += 1) {
       driver.now = driver.core.wakeAt(driver.now);
       driver.core.takeConnect(driver.now);
@@ -226,8 +226,8 @@ test("coming back into sight, or on line, shortens the wait for the next attempt
   }
 });
 
-test("without a network attempts go on, at their slowest", () => {
-  const driver = new Driver();
+test("attempts without a network use the longest delay", () => {
+  const driver = new CoreDriver();
   driver.core.setOnline(false, driver.now);
   driver.core.takeConnect(driver.now);
   driver.close();

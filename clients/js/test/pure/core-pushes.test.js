@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { InvalidData } from "../../src/decode.js";
-import { Driver } from "../support/driver.js";
-import { agentRow, ENTRY, patchMap, sessionMap, snapshotMap, transferMap } from "../support/wire.js";
+import { CoreDriver } from "../support/core-driver.js";
+import { agentRow, ENTRY, patchMap, sessionMap, snapshotMap, transferMap } from "../support/wire-messages.js";
 
 const types = (messages) => messages.map(({ type }) => type);
 
 function connected(settings, welcome) {
-  const driver = new Driver(settings);
+  const driver = new CoreDriver(settings);
   driver.connect(welcome);
   driver.events();
   return driver;
@@ -51,7 +51,7 @@ test("each push becomes its event", () => {
   assert.equal(driver.core.takeTokenWanted(), false);
 });
 
-test("unknown types, fields and words are let through", () => {
+test("unknown types, fields and values are ignored", () => {
   const driver = connected({}, { weather: "fine" });
   driver.receive(
     { type: "session.sung", session: 5 },
@@ -67,7 +67,7 @@ test("unknown types, fields and words are let through", () => {
   );
 });
 
-test("what is not of the protocol is refused", () => {
+test("an invalid message throws", () => {
   for (const message of [
     7,
     null,
@@ -87,7 +87,7 @@ test("what is not of the protocol is refused", () => {
   }
 });
 
-test("a program cannot change what a row says, or the list of its departments", () => {
+test("rows and their departments are frozen", () => {
   const driver = connected();
   driver.subscribe();
 
@@ -99,7 +99,7 @@ test("a program cannot change what a row says, or the list of its departments", 
   assert.throws(() => row.departments.push("support"), TypeError);
 });
 
-test("what is wrong is said with its place in the message", () => {
+test("an invalid message's error has the path", () => {
   for (const [message, complaint] of [
     [7, "message: expected a map, got number"],
     [{}, "type: expected a string, got undefined"],
@@ -120,14 +120,14 @@ test("what is wrong is said with its place in the message", () => {
   }
 });
 
-test("a time that a MessagePack library gives as a BigInt is a number here", () => {
+test("a BigInt time of a MessagePack library becomes a number", () => {
   const driver = connected();
   driver.receive({ type: "token.expiring", expires_at: 1_760_000_000_000n });
 
   assert.equal(driver.events()[0].expiresAt, 1_760_000_000_000);
 });
 
-test("pushes keep the inbox", () => {
+test("pushes update the inbox", () => {
   const driver = connected();
   const { inbox } = driver.core;
   driver.receive({ type: "session.pending", session: sessionMap("c-1", { fence: 2, state: "pending" }) });
@@ -138,7 +138,7 @@ test("pushes keep the inbox", () => {
   assert.equal(inbox.get("c-1"), undefined);
 });
 
-test("a reply keeps the inbox before its push comes", () => {
+test("a reply updates the inbox before its push", () => {
   const driver = connected({}, { pending: [sessionMap("c-1", { fence: 2, state: "pending" })] });
   driver.submit("session.accept", { session_id: "c-1" });
   driver.reply(driver.sent()[0], { session: sessionMap("c-1", { fence: 3 }) });
@@ -150,11 +150,11 @@ test("a reply keeps the inbox before its push comes", () => {
   assert.equal(driver.core.inbox.get("c-1"), undefined);
 });
 
-test("an old reply does not bring back what has left since", () => {
+test("an old reply does not bring back a removed session", () => {
   const driver = connected({}, { pending: [sessionMap("c-1", { fence: 2, state: "pending" })] });
   driver.submit("session.accept", { session_id: "c-1" });
   const [accepted] = driver.sent();
-  // It was carried out, the reply was lost, and somebody took the session away meanwhile.
+  // It was applied, its reply was lost, and the session was transferred meanwhile.
   driver.close();
   driver.connect();
   driver.reply(accepted, { session: sessionMap("c-1", { fence: 3 }) });
@@ -176,8 +176,8 @@ test("an assigned session is acknowledged once, with its latest fence", () => {
   assert.deepEqual(driver.sent(), []);
 });
 
-test("acknowledging can be left to the program", () => {
-  const driver = new Driver({ acknowledge: false });
+test("acknowledge: false leaves session.ack to the program", () => {
+  const driver = new CoreDriver({ acknowledge: false });
   assert.deepEqual(
     driver.connect({ in_progress: [sessionMap("held", { transfer: transferMap("held") })] }),
     [],
@@ -189,7 +189,7 @@ test("acknowledging can be left to the program", () => {
   assert.deepEqual(driver.sent(), [{ type: "session.ack", session_id: "c-1", fence: 3 }]);
 });
 
-test("what was assigned while the connection was away is acknowledged after it", () => {
+test("sessions assigned during a disconnection are acknowledged", () => {
   const known = sessionMap("known", { transfer: transferMap("known") });
   const driver = connected({}, { in_progress: [known] });
   driver.close();
@@ -200,8 +200,8 @@ test("what was assigned while the connection was away is acknowledged after it",
   ]);
 });
 
-test("of too many acknowledgements the oldest are forgotten", () => {
-  const driver = new Driver();
+test("acknowledgements above the bound drop the oldest", () => {
+  const driver = new CoreDriver();
   for (let number = 0; number < 2000; number += 1) driver.core.acknowledge(`c-${number}`, 1);
   const acknowledged = driver.connect().map(({ session_id: id }) => id);
   assert.deepEqual(
@@ -224,7 +224,7 @@ test("the directory is live after its snapshot", () => {
   assert.deepEqual([first.snapshot, second.snapshot, second.agents[0].load], [true, false, 1]);
 });
 
-test("after a reconnection the directory resumes where it was", () => {
+test("the directory resumes its position after a reconnection", () => {
   const driver = subscribed();
   driver.close();
   assert.equal(driver.live(), false);
@@ -239,7 +239,7 @@ test("after a reconnection the directory resumes where it was", () => {
   assert.deepEqual(driver.events(), []);
 });
 
-test("a subscription without its reply is made once on the next connection", () => {
+test("a subscription without a reply is sent once on the next connection", () => {
   const driver = connected();
   const command = driver.subscribe();
   driver.receive(snapshotMap(4));
@@ -248,7 +248,7 @@ test("a subscription without its reply is made once on the next connection", () 
   assert.deepEqual(driver.connect(), [{ ...command, resume: { epoch: "e1", seq: 4 } }]);
 });
 
-test("a hole in the chain is filled by resuming once", () => {
+test("a gap in the patch chain is filled by one resume", () => {
   const driver = subscribed();
   driver.receive(patchMap(6, 7), patchMap(7, 8));
   assert.equal(driver.live(), false);
@@ -260,7 +260,7 @@ test("a hole in the chain is filled by resuming once", () => {
   assert.deepEqual(driver.core.directory.position, { epoch: "e1", seq: 8 });
 });
 
-test("when resuming does not help everything is asked for, after a wait", () => {
+test("a second gap requests a snapshot after a delay", () => {
   const driver = subscribed();
   driver.receive(patchMap(6, 7));
   driver.reply(driver.sent()[0], {});
@@ -275,7 +275,7 @@ test("when resuming does not help everything is asked for, after a wait", () => 
   assert.equal(driver.live(), true);
 });
 
-test("an unsubscribed directory rests over a reconnection", () => {
+test("an unsubscribed directory stays so after a reconnection", () => {
   const driver = subscribed();
   driver.submit("directory.unsubscribe");
   driver.reply(driver.sent()[0], {});
@@ -287,7 +287,7 @@ test("an unsubscribed directory rests over a reconnection", () => {
   assert.deepEqual(driver.connect(), []);
 });
 
-test("a refused subscription is not made again", () => {
+test("a rejected subscription is not repeated", () => {
   const driver = connected();
   driver.refuse(driver.subscribe(), "forbidden");
   driver.close();
@@ -295,7 +295,7 @@ test("a refused subscription is not made again", () => {
   assert.deepEqual(driver.connect(), []);
 });
 
-test("watching goes on after a reconnection, until it is ended", () => {
+test("session.watch is repeated after a reconnection until unwatched", () => {
   const driver = connected();
   driver.submit("session.watch");
   driver.reply(driver.sent()[0], {});

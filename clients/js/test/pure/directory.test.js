@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Directory } from "../../src/index.js";
 import * as objects from "../../src/objects.js";
-import { agentRow, departmentRow, patchMap, snapshotMap } from "../support/wire.js";
+import { agentRow, departmentRow, patchMap, snapshotMap } from "../support/wire-messages.js";
 
 const replace = (directory, snapshot) => directory.replace(objects.snapshot(snapshot, ""));
 const apply = (directory, patch) => directory.apply(objects.patch(patch, ""));
@@ -36,7 +36,7 @@ test("a patch that continues is applied", () => {
   assert.deepEqual(directory.position, { epoch: "e1", seq: 6 });
 });
 
-test("a row that is removed and put again in one patch is there", () => {
+test("a row removed and added in one patch exists", () => {
   const directory = directoryAt(1);
   const departments = [departmentRow("sales", { name: "New" })];
   apply(directory, patchMap(1, 3, { departments, departments_removed: ["sales"] }));
@@ -44,7 +44,7 @@ test("a row that is removed and put again in one patch is there", () => {
   assert.equal(directory.departments.get("sales").name, "New");
 });
 
-test("a patch from elsewhere changes nothing and ends liveness", () => {
+test("a patch of another epoch or seq changes nothing and ends live", () => {
   const agents = [agentRow("ana", { load: 9 })];
   for (const patch of [
     patchMap(5, 6, { agents }),
@@ -64,7 +64,7 @@ test("an empty directory takes no patch", () => {
   assert.equal(apply(new Directory(), patchMap(0, 1)), null);
 });
 
-test("the transfer dialog has the available first, and the least loaded before them all", () => {
+test("agents by readiness: available first, the least loaded before", () => {
   const rows = [
     agentRow("gone", { status: "disconnected", available: false }),
     agentRow("paused", { status: "pause", available: false }),
@@ -80,14 +80,14 @@ test("the transfer dialog has the available first, and the least loaded before t
   assert.deepEqual(order, ["idle", "small", "half", "full", "none", "pausing", "paused", "gone"]);
 });
 
-test("names are sorted as people sort them", () => {
+test("names are sorted by locale", () => {
   const rows = ["Zoe", "álvaro", "Ana", "Émile", "bea"].map((name) => agentRow(name, { name }));
   const directory = directoryAt(1, { agents: rows });
 
   assert.deepEqual(ids(directory.agentsByReadiness()), ["álvaro", "Ana", "bea", "Émile", "Zoe"]);
 });
 
-test("departments with somebody available come first", () => {
+test("departments with an available agent come first", () => {
   const rows = [departmentRow("a", { available: 0 }), departmentRow("c"), departmentRow("b")];
 
   assert.deepEqual(ids(directoryAt(1, { departments: rows }).departmentsByReadiness()), ["b", "c", "a"]);

@@ -3,7 +3,7 @@ import test from "node:test";
 import * as relevo from "../../src/index.js";
 import { InvalidData } from "../../src/decode.js";
 import { errorFromWire, ERRORS, stopFromClose } from "../../src/errors.js";
-import { errorMap } from "../support/wire.js";
+import { errorMap } from "../support/wire-messages.js";
 
 const LASTING =
   "bad_message unauthorized forbidden not_found conflict closed same_target at_capacity in_use exists key_reused";
@@ -16,7 +16,7 @@ test("every code of the protocol has a class of its own", () => {
   for (const code of PASSING.split(" ")) assert.equal(ERRORS.get(code).retryable, true, code);
 });
 
-test("an error carries what the router said", () => {
+test("an error has the router's message and details", () => {
   for (const [code, kind] of ERRORS) {
     const error = errorFromWire(errorMap(code, { retryable: kind.retryable, path: "x" }));
 
@@ -28,7 +28,7 @@ test("an error carries what the router said", () => {
   }
 });
 
-test("a conflict says who has the session", () => {
+test("a conflict has the present owner", () => {
   const by = { id: "bo", name: "Bo", role: "admin" };
   const owner = { kind: "agent", id: "cy" };
   const error = errorFromWire(errorMap("conflict", { fence: 4, state: "pending", owner, by, at: 77 }));
@@ -38,7 +38,7 @@ test("a conflict says who has the session", () => {
   assert.deepEqual([error.owner, error.by], [owner, by]);
 });
 
-test("a conflict without its details is a conflict still", () => {
+test("a conflict without details is still a ConflictError", () => {
   const error = errorFromWire({ code: "conflict", details: { owner: 3, by: "x", fence: "y" } });
 
   assert.ok(error instanceof relevo.ConflictError);
@@ -48,26 +48,26 @@ test("a conflict without its details is a conflict still", () => {
   );
 });
 
-test("an unknown code is an error that carries it", () => {
+test("an unknown code is a RelevoError with that code", () => {
   const error = errorFromWire(errorMap("too_late", { retryable: true }));
 
   assert.equal(error.constructor, relevo.RelevoError);
   assert.deepEqual([error.code, error.retryable], ["too_late", true]);
 });
 
-test("what is no error map is refused", () => {
+test("an invalid error map throws", () => {
   for (const value of [undefined, null, [], "conflict", {}, { code: 4 }]) {
     assert.throws(() => errorFromWire(value), InvalidData);
   }
 });
 
-test("these close codes mean connect again", () => {
+test("close codes below 4500 reconnect", () => {
   for (const code of [1000, 1001, 1006, 1011, 4000, 4001, 4002, 4003, 4499, 5000]) {
     assert.equal(stopFromClose(code, ""), null);
   }
 });
 
-test("these close codes mean stay away", () => {
+test("close codes from 4500 stop the client", () => {
   for (const [closeCode, kind, code] of [
     [4500, relevo.SignInRefused, "unauthorized"],
     [4501, relevo.TokenExpired, "unauthorized"],

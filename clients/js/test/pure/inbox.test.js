@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Inbox } from "../../src/index.js";
 import * as objects from "../../src/objects.js";
-import { sessionMap } from "../support/wire.js";
+import { sessionMap } from "../support/wire-messages.js";
 
 const session = (id, fields) => objects.session(sessionMap(id, fields), "");
 const at = (fence, fields) => session("c-1", { fence, ...fields });
@@ -34,7 +34,7 @@ test("an older fence never overrides a newer one", () => {
   }
 });
 
-test("a late push does not bring back what has left", () => {
+test("a late push does not bring back a removed session", () => {
   const inbox = new Inbox();
   inbox.observe(at(1));
   inbox.remove("c-1", 3);
@@ -43,7 +43,7 @@ test("a late push does not bring back what has left", () => {
   assert.equal(inbox.get("c-1"), undefined);
 });
 
-test("a removal that comes before its assignment wins", () => {
+test("a removal that precedes its assignment wins", () => {
   const inbox = new Inbox();
   inbox.remove("c-1", 3);
   inbox.observe(at(2));
@@ -51,7 +51,7 @@ test("a removal that comes before its assignment wins", () => {
   assert.equal(inbox.get("c-1"), undefined);
 });
 
-test("a late removal does not take what came back since", () => {
+test("a late removal does not remove a newer session", () => {
   const inbox = new Inbox();
   inbox.observe(at(4));
   inbox.remove("c-1", 3);
@@ -59,7 +59,7 @@ test("a late removal does not take what came back since", () => {
   assert.equal(inbox.get("c-1").fence, 4);
 });
 
-test("a session whose id is opened again starts anew", () => {
+test("a session opened again under its id replaces the old one", () => {
   const inbox = new Inbox();
   inbox.observe(at(7, { opened_at: 100 }));
   inbox.remove("c-1", 8);
@@ -68,7 +68,7 @@ test("a session whose id is opened again starts anew", () => {
   assert.equal(inbox.inProgress.get("c-1").openedAt, 200);
 });
 
-test("a reply moves a session out that is another agent's now", () => {
+test("a reply with another owner removes the session", () => {
   const inbox = new Inbox();
   inbox.observe(at(1));
   inbox.observe(at(2, { owner: "bo" }), "ana");
@@ -76,7 +76,7 @@ test("a reply moves a session out that is another agent's now", () => {
   assert.equal(inbox.get("c-1"), undefined);
 });
 
-test("a reply about a session of others leaves no trace", () => {
+test("a reply about another agent's session changes nothing", () => {
   const inbox = new Inbox();
   inbox.observe(at(2, { owner: "bo" }), "ana");
   inbox.observe(at(2));
@@ -84,7 +84,7 @@ test("a reply about a session of others leaves no trace", () => {
   assert.equal(inbox.get("c-1").fence, 2);
 });
 
-test("a welcome replaces everything and says what is new", () => {
+test("a welcome replaces the inbox and returns the new sessions", () => {
   const inbox = new Inbox();
   inbox.observe(session("gone"));
   inbox.observe(session("kept"));
@@ -101,7 +101,7 @@ test("a welcome replaces everything and says what is new", () => {
   assert.deepEqual([...inbox.pending.keys()], ["waiting"]);
 });
 
-test("the memory of what left is bounded", () => {
+test("tombstones are bounded", () => {
   const inbox = new Inbox();
   for (let number = 0; number < 5000; number += 1) inbox.remove(`c-${number}`, 2);
   inbox.observe(session("c-4999"));
@@ -110,7 +110,7 @@ test("the memory of what left is bounded", () => {
   assert.deepEqual([...inbox.inProgress.keys()], ["c-0"]);
 });
 
-test("a welcome from a store that lost its latest changes is believed", () => {
+test("a welcome with older fences replaces newer sessions", () => {
   const inbox = new Inbox();
   inbox.observe(session("behind", { fence: 5 }));
   inbox.observe(session("back", { fence: 5 }));

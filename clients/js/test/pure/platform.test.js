@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { makeClock, newKey } from "../../src/platform.js";
 
-test("the clock goes on in a sleep that only the wall clock saw, and never back", () => {
+test("the clock advances during a sleep, and never runs backwards", () => {
   let [steady, wall] = [10, 1_000_000];
   const clock = makeClock(
     () => steady,
@@ -16,11 +16,11 @@ test("the clock goes on in a sleep that only the wall clock saw, and never back"
 
   assert.equal(read(5, 5), 5);
   assert.equal(read(1, 3_600_000), 3_600_005, "the machine slept for an hour");
-  assert.equal(read(100, -3_600_000), 3_600_105, "somebody set the clock back");
+  assert.equal(read(100, -3_600_000), 3_600_105, "the wall clock was set back");
   assert.equal(read(0, 0), 3_600_105);
 });
 
-test("keys are within the protocol's bounds and unlike each other", () => {
+test("keys are unique and within the protocol's bounds", () => {
   const keys = Array.from({ length: 1000 }, newKey);
 
   assert.equal(new Set(keys).size, 1000);

@@ -10,8 +10,8 @@ import { InvalidData } from "../../src/decode.js";
 import { errorFromWire, stopFromClose } from "../../src/errors.js";
 import { PUSHES } from "../../src/events.js";
 import * as objects from "../../src/objects.js";
-import { PendingCommand } from "../../src/pending.js";
-import { Driver } from "../support/driver.js";
+import { PendingCommand } from "../../src/pending-commands.js";
+import { CoreDriver } from "../support/core-driver.js";
 
 const { json, messagePack } = relevo;
 const msgpack = messagePack(library);
@@ -58,7 +58,7 @@ const POSITIONAL = {
 };
 
 /** Keeps what a command would send. */
-class Recorder extends relevo.Commands {
+class Recorder extends relevo.CommandMethods {
   async command(type, fields, { key = null } = {}) {
     const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     this.sent = [type, present, key];
@@ -125,7 +125,7 @@ for (const vector of load("replies.json")) {
     for (const [codec, frame] of frames(vector)) {
       const [reply] = codec.decode(frame);
       if (vector.error === undefined) {
-        const client = new relevo.Commands();
+        const client = new relevo.CommandMethods();
         client.command = async () => reply.result;
         const wire = toWire(await CALLS[vector.command](client));
         const parts = Object.keys(vector.result);
@@ -160,7 +160,7 @@ for (const vector of load("malformed.json")) {
         assert.throws(() => codec.decode(frame), UndecodableMessage);
         continue;
       }
-      const driver = new Driver();
+      const driver = new CoreDriver();
       driver.connect();
       driver.subscribe();
       assert.throws(() => driver.receive(...codec.decode(frame)), InvalidData);

@@ -11,13 +11,13 @@ const router = new Router();
 before(() => router.start());
 after(() => router.end());
 
-test("a wrong, a foreign and an expired token are refused", async () => {
+test("a wrong, a foreign and an expired token are rejected", async () => {
   for (const token of ["wrong", `${makeToken("ana").slice(0, -4)}AAAA`, makeToken("ana", { ttl: -60 })]) {
     await assert.rejects(router.client("ana", { token }).start(), SignInRefused);
   }
 });
 
-test("an agent that is removed is sent away", async () => {
+test("a removed agent gets SentAway", async () => {
   const claims = { tenant: "removed" };
   const ana = await router.connect("ana", { claims });
   const gone = nextEvent(ana, "disconnected");
@@ -27,7 +27,7 @@ test("an agent that is removed is sent away", async () => {
   assert.equal((await gone).closeCode, 4502);
 });
 
-test("a token is replaced by a fresh one before it expires", async () => {
+test("an expiring token is replaced by a fresh one", async () => {
   let asked = 0;
   const token = () => {
     asked += 1;
@@ -42,7 +42,7 @@ test("a token is replaced by a fresh one before it expires", async () => {
   assert.ok(expiresAt > before);
 });
 
-test("a connection that was cut comes back: once applied is what was sent, and nobody saw the agent leave", async () => {
+test("a cut connection applies its commands once and keeps presence", async () => {
   const claims = { tenant: "cut" };
   const watcher = await router.connect("watcher", { claims, reconnect });
   const ana = await router.connect("ana", {
@@ -76,7 +76,7 @@ test("a connection that was cut comes back: once applied is what was sent, and n
   await bo.close();
 });
 
-test("what was assigned while the connection was away is there when it is back, and is acknowledged", async () => {
+test("a session assigned during a disconnection is acknowledged", async () => {
   const claims = { tenant: "away" };
   const soon = new Backoff({ initialMs: 0, capMs: 0 });
   const later = { reconnect: new Backoff({ initialMs: 200, capMs: 200 }), random: () => 0.99 };
@@ -97,7 +97,7 @@ test("what was assigned while the connection was away is there when it is back, 
   await directoryShows(bo, ({ live, agents }) => live && agents.get("bo").load === 1);
 });
 
-test("a router that is stopped and started again finds its clients and their commands", async () => {
+test("a restarted router gets its clients and their commands back", async () => {
   const claims = { tenant: "restart", role: "admin" };
   const ana = await router.connect("ana", { claims, reconnect });
   await ana.openSession("s-1", { id: "c-1", name: "Customer" });

@@ -16,7 +16,7 @@ async function throttled() {
 }
 
 for (const over of ["a websocket", "HTTP"]) {
-  test(`what is refused for its number over ${over} is sent again as told, and done once`, async () => {
+  test(`rate-limited commands over ${over} are retried and applied once`, async () => {
     const tenant = over === "HTTP" ? "http" : "websocket";
     const backEnd = router.http("shop", { tenant, role: "service" });
     const ana = await router.connect("ana", { claims: { tenant } });

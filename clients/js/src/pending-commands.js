@@ -1,4 +1,4 @@
-/** Commands that wait for their reply: sent once per connection, with one key, until their deadline. */
+/** Pending commands: each is sent once per connection, with one idempotency key, until its deadline. */
 
 import { CommandTimeout, RateLimitedError } from "./errors.js";
 
@@ -24,8 +24,8 @@ export const MUTATING = new Set([
 /**
  * Return the milliseconds to wait after a retryable refusal.
  *
- * A rate limit's own wait is kept, and spread by the jitter on top: all who were refused in one moment were
- * told the same.
+ * A rate limit's own wait is kept, and spread by the jitter on top: all clients limited at one moment
+ * got the same wait.
  *
  * @param {RelevoError} error
  * @param {number} refusals
@@ -61,7 +61,7 @@ export class PendingCommand {
     this.fields = fields;
     this.key = key;
     this.deadline = deadline ?? Infinity;
-    /** Whether the client sent it for itself, so that nobody waits for the outcome. */
+    /** Whether the client sent it for itself: no caller waits for the outcome. */
     this.internal = deadline === null;
   }
 
@@ -126,7 +126,7 @@ export class PendingCommands {
     const ownKey = key === null && MUTATING.has(type) ? this.#newKey() : key;
     const command = new PendingCommand(id, type, fields, ownKey, deadline);
     command.notBefore = notBefore;
-    // A key of the program's own may be one that it used before.
+    // A caller's own key may have been used before.
     command.mayBeReplayed = key !== null;
     this.#commands.set(id, command);
     return command;
@@ -178,7 +178,7 @@ export class PendingCommands {
     const due = [];
     for (const command of this.#commands.values()) {
       if (room <= 0) break;
-      // One whose time is over is about to expire: sent after a long sleep, it could miss its key's lifetime.
+      // An overdue command is about to expire: sent after a long sleep, it could outlive its key at the router.
       if (command.sent || command.notBefore > now || command.deadline <= now) continue;
       command.sent = true;
       room -= 1;
@@ -188,12 +188,12 @@ export class PendingCommands {
   }
 
   /**
-   * Note a refusal.
+   * Note an error reply.
    *
    * @param {PendingCommand} command
    * @param {RelevoError} error
    * @param {number} now
-   * @returns {boolean} Whether the command is tried again; a refusal for good takes it out.
+   * @returns {boolean} Whether the command is retried; a final error removes it.
    */
   refused(command, error, now) {
     if (!error.retryable) {
@@ -207,7 +207,7 @@ export class PendingCommands {
     return true;
   }
 
-  /** Have everything sent again on the next connection: nobody knows what of it arrived. */
+  /** Send every command again on the next connection: it is unknown which arrived. */
   connectionLost() {
     for (const command of this.#commands.values()) {
       command.sent = false;
@@ -247,10 +247,10 @@ export class PendingCommands {
   }
 }
 
-// Beyond it the oldest are forgotten: their senders hear "delivered" after the next welcome at the latest.
+// Beyond it the oldest are dropped: their senders get `delivered` after the next welcome at the latest.
 const ACKS_MAX = 1024;
 
-/** The assigned sessions that the router is still to hear of; the latest fence of each counts. */
+/** The assigned sessions to acknowledge; the latest fence of each counts. */
 export class Acknowledgements {
   /** @type {Map<string, number>} */
   #fences = new Map();
@@ -269,7 +269,7 @@ export class Acknowledgements {
   }
 
   /**
-   * Return the messages that tell it, once.
+   * Return the `session.ack` messages, once.
    *
    * @returns {Record<string, unknown>[]}
    */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Client } from "../../src/index.js";
-import { errorMap, welcomeMap } from "./wire.js";
+import { errorMap, welcomeMap } from "./wire-messages.js";
 
 /** Let everything happen that waits for no timer. */
 export const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -20,13 +20,13 @@ class Socket {
   frames = 0;
   /** @type {{ code: number, reason: string } | null} */
   closedBy = null;
-  /** Whether a close reaches nobody, as on a dead network. */
+  /** Whether a close is lost, as on a dead network. */
   dead = false;
 
-  constructor(world, url, protocols) {
+  constructor(environment, url, protocols) {
     this.url = url;
     this.protocols = protocols;
-    world.sockets.push(this);
+    environment.sockets.push(this);
   }
 
   send(frame) {
@@ -81,7 +81,7 @@ class Socket {
   }
 }
 
-export class World {
+export class FakeEnvironment {
   sockets = [];
   now = 5_000;
   logged = [];
@@ -98,12 +98,12 @@ export class World {
   }
 
   client(options = {}) {
-    const world = this;
+    const environment = this;
     const log = (...values) => void this.logged.push(values.join(" "));
     const client = new Client(options.url ?? "ws://relevo.test/ws", options.token ?? "jwt", {
       WebSocket: class extends Socket {
         constructor(url, protocols) {
-          super(world, url, protocols);
+          super(environment, url, protocols);
         }
       },
       clock: () => this.now,

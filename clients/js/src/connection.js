@@ -8,10 +8,9 @@ import { platform } from "./platform.js";
 /** @typedef {import("./codec.js").Encoded} Encoded */
 
 /**
- * What happens on a link, until it is closed from this side. `closed` is the last, and `opened` may be
- * missing.
+ * Called until the connection is closed from this side. `closed` is the last call; `opened` may be missing.
  *
- * @typedef {object} LinkListener
+ * @typedef {object} ConnectionListener
  * @property {() => void} opened
  * @property {(messages: unknown[]) => void} received
  * @property {(error: UndecodableMessage) => void} undecodable
@@ -22,32 +21,32 @@ import { platform } from "./platform.js";
 const CLOSE_WAIT_MS = 2_000;
 const nothing = () => {};
 
-export class Link {
+export class Connection {
   #socket;
   #codec;
-  /** What an `error` event said; browsers say nothing. */
-  #trouble = "";
+  /** The message of an `error` event; empty in browsers. */
+  #errorMessage = "";
 
   /**
-   * Connect. Throws `HandshakeRefused` if the platform does not even try.
+   * Connect. Throws `HandshakeRefused` if the platform does not try.
    *
    * @param {import("./platform.js").WebSocketConstructor} WebSocket
    * @param {string} url
    * @param {Codec} codec
-   * @param {LinkListener} listener
+   * @param {ConnectionListener} listener
    */
   constructor(WebSocket, url, codec, listener) {
     this.#codec = codec;
     try {
       this.#socket = new WebSocket(url, [codec.subprotocol]);
     } catch (cause) {
-      // A page on https that may not open ws://, or an address that the platform does not take.
+      // A page on https may not open ws://, or the platform rejects the address.
       throw new HandshakeRefused(`${url}: ${cause instanceof Error ? cause.message : cause}`, { cause });
     }
     const socket = this.#socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      // Old versions of React Native do not tell.
+      // Old versions of React Native have no `protocol`.
       if (socket.protocol === undefined || socket.protocol === codec.subprotocol) listener.opened();
       else listener.refused(new HandshakeRefused(`${url} does not speak ${codec.subprotocol}`));
     };
@@ -63,11 +62,11 @@ export class Link {
       listener.received(messages);
     };
     socket.onerror = (event) => {
-      this.#trouble = typeof event?.message === "string" ? event.message : "";
+      this.#errorMessage = typeof event?.message === "string" ? event.message : "";
     };
     socket.onclose = (event) => {
       const code = typeof event?.code === "number" ? event.code : 1006;
-      listener.closed(code, event?.reason || this.#trouble);
+      listener.closed(code, event?.reason || this.#errorMessage);
     };
   }
 
@@ -81,11 +80,11 @@ export class Link {
   }
 
   /**
-   * Close, and hear no more: what a dead network does with the closing handshake may take minutes.
+   * Close, and ignore further events: on a dead network the closing handshake may take minutes.
    *
    * @param {number} code 1000, or one from 3000 on: browsers allow no others.
    * @param {string} reason
-   * @returns {Promise<void>} Resolves when the connection has gone, or after two seconds.
+   * @returns {Promise<void>} Resolves when the connection is closed, or after two seconds.
    */
   close(code, reason) {
     const socket = this.#socket;

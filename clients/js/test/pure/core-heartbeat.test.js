@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Driver } from "../support/driver.js";
+import { CoreDriver } from "../support/core-driver.js";
 
 const types = (messages) => messages.map(({ type }) => type);
 
 function connected() {
-  const driver = new Driver();
+  const driver = new CoreDriver();
   driver.connect();
   driver.events();
   return driver;
 }
 
-test("a silent router is asked after one and a half of its own ping intervals", () => {
+test("a silent router is pinged after 1.5 of its ping intervals", () => {
   const driver = connected();
   assert.equal(driver.wakeIn(), 30_000);
   driver.wait(29_999);
@@ -22,7 +22,7 @@ test("a silent router is asked after one and a half of its own ping intervals", 
   assert.deepEqual(driver.sent(), []);
 });
 
-test("a router that answers stays, and whatever it sends is an answer", () => {
+test("any message counts as the reply to a ping", () => {
   for (const answer of [{ type: "pong", id: "ping" }, { type: "news.of.tomorrow" }]) {
     const driver = connected();
     driver.wait(30_000);
@@ -36,7 +36,7 @@ test("a router that answers stays, and whatever it sends is an answer", () => {
   }
 });
 
-test("a router that does not answer within ten seconds is left, and the commands in hand go elsewhere", () => {
+test("a ping without a reply for 10 s moves the commands elsewhere", () => {
   const driver = connected();
   driver.note();
   const [note] = driver.sent();
@@ -52,7 +52,7 @@ test("a router that does not answer within ten seconds is left, and the commands
   assert.deepEqual(driver.connect(), [note]);
 });
 
-test("time that nobody measured proves nothing: after an hour the router is asked, not left", () => {
+test("after a sleep of an hour the router is pinged, not left", () => {
   const driver = connected();
   driver.wait(3_600_000);
 
@@ -61,7 +61,7 @@ test("time that nobody measured proves nothing: after an hour the router is aske
   assert.equal(driver.core.phase, "ready");
 });
 
-test("the router is asked when the network or the screen changes, once", () => {
+test("a change of network or visibility sends one ping", () => {
   for (const tell of [
     (core, now) => core.woke(now),
     (core, now) => core.setOnline(true, now),
@@ -76,8 +76,8 @@ test("the router is asked when the network or the screen changes, once", () => {
   }
 });
 
-test("a connection that is not there is not asked", () => {
-  const driver = new Driver();
+test("a client without a connection sends no ping", () => {
+  const driver = new CoreDriver();
   driver.core.woke(driver.now);
   driver.open();
   driver.core.woke(driver.now);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Backoff } from "../../src/backoff.js";
 import { Core } from "../../src/core.js";
 import { CORE_SETTINGS } from "../../src/settings.js";
-import { errorMap, welcomeMap } from "./wire.js";
+import { errorMap, welcomeMap } from "./wire-messages.js";
 
 export const NOTE = { session_id: "c-1", text: "hola" };
 
@@ -13,7 +13,7 @@ export const SETTINGS = {
 };
 
 /** A core with its clock, its router and its program in the test's hands. */
-export class Driver {
+export class CoreDriver {
   now = 1_000_000;
   #keys = 0;
 

@@ -22,7 +22,7 @@ before(() => router.start());
 after(() => router.end());
 
 for (const format of ["json", "msgpack"]) {
-  test(`a conversation goes from hand to hand (${format})`, async () => {
+  test(`a session is transferred, accepted and closed (${format})`, async () => {
     const tenant = `story-${format}`;
     const connect = (sub, claims) => router.connect(sub, { format, claims: { tenant, ...claims } });
     const admin = await connect("boss", { role: "admin", name: "Boss" });
@@ -92,7 +92,7 @@ for (const format of ["json", "msgpack"]) {
   });
 }
 
-test("what is sent to an agent without a connection is in its inbox when it comes", async () => {
+test("a session sent to a disconnected agent is in its next inbox", async () => {
   const claims = { tenant: "inbox" };
   const admin = router.http("boss", { ...claims, role: "admin" });
   await admin.putAgent("eva", "Eva");
@@ -106,7 +106,7 @@ test("what is sent to an agent without a connection is in its inbox when it come
   assert.deepEqual([...eva.inbox.inProgress.keys()], ["s-1"]);
 });
 
-test("a pending session is declined, or recalled by who sent it", async () => {
+test("a pending session is declined, or recalled by its sender", async () => {
   const claims = { tenant: "back" };
   const ana = await router.connect("ana", { claims: { ...claims, role: "admin" } });
   const bo = await router.connect("bo", { claims });
@@ -123,7 +123,7 @@ test("a pending session is declined, or recalled by who sent it", async () => {
   assert.equal((await told).session.id, "s-1");
 });
 
-test("each refusal is its own error", async () => {
+test("each error code has its class", async () => {
   const claims = { tenant: "refusals" };
   const admin = await router.connect("boss", { claims: { ...claims, role: "admin" } });
   const ana = await router.connect("ana", { claims: { ...claims, capacity: 1 } });

@@ -1,15 +1,15 @@
-/** What a page or an app knows about its network and its place on the screen. */
+/** The page lifecycle: visibility, freezing, and the network state, as the browser or an app reports them. */
 
 /**
- * What a client listens to. Every method is called at any time, and any number of times.
+ * Called by a source of lifecycle events, at any time and any number of times.
  *
  * @typedef {object} SignalListener
- * @property {() => void} wake Something is better than before: in sight again, on line again, out of sleep.
- * @property {(online: boolean) => void} online Whether there is a network at all.
+ * @property {() => void} wake The page is visible or online again, or the machine woke up.
+ * @property {(online: boolean) => void} online Whether there is a network.
  */
 
 /**
- * Tell a listener what happens, until the function that is returned is called.
+ * Call a listener at each event, until the returned function is called.
  *
  * @typedef {(listener: SignalListener) => () => void} Signals
  */
@@ -28,7 +28,7 @@
  */
 
 /**
- * Listen to the page that this runs in. Where there is none (Node, React Native) nothing is ever told.
+ * Listen to the page that this runs in. Without a page (Node, React Native) there are no events.
  *
  * @param {Page} page
  * @returns {Signals}
