@@ -85,23 +85,27 @@ class Event(Enum):
     LOST = "lost"
 
 
+# Plain names, because a member that is looked up in its Enum takes several times as long.
+NEW, VERIFYING, JOINING, OPEN, DRAINING, LEAVING, REJECTED, CLOSING, CLOSED = State
+HELLO, VERIFIED, WELCOMED, DRAIN, LEAVE, CLOSE, LOST = Event
+
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
-    State.NEW: {Event.HELLO: State.VERIFYING, Event.CLOSE: State.REJECTED, Event.LOST: State.CLOSED},
-    State.VERIFYING: {Event.VERIFIED: State.JOINING, Event.CLOSE: State.REJECTED, Event.LOST: State.CLOSED},
-    State.JOINING: {Event.WELCOMED: State.OPEN, Event.CLOSE: State.REJECTED, Event.LOST: State.CLOSED},
-    State.OPEN: {Event.DRAIN: State.DRAINING, Event.CLOSE: State.CLOSING, Event.LOST: State.CLOSED},
-    State.DRAINING: {Event.LEAVE: State.LEAVING, Event.CLOSE: State.CLOSING, Event.LOST: State.CLOSED},
-    State.LEAVING: {Event.CLOSE: State.CLOSING, Event.LOST: State.CLOSED},
-    State.REJECTED: {Event.LOST: State.CLOSED},
-    State.CLOSING: {Event.LOST: State.CLOSED},
-    State.CLOSED: {},
+    NEW: {HELLO: VERIFYING, CLOSE: REJECTED, LOST: CLOSED},
+    VERIFYING: {VERIFIED: JOINING, CLOSE: REJECTED, LOST: CLOSED},
+    JOINING: {WELCOMED: OPEN, CLOSE: REJECTED, LOST: CLOSED},
+    OPEN: {DRAIN: DRAINING, CLOSE: CLOSING, LOST: CLOSED},
+    DRAINING: {LEAVE: LEAVING, CLOSE: CLOSING, LOST: CLOSED},
+    LEAVING: {CLOSE: CLOSING, LOST: CLOSED},
+    REJECTED: {LOST: CLOSED},
+    CLOSING: {LOST: CLOSED},
+    CLOSED: {},
 }
 """An event that a state does not list has come too late, as an answer after the end, and changes nothing."""
 
 # Tuples, because a set of members of an Enum is several times as slow.
-BEFORE_WELCOME = (State.NEW, State.VERIFYING, State.JOINING)
-SERVED = (State.OPEN, State.DRAINING, State.LEAVING)
-ENDED = (State.REJECTED, State.CLOSING, State.CLOSED)
+BEFORE_WELCOME = (NEW, VERIFYING, JOINING)
+SERVED = (OPEN, DRAINING, LEAVING)
+ENDED = (REJECTED, CLOSING, CLOSED)
 
 
 class Connection:
@@ -137,7 +141,7 @@ class Connection:
     def __init__(self, connection_id: str, codec: Codec, settings: Settings, allowance: Allowance) -> None:
         self.connection_id = connection_id
         self.effects: list[Effect] = []
-        self.state = State.NEW
+        self.state = NEW
         self.principal: Principal | None = None
         self.synced_to = ("", 0)
         self._codec = codec
@@ -150,7 +154,7 @@ class Connection:
     @property
     def is_registered(self) -> bool:
         """Whether the store counts it: back ends have no presence."""
-        return (self.state in SERVED or self.state is State.CLOSING) and self._subject.role != "service"
+        return (self.state in SERVED or self.state is CLOSING) and self._subject.role != "service"
 
     def has_ended(self) -> bool:
         """Return whether a close was sent, or the websocket is gone."""
@@ -178,7 +182,7 @@ class Connection:
                 return  # What a batch holds behind the cause of a close is not looked at.
             if (throttled := allowance.take(now_s)) is not None:
                 self._throttle(item, throttled)
-            elif self.state is State.NEW:
+            elif self.state is NEW:
                 self._take_first(item)
             elif reading.admits(item):
                 self._take(item)
@@ -200,7 +204,7 @@ class Connection:
         elif not isinstance(item, Hello):
             self._close(CloseCode.UNDECODABLE, "the first message is not hello")
         else:
-            self._move(Event.HELLO)
+            self._move(HELLO)
             self._hello_id = item.id
             self._reading.hold()
             self.effects.append(StopTimer())
@@ -258,7 +262,7 @@ class Connection:
         Returns:
             Whether to go on; False after the end.
         """
-        if not self._move(Event.VERIFIED):
+        if not self._move(VERIFIED):
             return False
         self.principal = principal
         self._reading.limit(limiter)
@@ -287,7 +291,7 @@ class Connection:
         Returns:
             Whether it was; False after the end.
         """
-        if not self._move(Event.WELCOMED):
+        if not self._move(WELCOMED):
             return False
         principal = self._subject
         if synced_to is not None:
@@ -317,7 +321,7 @@ class Connection:
 
     def reject(self, error: Error, code: CloseCode) -> None:
         """Answer the hello with an error, and close."""
-        if self.state in (State.VERIFYING, State.JOINING):
+        if self.state in (VERIFYING, JOINING):
             self.effects.append(Send(self._codec.encode(Reply(id=self._hello_id, error=error))))
             self._close(code)
 
@@ -355,14 +359,14 @@ class Connection:
 
     def _finish(self) -> None:
         self._reading.finish()
-        if self.state is State.LEAVING and not self._reading.in_flight:
+        if self.state is LEAVING and not self._reading.in_flight:
             self._close(CloseCode.DRAINING)
 
     # Pushes -----------------------------------------------------------------------------------------------
 
     def deliver(self, epoch: str, seq: int, message: bytes) -> None:
         """Send an encoded message that an event caused, unless the client has the event's outcome already."""
-        if self.state is State.JOINING:
+        if self.state is JOINING:
             self._kept.append((epoch, seq, message))
         elif self.state in SERVED and (epoch != self.synced_to[0] or seq > self.synced_to[1]):
             self.effects.append(Send(message))
@@ -391,14 +395,14 @@ class Connection:
             case Timer.EXPIRED:
                 self._close(CloseCode.TOKEN_EXPIRED)
             case Timer.LEAVE:
-                if self._reading.in_flight and self._move(Event.LEAVE):
+                if self._reading.in_flight and self._move(LEAVE):
                     self._reading.pause(Pause.LEAVING.value)
                 else:
                     self._close(CloseCode.DRAINING)
 
     def _expect_expiry(self, principal: Principal, now_ms: int) -> None:
         # While draining, the one timer is to leave, and a new token does not stop it.
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             warn_at_ms = principal.expires_at - self._settings.token_expiring_ms
             self.effects.append(SetTimer(max(warn_at_ms - now_ms, 0), Timer.EXPIRING))
 
@@ -406,9 +410,9 @@ class Connection:
 
     def drain(self, leave_in_ms: int) -> None:
         """Announce the end of this node's service, and close the connection after that time."""
-        if self._move(Event.DRAIN):
+        if self._move(DRAIN):
             self.effects.append(Send(self._codec.encode(ServerDraining(reconnect_in_ms=leave_in_ms))))
-        if self.state is State.DRAINING or self.state in BEFORE_WELCOME:
+        if self.state is DRAINING or self.state in BEFORE_WELCOME:
             self.effects.append(SetTimer(leave_in_ms, Timer.LEAVE))
 
     def close(self, code: CloseCode) -> None:
@@ -424,14 +428,14 @@ class Connection:
             by_peer: Whether that was the client.
         """
         is_registered = self.is_registered
-        self._move(Event.LOST)
+        self._move(LOST)
         self.effects.append(StopTimer())
         self._reading.end()
         if is_registered:
             self.effects.append(Disconnect(clean=by_peer and code == 1000))
 
     def _close(self, code: CloseCode, reason: str | None = None) -> None:
-        if self._move(Event.CLOSE):
+        if self._move(CLOSE):
             self.effects.append(StopTimer())
             self._reading.end()
             self.effects.append(Close(code, code.meaning if reason is None else reason))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from relevo.protocol.commands import Command
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.pushes import Inbox
 from relevo.protocol.results import Result
@@ -267,7 +268,7 @@ class ClientEndpoint:
             self._hub.switch(self, effect.command)
 
     def _start_execute(self, effect: Execute) -> None:
-        self._services.tasks.spawn(self._execute(effect))
+        self._services.tasks.spawn(self._execute(effect.command))
 
     def _start_refresh(self, effect: RefreshToken) -> None:
         self._services.tasks.spawn(self._refresh(effect))
@@ -278,20 +279,20 @@ class ClientEndpoint:
     def _start_disconnect(self, effect: Disconnect) -> None:
         self._services.tasks.spawn(self._disconnect(clean=effect.clean))
 
-    async def _execute(self, effect: Execute) -> None:
+    async def _execute(self, command: Command) -> None:
         principal, caller = self._connection.principal, self._caller
         assert principal is not None
         assert caller is not None
         answer: Result | Error
         try:
-            answer = await execute(self._services.verbs, principal, caller, effect.command)
+            answer = await execute(self._services.verbs, principal, caller, command)
         except CommandError as rejected:
             answer = rejected.error
         except Exception as error:
             # Whether the store applied it, the client finds out by sending the command again with its key.
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
-        self._services.counts.answered(type(effect.command), answer)
-        self._connection.answered(effect.command, answer)
+        self._services.counts.answered(type(command), answer)
+        self._connection.answered(command, answer)
         self._carry_out()
 
     async def _refresh(self, effect: RefreshToken) -> None:

@@ -17,6 +17,7 @@ class BackgroundTasks:
     """Hold references to tasks that no caller awaits; an exception in one is an incident."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -25,7 +26,7 @@ class BackgroundTasks:
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task."""
         # The loop itself holds tasks only weakly (asyncio.create_task).
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
