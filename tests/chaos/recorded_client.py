@@ -7,32 +7,32 @@ from typing import Any
 
 from relevo_client import Client
 from relevo_client.codec import Codec
-from relevo_client.link import Link, LinkClosed
+from relevo_client.connection import Connection, ConnectionLostError
 
 from tests.chaos.history import ClientLog, History
 
 
-class RecordedLink(Link):
+class RecordedLink(Connection):
     """
     One connection, taken down.
 
     Args:
-        link: The connection.
+        connection: The connection.
         codec: Its format.
         history: Where it is taken down.
         log: Whose it is.
     """
 
-    def __init__(self, link: Link, codec: Codec, history: History, log: ClientLog) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, codec: Codec, history: History, log: ClientLog) -> None:
+        self._connection = connection
         self._codec = codec
         self._history = history
         self._log = log
 
     async def receive(self) -> list[object]:
         try:
-            messages = await self._link.receive()
-        except LinkClosed as closed:
+            messages = await self._connection.receive()
+        except ConnectionLostError as closed:
             self._history.note_client(self._log, "lost", {"code": closed.close_code, "why": closed.reason})
             raise
         for message in messages:
@@ -46,13 +46,13 @@ class RecordedLink(Link):
                 assert isinstance(message, dict)
                 if message["type"] != "hello":
                     self._history.note_client(self._log, "sent", message)
-        await self._link.send(messages)
+        await self._connection.send(messages)
 
     async def close(self, close_code: int, reason: str = "") -> None:
-        await self._link.close(close_code, reason)
+        await self._connection.close(close_code, reason)
 
     def abort(self) -> None:
-        self._link.abort()
+        self._connection.abort()
 
 
 class RecordedClient(Client):
@@ -75,6 +75,6 @@ class RecordedClient(Client):
         self._log = log
         history.note_client(log, "began", {})
 
-    async def _serve(self, link: Link, token: str) -> None:
+    async def _serve(self, connection: Connection, token: str) -> None:
         self._history.note_client(self._log, "connected", {})
-        await super()._serve(RecordedLink(link, self._codec, self._history, self._log), token)
+        await super()._serve(RecordedLink(connection, self._codec, self._history, self._log), token)

@@ -24,9 +24,7 @@ ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "tra
 
 
 @pytest.mark.parametrize("format", ["json", "msgpack"])
-async def test_an_agent_connects_and_gets_its_inbox_and_what_is_assigned(
-    router: ScriptedRouter, format: str
-) -> None:
+async def test_client_receives_its_inbox_and_what_is_assigned(router: ScriptedRouter, format: str) -> None:
     async with connected(router, {"in_progress": [session_map("old")]}, format=format) as (
         client,
         connection,
@@ -131,7 +129,7 @@ async def test_a_command_without_an_answer_times_out(router: ScriptedRouter) -> 
         assert timeout.value.key == "mine"
 
 
-async def test_commands_beyond_the_bound_wait_their_turn(router: ScriptedRouter) -> None:
+async def test_command_beyond_in_flight_max_waits_for_a_slot(router: ScriptedRouter) -> None:
     async with connected(router, in_flight_max=1) as (client, connection):
         first = asyncio.create_task(client.get_session("c-1"))
         command = await connection.expect("session.get")
@@ -147,7 +145,7 @@ async def test_commands_beyond_the_bound_wait_their_turn(router: ScriptedRouter)
         assert (await third).id == "c-3"
 
 
-async def test_commands_that_wait_their_turn_are_bounded(router: ScriptedRouter) -> None:
+async def test_command_beyond_waiting_max_is_rate_limited(router: ScriptedRouter) -> None:
     async with connected(router, in_flight_max=1, waiting_max=2) as (client, connection):
         commands = [asyncio.create_task(client.get_session("c-1")) for _ in range(3)]
         command = await connection.expect("session.get")
@@ -175,7 +173,7 @@ async def test_a_cancelled_command_is_not_sent_again(router: ScriptedRouter) -> 
         await getting
 
 
-async def test_a_cancelled_command_leaves_its_place_to_others(router: ScriptedRouter) -> None:
+async def test_cancelled_command_releases_its_slot(router: ScriptedRouter) -> None:
     async with connected(router, in_flight_max=1) as (client, connection):
         cancelled = asyncio.create_task(client.get_session("c-1"))
         await connection.expect("session.get")
@@ -188,7 +186,7 @@ async def test_a_cancelled_command_leaves_its_place_to_others(router: ScriptedRo
 
 
 @pytest.mark.parametrize("text", ["x" * 70_000, "\ud800"])
-async def test_what_a_router_would_not_take_is_refused_without_it(router: ScriptedRouter, text: str) -> None:
+async def test_command_too_long_to_send_fails_without_the_router(router: ScriptedRouter, text: str) -> None:
     async with connected(router) as (client, connection):
         with pytest.raises(BadMessageError):
             await client.note("c-1", text)
@@ -210,7 +208,7 @@ async def test_subscribing_returns_when_the_directory_is_there(router: ScriptedR
         assert list(directory.agents) == ["ana"]
 
 
-async def test_a_directory_that_was_cut_off_resumes_and_holds_what_changed_meanwhile(
+async def test_directory_after_a_lost_connection_resumes(
     router: ScriptedRouter,
 ) -> None:
     async with connected(router) as (client, connection):
@@ -245,7 +243,7 @@ async def test_a_subscription_without_a_snapshot_times_out(router: ScriptedRoute
             await subscribing
 
 
-async def test_a_program_that_reads_too_slowly_is_told_how_much_it_missed(router: ScriptedRouter) -> None:
+async def test_slow_program_gets_the_count_of_lost_events(router: ScriptedRouter) -> None:
     async with connected(router, events_max=2) as (client, connection):
         pushes = [
             {"type": "session.assigned", "session": session_map(f"c-{number}"), "transfer": None}

@@ -25,7 +25,7 @@ from .wire import session_map, welcome_map
 ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "transfer": None}
 
 
-async def test_a_wrong_token_is_told_at_the_door(router: ScriptedRouter) -> None:
+async def test_start_with_a_wrong_token_raises_sign_in_refused(router: ScriptedRouter) -> None:
     client = make_client(router, token="wrong")
     starting = asyncio.create_task(client.start())
     connection = await router.next_connection()
@@ -37,7 +37,7 @@ async def test_a_wrong_token_is_told_at_the_door(router: ScriptedRouter) -> None
     assert isinstance(refused.value, SignInRefused)
 
 
-async def test_being_sent_away_ends_the_loop_and_the_commands(router: ScriptedRouter) -> None:
+async def test_close_4502_ends_the_loop_and_the_commands(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         noting = asyncio.create_task(client.note("c-1", "hola"))
         await connection.expect("session.note")
@@ -53,7 +53,7 @@ async def test_being_sent_away_ends_the_loop_and_the_commands(router: ScriptedRo
             await anext(client)
 
 
-async def test_closing_ends_the_loop_and_fails_what_is_under_way(router: ScriptedRouter) -> None:
+async def test_close_ends_the_loop_and_fails_unanswered_commands(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         noting = asyncio.create_task(client.note("c-1", "hola"))
         looping = asyncio.create_task(read_all(client))
@@ -89,7 +89,7 @@ async def test_a_refused_handshake_is_final(router: ScriptedRouter, status: int)
     assert isinstance(refused.value, ConnectionStopped)
 
 
-async def test_a_router_that_is_not_there_is_waited_for_and_then_given_up() -> None:
+async def test_start_without_a_router_raises_connect_timeout() -> None:
     client = Client("ws://127.0.0.1:9/ws", "jwt", connect_timeout_s=0.05, reconnect=AT_ONCE, proxy=None)
     with pytest.raises(ConnectTimeout) as timeout:
         await client.start()
@@ -182,7 +182,7 @@ async def test_a_router_that_does_not_speak_the_protocol_is_left_and_tried_again
         assert events[1].close_code == 1002
 
 
-async def test_a_frame_of_the_wrong_kind_is_not_read(router: ScriptedRouter) -> None:
+async def test_frame_of_the_wrong_kind_ends_the_connection(router: ScriptedRouter) -> None:
     async with connected(router, format="json") as (_, connection):
         await connection.push_bytes(b'{"type": "pong"}')
 

@@ -10,7 +10,7 @@ from relevo_client.codec import (
     MESSAGE_BYTES_MAX,
     MSGPACK,
     Codec,
-    UndecodableMessage,
+    DecodeError,
     pack,
 )
 
@@ -38,7 +38,7 @@ def test_a_batch_keeps_its_order(codec: Codec) -> None:
 def test_what_is_not_of_the_format_is_one_error(codec: Codec, data: bytes) -> None:
     try:
         codec.decode(data)
-    except UndecodableMessage:
+    except DecodeError:
         return
     # Some of these bytes are a number in MessagePack; none is a map.
     assert not isinstance(codec.decode(data)[0], dict)

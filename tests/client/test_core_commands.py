@@ -18,7 +18,7 @@ def test_a_reply_settles_its_command_and_no_other() -> None:
     assert driver.core.take_outcomes() == [(first, {"entry": 1})]
 
 
-def test_a_command_that_changes_something_has_a_key_and_one_that_reads_has_none() -> None:
+def test_only_a_mutating_command_has_an_idempotency_key() -> None:
     driver = Driver()
     driver.connect()
     driver.note()
@@ -50,7 +50,7 @@ def test_a_command_whose_connection_was_lost_is_sent_again_the_same() -> None:
     assert driver.connect() == first
 
 
-def test_a_command_refused_for_the_moment_is_sent_again_with_its_key_after_a_growing_wait() -> None:
+def test_retryable_command_is_sent_again_after_a_growing_wait() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note()
@@ -66,7 +66,7 @@ def test_a_command_refused_for_the_moment_is_sent_again_with_its_key_after_a_gro
     assert driver.outcome(command_id) == {"entry": 1}
 
 
-def test_a_rate_limited_command_waits_as_long_as_it_is_told() -> None:
+def test_rate_limited_command_waits_for_retry_in_ms() -> None:
     driver = Driver()
     driver.connect()
     driver.note()
@@ -76,7 +76,7 @@ def test_a_rate_limited_command_waits_as_long_as_it_is_told() -> None:
     assert driver.core.wake_at(driver.now) == driver.now + 7.5
 
 
-def test_a_command_gives_up_at_its_deadline_and_says_what_it_met() -> None:
+def test_command_at_its_deadline_raises_with_the_last_error() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note(timeout_s=5)
@@ -132,7 +132,7 @@ def test_a_reply_without_a_result_is_no_reply() -> None:
     assert isinstance(driver.outcome(command_id), InvalidReply)
 
 
-def test_a_reply_to_nobody_is_ignored() -> None:
+def test_reply_without_its_command_is_ignored() -> None:
     driver = Driver()
     driver.connect()
     driver.receive({"type": "reply", "id": None, "error": error_map("bad_message")})

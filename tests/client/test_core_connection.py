@@ -29,7 +29,7 @@ def test_hello_is_the_first_message_and_commands_wait_for_the_welcome() -> None:
     assert [message["type"] for message in driver.sent()] == ["session.note"]
 
 
-def test_a_welcome_fills_the_inbox_and_is_told() -> None:
+def test_welcome_fills_the_inbox_and_is_an_event() -> None:
     driver = Driver()
     driver.connect(in_progress=[session_map("a")], pending=[session_map("b", state="pending")])
 
@@ -121,7 +121,7 @@ def test_attempts_that_fail_wait_longer_each_time_up_to_the_cap() -> None:
     assert driver.events() == []
 
 
-def test_only_a_connection_that_lasted_starts_the_waits_anew() -> None:
+def test_only_a_stable_connection_resets_the_backoff() -> None:
     driver = Driver()
     waits = []
     for lived_s in (0.0, 0.0, 0.0, 10.0, 0.0):
@@ -149,7 +149,7 @@ def test_a_close_that_says_stay_away_ends_the_client(code: int, kind: type[Relev
         driver.note()
 
 
-def test_a_draining_router_is_left_at_the_time_it_gave_and_the_next_is_tried_at_once() -> None:
+def test_draining_router_is_left_at_its_time_without_a_backoff() -> None:
     driver = Driver()
     driver.connect()
     driver.events()

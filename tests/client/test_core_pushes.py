@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from relevo_client.core import CoreSettings
-from relevo_client.decode import InvalidData
+from relevo_client.decode import InvalidDataError
 from relevo_client.events import (
     DirectoryChanged,
     SessionAssigned,
@@ -75,12 +75,12 @@ def test_unknown_types_and_fields_are_ignored() -> None:
         {"type": "server.draining"},
     ],
 )
-def test_what_is_not_of_the_protocol_is_refused(message: Any) -> None:
+def test_malformed_message_raises(message: Any) -> None:
     driver = Driver()
     driver.connect()
     driver.core.submit("directory.subscribe", {}, deadline=driver.now + 1)
 
-    with pytest.raises(InvalidData):
+    with pytest.raises(InvalidDataError):
         driver.receive(message)
 
 
@@ -112,7 +112,7 @@ def test_an_old_reply_does_not_bring_back_what_has_left_since() -> None:
     driver.connect(pending=[session_map(fence=2, state="pending")])
     driver.core.submit("session.accept", {"session_id": "c-1"}, deadline=driver.now + 60)
     accepted = driver.sent()[0]
-    # It was carried out, the reply was lost, and somebody took the session away meanwhile.
+    # It was applied, the reply was lost, and the session was moved meanwhile.
     driver.close()
     assert accepted in driver.connect()
     driver.reply(accepted, {"session": session_map(fence=3)})
@@ -142,7 +142,7 @@ def test_acknowledging_can_be_left_to_the_program() -> None:
     assert driver.sent() == [{"type": "session.ack", "session_id": "c-1", "fence": 3}]
 
 
-def test_what_was_assigned_while_the_connection_was_away_is_acknowledged_after_it() -> None:
+def test_session_assigned_while_offline_is_acknowledged() -> None:
     driver = Driver()
     known = session_map("known", transfer=transfer_map("known"))
     driver.connect(in_progress=[known])
@@ -199,7 +199,7 @@ def test_after_a_reconnection_the_directory_resumes_where_it_was() -> None:
     assert driver.events() == []
 
 
-def test_a_subscription_without_its_reply_is_made_once_on_the_next_connection() -> None:
+def test_subscription_without_a_reply_is_repeated_once_after_reconnecting() -> None:
     driver = Driver()
     driver.connect()
     command = driver.subscribe()
@@ -224,7 +224,7 @@ def test_a_hole_in_the_chain_is_filled_by_resuming_once() -> None:
     assert driver.core.directory.position == ("e1", 8)
 
 
-def test_when_resuming_does_not_help_everything_is_asked_for_after_a_wait() -> None:
+def test_second_gap_subscribes_without_resume_after_a_wait() -> None:
     driver = Driver()
     driver.connect()
     driver.reply(driver.subscribe(), {})

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from relevo_client.decode import InvalidData, decode
+from relevo_client.decode import InvalidDataError, decode
 from relevo_client.objects import Agent, Session, Transfer
 
 from .wire import agent_row, session_map, transfer_map
@@ -52,12 +52,12 @@ def test_a_value_that_a_newer_router_may_know_is_let_through() -> None:
     ],
 )
 def test_a_wrong_shape_is_refused_with_its_path(message: object, path: str) -> None:
-    with pytest.raises(InvalidData) as refused:
+    with pytest.raises(InvalidDataError) as refused:
         decode(Session, message)
 
     assert refused.value.path == path
 
 
 def test_a_wrong_item_of_an_array_is_named_by_its_index() -> None:
-    with pytest.raises(InvalidData, match=r"departments\[1\]"):
+    with pytest.raises(InvalidDataError, match=r"departments\[1\]"):
         decode(Agent, agent_row(departments=["sales", 2]))

@@ -53,7 +53,7 @@ def test_a_row_that_is_removed_and_put_again_in_one_patch_is_there() -> None:
     assert directory.departments["sales"].name == "New"
 
 
-def test_a_patch_from_elsewhere_changes_nothing_and_ends_liveness() -> None:
+def test_patch_with_a_gap_changes_nothing_and_ends_liveness() -> None:
     for patch in (patch_map(5, 6), patch_map(3, 5), patch_map(4, 5, epoch="e2")):
         directory = Directory()
         replace(directory, snapshot_map(seq=4))
@@ -69,7 +69,7 @@ def test_an_empty_directory_takes_no_patch() -> None:
     assert apply(Directory(), patch_map(0, 1)) is None
 
 
-def test_the_transfer_dialog_has_the_available_first_and_the_least_loaded_before_them_all() -> None:
+def test_agents_by_readiness_puts_the_least_loaded_first() -> None:
     directory = Directory()
     rows = [
         agent_row("gone", status="disconnected", available=False),
@@ -89,7 +89,7 @@ def test_the_transfer_dialog_has_the_available_first_and_the_least_loaded_before
     assert order == ["idle", "small", "half", "full", "none", "pausing", "paused", "gone"]
 
 
-def test_departments_with_somebody_available_come_first() -> None:
+def test_departments_with_an_available_agent_come_first() -> None:
     directory = Directory()
     rows = [department_row("a", available=0), department_row("c"), department_row("b")]
     replace(directory, snapshot_map(departments=rows))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from relevo_client.decode import InvalidData
+from relevo_client.decode import InvalidDataError
 from relevo_client.errors import (
     ERRORS,
     ConflictError,
@@ -42,14 +42,14 @@ def test_every_code_of_the_protocol_has_a_class_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_an_error_carries_what_the_router_said(code: str) -> None:
+def test_error_carries_message_and_details(code: str) -> None:
     error = error_from_wire(error_map(code, retryable=CODES[code], path="x"))
 
     assert type(error) is ERRORS[code]
     assert (error.code, error.retryable, error.details) == (code, CODES[code], {"path": "x"})
 
 
-def test_a_conflict_says_who_has_the_session() -> None:
+def test_conflict_names_the_owner() -> None:
     by = {"id": "bo", "name": "Bo", "role": "admin"}
     error = error_from_wire(
         error_map("conflict", fence=4, state="pending", owner={"kind": "agent", "id": "cy"}, by=by, at=77)
@@ -77,7 +77,7 @@ def test_an_unknown_code_is_an_error_that_carries_it() -> None:
 
 @pytest.mark.parametrize("value", [None, [], "conflict", {}, {"code": 4}])
 def test_what_is_no_error_map_is_refused(value: object) -> None:
-    with pytest.raises(InvalidData):
+    with pytest.raises(InvalidDataError):
         error_from_wire(value)
 
 

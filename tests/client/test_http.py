@@ -122,7 +122,7 @@ async def test_what_may_succeed_later_is_sent_again_with_the_same_key() -> None:
     assert len(router.requests) == 6
 
 
-async def test_a_command_gives_up_at_its_deadline_and_says_what_it_met() -> None:
+async def test_command_at_its_deadline_raises_with_the_last_error() -> None:
     router = ScriptedHttp(refusal(503, "unavailable"))
     async with router.client(retry=Backoff(0.02, 0.02)) as relevo:
         with pytest.raises(CommandTimeout) as timeout:
@@ -143,7 +143,7 @@ async def test_an_expired_token_is_replaced_once() -> None:
     assert sent == ["Bearer old", "Bearer new", "Bearer new"]
 
 
-async def test_a_token_that_is_refused_anew_is_an_error() -> None:
+async def test_second_token_that_is_refused_raises() -> None:
     router = ScriptedHttp(refusal(401, "unauthorized"))
     for token, requests in (("jwt", 1), (lambda: "jwt", 2)):
         router.requests.clear()
@@ -162,7 +162,7 @@ async def test_what_has_no_form_in_json_is_refused_without_a_request() -> None:
     assert router.requests == []
 
 
-async def test_a_result_of_another_shape_is_told_as_such() -> None:
+async def test_result_of_another_shape_raises_invalid_reply() -> None:
     router = ScriptedHttp(ok({"session": {"id": 5}}))
     async with router.client() as relevo:
         with pytest.raises(InvalidReply, match=r"session\.id"):

@@ -58,7 +58,7 @@ def test_a_late_removal_does_not_take_what_came_back_since() -> None:
     assert inbox.get("c-1") is not None
 
 
-def test_a_session_whose_id_is_opened_again_starts_anew() -> None:
+def test_session_id_opened_again_replaces_the_closed_one() -> None:
     inbox = Inbox()
     inbox.observe(session(fence=7, opened_at=100))
     inbox.remove("c-1", 8)
@@ -96,7 +96,7 @@ def test_a_welcome_replaces_everything_and_says_what_is_new() -> None:
     assert list(inbox.pending) == ["waiting"]
 
 
-def test_a_welcome_from_a_store_that_lost_its_latest_changes_is_believed() -> None:
+def test_welcome_with_lower_fences_replaces_the_inbox() -> None:
     inbox = Inbox()
     inbox.observe(session("behind", fence=5))
     inbox.observe(session("back", fence=5))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import relevo_client
 from relevo_client import Customer, RelevoError, Target
-from relevo_client.codec import JSON, MSGPACK, Codec, UndecodableMessage
+from relevo_client.codec import JSON, MSGPACK, Codec, DecodeError
 from relevo_client.commands import Commands
-from relevo_client.decode import InvalidData, decode
+from relevo_client.decode import InvalidDataError, decode
 from relevo_client.directory import Patch, Snapshot
 from relevo_client.errors import ERRORS, STOPS, error_from_wire, stop_from_close
 from relevo_client.events import SESSION_PUSHES, ServerDraining, TokenExpiring
@@ -215,11 +215,11 @@ def test_every_close_code_has_a_vector() -> None:
 def test_a_malformed_frame_is_refused(vector: Map) -> None:
     for codec, frame in frames(vector):
         if vector["why"] == "undecodable":
-            with pytest.raises(UndecodableMessage):
+            with pytest.raises(DecodeError):
                 codec.decode(frame)
             continue
         driver = Driver()
         driver.connect()
         driver.subscribe()
-        with pytest.raises(InvalidData):
+        with pytest.raises(InvalidDataError):
             driver.receive(*codec.decode(frame))  # type: ignore[arg-type]

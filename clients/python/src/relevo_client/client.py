@@ -11,10 +11,19 @@ from functools import partial
 from typing import Any, Literal, Self, Unpack
 
 from .backoff import Backoff
-from .codec import CODECS, MESSAGE_BYTES_MAX, Format, UndecodableMessage
+from .codec import CODECS, MESSAGE_BYTES_MAX, DecodeError, Format
 from .commands import Commands, ReadOptions
+from .concurrency import ConcurrencyLimit
+from .connection import (
+    Connection,
+    ConnectionLostError,
+    ConnectionSettings,
+    UnreachableError,
+    check_url,
+    open_connection,
+)
 from .core import RECONNECT, RETRY, Core, CoreSettings, logger
-from .decode import InvalidData
+from .decode import InvalidDataError
 from .directory import Directory
 from .errors import (
     BadMessageError,
@@ -27,13 +36,8 @@ from .errors import (
 )
 from .events import Event
 from .inbox import Inbox
-from .link import Link, LinkClosed, LinkSettings, Unreachable, check_url, open_link
 from .objects import Agent, Welcome
 from .tokens import Tokens, TokenSource
-from .turns import Turns
-
-# Proxies and routers that are starting or draining answer with these for a while.
-_TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 
 
 class Client(Commands):
@@ -41,8 +45,8 @@ class Client(Commands):
     A live connection of an agent, an admin or a back end.
 
     Entering it connects, and waits until a router has let it in. It then stays connected: a lost connection
-    is made again, with full jitter, and the commands in hand are sent again with their keys. Close codes
-    4500-4999 and a refused handshake end it: commands then raise that error, and so does the iteration.
+    is made again, with full jitter, and unanswered commands are sent again with their idempotency keys.
+    Close codes 4500-4999 and a refused handshake end it: commands and the iteration then raise that error.
 
         async with Client("ws://127.0.0.1:8765/ws", token=token) as client:
             async for event in client:
@@ -58,8 +62,8 @@ class Client(Commands):
         acknowledge: Whether to acknowledge each ``session.assigned`` on receipt; otherwise call ``ack``.
         command_timeout_s: When a command gives up, unless it says otherwise, in seconds.
         connect_timeout_s: How long entering waits, in seconds; None waits for ever.
-        in_flight_max: How many commands may wait for their reply; others wait their turn.
-        waiting_max: How many may wait their turn; one more raises ``RateLimitedError``.
+        in_flight_max: How many commands may be in flight; others wait for a slot.
+        waiting_max: How many may wait for a slot; one more raises ``RateLimitedError``.
         events_max: How many events are kept for the program. Beyond, the oldest are dropped, and an
             ``EventsLost`` stands in their place.
         message_bytes_max: The longest message to take from the router, in bytes.
@@ -103,7 +107,7 @@ class Client(Commands):
         self._codec = CODECS[format]
         self._command_timeout_s = command_timeout_s
         self._connect_timeout_s = connect_timeout_s
-        self._link_settings = LinkSettings(message_bytes_max, dict(headers or {}), ssl, proxy)
+        self._connection_settings = ConnectionSettings(message_bytes_max, dict(headers or {}), ssl, proxy)
         self._retry = retry
         self._core = Core(
             CoreSettings(
@@ -116,12 +120,12 @@ class Client(Commands):
             random=random.random,
             new_key=lambda: uuid.uuid4().hex,
         )
-        self._turns = Turns(in_flight_max, waiting_max)
+        self._limit = ConcurrencyLimit(in_flight_max, waiting_max)
         self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._outgoing = asyncio.Event()
         self._attempt = 0
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -142,7 +146,7 @@ class Client(Commands):
 
         Raises:
             ConnectionStopped: The router, or the way to it, refused this client for good.
-            ConnectTimeout: Nobody let it in within ``connect_timeout_s``.
+            ConnectTimeout: No router let it in within ``connect_timeout_s``.
         """
         if self._runner is not None:
             raise RuntimeError("a client is started once")
@@ -161,12 +165,12 @@ class Client(Commands):
             raise
 
     async def close(self) -> None:
-        """Leave: close the connection with 1000, fail the commands in hand with ``ClientClosed``."""
-        link = self._link
+        """Close the connection with 1000, and fail unanswered commands with ``ClientClosed``."""
+        connection = self._connection
         self._core.shut()
         self._advance()
-        if link is not None:
-            await link.close(1000)
+        if connection is not None:
+            await connection.close(1000)
         tasks = [task for task in (self._runner, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
@@ -210,7 +214,7 @@ class Client(Commands):
 
         Raises:
             StopAsyncIteration: The program closed the client, and all events were taken.
-            ConnectionStopped: The router does not want the client back, and all events were taken.
+            ConnectionStopped: The router ended the client for good, and all events were taken.
         """
         events = self._core.events
         try:
@@ -243,28 +247,23 @@ class Client(Commands):
 
         Raises:
             CommandTimeout: There was no final answer in time.
-            RelevoError: The router's refusal, why the client has ended, or that too many wait for their turn.
+            RelevoError: The router's error, the error that ended the client, or ``RateLimitedError``.
         """
         if self._runner is None:
             raise ClientClosed("the client is not started")
         deadline = self._now() + (self._command_timeout_s if timeout_s is None else timeout_s)
         try:
             async with asyncio.timeout_at(deadline):
-                await self._turns.take()
+                await self._limit.acquire()
         except TimeoutError:
-            raise CommandTimeout(f"{type} waited for its turn in vain", key=key) from None
+            raise CommandTimeout(f"{type} had no slot in time", key=key) from None
         try:
             return await self._send(type, fields, key, deadline)
         finally:
-            self._turns.give_back()
+            self._limit.release()
 
     async def subscribe_directory(self, **options: Unpack[ReadOptions]) -> Directory:
-        """
-        Keep ``directory`` live from now on, over every reconnection.
-
-        Returns:
-            The directory, filled.
-        """
+        """Keep ``directory`` live from now on, over every reconnection, and return it filled."""
         timeout_s = options.get("timeout_s", self._command_timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -275,14 +274,14 @@ class Client(Commands):
         return self.directory
 
     async def unsubscribe_directory(self, **options: Unpack[ReadOptions]) -> None:
-        """Let ``directory`` rest; its rows stay as they are."""
+        """End the subscription; ``directory`` keeps its rows."""
         await self.command("directory.unsubscribe", {}, **options)
 
     async def watch_sessions(self, **options: Unpack[ReadOptions]) -> None:
         """
         Get a ``SessionChanged`` for every session of the tenant that changes, over every reconnection.
 
-        What changed while the connection was away is not told: list the sessions again after ``Connected``,
+        Changes during a lost connection are not replayed: list the sessions again after ``Connected``,
         and keep of each the highest fence.
         """
         await self.command("session.watch", {}, **options)
@@ -338,86 +337,86 @@ class Client(Commands):
             self._attempt += 1
             try:
                 token = await self._fresh_token()
-                link = await open_link(url, self._codec, self._link_settings)
+                connection = await open_connection(url, self._codec, self._connection_settings)
             except HandshakeRefused as error:
                 self._core.refused(error, self._now())
-            except Unreachable as error:
+            except UnreachableError as error:
                 logger.info("no connection: %s", error)
                 self._last_error = error
                 self._core.unreachable(self._now())
             else:
-                await self._serve(link, token)
+                await self._serve(connection, token)
             self._advance()
 
     async def _fresh_token(self) -> str:
         try:
             return await self._tokens.fresh()
-        # The source is the program's own and may fail in any way; the client stays as it is, and asks again.
+        # The source is the program's own and may fail in any way; the client retries.
         except Exception as error:
-            raise Unreachable(f"no token: {error!r}") from error
+            raise UnreachableError(f"no token: {error!r}") from error
 
-    async def _serve(self, link: Link, token: str) -> None:
-        self._link = link
+    async def _serve(self, connection: Connection, token: str) -> None:
+        self._connection = connection
         self._core.opened(token, self._now())
-        writer = asyncio.create_task(self._write(link))
-        writer.add_done_callback(partial(self._on_writer_done, link))
+        writer = asyncio.create_task(self._write(connection))
+        writer.add_done_callback(partial(self._on_writer_done, connection))
         self._advance()
         try:
-            closed = await self._read(link)
+            closed = await self._read(connection)
         finally:
-            self._link = None
+            self._connection = None
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
             # A runner that was cancelled leaves no open socket behind.
-            link.abort()
+            connection.abort()
         self._last_error = closed
         self._core.closed(closed.close_code, closed.reason, self._now())
 
-    async def _read(self, link: Link) -> LinkClosed:
+    async def _read(self, connection: Connection) -> ConnectionLostError:
         while True:
             try:
-                for message in await link.receive():
+                for message in await connection.receive():
                     self._core.received(message, self._now())
-            except LinkClosed as closed:
+            except ConnectionLostError as closed:
                 return closed
-            except (UndecodableMessage, InvalidData) as error:
-                # What it said is lost, and with it the client's state; a new connection brings it all again.
-                logger.error("the router sent what is not of the protocol: %s", error)
-                await link.close(1002, "not of the protocol")
-                return LinkClosed(1002, str(error))
+            except (DecodeError, InvalidDataError) as error:
+                # The message is lost, and with it the client's state; a new connection restores it.
+                logger.error("invalid message from the router: %s", error)
+                await connection.close(1002, "not of the protocol")
+                return ConnectionLostError(1002, str(error))
             self._advance()
 
-    async def _write(self, link: Link) -> None:
+    async def _write(self, connection: Connection) -> None:
         while True:
             await self._outgoing.wait()
             self._outgoing.clear()
             messages = [self._encode(message) for message in self._core.take_outgoing(self._now())]
             try:
-                await link.send([message for message in messages if message is not None])
-            except LinkClosed:
-                # The reader sees it too, and tells the core.
+                await connection.send([message for message in messages if message is not None])
+            except ConnectionLostError:
+                # The reader sees it too, and reports it to the core.
                 return
 
     def _encode(self, message: Mapping[str, Any]) -> bytes | None:
         try:
             data = self._codec.encode(message)
         except (ValueError, TypeError, OverflowError) as error:
-            refusal = BadMessageError(f"{message['type']} cannot be encoded: {error}")
+            invalid = BadMessageError(f"{message['type']} cannot be encoded: {error}")
         else:
             if len(data) <= MESSAGE_BYTES_MAX:
                 return data
             # The router would close the connection, and again at each repetition.
-            refusal = BadMessageError(f"{message['type']} has {len(data)} bytes, above {MESSAGE_BYTES_MAX}")
-        self._core.reject(message.get("id", ""), refusal)
+            invalid = BadMessageError(f"{message['type']} has {len(data)} bytes, above {MESSAGE_BYTES_MAX}")
+        self._core.reject(message.get("id", ""), invalid)
         self._advance()
         return None
 
-    async def _refresh(self, link: Link) -> None:
+    async def _refresh(self, connection: Connection) -> None:
         failures = 0
-        while self._link is link:
+        while self._connection is connection:
             try:
                 token = await self._fresh_token()
-            except Unreachable as error:
+            except UnreachableError as error:
                 # The old one still holds for a while.
                 logger.warning("%s", error)
                 await asyncio.sleep(self._retry.delay_s(failures, random.random))
@@ -440,11 +439,11 @@ class Client(Commands):
                 reply.set_result(outcome)
         close = self._core.take_close()
         wanted = self._core.take_token_wanted() and self._tokens.renewable
-        if self._link is not None:
+        if self._connection is not None:
             if close is not None:
-                self._spawn(self._link.close(*close))
+                self._spawn(self._connection.close(*close))
             if wanted:
-                self._spawn(self._refresh(self._link))
+                self._spawn(self._refresh(self._connection))
         self._outgoing.set()
         self._schedule()
         for waiter in self._waiters:
@@ -463,18 +462,18 @@ class Client(Commands):
         self._core.tick(self._now())
         self._advance()
 
-    def _on_writer_done(self, link: Link, writer: asyncio.Task[None]) -> None:
+    def _on_writer_done(self, connection: Connection, writer: asyncio.Task[None]) -> None:
         error = None if writer.cancelled() else writer.exception()
         if error is not None:
-            # A defect of this client. What it meant to send is sent on the next connection.
-            logger.error("the writer ended by a defect", exc_info=error)
-            link.abort()
+            # A defect of this client. Unsent messages are sent on the next connection.
+            logger.error("writer ended by a defect", exc_info=error)
+            connection.abort()
 
     def _on_runner_done(self, runner: asyncio.Task[None]) -> None:
         error = None if runner.cancelled() else runner.exception()
         if error is not None:
-            # A defect of this client. Whoever waits for it is told, rather than left waiting.
-            logger.error("the client ended by a defect", exc_info=error)
+            # A defect of this client. Waiting commands fail, rather than hang.
+            logger.error("client ended by a defect", exc_info=error)
             self._core.refused(HandshakeRefused(f"a defect of the client: {error!r}"), self._now())
             self._advance()
 

@@ -15,7 +15,7 @@ MESSAGE_BYTES_MAX = 64 * 1024
 """A router closes a connection that sends more than this in one message."""
 
 
-class UndecodableMessage(ValueError):
+class DecodeError(ValueError):
     """A frame holds nothing that the agreed format can be read from."""
 
 
@@ -46,7 +46,7 @@ class Codec(Protocol):
         Decode a message or a batch, in order.
 
         Raises:
-            UndecodableMessage: The bytes are not of this format.
+            DecodeError: The bytes are not of this format.
         """
 
 
@@ -65,7 +65,7 @@ class _Json:
             return _as_batch(json.loads(data))
         # The parser recurses: a frame of brackets only ends there, and not in a ValueError.
         except (ValueError, RecursionError) as error:
-            raise UndecodableMessage(str(error)) from error
+            raise DecodeError(str(error)) from error
 
 
 class _Msgpack:
@@ -84,7 +84,7 @@ class _Msgpack:
         try:
             return _as_batch(msgpack.unpackb(data))
         except (ValueError, msgpack.UnpackException) as error:
-            raise UndecodableMessage(str(error)) from error
+            raise DecodeError(str(error)) from error
 
 
 def _as_batch(value: object) -> list[object]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar, Unpack
 
-from .decode import InvalidData, decode
+from .decode import InvalidDataError, decode
 from .errors import InvalidReply
 from .objects import (
     Agent,
@@ -75,7 +75,7 @@ class Commands(ABC):
     """
     The commands that need no connection of their own.
 
-    Each method raises the typed error of the router's refusal (see ``relevo_client.errors``), or
+    Each method raises the router's error as its class (see ``relevo_client.errors``), or
     ``CommandTimeout`` when there was no final answer in time. An argument that is None is not sent.
     """
 
@@ -98,7 +98,7 @@ class Commands(ABC):
             timeout_s: When to give up, in seconds.
 
         Raises:
-            RelevoError: The router's refusal, or the client's own reason why there is no answer.
+            RelevoError: The router's error, or the client's own where there is no reply.
         """
 
     async def set_status(
@@ -146,7 +146,7 @@ class Commands(ABC):
             into a pending list or into a queue.
 
         Raises:
-            ConflictError: The session has moved on; the error says who has it.
+            ConflictError: The session has changed meanwhile; the error names its owner.
         """
         fields = _present(session_id=session_id, target=target.to_wire(), reason=reason, fence=fence)
         return await self._result(TransferResult, "session.transfer", fields, **options)
@@ -312,7 +312,7 @@ def decode_result(kind: type[T], type: str, result: Mapping[str, Any]) -> T:
     """
     try:
         return decode(kind, result)
-    except InvalidData as error:
+    except InvalidDataError as error:
         raise InvalidReply(f"{type}: {error}") from error
 
 

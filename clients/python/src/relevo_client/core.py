@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from .backoff import Backoff
-from .decode import InvalidData, decode
+from .decode import InvalidDataError, decode
 from .directory import Directory, Patch, Snapshot
 from .errors import (
     ClientClosed,
@@ -61,7 +61,7 @@ class CoreSettings:
     Attributes:
         reconnect: Delays between connection attempts.
         retry: Delays before a refused command is sent again.
-        stable_s: A connection that lived this long starts the delays anew.
+        stable_s: A connection that lasted this long resets the delays.
         hello_timeout_s: How long to wait for the welcome.
         events_max: How many events wait for the program.
         acknowledge: Whether ``session.assigned`` is acknowledged as soon as it is received.
@@ -144,14 +144,14 @@ class Core:
         Take one message; a batch is as many calls.
 
         Raises:
-            InvalidData: It is of a type that this client knows, but not of its shape. The connection is of no
-                use then: what it said is lost.
+            InvalidDataError: It is of a known type, but malformed. The connection has to be closed then,
+                because what the message said is lost.
         """
         if not isinstance(message, Mapping):
-            raise InvalidData("", "a map", message)
+            raise InvalidDataError("", "a map", message)
         kind = message.get("type")
         if not isinstance(kind, str):
-            raise InvalidData("type", "a string", kind)
+            raise InvalidDataError("type", "a string", kind)
         if kind in SESSION_PUSHES:
             self._on_session_push(kind, message)
         elif kind in self._handlers:
@@ -195,7 +195,7 @@ class Core:
             self.events.put(Disconnected(1006, str(stop), None, stop))
 
     def shut(self) -> None:
-        """End the client at its program's wish."""
+        """End the client, because its program closes it."""
         if self.phase != "stopped":
             self._forget_connection()
             self._stop(ClientClosed("the client was closed"))
@@ -203,7 +203,7 @@ class Core:
     def tick(self, now: float) -> None:
         """Do what is due."""
         for command, error in self._pending.expire(now):
-            self._settle(command, error)
+            self._finish(command, error)
         if self.phase == "hello" and now >= self._hello_until:
             self._close, self._hello_until = (1001, "no welcome in time"), _FOREVER
         if self.phase == "ready" and now >= self._drain_at:
@@ -261,17 +261,17 @@ class Core:
         """Settle a command that cannot be sent."""
         command = self._pending.drop(command_id)
         if command is not None:
-            self._settle(command, error)
+            self._finish(command, error)
 
     def acknowledge(self, session_id: str, fence: int) -> None:
-        """Tell the router that this client has an assigned session; the latest fence of each counts."""
+        """Acknowledge an assigned session; the latest fence of each counts."""
         self._acks.pop(session_id, None)
         self._acks[session_id] = fence
         if len(self._acks) > _ACKS_MAX:
             del self._acks[next(iter(self._acks))]
 
     def refresh_token(self, token: str) -> None:
-        """Hand the router a fresh token without waiting for the outcome."""
+        """Send the router a fresh token, without waiting for the reply."""
         if self.phase == "ready":
             self._drop_internal("token.refresh")
             self._add("token.refresh", {"token": token}, _FOREVER, None, internal=True)
@@ -322,8 +322,8 @@ class Core:
         self.phase, self.welcome = "ready", welcome
         self._ready_at, self._hello_until = now, _FOREVER
         for session in self.inbox.replace(welcome.inbox):
-            # Its session.assigned went to a connection that was lost, or to none: whoever sent it still waits
-            # to hear that it was delivered. The router ignores an acknowledgement that it had before.
+            # Its session.assigned went to a connection that was lost, or to none, so its sender has no
+            # `delivered` yet. The router ignores an acknowledgement that it had before.
             if self._settings.acknowledge and session.transfer is not None:
                 self.acknowledge(session.id, session.fence)
         self._gaps = 0
@@ -343,25 +343,25 @@ class Core:
         if command is None:
             # Also the reply to a command whose caller has given up.
             if error is not None:
-                logger.info("a refusal that nobody waits for: %s", error)
+                logger.info("error for a command that was given up: %s", error)
             return
         if error is not None:
             if not self._pending.refused(command, error, now):
-                self._settle(command, error)
+                self._finish(command, error)
             return
         self._pending.drop(command.id)
         result = message.get("result")
         if not isinstance(result, Mapping):
-            self._settle(command, InvalidReply(f"{command.type} was answered without a result"))
+            self._finish(command, InvalidReply(f"{command.type} was answered without a result"))
             return
         try:
-            # What is said again may be long past, and the welcome since then has told what is true.
+            # A replayed reply may be long past; the welcome since then is newer.
             if not command.may_be_replayed:
                 self._observe_result(result)
-        except InvalidData as invalid:
-            self._settle(command, InvalidReply(f"{command.type}: {invalid}"))
+        except InvalidDataError as invalid:
+            self._finish(command, InvalidReply(f"{command.type}: {invalid}"))
         else:
-            self._settle(command, result)
+            self._finish(command, result)
 
     def _observe_result(self, result: Mapping[str, Any]) -> None:
         # So that a program that awaited a command finds its effect in the inbox, before the push comes.
@@ -409,7 +409,7 @@ class Core:
         self._drain_at = now + max(0, event.reconnect_in_ms) / 1000
         self.events.put(event)
 
-    # Inner workings.
+    # Internals.
 
     def _add(
         self, type: str, fields: Mapping[str, Any], deadline: float, key: str | None, *, internal: bool
@@ -447,7 +447,7 @@ class Core:
             if command.internal and command.type == type:
                 self._pending.drop(command.id)
 
-    def _settle(self, command: PendingCommand, outcome: Outcome) -> None:
+    def _finish(self, command: PendingCommand, outcome: Outcome) -> None:
         failed = isinstance(outcome, RelevoError)
         if failed and command.type == "directory.subscribe":
             self._wants_directory = False
@@ -476,4 +476,4 @@ class Core:
         self.phase, self.stop = "stopped", error
         for command in self._pending:
             self._pending.drop(command.id)
-            self._settle(command, error)
+            self._finish(command, error)

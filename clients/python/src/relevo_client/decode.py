@@ -1,4 +1,4 @@
-"""Turn decoded maps into frozen dataclasses, strictly for what is known and deaf to what is not."""
+"""Build frozen dataclasses from decoded maps: known fields strictly, unknown ones ignored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Plan = tuple[tuple[str, str, _Converter, bool], ...]
 _plans: dict[type[Any], _Plan] = {}
 
 
-class InvalidData(ValueError):
+class InvalidDataError(ValueError):
     """What came does not have the shape that the protocol gives it; ``path`` says where."""
 
     def __init__(self, path: str, expected: str, value: object) -> None:
@@ -38,16 +38,16 @@ def decode(kind: type[T], value: object, path: str = "") -> T:
         path: Where ``value`` stands in its message, for the error.
 
     Raises:
-        InvalidData: ``value`` is no map, misses a field, or a field has another type.
+        InvalidDataError: ``value`` is no map, misses a field, or a field has another type.
     """
     if not isinstance(value, Mapping):
-        raise InvalidData(path, "a map", value)
+        raise InvalidDataError(path, "a map", value)
     arguments: dict[str, Any] = {}
     for name, wire, converter, required in _plan(kind):
         if wire in value:
             arguments[name] = converter(value[wire], f"{path}.{wire}" if path else wire)
         elif required:
-            raise InvalidData(f"{path}.{wire}" if path else wire, "a value", None)
+            raise InvalidDataError(f"{path}.{wire}" if path else wire, "a value", None)
     return kind(**arguments)
 
 
@@ -88,7 +88,7 @@ def _scalar(kind: type[Any]) -> _Converter:
     def convert(value: object, path: str) -> Any:
         # Exactly: a bool is an int in Python, and is none on the wire.
         if type(value) is not kind:
-            raise InvalidData(path, kind.__name__, value)
+            raise InvalidDataError(path, kind.__name__, value)
         return value
 
     return convert
@@ -101,7 +101,7 @@ def _optional(inner: _Converter) -> _Converter:
 def _sequence(inner: _Converter) -> _Converter:
     def convert(value: object, path: str) -> Any:
         if not isinstance(value, list):
-            raise InvalidData(path, "an array", value)
+            raise InvalidDataError(path, "an array", value)
         return tuple(inner(item, f"{path}[{index}]") for index, item in enumerate(value))
 
     return convert

@@ -37,7 +37,7 @@ class Patch:
 
 class Directory:
     """
-    Agents and departments of the tenant, as the router last told.
+    Agents and departments of the tenant, as of the latest snapshot and patches.
 
     While ``live`` is false (not subscribed, or cut off) the rows are those of before. ``agents`` and
     ``departments`` are views that change with it: copy them for a loop that awaits. The ordered lists are
@@ -91,7 +91,7 @@ class Directory:
         return sorted(self._agents.values(), key=_readiness)
 
     def departments_by_readiness(self) -> list[Department]:
-        """Return the departments: those with somebody available first, by name within each."""
+        """Return the departments: those with an available agent first, by name within each."""
         return sorted(
             self._departments.values(), key=lambda row: (row.available == 0, row.name.casefold(), row.id)
         )

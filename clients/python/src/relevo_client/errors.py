@@ -1,11 +1,11 @@
-"""What can go wrong, one class for each error code of the protocol and a few of the client's own."""
+"""Errors: one class for each error code of the protocol, and a few of the client's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-from .decode import InvalidData, decode
+from .decode import InvalidDataError, decode
 from .objects import Actor, Owner
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class NotFoundError(RelevoError):
 
 
 class ConflictError(RelevoError):
-    """The session has moved on: who has it (``owner``), by whose hand (``by``) and since when (``at``)."""
+    """The session has changed meanwhile: its ``owner``, the actor (``by``) and the time (``at``)."""
 
     default_code = "conflict"
 
@@ -97,12 +97,12 @@ class ConflictError(RelevoError):
 
     @property
     def owner(self) -> Owner | None:
-        """Who has the session now."""
+        """The session's present owner."""
         return _decoded(Owner, self.details.get("owner"))
 
     @property
     def by(self) -> Actor | None:
-        """Who moved it last, or None if the system did."""
+        """The actor that moved it last, or None if the system did."""
         return _decoded(Actor, self.details.get("by"))
 
     @property
@@ -182,7 +182,7 @@ class CommandTimeout(RelevoError):
     """
     A command had no final answer in time. One that was sent may or may not have been applied.
 
-    Send it again with the same ``key`` within ten minutes and it is applied once at most. The last refusal,
+    Send it again with the same ``key`` within ten minutes and it is applied once at most. The last error,
     if there was one, is the ``__cause__``.
 
     Args:
@@ -218,7 +218,7 @@ class ConnectTimeout(RelevoError):
 
 class ConnectionStopped(RelevoError):
     """
-    The router, or its proxy, does not want this client back until something changes.
+    The router, or a proxy, refused this client: do not reconnect until something changes.
 
     Args:
         close_code: The websocket close code, None if the handshake was refused.
@@ -326,10 +326,10 @@ def error_from_wire(value: object) -> RelevoError:
     Build the typed error from an ``error`` map of a reply or an HTTP body.
 
     Raises:
-        InvalidData: It is no such map.
+        InvalidDataError: It is no such map.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get("code"), str):
-        raise InvalidData("error", "a map with a code", value)
+        raise InvalidDataError("error", "a map with a code", value)
     code: str = value["code"]
     message, retryable, details = value.get("message"), value.get("retryable"), value.get("details")
     return ERRORS.get(code, RelevoError)(
@@ -358,8 +358,8 @@ def stop_from_refusal(error: RelevoError) -> ConnectionStopped:
 
 
 def _decoded(kind: type[T], value: object) -> T | None:
-    # A refusal stays a refusal, whatever became of its details on the way.
+    # An error stays that error, even where its details are malformed.
     try:
         return None if value is None else decode(kind, value)
-    except InvalidData:
+    except InvalidDataError:
         return None

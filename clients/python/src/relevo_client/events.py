@@ -1,4 +1,4 @@
-"""What a client tells its program, and the bounded queue that it waits in."""
+"""The events of a client, and their bounded queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class SessionAssigned:
-    """A session is in progress with this agent now; ``transfer`` says who sent it, to whom and why."""
+    """A session is in progress with this agent now; ``transfer`` holds its sender, target and reason."""
 
     session: Session
     transfer: Transfer | None = None
@@ -73,7 +73,7 @@ class SessionEntry:
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """A session of the tenant changed; for admins who watch."""
+    """A session of the tenant changed; for an admin that watches."""
 
     session: Session
 

@@ -13,8 +13,9 @@ import httpx2
 
 from .backoff import Backoff
 from .commands import Commands
+from .concurrency import ConcurrencyLimit
 from .core import RETRY
-from .decode import InvalidData
+from .decode import InvalidDataError
 from .errors import (
     ERRORS,
     BadMessageError,
@@ -27,7 +28,6 @@ from .errors import (
 )
 from .pending import MUTATING, retry_delay_s
 from .tokens import Tokens, TokenSource
-from .turns import Turns
 
 # What an answer without a readable error means: it comes from a proxy on the way.
 _CODES_BY_STATUS: Mapping[int, str] = {
@@ -60,8 +60,8 @@ class HttpClient(Commands):
             whenever the router finds the token expired.
         command_timeout_s: When a command gives up, unless it says otherwise, in seconds.
         request_timeout_s: When one attempt is given up and repeated, in seconds.
-        in_flight_max: How many commands may be under way; others wait their turn.
-        waiting_max: How many may wait their turn; one more raises ``RateLimitedError``.
+        in_flight_max: How many commands may be in flight; others wait for a slot.
+        waiting_max: How many may wait for a slot; one more raises ``RateLimitedError``.
         retry: The delays before a command is repeated.
         transport: How requests travel, in place of a socket; for tests, or for a unix socket.
     """
@@ -83,7 +83,7 @@ class HttpClient(Commands):
         self._token: str | None = None
         self._command_timeout_s = command_timeout_s
         self._request_timeout_s = request_timeout_s
-        self._turns = Turns(in_flight_max, waiting_max)
+        self._limit = ConcurrencyLimit(in_flight_max, waiting_max)
         self._retry = retry
         self._http = httpx2.AsyncClient(transport=transport)
 
@@ -116,7 +116,7 @@ class HttpClient(Commands):
 
         Raises:
             CommandTimeout: There was no final answer in time.
-            RelevoError: The router's refusal.
+            RelevoError: The router's error.
         """
         if type in MUTATING and key is None:
             key = uuid.uuid4().hex
@@ -127,7 +127,7 @@ class HttpClient(Commands):
         attempts = _Attempts()
         try:
             async with asyncio.timeout(self._command_timeout_s if timeout_s is None else timeout_s):
-                async with self._turns:
+                async with self._limit:
                     return await self._repeat(type, body, key, attempts)
         except TimeoutError:
             raise CommandTimeout(f"{type} had no final answer in time", key=key) from attempts.last_error
@@ -193,7 +193,7 @@ def read_answer(status: int, body: bytes) -> Mapping[str, Any] | RelevoError:
     if isinstance(answer, dict):
         try:
             return error_from_wire(answer.get("error", answer))
-        except InvalidData:
+        except InvalidDataError:
             answer = None
     code = _CODES_BY_STATUS.get(status)
     if code is None:

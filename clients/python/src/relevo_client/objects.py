@@ -21,7 +21,7 @@ EntryKind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something: an agent, an admin or a back end."""
+    """An actor: an agent, an admin or a back end."""
 
     id: str
     name: str
@@ -64,7 +64,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who has a session: an agent (in progress or pending), or a department's queue."""
+    """The owner of a session: an agent (in progress or pending), or a department's queue."""
 
     kind: TargetKind
     id: str
@@ -180,7 +180,7 @@ class TransferResult:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some entries of a history; ``more`` tells whether others follow the last."""
+    """Some entries of a history; ``more`` says whether others follow the last."""
 
     entries: tuple[Entry, ...]
     more: bool

@@ -37,8 +37,8 @@ class PendingCommand:
 
     Attributes:
         deadline: When to give up, in the caller's clock (seconds); infinite for the client's own.
-        not_before: When it may be sent again after a retryable refusal.
-        internal: Whether the client sent it for itself, so that nobody waits for the outcome.
+        not_before: When it may be sent again after a retryable error.
+        internal: Whether the client sent it by itself, so that no caller waits for the outcome.
         may_be_replayed: Whether the reply may be an earlier one, given again for its key.
     """
 
@@ -64,10 +64,10 @@ class PendingCommand:
 
 def retry_delay_s(error: RelevoError, refusals: int, backoff: Backoff, random: Callable[[], float]) -> float:
     """
-    Return the seconds to wait after a retryable refusal.
+    Return the seconds to wait after a retryable error.
 
-    A rate limit's own wait is kept, and spread by the jitter on top: all who were refused in one moment were
-    told the same.
+    A rate limit's own wait is kept, and jitter comes on top: all commands refused at one moment carry the
+    same wait.
     """
     wait_s = backoff.delay_s(refusals, random)
     if isinstance(error, RateLimitedError) and error.retry_in_ms is not None:
@@ -110,10 +110,10 @@ class PendingCommands:
 
     def refused(self, command: PendingCommand, error: RelevoError, now: float) -> bool:
         """
-        Note a refusal.
+        Note an error.
 
         Returns:
-            Whether the command is tried again; a refusal for good takes it out.
+            Whether the command is retried; a final error removes it.
         """
         if not error.retryable:
             self.drop(command.id)
@@ -126,7 +126,7 @@ class PendingCommands:
         return True
 
     def connection_lost(self) -> None:
-        """Have everything sent again on the next connection: nobody knows what of it arrived."""
+        """Send all again on the next connection: which of them arrived is unknown."""
         for command in self:
             command.sent = False
             command.may_be_replayed = command.key is not None

@@ -1,4 +1,4 @@
-"""One websocket connection; nothing else knows the library that makes it."""
+"""One websocket connection; the only importer of `websockets`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from .codec import Codec, UndecodableMessage, pack
+from .codec import Codec, DecodeError, pack
 from .errors import HandshakeRefused
 
 # Proxies, and routers that are starting or draining, answer with these for a while.
@@ -27,11 +27,11 @@ _TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 _CLOSE_TIMEOUT_S = 2.0
 
 
-class Unreachable(Exception):
-    """No connection came about this time."""
+class UnreachableError(Exception):
+    """A connection attempt failed, and is retried."""
 
 
-class LinkClosed(Exception):
+class ConnectionLostError(Exception):
     """The connection ended with ``close_code``, 1006 if it was lost."""
 
     def __init__(self, close_code: int, reason: str) -> None:
@@ -41,7 +41,7 @@ class LinkClosed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class LinkSettings:
+class ConnectionSettings:
     """
     How to connect.
 
@@ -58,7 +58,7 @@ class LinkSettings:
     proxy: str | Literal[True] | None = True
 
 
-class Link:
+class Connection:
     """An open connection that speaks one format."""
 
     def __init__(self, socket: ClientConnection, codec: Codec) -> None:
@@ -70,15 +70,15 @@ class Link:
         Wait for a message or a batch.
 
         Raises:
-            LinkClosed: The connection ended.
-            UndecodableMessage: What came is not of the agreed format.
+            ConnectionLostError: The connection ended.
+            DecodeError: What came is not of the agreed format.
         """
         try:
             data = await self._socket.recv()
         except ConnectionClosed as closed:
             raise _closed(closed) from closed
         if isinstance(data, str) == self._codec.binary:
-            raise UndecodableMessage("a frame of the wrong kind")
+            raise DecodeError("a frame of the wrong kind")
         return self._codec.decode(data.encode() if isinstance(data, str) else data)
 
     async def send(self, messages: Sequence[bytes]) -> None:
@@ -86,7 +86,7 @@ class Link:
         Send encoded messages, in batches.
 
         Raises:
-            LinkClosed: The connection ended.
+            ConnectionLostError: The connection ended.
         """
         try:
             for packed in pack(self._codec, messages):
@@ -103,12 +103,12 @@ class Link:
         self._socket.transport.abort()
 
 
-async def open_link(url: str, codec: Codec, settings: LinkSettings) -> Link:
+async def open_connection(url: str, codec: Codec, settings: ConnectionSettings) -> Connection:
     """
     Connect to a router.
 
     Raises:
-        Unreachable: It did not work this time.
+        UnreachableError: It did not work this time.
         HandshakeRefused: It will not work before something changes.
     """
     options: dict[str, Any] = {} if settings.ssl is None else {"ssl": settings.ssl}
@@ -126,16 +126,16 @@ async def open_link(url: str, codec: Codec, settings: LinkSettings) -> Link:
     except InvalidStatus as error:
         status = error.response.status_code
         if status in _TEMPORARY_STATUSES:
-            raise Unreachable(f"{url} answered {status}") from error
+            raise UnreachableError(f"{url} answered {status}") from error
         raise HandshakeRefused(f"{url} answered {status}", status=status) from error
     except (OSError, EOFError, InvalidMessage, ProxyError, ConnectionClosed) as error:
-        raise Unreachable(f"{url}: {error}") from error
+        raise UnreachableError(f"{url}: {error}") from error
     except InvalidHandshake as error:
         raise HandshakeRefused(f"{url}: {error}") from error
     if socket.subprotocol != codec.subprotocol:
         await socket.close(1002, "no common subprotocol")
         raise HandshakeRefused(f"{url} does not speak {codec.subprotocol}")
-    return Link(socket, codec)
+    return Connection(socket, codec)
 
 
 def check_url(url: str) -> None:
@@ -151,6 +151,10 @@ def check_url(url: str) -> None:
         raise ValueError(str(error)) from error
 
 
-def _closed(closed: ConnectionClosed) -> LinkClosed:
-    # What the other side said; its silence is a lost connection, whatever this side would have sent.
-    return LinkClosed(1006, "") if closed.rcvd is None else LinkClosed(closed.rcvd.code, closed.rcvd.reason)
+def _closed(closed: ConnectionClosed) -> ConnectionLostError:
+    # Without a close frame of the router it is a lost connection, whatever this side sent.
+    return (
+        ConnectionLostError(1006, "")
+        if closed.rcvd is None
+        else ConnectionLostError(closed.rcvd.code, closed.rcvd.reason)
+    )

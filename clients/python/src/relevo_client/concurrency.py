@@ -1,4 +1,4 @@
-"""Turns: so many commands are under way at once, so many others wait for theirs, and one more is refused."""
+"""Concurrency: a bound on the commands in flight, and one on those that wait for a slot."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import asyncio
 from .errors import RateLimitedError
 
 
-class Turns:
+class ConcurrencyLimit:
     """
-    Give turns in the order in which they are asked for; ``async with`` takes one, and gives it back.
+    Give slots in the order of the requests; ``async with`` acquires one, and releases it.
 
     Args:
-        in_flight_max: How many at once.
-        waiting_max: How many may wait.
+        in_flight_max: How many slots there are.
+        waiting_max: How many may wait for one.
     """
 
     def __init__(self, in_flight_max: int, waiting_max: int) -> None:
@@ -22,26 +22,26 @@ class Turns:
         self._waiting_max = waiting_max
 
     async def __aenter__(self) -> None:
-        await self.take()
+        await self.acquire()
 
     async def __aexit__(self, *exception: object) -> None:
-        self.give_back()
+        self.release()
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """
-        Wait for a turn.
+        Wait for a slot.
 
         Raises:
-            RateLimitedError: Too many wait already.
+            RateLimitedError: ``waiting_max`` wait already.
         """
         if self._slots.locked() and self._waiting >= self._waiting_max:
-            raise RateLimitedError(f"{self._waiting_max} commands wait for their turn already")
+            raise RateLimitedError(f"{self._waiting_max} commands wait for a slot already")
         self._waiting += 1
         try:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
 
-    def give_back(self) -> None:
-        """End a turn."""
+    def release(self) -> None:
+        """Release a slot."""
         self._slots.release()
