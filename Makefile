@@ -74,9 +74,10 @@ soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=
 traceability: install ## Print which test proves which limit, which fault, which bad input
 	@$(BIN)/pytest --quiet --traceability
 
-docs: install ## Generate protocol/asyncapi.yaml, protocol/openapi.yaml and the README's settings
+docs: install ## Generate the protocol's documents and tables and the README's settings
 	@$(BIN)/python -m protocol.asyncapi
 	@$(BIN)/python -m protocol.openapi
+	@$(BIN)/python -m protocol.reference docs/PROTOCOL.md
 	@$(BIN)/python -m relevo.router.settings_table README.md
 
 clean: ## Remove what was installed and built, but no data

@@ -1,0 +1,125 @@
+"""docs/PROTOCOL.md: its tables are the types', and its text names everything that the types have."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from relevo.protocol import COMMANDS, ERRORS, HTTP_COMMANDS, PUSHES, CloseCode, ErrorCode, Role
+from relevo.protocol.objects import EntryKind, Outcome, SessionState, Status
+from relevo.protocol.pushes import TransferState
+from relevo.protocol.reference import TABLES, rewritten
+from relevo.protocol.schemas import ErrorDetails
+from relevo.router.config import BY_NAME, PREFIX
+from relevo.router.gateway.commands import ADMINS, AGENTS, RULES
+
+PATH = Path(__file__).parents[2] / "docs/PROTOCOL.md"
+TEXT = PATH.read_text()
+BY_HAND = re.sub(r"<!-- table: \w+ -->.*?<!-- end -->", "", TEXT, flags=re.DOTALL)
+ROLES = ("agent", "admin", "service")
+
+# Commands that the store does not decide, and their roles.
+OF_A_CONNECTION = {
+    **dict.fromkeys(("hello", "ping", "token.refresh"), frozenset(ROLES)),
+    **dict.fromkeys(("directory.subscribe", "directory.unsubscribe"), AGENTS),
+    **dict.fromkeys(("session.watch", "session.unwatch"), ADMINS),
+}
+
+
+def section(title: str) -> str:
+    """Return the text under a heading, up to the next heading of its level or above."""
+    level, rest = re.split(rf"^(#+) {title}$", TEXT, maxsplit=1, flags=re.MULTILINE)[1:]
+    return re.split(rf"^#{{1,{len(level)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Return the rows of the tables of a text, by their first cell without its quotes."""
+    cells = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ]
+    return {first.strip().strip("`"): rest for first, *rest in cells}
+
+
+def test_every_table_is_that_of_the_types() -> None:
+    assert rewritten(TEXT) == TEXT, "the types have changed: run `make docs`"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_stands_in_the_text_once(name: str) -> None:
+    assert TEXT.count(f"<!-- table: {name} -->") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_for_the_roles_that_the_router_lets_through(name: str) -> None:
+    allowed = OF_A_CONNECTION.get(name) or RULES[COMMANDS[name]].roles
+    cells = dict(zip(ROLES, rows(section("Who may do what"))[name], strict=True))
+    assert {role for role, cell in cells.items() if cell != "no"} == set(allowed)
+
+
+@pytest.mark.parametrize("name", PUSHES)
+def test_a_push_says_where_it_goes_and_when(name: str) -> None:
+    assert len([cell for cell in rows(section("Pushes"))[name] if cell]) == 2
+
+
+@pytest.mark.parametrize("code", CloseCode)
+def test_a_close_code_says_what_a_client_does(code: CloseCode) -> None:
+    by_hand = section("Close codes").partition("<!-- end -->")[2]
+    assert re.search(rf"\b{int(code)}\b", by_hand) or code.reconnect
+
+
+@pytest.mark.parametrize("code", [code for code in ErrorCode if ERRORS[code].details.__struct_fields__])
+def test_an_error_with_details_explains_each_of_them(code: ErrorCode) -> None:
+    explained = section("Errors").partition("<!-- end -->")[2]
+    (line,) = re.findall(rf"^- `{code.value}`: (.*?)(?=^- |\Z)", explained, re.MULTILINE | re.DOTALL)
+    ids = {"session_id", "agent_id", "department_id"}
+    missing = [
+        field
+        for field in ERRORS[code].details.__struct_fields__
+        if f"`{field}`" not in line and field not in ids and field != "path"
+    ]
+    assert missing == [] or (code is ErrorCode.UNAVAILABLE and missing == ["reason"])
+
+
+def test_every_field_of_the_details_stands_in_the_text() -> None:
+    assert [field for field in ErrorDetails.__struct_fields__ if f"`{field}`" not in TEXT] == []
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(HTTP_COMMANDS)))
+def test_a_command_of_one_connection_is_named_under_http(command: str) -> None:
+    assert f"`{command}`" in section("HTTP")
+
+
+@pytest.mark.parametrize(
+    ("title", "values"),
+    [
+        ("Agents", Status),
+        ("Sessions", SessionState),
+        ("History", EntryKind),
+        ("What a transfer does", Outcome),
+        ("Pushes", TransferState),
+        ("Tokens and roles", Role),
+    ],
+)
+def test_every_value_of_an_enumeration_is_explained(title: str, values: object) -> None:
+    text = re.sub(r"<!-- table: \w+ -->.*?<!-- end -->", "", section(title), flags=re.DOTALL)
+    assert [value for value in values.__args__ if f"`{value}`" not in text] == []  # type: ignore[attr-defined]
+
+
+def test_every_setting_in_the_text_is_one() -> None:
+    named = set(re.findall(rf"\b{PREFIX}\w+", TEXT))
+    assert len(named) > 15
+    assert named <= {setting.variable for setting in BY_NAME.values()}
+
+
+def test_every_link_within_the_text_leads_to_a_heading() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    }
+    links = set(re.findall(r"\]\(#([\w-]+)\)", TEXT))
+    assert links
+    assert links <= headings
