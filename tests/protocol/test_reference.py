@@ -13,7 +13,8 @@ from relevo.protocol.pushes import TransferState
 from relevo.protocol.reference import TABLES, rewritten
 from relevo.protocol.schemas import ErrorDetails
 from relevo.router.config import BY_NAME, PREFIX
-from relevo.router.gateway.commands import ADMINS, AGENTS, RULES
+from relevo.router.gateway.commands import RULES
+from relevo.router.gateway.roles import ADMINS, AGENTS
 
 PATH = Path(__file__).parents[2] / "docs/PROTOCOL.md"
 TEXT = PATH.read_text()
