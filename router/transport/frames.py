@@ -8,7 +8,7 @@ import logging
 import struct
 from typing import Final
 
-from websockets.frames import Frame, Opcode
+from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]  # In C where built.
 from websockets.protocol import OPEN, SERVER, Protocol
 
 from relevo.protocol.codec import Codec
@@ -21,7 +21,9 @@ CONTROL_FRAMES_MAX: Final = 1_000
 PING_FRAME: Final = Frame(Opcode.PING, b"").serialize(mask=False)
 
 _FINAL: Final = 0x80
-_SIZE_7_BITS_MAX, _SIZE_16_BITS_MAX = 125, 0xFFFF
+_MASKED: Final = 0x80
+_MASKED_HEADER_BYTES: Final = 6
+_SIZE_7_BITS_MAX, _SIZE_16_BITS, _SIZE_16_BITS_MAX = 125, 126, 0xFFFF
 _HEADER_16_BITS, _HEADER_64_BITS = struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
 
 _CONTROL_PAYLOAD_BYTES_MAX: Final = 125  # RFC 6455 section 5.5
@@ -45,7 +47,7 @@ def build_frame(codec: Codec, payload: bytes) -> bytes:
     if size <= _SIZE_7_BITS_MAX:
         return bytes((first, size)) + payload
     if size <= _SIZE_16_BITS_MAX:
-        return _HEADER_16_BITS(first, 126, size) + payload
+        return _HEADER_16_BITS(first, _SIZE_16_BITS, size) + payload
     return _HEADER_64_BITS(first, 127, size) + payload
 
 
@@ -59,7 +61,10 @@ class Core(Protocol):
     """
 
     # Slots, since beyond thirty attributes in all objects would no longer share a table of their names.
-    __slots__ = ("_message", "codec", "control_frames", "is_deaf", "message_bytes_max")
+    __slots__ = (
+        *("_first_byte", "_is_between_frames", "_message", "codec", "control_frames", "is_deaf"),
+        "message_bytes_max",
+    )
 
     def __init__(self, codec: Codec, message_bytes_max: int) -> None:
         # The library measures a ping between two fragments against what is left for the message, so it is
@@ -71,6 +76,8 @@ class Core(Protocol):
         self.control_frames = 0  # Since whoever reads it set it to 0.
         self._message: bytearray | None = None  # The fragments of a message that is not complete.
         self.is_deaf = False  # This side has closed or failed: take() gives no more messages.
+        self._first_byte = _FINAL | (Opcode.BINARY if codec.binary else Opcode.TEXT)
+        self._is_between_frames = True  # The library has been given whole frames only.
 
     @property
     def is_open(self) -> bool:
@@ -91,11 +98,46 @@ class Core(Protocol):
         self.is_deaf = True
         self.send_close(code, reason.encode()[:_CLOSE_REASON_BYTES_MAX].decode(errors="ignore"))
 
+    def take_whole(self, data: bytes) -> bytes | None:
+        """
+        Return the message that is the one and whole frame in ``data``, past the library's parser.
+
+        Nearly every message of a client arrives so, and the parser's generators cost more than decoding it.
+        Everything else is the parser's: this returns None and has changed nothing.
+
+        Args:
+            data: All that has arrived and was not given to ``receive_data``.
+        """
+        if len(data) < _MASKED_HEADER_BYTES or data[0] != self._first_byte:
+            return None
+        size, start = data[1] - _MASKED, _MASKED_HEADER_BYTES
+        if size == _SIZE_16_BITS:
+            size, start = int.from_bytes(data[2:4]), _MASKED_HEADER_BYTES + 2
+        elif not 0 <= size <= _SIZE_7_BITS_MAX:
+            return None
+        if len(data) != start + size or size > self.message_bytes_max:
+            return None
+        if self.is_deaf or not self._is_between_frames or self.current_size is not None or not self.is_open:
+            return None
+        message: bytes = apply_mask(data[start:], data[start - 4 : start])
+        if not self.codec.binary and not message.isascii():
+            try:
+                message.decode()
+            except UnicodeDecodeError:
+                return None
+        return message
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        """Parse what has arrived, as the library does."""
+        self._is_between_frames = False
+        super().receive_data(data)
+
     def recv_frame(self, frame: Frame) -> None:
         """Process a frame as the library does; it calls this for each."""
         if frame.opcode is Opcode.CLOSE:
             # A peer may close between two fragments (RFC 6455 section 5.4); the library calls it wrong.
             self.current_size = None
+        self._is_between_frames = not self.reader.buffer
         super().recv_frame(frame)
 
     def take(self, frame: Frame) -> bytes | None:

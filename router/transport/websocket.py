@@ -342,6 +342,12 @@ class WebSocket(asyncio.Protocol):
                 else:
                     has_parsed = True
                     unread = self._unread
+                    message = core.take_whole(unread)
+                    if message is not None:
+                        self._unread = b""
+                        if self._endpoint is not None:
+                            self._endpoint.received(message)
+                        continue
                     self._unread = unread[INBOUND_SLICE_BYTES:]
                     core.receive_data(unread[:INBOUND_SLICE_BYTES])
                     self._frames = cast(Iterator[Frame], iter(core.events_received()))

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
-from relevo.router.transport.frames import build_frame
+from relevo.router.transport.frames import Core, build_frame
 from tests.router.transport.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
@@ -70,6 +73,72 @@ async def test_bytes_that_come_one_by_one_make_the_same_message(served: Served) 
             peer.send(bytes([byte]))
             await asyncio.sleep(0)
         await endpoint.expect("received", b"slow")
+
+
+def received_by(pieces: list[bytes], *, takes_whole: bool) -> tuple[list[bytes], list[bytes]]:
+    """Return the messages that a core makes of what arrives in these pieces, and what it sends."""
+    core = Core(JSON, LIMIT)
+    messages: list[bytes] = []
+    for piece in pieces:
+        whole = core.take_whole(piece) if takes_whole else None
+        if whole is not None:
+            messages.append(whole)
+            continue
+        if not core.eof_sent:
+            core.receive_data(piece)
+        for frame in cast(list[Frame], core.events_received()):
+            message = core.take(frame) if frame.opcode is not CLOSE else None
+            messages += [message] if message is not None else []
+    return messages, core.data_to_send()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([TEXT, TEXT, TEXT, BINARY, CONT, PING, CLOSE]),
+            st.sampled_from(
+                [b"", b"a", b"ab" * 62, b"c" * 126, b"d" * 70_000, "€".encode()[:1], "é".encode()]
+            ),
+            st.booleans(),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.integers(0, 400), max_size=8),
+)
+def test_a_whole_frame_means_the_same_as_to_the_library(
+    frames: list[tuple[Opcode, bytes, bool]], cuts: list[int]
+) -> None:
+    pieces = [
+        masked(opcode, data[:100], is_final=True)
+        if opcode in (PING, CLOSE)
+        else masked(opcode, data, is_final=final)
+        for opcode, data, final in frames
+    ]
+    for cut in cuts:
+        # A piece in two, or what is left over in one with the next.
+        if pieces and cut < 20:
+            place = cut % len(pieces)
+            pieces[place : place + 2] = [b"".join(pieces[place : place + 2])]
+        elif pieces:
+            place = cut % len(pieces)
+            piece = pieces[place]
+            pieces[place : place + 1] = [part for part in (piece[: cut // 20], piece[cut // 20 :]) if part]
+    assert received_by(pieces, takes_whole=True) == received_by(pieces, takes_whole=False)
+
+
+def test_what_looks_like_a_whole_frame_inside_another_is_left_to_the_parser() -> None:
+    core, inner = Core(MSGPACK, LIMIT), masked(BINARY, b"inner")
+    # Not changed by a mask of zeros.
+    core.receive_data(bytes([0x82, 0x80 + len(inner), 0, 0, 0, 0]))
+    assert core.take_whole(inner) is None
+    core.receive_data(inner)
+    assert core.take_whole(inner) == b"inner"
+
+
+def test_a_whole_frame_is_taken_past_the_parser() -> None:
+    core = Core(MSGPACK, LIMIT)
+    assert core.take_whole(masked(BINARY, b"m" * 300)) == b"m" * 300
+    assert core.take_whole(masked(BINARY, b"m") + b"\x82") is None
 
 
 async def test_an_empty_message_is_passed_on(served: Served) -> None:
