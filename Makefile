@@ -10,7 +10,7 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-python test-javascript test-nodes long lint bench model faults compliance fuzz docs clean tools soak traceability
+.PHONY: help install run test test-python test-javascript test-nodes long lint bench instructions model faults compliance fuzz docs clean tools soak traceability
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -51,6 +51,9 @@ lint: install ## Check the form and the types of all code
 
 bench: install ## Measure everything in about twelve minutes, or SCENARIO=fanout alone
 	@$(BIN)/python -m bench $(or $(SCENARIO),all)
+
+instructions: install ## Count the instructions of a transfer in router and store; needs valgrind
+	@$(BIN)/python -m bench.instructions
 
 model: install ## Run store commands against the model; EXAMPLES=n for long, SEED=n to repeat a run
 	@EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/pytest --quiet $(if $(SEED),--hypothesis-seed=$(SEED)) \

@@ -194,10 +194,16 @@ class Store:
 class ServerGroup:
     """
     A folder and the servers in it; ``with ServerGroup() as group``, and all of them stop at the end.
+
+    Args:
+        store_wrapper: Words to run each store under, such as those of valgrind.
+        router_wrapper: The same for each router.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store_wrapper: Sequence[str] = (), router_wrapper: Sequence[str] = ()) -> None:
         self._stack = ExitStack()
+        self._store_wrapper = store_wrapper
+        self._router_wrapper = router_wrapper
         self.secret = secrets.token_hex(32)
 
     def __enter__(self) -> ServerGroup:
@@ -262,7 +268,7 @@ class ServerGroup:
         all_settings = ROUTER_SETTINGS | settings
         all_settings |= {"port": port, "redis_url": store.url, "jwt_secret": self.secret}
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in all_settings.items()}
-        command = [sys.executable, "-c", ROUTER_PROGRAM, "serve"]
+        command = [*self._router_wrapper, sys.executable, "-c", ROUTER_PROGRAM, "serve"]
         return self.run(command, port, _router_serves, environment)
 
     def run(
@@ -279,7 +285,8 @@ class ServerGroup:
         port = free_port()
         home = self.folder / f"store-{port}"
         home.mkdir()
-        command = [find_server(), "--port", str(port), "--bind", HOST, "--dir", str(home), *DURABILITY]
+        options = ("--port", str(port), "--bind", HOST, "--dir", str(home), *DURABILITY)
+        command = [*self._store_wrapper, find_server(), *options]
         return self.run([*command, *arguments], port)
 
     @staticmethod
