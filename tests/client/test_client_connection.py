@@ -19,6 +19,8 @@ from relevo_client import (
     UnauthorizedError,
 )
 
+from tests.servers import closed_port
+
 from .scripted import AT_ONCE, ScriptedRouter, connected, make_client
 from .wire import session_map, welcome_map
 
@@ -90,19 +92,23 @@ async def test_a_refused_handshake_is_final(router: ScriptedRouter, status: int)
 
 
 async def test_start_without_a_router_raises_connect_timeout() -> None:
-    client = Client("ws://127.0.0.1:9/ws", "jwt", connect_timeout_s=0.05, reconnect=AT_ONCE, proxy=None)
-    with pytest.raises(ConnectTimeout) as timeout:
-        await client.start()
+    with closed_port() as port:
+        url = f"ws://127.0.0.1:{port}/ws"
+        client = Client(url, "jwt", connect_timeout_s=0.05, reconnect=AT_ONCE, proxy=None)
+        with pytest.raises(ConnectTimeout) as timeout:
+            await client.start()
 
-    assert "127.0.0.1:9" in str(timeout.value)
+    assert f"127.0.0.1:{port}" in str(timeout.value)
 
 
 async def test_of_several_routers_the_next_is_tried(router: ScriptedRouter) -> None:
-    client = Client(["ws://127.0.0.1:9/ws", router.url], "jwt", reconnect=AT_ONCE, proxy=None)
-    starting = asyncio.create_task(client.start())
-    await (await router.next_connection()).let_in()
-    await starting
-    await client.close()
+    with closed_port() as port:
+        urls = [f"ws://127.0.0.1:{port}/ws", router.url]
+        client = Client(urls, "jwt", reconnect=AT_ONCE, proxy=None)
+        starting = asyncio.create_task(client.start())
+        await (await router.next_connection()).let_in()
+        await starting
+        await client.close()
 
 
 async def test_a_draining_router_is_left_for_another_in_time(router: ScriptedRouter) -> None:

@@ -8,7 +8,15 @@ import pytest
 
 from relevo.router import cli
 from relevo.router.bundled_store.server import EmbeddedStore
-from tests.servers import ClusterServers, SentinelServer, StoreServer, free_port, redis_binary, running
+from tests.servers import (
+    ClusterServers,
+    SentinelServer,
+    StoreServer,
+    closed_port,
+    free_port,
+    redis_binary,
+    running,
+)
 
 EPOCH = ("HSET", "relevo:{acme}:meta", "epoch", "1", "seq", "0", "run", "")
 AUDIT = ["audit", "--redis-url"]
@@ -59,8 +67,8 @@ def test_one_tenant_alone_is_looked_at(server: StoreServer, capsys: pytest.Captu
 
 
 def test_a_store_that_does_not_answer_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    url = f"redis://127.0.0.1:{free_port()}"
-    assert cli.main([*AUDIT, url, "--store-timeout-ms", "100"]) == 2
+    with closed_port() as port:
+        assert cli.main([*AUDIT, f"redis://127.0.0.1:{port}", "--store-timeout-ms", "100"]) == 2
     assert capsys.readouterr().err.startswith("relevo: the store cannot be read: ")
 
 

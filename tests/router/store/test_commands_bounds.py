@@ -116,19 +116,25 @@ async def test_a_key_and_its_answer_go_when_their_time_is_over(
 
 
 @pytest.mark.limit("closed_retention_ms")
-async def test_what_was_closed_goes_when_its_time_is_over_and_so_does_its_place_in_the_list(
-    shop: Shop, shared_valkey: StoreServer
-) -> None:
-    short = Shop(shop.commands.store, f"{shop.tenant}-short", replace(LIMITS, closed_retention_ms=1))
-    await short.open_doors()
-    for number in range(50):
-        await short.open(f"s{number}", SALES)
-        await short.close(f"s{number}")
-    for pattern in ("session:*", "history:*"):
-        wait_until(lambda pattern=pattern: keys(shared_valkey, short, pattern) == 0, f"{pattern} to go")
-    await short.open("last", SALES)
-    await short.close("last")
-    assert shared_valkey.call("ZCARD", f"relevo:{{{short.tenant}}}:state:closed") <= 10
+async def test_closed_sessions_expire_and_leave_the_list(shop: Shop, shared_valkey: StoreServer) -> None:
+    async def close_ten(name: str) -> None:
+        for number in range(10):
+            await shop.open(f"{name}-{number}", SALES)
+            await shop.close(f"{name}-{number}")
+
+    await close_ten("early")
+    await close_ten("late")
+    for number in range(10):
+        for kind in ("session", "history"):
+            key = f"relevo:{{{shop.tenant}}}:{kind}:early-{number}"
+            assert 0 < shared_valkey.call("PTTL", key) <= LIMITS.closed_retention_ms
+            # As if that time were over.
+            shared_valkey.call("PEXPIRE", key, 0)
+    # Each that is closed takes two out of the list.
+    for number in range(5):
+        await shop.open(f"last-{number}", SALES)
+        await shop.close(f"last-{number}")
+    assert shared_valkey.call("ZCARD", f"relevo:{{{shop.tenant}}}:state:closed") == 15
 
 
 @pytest.mark.slow

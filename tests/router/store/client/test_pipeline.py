@@ -11,7 +11,7 @@ from relevo.router.store.client.errors import StoreDefectError, StoreUnavailable
 from relevo.router.store.client.pipeline import PipelineLimits
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
-from tests.servers import StoreServer, free_port
+from tests.servers import StoreServer, closed_port, free_port
 
 # What a busy machine may add to a time-out.
 LATE_S = 1.0
@@ -199,11 +199,12 @@ async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_b
 async def test_a_store_that_was_never_there_is_unavailable_in_time(
     verbs: Path, limits: PipelineLimits
 ) -> None:
-    async with using(f"redis://127.0.0.1:{free_port()}", verbs, limits) as store:
-        with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1"):
-            await store.open()
-        waited = await seconds_until_unavailable(store.run("acme", "incr", b""))
-        assert waited < limits.timeout_ms / 1000 + LATE_S
+    with closed_port() as port:
+        async with using(f"redis://127.0.0.1:{port}", verbs, limits) as store:
+            with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1"):
+                await store.open()
+            waited = await seconds_until_unavailable(store.run("acme", "incr", b""))
+            assert waited < limits.timeout_ms / 1000 + LATE_S
 
 
 async def test_a_store_that_hangs_up_is_called_again_at_intervals_that_have_an_end(

@@ -24,6 +24,7 @@ from tests.servers import (
     ClusterServers,
     SentinelServer,
     StoreServer,
+    closed_port,
     free_port,
     redis_binary,
     running,
@@ -113,16 +114,18 @@ async def test_a_tenant_whose_slot_is_half_moved_is_unavailable_and_never_in_two
 
 @pytest.mark.slow
 async def test_one_reachable_node_is_enough_to_find_a_cluster(cluster: ClusterServers, verbs: Path) -> None:
-    url = f"redis+cluster://127.0.0.1:{free_port()},127.0.0.1:{cluster.nodes[2].port}"
-    async with using(url, verbs) as store:
-        tenant = tenant_on(cluster, cluster.nodes[0], "found")
-        assert await store.run(tenant, "append", b"found") == b"found"
+    reachable = cluster.nodes[2].port
+    with closed_port() as port:
+        async with using(f"redis+cluster://127.0.0.1:{port},127.0.0.1:{reachable}", verbs) as store:
+            tenant = tenant_on(cluster, cluster.nodes[0], "found")
+            assert await store.run(tenant, "append", b"found") == b"found"
 
 
 async def test_a_cluster_that_nobody_knows_is_unavailable(verbs: Path) -> None:
-    async with using(f"redis+cluster://127.0.0.1:{free_port()}", verbs) as store:
-        with pytest.raises(StoreUnavailableError, match="no node of the cluster"):
-            await store.run("acme", "append", b"")
+    with closed_port() as port:
+        async with using(f"redis+cluster://127.0.0.1:{port}", verbs) as store:
+            with pytest.raises(StoreUnavailableError, match="no node of the cluster"):
+                await store.run("acme", "append", b"")
 
 
 async def test_a_look_up_that_nobody_answers_is_unavailable_in_time(verbs: Path) -> None:
