@@ -1,5 +1,6 @@
 """The command `relevo`: serve, token, demo, watch and audit."""
 
+import functools
 import importlib
 import inspect
 import os
@@ -175,7 +176,7 @@ def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None,
     keep
         A folder to keep the demo's data in; without it they are gone at the end.
     """
-    module = _extra("relevo.clients.terminal.demo")
+    module = _extra("relevo.router.demo")
     try:
         module.run(settings, pace=pace, seed=seed, keep=keep)
     except module.DemoError as error:
@@ -218,7 +219,7 @@ def watch(
                 USAGE_ERROR,
             )
         try:
-            source = module.token_source(settings.jwt_secret, tenant)
+            source = module.token_source(functools.partial(sign, settings.jwt_secret), tenant)
         except UnauthorizedError as refusal:
             raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     try:

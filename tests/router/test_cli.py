@@ -241,10 +241,10 @@ def test_token_makes_none_that_would_be_refused(
 def stand_in(monkeypatch: pytest.MonkeyPatch, name: str) -> tuple[types.ModuleType, list[Any]]:
     """Put a module in the place of the demo or the watch that keeps what it is called with."""
     calls: list[Any] = []
-    module = types.ModuleType(f"relevo.clients.terminal.{name}")
+    module = types.ModuleType({"demo": "relevo.router.demo", "watch": "relevo.clients.terminal.watch"}[name])
     module.DemoError = module.WatchError = LookupError  # type: ignore[attr-defined]
     module.run = lambda *arguments, **named: calls.append((*arguments, named))  # type: ignore[attr-defined]
-    module.token_source = lambda *arguments: arguments  # type: ignore[attr-defined]
+    module.token_source = lambda sign, tenant: (sign.args, tenant)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module, calls
 
@@ -270,7 +270,7 @@ def test_watch_takes_a_token_or_makes_one(monkeypatch: pytest.MonkeyPatch) -> No
     assert calls == [
         ("ws://127.0.0.1:9/ws", "a.b.c", {"once": False}),
         ("wss://chat.example/ws", "d.e.f", {"once": True}),
-        ("ws://127.0.0.1:9/ws", (SECRET, "acme"), {"once": False}),
+        ("ws://127.0.0.1:9/ws", ((SECRET,), "acme"), {"once": False}),
     ]
 
 

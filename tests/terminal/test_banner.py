@@ -1,20 +1,22 @@
 """The banner of the demo: its links and its command to watch."""
 
 from dataclasses import replace
+from functools import partial
 
 from relevo.clients.terminal.demo.banner import banner
 from relevo.clients.terminal.demo.people import PEOPLE
 from relevo.clients.terminal.demo.players import Demo
-from relevo.router.auth.tokens import Verifier
+from relevo.router.auth.tokens import Verifier, sign
 from relevo.router.config import Settings
 
-DEMO = Demo(host="127.0.0.1", port=8765, secret="a secret of thirty-two bytes, or more", pace=1.0, seed=1)
+SECRET = "a secret of thirty-two bytes, or more"
+DEMO = Demo(host="127.0.0.1", port=8765, sign=partial(sign, SECRET), pace=1.0, seed=1)
 
 
 async def test_banner_links_hold_a_valid_token_per_person() -> None:
     now_ms = 1_700_000_000_000
     text = banner(DEMO, "relevo", now_ms)
-    verifier = Verifier(Settings(jwt_secret=DEMO.secret), now_ms=lambda: now_ms)
+    verifier = Verifier(Settings(jwt_secret=SECRET), now_ms=lambda: now_ms)
     links = [line for line in text.splitlines() if "#token=" in line and line.startswith("  ")]
     assert len(links) == len(PEOPLE)
     for person in PEOPLE:
@@ -29,9 +31,7 @@ async def test_banner_watch_command_holds_a_token_of_an_admin() -> None:
     now_ms = 1_700_000_000_000
     (line,) = (each for each in banner(DEMO, "relevo", now_ms).splitlines() if "relevo watch" in each)
     assert line.startswith("  relevo watch --url ws://127.0.0.1:8765/ws --token ")
-    principal = await Verifier(Settings(jwt_secret=DEMO.secret), now_ms=lambda: now_ms).verify(
-        line.split()[-1]
-    )
+    principal = await Verifier(Settings(jwt_secret=SECRET), now_ms=lambda: now_ms).verify(line.split()[-1])
     assert (principal.role, principal.sub) == ("admin", "watch")
 
 

@@ -9,9 +9,10 @@ import sys
 import pytest
 from relevo_client import Client, SessionChanged
 
-from relevo.clients.terminal.demo import DemoError, run
+from relevo.clients.terminal.demo import DemoError
 from relevo.clients.terminal.demo.people import PEOPLE
 from relevo.router.config import Settings
+from relevo.router.demo import run
 from tests.terminal.demo_process import LIMIT_S, environment, running_demo
 
 

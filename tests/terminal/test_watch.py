@@ -10,6 +10,7 @@ import termios
 import threading
 import time
 from fcntl import ioctl
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Self
@@ -17,7 +18,7 @@ from typing import Self
 import pytest
 
 from relevo.clients.terminal.watch import WatchError, run, token_source
-from relevo.router.auth.tokens import UnauthorizedError
+from relevo.router.auth.tokens import UnauthorizedError, sign
 from tests.routers import SECRET, running_routers
 from tests.servers import StoreServer, running
 from tests.terminal.demo_process import LIMIT_S, RELEVO, environment
@@ -27,7 +28,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def test_token_source_of_a_malformed_tenant_is_refused() -> None:
     with pytest.raises(UnauthorizedError):
-        token_source(SECRET, "a b")
+        token_source(partial(sign, SECRET), "a b")
 
 
 def test_run_without_a_terminal_names_once() -> None:

@@ -8,7 +8,6 @@ from typing import Final
 
 from relevo.clients.terminal.demo.people import DEPARTMENTS, PEOPLE, TENANT, Person
 from relevo.clients.terminal.demo.players import Demo
-from relevo.router.auth.tokens import sign
 
 LINK_TTL_S: Final = 24 * 3600
 WATCHER: Final = "watch"
@@ -19,7 +18,7 @@ def banner(demo: Demo, command: str, now_ms: int) -> str:
     Return the text that the demo prints at its start.
 
     Args:
-        demo: Its address and secret.
+        demo: Its address, and what signs its tokens.
         command: How `relevo` is called here.
         now_ms: The time, in milliseconds since the Unix epoch; the links are valid for a day from then.
     """
@@ -59,4 +58,4 @@ def _departments(person: Person) -> str:
 
 
 def _token(demo: Demo, sub: str, role: str, now_ms: int, name: str | None = None) -> str:
-    return sign(demo.secret, tenant=TENANT, sub=sub, role=role, ttl_s=LINK_TTL_S, now_ms=now_ms, name=name)
+    return demo.sign(tenant=TENANT, sub=sub, role=role, ttl_s=LINK_TTL_S, now_ms=now_ms, name=name)

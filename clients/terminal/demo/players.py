@@ -58,7 +58,6 @@ from relevo.clients.terminal.demo.people import (
     TENANT,
     Person,
 )
-from relevo.router.auth.tokens import sign
 
 log = structlog.get_logger(__name__)
 
@@ -89,14 +88,14 @@ class Demo:
     Attributes:
         host: The router's address, as a client on this machine reaches it.
         port: The router's port.
-        secret: The secret of tokens.
+        sign: Returns a token of its claims: tenant, sub, role, ttl_s, now_ms and so on.
         pace: How many times faster than human everything goes.
         seed: Of the random numbers.
     """
 
     host: str
     port: int
-    secret: str
+    sign: Callable[..., str]
     pace: float
     seed: int
 
@@ -114,8 +113,7 @@ class Demo:
 
     def tokens_of(self, person: Person) -> Callable[[], str]:
         """Return a source of fresh tokens; their claims create the agent again if an admin removed it."""
-        return lambda: sign(
-            self.secret,
+        return lambda: self.sign(
             tenant=TENANT,
             sub=person.id,
             role=person.role,
@@ -128,8 +126,7 @@ class Demo:
 
     def back_end_tokens(self) -> Callable[[], str]:
         """Return a source of fresh tokens for the back end."""
-        return lambda: sign(
-            self.secret,
+        return lambda: self.sign(
             tenant=TENANT,
             sub=BACK_END,
             role="service",

@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -27,7 +28,6 @@ from relevo_client import (
 
 from relevo.clients.terminal.watch.model import Connection, TenantView
 from relevo.clients.terminal.watch.view import Frame, Screen, print_once, render
-from relevo.router.auth.tokens import sign
 
 WATCHER: Final = "watch"
 WATCHER_NAME: Final = "relevo watch"
@@ -40,21 +40,20 @@ class WatchError(Exception):
     """The tenant cannot be watched, or no longer; the message says why."""
 
 
-def token_source(secret: str, tenant: str) -> TokenSource:
+def token_source(sign: Callable[..., str], tenant: str) -> TokenSource:
     """
     Return a source of tokens for an admin named `watch`.
 
     Args:
-        secret: The secret of the router's tokens.
+        sign: Returns a token of its claims: tenant, sub, role, name, ttl_s, now_ms.
         tenant: The tenant to watch.
 
     Raises:
-        UnauthorizedError: No router would accept them; the reason says why.
+        Exception: That of ``sign``, for a tenant that no router would accept.
     """
 
     def token() -> str:
         return sign(
-            secret,
             tenant=tenant,
             sub=WATCHER,
             role="admin",
