@@ -49,7 +49,7 @@ async def test_client_receives_its_inbox_and_what_is_assigned(router: ScriptedRo
         assert (ack["session_id"], ack["fence"]) == ("c-1", 1)
 
 
-async def test_a_command_returns_its_typed_result(router: ScriptedRouter) -> None:
+async def test_command_returns_its_typed_result(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         transferring = asyncio.create_task(client.transfer("c-1", Target.agent("bo"), "busy", fence=3))
         command = await connection.expect("session.transfer")
@@ -64,7 +64,7 @@ async def test_a_command_returns_its_typed_result(router: ScriptedRouter) -> Non
         assert result.transfer.outcome == "assigned"
 
 
-async def test_a_refused_command_raises_its_typed_error(router: ScriptedRouter) -> None:
+async def test_refused_command_raises_its_typed_error(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         accepting = asyncio.create_task(client.accept("c-1"))
         command = await connection.expect("session.accept")
@@ -75,7 +75,7 @@ async def test_a_refused_command_raises_its_typed_error(router: ScriptedRouter) 
         assert refused.value.fence == 9
 
 
-async def test_commands_given_together_are_answered_in_any_order(router: ScriptedRouter) -> None:
+async def test_commands_in_flight_are_answered_in_any_order(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         getting = [asyncio.create_task(client.get_session(f"c-{number}")) for number in range(10)]
         commands = [await connection.expect("session.get") for _ in range(10)]
@@ -85,7 +85,7 @@ async def test_commands_given_together_are_answered_in_any_order(router: Scripte
         assert [(await task).id for task in getting] == [f"c-{number}" for number in range(10)]
 
 
-async def test_a_command_is_sent_again_with_its_key_after_the_connection_was_cut(
+async def test_command_is_sent_again_with_its_key_after_the_connection_was_cut(
     router: ScriptedRouter,
 ) -> None:
     async with connected(router) as (client, connection):
@@ -107,7 +107,7 @@ async def test_a_command_is_sent_again_with_its_key_after_the_connection_was_cut
         assert events[2].reconnected
 
 
-async def test_a_command_refused_for_the_moment_is_sent_again_with_its_key(router: ScriptedRouter) -> None:
+async def test_command_refused_for_the_moment_is_sent_again_with_its_key(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         noting = asyncio.create_task(client.note("c-1", "hola"))
         keys = []
@@ -122,7 +122,7 @@ async def test_a_command_refused_for_the_moment_is_sent_again_with_its_key(route
         assert {*keys} == {command["key"]}
 
 
-async def test_a_command_without_an_answer_times_out(router: ScriptedRouter) -> None:
+async def test_command_without_an_answer_times_out(router: ScriptedRouter) -> None:
     async with connected(router) as (client, _):
         with pytest.raises(CommandTimeout) as timeout:
             await client.note("c-1", "hola", key="mine", timeout_s=0.02)
@@ -159,7 +159,7 @@ async def test_command_beyond_waiting_max_is_rate_limited(router: ScriptedRouter
         assert [(await each).id for each in commands] == ["c-1"] * 3
 
 
-async def test_a_cancelled_command_is_not_sent_again(router: ScriptedRouter) -> None:
+async def test_cancelled_command_is_not_sent_again(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         cancelled = asyncio.create_task(client.note("c-1", "hola"))
         await connection.expect("session.note")
@@ -196,7 +196,7 @@ async def test_command_too_long_to_send_fails_without_the_router(router: Scripte
         assert (await getting).id == "c-1"
 
 
-async def test_subscribing_returns_when_the_directory_is_there(router: ScriptedRouter) -> None:
+async def test_subscribe_directory_returns_the_filled_directory(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         subscribing = asyncio.create_task(client.subscribe_directory())
         command = await connection.expect("directory.subscribe")
@@ -234,7 +234,7 @@ async def test_directory_after_a_lost_connection_resumes(
         assert client.directory.agents["ana"].load == 7
 
 
-async def test_a_subscription_without_a_snapshot_times_out(router: ScriptedRouter) -> None:
+async def test_subscription_without_a_snapshot_times_out(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         subscribing = asyncio.create_task(client.subscribe_directory(timeout_s=0.05))
         await connection.reply(await connection.expect("directory.subscribe"), {})
@@ -258,7 +258,7 @@ async def test_slow_program_gets_the_count_of_lost_events(router: ScriptedRouter
         assert len(client.inbox.in_progress) == 4
 
 
-async def test_polling_for_events_with_a_time_out_loses_none(router: ScriptedRouter) -> None:
+async def test_events_polled_with_a_time_out_lose_none(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         await anext(client)
         for _ in range(3):

@@ -11,7 +11,7 @@ from .wire import agent_row, session_map
 ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "transfer": None}
 
 
-async def test_every_command_goes_out_as_the_protocol_has_it(router: ScriptedRouter) -> None:
+async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
     session, agent, department = (
         {"session": session_map()},
         {"agent": agent_row()},
@@ -97,7 +97,7 @@ async def test_every_command_goes_out_as_the_protocol_has_it(router: ScriptedRou
             } == fields
 
 
-async def test_histories_and_lists_are_read_page_by_page(router: ScriptedRouter) -> None:
+async def test_history_entries_and_sessions_read_page_by_page(router: ScriptedRouter) -> None:
     async def read() -> tuple[list[int], list[str]]:
         entries = [entry.seq async for entry in client.history_entries("c-1")]
         return entries, [session.id async for session in client.sessions(state="queued")]

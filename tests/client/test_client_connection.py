@@ -74,7 +74,7 @@ async def read_all(client: Client) -> list[Any]:
     return [event async for event in client]
 
 
-async def test_a_router_that_is_not_ready_is_tried_again(router: ScriptedRouter) -> None:
+async def test_router_that_is_not_ready_is_tried_again(router: ScriptedRouter) -> None:
     router.refusals = [503, 502, 429]
     async with connected(router) as (client, _):
         assert client.connected
@@ -82,7 +82,7 @@ async def test_a_router_that_is_not_ready_is_tried_again(router: ScriptedRouter)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-async def test_a_refused_handshake_is_final(router: ScriptedRouter, status: int) -> None:
+async def test_refused_handshake_is_final(router: ScriptedRouter, status: int) -> None:
     router.refusals = [status]
     with pytest.raises(HandshakeRefused) as refused:
         await make_client(router).start()
@@ -101,7 +101,7 @@ async def test_start_without_a_router_raises_connect_timeout() -> None:
     assert f"127.0.0.1:{port}" in str(timeout.value)
 
 
-async def test_of_several_routers_the_next_is_tried(router: ScriptedRouter) -> None:
+async def test_client_of_several_urls_tries_the_next(router: ScriptedRouter) -> None:
     with closed_port() as port:
         urls = [f"ws://127.0.0.1:{port}/ws", router.url]
         client = Client(urls, "jwt", reconnect=AT_ONCE, proxy=None)
@@ -111,7 +111,7 @@ async def test_of_several_routers_the_next_is_tried(router: ScriptedRouter) -> N
         await client.close()
 
 
-async def test_a_draining_router_is_left_for_another_in_time(router: ScriptedRouter) -> None:
+async def test_draining_router_is_left_for_another_in_time(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         await connection.push({"type": "server.draining", "reconnect_in_ms": 10})
         second = await router.next_connection()
@@ -123,7 +123,7 @@ async def test_a_draining_router_is_left_for_another_in_time(router: ScriptedRou
         await noting
 
 
-async def test_an_expiring_token_is_replaced_by_a_fresh_one(router: ScriptedRouter) -> None:
+async def test_expiring_token_is_replaced_by_a_fresh_one(router: ScriptedRouter) -> None:
     numbers = itertools.count(1)
 
     async def make_token() -> str:
@@ -144,7 +144,7 @@ async def test_an_expiring_token_is_replaced_by_a_fresh_one(router: ScriptedRout
     await client.close()
 
 
-async def test_a_token_source_that_fails_is_asked_again(router: ScriptedRouter) -> None:
+async def test_token_source_that_fails_is_asked_again(router: ScriptedRouter) -> None:
     failures = [OSError("the issuer is away"), ValueError("no json")]
 
     def make_token() -> str:
@@ -160,7 +160,7 @@ async def test_a_token_source_that_fails_is_asked_again(router: ScriptedRouter) 
         assert client.connected
 
 
-async def test_a_refreshed_string_is_used_for_the_next_connection(router: ScriptedRouter) -> None:
+async def test_refreshed_string_is_used_for_the_next_connection(router: ScriptedRouter) -> None:
     async with connected(router, token="first") as (client, connection):
         refreshing = asyncio.create_task(client.refresh_token("second"))
         await connection.reply(await connection.expect("token.refresh"), {"expires_at": 7})
@@ -175,7 +175,7 @@ async def test_a_refreshed_string_is_used_for_the_next_connection(router: Script
     [b"\xc1", '{"type": "pong"}', b"\x81\xa4type\xb0session.assigned"],
     ids=["bytes", "text", "shape"],
 )
-async def test_a_router_that_does_not_speak_the_protocol_is_left_and_tried_again(
+async def test_router_that_does_not_speak_the_protocol_is_left_and_tried_again(
     router: ScriptedRouter, frame: bytes | str
 ) -> None:
     async with connected(router) as (client, connection):
@@ -195,7 +195,7 @@ async def test_frame_of_the_wrong_kind_ends_the_connection(router: ScriptedRoute
         assert await connection.wait_closed() == 1002
 
 
-async def test_acknowledging_by_hand(router: ScriptedRouter) -> None:
+async def test_ack_is_sent_by_hand_with_acknowledge_false(router: ScriptedRouter) -> None:
     async with connected(router, acknowledge=False) as (client, connection):
         await connection.push({"type": "session.assigned", "session": session_map(fence=2), "transfer": None})
         async for event in client:
@@ -210,7 +210,7 @@ async def test_acknowledging_by_hand(router: ScriptedRouter) -> None:
         }
 
 
-async def test_a_batch_of_welcome_and_pushes_is_taken_in_order(router: ScriptedRouter) -> None:
+async def test_batch_of_welcome_and_pushes_is_taken_in_order(router: ScriptedRouter) -> None:
     client = make_client(router)
     starting = asyncio.create_task(client.start())
     connection = await router.next_connection()
@@ -228,11 +228,11 @@ async def test_a_batch_of_welcome_and_pushes_is_taken_in_order(router: ScriptedR
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "relevo", []])
-def test_what_is_no_websocket_address_is_refused_at_once(url: Any) -> None:
+def test_client_of_a_malformed_url_raises_at_once(url: Any) -> None:
     with pytest.raises(ValueError, match=r"address|URI|scheme"):
         Client(url, "jwt")
 
 
-async def test_a_client_that_was_not_started_takes_no_commands() -> None:
+async def test_client_that_was_not_started_takes_no_commands() -> None:
     with pytest.raises(ClientClosed):
         await Client("ws://127.0.0.1:9/ws", "jwt").get_session("c-1")

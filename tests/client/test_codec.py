@@ -18,14 +18,14 @@ BOTH = pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=["json", "msgpack"]
 
 
 @BOTH
-def test_a_message_survives_the_way_there_and_back(codec: Codec) -> None:
+def test_message_survives_the_way_there_and_back(codec: Codec) -> None:
     message = {"type": "session.note", "id": "1", "text": "¿Qué tal? 👋", "n": 2**53 - 1, "x": None}
 
     assert codec.decode(codec.encode(message)) == [message]
 
 
 @BOTH
-def test_a_batch_keeps_its_order(codec: Codec) -> None:
+def test_batch_keeps_its_order(codec: Codec) -> None:
     messages = [{"id": str(number)} for number in range(40)]
 
     assert codec.decode(codec.join([codec.encode(message) for message in messages])) == messages
@@ -35,7 +35,7 @@ def test_a_batch_keeps_its_order(codec: Codec) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\xc1", b"{", b"[" * 200_000, b"\x91" * 200_000, b"\xff\xfe", b"\xd9\x02\xff\xff"]
 )
-def test_what_is_not_of_the_format_is_one_error(codec: Codec, data: bytes) -> None:
+def test_decode_of_malformed_bytes_raises_one_error(codec: Codec, data: bytes) -> None:
     try:
         codec.decode(data)
     except DecodeError:
@@ -46,13 +46,13 @@ def test_what_is_not_of_the_format_is_one_error(codec: Codec, data: bytes) -> No
 
 @BOTH
 @pytest.mark.parametrize("value", [{1, 2}, object(), "\ud800"])
-def test_what_has_no_form_on_the_wire_is_refused(codec: Codec, value: object) -> None:
+def test_encode_of_an_unsupported_value_raises(codec: Codec, value: object) -> None:
     with pytest.raises((TypeError, ValueError, OverflowError)):
         codec.encode({"value": value})
 
 
 @BOTH
-def test_many_messages_go_out_in_as_few_frames_as_the_limits_allow(codec: Codec) -> None:
+def test_pack_fills_frames_up_to_the_limits(codec: Codec) -> None:
     messages = [codec.encode({"id": str(number)}) for number in range(BATCH_MESSAGES_MAX + 2)]
 
     first, second = pack(codec, messages)
@@ -62,7 +62,7 @@ def test_many_messages_go_out_in_as_few_frames_as_the_limits_allow(codec: Codec)
 
 
 @BOTH
-def test_no_frame_passes_the_size_that_a_router_takes(codec: Codec) -> None:
+def test_pack_makes_no_frame_above_the_limit(codec: Codec) -> None:
     messages = [codec.encode({"text": "x" * 20_000}) for _ in range(10)]
 
     frames = pack(codec, messages)
@@ -71,10 +71,10 @@ def test_no_frame_passes_the_size_that_a_router_takes(codec: Codec) -> None:
     assert sum(len(codec.decode(frame)) for frame in frames) == 10
 
 
-def test_a_single_message_is_not_wrapped() -> None:
+def test_single_message_is_not_wrapped() -> None:
     assert json.loads(pack(JSON, [JSON.encode({"id": "1"})])[0]) == {"id": "1"}
     assert msgpack.unpackb(pack(MSGPACK, [MSGPACK.encode({"id": "1"})])[0]) == {"id": "1"}
 
 
-def test_nothing_to_send_makes_no_frame() -> None:
+def test_pack_of_nothing_makes_no_frame() -> None:
     assert pack(JSON, []) == []

@@ -86,7 +86,7 @@ async def messages_of_a_client() -> list[Map]:
 
 
 @FORMATS
-async def test_every_message_of_a_client_is_understood(
+async def test_router_decodes_every_message_of_the_client(
     format: Format, router_codec: relevo.protocol.Codec
 ) -> None:
     messages = await messages_of_a_client()
@@ -100,9 +100,7 @@ async def test_every_message_of_a_client_is_understood(
 
 
 @FORMATS
-def test_every_push_of_the_router_becomes_an_event(
-    format: Format, router_codec: relevo.protocol.Codec
-) -> None:
+def test_client_makes_an_event_of_every_push(format: Format, router_codec: relevo.protocol.Codec) -> None:
     driver = Driver()
     driver.core.opened("jwt", driver.now)
     driver.core.submit("directory.subscribe", {}, deadline=driver.now + 1)
@@ -118,15 +116,15 @@ def test_every_push_of_the_router_becomes_an_event(
     assert len(events) >= len(pushes) - patches
 
 
-def test_the_error_codes_and_whether_to_try_again_are_the_same() -> None:
+def test_error_codes_and_whether_to_try_again_are_the_same() -> None:
     ours = {code: kind.default_retryable for code, kind in ERRORS.items()}
 
     assert ours == {code.value: code.retryable for code in relevo.protocol.ErrorCode}
 
 
-def test_the_close_codes_that_mean_stay_away_are_the_same() -> None:
+def test_close_codes_that_mean_stay_away_are_the_same() -> None:
     assert set(STOPS) == {int(code) for code in relevo.protocol.CloseCode if code >= 4500}
 
 
-def test_the_commands_that_carry_a_key_are_the_same() -> None:
+def test_commands_that_carry_a_key_are_the_same() -> None:
     assert set(relevo.protocol.MUTATING) == MUTATING

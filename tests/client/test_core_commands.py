@@ -6,7 +6,7 @@ from .driver import NOTE, Driver
 from .wire import error_map
 
 
-def test_a_reply_settles_its_command_and_no_other() -> None:
+def test_reply_settles_its_command_and_no_other() -> None:
     driver = Driver()
     driver.connect()
     first, second = driver.note(), driver.note()
@@ -28,7 +28,7 @@ def test_only_a_mutating_command_has_an_idempotency_key() -> None:
     assert [command.get("key") for command in driver.sent()] == ["key-1", None, "mine"]
 
 
-def test_a_refusal_for_good_is_the_outcome() -> None:
+def test_refusal_for_good_is_the_outcome() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note()
@@ -39,7 +39,7 @@ def test_a_refusal_for_good_is_the_outcome() -> None:
     assert outcome.fence == 4
 
 
-def test_a_command_whose_connection_was_lost_is_sent_again_the_same() -> None:
+def test_command_whose_connection_was_lost_is_sent_again_the_same() -> None:
     driver = Driver()
     driver.connect()
     driver.note()
@@ -92,7 +92,7 @@ def test_command_at_its_deadline_raises_with_the_last_error() -> None:
     assert driver.core.take_outcomes() == []
 
 
-def test_a_command_gives_up_at_its_deadline_without_any_connection() -> None:
+def test_command_gives_up_at_its_deadline_without_any_connection() -> None:
     driver = Driver()
     command_id = driver.note(timeout_s=5)
     assert driver.core.wake_at(driver.now) == driver.now + 5
@@ -102,7 +102,7 @@ def test_a_command_gives_up_at_its_deadline_without_any_connection() -> None:
     assert driver.connect() == []
 
 
-def test_a_forgotten_command_is_not_sent_again() -> None:
+def test_forgotten_command_is_not_sent_again() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note()
@@ -113,7 +113,7 @@ def test_a_forgotten_command_is_not_sent_again() -> None:
     assert driver.connect() == []
 
 
-def test_a_command_that_cannot_be_sent_is_settled() -> None:
+def test_command_that_cannot_be_sent_is_settled() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note()
@@ -123,7 +123,7 @@ def test_a_command_that_cannot_be_sent_is_settled() -> None:
     assert driver.sent() == []
 
 
-def test_a_reply_without_a_result_is_no_reply() -> None:
+def test_reply_without_a_result_is_no_reply() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note()

@@ -40,7 +40,7 @@ def test_welcome_fills_the_inbox_and_is_an_event() -> None:
     assert list(driver.core.inbox.pending) == ["b"]
 
 
-def test_a_back_end_has_no_agent_and_an_empty_inbox() -> None:
+def test_back_end_has_no_agent_and_an_empty_inbox() -> None:
     driver = Driver()
     driver.connect(role="service", agent=None)
 
@@ -48,7 +48,7 @@ def test_a_back_end_has_no_agent_and_an_empty_inbox() -> None:
     assert driver.core.welcome.agent is None
 
 
-def test_a_refused_hello_is_final() -> None:
+def test_refused_hello_is_final() -> None:
     driver = Driver()
     command_id = driver.note()
     driver.core.opened("bad", driver.now)
@@ -64,7 +64,7 @@ def test_a_refused_hello_is_final() -> None:
     assert (event.reconnect_in_s, event.error) == (None, driver.core.stop)
 
 
-def test_a_refused_hello_is_final_even_if_its_close_code_was_lost() -> None:
+def test_refused_hello_is_final_even_if_its_close_code_was_lost() -> None:
     driver = Driver()
     driver.core.opened("bad", driver.now)
     driver.refuse(driver.sent()[0], "forbidden")
@@ -74,7 +74,7 @@ def test_a_refused_hello_is_final_even_if_its_close_code_was_lost() -> None:
     assert driver.core.stop.close_code == 1006
 
 
-def test_a_hello_refused_for_the_moment_is_tried_again() -> None:
+def test_hello_refused_for_the_moment_is_tried_again() -> None:
     driver = Driver()
     driver.core.opened("jwt", driver.now)
     (hello,) = driver.sent()
@@ -85,7 +85,7 @@ def test_a_hello_refused_for_the_moment_is_tried_again() -> None:
     assert driver.core.reconnect_at == driver.now + 0.5
 
 
-def test_a_router_that_does_not_welcome_in_time_is_left() -> None:
+def test_router_that_does_not_welcome_in_time_is_left() -> None:
     driver = Driver()
     driver.core.opened("jwt", driver.now)
     assert driver.core.wake_at(driver.now) == driver.now + SETTINGS.hello_timeout_s
@@ -96,7 +96,7 @@ def test_a_router_that_does_not_welcome_in_time_is_left() -> None:
 
 
 @pytest.mark.parametrize("code", [1000, 1006, 1011, 4000, 4001, 4002, 4003])
-def test_a_lost_connection_is_made_again_after_a_jittered_wait(code: int) -> None:
+def test_lost_connection_is_made_again_after_a_jittered_wait(code: int) -> None:
     driver = Driver()
     driver.connect()
     driver.events()
@@ -110,7 +110,7 @@ def test_a_lost_connection_is_made_again_after_a_jittered_wait(code: int) -> Non
     assert event.reconnected
 
 
-def test_attempts_that_fail_wait_longer_each_time_up_to_the_cap() -> None:
+def test_failed_attempts_wait_longer_up_to_the_cap() -> None:
     driver = Driver()
     waits = []
     for _ in range(7):
@@ -134,7 +134,7 @@ def test_only_a_stable_connection_resets_the_backoff() -> None:
 
 
 @pytest.mark.parametrize(("code", "kind"), [(4501, TokenExpired), (4502, SentAway)])
-def test_a_close_that_says_stay_away_ends_the_client(code: int, kind: type[RelevoError]) -> None:
+def test_close_that_says_stay_away_ends_the_client(code: int, kind: type[RelevoError]) -> None:
     driver = Driver()
     driver.connect()
     driver.events()
@@ -168,7 +168,7 @@ def test_draining_router_is_left_at_its_time_without_a_backoff() -> None:
     assert driver.core.reconnect_at == driver.now
 
 
-def test_a_draining_router_that_closes_first_is_given_the_rest_of_the_time() -> None:
+def test_draining_router_that_closes_first_is_given_the_rest_of_the_time() -> None:
     driver = Driver()
     driver.connect()
     driver.receive({"type": "server.draining", "reconnect_in_ms": 3000})
@@ -178,7 +178,7 @@ def test_a_draining_router_that_closes_first_is_given_the_rest_of_the_time() -> 
     assert driver.core.reconnect_at == driver.now + 2
 
 
-def test_shutting_fails_what_is_under_way() -> None:
+def test_shut_fails_unanswered_commands() -> None:
     driver = Driver()
     driver.connect()
     command_id = driver.note()
@@ -189,7 +189,7 @@ def test_shutting_fails_what_is_under_way() -> None:
     assert isinstance(driver.core.stop, ClientClosed)
 
 
-def test_a_fresh_token_is_handed_over_and_forgotten_with_its_connection() -> None:
+def test_fresh_token_is_handed_over_and_forgotten_with_its_connection() -> None:
     driver = Driver()
     driver.connect()
     driver.core.refresh_token("fresh")
@@ -201,7 +201,7 @@ def test_a_fresh_token_is_handed_over_and_forgotten_with_its_connection() -> Non
     assert driver.connect() == []
 
 
-def test_a_rate_limit_on_the_clients_own_command_is_waited_for() -> None:
+def test_rate_limit_on_the_clients_own_command_is_waited_for() -> None:
     driver = Driver()
     driver.connect()
     driver.core.refresh_token("fresh")

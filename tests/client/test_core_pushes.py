@@ -20,7 +20,7 @@ from .driver import Driver
 from .wire import agent_row, patch_map, session_map, snapshot_map, transfer_map
 
 
-def test_each_push_becomes_its_event() -> None:
+def test_push_becomes_its_event() -> None:
     driver = Driver()
     driver.connect()
     driver.events()
@@ -84,7 +84,7 @@ def test_malformed_message_raises(message: Any) -> None:
         driver.receive(message)
 
 
-def test_pushes_keep_the_inbox() -> None:
+def test_pushes_update_the_inbox() -> None:
     driver = Driver()
     driver.connect()
     driver.receive({"type": "session.pending", "session": session_map(fence=2, state="pending")})
@@ -95,7 +95,7 @@ def test_pushes_keep_the_inbox() -> None:
     assert driver.core.inbox.get("c-1") is None
 
 
-def test_a_reply_keeps_the_inbox_before_its_push_comes() -> None:
+def test_reply_keeps_the_inbox_before_its_push_comes() -> None:
     driver = Driver()
     driver.connect(pending=[session_map(fence=2, state="pending")])
     driver.core.submit("session.accept", {"session_id": "c-1"}, deadline=driver.now + 1)
@@ -107,7 +107,7 @@ def test_a_reply_keeps_the_inbox_before_its_push_comes() -> None:
     assert driver.core.inbox.get("c-1") is None
 
 
-def test_an_old_reply_does_not_bring_back_what_has_left_since() -> None:
+def test_old_reply_does_not_bring_back_what_has_left_since() -> None:
     driver = Driver()
     driver.connect(pending=[session_map(fence=2, state="pending")])
     driver.core.submit("session.accept", {"session_id": "c-1"}, deadline=driver.now + 60)
@@ -123,7 +123,7 @@ def test_an_old_reply_does_not_bring_back_what_has_left_since() -> None:
     assert driver.core.inbox.get("c-1") is None
 
 
-def test_an_assigned_session_is_acknowledged_once() -> None:
+def test_assigned_session_is_acknowledged_once() -> None:
     driver = Driver()
     driver.connect()
     driver.receive({"type": "session.assigned", "session": session_map(fence=3), "transfer": transfer_map()})
@@ -132,7 +132,7 @@ def test_an_assigned_session_is_acknowledged_once() -> None:
     assert driver.sent() == []
 
 
-def test_acknowledging_can_be_left_to_the_program() -> None:
+def test_core_without_acknowledge_sends_no_ack() -> None:
     driver = Driver(CoreSettings(acknowledge=False))
     assert driver.connect(in_progress=[session_map("held", transfer=transfer_map("held"))]) == []
     driver.receive({"type": "session.assigned", "session": session_map(fence=3), "transfer": None})
@@ -154,14 +154,14 @@ def test_session_assigned_while_offline_is_acknowledged() -> None:
     ]
 
 
-def test_of_too_many_acknowledgements_the_oldest_are_forgotten() -> None:
+def test_acknowledgements_beyond_the_bound_drop_the_oldest() -> None:
     driver = Driver()
     for number in range(2000):
         driver.core.acknowledge(f"c-{number}", 1)
     assert [message["session_id"] for message in driver.connect()] == [f"c-{n}" for n in range(976, 2000)]
 
 
-def test_the_directory_is_live_after_its_snapshot() -> None:
+def test_directory_is_live_after_its_snapshot() -> None:
     driver = Driver()
     driver.connect()
     driver.events()
@@ -180,7 +180,7 @@ def test_the_directory_is_live_after_its_snapshot() -> None:
     assert second.agents[0].load == 1
 
 
-def test_after_a_reconnection_the_directory_resumes_where_it_was() -> None:
+def test_directory_resumes_after_a_reconnection() -> None:
     driver = Driver()
     driver.connect()
     driver.reply(driver.subscribe(), {})
@@ -210,7 +210,7 @@ def test_subscription_without_a_reply_is_repeated_once_after_reconnecting() -> N
     assert again == command | {"resume": {"epoch": "e1", "seq": 4}}
 
 
-def test_a_hole_in_the_chain_is_filled_by_resuming_once() -> None:
+def test_hole_in_the_chain_is_filled_by_resuming_once() -> None:
     driver = Driver()
     driver.connect()
     driver.reply(driver.subscribe(), {})
@@ -241,7 +241,7 @@ def test_second_gap_subscribes_without_resume_after_a_wait() -> None:
     assert driver.live()
 
 
-def test_an_unsubscribed_directory_rests_over_a_reconnection() -> None:
+def test_unsubscribed_directory_rests_over_a_reconnection() -> None:
     driver = Driver()
     driver.connect()
     driver.reply(driver.subscribe(), {})
@@ -256,7 +256,7 @@ def test_an_unsubscribed_directory_rests_over_a_reconnection() -> None:
     assert driver.connect() == []
 
 
-def test_a_refused_subscription_is_not_made_again() -> None:
+def test_refused_subscription_is_not_made_again() -> None:
     driver = Driver()
     driver.connect()
     driver.refuse(driver.subscribe(), "forbidden")
@@ -265,7 +265,7 @@ def test_a_refused_subscription_is_not_made_again() -> None:
     assert driver.connect() == []
 
 
-def test_watching_goes_on_after_a_reconnection() -> None:
+def test_watch_continues_after_a_reconnection() -> None:
     driver = Driver()
     driver.connect()
     driver.core.submit("session.watch", {}, deadline=driver.now + 30)

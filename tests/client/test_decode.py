@@ -7,7 +7,7 @@ from relevo_client.objects import Agent, Session, Transfer
 from .wire import agent_row, session_map, transfer_map
 
 
-def test_a_row_becomes_a_typed_object() -> None:
+def test_row_becomes_a_typed_object() -> None:
     agent = decode(Agent, agent_row("ana", departments=["sales", "support"], load=3))
 
     assert (agent.id, agent.departments, agent.load, agent.available) == (
@@ -18,7 +18,7 @@ def test_a_row_becomes_a_typed_object() -> None:
     )
 
 
-def test_the_field_called_from_is_found_under_a_name_that_python_has() -> None:
+def test_field_called_from_is_found_under_a_name_that_python_has() -> None:
     transfer = decode(Transfer, transfer_map())
 
     assert transfer.from_ is not None
@@ -32,7 +32,7 @@ def test_unknown_fields_are_ignored_at_every_depth() -> None:
     assert decode(Session, message).customer.name == "Eva"
 
 
-def test_a_value_that_a_newer_router_may_know_is_let_through() -> None:
+def test_value_that_a_newer_router_may_know_is_let_through() -> None:
     status: str = decode(Agent, agent_row(status="lunch")).status
 
     assert status == "lunch"
@@ -51,13 +51,13 @@ def test_a_value_that_a_newer_router_may_know_is_let_through() -> None:
         ([], ""),
     ],
 )
-def test_a_wrong_shape_is_refused_with_its_path(message: object, path: str) -> None:
+def test_wrong_shape_is_refused_with_its_path(message: object, path: str) -> None:
     with pytest.raises(InvalidDataError) as refused:
         decode(Session, message)
 
     assert refused.value.path == path
 
 
-def test_a_wrong_item_of_an_array_is_named_by_its_index() -> None:
+def test_wrong_item_of_an_array_is_named_by_its_index() -> None:
     with pytest.raises(InvalidDataError, match=r"departments\[1\]"):
         decode(Agent, agent_row(departments=["sales", 2]))

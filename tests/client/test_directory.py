@@ -17,7 +17,7 @@ def apply(directory: Directory, patch: Map) -> DirectoryChanged | None:
     return directory.apply(decode(Patch, patch))
 
 
-def test_a_snapshot_replaces_everything() -> None:
+def test_snapshot_replaces_everything() -> None:
     directory = Directory()
     replace(directory, snapshot_map(seq=1, agents=[agent_row("ana"), agent_row("bo")]))
 
@@ -28,7 +28,7 @@ def test_a_snapshot_replaces_everything() -> None:
     assert changed.snapshot
 
 
-def test_a_patch_that_continues_is_applied() -> None:
+def test_patch_that_continues_is_applied() -> None:
     directory = Directory()
     replace(directory, snapshot_map(seq=4, agents=[agent_row("ana"), agent_row("bo")]))
 
@@ -41,7 +41,7 @@ def test_a_patch_that_continues_is_applied() -> None:
     assert directory.position == ("e1", 6)
 
 
-def test_a_row_that_is_removed_and_put_again_in_one_patch_is_there() -> None:
+def test_row_that_is_removed_and_put_again_in_one_patch_is_there() -> None:
     directory = Directory()
     replace(directory, snapshot_map(seq=1))
 
@@ -65,7 +65,7 @@ def test_patch_with_a_gap_changes_nothing_and_ends_liveness() -> None:
         assert not directory.live
 
 
-def test_an_empty_directory_takes_no_patch() -> None:
+def test_empty_directory_takes_no_patch() -> None:
     assert apply(Directory(), patch_map(0, 1)) is None
 
 

@@ -61,14 +61,14 @@ def test_conflict_names_the_owner() -> None:
     assert error.by == Actor("bo", "Bo", "admin")
 
 
-def test_a_conflict_without_its_details_is_a_conflict_still() -> None:
+def test_conflict_without_its_details_is_a_conflict_still() -> None:
     error = error_from_wire({"code": "conflict", "details": {"owner": 3, "by": "x", "fence": "y"}})
 
     assert isinstance(error, ConflictError)
     assert (error.owner, error.by, error.fence, error.state, error.at) == (None, None, None, None, None)
 
 
-def test_an_unknown_code_is_an_error_that_carries_it() -> None:
+def test_unknown_code_is_an_error_that_carries_it() -> None:
     error = error_from_wire(error_map("too_late", retryable=True))
 
     assert type(error) is RelevoError
@@ -81,7 +81,7 @@ def test_what_is_no_error_map_is_refused(value: object) -> None:
         error_from_wire(value)
 
 
-def test_a_rate_limit_says_how_long_to_wait() -> None:
+def test_rate_limit_says_how_long_to_wait() -> None:
     error = error_from_wire(error_map("rate_limited", retry_in_ms=250))
 
     assert isinstance(error, RateLimitedError)
@@ -89,7 +89,7 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
 
 
 @pytest.mark.parametrize("close_code", [1000, 1001, 1006, 1011, 4000, 4001, 4002, 4003, 4499, 5000])
-def test_these_close_codes_mean_connect_again(close_code: int) -> None:
+def test_close_code_below_4500_reconnects(close_code: int) -> None:
     assert stop_from_close(close_code, "") is None
 
 
@@ -105,13 +105,13 @@ def test_these_close_codes_mean_connect_again(close_code: int) -> None:
         (4600, "connection_stopped"),
     ],
 )
-def test_these_close_codes_mean_stay_away(close_code: int, code: str) -> None:
+def test_close_code_from_4500_stops_the_client(close_code: int, code: str) -> None:
     error = stop_from_close(close_code, "why")
 
     assert isinstance(error, ConnectionStopped)
     assert (error.code, error.close_code, error.message, error.retryable) == (code, close_code, "why", False)
 
 
-def test_a_stop_is_also_the_error_it_stands_for() -> None:
+def test_stop_is_also_the_error_it_stands_for() -> None:
     assert issubclass(SignInRefused, UnauthorizedError)
     assert issubclass(SentAway, RelevoError)

@@ -4,7 +4,7 @@ import pytest
 from relevo_client.events import EventQueue, EventsLost, ServerDraining
 
 
-def test_events_come_out_in_their_order() -> None:
+def test_queue_keeps_the_order() -> None:
     queue = EventQueue(3)
     for number in range(3):
         queue.put(ServerDraining(number))
@@ -12,7 +12,7 @@ def test_events_come_out_in_their_order() -> None:
     assert [queue.take() for _ in range(3)] == [ServerDraining(number) for number in range(3)]
 
 
-def test_the_oldest_are_dropped_and_a_marker_counts_them() -> None:
+def test_oldest_are_dropped_and_a_marker_counts_them() -> None:
     queue = EventQueue(2)
     for number in range(5):
         queue.put(ServerDraining(number))

@@ -55,7 +55,7 @@ def refusal(status: int, code: str, **details: Any) -> httpx2.Response:
     return httpx2.Response(status, json=error_map(code, retryable=status in (429, 503), **details))
 
 
-async def test_a_command_is_a_post_with_token_and_key() -> None:
+async def test_command_is_a_post_with_token_and_key() -> None:
     router = ScriptedHttp(ok({"session": session_map()}))
     async with router.client() as relevo:
         session = await relevo.open_session("c-1", Customer("u-1", "Eva"), Target.department("sales"))
@@ -72,7 +72,7 @@ async def test_a_command_is_a_post_with_token_and_key() -> None:
     }
 
 
-async def test_a_command_that_reads_has_no_key() -> None:
+async def test_command_that_reads_has_no_key() -> None:
     router = ScriptedHttp(ok({"session": session_map()}))
     async with router.client() as relevo:
         await relevo.get_session("c-1")
@@ -80,7 +80,7 @@ async def test_a_command_that_reads_has_no_key() -> None:
     assert "Idempotency-Key" not in router.requests[0].headers
 
 
-async def test_each_call_has_a_key_of_its_own_unless_it_is_given_one() -> None:
+async def test_call_has_a_new_key_unless_one_is_passed() -> None:
     router = ScriptedHttp(ok({"agent": agent_row()}))
     async with router.client() as relevo:
         await relevo.put_agent("ana", "Ana")
@@ -93,7 +93,7 @@ async def test_each_call_has_a_key_of_its_own_unless_it_is_given_one() -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda error: error, lambda error: {"error": error}])
-async def test_a_refusal_is_its_typed_error(wrap: Callable[[Map], Map]) -> None:
+async def test_refusal_is_its_typed_error(wrap: Callable[[Map], Map]) -> None:
     body = wrap(error_map("conflict", fence=3))
     router = ScriptedHttp(httpx2.Response(409, json=body))
     async with router.client() as relevo:
@@ -104,7 +104,7 @@ async def test_a_refusal_is_its_typed_error(wrap: Callable[[Map], Map]) -> None:
     assert len(router.requests) == 1
 
 
-async def test_what_may_succeed_later_is_sent_again_with_the_same_key() -> None:
+async def test_retryable_error_is_sent_again_with_the_same_key() -> None:
     router = ScriptedHttp(
         httpx2.ConnectError("refused"),
         httpx2.ReadTimeout("no answer"),
@@ -132,7 +132,7 @@ async def test_command_at_its_deadline_raises_with_the_last_error() -> None:
     assert isinstance(timeout.value.__cause__, UnavailableError)
 
 
-async def test_an_expired_token_is_replaced_once() -> None:
+async def test_expired_token_is_replaced_once() -> None:
     tokens = iter(["old", "new"])
     router = ScriptedHttp(refusal(401, "unauthorized"), ok({"session": session_map()}))
     async with router.client(token=lambda: next(tokens)) as relevo:
@@ -153,7 +153,7 @@ async def test_second_token_that_is_refused_raises() -> None:
         assert len(router.requests) == requests
 
 
-async def test_what_has_no_form_in_json_is_refused_without_a_request() -> None:
+async def test_command_not_encodable_in_json_raises_unsent() -> None:
     router = ScriptedHttp(ok({}))
     async with router.client() as relevo:
         with pytest.raises(BadMessageError):
@@ -185,7 +185,7 @@ async def test_result_of_another_shape_raises_invalid_reply() -> None:
         (400, b"[" * 100_000, BadMessageError),
     ],
 )
-def test_an_answer_that_is_not_the_routers_has_a_meaning_too(
+def test_answer_that_is_not_the_routers_has_a_meaning_too(
     status: int, body: bytes, kind: type[Exception]
 ) -> None:
     assert type(read_answer(status, body)) is kind

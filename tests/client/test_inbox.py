@@ -13,7 +13,7 @@ def session(session_id: str = "c-1", **fields: object) -> Session:
     return decode(Session, session_map(session_id, **fields))  # type: ignore[arg-type]
 
 
-def test_an_assigned_session_leaves_the_pending_list() -> None:
+def test_assigned_session_leaves_the_pending_list() -> None:
     inbox = Inbox()
     inbox.observe(session(fence=2, state="pending"))
     inbox.observe(session(fence=3))
@@ -22,7 +22,7 @@ def test_an_assigned_session_leaves_the_pending_list() -> None:
     assert not inbox.pending
 
 
-def test_an_older_fence_never_overrides_a_newer_one() -> None:
+def test_older_fence_never_overrides_a_newer_one() -> None:
     newest = session(fence=3, state="pending")
     for order in itertools.permutations([session(fence=1), session(fence=2), newest]):
         inbox = Inbox()
@@ -33,7 +33,7 @@ def test_an_older_fence_never_overrides_a_newer_one() -> None:
         assert not inbox.in_progress
 
 
-def test_a_late_push_does_not_bring_back_what_has_left() -> None:
+def test_late_push_does_not_bring_back_what_has_left() -> None:
     inbox = Inbox()
     inbox.observe(session(fence=1))
     inbox.remove("c-1", 3)
@@ -42,7 +42,7 @@ def test_a_late_push_does_not_bring_back_what_has_left() -> None:
     assert inbox.get("c-1") is None
 
 
-def test_a_removal_that_comes_before_its_assignment_wins() -> None:
+def test_removal_that_comes_before_its_assignment_wins() -> None:
     inbox = Inbox()
     inbox.remove("c-1", 3)
     inbox.observe(session(fence=2))
@@ -50,7 +50,7 @@ def test_a_removal_that_comes_before_its_assignment_wins() -> None:
     assert inbox.get("c-1") is None
 
 
-def test_a_late_removal_does_not_take_what_came_back_since() -> None:
+def test_late_removal_does_not_take_what_came_back_since() -> None:
     inbox = Inbox()
     inbox.observe(session(fence=4))
     inbox.remove("c-1", 3)
@@ -67,7 +67,7 @@ def test_session_id_opened_again_replaces_the_closed_one() -> None:
     assert inbox.in_progress["c-1"].opened_at == 200
 
 
-def test_a_reply_moves_a_session_out_that_is_another_agents_now() -> None:
+def test_reply_moves_a_session_out_that_is_another_agents_now() -> None:
     inbox = Inbox()
     inbox.observe(session(fence=1))
     inbox.observe(session(fence=2, owner="bo"), "ana")
@@ -75,7 +75,7 @@ def test_a_reply_moves_a_session_out_that_is_another_agents_now() -> None:
     assert inbox.get("c-1") is None
 
 
-def test_a_reply_about_a_session_of_others_leaves_no_trace() -> None:
+def test_reply_about_a_session_of_others_leaves_no_trace() -> None:
     inbox = Inbox()
     inbox.observe(session(fence=2, owner="bo"), "ana")
     inbox.observe(session(fence=2))
@@ -83,7 +83,7 @@ def test_a_reply_about_a_session_of_others_leaves_no_trace() -> None:
     assert inbox.get("c-1") is not None
 
 
-def test_a_welcome_replaces_everything_and_says_what_is_new() -> None:
+def test_welcome_replaces_everything_and_says_what_is_new() -> None:
     inbox = Inbox()
     inbox.observe(session("gone"))
     inbox.observe(session("kept"))
@@ -109,7 +109,7 @@ def test_welcome_with_lower_fences_replaces_the_inbox() -> None:
     assert inbox.pending["behind"].fence == 4
 
 
-def test_the_memory_of_what_left_is_bounded() -> None:
+def test_memory_of_what_left_is_bounded() -> None:
     inbox = Inbox()
     for number in range(5000):
         inbox.remove(f"c-{number}", 2)
