@@ -81,7 +81,7 @@ docs: install ## Generate the protocol's documents and tables and the README's s
 	@$(BIN)/python -m protocol.asyncapi
 	@$(BIN)/python -m protocol.openapi
 	@$(BIN)/python -m protocol.reference docs/PROTOCOL.md
-	@$(BIN)/python -m relevo.router.settings_table README.md
+	@$(BIN)/python -m relevo.router.config README.md
 
 clean: ## Remove what was installed and built, but no data
 	@rm -rf .venv build dist clients/python/dist $(addsuffix /node_modules,$(NODE_FOLDERS))

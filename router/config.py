@@ -1,18 +1,23 @@
 """
-Hold every setting and limit of the router, each with its unit; read once, from flags and RELEVO_* variables.
+The settings of the router, each with its unit; read once, from flags and RELEVO_* variables.
 
 The fields of `Settings` are the one table: flags, variables, checks and the README's list are made from it.
+``python -m relevo.router.config README.md`` writes the list into a document.
+
+A bound that the protocol fixes, or that no operator has a reason to choose, is a constant beside its user.
 """
 
 import difflib
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Final
 
 PREFIX: Final = "RELEVO_"
-# What `watch` and programs with a client read; a shell in which they run can run a router, too.
+# Read by `watch` and by programs with a client, which may share their environment with a router.
 CLIENT_VARIABLES: Final = frozenset({"RELEVO_TOKEN", "RELEVO_SERVICE_TOKEN"})
 INTEGER_MAX: Final = 2**53 - 1
 # RFC 7518 section 3.2: a key for HS256 is at least as long as its hash.
@@ -33,13 +38,13 @@ class Setting:
 
     Attributes:
         name: The field of `Settings`, as in ``node_lease_ms``.
-        default: Its value when nobody sets it.
+        default: Its value when it is unset.
         unit: ``ms``, ``bytes``, ``a second``, or empty for a plain count or text.
-        meaning: One line for whoever runs the router.
-        minimum: The least allowed number; None for what is not a number.
-        maximum: The greatest allowed number.
-        choices: The texts allowed; empty where any is.
-        listed: Whether it is a list, written with commas.
+        meaning: One line for operators.
+        minimum: The lowest number allowed; None if it is not a number.
+        maximum: The highest number allowed.
+        choices: The texts allowed; empty if any is.
+        listed: Whether it is a list, separated by commas.
         secret: Whether its value must not be shown.
     """
 
@@ -87,151 +92,102 @@ class Settings:
         SettingsError: A value is out of its range, or two do not fit together.
     """
 
-    host: str = _text("127.0.0.1", "The address to listen on.")
-    port: int = _number(8765, "", "The port to listen on; 0 takes a free one.", 0, 65535)
+    host: str = _text("127.0.0.1", "Address to listen on.")
+    port: int = _number(8765, "", "Port to listen on; 0: a free one.", 0, 65535)
     workers: int = _number(1, "", "Processes on the one port, each a node of its own.", 1, 256)
-    log_level: str = _text("info", "The least level logged.", choices=("debug", "info", "warning", "error"))
+    log_level: str = _text("info", "Lowest level logged.", choices=("debug", "info", "warning", "error"))
     allowed_origins: tuple[str, ...] = _list(
-        "Origins whose pages may connect, with commas between. None: the host the request was sent to."
+        "Origins whose pages may connect, separated by commas. Unset: the host the request was sent to."
     )
     trusted_proxies: tuple[str, ...] = _list(
-        "Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between.",
+        "Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas.",
         ("127.0.0.1", "::1"),
     )
     console_embedders: tuple[str, ...] = _list(
-        "Origins whose pages may show the console in a frame and sign in to it. None: its own only."
+        "Origins whose pages may embed the console and sign in to it, separated by commas. Unset: none."
     )
 
     redis_url: str | None = _text(
         None,
-        "The store: redis://, rediss://, unix://, redis+sentinel://host,host/name or "
-        "redis+cluster://host,host. None: the bundled Valkey.",
+        "Store: redis://, rediss://, unix://, redis+sentinel://host,host/name or "
+        "redis+cluster://host,host. Unset: the bundled Valkey.",
         secret=True,
     )
-    data_dir: str = _text("relevo-data", "The folder in which the bundled Valkey keeps its data.")
-    store_start_ms: int = _number(30_000, "ms", "How long the bundled Valkey may take to start or to stop.")
-    store_timeout_ms: int = _number(2000, "ms", "How long the store may take to answer.")
-    store_queue_max: int = _number(
-        20_000, "", "Commands that may wait for the store, per node; at most half of them for one tenant."
-    )
+    data_dir: str = _text("relevo-data", "Folder of the bundled Valkey's data.")
+    store_timeout_ms: int = _number(2000, "ms", "Time-out of a store command.")
 
     durability: str = _text(
         "memory",
-        "What a change waits for before it is acknowledged: nothing more than the store's answer, its "
-        "append-only file on the disk, or its replicas.",
+        "When a change is acknowledged: the store has it in memory, its append-only file is on the disk "
+        "(WAITAOF), or its replicas have it (WAIT).",
         choices=("memory", "fsync", "replica"),
     )
-    durability_replicas: int = _number(1, "", "How many replicas, with durability `replica`.", 1, 100)
+    durability_replicas: int = _number(1, "", "Number of replicas with durability `replica`.", 1, 100)
     durability_timeout_ms: int = _number(
-        3000, "ms", "How long the disk or the replicas may take; then the answer is `unavailable`."
+        3000, "ms", "Time-out of the disk or the replicas; then the answer is `unavailable`."
     )
 
     jwt_secret: str | None = _text(
-        None, "The secret of HS256 tokens, 32 bytes or more. Better a variable than a flag.", secret=True
+        None, "Secret of HS256 tokens, 32 bytes or more. Prefer the variable to the flag.", secret=True
     )
     jwt_public_key_file: str | None = _text(
-        None, "A PEM file with the public key of RS256, ES256 or EdDSA tokens."
+        None, "PEM file with the public key of RS256, ES256 or EdDSA tokens."
     )
-    jwks: str | None = _text(None, "A file or an http(s) URL with the public keys (JWKS) of tokens.")
-    jwt_issuer: str | None = _text(None, "What a token's iss must be. None: not looked at.")
-    jwt_audience: str | None = _text(None, "What a token's aud must hold. None: not looked at.")
-    jwks_timeout_ms: int = _number(3000, "ms", "How long reading the JWKS may take.")
-    jwks_refresh_ms: int = _number(300_000, "ms", "The age at which the JWKS is read again.", 1000)
-    jwks_retry_ms: int = _number(
-        10_000, "ms", "The least time between two readings of the JWKS, as for a token with an unknown key."
-    )
-    tokens_remembered_max: int = _number(
-        50_000, "", "Tokens whose signature is not looked at again while its key is in use, per node."
-    )
-    token_expiring_ms: int = _number(60_000, "ms", "How long before its end a token is said to expire.")
+    jwks: str | None = _text(None, "File or http(s) URL of the public keys (JWKS) of tokens.")
+    jwt_issuer: str | None = _text(None, "Required `iss` of a token. Unset: not checked.")
+    jwt_audience: str | None = _text(None, "Required `aud` of a token. Unset: not checked.")
 
-    http_request_timeout_ms: int = _number(10_000, "ms", "How long an HTTP request may take to arrive.")
-    http_connections_max: int = _number(
-        20_000, "", "HTTP connections per node; a websocket counts here until its handshake is done."
-    )
-    hello_timeout_ms: int = _number(10_000, "ms", "How long a connection may take to say hello.")
-    ping_interval_ms: int = _number(20_000, "ms", "The time between two pings to one connection.")
-    ping_timeout_ms: int = _number(20_000, "ms", "How long a connection may take to answer a ping.")
+    ping_interval_ms: int = _number(20_000, "ms", "Time between two pings (heartbeats) of a connection.")
+    ping_timeout_ms: int = _number(20_000, "ms", "Time-out of a ping's answer.")
     presence_grace_ms: int = _number(
-        10_000, "ms", "How long an agent whose last connection dropped keeps its status.", 0
+        10_000, "ms", "Time for which an agent keeps its status after its last connection dropped.", 0
     )
     session_grace_ms: int = _number(
-        30_000, "ms", "How long after the drop an agent's sessions in progress become pending.", 0
+        30_000, "ms", "Time after the drop at which an agent's sessions in progress become pending.", 0
     )
-    node_lease_ms: int = _number(6000, "ms", "How long a node counts as alive after its last renewal.", 10)
-    drain_ms: int = _number(5000, "ms", "The time over which a stopping node sends its connections away.", 0)
-    key_ttl_ms: int = _number(600_000, "ms", "How long an idempotency key's first reply is kept.")
-    closed_retention_ms: int = _number(7 * _DAY_MS, "ms", "How long a closed session can still be read.")
+    node_lease_ms: int = _number(6000, "ms", "Lease of a node; it is renewed three times as often.", 10)
+    drain_ms: int = _number(5000, "ms", "Time over which a stopping node closes its connections.", 0)
+    closed_retention_ms: int = _number(7 * _DAY_MS, "ms", "Time for which a closed session can be read.")
 
     agents_max: int = _number(
-        20_000, "", "Agents of a tenant; all of them are in its directory, which every dialog is sent."
+        20_000, "", "Agents of a tenant; its directory, which every dialog receives, holds all of them."
     )
     departments_max: int = _number(2000, "", "Departments of a tenant.")
     sessions_max: int = _number(200_000, "", "Open sessions of a tenant.")
     history_max: int = _number(
-        10_000, "", "Entries of a session after which it is written on no more, and only accepted or closed."
+        10_000, "", "Entries of a session after which it takes no more, and is only accepted or closed."
     )
-    events_max: int = _number(4096, "", "Events kept per tenant, to repair a gap from.", 16)
-    feed_buffer_max: int = _number(4096, "", "Events that may wait while a tenant's directory is read.")
-    tenants_max: int = _number(10_000, "", "Tenants served at once, per node.")
-    tenant_idle_ms: int = _number(60_000, "ms", "How long a tenant without connections stays in memory.")
-    replica_tombstones_max: int = _number(1000, "", "Removed rows a tenant's directory remembers.")
-    patch_window_ms: int = _number(10, "ms", "How long changes are gathered into one patch.", 0, 50)
-    patch_window_busy_ms: int = _number(50, "ms", "The same under load.", 0, 50)
-    connections_max: int = _number(50_000, "", "Connections per node.")
+    connections_max: int = _number(50_000, "", "Connections of a node.")
     connections_per_address_max: int = _number(
         20_000,
         "",
         "Websockets of one address per node, and as many HTTP connections; see below on reverse proxies.",
     )
-    connections_per_agent_max: int = _number(20, "", "Connections of one agent, on all nodes together.")
-    message_rate: int = _number(1000, "a second", "Messages of one connection, in the long run.", 1, 10**6)
-    message_burst: int = _number(4000, "", "Messages of one connection at once.", 1, 10**6)
+    connections_per_agent_max: int = _number(20, "", "Connections of an agent, on all nodes together.")
+    message_rate: int = _number(
+        1000, "a second", "Rate limit of one connection. The burst of a rate is 4 s of it.", 1, 10**6
+    )
     agent_message_rate: int = _number(
-        1000, "a second", "Messages of one agent over all its devices and HTTP, per node; 0: any.", 0, 10**6
+        1000, "a second", "Rate limit of one agent over its devices and HTTP, per node; 0: none.", 0, 10**6
     )
-    agent_message_burst: int = _number(4000, "", "The same at once.", 1, 10**6)
     back_end_message_rate: int = _number(
-        5000, "a second", "Messages of one back end over HTTP and websockets, per node; 0: any.", 0, 10**6
+        5000, "a second", "Rate limit of one back end over HTTP and websockets, per node; 0: none.", 0, 10**6
     )
-    back_end_message_burst: int = _number(20_000, "", "The same at once.", 1, 10**6)
     tenant_message_rate: int = _number(
-        5000, "a second", "Messages of one tenant, per node; 0: any.", 0, 10**6
-    )
-    tenant_message_burst: int = _number(20_000, "", "The same at once.", 1, 10**6)
-    rate_buckets_max: int = _number(
-        10_000, "", "Callers, and tenants, whose messages stay counted after they left, per node."
-    )
-    in_flight_max: int = _number(256, "", "Unanswered commands of one connection.")
-    tenant_in_flight_max: int = _number(
-        500, "", "Unanswered commands of one tenant, per node; beyond it, its connections take turns."
-    )
-    tenant_turn_max: int = _number(
-        32, "", "Commands of one tenant begun in a turn of the loop, and sent in a batch to the store."
-    )
-    tenant_hellos_max: int = _number(
-        200, "", "Hellos of one tenant in hand, and ends of connections, per node; others take turns."
-    )
-    message_bytes_max: int = _number(
-        65_536, "bytes", "An inbound message; a longer one closes with 1009.", 1024
-    )
-    outbox_soft_bytes: int = _number(
-        262_144, "bytes", "What waits for one connection before its patches are merged further.", 1024
+        5000, "a second", "Rate limit of one tenant, per node; 0: none.", 0, 10**6
     )
     outbox_hard_bytes: int = _number(
-        4_194_304, "bytes", "What waits for one connection before it is closed with 4001.", 2048
+        4_194_304,
+        "bytes",
+        "Bytes queued for a connection at which it is closed with 4001; from a sixteenth on, its patches are "
+        "conflated further.",
+        2048,
     )
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range or does not fit together."""
+        """Raise SettingsError where a value is out of range or two do not fit together."""
         for setting in SETTINGS:
             _check(setting, getattr(self, setting.name), setting.variable)
-        for smaller, larger, strictly in _ORDERED:
-            low, high = getattr(self, smaller), getattr(self, larger)
-            if low > high or (strictly and low == high):
-                relation = "less than" if strictly else "at most"
-                first, second = BY_NAME[smaller].variable, BY_NAME[larger].variable
-                raise SettingsError(f"{first} ({low}) must be {relation} {second} ({high})")
         if self.durability == "replica" and self.redis_url is None:
             needed = f"{BY_NAME['redis_url'].variable}: the bundled Valkey has no replicas"
             raise SettingsError(f"{BY_NAME['durability'].variable}=replica needs {needed}")
@@ -245,8 +201,13 @@ class Settings:
 
     @property
     def node_renew_ms(self) -> int:
-        """Return the time between two renewals of a lease: two may fail before it runs out."""
+        """Return the time between two renewals of a lease: two may fail before it expires."""
         return max(1, self.node_lease_ms // 3)
+
+    @property
+    def outbox_soft_bytes(self) -> int:
+        """Return the bytes queued for a connection above which it counts as slow (back-pressure)."""
+        return self.outbox_hard_bytes // 16
 
     @property
     def has_weak_secret(self) -> bool:
@@ -258,15 +219,6 @@ class Settings:
         """Return the variables that say how tokens are verified; one at most, none if nothing does."""
         names = ("jwt_secret", "jwt_public_key_file", "jwks")
         return tuple(BY_NAME[name].variable for name in names if getattr(self, name) is not None)
-
-
-# Smaller, larger, and whether they must differ.
-_ORDERED: Final = (
-    ("patch_window_ms", "patch_window_busy_ms", False),
-    ("outbox_soft_bytes", "outbox_hard_bytes", True),
-    ("jwks_timeout_ms", "jwks_refresh_ms", False),
-    ("jwks_retry_ms", "jwks_refresh_ms", False),
-)
 
 
 def _row(name: str, default: Any, metadata: Mapping[str, Any]) -> Setting:
@@ -292,6 +244,9 @@ def _rows() -> tuple[Setting, ...]:
     return tuple(table)
 
 
+BEGIN: Final = "<!-- settings: written by `make docs` -->\n"
+END: Final = "<!-- end of settings -->\n"
+
 SETTINGS: Final = _rows()
 BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 _BY_VARIABLE: Final = {setting.variable: setting for setting in SETTINGS}
@@ -299,12 +254,12 @@ _BY_VARIABLE: Final = {setting.variable: setting for setting in SETTINGS}
 
 def read_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
     """
-    Make the settings from what was given; a flag goes before a variable.
+    Return the settings; a flag goes before a variable.
 
     Args:
         flags: Texts by the names of known settings, as in ``node_lease_ms``; None for a flag not given.
-        environ: The environment. Only what starts with ``RELEVO_`` is looked at, and all of that must be
-            known, here or to clients. An empty text is the same as none.
+        environ: The environment. Each variable that starts with ``RELEVO_`` must be known, here or to
+            clients. An empty text is the same as none.
 
     Raises:
         SettingsError: One is unknown, malformed, out of range or at odds with another.
@@ -370,3 +325,25 @@ def settings_table() -> str:
             meaning += f" One of {', '.join(f'`{choice}`' for choice in setting.choices)}."
         lines.append(f"| `{setting.variable}` | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+def with_table(text: str) -> str:
+    """
+    Return a document with the table of settings between its two marks.
+
+    Args:
+        text: The document, in Markdown.
+
+    Raises:
+        ValueError: It does not have both marks, in their order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document needs the lines {BEGIN.strip()} and {END.strip()}")
+    return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    document = Path(sys.argv[1])
+    document.write_text(with_table(document.read_text()))

@@ -118,7 +118,7 @@ async def _run_until_stopped(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     with _folder(keep) as folder:
-        async with EmbeddedStore(folder, settings.store_start_ms) as store_url:
+        async with EmbeddedStore(folder) as store_url:
             router = multiprocessing.get_context("spawn").Process(
                 target=work, args=(run_router, settings, store_url, listener), name="demo-router"
             )

@@ -20,8 +20,8 @@ from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.client.pubsub import PubSub
 from relevo.router.store.clock import Clock
 from relevo.router.store.commands import CommandLimits, StoreCommands
-from relevo.router.tenant.feed import Feed
-from relevo.router.tenant.in_flight import InFlightLimiters
+from relevo.router.tenant.feed import FEED_BUFFER_MAX, Feed
+from relevo.router.tenant.in_flight import TENANT_TURN_MAX, InFlightLimiters
 from relevo.router.tenant.lease import Leases
 from relevo.router.tenant.registration import Registration
 from relevo.router.tenant.registry import TenantRegistry
@@ -43,8 +43,7 @@ class Node:
         self.node_id = secrets.token_hex(8)
         limits = PipelineLimits(
             timeout_ms=settings.store_timeout_ms,
-            queue_max=settings.store_queue_max,
-            batch_per_tenant_max=settings.tenant_turn_max,
+            batch_per_tenant_max=TENANT_TURN_MAX,
         )
         durability = Durability(
             DurabilityLevel(settings.durability), settings.durability_replicas, settings.durability_timeout_ms
@@ -53,14 +52,12 @@ class Node:
         self.clock = Clock(self.store.time_ms, settings.node_renew_ms)
         self.verifier = Verifier(settings, self.clock.now_ms)
         self.verbs = StoreCommands(self.store, CommandLimits.of(settings), self.node_id)
-        self.limiters = InFlightLimiters(settings)
+        self.limiters = InFlightLimiters()
         self.rates = Rates(settings)
         self.counts = GatewayCounts()
         self.tasks = BackgroundTasks()
         # The registration answers feed and leases, and asks them; so they get it when they call.
-        self.feed = Feed(
-            self.verbs, settings.feed_buffer_max, lambda *reload: self.registration.reloaded(*reload)
-        )
+        self.feed = Feed(self.verbs, FEED_BUFFER_MAX, lambda *reload: self.registration.reloaded(*reload))
         self.subscriptions = PubSub(
             self.store, self.node_id, self.feed.heard, self.feed.subscribed, self.feed.lost
         )

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import Message
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +23,37 @@ from tests.servers import HERE, free_port, wait_until
 SECRET = "a secret for tests, of 32 bytes or more"
 READY_LIMIT_S = 30.0
 STOP_LIMIT_S = 30.0
+ROOT = Path(__file__).parent.parent
 COMMAND = str(Path(sys.executable).with_name("relevo"))
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.routers", "relevo.router.cli", "relevo.router.app"])
 
 
-def _serve(environment: dict[str, str], log_file: Path) -> None:
-    """Be ``relevo serve`` in a process that was forked."""
+def serve_with(constants: Mapping[str, Any]) -> None:
+    """Run ``relevo serve`` with other values of constants, by their dotted names."""
+    for path, value in constants.items():
+        module, _, name = path.rpartition(".")
+        assert hasattr(import_module(module), name), f"there is no {path}"
+        setattr(import_module(module), name, value)
+    sys.argv = [COMMAND, "serve"]
+    runpy.run_path(COMMAND, run_name="__main__")
+
+
+def _serve(environment: dict[str, str], log_file: Path, constants: Mapping[str, Any]) -> None:
+    """Run ``relevo serve`` in a process that was forked."""
     with log_file.open("ab") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = [COMMAND, "serve"]
-    runpy.run_path(COMMAND, run_name="__main__")
+    serve_with(constants)
 
 
 class _Fork:
     """A forked process with the interface of ``subprocess.Popen``."""
 
-    def __init__(self, environment: dict[str, str], log_file: Path) -> None:
-        self._process = _FORKS.Process(target=_serve, args=(environment, log_file))
+    def __init__(self, environment: dict[str, str], log_file: Path, constants: Mapping[str, Any]) -> None:
+        self._process = _FORKS.Process(target=_serve, args=(environment, log_file, constants))
         self._process.start()
 
     @property
@@ -75,7 +86,8 @@ class RouterProcess:
     Args:
         store_url: The store that it uses.
         log_file: Where what it says on standard error goes.
-        settings: Settings by name, as in ``node_lease_ms=300``.
+        settings: Settings by name, as in ``node_lease_ms=300``, and constants of the router's modules by
+            their dotted names.
     """
 
     def __init__(self, store_url: str, log_file: Path, **settings: int | str) -> None:
@@ -112,17 +124,19 @@ class RouterProcess:
             "redis_url": self._store_url,
             "jwt_secret": SECRET,
             "drain_ms": 100,
-            **self._settings,
+            **{name: value for name, value in self._settings.items() if "." not in name},
         }
+        constants = {name: value for name, value in self._settings.items() if "." in name}
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
         self._log_file.touch()
         if self.place is HERE and not self.variables:
-            self._process = _Fork(environment, self._log_file)
+            self._process = _Fork(environment, self._log_file, constants)
             return
         # Where it runs and what it loads is settled before an interpreter starts.
         with self._log_file.open("ab") as log:
-            command = [*self.place.within, COMMAND, "serve"]
-            self._process = subprocess.Popen(command, env=environment | self.variables, stderr=log)
+            script = f"from tests.routers import serve_with; serve_with({constants!r})"
+            command = [*self.place.within, sys.executable, "-c", script]
+            self._process = subprocess.Popen(command, env=environment | self.variables, stderr=log, cwd=ROOT)
 
     def wait_ready(self) -> None:
         """Return when it says that it can serve."""

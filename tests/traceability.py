@@ -30,10 +30,10 @@ LIMIT = re.compile(r".*(_max|_bytes|_rate|_burst|_wait_ms|linger_ms)", re.IGNORE
 TIMES = {
     "closed_retention_ms",
     "hello_timeout_ms",
-    "http_request_timeout_ms",
     "jwks_timeout_ms",
     "key_ttl_ms",
     "ping_timeout_ms",
+    "request_timeout_ms",
     "store_timeout_ms",
     "tenant_idle_ms",
 }
@@ -109,11 +109,13 @@ FAULTS: dict[str, str] = {
 def limits() -> set[str]:
     """Return the settings and constants whose names say that they are limits."""
     settings = {
-        setting.name
-        for setting in SETTINGS
-        if setting.minimum is not None and (LIMIT.fullmatch(setting.name) or setting.name in TIMES)
+        setting.name for setting in SETTINGS if setting.minimum is not None and _is_limit(setting.name)
     }
     return settings | {*_constants()} - NO_LIMITS
+
+
+def _is_limit(name: str) -> bool:
+    return LIMIT.fullmatch(name) is not None or name.lower() in TIMES
 
 
 def _constants() -> Iterator[str]:
@@ -123,7 +125,7 @@ def _constants() -> Iterator[str]:
         for node in ast.parse(file.read_text()).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             for target in targets:
-                if isinstance(target, ast.Name) and target.id.isupper() and LIMIT.fullmatch(target.id):
+                if isinstance(target, ast.Name) and target.id.isupper() and _is_limit(target.id):
                     yield target.id
 
 

@@ -23,7 +23,7 @@ BURST_S = 6.0
 
 TENANT_SIZE = 1000
 CROWD = range(TENANT_SIZE, TENANT_SIZE + 100)
-LOWER: dict[str, int | str] = {"tenant_message_rate": 2000, "tenant_message_burst": 2000}
+LOWER: dict[str, int | str] = {"tenant_message_rate": 2000}
 FLOODS: tuple[tuple[str, Sequence[int], dict[str, int | str]], ...] = (
     ("one connection of the same tenant", [900], {}),
     ("20 connections of one agent of it", [900] * 20, {}),
@@ -56,9 +56,7 @@ def run(bench: Bench) -> Outcome:
             "failed",
         ],
     )
-    rates = {
-        one.name: one.default for one in SETTINGS if "message_rate" in one.name or "message_burst" in one.name
-    }
+    rates = {one.name: one.default for one in SETTINGS if "message_rate" in one.name}
     for name, indices, lower in FLOODS:
         with bench.relevo(settings=rates | lower, tenant_size=TENANT_SIZE) as measurement:
             open_circles(measurement, AGENTS, AGENTS)

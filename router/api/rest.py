@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.codec import JSON, InvalidMessage, command_from_fields
 from relevo.protocol.commands import COMMANDS, HTTP_COMMANDS
 from relevo.protocol.errors import Error, ErrorCode
@@ -87,13 +88,13 @@ def application(node: Node) -> Starlette:
             if throttled is not None:
                 node.counts.throttled[throttled.limit] += 1
                 return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict()))
-            body = await _body(request, node.settings.message_bytes_max)
+            body = await _body(request, MESSAGE_BYTES_MAX)
         except UnauthorizedError as error:
             return _failure(Error.of(ErrorCode.UNAUTHORIZED, str(error)))
         except KeysUnavailableError as error:
             return _failure(Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error)))
         except _TooLarge:
-            text = f"a body holds at most {node.settings.message_bytes_max} bytes"
+            text = f"a body holds at most {MESSAGE_BYTES_MAX} bytes"
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$"), TOO_LARGE)
         except ClientDisconnect:
             return Response(status_code=400)

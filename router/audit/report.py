@@ -53,7 +53,7 @@ def run(
 
 
 async def _run(settings: Settings, store_url: str, tenant: str | None, repair: bool, as_json: bool) -> bool:
-    limits = PipelineLimits(timeout_ms=settings.store_timeout_ms, queue_max=settings.store_queue_max)
+    limits = PipelineLimits(timeout_ms=settings.store_timeout_ms)
     store = StoreClient(store_url, limits=limits)
     try:
         await store.open()

@@ -28,6 +28,12 @@ from relevo.router.config import Settings, SettingsError
 __all__ = ["KeysUnavailableError", "UnauthorizedError", "Verifier", "sign"]
 
 TOKEN_BYTES_MAX: Final = 16_384
+TOKENS_REMEMBERED_MAX: Final = 50_000
+"""Tokens whose signature is not verified again while its key is in use."""
+
+JWKS_TIMEOUT_MS: Final = 3000
+JWKS_REFRESH_MS: Final = 300_000
+JWKS_RETRY_MS: Final = 10_000
 
 
 class _Verified(NamedTuple):
@@ -60,7 +66,6 @@ class Verifier:
         self._audience = settings.jwt_audience
         self._now_ms = now_ms
         self._remembered: dict[bytes, _Verified] = {}
-        self._remembered_max = settings.tokens_remembered_max
 
     async def verify(self, token: str) -> Principal:
         """
@@ -87,7 +92,7 @@ class Verifier:
             return verified.principal
         verified = await self._verify(token)
         self._remembered[digest] = verified
-        if len(self._remembered) > self._remembered_max:
+        if len(self._remembered) > TOKENS_REMEMBERED_MAX:
             del self._remembered[next(iter(self._remembered))]
         return verified.principal
 
@@ -151,14 +156,14 @@ def _cache(settings: Settings, location: str) -> JwksCache:
             raise SettingsError("RELEVO_JWKS names no file")
         fetch = file_fetcher(path)
     elif urlsplit(location).scheme in ("http", "https") and urlsplit(location).hostname:
-        fetch = url_fetcher(location, settings.jwks_timeout_ms)
+        fetch = url_fetcher(location, JWKS_TIMEOUT_MS)
     else:
         raise SettingsError("RELEVO_JWKS must be a file or an http(s) URL")
     return JwksCache(
         fetch,
-        timeout_ms=settings.jwks_timeout_ms,
-        refresh_ms=settings.jwks_refresh_ms,
-        retry_ms=settings.jwks_retry_ms,
+        timeout_ms=JWKS_TIMEOUT_MS,
+        refresh_ms=JWKS_REFRESH_MS,
+        retry_ms=JWKS_RETRY_MS,
     )
 
 

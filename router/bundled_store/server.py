@@ -302,7 +302,7 @@ def store_of(settings: Settings) -> Iterator[str]:
         yield settings.redis_url
     else:
         fsync = settings.durability == "fsync"
-        with EmbeddedStore(settings.data_dir, settings.store_start_ms, fsync=fsync) as url:
+        with EmbeddedStore(settings.data_dir, fsync=fsync) as url:
             yield url
 
 

@@ -49,6 +49,15 @@ from relevo.router.gateway.rate_limit import Allowance, Bucket, Throttled
 from relevo.router.gateway.read_control import Limiter, Pause, ReadControl
 from relevo.router.gateway.roles import ADMINS, AGENTS
 
+HELLO_TIMEOUT_MS = 10_000
+"""How long a connection may take to say hello (PROTOCOL section 2)."""
+
+TOKEN_EXPIRING_MS = 60_000
+"""How long before its end a token is announced to expire (PROTOCOL section 5)."""
+
+IN_FLIGHT_MAX = 256
+"""Unanswered commands of one connection."""
+
 
 class State(Enum):
     """Where a connection is between its websocket's handshake and end."""
@@ -146,10 +155,10 @@ class Connection:
         self.synced_to = ("", 0)
         self._codec = codec
         self._settings = settings
-        self._reading = ReadControl(self.effects, allowance, settings.in_flight_max)
+        self._reading = ReadControl(self.effects, allowance, IN_FLIGHT_MAX)
         self._hello_id = ""
         self._kept: list[tuple[str, int, bytes]] = []  # Pushes while JOINING.
-        self.effects.append(SetTimer(settings.hello_timeout_ms, Timer.HELLO))
+        self.effects.append(SetTimer(HELLO_TIMEOUT_MS, Timer.HELLO))
 
     @property
     def is_registered(self) -> bool:
@@ -403,7 +412,7 @@ class Connection:
     def _expect_expiry(self, principal: Principal, now_ms: int) -> None:
         # While draining, the one timer is to leave, and a new token does not stop it.
         if self.state is OPEN:
-            warn_at_ms = principal.expires_at - self._settings.token_expiring_ms
+            warn_at_ms = principal.expires_at - TOKEN_EXPIRING_MS
             self.effects.append(SetTimer(max(warn_at_ms - now_ms, 0), Timer.EXPIRING))
 
     # Ends -------------------------------------------------------------------------------------------------

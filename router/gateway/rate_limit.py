@@ -20,6 +20,12 @@ from relevo.router.config import Settings
 if TYPE_CHECKING:
     from relevo.router.auth.principal import Principal
 
+BURST_S = 4
+"""A burst, in seconds of its rate."""
+
+RATE_BUCKETS_MAX = 10_000
+"""Buckets of one kind that are kept after their senders left, per node."""
+
 REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""
 
@@ -205,15 +211,10 @@ class Rates:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._connection = Limit("connection", settings.message_rate, settings.message_burst)
-        kept_max = settings.rate_buckets_max
-        self._agents = _buckets("agent", settings.agent_message_rate, settings.agent_message_burst, kept_max)
-        self._back_ends = _buckets(
-            "back_end", settings.back_end_message_rate, settings.back_end_message_burst, kept_max
-        )
-        self._tenants = _buckets(
-            "tenant", settings.tenant_message_rate, settings.tenant_message_burst, kept_max, is_common=True
-        )
+        self._connection = Limit("connection", settings.message_rate, BURST_S * settings.message_rate)
+        self._agents = _buckets("agent", settings.agent_message_rate)
+        self._back_ends = _buckets("back_end", settings.back_end_message_rate)
+        self._tenants = _buckets("tenant", settings.tenant_message_rate, is_common=True)
 
     def __len__(self) -> int:
         return len(self._agents or ()) + len(self._back_ends or ()) + len(self._tenants or ())
@@ -239,5 +240,5 @@ class Rates:
         return tuple(found)
 
 
-def _buckets(name: str, rate: int, burst: int, kept_max: int, *, is_common: bool = False) -> Buckets | None:
-    return Buckets(Limit(name, rate, burst, is_common=is_common), kept_max) if rate else None
+def _buckets(name: str, rate: int, *, is_common: bool = False) -> Buckets | None:
+    return Buckets(Limit(name, rate, BURST_S * rate, is_common=is_common), RATE_BUCKETS_MAX) if rate else None

@@ -13,6 +13,12 @@ from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError
 
+EVENTS_MAX = 4096
+"""Events kept per tenant, to repair a gap from."""
+
+KEY_TTL_MS = 600_000
+"""How long an idempotency key's first reply is kept (PROTOCOL section 3)."""
+
 T = TypeVar("T")
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -53,8 +59,8 @@ class CommandLimits:
     def of(cls, settings: Settings) -> CommandLimits:
         """Return the limits that the settings name."""
         return cls(
-            events_max=settings.events_max,
-            key_ttl_ms=settings.key_ttl_ms,
+            events_max=EVENTS_MAX,
+            key_ttl_ms=KEY_TTL_MS,
             closed_retention_ms=settings.closed_retention_ms,
             # Sessions of somebody who still looks connected must not move away.
             presence_grace_ms=min(settings.presence_grace_ms, settings.session_grace_ms),

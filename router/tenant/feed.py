@@ -24,6 +24,9 @@ from relevo.router.tenant.fanout import TenantHub
 
 log = structlog.get_logger(__name__)
 
+FEED_BUFFER_MAX = 4096
+"""Events that wait while a tenant's directory is read."""
+
 REPAIR_EVENTS_MAX = 500
 RETRY_S = 0.2
 

@@ -12,7 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from relevo.router.config import Settings
+TENANT_IN_FLIGHT_MAX = 500
+"""Unanswered commands of one tenant, per node."""
+
+TENANT_HELLOS_MAX = 200
+"""Unanswered hellos of one tenant, per node, and as many disconnects."""
+
+TENANT_TURN_MAX = 32
+"""Commands of one tenant that start in one iteration of the loop, and stand in one batch to the store."""
 
 
 class InFlightLimiter:
@@ -132,32 +139,28 @@ class Slot:
 class InFlightLimiters:
     """
     The limiters of all tenants of one node, each kept while it is in use; made inside a running loop.
-
-    Args:
-        settings: The bounds.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._call_soon = asyncio.get_running_loop().call_soon
         self._limiters: WeakValueDictionary[tuple[str, str], InFlightLimiter] = WeakValueDictionary()
 
     def commands(self, tenant: str) -> InFlightLimiter:
         """Return the limiter of a tenant's commands, over websockets and HTTP."""
-        return self._limiter("commands", tenant, self._settings.tenant_in_flight_max)
+        return self._limiter("commands", tenant, TENANT_IN_FLIGHT_MAX)
 
     def hellos(self, tenant: str) -> InFlightLimiter:
         """Return the limiter of a tenant's hellos: apart, so that commands do not wait behind a storm."""
-        return self._limiter("hellos", tenant, self._settings.tenant_hellos_max)
+        return self._limiter("hellos", tenant, TENANT_HELLOS_MAX)
 
     def disconnects(self, tenant: str) -> InFlightLimiter:
         """Return the limiter of a tenant's connections that end: apart from those that come instead."""
-        return self._limiter("disconnects", tenant, self._settings.tenant_hellos_max)
+        return self._limiter("disconnects", tenant, TENANT_HELLOS_MAX)
 
     def _limiter(self, kind: str, tenant: str, in_flight_max: int) -> InFlightLimiter:
         limiter = self._limiters.get((kind, tenant))
         if limiter is None:
             limiter = self._limiters[kind, tenant] = InFlightLimiter(
-                in_flight_max, self._settings.tenant_turn_max, self._call_soon
+                in_flight_max, TENANT_TURN_MAX, self._call_soon
             )
         return limiter

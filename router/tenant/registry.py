@@ -15,6 +15,21 @@ from relevo.router.tenant.feed import Feed
 from relevo.router.tenant.lease import Leases
 from relevo.router.transport.frames import build_frame
 
+TENANTS_MAX = 10_000
+"""Tenants served at once."""
+
+TENANT_IDLE_MS = 60_000
+"""How long a tenant without connections stays in memory."""
+
+TOMBSTONES_MAX = 1000
+"""Removed rows that a tenant's directory remembers."""
+
+PATCH_WINDOW_MS = 10
+"""How long changes are conflated into one patch."""
+
+PATCH_WINDOW_BUSY_MS = 50
+"""The same under load: the longest that a change may wait (PROTOCOL section 5)."""
+
 
 class TenantRegistry:
     """
@@ -88,7 +103,7 @@ class TenantRegistry:
             while True:
                 hub = self._hubs.get(tenant)
                 if hub is None:
-                    if len(self._hubs) >= self._settings.tenants_max:
+                    if len(self._hubs) >= TENANTS_MAX:
                         raise StoreUnavailableError("this node serves as many tenants as it may")
                     hub = self._open(tenant)
                 await self._feed.ready(tenant)
@@ -102,7 +117,7 @@ class TenantRegistry:
 
     def _open(self, tenant: str) -> TenantHub:
         flushed_at = 0.0
-        idle_s, busy_s = self._settings.patch_window_ms / 1000, self._settings.patch_window_busy_ms / 1000
+        idle_s, busy_s = PATCH_WINDOW_MS / 1000, PATCH_WINDOW_BUSY_MS / 1000
 
         def schedule_flush() -> None:
             nonlocal flushed_at
@@ -112,7 +127,7 @@ class TenantRegistry:
             flushed_at = max(now + idle_s, busy)
             self._loop.call_at(flushed_at, hub.flush)
 
-        hub = TenantHub(Replica(self._settings.replica_tombstones_max), build_frame, schedule_flush)
+        hub = TenantHub(Replica(TOMBSTONES_MAX), build_frame, schedule_flush)
         self._hubs[tenant] = hub
         self._feed.follow(tenant, hub)
         self._subscriptions.add(tenant)
@@ -125,7 +140,7 @@ class TenantRegistry:
             if (timer := self._idle_timers.get(tenant)) is not None:
                 timer.cancel()
             self._idle_timers[tenant] = self._loop.call_later(
-                self._settings.tenant_idle_ms / 1000, self._drop_if_idle, tenant
+                TENANT_IDLE_MS / 1000, self._drop_if_idle, tenant
             )
 
     def _drop_if_idle(self, tenant: str) -> None:

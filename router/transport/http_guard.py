@@ -14,7 +14,14 @@ from typing import Any, ClassVar, Final, NoReturn, Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.router.transport.client_address import Addresses
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+"""How long a request may take to arrive."""
+
+HTTP_CONNECTIONS_MAX: Final = 20_000
+"""HTTP connections of a node; a websocket is one until its handshake is done."""
 
 PATH_BYTES_MAX: Final = 8 * 1024
 HEAD_BYTES_MAX: Final = 32 * 1024
@@ -45,12 +52,6 @@ class Settings(Protocol):
     """The settings of this module, as router.config has them."""
 
     @property
-    def http_request_timeout_ms(self) -> int: ...
-    @property
-    def http_connections_max(self) -> int: ...
-    @property
-    def message_bytes_max(self) -> int: ...
-    @property
     def trusted_proxies(self) -> Sequence[str]: ...
     @property
     def connections_per_address_max(self) -> int: ...
@@ -64,10 +65,10 @@ class _Shared:
     """What all connections of one server share."""
 
     def __init__(self, settings: Settings) -> None:
-        self.timeout_s = settings.http_request_timeout_ms / 1000
-        self.connections_max = settings.http_connections_max
+        self.timeout_s = REQUEST_TIMEOUT_MS / 1000
+        self.connections_max = HTTP_CONNECTIONS_MAX
         # A body may come in chunks of a byte, each with a head of its own; more than that is read by nobody.
-        self.request_bytes_max = HEAD_BYTES_MAX + 8 * settings.message_bytes_max
+        self.request_bytes_max = HEAD_BYTES_MAX + 8 * MESSAGE_BYTES_MAX
         self.open: set[BoundedHttp] = set()
         self.addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
 

@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final, Protocol, cast
 
+from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
 from relevo.router.transport.frames import PING_FRAME, Core, Frame, Opcode, build_frame
@@ -43,8 +44,6 @@ class Settings(Protocol):
     """The settings of this module, as router.config has them."""
 
     @property
-    def message_bytes_max(self) -> int: ...
-    @property
     def outbox_soft_bytes(self) -> int: ...
     @property
     def outbox_hard_bytes(self) -> int: ...
@@ -74,7 +73,7 @@ class _Shared:
     def __init__(self, acceptor: Acceptor, settings: Settings) -> None:
         self.acceptor = acceptor
         self.origin_rule = OriginRule(settings.allowed_origins)
-        self.message_bytes_max = settings.message_bytes_max
+        self.message_bytes_max = MESSAGE_BYTES_MAX
         self.soft_bytes = settings.outbox_soft_bytes
         self.rules = {
             codec.subprotocol: OutboxRules(

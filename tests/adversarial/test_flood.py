@@ -51,7 +51,7 @@ async def refused_over_http(office: Office, flooding: Sequence[RawClient]) -> An
         return answer
 
 
-@pytest.mark.limit("message_rate", "message_burst")
+@pytest.mark.limit("message_rate")
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: Office, format: str) -> None:
@@ -138,7 +138,7 @@ async def test_acknowledgements_have_no_reply_and_count_all_the_same(crowded: Of
     assert client.unread("reply") == []
 
 
-@pytest.mark.limit("agent_message_rate", "agent_message_burst")
+@pytest.mark.limit("agent_message_rate")
 @pytest.mark.adversarial("rate: flood from one agent")
 async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None:
     bob = await crowded.connect_agent("bob")
@@ -153,7 +153,7 @@ async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None
     assert (await devices[0].reply(await devices[0].send("ping")))["type"] == "pong"
 
 
-@pytest.mark.limit("back_end_message_rate", "back_end_message_burst")
+@pytest.mark.limit("back_end_message_rate")
 @pytest.mark.adversarial("rate: flood over HTTP")
 async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_websockets(
     crowded: Office,
@@ -170,7 +170,7 @@ async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_webs
     assert (await crowded.post("session.list")).status == 200
 
 
-@pytest.mark.limit("tenant_message_rate", "tenant_message_burst")
+@pytest.mark.limit("tenant_message_rate")
 @pytest.mark.adversarial("rate: flood from one tenant", "rate: flood over HTTP")
 async def test_a_tenants_agents_share_what_it_may_send(
     strict: RouterProcess, crowded: Office, make_office: MakeOffice

@@ -34,7 +34,7 @@ BY_HAND = {
     "store_timeout_ms": 500,
     "durability_timeout_ms": 1000,
     # All of them, to see the first one after a fault.
-    "events_max": 1_000_000,
+    "relevo.router.store.commands.EVENTS_MAX": 1_000_000,
 }
 
 

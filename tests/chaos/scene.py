@@ -28,7 +28,7 @@ SETTINGS = {
     "ping_interval_ms": 1000,
     "ping_timeout_ms": 1000,
     "store_timeout_ms": 600,
-    "tenant_idle_ms": 1000,
+    "relevo.router.tenant.registry.TENANT_IDLE_MS": 1000,
     "drain_ms": 200,
 }
 TENANTS = ("acme", "globex")

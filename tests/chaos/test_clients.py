@@ -24,20 +24,17 @@ from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
 from tests.servers import Place, StoreServer
 
-SOFT_BYTES = 16_384
 HARD_BYTES = 131_072
 # Small windows, so that there are many patches, and room for little; but who asks may ask a lot.
 NARROW = {
     "node_lease_ms": 30_000,
     "store_timeout_ms": 10_000,
     "message_rate": 10**6,
-    "message_burst": 10**6,
     "agent_message_rate": 0,
     "tenant_message_rate": 0,
-    "outbox_soft_bytes": SOFT_BYTES,
     "outbox_hard_bytes": HARD_BYTES,
-    "patch_window_ms": 1,
-    "patch_window_busy_ms": 5,
+    "relevo.router.tenant.registry.PATCH_WINDOW_MS": 1,
+    "relevo.router.tenant.registry.PATCH_WINDOW_BUSY_MS": 5,
 }
 # Rows of about a kilobyte, all of them changed again and again.
 AGENTS = 50
@@ -239,14 +236,14 @@ async def test_reconnect_storm_costs_one_script_each_and_no_read(
     assert {row["status"] for row in agents.values()} == {"connected"}
 
 
-@pytest.mark.limit("tenant_hellos_max")
+@pytest.mark.limit("TENANT_HELLOS_MAX")
 @pytest.mark.slow
 @pytest.mark.fault("all clients come back at once")
 async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_sent_back(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
     # All of them take the store longer than it may take, and twenty of them a fraction of that.
-    settings = PATIENT | {"tenant_hellos_max": 20}
+    settings = PATIENT | {"relevo.router.tenant.in_flight.TENANT_HELLOS_MAX": 20}
     async with linked(tmp_path, **settings) as found:
         office = make_office(found.routers)
         witness = await office.connect_agent("witness", on=0)

@@ -24,6 +24,7 @@ from relevo.router.transport.origins import OriginRule
 from relevo.router.transport.websocket import WebSocket, websocket_class
 
 MIB = 1024 * 1024
+MESSAGE_BYTES_MAX = 64 * MIB
 FOR_EVER_MS = 24 * 60 * 60 * 1000
 
 
@@ -31,13 +32,10 @@ FOR_EVER_MS = 24 * 60 * 60 * 1000
 class EchoSettings:
     """Limits above what such suites send, and no ping that they did not ask for."""
 
-    message_bytes_max: int = 64 * MIB
     outbox_soft_bytes: int = 64 * MIB
     outbox_hard_bytes: int = 256 * MIB
     ping_interval_ms: int = FOR_EVER_MS
     ping_timeout_ms: int = FOR_EVER_MS
-    http_request_timeout_ms: int = 10_000
-    http_connections_max: int = 1000
     connections_per_address_max: int = 1000
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
@@ -111,6 +109,8 @@ def echo_class(settings: EchoSettings) -> type[WebSocket]:
         __slots__ = ()
         _core_class = EchoCore
         _accept = staticmethod(accept_any)
+
+    EchoSocket._shared.message_bytes_max = MESSAGE_BYTES_MAX
 
     return EchoSocket
 

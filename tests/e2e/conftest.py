@@ -16,7 +16,7 @@ MakeOffice = Callable[..., Office]
 StartRouters = Callable[..., list[RouterProcess]]
 
 # A test's tenant goes soon after the test, so that hundreds of them do not renew their leases for ever.
-SHARED = {"tenant_idle_ms": 2000}
+SHARED = {"relevo.router.tenant.registry.TENANT_IDLE_MS": 2000}
 
 
 def expect_clean(store_url: str) -> None:

@@ -41,8 +41,12 @@ def provokes(code: int) -> Callable[[Provoke], Provoke]:
 @pytest.fixture(scope="module")
 def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
     """A router that allows little, and one that waits for nobody."""
-    little = {"connections_per_agent_max": 1, "outbox_soft_bytes": 4096, "outbox_hard_bytes": 65_536}
-    hasty = {"hello_timeout_ms": 500, "ping_interval_ms": 100, "ping_timeout_ms": 100}
+    little = {"connections_per_agent_max": 1, "outbox_hard_bytes": 65_536}
+    hasty = {
+        "relevo.router.gateway.connection.HELLO_TIMEOUT_MS": 500,
+        "ping_interval_ms": 100,
+        "ping_timeout_ms": 100,
+    }
     with (
         running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **little) as strict,
         running_routers(1, store.url, tmp_path_factory.mktemp("impatient"), **hasty) as impatient,
@@ -50,7 +54,7 @@ def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield strict + impatient
 
 
-@pytest.mark.limit("hello_timeout_ms")
+@pytest.mark.limit("HELLO_TIMEOUT_MS")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("code", [code for code in (*contract.close_codes(), *STANDARD) if code not in APART])
 async def test_each_close_code_reaches_a_client(

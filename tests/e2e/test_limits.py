@@ -26,10 +26,10 @@ def small(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     limits = {
         "connections_max": CONNECTIONS_MAX,
         "connections_per_address_max": 2,
-        "tenants_max": TENANTS_MAX,
-        "tenant_idle_ms": 200,
+        "relevo.router.tenant.registry.TENANTS_MAX": TENANTS_MAX,
+        "relevo.router.tenant.registry.TENANT_IDLE_MS": 200,
         "agents_max": AGENTS_MAX,
-        "http_request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "relevo.router.transport.http_guard.REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS,
         # Some answers here are megabytes, and machines are busy.
         "store_timeout_ms": 20_000,
     }
@@ -75,7 +75,7 @@ async def test_an_address_has_only_so_many_websockets_as_a_trusted_proxy_tells(
     await office.connect_stranger(additional_headers=there)
 
 
-@pytest.mark.limit("tenants_max", "tenant_idle_ms")
+@pytest.mark.limit("TENANTS_MAX", "TENANT_IDLE_MS")
 async def test_beyond_its_tenants_a_node_sends_new_ones_to_others_until_one_has_left(
     small: RouterProcess, make_office: MakeOffice, office: Office
 ) -> None:
@@ -107,7 +107,7 @@ async def test_an_agent_beyond_a_tenants_number_is_refused_and_sent_away(office:
     assert (await known.reply(await known.send("ping")))["type"] == "pong"
 
 
-@pytest.mark.limit("http_request_timeout_ms")
+@pytest.mark.limit("REQUEST_TIMEOUT_MS")
 @pytest.mark.slow
 async def test_an_answer_over_http_that_nobody_takes_is_dropped(small: RouterProcess, office: Office) -> None:
     await fill_history(office)

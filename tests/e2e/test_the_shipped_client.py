@@ -207,7 +207,7 @@ async def test_a_program_whose_router_leaves_is_never_seen_offline(tried: Progra
 @pytest.fixture(scope="module")
 def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterProcess]:
     """A router that lets an agent send little."""
-    limits = {"agent_message_rate": 40, "agent_message_burst": 20}
+    limits = {"agent_message_rate": 10}
     with running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **limits) as (router,):
         yield router
 

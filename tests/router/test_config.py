@@ -4,7 +4,16 @@ import dataclasses
 
 import pytest
 
-from relevo.router.config import SETTINGS, Settings, SettingsError, read_settings, settings_table
+from relevo.router.config import (
+    BEGIN,
+    END,
+    SETTINGS,
+    Settings,
+    SettingsError,
+    read_settings,
+    settings_table,
+    with_table,
+)
 
 SECRET = "s" * 32
 
@@ -77,11 +86,9 @@ def test_a_malformed_flag_is_refused_by_the_name_of_the_flag() -> None:
     )
 
 
-def test_settings_that_do_not_fit_together_are_refused_with_both_names() -> None:
-    with pytest.raises(SettingsError, match="RELEVO_OUTBOX_SOFT_BYTES"):
-        Settings(outbox_soft_bytes=4096, outbox_hard_bytes=4096)
-    with pytest.raises(SettingsError, match=r"RELEVO_PATCH_WINDOW_MS .* at most RELEVO_PATCH_WINDOW_BUSY_MS"):
-        Settings(patch_window_ms=20, patch_window_busy_ms=10)
+def test_a_variable_that_was_removed_is_refused_by_its_name() -> None:
+    for name in ("RELEVO_TENANT_MESSAGE_BURST", "RELEVO_HELLO_TIMEOUT_MS", "RELEVO_JWKS_RETRY_MS"):
+        assert refusal({name: "1"}).startswith(f"unknown setting {name}")
 
 
 def test_replicas_are_asked_of_a_store_that_may_have_some() -> None:
@@ -131,3 +138,16 @@ def test_every_setting_of_the_dataclass_stands_in_the_table_with_a_meaning() -> 
         assert f"| `{setting.variable}` |" in table
         assert setting.meaning.endswith(".")
     assert "| `RELEVO_NODE_LEASE_MS` | `6000` ms |" in table
+
+
+def test_the_table_replaces_what_stood_between_the_marks() -> None:
+    document = f"# Relevo\n\n{BEGIN}an old table\n{END}\nMore.\n"
+    written = with_table(document)
+    assert written == f"# Relevo\n\n{BEGIN}\n{settings_table()}\n{END}\nMore.\n"
+    assert with_table(written) == written
+
+
+@pytest.mark.parametrize("document", ["", BEGIN, END, END + BEGIN])
+def test_a_document_without_both_marks_is_left_alone(document: str) -> None:
+    with pytest.raises(ValueError, match="needs the lines"):
+        with_table(document)

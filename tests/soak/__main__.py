@@ -35,12 +35,11 @@ SAMPLE_S = 2.0
 WARM_UP_RATIO = 0.25
 KEPT_MS = 10_000
 SETTINGS: dict[str, Any] = {
-    "key_ttl_ms": KEPT_MS,
+    "relevo.router.store.commands.KEY_TTL_MS": KEPT_MS,
     "closed_retention_ms": KEPT_MS,
-    "events_max": 512,
-    "tokens_remembered_max": 100,
+    "relevo.router.store.commands.EVENTS_MAX": 512,
+    "relevo.router.auth.tokens.TOKENS_REMEMBERED_MAX": 100,
     "outbox_hard_bytes": 1_000_000,
-    "outbox_soft_bytes": 100_000,
     "message_rate": 10_000,
     "agent_message_rate": 10_000,
     # Of the machine's speed, not of memory.

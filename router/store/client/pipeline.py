@@ -69,7 +69,7 @@ class PipelineLimits:
     """
 
     timeout_ms: int = 1000
-    queue_max: int = 4096
+    queue_max: int = 20_000
     batch_max: int = 512
     batch_per_tenant_max: int = 32
     batch_bytes_max: int = 1 << 20

@@ -205,7 +205,7 @@ async def test_without_any_keys_a_token_cannot_be_judged_until_they_can_be_read(
     assert await issuer.known("a")
 
 
-@pytest.mark.limit("jwks_timeout_ms")
+@pytest.mark.limit("JWKS_TIMEOUT_MS")
 async def test_a_reading_that_hangs_is_given_up() -> None:
     issuer = Issuer((EC, "a"))
     issuer.gate.clear()

@@ -257,10 +257,14 @@ async def test_a_known_token_lets_no_other_signature_through() -> None:
 
 
 @pytest.mark.slow
-async def test_a_known_token_is_refused_once_its_key_is_withdrawn(tmp_path: Path) -> None:
+async def test_a_known_token_is_refused_once_its_key_is_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "keys.json"
     file.write_bytes(key_set(public_entry(EC, "a"), public_entry(ED, "b")))
-    known = verifier(jwks=str(file), jwks_timeout_ms=900, jwks_refresh_ms=1000, jwks_retry_ms=1)
+    monkeypatch.setattr("relevo.router.auth.tokens.JWKS_REFRESH_MS", 50)
+    monkeypatch.setattr("relevo.router.auth.tokens.JWKS_RETRY_MS", 1)
+    known = verifier(jwks=str(file))
     token = asymmetric(EC, "ES256", kid="a")
     assert await known.verify(token) == await known.verify(token) == ANA
     file.write_bytes(key_set(public_entry(ED, "b")))
@@ -274,7 +278,7 @@ async def test_a_known_token_is_refused_once_its_key_is_withdrawn(tmp_path: Path
         await use_it_on()
 
 
-@pytest.mark.limit("tokens_remembered_max")
+@pytest.mark.limit("TOKENS_REMEMBERED_MAX")
 async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
 
@@ -283,7 +287,8 @@ async def test_only_so_many_tokens_are_known(monkeypatch: pytest.MonkeyPatch) ->
         return verify_payload(token, key)
 
     monkeypatch.setattr("relevo.router.auth.tokens.verify_payload", look)
-    known = verifier(jwt_secret=SECRET, tokens_remembered_max=2)
+    monkeypatch.setattr("relevo.router.auth.tokens.TOKENS_REMEMBERED_MAX", 2)
+    known = verifier()
     first, second, third = (hs256(CLAIMS | {"jti": str(number)}) for number in range(3))
     for token in (first, second, second, third, third, second, first):
         assert await known.verify(token) == ANA

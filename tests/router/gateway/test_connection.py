@@ -14,8 +14,17 @@ from relevo.protocol.commands import (
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.results import Empty
+from relevo.router.gateway import connection
 from relevo.router.gateway.commands import RULES
-from relevo.router.gateway.connection import _TAKE, ENDED, TRANSITIONS, Event, State
+from relevo.router.gateway.connection import (
+    _TAKE,
+    ENDED,
+    HELLO_TIMEOUT_MS,
+    TOKEN_EXPIRING_MS,
+    TRANSITIONS,
+    Event,
+    State,
+)
 from relevo.router.gateway.effects import (
     AwaitSlot,
     Close,
@@ -33,7 +42,7 @@ from relevo.router.gateway.effects import (
     Subscribe,
     Timer,
 )
-from relevo.router.gateway.rate_limit import REFUSALS_MAX
+from relevo.router.gateway.rate_limit import BURST_S, REFUSALS_MAX
 from tests.router.gateway.fakes import EXPIRES_AT, NOW_MS, Machine, limiter, principal
 
 HELLO = {"type": "hello", "id": "h", "token": "t"}
@@ -94,7 +103,7 @@ def test_importing_the_connection_loads_no_loop_and_no_store() -> None:
 
 
 def test_a_new_connection_waits_for_the_hello(machine: Machine) -> None:
-    assert machine.effects() == [SetTimer(machine.settings.hello_timeout_ms, Timer.HELLO)]
+    assert machine.effects() == [SetTimer(HELLO_TIMEOUT_MS, Timer.HELLO)]
     machine.connection.timer_fired(Timer.HELLO, NOW_MS)
     assert (closes(machine), machine.state) == ([CloseCode.NO_HELLO], State.REJECTED)
 
@@ -123,7 +132,7 @@ def test_a_welcome_answers_the_hello_and_watches_the_token(machine: Machine) -> 
     assert machine.connection.welcome(NOW_MS, synced_to=("e", 5))
     sent, timer, resume = machine.effects()
     assert isinstance(sent, Send)
-    assert timer == SetTimer(EXPIRES_AT - machine.settings.token_expiring_ms - NOW_MS, Timer.EXPIRING)
+    assert timer == SetTimer(EXPIRES_AT - TOKEN_EXPIRING_MS - NOW_MS, Timer.EXPIRING)
     assert resume == ResumeReading()
     assert machine.state is State.OPEN
 
@@ -233,8 +242,9 @@ def test_a_subscription_needs_its_role(role: str, kind: str, is_allowed: bool) -
     assert [type(effect) for effect in effects] == ([Send, Subscribe] if is_allowed else [Send])
 
 
-def test_commands_beyond_in_flight_max_pause_reading() -> None:
-    machine = Machine(in_flight_max=2)
+def test_commands_beyond_in_flight_max_pause_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "IN_FLIGHT_MAX", 2)
+    machine = Machine()
     machine.open()
     machine.receive(GET, GET)
     assert machine.of(PauseReading) == [PauseReading()]
@@ -254,11 +264,16 @@ def test_a_command_without_room_in_the_tenant_is_held_until_there_is() -> None:
     assert [type(effect) for effect in machine.effects()] == [Send, ResumeReading]
 
 
-def test_messages_over_the_rate_are_rejected_and_read_more_slowly() -> None:
-    machine = Machine(message_rate=10, message_burst=3)
-    machine.open()
-    machine.receive(PING, PING)
+def use_up_burst(machine: Machine) -> None:
+    """Send what is left of the burst after the hello, at a rate of one a second."""
+    machine.receive(*[PING] * (BURST_S - 1))
     machine.effects()
+
+
+def test_messages_over_the_rate_are_rejected_and_read_more_slowly() -> None:
+    machine = Machine(message_rate=1)
+    machine.open()
+    use_up_burst(machine)
     machine.receive(PING)
     counted, reply, pause, rest = machine.effects()
     assert isinstance(reply, Send)
@@ -269,15 +284,17 @@ def test_messages_over_the_rate_are_rejected_and_read_more_slowly() -> None:
 
 
 def test_a_throttled_acknowledgement_has_no_reply() -> None:
-    machine = Machine(message_rate=1, message_burst=1)
+    machine = Machine(message_rate=1)
     machine.open()
+    use_up_burst(machine)
     machine.receive(ACK)
     assert machine.of(Send) == []
 
 
 def test_a_sender_that_ignores_the_rate_is_closed_with_4505() -> None:
-    machine = Machine(message_rate=1, message_burst=1)
+    machine = Machine(message_rate=1)
     machine.open()
+    use_up_burst(machine)
     for _ in range(REFUSALS_MAX):
         machine.receive(PING)
     assert closes(machine) == []
@@ -305,7 +322,7 @@ def refresh(machine: Machine, answer: Any) -> list[Any]:
 
 def test_a_refreshed_token_moves_the_expiry(opened: Machine) -> None:
     timer, _ = refresh(opened, principal(expires_at=EXPIRES_AT + 5))
-    assert timer == SetTimer(EXPIRES_AT + 5 - opened.settings.token_expiring_ms - NOW_MS, Timer.EXPIRING)
+    assert timer == SetTimer(EXPIRES_AT + 5 - TOKEN_EXPIRING_MS - NOW_MS, Timer.EXPIRING)
     assert opened.connection.principal == principal(expires_at=EXPIRES_AT + 5)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings
 from relevo.router.gateway.rate_limit import (
+    BURST_S,
     READ_RATIO_MAX,
     REFUSALS_MAX,
     REST_S_MAX,
@@ -18,16 +19,7 @@ from relevo.router.gateway.rate_limit import (
     Throttled,
 )
 
-SETTINGS = Settings(
-    message_rate=10,
-    message_burst=3,
-    agent_message_rate=20,
-    agent_message_burst=5,
-    back_end_message_rate=20,
-    back_end_message_burst=6,
-    tenant_message_rate=40,
-    tenant_message_burst=8,
-)
+SETTINGS = Settings(message_rate=2, agent_message_rate=3, back_end_message_rate=3, tenant_message_rate=5)
 
 
 def allowance(*, rate: int, burst: int) -> Allowance:
@@ -186,23 +178,24 @@ def test_an_agents_connections_share_its_bucket_and_a_tenants_agents_theirs() ->
     phone, browser, bob = rates.connection(), rates.connection(), rates.connection()
     for sender, sub in ((phone, "ana"), (browser, "ana"), (bob, "bob")):
         sender.share(rates.shared(principal(sub), 1.0))
-    assert let_through(phone, 10, 1.0) == 3
+    assert let_through(phone, 30, 1.0) == 2 * BURST_S
     assert phone.take(1.0).limit == "connection"  # type: ignore[union-attr]
-    assert let_through(browser, 10, 1.0) == 2
+    assert let_through(browser, 30, 1.0) == (3 - 2) * BURST_S
     assert browser.take(1.0).limit == "agent"  # type: ignore[union-attr]
-    assert let_through(bob, 10, 1.0) == 3
+    assert let_through(bob, 30, 1.0) == (5 - 3) * BURST_S
     over_http = Allowance(*rates.shared(principal("crm", service=True), 1.0))
     assert over_http.take(1.0).limit == "tenant"  # type: ignore[union-attr]
     elsewhere = Allowance(*rates.shared(principal("ana", tenant="other"), 1.0))
-    assert let_through(elsewhere, 10, 1.0) == 5
+    assert let_through(elsewhere, 30, 1.0) == 3 * BURST_S
 
 
 def test_a_back_end_and_an_agent_of_one_id_are_two() -> None:
     rates = Rates(SETTINGS)
     agent = Allowance(*rates.shared(principal("ana"), 1.0))
     back_end = Allowance(*rates.shared(principal("ana", service=True), 1.0))
-    assert let_through(agent, 10, 1.0) == 5
-    assert (let_through(back_end, 10, 1.0), back_end.take(1.0)) == (3, Throttled("tenant", 200))
+    assert let_through(agent, 30, 1.0) == 3 * BURST_S
+    assert let_through(back_end, 2 * BURST_S, 1.0) == 2 * BURST_S
+    assert back_end.take(1.0) == Throttled("tenant", 200)
 
 
 def test_who_is_refused_for_what_others_send_is_not_found_out() -> None:
@@ -246,7 +239,7 @@ def test_full_buckets_go() -> None:
     assert len(buckets) == 1
 
 
-@pytest.mark.limit("rate_buckets_max")
+@pytest.mark.limit("RATE_BUCKETS_MAX")
 def test_no_more_are_kept_than_allowed_and_the_oldest_go_first() -> None:
     buckets = Buckets(Limit("agent", 1, 1000), kept_max=10)
     for number in range(500):

@@ -81,7 +81,7 @@ def reads(member: Member, steps: Sequence[str]) -> list[bool]:
     return seen
 
 
-@pytest.mark.limit("in_flight_max")
+@pytest.mark.limit("IN_FLIGHT_MAX")
 def test_commands_beyond_in_flight_max_pause_reading_until_half_are_answered() -> None:
     member = Member(in_flight_max=4)
     assert reads(member, ["1", "2", "3", "4"]) == [True, True, True, False]

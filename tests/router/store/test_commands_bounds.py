@@ -90,7 +90,7 @@ async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(
     assert [entry.kind for entry in await small.history("s")][4:] == ["accepted", "closed"]
 
 
-@pytest.mark.limit("events_max")
+@pytest.mark.limit("EVENTS_MAX")
 async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: StoreServer) -> None:
     for number in range(400):
         await small.status("boss", ("pause", "connected")[number % 2])
@@ -99,7 +99,7 @@ async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: Store
     assert SMALL.events_max <= kept <= SMALL.events_max + 100
 
 
-@pytest.mark.limit("key_ttl_ms")
+@pytest.mark.limit("KEY_TTL_MS")
 async def test_a_key_and_its_answer_go_when_their_time_is_over(
     shop: Shop, shared_valkey: StoreServer
 ) -> None:

@@ -88,7 +88,7 @@ def test_the_present_position_gets_a_patch_without_rows() -> None:
     assert (patch.since, patch.seq, patch.agents, patch.departments) == (3, 3, [], [])
 
 
-@pytest.mark.limit("replica_tombstones_max")
+@pytest.mark.limit("TOMBSTONES_MAX")
 def test_removals_are_remembered_up_to_their_bound() -> None:
     replica = loaded(tombstones_max=2)
     for seq in range(1, 5):

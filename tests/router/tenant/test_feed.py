@@ -132,7 +132,7 @@ async def test_what_is_not_in_the_stream_any_more_is_read_anew(followed: Followe
     assert followed.dialog.heard[-1]["type"] == "directory.snapshot"
 
 
-@pytest.mark.limit("feed_buffer_max")
+@pytest.mark.limit("FEED_BUFFER_MAX")
 async def test_of_what_comes_while_the_directory_is_read_little_waits_and_nothing_is_lost(
     followed: Followed,
 ) -> None:

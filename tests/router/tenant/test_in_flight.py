@@ -3,7 +3,6 @@ from collections.abc import Callable
 
 import pytest
 
-from relevo.router.config import Settings
 from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
 
 STARTS_MAX = 4
@@ -43,7 +42,7 @@ def fill(limiter: InFlightLimiter, commands: int, started: list[int]) -> None:
             limiter.wait(lambda number=number: start(number))  # type: ignore[misc]
 
 
-@pytest.mark.limit("tenant_in_flight_max")
+@pytest.mark.limit("TENANT_IN_FLIGHT_MAX")
 def test_commands_beyond_the_bound_start_when_others_are_done(loop: Loop) -> None:
     limiter, started = InFlightLimiter(2, 100, loop.call_soon), list[int]()
     fill(limiter, 4, started)
@@ -55,7 +54,7 @@ def test_commands_beyond_the_bound_start_when_others_are_done(loop: Loop) -> Non
     assert (started, limiter.is_idle) == ([0, 1, 2, 3], True)
 
 
-@pytest.mark.limit("tenant_turn_max")
+@pytest.mark.limit("TENANT_TURN_MAX")
 def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: Loop) -> None:
     limiter, started = InFlightLimiter(1000, STARTS_MAX, loop.call_soon), list[int]()
     fill(limiter, 2 * STARTS_MAX + 1, started)
@@ -112,7 +111,7 @@ async def test_a_cancelled_wait_for_a_slot_leaves_the_room_to_others(loop: Loop,
 
 
 async def test_limiters_are_shared_by_tenant_and_kind_while_in_use() -> None:
-    limiters = InFlightLimiters(Settings())
+    limiters = InFlightLimiters()
     acme = limiters.commands("acme")
     assert limiters.commands("acme") is acme
     assert len({acme, limiters.commands("globex"), limiters.hellos("acme")}) == 3

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from websockets.frames import Opcode
 
+from relevo.router.transport import http_guard
 from tests.router.transport.websocket_peer import (
     Peer,
     Served,
@@ -28,8 +29,9 @@ async def served() -> AsyncIterator[Served]:
 
 
 @pytest.fixture
-async def impatient() -> AsyncIterator[Served]:
-    async with serve_websockets(on_message=echo, http_request_timeout_ms=TIMEOUT_MS) as served:
+async def impatient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    monkeypatch.setattr(http_guard, "REQUEST_TIMEOUT_MS", TIMEOUT_MS)
+    async with serve_websockets(on_message=echo) as served:
         yield served
 
 
@@ -181,10 +183,13 @@ async def test_requests_that_do_not_wait_for_answers_are_bounded(served: Served)
             assert (await peer.read_response())[0] == 204
 
 
-@pytest.mark.limit("http_connections_max")
-async def test_more_connections_than_allowed_are_refused_and_a_websocket_is_none_of_them() -> None:
+@pytest.mark.limit("HTTP_CONNECTIONS_MAX")
+async def test_more_connections_than_allowed_are_refused_and_a_websocket_is_none_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_guard, "HTTP_CONNECTIONS_MAX", 2)
     async with (
-        serve_websockets(on_message=echo, http_connections_max=2) as served,
+        serve_websockets(on_message=echo) as served,
         open_peer(served),
         open_peer(served),
         raw_peer(served.port) as first,

@@ -137,7 +137,6 @@ async def test_buffered_bytes_counts_what_waits_for_the_turns_end(served: Served
         assert endpoint.socket.buffered_bytes == 0
 
 
-@pytest.mark.limit("outbox_soft_bytes")
 async def test_a_peer_that_does_not_read_is_slow_until_it_has_caught_up(served: Served) -> None:
     async with open_peer(served) as (peer, endpoint):
         peer.stop_reading()

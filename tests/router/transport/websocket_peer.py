@@ -24,13 +24,10 @@ MSGPACK_NAME = "relevo.v1.msgpack"
 class SocketSettings:
     """The settings of a websocket, with limits that small tests reach."""
 
-    message_bytes_max: int = 64 * 1024
     outbox_soft_bytes: int = 64 * 1024
     outbox_hard_bytes: int = 1024 * 1024
     ping_interval_ms: int = 20_000
     ping_timeout_ms: int = 20_000
-    http_request_timeout_ms: int = 10_000
-    http_connections_max: int = 1000
     connections_per_address_max: int = 1000
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import { Target } from "../../src/index.js";
 import { Router } from "../support/router.js";
 
 const NOTES = 60;
-const router = new Router({ RELEVO_AGENT_MESSAGE_RATE: "40", RELEVO_AGENT_MESSAGE_BURST: "20" });
+const router = new Router({ RELEVO_AGENT_MESSAGE_RATE: "10" });
 before(() => router.start());
 after(() => router.end());
 

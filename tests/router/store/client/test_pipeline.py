@@ -147,7 +147,6 @@ async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path
         assert store.stats.refused == 3
 
 
-@pytest.mark.limit("store_queue_max")
 async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others_wait(
     tcp_valkey: StoreServer, verbs: Path
 ) -> None:
