@@ -1,4 +1,4 @@
-"""What travels on the wire: messages, errors and their encodings. Imports msgspec only, and does no I/O."""
+"""The wire contract: messages, objects, errors and encodings. It imports msgspec only and does no I/O."""
 
 from relevo.protocol.bounds import (
     BATCH_ITEMS_MAX,

@@ -43,11 +43,11 @@ _DESCRIPTION = "\n".join(
     )
 )
 
-_REPLY_DESCRIPTION = "Answer a command that was applied."
+_REPLY_DESCRIPTION = "The reply to a command that is applied."
 _ERROR_DESCRIPTION = (
-    "Answer a command that was refused; nothing changed, except that `unavailable` cannot know."
+    "The reply to a command that is refused. Nothing is changed, except that `unavailable` and `internal`"
+    " leave it open."
 )
-
 
 _TOKEN = {
     "type": "http",
@@ -113,7 +113,7 @@ REPLY = msgspec.defstruct(
     ],
     tag="reply",
     tag_field="type",
-    namespace={"__doc__": "Answer any command with its result or an error, exactly one of which is there."},
+    namespace={"__doc__": "The reply to any command: its result or an error, exactly one of them."},
 )
 
 _SERVER_MESSAGES: dict[str, type[msgspec.Struct]] = {

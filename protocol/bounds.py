@@ -1,4 +1,4 @@
-"""What ids, names and numbers of a command may be."""
+"""Bounds of the fields of commands: ids, names, texts and numbers (PROTOCOL.md, Conventions)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description=f"{LIMIT_
 
 
 class FieldError(ValueError):
-    """Refuse the value of one field for what a bound cannot say; the codec adds ``field`` to the path."""
+    """A value breaks a rule that no bound can express; the codec adds ``field`` to the path of the error."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

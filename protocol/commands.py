@@ -1,7 +1,8 @@
 """
-Every command that a client may send, and the result of each.
+Every command that a client sends.
 
-Commands come from outside, so their types hold the bounds: the codec refuses what does not fit.
+Commands come from outside, so their types carry the bounds, and a field that does not fit is a `bad_message`.
+``result`` is the type of the reply's result. PROTOCOL.md, Commands, has them for client authors.
 """
 
 from __future__ import annotations
@@ -42,32 +43,32 @@ from relevo.protocol.results import (
     TransferResult,
 )
 
-# What a command holds besides plain fields. These forbid unknown fields, as commands do.
+# Objects within commands. They forbid unknown fields, as commands do.
 
 
 class Target(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Point at the agent or the department that is to get a session."""
+    """The agent or department to which a session goes."""
 
     kind: PlaceKind
     id: Id
 
 
 class CustomerProfile(Customer, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Name the customer of a new session."""
+    """The customer of a new session."""
 
     id: Id
     name: Name
 
 
 class Resume(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Name the position up to which a subscriber knows the directory."""
+    """A subscriber's position in the directory's events (PROTOCOL.md, The directory)."""
 
     epoch: Epoch
     seq: Count
 
 
 class AgentProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """Hold what is written of an agent, as opposed to what is observed."""
+    """The fields of an agent that a back end or an admin writes; the directory's row has more."""
 
     id: Id
     name: Name
@@ -81,19 +82,19 @@ class AgentProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_u
 
 
 class DepartmentProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """Hold what is written of a department."""
+    """The fields of a department that a back end or an admin writes."""
 
     id: Id
     name: Name
 
 
-# Commands. `result` is what the reply holds; None where another type of message answers, or none does.
+# Commands. `result` is the type of the reply's result, None where the reply is of another type or missing.
 
 
 class Mutation(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type"
 ):
-    """Be a command that changes something, and so may carry an idempotency key."""
+    """A command that changes stored data: it takes an idempotency key (PROTOCOL.md, Idempotency keys)."""
 
     result: ClassVar[type[Result] | None] = Empty
     id: CommandId
@@ -103,14 +104,14 @@ class Mutation(
 class Query(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type"
 ):
-    """Be a command that changes nothing in the store's sessions, agents and departments."""
+    """A command that changes no session, agent or department: it takes no key."""
 
     result: ClassVar[type[Result] | None] = Empty
     id: CommandId
 
 
 class Hello(Query, frozen=True, gc=False, kw_only=True, tag="hello"):
-    """Say who connects; the first message of every connection."""
+    """Authenticate the connection; the first message of a client."""
 
     result = None
     # A token that is missing is `unauthorized`, as a wrong one is, and that is not for the codec to say.
@@ -119,20 +120,20 @@ class Hello(Query, frozen=True, gc=False, kw_only=True, tag="hello"):
 
 
 class Ping(Query, frozen=True, gc=False, kw_only=True, tag="ping"):
-    """Ask for a `pong`, for clients that cannot see websocket pings."""
+    """Request a `pong`: the heartbeat of a client that cannot see websocket pings."""
 
     result = None
 
 
 class TokenRefresh(Query, frozen=True, gc=False, kw_only=True, tag="token.refresh"):
-    """Extend the connection's authorization by a new token of the same `sub` and `tenant`."""
+    """Replace the connection's token by a newer one of the same `sub`, `tenant` and `role`."""
 
     result = TokenResult
     token: Token = ""
 
 
 class StatusSet(Mutation, frozen=True, gc=False, kw_only=True, tag="status.set"):
-    """Choose one's status; an admin may choose another agent's."""
+    """Set the caller's status; an admin may set another agent's."""
 
     result = AgentResult
     status: Status
@@ -140,13 +141,13 @@ class StatusSet(Mutation, frozen=True, gc=False, kw_only=True, tag="status.set")
 
 
 class DirectorySubscribe(Query, frozen=True, gc=False, kw_only=True, tag="directory.subscribe"):
-    """Ask for the directory and for every change of it, from `resume` on where that is still kept."""
+    """Subscribe to the directory: its snapshot, or a patch from `resume` on, then every change."""
 
     resume: Resume | None = None
 
 
 class DirectoryUnsubscribe(Query, frozen=True, gc=False, kw_only=True, tag="directory.unsubscribe"):
-    """Ask for no more changes of the directory."""
+    """End the subscription to the directory."""
 
 
 class SessionOpen(Mutation, frozen=True, gc=False, kw_only=True, tag="session.open"):
@@ -235,18 +236,18 @@ class SessionList(Query, frozen=True, gc=False, kw_only=True, tag="session.list"
 
 
 class SessionPlace(Query, frozen=True, gc=False, kw_only=True, tag="session.place"):
-    """Ask where a queued session stands in its department's queue."""
+    """Read the place of a queued session in its department's queue."""
 
     result = PlaceResult
     session_id: Id
 
 
 class SessionWatch(Query, frozen=True, gc=False, kw_only=True, tag="session.watch"):
-    """Ask for a `session.changed` of every session of the tenant that changes."""
+    """Subscribe to `session.changed` for every session of the tenant."""
 
 
 class SessionUnwatch(Query, frozen=True, gc=False, kw_only=True, tag="session.unwatch"):
-    """Ask for no more `session.changed`."""
+    """End the subscription to `session.changed`."""
 
 
 class SessionAck(Query, frozen=True, gc=False, kw_only=True, tag="session.ack"):

@@ -80,7 +80,7 @@ class NotFoundDetails(Details, frozen=True, gc=False, kw_only=True):
 
 
 class ConflictDetails(Details, frozen=True, gc=False, kw_only=True):
-    """The session as it is: its fence, state and owner, and who brought it there, in ms since the epoch."""
+    """The session as it is: its fence, state and owner, and the author of its last change."""
 
     fence: int
     state: SessionState

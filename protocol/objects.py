@@ -1,8 +1,8 @@
 """
 Every object of the protocol: agents, departments, sessions, transfers, history entries.
 
-Objects come from the store, so their types hold the shape only: a store that a newer router wrote to may have
-more fields, and a null field may be missing there.
+Objects come from the store, so their types carry shapes and no bounds. A record of a newer router may have
+more fields, and a null field may be missing.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ EntryKind: TypeAlias = Literal[
 ]
 
 
-# Objects. They hold no cycles, so the garbage collector need not walk them: a replica keeps many.
+# `gc=False`: objects hold no cycles, and a directory of 20,000 of them would slow each garbage collection.
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):
-    """Name who did something: an agent, an admin or a back end."""
+    """The author of a change: an agent, an admin or a back end."""
 
     id: str
     name: str
@@ -34,21 +34,21 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
 
 class Customer(msgspec.Struct, frozen=True, gc=False):
-    """Name whom a session is with."""
+    """The customer of a session."""
 
     id: str
     name: str
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
-    """Point at the agent (in progress, or pending) or the department (queued) that has a session."""
+    """The owner of a session: an agent (`in_progress`, `pending`) or a department (`queued`)."""
 
     kind: PlaceKind
     id: str
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
-    """Name one end of a transfer."""
+    """The agent or department at one end of a transfer."""
 
     kind: PlaceKind
     id: str
@@ -56,7 +56,7 @@ class Party(msgspec.Struct, frozen=True, gc=False):
 
 
 class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Hold one agent's row of the directory."""
+    """An agent's row of the directory; ``load`` and ``pending`` count sessions."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Department(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Hold one department's row of the directory; the counts are of its members and its queue."""
+    """A department's row of the directory: members, available members, queued sessions."""
 
     id: str
     name: str
@@ -81,7 +81,7 @@ class Department(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename={"from_": "from"}):
-    """Hold one transfer: who sent which session from where to where, why, and what became of it."""
+    """A transfer: session, both ends, author, reason and outcome; ``at`` in ms since the epoch."""
 
     id: str
     session_id: str
@@ -95,7 +95,7 @@ class Transfer(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename={"fro
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Hold one conversation: who has it, in which state, and its latest transfer."""
+    """A conversation with a customer: state, owner, fence and latest transfer."""
 
     id: str
     customer: Customer
@@ -109,7 +109,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Hold one line of a session's history; ``by`` is None where the system acted."""
+    """An entry of a session's history, ``seq`` from 1 without gaps; ``by`` is None where the system acted."""
 
     seq: int
     kind: EntryKind

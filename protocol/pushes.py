@@ -1,4 +1,8 @@
-"""Everything that the router sends: answers to one command, and pushes that nobody asked for."""
+"""
+Every message of the router: replies to one command, and pushes.
+
+PROTOCOL.md, Pushes, says which connection gets which push, and when.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,11 @@ TransferState: TypeAlias = Literal["delivered", "accepted", "declined", "recalle
 
 
 class ServerMessage(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="type"):
-    """Be a message of the router. Unknown fields are let through, as the protocol asks of clients."""
+    """A message of the router. Decoding one ignores unknown fields, as a client does."""
 
 
 class Inbox(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Hold the sessions that an agent has as it connects."""
+    """The sessions of an agent at its welcome, oldest first, at most 1,000 of each kind."""
 
     in_progress: list[Session] = []
     pending: list[Session] = []
@@ -55,21 +59,21 @@ class Pong(ServerMessage, frozen=True, gc=False, kw_only=True, tag="pong"):
 
 
 class SessionAssigned(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.assigned"):
-    """Tell every connection of the agent that now has the session in progress."""
+    """The session is now in progress with the agent of this connection."""
 
     session: Session
     transfer: Transfer | None = None
 
 
 class SessionPending(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.pending"):
-    """Tell every connection of the agent in whose pending list the session now is."""
+    """The session is now in the pending list of the agent of this connection."""
 
     session: Session
     transfer: Transfer | None = None
 
 
 class SessionRemoved(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.removed"):
-    """Tell every connection of an agent that had the session and has it no more."""
+    """The agent of this connection had the session and has it no more."""
 
     session_id: str
     fence: int
@@ -78,20 +82,20 @@ class SessionRemoved(ServerMessage, frozen=True, gc=False, kw_only=True, tag="se
 
 
 class SessionEntry(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.entry"):
-    """Tell the owner's connections of a new line in the session's history."""
+    """The history of a session that the agent owns has a new entry."""
 
     session_id: str
     entry: Entry
 
 
 class SessionChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.changed"):
-    """Tell the admins who watch that a session has changed."""
+    """A session of the tenant has changed; for admins that watch."""
 
     session: Session
 
 
 class TransferUpdated(ServerMessage, frozen=True, gc=False, kw_only=True, tag="transfer.updated"):
-    """Tell who made the transfer what has become of it."""
+    """A transfer that the caller made has a new state."""
 
     transfer: Transfer
     state: TransferState
@@ -99,7 +103,7 @@ class TransferUpdated(ServerMessage, frozen=True, gc=False, kw_only=True, tag="t
 
 
 class DirectorySnapshot(ServerMessage, frozen=True, gc=False, kw_only=True, tag="directory.snapshot"):
-    """Give a subscriber the whole directory as of ``seq``."""
+    """The whole directory at the position ``(epoch, seq)``."""
 
     epoch: str
     seq: int
@@ -108,7 +112,7 @@ class DirectorySnapshot(ServerMessage, frozen=True, gc=False, kw_only=True, tag=
 
 
 class DirectoryPatch(ServerMessage, frozen=True, gc=False, kw_only=True, tag="directory.patch"):
-    """Give a subscriber that is at ``since`` the whole rows that changed up to ``seq``."""
+    """The rows of the directory that changed after ``since``, up to ``seq``, and the ids of removed ones."""
 
     epoch: str
     since: int
@@ -120,13 +124,13 @@ class DirectoryPatch(ServerMessage, frozen=True, gc=False, kw_only=True, tag="di
 
 
 class TokenExpiring(ServerMessage, frozen=True, gc=False, kw_only=True, tag="token.expiring"):
-    """Tell a connection, one minute before, that its token expires."""
+    """The token of this connection expires in one minute, at ``expires_at``."""
 
     expires_at: int
 
 
 class ServerDraining(ServerMessage, frozen=True, gc=False, kw_only=True, tag="server.draining"):
-    """Tell a connection to come back, to another node, after ``reconnect_in_ms``."""
+    """The node stops; reconnect after ``reconnect_in_ms``."""
 
     reconnect_in_ms: int
 

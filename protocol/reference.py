@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 
-from relevo.protocol.bounds import INTEGER_MAX
+from relevo.protocol.bounds import ID_PATTERN, INTEGER_MAX
 from relevo.protocol.commands import COMMANDS, MUTATING, Hello, Ping, SessionAck, Target
 from relevo.protocol.errors import CLOSES, ERRORS, CloseCode, Details
 from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
 from relevo.protocol.pushes import PUSHES, Inbox, Welcome
 from relevo.protocol.results import Empty
-from relevo.protocol.schemas import ENUMERATIONS, Schema, schemas_of
+from relevo.protocol.schemas import ENUMERATIONS, Schema, ecma_pattern, schemas_of
 
 OBJECTS: tuple[type[msgspec.Struct], ...] = (
     Agent,
@@ -37,7 +37,6 @@ OBJECTS: tuple[type[msgspec.Struct], ...] = (
 )
 INPUTS = ("Target", "CustomerProfile", "AgentProfile", "DepartmentProfile", "Resume")
 
-_ID_PATTERN = "^[A-Za-z0-9_.@:+-]"
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -62,7 +61,7 @@ def _plain_type(kind: str, schema: Schema) -> str:
         return f"integer {schema['minimum']}..{schema['maximum']}" if _is_small(schema) else "integer"
     if kind != "string":
         return kind
-    if str(schema.get("pattern", "")).startswith(_ID_PATTERN):
+    if schema.get("pattern") == ecma_pattern(ID_PATTERN):
         return "id"
     if "maxLength" in schema:
         return f"text {schema.get('minLength', 0)}..{schema['maxLength']}"

@@ -1,5 +1,5 @@
 """
-What a command is answered with: one shape per object that a command returns.
+The results of commands, one type for each object that a command returns.
 
 A reply holds a result under ``result``; over HTTP it is the body of a response with status 200.
 """
@@ -14,62 +14,62 @@ from relevo.protocol.objects import Agent, Department, Entry, Session, Transfer
 
 
 class Empty(msgspec.Struct, frozen=True, gc=False):
-    """Say that it was done."""
+    """The command is applied; there is nothing to return."""
 
 
 class AgentResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with the agent as it is now."""
+    """The agent after the command."""
 
     agent: Agent
 
 
 class DepartmentResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with the department as it is now."""
+    """The department after the command."""
 
     department: Department
 
 
 class SessionResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with the session as it is now."""
+    """The session after the command."""
 
     session: Session
 
 
 class TransferResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with the session as it is now and the transfer that brought it there."""
+    """The session after the command, and its transfer."""
 
     session: Session
     transfer: Transfer
 
 
 class EntryResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with the history entry that was written."""
+    """The new entry of the history."""
 
     entry: Entry
 
 
 class HistoryResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with a run of a session's history; ``more`` says whether later entries exist."""
+    """Entries of a session's history in order of ``seq``; ``more`` says whether later ones exist."""
 
     entries: list[Entry]
     more: bool
 
 
 class ListResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with a page of sessions; ``cursor`` asks for the next and is None at the end."""
+    """A page of sessions; ``cursor`` is the argument for the next page, None on the last."""
 
     sessions: list[Session]
     cursor: str | None = None
 
 
 class PlaceResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with a session's place in its queue, from 1."""
+    """The place of a session in its queue, from 1."""
 
     place: int
 
 
 class TokenResult(msgspec.Struct, frozen=True, gc=False):
-    """Answer with the time up to which the connection is authorized now."""
+    """The new end of the connection's authorization, in ms since the epoch."""
 
     expires_at: int
 

@@ -108,6 +108,11 @@ def schemas_of(types: Sequence[type[msgspec.Struct]]) -> tuple[list[Schema], dic
     return list(references[: len(types)]), schemas
 
 
+def ecma_pattern(pattern: str) -> str:
+    """Return a pattern in ECMA 262, to which JSON Schema refers: there "$" is the very end."""
+    return pattern.replace(r"\A", "^").replace(r"\Z", "$")
+
+
 def summary(message: type[msgspec.Struct]) -> str:
     """Return the first paragraph of a type's docstring as one line."""
     return _first_line(message.__doc__)
@@ -134,8 +139,7 @@ def _portable(schema: Any, use: Callable[[str], None]) -> Any:
     if portable.get("type") == "integer":
         portable["format"] = "int64"
     if "pattern" in portable:
-        # In ECMA 262, which JSON Schema refers to, "$" is the very end.
-        portable["pattern"] = portable["pattern"].replace(r"\A", "^").replace(r"\Z", "$")
+        portable["pattern"] = ecma_pattern(portable["pattern"])
     return portable
 
 

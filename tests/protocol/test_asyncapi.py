@@ -28,7 +28,7 @@ def document() -> Document:
 
 
 def leave_out(reason: str) -> NoReturn:
-    """Skip the test, but on CI fail it: what is missing there is missed by everybody."""
+    """Skip the test; on CI fail it, where a missing tool is a defect of the machine."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -115,13 +115,14 @@ def test_the_server_names_a_security_scheme_that_is_a_token(document: Document) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_official_parser_takes_the_document(document: Document) -> None:
     if shutil.which("node") is None:
         leave_out("node is not on PATH: install Node.js 20 or later")
     if not (HERE / "node_modules" / "@asyncapi" / "parser").is_dir():
         leave_out("the AsyncAPI parser is not installed: run `npm ci` in tests/protocol")
     command = ["node", str(HERE / "parse_asyncapi.cjs"), str(PATH)]
-    run = subprocess.run(command, capture_output=True, check=True, timeout=50, text=True)
+    run = subprocess.run(command, capture_output=True, check=True, text=True)
     said = json.loads(run.stdout)
     # The parser's severities: 0 is an error, 1 a warning, 2 and above are remarks.
     assert [each for each in said["diagnostics"] if each["severity"] < 2] == []
