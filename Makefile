@@ -10,10 +10,10 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-python test-javascript test-nodes long lint bench instructions model faults compliance fuzz docs clean tools soak traceability
+.PHONY: help install run test test-python test-javascript test-nodes long lint bench instructions model faults compliance fuzz docs clean tools soak traceability generated-models
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 install: .venv/.installed ## Make .venv, with the router, its client and what tests need
 
@@ -76,6 +76,9 @@ soak: install ## See whether memory stays flat under work, for MINUTES=10; SEED=
 
 traceability: install ## Print which test proves which limit, which fault, which bad input
 	@$(BIN)/pytest --quiet --traceability
+
+generated-models: install ## Read every example with models that public generators make; needs a JDK 17, Maven and Go
+	@$(BIN)/pytest --quiet tests/protocol/generated/generated_models.py
 
 docs: install ## Generate the protocol's documents and tables and the README's settings
 	@$(BIN)/python -m protocol.asyncapi
