@@ -54,7 +54,9 @@ async def refused_over_http(office: Office, flooding: Sequence[RawClient]) -> An
 @pytest.mark.limit("message_rate")
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: Office, format: str) -> None:
+async def test_message_beyond_the_burst_is_rate_limited_with_a_retry_time(
+    crowded: Office, format: str
+) -> None:
     client = await crowded.connect_agent("ana", format=format)
     await flood(client, FLOOD, {"type": "ping"})
     await client.until(
@@ -76,7 +78,7 @@ async def test_beyond_its_burst_each_message_is_told_when_to_come_back(crowded: 
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-async def test_each_message_that_comes_back_as_told_is_let_through(crowded: Office, format: str) -> None:
+async def test_message_retried_after_its_retry_time_is_let_through(crowded: Office, format: str) -> None:
     client = await crowded.connect_agent("ana", format=format)
     await flood(client, BURST + TURNS, {"type": "ping"})
     await client.until(
@@ -97,7 +99,7 @@ async def test_each_message_that_comes_back_as_told_is_let_through(crowded: Offi
 @pytest.mark.limit("REFUSALS_MAX")
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_who_never_listens_is_closed_with_4505(crowded: Office, format: str) -> None:
+async def test_client_ignoring_its_refusals_is_closed_with_4505(crowded: Office, format: str) -> None:
     other_device = await crowded.connect_agent("ana")
     client = await crowded.connect_agent("ana", format=format)
     await flood(client, BURST + 2 * REFUSALS_MAX, {"type": "ping"})
@@ -114,7 +116,7 @@ async def test_who_never_listens_is_closed_with_4505(crowded: Office, format: st
     ],
     ids=["notes", "misfits"],
 )
-async def test_what_was_refused_for_its_number_was_not_done(crowded: Office, command: Message) -> None:
+async def test_rate_limited_command_is_not_done(crowded: Office, command: Message) -> None:
     client = await crowded.connect_agent("ana")
     await crowded.open_session("chat-1", agent="ana")
     await flood(client, FLOOD, command)
@@ -127,7 +129,7 @@ async def test_what_was_refused_for_its_number_was_not_done(crowded: Office, com
 
 
 @pytest.mark.adversarial("rate: flood from one connection")
-async def test_acknowledgements_have_no_reply_and_count_all_the_same(crowded: Office) -> None:
+async def test_acknowledgements_count_without_a_reply(crowded: Office) -> None:
     client = await crowded.connect_agent("ana")
     await client.send_as_is([])
     for _ in range(0, FLOOD, 50):
@@ -140,7 +142,7 @@ async def test_acknowledgements_have_no_reply_and_count_all_the_same(crowded: Of
 
 @pytest.mark.limit("agent_message_rate")
 @pytest.mark.adversarial("rate: flood from one agent")
-async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None:
+async def test_devices_of_an_agent_share_its_rate(crowded: Office) -> None:
     bob = await crowded.connect_agent("bob")
     devices = [await crowded.connect_agent("ana") for _ in range(3)]
     for device in devices:
@@ -155,7 +157,7 @@ async def test_an_agents_devices_share_what_it_may_send(crowded: Office) -> None
 
 @pytest.mark.limit("back_end_message_rate")
 @pytest.mark.adversarial("rate: flood over HTTP")
-async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_websockets(
+async def test_back_end_shares_its_rate_between_http_and_websockets(
     crowded: Office,
 ) -> None:
     links = [await crowded.connect_service() for _ in range(3)]
@@ -172,7 +174,7 @@ async def test_what_comes_over_http_counts_as_what_comes_over_the_back_ends_webs
 
 @pytest.mark.limit("tenant_message_rate")
 @pytest.mark.adversarial("rate: flood from one tenant", "rate: flood over HTTP")
-async def test_a_tenants_agents_share_what_it_may_send(
+async def test_agents_of_a_tenant_share_its_rate(
     strict: RouterProcess, crowded: Office, make_office: MakeOffice
 ) -> None:
     other = await make_office([strict]).connect_agent("ana")
@@ -237,7 +239,7 @@ async def test_flood_leaves_others_served(
 
 @pytest.mark.slow
 @pytest.mark.adversarial("rate: flood from one tenant")
-async def test_a_tenant_that_may_send_without_limit_takes_the_store_from_no_other(
+async def test_tenant_without_limits_leaves_the_store_to_others(
     routers: list[RouterProcess], office: Office, make_office: MakeOffice
 ) -> None:
     quiet = make_office(routers)

@@ -167,7 +167,7 @@ def test_what_a_store_was_made_to_forget_may_be_lost(opened: Made) -> None:
     assert opened.ends(1, "ana", OPENED).broken() == set()
 
 
-def test_what_replicas_acknowledged_may_not_be_lost_with_what_was_only_told(opened: Made) -> None:
+def test_loss_of_what_replicas_acknowledged_is_a_violation(opened: Made) -> None:
     opened.hears(opened.ana, "session.assigned", session=session(2))
     opened.history.lost_since(0, spares_acknowledged=True)
     assert opened.ends(1, "ana", OPENED).broken() == set()
@@ -311,7 +311,7 @@ def test_who_resumes_is_told_everything_since(made: Made) -> None:
     assert made.broken() == {("S9", "ana")}
 
 
-def test_who_resumes_from_where_it_was_a_while_ago_is_brought_as_far_as_the_answer_goes(made: Made) -> None:
+def test_resume_from_an_older_position_ends_where_the_answer_does(made: Made) -> None:
     subscribe(made, made.ana)
     snapshot(made, made.ana, 1)
     patch(made, made.ana, 1, 2)
@@ -322,7 +322,7 @@ def test_who_resumes_from_where_it_was_a_while_ago_is_brought_as_far_as_the_answ
     assert made.broken() == set()
 
 
-def test_who_asked_twice_may_go_on_from_before_while_the_second_answer_is_followed_by_more(
+def test_second_subscribe_may_overlap_patches_of_the_first(
     made: Made,
 ) -> None:
     subscribe(made, made.ana)

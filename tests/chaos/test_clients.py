@@ -159,7 +159,7 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
 
 @pytest.mark.slow
 @pytest.mark.fault("a client's connection is half open")
-async def test_who_is_behind_a_dead_cable_is_gone_after_a_ping_and_the_time_to_answer_it(
+async def test_half_open_connection_ends_after_a_ping_and_its_timeout(
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice
 ) -> None:
     pings = {"ping_interval_ms": 400, "ping_timeout_ms": 1500}
@@ -239,7 +239,7 @@ async def test_reconnect_storm_costs_one_script_each_and_no_read(
 @pytest.mark.limit("TENANT_HELLOS_MAX")
 @pytest.mark.slow
 @pytest.mark.fault("all clients come back at once")
-async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_sent_back(
+async def test_hellos_beyond_tenant_hellos_max_wait_without_a_timeout(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
     # All of them take the store longer than it may take, and twenty of them a fraction of that.
@@ -261,7 +261,7 @@ async def test_a_storm_comes_in_no_faster_than_the_store_takes_it_and_nobody_is_
 
 @pytest.mark.slow
 @pytest.mark.fault("all clients come back at once")
-async def test_clients_whose_router_dies_do_not_come_back_in_one_moment(
+async def test_clients_of_a_killed_router_reconnect_spread_over_time(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:
     pair = start_routers(2, **PATIENT)

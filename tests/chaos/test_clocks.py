@@ -45,7 +45,7 @@ def clock_of(router: RouterProcess) -> float:
 @pytest.mark.slow
 @pytest.mark.fault("a router's clock is an hour off")
 @pytest.mark.parametrize("hours", [1, -1])
-async def test_a_router_that_has_the_wrong_time_is_like_any_other(
+async def test_router_with_a_wrong_clock_behaves_like_any_other(
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice, hours: int
 ) -> None:
     routers = on_stores(tmp_path, own_store.url, own_store.url, **SHORT)

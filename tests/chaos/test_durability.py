@@ -14,7 +14,7 @@ from tests.servers import StoreServer, free_port, running, wait_until
 pytestmark = pytest.mark.slow
 
 
-async def test_without_its_replica_a_store_changes_nothing_that_is_acknowledged_and_does_all_else(
+async def test_store_without_its_replica_acknowledges_no_change(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     (tmp_path / "primary").mkdir()
@@ -46,7 +46,7 @@ async def test_without_its_replica_a_store_changes_nothing_that_is_acknowledged_
             await asyncio.to_thread(router.stop)
 
 
-async def test_a_store_that_keeps_no_file_is_named_until_it_keeps_one(
+async def test_fsync_without_an_append_only_file_keeps_the_router_unready(
     own_store: StoreServer, tmp_path: Path, make_office: MakeOffice
 ) -> None:
     router = RouterProcess(own_store.url, tmp_path / "router.log", durability="fsync")

@@ -60,7 +60,7 @@ def expect_no_more_than_was_asked(outcome: Outcome) -> None:
         pytest.param(REPLICA, redis_binary(), id="replica-redis", marks=[needs_redis, pytest.mark.long]),
     ],
 )
-async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
+async def test_killed_primary_is_replaced_under_a_new_epoch(
     tmp_path: Path, choice: Choice, binary: str
 ) -> None:
     outcome = await kill_the_primary(tmp_path, choice, binary)
@@ -74,7 +74,7 @@ async def test_a_killed_primary_is_replaced_and_its_numbers_are_not_used_again(
 
 @needs_networks
 @pytest.mark.fault("an old primary is cut off with a router")
-async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_off_with_a_router(
+async def test_partitioned_primary_loses_nothing_that_replicas_acknowledged(
     tmp_path: Path,
 ) -> None:
     outcome = await cut_the_primary_off(tmp_path, REPLICA)
@@ -86,7 +86,7 @@ async def test_nothing_that_replicas_acknowledged_is_lost_when_a_primary_is_cut_
 @pytest.mark.long
 @needs_networks
 @pytest.mark.fault("an old primary is cut off with a router")
-async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_did_alone(
+async def test_partitioned_primary_by_default_loses_what_it_did_alone(
     tmp_path: Path,
 ) -> None:
     outcome = await cut_the_primary_off(tmp_path, MEMORY)
@@ -100,7 +100,7 @@ async def test_by_default_a_primary_that_is_cut_off_with_a_router_loses_what_it_
 
 @pytest.mark.long
 @pytest.mark.fault("another primary is promoted")
-async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_nothing_untrue(
+async def test_failover_under_load_breaks_no_invariant(
     tmp_path: Path,
 ) -> None:
     async with WatchedScene(tmp_path, seed=4, durability="replica") as scene:
@@ -114,9 +114,7 @@ async def test_people_at_work_while_a_primary_is_replaced_lose_nothing_and_see_n
 @pytest.mark.long
 @pytest.mark.fault("another primary is promoted")
 @pytest.mark.parametrize("durability", ["memory", "replica"])
-async def test_a_primary_that_stood_still_until_it_was_replaced_is_not_believed_when_it_goes_on(
-    tmp_path: Path, durability: str
-) -> None:
+async def test_frozen_primary_is_not_believed_after_its_replacement(tmp_path: Path, durability: str) -> None:
     async with WatchedScene(tmp_path, seed=5, durability=durability) as scene:
         await scene.let_work(150)
         await scene.freeze_primary()
@@ -140,7 +138,7 @@ async def expect_promises_of_shards(
 
 @pytest.mark.origin("after a failover publishes succeeded and nobody received them")
 @pytest.mark.fault("another primary is promoted")
-async def test_a_shard_whose_primary_was_killed_goes_on_with_its_replica_and_other_numbers(
+async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     cluster = ClusterServers(tmp_path / "cluster").start()

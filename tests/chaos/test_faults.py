@@ -14,7 +14,7 @@ from tests.chaos.scene import Scene
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_people_at_work_without_a_fault_break_nothing(tmp_path: Path) -> None:
+async def test_work_without_a_fault_breaks_no_invariant(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=1) as scene:
         await scene.let_work(400)
         await scene.check()
@@ -23,7 +23,7 @@ async def test_people_at_work_without_a_fault_break_nothing(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.fault("a router is killed under load")
-async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=2) as scene:
         await scene.let_work(150)
         scene.kill_router(0)
@@ -38,7 +38,7 @@ async def test_a_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.fault("every link is cut and healed")
-async def test_every_link_cut_one_by_one_and_healed_in_random_order_leaves_all_in_agreement(
+async def test_links_cut_and_healed_at_random_leave_all_in_agreement(
     tmp_path: Path,
 ) -> None:
     async with Scene(tmp_path, seed=3) as scene:

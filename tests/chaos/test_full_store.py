@@ -111,7 +111,7 @@ async def fill_up(
 
 @pytest.mark.slow
 @pytest.mark.fault("the store's disk is full")
-async def test_a_store_whose_disk_is_full_refuses_whole_commands_and_goes_on_when_there_is_room(
+async def test_full_disk_makes_commands_unavailable_until_there_is_room(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
     with (
@@ -127,7 +127,7 @@ async def test_a_store_whose_disk_is_full_refuses_whole_commands_and_goes_on_whe
 
 @pytest.mark.slow
 @pytest.mark.fault("the store's memory is full")
-async def test_a_store_whose_memory_is_full_refuses_whole_commands_and_goes_on_when_there_is_room(
+async def test_full_memory_makes_commands_unavailable_until_there_is_room(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     def fill() -> None:

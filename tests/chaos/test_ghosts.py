@@ -12,7 +12,7 @@ from tests.chaos.scene import SETTLE_LIMIT_S, Scene
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_hello_whose_answer_from_the_store_is_lost_leaves_no_ghost_behind(tmp_path: Path) -> None:
+async def test_hello_with_a_lost_reply_leaves_no_ghost_connection(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=1, tenants=["acme"]) as scene:
         ana = scene.person("ana")
         await ana.go()
@@ -24,7 +24,7 @@ async def test_a_hello_whose_answer_from_the_store_is_lost_leaves_no_ghost_behin
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_store_that_goes_back_to_who_was_there_counts_who_is_there(tmp_path: Path) -> None:
+async def test_rewound_store_counts_the_connections_of_now(tmp_path: Path) -> None:
     # A lease that outlives the restart: or the old connections would go with it.
     async with Scene(
         tmp_path, seed=1, tenants=["acme"], store_arguments=(), node_lease_ms=6000, settle_limit_s=30
@@ -37,7 +37,7 @@ async def test_a_store_that_goes_back_to_who_was_there_counts_who_is_there(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_a_connection_that_the_store_forgot_is_registered_again(tmp_path: Path) -> None:
+async def test_connection_forgotten_by_the_store_is_registered_again(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=1, tenants=["acme"]) as scene:
         kept = read_store("acme", scene.store)
         [(node, connection)] = [

@@ -91,7 +91,7 @@ async def cut_off(office: Office, cut: Callable[[], None], mend: Callable[[], No
 
 @pytest.mark.slow
 @pytest.mark.fault("a router is cut off from the store in silence")
-async def test_a_router_whose_store_falls_silent_leaves_its_clients_before_their_screens_are_wrong(
+async def test_silent_store_closes_clients_before_their_rows_are_stale(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
     async with linked(tmp_path, **CUT_OFF) as found:
@@ -103,7 +103,7 @@ async def test_a_router_whose_store_falls_silent_leaves_its_clients_before_their
 
 @pytest.mark.slow
 @pytest.mark.fault("a router is cut off from the store in silence")
-async def test_a_router_whose_cable_is_pulled_leaves_its_clients_before_their_screens_are_wrong(
+async def test_unplugged_router_closes_clients_before_their_rows_are_stale(
     tmp_path: Path, make_office: MakeOffice
 ) -> None:
     with risen() as island, store_on(island, tmp_path / "far") as store:
@@ -119,7 +119,7 @@ async def test_a_router_whose_cable_is_pulled_leaves_its_clients_before_their_sc
 
 @pytest.mark.slow
 @pytest.mark.fault("a reply of the store is lost")
-async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer(
+async def test_retry_after_a_lost_reply_gets_the_first_reply(
     patient: Linked, make_office: MakeOffice
 ) -> None:
     office = make_office(patient.routers)
@@ -160,9 +160,7 @@ async def test_who_repeats_a_command_whose_answer_was_lost_gets_the_first_answer
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is flushed")
-async def test_who_says_hello_while_the_store_is_flushed_is_told_nothing_of_before(
-    tmp_path: Path, make_office: MakeOffice
-) -> None:
+async def test_hello_during_a_flush_gets_nothing_of_before(tmp_path: Path, make_office: MakeOffice) -> None:
     async with linked(tmp_path, node_lease_ms=30_000, store_timeout_ms=8000) as found:
         router = found.routers[0]
         office = make_office(found.routers)
@@ -225,7 +223,7 @@ async def write(office: Office, notes: list[Message]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault("the feed is cut")
-async def test_what_a_router_missed_while_its_feed_was_cut_is_read_from_the_stream(
+async def test_cut_feed_is_repaired_from_the_stream(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     office = make_office(start_routers(2, own_store.url, **PATIENT))
@@ -241,7 +239,7 @@ async def test_what_a_router_missed_while_its_feed_was_cut_is_read_from_the_stre
 
 @pytest.mark.slow
 @pytest.mark.fault("the feed is cut")
-async def test_what_is_not_in_the_stream_any_more_is_told_as_the_difference(
+async def test_trimmed_stream_is_repaired_by_a_snapshot_and_a_difference(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     office = make_office(start_routers(2, own_store.url, **PATIENT))
@@ -266,7 +264,7 @@ async def test_what_is_not_in_the_stream_any_more_is_told_as_the_difference(
 
 @pytest.mark.slow
 @pytest.mark.fault("the feed falls silent")
-async def test_a_router_that_is_deaf_says_so_and_hears_what_it_missed_as_soon_as_it_can(
+async def test_silent_feed_turns_the_router_unready_until_it_is_repaired(
     patient: Linked, make_office: MakeOffice
 ) -> None:
     office = make_office(patient.routers)
@@ -290,7 +288,7 @@ async def test_a_router_that_is_deaf_says_so_and_hears_what_it_missed_as_soon_as
 
 @pytest.mark.slow
 @pytest.mark.fault("the feed is thrown out by the store")
-async def test_a_feed_that_the_store_throws_out_for_what_waits_in_it_is_taken_up_again(
+async def test_feed_over_the_output_buffer_limit_is_subscribed_again(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     own_store.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 65536 0 0")

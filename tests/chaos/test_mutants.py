@@ -172,8 +172,8 @@ MUTANTS = [
         "the epoch outlives what was lost",
         "S9",
         f"{LUA}/lib/step.lua",
-        "if meta[4] ~= run_id then",
-        "if not meta[4] then",
+        "meta[4] ~= run_id or",
+        "not meta[4] or",
         RETURN,
         # A number that is used twice is a hole for one reader, and two directories for another.
         "S10",

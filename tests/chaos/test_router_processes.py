@@ -28,7 +28,7 @@ async def answers_until_the_close(client: RawClient, command: str) -> tuple[list
 
 @pytest.mark.slow
 @pytest.mark.fault("a router stands still past its lease and goes on")
-async def test_a_router_that_stood_still_for_too_long_believes_itself_no_more_than_others_do(
+async def test_router_frozen_past_its_lease_closes_its_sockets(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:
     pair = start_routers(2, **SHORT)
@@ -76,7 +76,7 @@ async def test_a_router_that_stood_still_for_too_long_believes_itself_no_more_th
 
 @pytest.mark.slow
 @pytest.mark.fault("a router stands still past its lease and goes on")
-async def test_a_router_that_stood_still_for_less_than_its_lease_goes_on_as_if_nothing_were(
+async def test_router_frozen_within_its_lease_keeps_its_sockets(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     pair = start_routers(2, **SHORT | {"node_lease_ms": 6000})
@@ -145,7 +145,7 @@ class Relay:
 
 @pytest.mark.slow
 @pytest.mark.fault("a router is told to stop")
-async def test_a_router_that_is_told_to_stop_fails_no_transfer_and_nobody_is_seen_to_leave(
+async def test_draining_router_fails_no_transfer_and_hides_no_agent(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:
     leaving, staying = pair = start_routers(2, **SHORT | {"node_lease_ms": 6000}, drain_ms=2000)

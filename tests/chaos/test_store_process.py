@@ -28,7 +28,7 @@ KINDS_WITHOUT_SESSIONS = {
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is killed and starts again")
-async def test_while_the_store_is_dead_commands_are_unavailable_and_afterwards_each_counts_once(
+async def test_commands_during_a_store_crash_are_unavailable_then_count_once(
     kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     pair = start_routers(2, kept_store.url, **PATIENT)
@@ -79,7 +79,7 @@ async def test_while_the_store_is_dead_commands_are_unavailable_and_afterwards_e
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is killed and starts again")
-async def test_what_was_acknowledged_up_to_the_last_moment_is_there_after_the_kill(
+async def test_killed_store_keeps_all_that_was_acknowledged(
     kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     office = make_office(start_routers(1, kept_store.url, **PATIENT))
@@ -171,7 +171,7 @@ async def lose_everything(
 
 @pytest.mark.slow
 @pytest.mark.fault("the store starts again empty")
-async def test_a_store_that_starts_again_empty_is_told_who_is_there_and_tells_who_is_left(
+async def test_restarted_empty_store_gets_connections_registered_again(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
@@ -180,7 +180,7 @@ async def test_a_store_that_starts_again_empty_is_told_who_is_there_and_tells_wh
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is flushed")
-async def test_a_flushed_store_is_told_who_is_there_and_tells_who_is_left(
+async def test_flushed_store_gets_connections_registered_again(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
@@ -189,7 +189,7 @@ async def test_a_flushed_store_is_told_who_is_there_and_tells_who_is_left(
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is flushed")
-async def test_who_comes_before_a_flush_was_noticed_does_not_hide_it_from_who_was_there(
+async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     # Nobody would notice by itself for ten seconds.
@@ -218,7 +218,7 @@ async def test_who_comes_before_a_flush_was_noticed_does_not_hide_it_from_who_wa
 @pytest.mark.slow
 @pytest.mark.fault("the store forgets the verbs")
 @pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
-async def test_a_store_that_forgets_the_verbs_is_taught_them_again_unnoticed(
+async def test_store_without_its_functions_gets_them_loaded_again(
     own_store: StoreServer,
     start_routers: StartRouters,
     make_office: MakeOffice,

@@ -27,7 +27,7 @@ async def test_a_message_of_either_kind_comes_back_as_it_went(peer: Peer, opcode
     assert await peer.read_frame() == (opcode, b"x" * size)
 
 
-async def test_both_kinds_may_come_on_one_connection_in_fragments_and_with_pings_between(peer: Peer) -> None:
+async def test_text_and_binary_fragments_with_pings_between_are_echoed(peer: Peer) -> None:
     for opcode in (TEXT, BINARY, TEXT):
         peer.send(masked(opcode, b"a", is_final=False) + masked(PING, b"p") + masked(CONT, b"b"))
         assert await peer.read_frame() == (PONG, b"p")

@@ -95,7 +95,7 @@ def gaps(office: Office) -> list[float]:
     return [router.metric("relevo_feed_gaps_total") for router in office.routers]
 
 
-async def test_a_conversation_finds_its_way_from_ana_to_the_best_member_of_a_department(told: Told) -> None:
+async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Told) -> None:
     office, act = told.office, told.act
     gaps_before = gaps(office)
 

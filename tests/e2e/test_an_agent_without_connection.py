@@ -44,7 +44,7 @@ async def an_hour_ago(store: StoreServer, office: Office) -> AsyncIterator[Past]
     await opened.close()
 
 
-async def test_who_connects_an_hour_later_finds_the_conversation_in_the_inbox(
+async def test_agent_connecting_an_hour_later_finds_the_session_pending(
     office: Office, an_hour_ago: Past
 ) -> None:
     for name in ("ana", "bob"):
@@ -82,7 +82,7 @@ async def test_who_connects_an_hour_later_finds_the_conversation_in_the_inbox(
 
 
 @pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
-async def test_who_is_not_there_gets_it_as_pending_and_the_sender_is_told_when_it_is_taken(
+async def test_transfer_to_an_absent_agent_is_pending_until_accepted(
     office: Office,
 ) -> None:
     await office.put_agent("bob")
@@ -103,7 +103,7 @@ async def test_who_is_not_there_gets_it_as_pending_and_the_sender_is_told_when_i
 
 
 @pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
-async def test_an_admin_sends_on_what_waits_for_somebody_who_is_away(office: Office) -> None:
+async def test_admin_transfers_what_is_pending_with_an_absent_agent(office: Office) -> None:
     await office.put_department("sales")
     await office.put_agent("bob", departments=["sales"])
     ana = await office.connect_agent("ana", departments=["sales"])

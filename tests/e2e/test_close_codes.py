@@ -206,7 +206,7 @@ async def test_a_router_that_stops_closes_with_4000(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-async def test_a_store_that_is_lost_for_longer_than_the_lease_closes_with_4003(
+async def test_store_lost_past_the_lease_closes_with_4003(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, format: str
 ) -> None:
     (router,) = start_routers(1, own_store.url, node_lease_ms=1500, store_timeout_ms=500)
@@ -226,7 +226,7 @@ async def test_a_store_that_is_lost_for_longer_than_the_lease_closes_with_4003(
 
 
 @pytest.mark.slow
-async def test_a_router_that_stood_still_for_longer_than_its_lease_closes_with_4003(
+async def test_router_frozen_past_its_lease_closes_with_4003(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     pair = start_routers(2, node_lease_ms=2000, presence_grace_ms=100, session_grace_ms=10_000)

@@ -13,7 +13,7 @@ CLIENTS = 50
 
 
 @pytest.mark.origin("a job with a stale list overwrote most assignments")
-async def test_fifty_clients_transfer_one_session_and_one_wins_each_fence(office: Office) -> None:
+async def test_fifty_transfers_at_one_fence_have_one_winner(office: Office) -> None:
     agents = [f"agent-{number}" for number in range(CLIENTS)]
     clients = await asyncio.gather(
         *(office.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
@@ -65,7 +65,7 @@ async def test_fifty_clients_transfer_one_session_and_one_wins_each_fence(office
     assert loads == {agent_id: (1 if agent_id == owners[-1] else 0, 0) for agent_id in agents}
 
 
-async def test_fifty_clients_transfer_one_session_without_a_fence_and_the_owners_chain(
+async def test_fifty_transfers_without_a_fence_make_a_chain_of_owners(
     office: Office,
 ) -> None:
     agents = [f"agent-{number}" for number in range(CLIENTS)]
@@ -96,7 +96,7 @@ async def test_fifty_clients_transfer_one_session_without_a_fence_and_the_owners
 
 @pytest.mark.origin("three nodes gave four chats against a limit of three")
 @pytest.mark.origin("text limits were compared as strings")
-async def test_fifty_transfers_to_an_agent_of_capacity_ten_leave_forty_pending_in_order(
+async def test_fifty_transfers_to_a_capacity_of_ten_leave_forty_pending(
     office: Office,
 ) -> None:
     first, second = await two_back_ends(office)
@@ -130,7 +130,7 @@ async def test_fifty_transfers_to_an_agent_of_capacity_ten_leave_forty_pending_i
     assert len(bob.unread("session.assigned")) == 10
 
 
-async def test_fifty_transfers_to_a_department_with_ten_places_leave_forty_queued_in_order(
+async def test_fifty_transfers_to_ten_places_leave_forty_queued_in_order(
     office: Office,
 ) -> None:
     first, second = await two_back_ends(office)
@@ -200,7 +200,7 @@ async def replies_of(clients: list[RawClient], commands: list[str]) -> list[Mess
 
 
 @pytest.mark.origin("two agents took one chat")
-async def test_two_agents_never_take_one_chat(office: Office) -> None:
+async def test_two_accepts_of_one_session_have_one_winner(office: Office) -> None:
     await office.put_department("sales")
     members = [
         await office.connect_agent(name, on=on, departments=["sales"])

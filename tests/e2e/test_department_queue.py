@@ -37,7 +37,7 @@ async def gets(member: RawClient, session_id: str) -> Message:
     return session
 
 
-async def test_a_member_who_connects_gets_the_oldest_up_to_the_capacity(office: Office) -> None:
+async def test_connecting_member_gets_the_oldest_up_to_its_capacity(office: Office) -> None:
     ids = await queue_twenty(office)
 
     ana = await office.connect_agent("ana", departments=["sales"], capacity=3)
@@ -48,7 +48,7 @@ async def test_a_member_who_connects_gets_the_oldest_up_to_the_capacity(office: 
     assert await queued(office) == ids[3:]
 
 
-async def test_whatever_makes_a_member_available_brings_the_oldest_at_once(office: Office) -> None:
+async def test_member_that_becomes_available_gets_the_oldest_at_once(office: Office) -> None:
     ids = await queue_twenty(office)
     waiting = iter(ids)
     ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
@@ -89,7 +89,7 @@ async def test_whatever_makes_a_member_available_brings_the_oldest_at_once(offic
     assert await queued(office) == list(waiting)
 
 
-async def test_a_member_takes_one_out_of_the_queue_and_the_order_of_the_rest_stays(office: Office) -> None:
+async def test_accept_from_the_queue_keeps_the_order_of_the_rest(office: Office) -> None:
     ids = await queue_twenty(office)
     ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
 
@@ -102,7 +102,7 @@ async def test_a_member_takes_one_out_of_the_queue_and_the_order_of_the_rest_sta
     assert (await ana.refused("session.accept", session_id=ids[8]))["code"] == "at_capacity"
 
 
-async def test_the_queue_prefers_nobody_who_paused_and_counts_everybody_who_waits(office: Office) -> None:
+async def test_queue_of_a_paused_member_is_counted_and_not_assigned(office: Office) -> None:
     ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
     await ana.open_dialog()
     await ana.sees_department("sales", agents=1, available=1, queued=0)
@@ -117,9 +117,7 @@ async def test_the_queue_prefers_nobody_who_paused_and_counts_everybody_who_wait
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-async def test_members_come_and_go_until_all_twenty_are_served_in_their_order(
-    office: Office, seed: int
-) -> None:
+async def test_queue_is_served_in_order_while_members_come_and_go(office: Office, seed: int) -> None:
     chance = random.Random(seed)
     ids = await queue_twenty(office)
     capacities = {"ana": 1, "bob": 2, "dora": 3}
@@ -157,7 +155,7 @@ async def test_members_come_and_go_until_all_twenty_are_served_in_their_order(
 
 
 @pytest.mark.origin("a freed slot went to a newer chat than the one that waited longest")
-async def test_a_freed_slot_goes_to_the_chat_that_waited_longest(office: Office) -> None:
+async def test_freed_slot_goes_to_the_session_queued_longest(office: Office) -> None:
     for department_id in ("sales", "billing"):
         await office.put_department(department_id)
     ana = await office.connect_agent("ana", departments=["sales", "billing"], capacity=1)

@@ -269,7 +269,7 @@ def random_change(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.origin("counts were not updated on a transfer")
-async def test_counts_follow_every_transfer_on_every_dialog(office: Office) -> None:
+async def test_loads_follow_every_transfer_on_every_dialog(office: Office) -> None:
     await office.put_department("sales")
     ana = await office.connect_agent("ana", capacity=2)
     bob = await office.connect_agent("bob", on=1, capacity=1)

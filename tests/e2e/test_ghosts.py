@@ -10,7 +10,7 @@ from tests.servers import StoreServer
 
 @pytest.mark.slow
 @pytest.mark.origin("a fast refresh left ghost connections, stuck online")
-async def test_a_fast_refresh_leaves_no_ghost_that_is_online(office: Office, store: StoreServer) -> None:
+async def test_fast_reloads_leave_no_ghost_connection(office: Office, store: StoreServer) -> None:
     observer = await office.connect_admin("observer")
     await observer.open_dialog()
     for number in range(20):
@@ -34,7 +34,7 @@ async def test_a_fast_refresh_leaves_no_ghost_that_is_online(office: Office, sto
 
 
 @pytest.mark.origin("a second device undid the status that was chosen on the first")
-async def test_a_second_device_undoes_no_status_that_was_chosen_on_the_first(office: Office) -> None:
+async def test_second_device_keeps_the_status_chosen_on_the_first(office: Office) -> None:
     observer = await office.connect_admin("observer")
     await observer.open_dialog()
     browser = await office.connect_agent("ana", on=0)
@@ -49,7 +49,7 @@ async def test_a_second_device_undoes_no_status_that_was_chosen_on_the_first(off
 
 
 @pytest.mark.origin("one agent's event set all the others offline")
-async def test_one_agents_event_sets_nobody_else_offline(office: Office) -> None:
+async def test_events_of_one_agent_leave_the_others_connected(office: Office) -> None:
     observer = await office.connect_admin("observer")
     others = [await office.connect_agent(f"agent-{number}", on=number % 2) for number in range(8)]
     ana = await office.connect_agent("ana", departments=["sales"])
@@ -75,7 +75,7 @@ async def test_one_agents_event_sets_nobody_else_offline(office: Office) -> None
 
 @pytest.mark.slow
 @pytest.mark.origin("a server start set agents unavailable")
-async def test_a_server_start_sets_no_agent_unavailable(
+async def test_starting_router_leaves_agents_available(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     office = make_office(start_routers(1))

@@ -229,7 +229,7 @@ async def test_refusals_come_in_the_order_in_which_one_would_ask(office: Office)
 
 
 @pytest.mark.origin("the sender was removed before the target had it")
-async def test_the_sender_keeps_it_until_the_target_has_it(office: Office) -> None:
+async def test_session_leaves_its_sender_only_with_a_new_owner(office: Office) -> None:
     await office.put_department("sales")
     people = {name: await office.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))}
     adela = await office.connect_admin()
@@ -261,7 +261,7 @@ async def test_the_sender_keeps_it_until_the_target_has_it(office: Office) -> No
 
 
 @pytest.mark.origin("a transfer notice went to every operator")
-async def test_a_transfer_notice_goes_to_those_whom_it_concerns_alone(office: Office) -> None:
+async def test_transfer_is_pushed_to_sender_and_target_alone(office: Office) -> None:
     await office.put_department("sales")
     everybody = {
         name: await office.connect_agent(name, on=on % 2, departments=["sales"])

@@ -251,7 +251,7 @@ async def test_without_a_store_the_router_lives_but_is_not_ready(
 
 @pytest.mark.slow
 @pytest.mark.origin("the transfer list showed only the newest ten")
-async def test_the_transfer_list_shows_more_than_the_newest_ten(office: Office) -> None:
+async def test_session_list_pages_hold_all_in_order(office: Office) -> None:
     await office.put_agent("bob")
     ana = await office.connect_agent("ana", capacity=40)
     sent = [f"chat-{number}" for number in range(25)]

@@ -52,7 +52,7 @@ async def refused(router: RouterProcess, **headers: str) -> int:
 
 
 @pytest.mark.limit("connections_max")
-async def test_beyond_its_connections_a_node_refuses_the_handshake_and_takes_the_next_when_one_left(
+async def test_handshake_beyond_connections_max_is_refused_until_one_leaves(
     small: RouterProcess, office: Office
 ) -> None:
     strangers = [await office.connect_stranger() for _ in range(CONNECTIONS_MAX)]
@@ -63,7 +63,7 @@ async def test_beyond_its_connections_a_node_refuses_the_handshake_and_takes_the
 
 
 @pytest.mark.limit("connections_per_address_max")
-async def test_an_address_has_only_so_many_websockets_as_a_trusted_proxy_tells(
+async def test_handshake_beyond_connections_per_address_is_refused(
     small: RouterProcess, office: Office
 ) -> None:
     there, elsewhere = {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-For": "192.0.2.7, 192.0.2.8"}
@@ -76,7 +76,7 @@ async def test_an_address_has_only_so_many_websockets_as_a_trusted_proxy_tells(
 
 
 @pytest.mark.limit("TENANTS_MAX", "TENANT_IDLE_MS")
-async def test_beyond_its_tenants_a_node_sends_new_ones_to_others_until_one_has_left(
+async def test_hello_beyond_tenants_max_is_unavailable_until_one_leaves(
     small: RouterProcess, make_office: MakeOffice, office: Office
 ) -> None:
     offices = [office, *(make_office([small]) for _ in range(TENANTS_MAX))]
@@ -92,7 +92,7 @@ async def test_beyond_its_tenants_a_node_sends_new_ones_to_others_until_one_has_
     await offices[-1].connect_agent("ana")
 
 
-async def test_an_agent_beyond_a_tenants_number_is_refused_and_sent_away(office: Office) -> None:
+async def test_hello_beyond_agents_max_is_forbidden(office: Office) -> None:
     for number in range(AGENTS_MAX):
         await office.put_agent(f"agent-{number}")
     known = await office.connect_agent("agent-0")
@@ -109,7 +109,7 @@ async def test_an_agent_beyond_a_tenants_number_is_refused_and_sent_away(office:
 
 @pytest.mark.limit("REQUEST_TIMEOUT_MS")
 @pytest.mark.slow
-async def test_an_answer_over_http_that_nobody_takes_is_dropped(small: RouterProcess, office: Office) -> None:
+async def test_http_response_that_is_not_read_is_dropped(small: RouterProcess, office: Office) -> None:
     await fill_history(office)
     body = json.dumps({"session_id": "chat-1", "limit": 500}).encode()
     request = b"\r\n".join(

@@ -153,7 +153,7 @@ async def test_any_other_close_is_waited_for_like_a_drop(office: Office) -> None
 
 
 @pytest.mark.slow
-async def test_who_drops_is_disconnected_after_the_grace_and_later_its_sessions_wait_for_it(
+async def test_dropped_agent_is_disconnected_then_its_sessions_are_pending(
     short: Office,
 ) -> None:
     observer = await observe(short)
@@ -186,7 +186,7 @@ async def test_who_drops_is_disconnected_after_the_grace_and_later_its_sessions_
 
 
 @pytest.mark.slow
-async def test_who_is_back_before_the_sessions_move_keeps_them(short: Office) -> None:
+async def test_agent_back_within_the_session_grace_keeps_its_sessions(short: Office) -> None:
     observer = await observe(short)
     ana = await short.connect_agent("ana")
     await short.open_session("chat-1", agent="ana")
@@ -206,7 +206,7 @@ async def test_who_is_back_before_the_sessions_move_keeps_them(short: Office) ->
 
 
 @pytest.mark.slow
-async def test_a_tenant_that_nobody_serves_is_put_right_by_the_next_command(short: Office) -> None:
+async def test_tenant_without_a_router_is_swept_by_the_next_command(short: Office) -> None:
     ana = await short.connect_agent("ana")
     await short.open_session("chat-1", agent="ana")
     await ana.close()
@@ -222,7 +222,7 @@ async def test_a_tenant_that_nobody_serves_is_put_right_by_the_next_command(shor
 # The chosen status.
 
 
-async def test_who_comes_back_is_at_the_status_last_chosen(office: Office) -> None:
+async def test_reconnected_agent_has_the_status_last_chosen(office: Office) -> None:
     ana = await office.connect_agent("ana")
     assert ana.welcome["agent"]["status"] == "connected"
     await ana.command("status.set", status="pause")
@@ -236,7 +236,7 @@ async def test_who_comes_back_is_at_the_status_last_chosen(office: Office) -> No
     await observer.sees_agent("ana", status="pause")
 
 
-async def test_an_admin_sends_somebody_off_until_they_choose_again(office: Office) -> None:
+async def test_admin_disconnects_an_agent_until_it_chooses_a_status(office: Office) -> None:
     adela = await office.connect_admin()
     ana = await office.connect_agent("ana")
     set_off = await adela.command("status.set", agent_id="ana", status="disconnected")
@@ -250,7 +250,7 @@ async def test_an_admin_sends_somebody_off_until_they_choose_again(office: Offic
     assert (chosen["agent"]["status"], chosen["agent"]["available"]) == ("connected", True)
 
 
-async def test_a_pre_pause_takes_nothing_new_and_becomes_a_pause_with_the_last_session(
+async def test_pre_pause_becomes_pause_with_the_last_session(
     office: Office,
 ) -> None:
     ana = await office.connect_agent("ana")
@@ -269,7 +269,7 @@ async def test_a_pre_pause_takes_nothing_new_and_becomes_a_pause_with_the_last_s
 
 
 @pytest.mark.slow
-async def test_the_agents_of_a_killed_router_are_gone_after_its_lease(
+async def test_agents_of_a_killed_router_are_disconnected_after_its_lease(
     mortal: list[RouterProcess], make_office: MakeOffice
 ) -> None:
     office = make_office(mortal)
@@ -295,7 +295,7 @@ async def test_the_agents_of_a_killed_router_are_gone_after_its_lease(
 
 
 @pytest.mark.slow
-async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
+async def test_draining_router_sends_its_clients_to_the_other_one(
     mortal: list[RouterProcess], make_office: MakeOffice
 ) -> None:
     office = make_office(mortal)
@@ -335,7 +335,7 @@ async def test_a_router_that_is_told_to_stop_sends_its_clients_to_the_other_one(
 
 
 @pytest.mark.slow
-async def test_a_router_that_is_told_to_stop_does_not_wait_for_who_answers_no_close(
+async def test_draining_router_drops_a_client_that_answers_no_close(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     (leaving,) = start_routers(1, drain_ms=1, ping_interval_ms=60_000)
@@ -351,7 +351,7 @@ async def test_a_router_that_is_told_to_stop_does_not_wait_for_who_answers_no_cl
 
 
 @pytest.mark.slow
-async def test_a_router_that_leaves_first_answers_what_it_was_asked(
+async def test_draining_router_answers_what_is_in_flight(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     (leaving,) = start_routers(1, own_store.url, drain_ms=1, store_timeout_ms=10_000)
@@ -372,7 +372,7 @@ async def test_a_router_that_leaves_first_answers_what_it_was_asked(
 
 
 @pytest.mark.slow
-async def test_a_new_token_does_not_keep_anybody_on_a_router_that_leaves(
+async def test_draining_router_closes_clients_that_refresh_a_token(
     start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
     (leaving,) = start_routers(1, drain_ms=5000)

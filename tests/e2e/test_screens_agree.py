@@ -50,9 +50,7 @@ class Screen:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-async def test_every_screen_agrees_with_the_store_after_everybody_did_everything(
-    office: Office, seed: int
-) -> None:
+async def test_screens_agree_with_the_store_after_random_commands(office: Office, seed: int) -> None:
     chance = random.Random(seed)
     await office.put_department("sales")
     await office.put_department("billing")
@@ -125,7 +123,7 @@ async def test_every_screen_agrees_with_the_store_after_everybody_did_everything
 
 
 @pytest.mark.slow
-async def test_whoever_connects_while_sessions_come_in_misses_none_and_sees_none_twice(
+async def test_agent_connecting_during_transfers_gets_each_session_once(
     office: Office,
 ) -> None:
     crm = await office.connect_service(on=1)

@@ -92,7 +92,7 @@ def tried(start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExit
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-async def test_two_programs_and_a_back_end_live_a_transfer(programs: Programs, format: str) -> None:
+async def test_clients_and_a_back_end_complete_a_transfer(programs: Programs, format: str) -> None:
     crm = await programs.back_end()
     await crm.put_department("sales", "Sales")
     ana = await programs.agent("ana", format=format, name="Ana", departments=["sales"])
@@ -131,7 +131,7 @@ async def test_two_programs_and_a_back_end_live_a_transfer(programs: Programs, f
 
 
 @pytest.mark.slow
-async def test_a_program_whose_router_dies_goes_on_at_the_other_one(tried: Programs) -> None:
+async def test_client_of_a_killed_router_goes_on_at_the_other_one(tried: Programs) -> None:
     office = tried.office
     office.back_end_on = 1
     observer = await observe(office, on=1)
@@ -159,7 +159,7 @@ async def test_a_program_whose_router_dies_goes_on_at_the_other_one(tried: Progr
 
 
 @pytest.mark.slow
-async def test_what_was_written_without_an_answer_is_not_written_twice(
+async def test_note_with_a_lost_reply_is_written_once(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:
     pair = start_routers(2, own_store.url, store_timeout_ms=10_000)
@@ -185,7 +185,7 @@ async def test_what_was_written_without_an_answer_is_not_written_twice(
 
 
 @pytest.mark.slow
-async def test_a_program_whose_router_leaves_is_never_seen_offline(tried: Programs) -> None:
+async def test_client_of_a_draining_router_is_never_disconnected(tried: Programs) -> None:
     office = tried.office
     observer = await observe(office, on=1)
     agents = [await tried.agent(f"agent-{number}", on=0) for number in range(5)]
@@ -214,7 +214,7 @@ def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.slow
 @pytest.mark.parametrize("over", [*FORMATS, "http"])
-async def test_what_is_refused_for_its_number_is_sent_again_as_told_and_done_once(
+async def test_rate_limited_commands_are_retried_and_done_once(
     strict: RouterProcess, make_office: MakeOffice, over: str
 ) -> None:
     office = make_office([strict])

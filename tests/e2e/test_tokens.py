@@ -42,7 +42,7 @@ async def test_a_welcome_says_who_one_is_and_for_how_long(office: Office) -> Non
     }
 
 
-async def test_somebody_unknown_gets_their_id_as_name_no_departments_and_a_capacity_of_ten(
+async def test_unknown_agent_gets_its_id_as_name_and_a_capacity_of_ten(
     office: Office,
 ) -> None:
     agent = (await office.connect_agent("newcomer")).welcome["agent"]

@@ -11,7 +11,8 @@ from tests.servers import StoreServer, running
 from tests.stateful.machine import CommandsAgainstModel
 from tests.stateful.stored import Stored
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
+# Some thousand steps; `make model` takes thousands of examples.
+EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 STEPS = 50
 
 
