@@ -38,13 +38,15 @@ TIMES = {
     "tenant_idle_ms",
 }
 # Tools, not the router.
-NOT_SERVED = ("router/audit", "router/bundled_store", "router/workers")
+NOT_SERVED = ("router/audit", "router/bundled_store", "router/demo", "router/workers")
 NO_LIMITS = {
     # What a text of ours or a part of a frame is cut to, and RFC 6455's own.
     "ECHO_CHARACTERS_MAX",
     "_CLOSE_REASON_BYTES_MAX",
     "_CONTROL_PAYLOAD_BYTES_MAX",
+    "_MASKED_HEADER_BYTES",
     # How often one thing is tried, and how much is read at a time.
+    "FEED_BYTES",
     "LOADS_MAX",
     "READ_BYTES_MAX",
     "REDIRECTS_MAX",

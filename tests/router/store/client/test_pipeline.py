@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relevo.router.store.client import pipeline as pipeline_module
-from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.client import HEADS_MAX, StoreClient
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.client.pipeline import PipelineLimits
 from tests.chaos.proxy import Proxy
@@ -347,3 +347,10 @@ async def test_a_defect_in_a_batch_is_reported_and_the_link_goes_on(
 async def test_the_store_tells_its_time(store: StoreClient) -> None:
     # A minute is more than a busy machine takes, and less than any confusion of units would.
     assert abs(await store.time_ms() - time.time_ns() // 1_000_000) < 60_000
+
+
+@pytest.mark.limit("HEADS_MAX")
+async def test_packed_heads_are_kept_up_to_their_bound(store: StoreClient) -> None:
+    for number in range(HEADS_MAX + 10):
+        store._head(f"tenant-{number}", "incr")
+    assert store._head.cache_info().currsize == HEADS_MAX

@@ -3,6 +3,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -285,3 +286,12 @@ async def test_a_feed_whose_slot_moved_unnoticed_is_found(
         await follower.follow(tenant)
         await sharded.run(tenant, "publish", b"found")
         await follower.expect("event", tenant, "found")
+
+
+@pytest.mark.limit("FAILURES_MAX")
+async def test_failures_of_servers_that_never_return_are_bounded(store: StoreClient) -> None:
+    async with following(store) as follower:
+        for port in range(pubsub.FAILURES_MAX + 50):
+            gone = SimpleNamespace(server=("127.0.0.1", port))
+            follower.subscriptions.ended(gone, True)  # type: ignore[arg-type]
+        assert len(follower.subscriptions._failures) <= pubsub.FAILURES_MAX + 1
