@@ -19,7 +19,6 @@ export const PEOPLE = {
 /**
  * @typedef {object} WindowOptions
  * @property {boolean} [phone]
- * @property {boolean} [dark]
  * @property {string} [locale] The browser's language.
  * @property {string} [fragment] In place of the token's.
  * @property {TcpProxy} [proxy] The proxy to connect through.
@@ -163,10 +162,9 @@ export class ConsoleFixture {
    * @param {Person} person Whose link is opened.
    * @param {WindowOptions} [options]
    */
-  async window(person, { phone = false, dark = false, locale = "en-GB", fragment, proxy } = {}) {
+  async window(person, { phone = false, locale = "en-GB", fragment, proxy } = {}) {
     const context = await this.browser.newContext({
       viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 850 },
-      colorScheme: dark ? "dark" : "light",
       locale,
       hasTouch: phone,
     });

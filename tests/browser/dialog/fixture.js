@@ -96,10 +96,10 @@ export class DialogFixture {
    * Open a page of an agent with a session, and the dialog in it.
    *
    * @param {{ agent?: string, customer?: string, lang?: string, theme?: string, tab?: string, phone?: boolean,
-   *   dark?: boolean, proxy?: boolean, shown?: boolean, agentName?: string }} options
+   *   proxy?: boolean, shown?: boolean, agentName?: string }} options
    */
   async page(options = {}) {
-    const { agent = "marta", customer = "Lucía Ferrer", phone = false, dark = false, shown = true } = options;
+    const { agent = "marta", customer = "Lucía Ferrer", phone = false, shown = true } = options;
     const { router } = this;
     this.#sessions += 1;
     const sessionId = `chat-${this.#sessions}`;
@@ -108,7 +108,6 @@ export class DialogFixture {
     const viewport = phone ? { width: 390, height: 780 } : { width: 1100, height: 800 };
     const context = await this.browser.newContext({
       viewport,
-      colorScheme: dark ? "dark" : "light",
       locale: "en-GB",
       hasTouch: phone,
     });

@@ -32,10 +32,10 @@ export function launch() {
 }
 
 /**
- * Fail if a page has what the accessibility checker calls a violation, in any of the shadow trees.
+ * Fail if a page has an accessibility violation, in any of the shadow trees and in both colour schemes.
  *
  * @param {Page} page
- * @param {string} state What is on the screen, for the message.
+ * @param {string} state The state of the screen, for the message.
  */
 export async function expectAccessible(page, state) {
   // Injected by the debugger, so that the page's Content-Security-Policy stays.
@@ -43,21 +43,47 @@ export async function expectAccessible(page, state) {
     const { readFile } = await import("node:fs/promises");
     await page.evaluate(await readFile(AXE, "utf8"));
   }
-  const found = await page.evaluate(async () => {
-    const { violations } = await /** @type {any} */ (window).axe.run(document, {
-      resultTypes: ["violations"],
-    });
-    return violations.map((/** @type {any} */ { id, help, nodes }) => ({
-      id,
-      help,
-      where: nodes.map((/** @type {any} */ node) => `${node.target.join(" ")} ${node.failureSummary}`),
-    }));
-  });
-  assert.deepEqual(found, [], `${state} has accessibility violations`);
+  try {
+    for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+      await page.emulateMedia({ colorScheme });
+      await finishAnimations(page);
+      await picture(page, `${state} ${colorScheme}`);
+      // The other rules do not depend on colours.
+      const rules = colorScheme === "dark" ? { runOnly: ["color-contrast"] } : {};
+      const found = await page.evaluate(async (only) => {
+        const { violations } = await /** @type {any} */ (window).axe.run(document, {
+          resultTypes: ["violations"],
+          ...only,
+        });
+        return violations.map((/** @type {any} */ { id, help, nodes }) => ({
+          id,
+          help,
+          where: nodes.map((/** @type {any} */ node) => `${node.target.join(" ")} ${node.failureSummary}`),
+        }));
+      }, rules);
+      assert.deepEqual(found, [], `${state} has accessibility violations in the ${colorScheme} scheme`);
+    }
+  } finally {
+    await page.emulateMedia({ colorScheme: null });
+  }
 }
 
 /**
- * Keep a picture of a page where the environment names a folder for them.
+ * Wait until what moves or fades has its final colours; endless animations do not count.
+ *
+ * @param {Page} page
+ */
+async function finishAnimations(page) {
+  await page.evaluate(() => {
+    const finite = document
+      .getAnimations()
+      .filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+    return Promise.allSettled(finite.map(({ finished }) => finished));
+  });
+}
+
+/**
+ * Save a screenshot of a page, if the environment names a folder for them in PICTURES.
  *
  * @param {Page} page
  * @param {string} name
@@ -66,5 +92,5 @@ export async function picture(page, name) {
   const folder = process.env.PICTURES;
   if (folder === undefined) return;
   await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`) });
+  await page.screenshot({ path: join(folder, `${name.replaceAll(/\W+/g, "-")}.png`) });
 }
