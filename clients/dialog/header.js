@@ -2,7 +2,7 @@
 
 import { createElement, setAttribute, setText } from "./dom.js";
 
-/** @typedef {import("../console/locales/index.js").Words} Words */
+/** @typedef {import("./locales/index.js").Words} Words */
 
 export class HeaderView {
   #title = createElement("h2", { class: "title", part: "title", id: "title" });

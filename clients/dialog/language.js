@@ -1,6 +1,6 @@
 /** An element's words, in the language of the page around it. */
 
-import { ENGLISH, loadWords } from "../console/locales/index.js";
+import { ENGLISH, loadWords } from "./locales/index.js";
 
 export class PageLanguage {
   #element;

@@ -4,7 +4,7 @@ import { RowList } from "./row-list.js";
 import { createElement, setAttribute, setText } from "./dom.js";
 
 /** @typedef {import("../js/src/objects.js").TargetKind} TargetKind */
-/** @typedef {import("../console/locales/index.js").Words} Words */
+/** @typedef {import("./locales/index.js").Words} Words */
 
 /** @template {{ readonly id: string }} Row */
 export class Panel {

@@ -94,7 +94,7 @@ function compareNearness(one, other) {
  *
  * @param {PredictedOutcome} predicted
  * @param {Target & { name: string, wasAvailable: boolean }} selected `wasAvailable`: when it was selected.
- * @param {import("../console/locales/index.js").Words} words
+ * @param {import("./locales/index.js").Words} words
  * @returns {{ text: string, tone: "good" | "waiting" | "bad" }}
  */
 export function describePrediction(predicted, { kind, name, wasAvailable }, words) {

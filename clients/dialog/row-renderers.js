@@ -5,7 +5,7 @@ import { createElement, setAttribute, setText } from "./dom.js";
 
 /** @typedef {import("../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../js/src/objects.js").Department} Department */
-/** @typedef {import("../console/locales/index.js").Words} Words */
+/** @typedef {import("./locales/index.js").Words} Words */
 
 /** How many of an agent's departments are named; the rest is counted. */
 const DEPARTMENTS_SHOWN = 3;

@@ -5,7 +5,7 @@ import { describePrediction, nearestAvailable, predictOutcome } from "./predicte
 /** @typedef {import("../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../js/src/objects.js").Owner} Owner */
 /** @typedef {import("../js/src/objects.js").Target} Target */
-/** @typedef {import("../console/locales/index.js").Words} Words */
+/** @typedef {import("./locales/index.js").Words} Words */
 /** @typedef {import("./outcome.js").Action} Action */
 /** @typedef {import("./predicted-outcome.js").PredictedOutcome} PredictedOutcome */
 /** @typedef {import("./predicted-outcome.js").Rows} Rows */

@@ -9,7 +9,7 @@ import { readiness } from "./predicted-outcome.js";
 /** @typedef {import("../js/src/objects.js").Transfer} Transfer */
 /** @typedef {import("../js/src/objects.js").TransferResult} TransferResult */
 /** @typedef {import("../js/src/objects.js").TransferState} TransferState */
-/** @typedef {import("../console/locales/index.js").Words} Words */
+/** @typedef {import("./locales/index.js").Words} Words */
 /** @typedef {import("./predicted-outcome.js").Rows} Rows */
 
 /**

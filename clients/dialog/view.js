@@ -3,7 +3,7 @@
 import { createElement, setAttribute, setText } from "./dom.js";
 
 /** @typedef {import("../js/src/objects.js").Agent} Agent */
-/** @typedef {import("../console/locales/index.js").Words} Words */
+/** @typedef {import("./locales/index.js").Words} Words */
 /** @typedef {import("./transfer-state.js").Description} Description */
 /** @typedef {import("./outcome.js").Action} Action */
 /** @typedef {import("./outcome.js").OutcomeButton} OutcomeButton */

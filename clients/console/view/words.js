@@ -1,6 +1,7 @@
 /** The texts of the console, in the page's language. */
 
-import { loadWords } from "../locales/index.js";
+import { loadWords } from "../../dialog/locales/index.js";
+import english from "../locales/en.js";
 import { preferences } from "../model/preferences.js";
 import { loadSettings } from "../model/settings.js";
 
@@ -17,9 +18,16 @@ export async function chooseWords() {
   const code = chosen.find((one) => one !== null && languages.includes(one)) ?? "en";
   // The region decides the format of numbers and times: 17:05 or 5:05 pm.
   region = navigator.languages.find((tag) => primary(tag) === code) ?? code;
-  words = await loadWords(region);
+  words = await loadWords(region, loadConsoleTexts);
   // With the region, so that the dialog uses the same format.
   document.documentElement.lang = region;
+}
+
+/** @param {string} language */
+async function loadConsoleTexts(language) {
+  // English needs no connection: it stands in for a language that cannot be loaded.
+  const texts = language === "en" ? english : (await import(`../locales/${language}.js`)).default;
+  return { console: texts };
 }
 
 /** Return the code of the present language. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describePrediction, nearestAvailable, predictOutcome, readiness } from "../predicted-outcome.js";
-import { ENGLISH } from "../../console/locales/index.js";
+import { ENGLISH } from "../locales/index.js";
 import { agent, department, directory } from "./rows.js";
 
 const ana = { kind: /** @type {const} */ ("agent"), id: "ana" };
@@ -67,5 +67,5 @@ test("a prediction that got worse since the selection says so", () => {
     { ...billing, name: "Billing", wasAvailable: false },
     ENGLISH,
   );
-  assert.equal(queue.text, "Nobody in Billing is available: it will be queued as third.");
+  assert.equal(queue.text, "No agent in Billing is available: it will be queued as third.");
 });

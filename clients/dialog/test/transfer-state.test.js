@@ -9,7 +9,7 @@ import {
   isWaiting,
   startProgress,
 } from "../transfer-state.js";
-import { ENGLISH } from "../../console/locales/index.js";
+import { ENGLISH } from "../locales/index.js";
 import { agent, department, directory, session, transfer } from "./rows.js";
 
 const rows = directory({
@@ -44,12 +44,12 @@ test("a pending transfer has a reason while the agent is unavailable", () => {
   assert.equal(describeTransfer(pending(), context).title, "Waiting in Ana's pending list");
   assert.equal(describeTransfer(pending(), context).details[0], "Because Ana is on pause.");
   const back = { ...context, rows: directory({ agents: [agent("ana", { name: "Ana" })] }) };
-  assert.deepEqual(describeTransfer(pending(), back).details, ["Ana can take it from there at any time."]);
+  assert.deepEqual(describeTransfer(pending(), back).details, ["Ana can accept it at any time."]);
   assert.equal(isWaiting(pending()), true);
   const full = { ...context, rows: directory({ agents: [agent("ana", { name: "Ana", load: 10 })] }) };
   assert.deepEqual(describeTransfer(pending(), full).details, [
     "Because Ana is at capacity.",
-    "Ana can take it once another one is done.",
+    "Ana can accept it after finishing another one.",
   ]);
 });
 
@@ -95,7 +95,7 @@ test("a conflict names the present owner and the actor", () => {
     at: 0,
   };
   const described = describeError(error, context, "transfer");
-  assert.equal(described.title, "Somebody was faster");
+  assert.equal(described.title, "The conversation has moved");
   assert.equal(described.details[0], "It is in Leo's pending list now.");
   assert.match(described.details[1] ?? "", /^Boss moved it at/);
   assert.equal(

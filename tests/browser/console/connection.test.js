@@ -18,7 +18,7 @@ test("a lost connection shows a banner, and marks what came meanwhile", { skip: 
   await fixture.router.open("lost-1", "Nuria Vidal", "ana");
   await ana.choose("Nuria Vidal");
   proxy.cut();
-  await ana.page.locator("connection-banner").getByText("What you see is not live.").waitFor();
+  await ana.page.locator("connection-banner").getByText("This screen is not live.").waitFor();
 
   await fixture.router.open("lost-2", "Óscar Peña", "ana");
   proxy.restore();
@@ -35,7 +35,7 @@ test("a note added without a connection is stored once after it", { skip: noBrow
   await ana.choose("Rosa Martí");
   await ana.page.locator(".entry").first().waitFor();
   proxy.cut();
-  await ana.page.locator("connection-banner").getByText("What you see is not live.").waitFor();
+  await ana.page.locator("connection-banner").getByText("This screen is not live.").waitFor();
   await ana.page.fill("#note", "kept over the gap");
   await ana.button("Add note").click();
   await ana.sees("Waiting for the connection…");
@@ -97,11 +97,11 @@ test("a command with a late reply shows a banner until the reply", { skip: noBro
   await ana.choose("Vera Coll");
   await ana.page.fill("#note", "slowly");
   await ana.button("Add note").click();
-  await ana.sees("Answers take long");
+  await ana.sees("Replies take long");
 
   held();
   await ana.page.locator(".entry.internal", { hasText: "slowly" }).waitFor();
-  await ana.page.getByText("Answers take long").waitFor({ state: "hidden" });
+  await ana.page.getByText("Replies take long").waitFor({ state: "hidden" });
 });
 
 test("a slow first connection says so", { skip: noBrowser }, async () => {
@@ -124,7 +124,7 @@ test("a router restart shows a banner and keeps the draft", { skip: noBrowser },
     await ana.sees("The server is restarting");
     await stopped;
     assert.equal(await ana.page.inputValue("#note"), "half a thought");
-    await ana.sees("Your conversations stay yours; it goes on by itself.");
+    await ana.sees("You keep your conversations. It reconnects by itself.");
   } finally {
     await other.browser.close();
   }

@@ -135,7 +135,7 @@ test("a dashboard after a lost connection shows the present state", { skip: noBr
   await fixture.router.open("gap-2", "Úrsula Varejão", "ana");
   await carmen.page.locator(".session-row", { hasText: "Úrsula Varejão" }).waitFor();
   proxy.cut();
-  await carmen.page.locator("connection-banner").getByText("What you see is not live.").waitFor();
+  await carmen.page.locator("connection-banner").getByText("This screen is not live.").waitFor();
   await ana.closeSession("gap-1");
   await ana.transfer("gap-2", { kind: "department", id: "sales" });
 

@@ -74,7 +74,7 @@ test("two agents and an admin transfer, accept, decline and recall", { skip: noB
   await pending.getByRole("button", { name: "Accept" }).click();
   await ana.page.locator(".notice", { hasText: "Bruno Lima accepted Tomás Echeverría." }).waitFor();
   await ana.page.locator(".card.sent").waitFor({ state: "detached" });
-  await carmen.page.getByText("Nobody waits.").waitFor();
+  await carmen.page.getByText("No conversation waits.").waitFor();
 
   // The admin takes it from Bruno to a department, where Ana gets it as the only one available.
   const row = carmen.page.locator(".session-row", { hasText: "Tomás Echeverría" });

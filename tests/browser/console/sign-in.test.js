@@ -70,7 +70,7 @@ test("a page without a link asks for one, and rejects other texts", { skip: noBr
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
 
   await paste(page, "hello");
-  await page.getByText("There is no token in this.").waitFor();
+  await page.getByText("This contains no token.").waitFor();
   await paste(page, `${fixture.router.url}/#token=${fixture.router.token(PEOPLE.ana)}`);
   await page.locator("top-bar").waitFor();
 });
@@ -105,7 +105,7 @@ test("a page without a router says so, and signs in once it is up", { skip: noBr
   proxy.cut();
   await paste(window.page, fixture.router.token(PEOPLE.ana));
   await window.page.getByRole("heading", { name: "The server cannot be reached" }).waitFor();
-  await window.sees("You are signed in as soon as it can be.");
+  await window.sees("You will be signed in as soon as it can be reached.");
 
   proxy.restore();
   await window.tryNow();

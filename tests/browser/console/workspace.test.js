@@ -123,7 +123,7 @@ test("a conflict names the present owner", { skip: noBrowser }, async () => {
 
   await ana.page
     .locator(".notice[data-kind=bad]", {
-      hasText: /Somebody was faster: Bruno Lima has the conversation since/,
+      hasText: /The conversation has moved: Bruno Lima has had it since/,
     })
     .waitFor();
   for (const send of held) send();

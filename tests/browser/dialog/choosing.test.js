@@ -86,7 +86,7 @@ test("a selection that would wait says so before it is sent", options, async () 
   await page.getByRole("tab", { name: "Departments" }).click();
   await expectText(prediction, "Choose the department that is to have the conversation.");
   await choose(page, "Billing");
-  await expectText(prediction, "Nobody in Billing is available: it will be queued as first.");
+  await expectText(prediction, "No agent in Billing is available: it will be queued as first.");
 });
 
 test("a department, once selected, gets the session with the reason", options, async () => {
@@ -99,7 +99,7 @@ test("a department, once selected, gets the session with the reason", options, a
   await expectText(main, "Transfer");
   await expectText(
     page.locator(".prediction"),
-    "Billing is selected. Nobody in Billing is available: it will be queued as first.",
+    "Billing is selected. No agent in Billing is available: it will be queued as first.",
   );
   // Another choice is not selected yet, and by keyboard it is the same two steps.
   await choose(page, "Support");

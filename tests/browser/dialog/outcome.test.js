@@ -77,7 +77,10 @@ test("a queued transfer shows its place and follows it", options, async () => {
   await fixture.router.command("session.open", waiting("before-2"));
   const { page } = await fixture.page({ tab: "departments" });
   await choose(page, "Legal");
-  await expectText(page.locator(".prediction"), "Nobody in Legal is available: it will be queued as third.");
+  await expectText(
+    page.locator(".prediction"),
+    "No agent in Legal is available: it will be queued as third.",
+  );
   await send(page);
   await expectText(page.locator(".outcome-title"), "Queued in Legal as third");
   // One joins behind and one before leaves: the queue is as long as ever, and the place is another.
@@ -136,7 +139,7 @@ test("a conflict names the present owner", options, async () => {
   await page.locator(".button.primary:visible").click();
   await addAgents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" }, "Mine to decide");
   await page.evaluate(() => /** @type {any} */ (window).go());
-  await expectText(page.locator(".outcome-title"), "Somebody was faster");
+  await expectText(page.locator(".outcome-title"), "The conversation has moved");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
   assert.equal((await emitted(page)).at(-1)?.detail.error.code, "conflict");
 });
@@ -163,7 +166,7 @@ test("a transfer with a lost reply is retried and made once", options, async () 
   await page.locator(".banner").waitFor();
   await page.locator(".button.primary:visible").click();
   await expectText(page.locator(".outcome-title"), "Waiting for the connection…");
-  await expectText(page.locator(".outcome-title"), "No answer");
+  await expectText(page.locator(".outcome-title"), "No reply");
   proxy.restore();
   await page.evaluate(() => /** @type {any} */ (window).client.wake());
   await page.locator(".banner").waitFor({ state: "hidden" });

@@ -1,9 +1,9 @@
-/** The words of the page, in the language of the page: one file for each language, loaded when it is needed. */
+/** The dialog's texts: one file per language, loaded when it is needed. */
 
 import english from "./en.js";
 
 /**
- * A text with `{names}` in it, or one text for each plural form of the language, chosen by the parameter `count`.
+ * A text with `{names}` in it, or one text per plural form of the language, selected by the parameter `count`.
  *
  * @typedef {string | Readonly<Partial<Record<Intl.LDMLPluralRule, string>>>} Message
  */
@@ -11,7 +11,7 @@ import english from "./en.js";
 /** @typedef {Readonly<Record<string, Message>>} Section */
 
 /**
- * What a language's file exports.
+ * The export of a language's file.
  *
  * @typedef {object} Locale
  * @property {string} language Its code, as in `lang`.
@@ -21,7 +21,7 @@ import english from "./en.js";
 
 /** @typedef {Readonly<Record<string, string | number>>} Parameters */
 
-/** The texts of one language, and its way to write numbers and times. */
+/** The texts of one language, and its format of numbers and times. */
 export class Words {
   #locale;
   #plural;
@@ -35,7 +35,7 @@ export class Words {
   constructor(locale, tag = locale.language) {
     this.#locale = locale;
     this.#plural = new Intl.PluralRules(locale.language);
-    // Four digits are grouped too: next to five, "10.000" and "9999" would not look like the same thing.
+    // Four digits are grouped too: "10.000" and "9999" side by side would not look alike.
     this.#number = new Intl.NumberFormat(tag, { useGrouping: "always" });
     this.#clock = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   }
@@ -46,14 +46,14 @@ export class Words {
   }
 
   /**
-   * Return a text with its parameters in it. They may hold anything that people typed, so show the result as text.
+   * Return a text with its parameters. They may contain anything that a user typed: show the result as text only.
    *
    * @param {string} key A section and a name, such as `dialog.transfer`.
-   * @param {Parameters} [parameters] Numbers are written in the way of the language.
+   * @param {Parameters} [parameters] Numbers get the format of the language.
    */
   say(key, parameters = {}) {
     const message = find(this.#locale, key) ?? find(english, key);
-    if (message === undefined) throw new RangeError(`no text is called ${key}`);
+    if (message === undefined) throw new RangeError(`there is no text ${key}`);
     const form = typeof message === "string" ? message : this.#form(message, Number(parameters.count));
     return form.replace(/\{(\w+)\}/g, (whole, name) => {
       const value = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
@@ -62,7 +62,7 @@ export class Words {
   }
 
   /**
-   * Return a number in the way of the language: 10,000 or 10.000.
+   * Return a number in the format of the language: 10,000 or 10.000.
    *
    * @param {number} value
    */
@@ -71,7 +71,7 @@ export class Words {
   }
 
   /**
-   * Return a place in a row in words: third.
+   * Return an ordinal in words: third.
    *
    * @param {number} place From 1.
    */
@@ -97,44 +97,52 @@ export class Words {
   }
 }
 
-/** Letters that run from right to left, and the marks that turn the direction of what follows. */
-const TURNING =
+/** Right-to-left letters, and the control characters of text direction. */
+const BIDIRECTIONAL =
   /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /**
- * Return a text for the middle of a sentence: what turns its direction turns nothing of the sentence around it.
+ * Isolate a text of another direction from the sentence around it.
  *
  * @param {string} text
  */
 function isolated(text) {
-  // Its own isolates would close this one early, or never let it close.
-  return TURNING.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069` : text;
+  // Isolates in the text would close this one early, or keep it open.
+  return BIDIRECTIONAL.test(text) ? `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069` : text;
 }
 
 /** English, which needs no loading. */
 export const ENGLISH = new Words(english);
 
-/** @type {Map<string, Promise<Locale>>} */
-const loading = new Map();
-
 /**
  * Load the words of a language.
  *
- * @param {string} tag A language tag, such as `pt-BR`. Of a tag only the language chooses the file.
+ * @param {string} tag A language tag, such as `pt-BR`. Its language selects the file.
+ * @param {(language: string) => Promise<Readonly<Record<string, Section>>>} [loadSections] Loads further sections, those
+ *   of a page that shares these words.
  * @returns {Promise<Words>} English if there is no file for the language.
  */
-export async function loadWords(tag) {
-  const language = /^[a-z]{2,3}(?=-|$)/i.exec(tag)?.[0].toLowerCase();
-  if (language === undefined || language === english.language) return new Words(english, regional(tag, "en"));
-  const file = loading.get(language) ?? import(`./${language}.js`).then((module) => module.default);
-  loading.set(language, file);
+export async function loadWords(tag, loadSections = async () => ({})) {
+  const language = /^[a-z]{2,3}(?=-|$)/i.exec(tag)?.[0].toLowerCase() ?? "en";
   try {
-    return new Words(await file, regional(tag, language));
+    return await load(language, regional(tag, language), loadSections);
   } catch {
-    // No such file, or no connection to fetch it by: English is better than no words, and the next page tries again.
-    loading.delete(language);
-    return ENGLISH;
+    // No such file, or no connection to load it.
+    return load("en", "en", loadSections);
   }
+}
+
+/**
+ * @param {string} language
+ * @param {string} tag
+ * @param {(language: string) => Promise<Readonly<Record<string, Section>>>} loadSections
+ */
+async function load(language, tag, loadSections) {
+  const [{ default: locale }, sections] = await Promise.all([
+    import(`./${language}.js`),
+    loadSections(language),
+  ]);
+  return new Words({ ...locale, sections: { ...locale.sections, ...sections } }, tag);
 }
 
 /**

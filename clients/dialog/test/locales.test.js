@@ -3,15 +3,9 @@ import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import english from "../locales/en.js";
 import { ENGLISH, loadWords } from "../locales/index.js";
+import { expectSameTexts } from "./texts.js";
 
 const files = (await readdir(new URL("../locales/", import.meta.url))).filter((name) => name !== "index.js");
-const parameters = (/** @type {any} */ message) =>
-  new Set(
-    Object.values(typeof message === "string" ? [message] : message).flatMap(
-      (text) => text.match(/\{\w+\}/g) ?? [],
-    ),
-  );
-
 for (const file of files) {
   test(`${file} has every text of English, with the same parameters`, async () => {
     /** @type {{ default: import("../locales/index.js").Locale }} */
@@ -20,13 +14,16 @@ for (const file of files) {
     assert.equal(locale.ordinals.length, english.ordinals.length);
     assert.deepEqual(Object.keys(locale.sections), Object.keys(english.sections));
     for (const [name, section] of Object.entries(english.sections)) {
-      assert.deepEqual(Object.keys(locale.sections[name] ?? {}), Object.keys(section), name);
-      for (const [key, message] of Object.entries(section)) {
-        assert.deepEqual(parameters(locale.sections[name]?.[key]), parameters(message), `${name}.${key}`);
-      }
+      expectSameTexts(locale.sections[name] ?? {}, section);
     }
   });
 }
+
+test("words with further sections have the sections of the language loaded", async () => {
+  const load = async (/** @type {string} */ language) => ({ page: { hello: `hello in ${language}` } });
+  assert.equal((await loadWords("pt-BR", load)).say("page.hello"), "hello in pt");
+  assert.equal((await loadWords("xx", load)).say("page.hello"), "hello in en");
+});
 
 test("a language tag loads its language, or English without a file", async () => {
   assert.equal((await loadWords("pt-BR")).say("dialog.transfer"), "Transferir");
