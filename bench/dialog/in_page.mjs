@@ -8,8 +8,7 @@ export function noteSnapshots() {
     constructor(url, protocols) {
       super(url, protocols);
       this.addEventListener("message", ({ data }) => {
-        if (data.slice(0, 100).includes('"directory.snapshot"'))
-          there.arrivedAt = performance.now();
+        if (data.slice(0, 100).includes('"directory.snapshot"')) there.arrivedAt = performance.now();
       });
     }
   };
@@ -18,8 +17,7 @@ export function noteSnapshots() {
 /** Wait until the page has its client. */
 export async function ready() {
   const there = /** @type {any} */ (window);
-  while (there.ready !== true)
-    await new Promise((done) => setTimeout(done, 20));
+  while (there.ready !== true) await new Promise((done) => setTimeout(done, 20));
 }
 
 /**
@@ -36,8 +34,7 @@ export async function open() {
       port1.onmessage = () => done(performance.now());
       port2.postMessage(null);
     });
-  const painted = () =>
-    new Promise((done) => requestAnimationFrame(() => done(posted())));
+  const painted = () => new Promise((done) => requestAnimationFrame(() => done(posted())));
   const rows = () => dialog.shadowRoot.querySelectorAll("[role=option]");
   dialog.close();
   // What an earlier opening has left would be found at once.
@@ -90,9 +87,7 @@ export async function searching() {
 
 /** @param {string} text */
 export function search(text) {
-  const search = /** @type {any} */ (window).dialog.shadowRoot.querySelector(
-    "#agent-search",
-  );
+  const search = /** @type {any} */ (window).dialog.shadowRoot.querySelector("#agent-search");
   search.value = text;
   search.dispatchEvent(new Event("input", { bubbles: true }));
 }
@@ -112,9 +107,7 @@ export async function watching({ lengthMs, scroll }) {
   const { client, dialog } = /** @type {any} */ (window);
   const list = dialog.shadowRoot.querySelector("#agent-panel [role=listbox]");
   let longTasks = 0;
-  const observer = new PerformanceObserver(
-    (found) => (longTasks += found.getEntries().length),
-  );
+  const observer = new PerformanceObserver((found) => (longTasks += found.getEntries().length));
   observer.observe({ type: "longtask" });
   let patches = 0;
   const unlisten = client.on("directoryChanged", () => (patches += 1));
@@ -125,11 +118,7 @@ export async function watching({ lengthMs, scroll }) {
   while (performance.now() < end) {
     if (scroll) {
       list.scrollTop += step;
-      if (
-        list.scrollTop + list.clientHeight >= list.scrollHeight ||
-        list.scrollTop <= 0
-      )
-        step = -step;
+      if (list.scrollTop + list.clientHeight >= list.scrollHeight || list.scrollTop <= 0) step = -step;
     }
     const now = await new Promise(requestAnimationFrame);
     intervals.push(now - before);

@@ -38,8 +38,7 @@ export class MainThread {
   async #worked() {
     /** @type {{ metrics: { name: string, value: number }[] }} */
     const { metrics } = await this.#tab.send("Performance.getMetrics");
-    const of = (/** @type {string} */ name) =>
-      1000 * (metrics.find((one) => one.name === name)?.value ?? 0);
+    const of = (/** @type {string} */ name) => 1000 * (metrics.find((one) => one.name === name)?.value ?? 0);
     return {
       all: of("TaskDuration"),
       script: of("ScriptDuration"),

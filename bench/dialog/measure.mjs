@@ -36,60 +36,38 @@ const [router, browser] = await Promise.all([
 const proxy = await TcpProxy.start(router.port);
 try {
   const machine = `${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`;
-  console.log(
-    `${AGENTS} agents, Chromium ${browser.version()} without a GPU, ${machine}`,
-  );
+  console.log(`${AGENTS} agents, Chromium ${browser.version()} without a GPU, ${machine}`);
   const backEnd = await router.connect({ id: "back-end", role: "service" });
   await fill(backEnd);
   await backEnd.putAgent("marta", "Marta Gil");
-  await backEnd.openSession(
-    "chat",
-    { id: "cleo", name: "Cleo" },
-    { kind: "agent", id: "marta" },
-  );
+  await backEnd.openSession("chat", { id: "cleo", name: "Cleo" }, { kind: "agent", id: "marta" });
   const page = await openings();
   const thread = await MainThread.of(page);
   /** @param {boolean} scroll */
   const watch = (scroll) =>
-    thread.during(() =>
-      page.evaluate(inPage.watching, { lengthMs: WATCH_MS, scroll }),
-    );
+    thread.during(() => page.evaluate(inPage.watching, { lengthMs: WATCH_MS, scroll }));
   await page.evaluate(inPage.chooseFirst);
   const [, rest] = frames("at rest", await watch(false));
   frames("while scrolling", await watch(true), rest);
-  row(
-    "a letter typed to its matches on the screen",
-    await page.evaluate(inPage.searching),
-    "ms",
-  );
+  row("a letter typed to its matches on the screen", await page.evaluate(inPage.searching), "ms");
   const changes = change(backEnd);
   frames(`during ${CHANGES_PER_S} changes a second`, await watch(false), rest);
   frames("while scrolling during them", await watch(true), rest);
-  row(
-    "a letter typed during them",
-    await page.evaluate(inPage.searching),
-    "ms",
-  );
+  row("a letter typed during them", await page.evaluate(inPage.searching), "ms");
   await page.evaluate(inPage.search, "souza");
   frames("during them, with a search", await watch(false), rest);
-  console.log(
-    `(${(await changes.stop()).toFixed(0)} changes a second were made)`,
-  );
+  console.log(`(${(await changes.stop()).toFixed(0)} changes a second were made)`);
 } finally {
   await browser.close();
   await proxy.close();
-  await router.stop();
+  await router.end();
   await site.close();
 }
 
 /** @param {import("../../clients/js/src/client.js").Client} backEnd */
 async function fill(backEnd) {
-  const departments = Array.from(
-    { length: 40 },
-    (_, index) => `department-${index}`,
-  );
-  for (const id of departments)
-    await backEnd.putDepartment(id, `Department ${id.slice(11)}`);
+  const departments = Array.from({ length: 40 }, (_, index) => `department-${index}`);
+  for (const id of departments) await backEnd.putDepartment(id, `Department ${id.slice(11)}`);
   const queue = Array.from({ length: AGENTS }, (_, index) => index);
   const workers = Array.from({ length: 50 }, async () => {
     for (let index = queue.pop(); index !== undefined; index = queue.pop()) {
@@ -138,18 +116,10 @@ async function openings() {
       continue;
     }
     row("the snapshot's frame to the list on the screen", waits, "ms");
-    row(
-      "  the main thread's work for it, taking the frame in included",
-      works,
-      "ms",
-    );
+    row("  the main thread's work for it, taking the frame in included", works, "ms");
     row("  its whole way, from the network to the screen", ways, "ms");
     await page.evaluate(inPage.open);
-    row(
-      "the same again, the directory resumed",
-      [await page.evaluate(inPage.listed)],
-      "ms",
-    );
+    row("the same again, the directory resumed", [await page.evaluate(inPage.listed)], "ms");
     return page;
   }
 }
@@ -170,9 +140,7 @@ function change(backEnd) {
         departments: departmentsOf(index + made),
         capacity: 1 + (made % 19),
       };
-      backEnd
-        .putAgent(`agent-${index}`, nameOf(index), facts)
-        .catch(console.error);
+      backEnd.putAgent(`agent-${index}`, nameOf(index), facts).catch(console.error);
     }
   }, 5);
   const stop = async () => {
@@ -184,39 +152,16 @@ function change(backEnd) {
 
 /** @param {number} index */
 function nameOf(index) {
-  const first = [
-    "Ana",
-    "Bruno",
-    "Carmen",
-    "Fábio",
-    "Inês",
-    "José",
-    "Lucía",
-    "Márcio",
-    "Núria",
-    "Zoë",
-  ];
-  const last = [
-    "Souza",
-    "Lima",
-    "Núñez",
-    "Conceição",
-    "Ortiz",
-    "Gómez",
-    "Díaz",
-    "Araújo",
-    "Peña",
-    "Müller",
-  ];
+  const first = ["Ana", "Bruno", "Carmen", "Fábio", "Inês", "José", "Lucía", "Márcio", "Núria", "Zoë"];
+  const last = ["Souza", "Lima", "Núñez", "Conceição", "Ortiz", "Gómez", "Díaz", "Araújo", "Peña", "Müller"];
   return `${first[index % 10]} ${last[Math.floor(index / 10) % 10]} ${index}`;
 }
 
 /** @param {number} index */
 function departmentsOf(index) {
-  return [
-    `department-${index % 40}`,
-    `department-${(index * 3 + 1) % 40}`,
-  ].filter((id, at, all) => all.indexOf(id) === at);
+  return [`department-${index % 40}`, `department-${(index * 3 + 1) % 40}`].filter(
+    (id, at, all) => all.indexOf(id) === at,
+  );
 }
 
 /**
@@ -224,11 +169,7 @@ function departmentsOf(index) {
  * @param {[{ intervals: number[], longTasks: number, patches: number }, Work]} found
  * @param {Work} [rest] The work of the same time in which nothing happens: this script's own, mostly.
  */
-function frames(
-  what,
-  found,
-  rest = { all: 0, script: 0, style: 0, layout: 0 },
-) {
+function frames(what, found, rest = { all: 0, script: 0, style: 0, layout: 0 }) {
   const [{ intervals, longTasks, patches }, work] = found;
   row(`frames ${what}`, intervals, "ms a frame");
   const late = intervals.filter((interval) => interval > LATE_MS).length;
@@ -255,10 +196,6 @@ function frames(
 function row(what, values, unit) {
   const sorted = [...values].sort((one, other) => one - other);
   const at = (/** @type {number} */ part) =>
-    (
-      sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0
-    ).toFixed(1);
-  console.log(
-    `${what}: median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ${unit} (${values.length})`,
-  );
+    (sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0).toFixed(1);
+  console.log(`${what}: median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ${unit} (${values.length})`);
 }

@@ -47,9 +47,7 @@ export class Tab {
   async send(method, params = {}) {
     const id = ++this.#sent;
     const message = JSON.stringify({ id, method, params });
-    const answer = new Promise((resolve, reject) =>
-      this.#callers.set(id, { resolve, reject }),
-    );
+    const answer = new Promise((resolve, reject) => this.#callers.set(id, { resolve, reject }));
     await this.#browser.send("Target.sendMessageToTarget", {
       sessionId: this.#sessionId,
       message,
@@ -84,12 +82,8 @@ export class Tab {
   async evaluate(run, argument) {
     const expression = `(${run})(${JSON.stringify(argument) ?? ""})`;
     const options = { expression, awaitPromise: true, returnByValue: true };
-    const { result, exceptionDetails } = await this.send(
-      "Runtime.evaluate",
-      options,
-    );
-    if (exceptionDetails !== undefined)
-      throw new Error(exceptionDetails.exception.description);
+    const { result, exceptionDetails } = await this.send("Runtime.evaluate", options);
+    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception.description);
     return result.value;
   }
 
@@ -101,15 +95,10 @@ export class Tab {
   }
 
   async #attach() {
-    this.#browser.on(
-      "Target.receivedMessageFromTarget",
-      ({ sessionId, message }) => {
-        if (sessionId === this.#sessionId) this.#onMessage(JSON.parse(message));
-      },
-    );
-    const { browserContextId } = await this.#browser.send(
-      "Target.createBrowserContext",
-    );
+    this.#browser.on("Target.receivedMessageFromTarget", ({ sessionId, message }) => {
+      if (sessionId === this.#sessionId) this.#onMessage(JSON.parse(message));
+    });
+    const { browserContextId } = await this.#browser.send("Target.createBrowserContext");
     const { targetId } = await this.#browser.send("Target.createTarget", {
       url: "about:blank",
       browserContextId,

@@ -92,7 +92,7 @@ test("a command with a late reply shows a banner until the reply", { skip: noBro
       else held = () => socket.send(message);
     });
   });
-  await ana.page.goto(`${fixture.router.url}/?slow#token=${fixture.router.token(PEOPLE.ana)}`);
+  await ana.page.goto(`${fixture.router.httpUrl}/?slow#token=${fixture.router.token(PEOPLE.ana)}`);
   await fixture.router.open("slow-1", "Vera Coll", "ana");
   await ana.choose("Vera Coll");
   await ana.page.fill("#note", "slowly");
@@ -107,7 +107,7 @@ test("a command with a late reply shows a banner until the reply", { skip: noBro
 test("a slow first connection says so", { skip: noBrowser }, async () => {
   const ana = await fixture.window(PEOPLE.ana, { fragment: "" });
   await ana.page.routeWebSocket(/\/ws$/, () => {});
-  await ana.page.goto(`${fixture.router.url}/?silent#token=${fixture.router.token(PEOPLE.ana)}`);
+  await ana.page.goto(`${fixture.router.httpUrl}/?silent#token=${fixture.router.token(PEOPLE.ana)}`);
 
   await ana.page.getByRole("heading", { name: "Connecting…" }).waitFor();
   await ana.page.getByRole("heading", { name: "The network is slow" }).waitFor();
@@ -120,7 +120,7 @@ test("a router restart shows a banner and keeps the draft", { skip: noBrowser },
     await other.router.open("drain-1", "Xoana Paz", "ana");
     await ana.choose("Xoana Paz");
     await ana.page.fill("#note", "half a thought");
-    const stopped = other.router.stop();
+    const stopped = other.router.end();
     await ana.sees("The server is restarting");
     await stopped;
     assert.equal(await ana.page.inputValue("#note"), "half a thought");

@@ -134,7 +134,10 @@ export class ConsoleFixture {
     const windows = this.#windows.splice(0);
     for (const { page } of windows) await page.context().close();
     for (const proxy of this.#proxies.splice(0)) await proxy.close();
-    const backEnd = new HttpClient(this.router.url, this.router.token({ id: "back-end", role: "service" }));
+    const backEnd = new HttpClient(
+      this.router.httpUrl,
+      this.router.token({ id: "back-end", role: "service" }),
+    );
     // Queues first: a place that becomes free would move their conversations on.
     for (const state of /** @type {const} */ (["queued", "pending", "in_progress"])) {
       for await (const { id } of backEnd.sessions({ state })) await backEnd.closeSession(id);
@@ -147,7 +150,7 @@ export class ConsoleFixture {
 
   async close() {
     await this.browser.close();
-    await this.router.stop();
+    await this.router.end();
   }
 
   async proxy() {
@@ -170,7 +173,7 @@ export class ConsoleFixture {
     });
     const window = new Window(await context.newPage());
     this.#windows.push(window);
-    const base = proxy === undefined ? this.router.url : `http://127.0.0.1:${proxy.port}`;
+    const base = proxy === undefined ? this.router.httpUrl : `http://127.0.0.1:${proxy.port}`;
     const link = `${base}/${fragment ?? `#token=${this.router.token(person)}`}`;
     await window.page.goto(link);
     return window;

@@ -122,7 +122,7 @@ for (const [look, options] of LOOKS) {
     await expectAccessible(signedOut.page, `${look}: something pasted that is no link`);
     const silent = await fixture.window(PEOPLE.ana, { ...options, fragment: "" });
     await silent.page.routeWebSocket(/\/ws$/, () => {});
-    await silent.page.goto(`${fixture.router.url}/?silent#token=${fixture.router.token(PEOPLE.ana)}`);
+    await silent.page.goto(`${fixture.router.httpUrl}/?silent#token=${fixture.router.token(PEOPLE.ana)}`);
     await silent.page.locator('[data-connection="slow"]').waitFor();
     await expectAccessible(silent.page, `${look}: a slow network`);
     const { page } = await fixture.signedIn(PEOPLE.ana, { ...options, proxy });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { noBrowser } from "../support/browser.js";
+import { noBrowser, picture } from "../support/browser.js";
 import { ConsoleFixture, PEOPLE } from "./fixture.js";
+
+/** @typedef {import("./fixture.js").Window} Window */
 
 /** @type {ConsoleFixture} */
 let fixture;
@@ -109,7 +111,7 @@ test("a conflict names the present owner", { skip: noBrowser }, async () => {
       else socket.send(message);
     });
   });
-  await ana.page.goto(`${fixture.router.url}/?late#token=${fixture.router.token(PEOPLE.ana)}`);
+  await ana.page.goto(`${fixture.router.httpUrl}/?late#token=${fixture.router.token(PEOPLE.ana)}`);
   await ana.page.locator("top-bar").waitFor();
   await fixture.signedIn(PEOPLE.bruno);
   await ana.pause();
@@ -201,7 +203,7 @@ test("a focused row keeps the focus while rows above change", { skip: noBrowser 
 
 test("sound and notifications are off until enabled", { skip: noBrowser }, async () => {
   const ana = await fixture.window(PEOPLE.ana, { fragment: "" });
-  await ana.page.context().grantPermissions(["notifications"], { origin: fixture.router.url });
+  await ana.page.context().grantPermissions(["notifications"], { origin: fixture.router.httpUrl });
   await ana.page.addInitScript(() => {
     const heard = { notes: 0, notifications: /** @type {string[]} */ ([]) };
     Object.assign(window, { heard });
@@ -222,7 +224,7 @@ test("sound and notifications are off until enabled", { skip: noBrowser }, async
     };
     document.hasFocus = () => false;
   });
-  await ana.page.goto(`${fixture.router.url}/?sound#token=${fixture.router.token(PEOPLE.ana)}`);
+  await ana.page.goto(`${fixture.router.httpUrl}/?sound#token=${fixture.router.token(PEOPLE.ana)}`);
   await ana.page.locator("top-bar").waitFor();
   await fixture.router.open("sound-1", "Ada Mir", "ana");
   await ana.card("Ada Mir").waitFor();
@@ -230,11 +232,11 @@ test("sound and notifications are off until enabled", { skip: noBrowser }, async
   assert.deepEqual(await heard(), { notes: 0, notifications: [] });
 
   await ana.button("Settings").click();
-  await ana.page.getByLabel("Sound for what arrives").check();
+  await ana.page.getByLabel("Sound for new conversations").check();
   await ana.page.getByLabel("Notifications of the browser").check();
   await ana.page.keyboard.press("Escape");
   const { notes } = await heard();
-  assert.ok(notes > 0, "turning the sound on lets it be heard");
+  assert.ok(notes > 0, "enabling the sound plays it");
   await fixture.router.open("sound-2", "Eva Pla", "ana");
   await ana.card("Eva Pla").waitFor();
   assert.deepEqual(await heard(), { notes: notes + 2, notifications: ["Eva Pla is with you now."] });
@@ -274,4 +276,167 @@ test("times have one format, that of the browser's region", { skip: noBrowser },
   await ana.sees("Delivered to Bruno Lima");
 
   await ana.page.getByText(/^Bruno Lima has had it since \d\d:\d\d:\d\d\.$/).waitFor();
+});
+
+test("a queued conversation appears without a reload", { skip: noBrowser }, async () => {
+  const dora = await fixture.signedIn({ id: "dora", name: "Dóra Kiss", departments: ["sales"], capacity: 2 });
+  await dora.pause();
+  await dora.page.evaluate(() => Object.assign(window, { loadedOnce: true }));
+  const customers = ["Pol Roca", "Mar Vidal", "Iu Serra"];
+  for (const [index, name] of customers.entries()) {
+    const target = { kind: "department", id: "sales" };
+    const customer = { id: `c-${index}`, name };
+    await fixture.router.command("session.open", { session_id: `appear-${index}`, customer, target });
+    await dora.page.locator(".card.queued", { hasText: name }).waitFor();
+  }
+  const taken = { kind: "agent", id: "dora" };
+  await fixture.router.command("session.transfer", { session_id: "appear-1", target: taken });
+  await dora.page.locator(".card.queued", { hasText: "Mar Vidal" }).waitFor({ state: "detached" });
+
+  assert.equal(await dora.page.locator(".card.queued").count(), 2);
+  assert.equal(await dora.page.evaluate(() => "loadedOnce" in window), true);
+  await dora.button("Available").click();
+});
+
+test("a list's count equals its length after every change", { skip: noBrowser }, async () => {
+  const ana = await fixture.signedIn(PEOPLE.ana);
+  const bruno = await fixture.signedIn(PEOPLE.bruno);
+  const carmen = await fixture.signedIn(PEOPLE.carmen);
+
+  /** @param {Window} window @param {number} inProgress @param {number} pending */
+  const shows = async ({ page }, inProgress, pending) => {
+    await page
+      .getByRole("banner")
+      .getByLabel(new RegExp(`^${inProgress} of `))
+      .waitFor();
+    await page.waitForFunction(([inProgress, pending]) => {
+      const groups = [...document.querySelectorAll(".group:not([hidden])")];
+      const count = (/** @type {string} */ kind) => document.querySelectorAll(`.card.${kind}`).length;
+      return (
+        count("in-progress") === inProgress &&
+        count("pending") === pending &&
+        groups.every(
+          (group) =>
+            Number(group.querySelector(".count")?.textContent) === group.querySelectorAll(".card").length,
+        )
+      );
+    }, /** @type {const} */ ([inProgress, pending]));
+  };
+  /** @param {string} sessionId @param {string} agentId */
+  const transfer = (sessionId, agentId) =>
+    fixture.router.command("session.transfer", {
+      session_id: sessionId,
+      target: { kind: "agent", id: agentId },
+    });
+
+  for (const number of [1, 2, 3]) await fixture.router.open(`badge-${number}`, `Cliente ${number}`, "ana");
+  await shows(ana, 3, 0);
+  await fixture.router.open("badge-4", "Cliente 4", "carmen");
+  const dashboard = carmen.page.getByRole("region", { name: "Agents" });
+  for (const load of ["3 of 10", "0 of 4", "1 of 5"]) await dashboard.getByLabel(load).waitFor();
+  await transfer("badge-1", "bruno");
+  await shows(ana, 2, 0);
+  await shows(bruno, 1, 0);
+  await bruno.pause();
+  await transfer("badge-2", "bruno");
+  await shows(ana, 1, 0);
+  await shows(bruno, 1, 1);
+  await bruno.card("Cliente 2").getByRole("button", { name: "Accept" }).click();
+  await shows(bruno, 2, 0);
+  await fixture.router.command("session.close", { session_id: "badge-1" });
+  await shows(bruno, 1, 0);
+  // The title counts the unread ones that are still there.
+  await bruno.choose("Cliente 2");
+  await transfer("badge-3", "bruno");
+  await bruno.page.waitForFunction(() => document.title.startsWith("(1)"));
+  await fixture.router.command("session.close", { session_id: "badge-3" });
+  await bruno.page.waitForFunction(() => !document.title.startsWith("("));
+  await shows(ana, 0, 0);
+  await bruno.button("Available").click();
+});
+
+test("two agents and an admin transfer, accept, decline and recall", { skip: noBrowser }, async () => {
+  const ana = await fixture.signedIn(PEOPLE.ana);
+  const bruno = await fixture.signedIn(PEOPLE.bruno);
+  const carmen = await fixture.signedIn(PEOPLE.carmen);
+  await fixture.router.open("e2e-1", "Lucía Ferrer", "ana");
+
+  // A new conversation appears on the left of Ana's screen, and on the admin's dashboard.
+  await ana.choose("Lucía Ferrer");
+  await carmen.page.locator(".session-row", { hasText: "Lucía Ferrer" }).getByText("Ana Souza").waitFor();
+
+  // Ana adds a note, and transfers it to Bruno with a reason.
+  await ana.page.fill("#note", "Tiene dos contratos.");
+  await ana.button("Add note").click();
+  await ana.page.locator(".entry.internal", { hasText: "Tiene dos contratos." }).waitFor();
+  await ana.button("Transfer").click();
+  await ana.transferTo("Bruno Lima", { reason: "Le han cobrado dos veces." });
+  await ana.sees("Delivered to Bruno Lima");
+  await picture(ana.page, "e2e-delivered");
+  await ana.button("Done").click();
+
+  // Bruno has it first in the list, marked as new, with sender, target and reason.
+  const card = bruno.card("Lucía Ferrer");
+  await card.getByText("New", { exact: true }).waitFor();
+  await card.getByText("From Ana Souza, to you").waitFor();
+  await card.getByText("Le han cobrado dos veces.").waitFor();
+  assert.match(
+    (await bruno.page.locator(".group").first().locator(".card").first().textContent()) ?? "",
+    /Lucía/,
+  );
+  assert.equal(await bruno.page.title(), "(1) Relevo");
+  await bruno.choose("Lucía Ferrer");
+  await card.getByText("New", { exact: true }).waitFor({ state: "hidden" });
+  const entries = bruno.page.locator(".entry");
+  await entries.filter({ hasText: "Transferred to you by Ana Souza" }).waitFor();
+  await bruno.page.locator(".entry.internal", { hasText: "Le han cobrado dos veces." }).waitFor();
+  assert.equal(await bruno.page.locator(".entry.internal").count(), 2);
+  await bruno.page.getByLabel("1 of 4 conversations").waitFor();
+
+  // Bruno pauses: the next transfer is pending with him, on both screens.
+  await bruno.button("On pause").click();
+  await fixture.router.open("e2e-2", "Tomás Echeverría", "ana");
+  await ana.choose("Tomás Echeverría");
+  await ana.button("Transfer").click();
+  await ana.transferTo("Bruno Lima", { reason: "Pregunta por ti." });
+  await ana.sees("Waiting in Bruno Lima's pending list");
+  await ana.button("Done").click();
+  await ana.card("Tomás Echeverría").getByText("Pending with Bruno Lima").waitFor();
+  const pending = bruno.page.locator(".card.pending", { hasText: "Tomás Echeverría" });
+  await pending.getByText("Pregunta por ti.").waitFor();
+
+  // The admin sees the pending conversation; Bruno accepts it, and Ana gets a notice.
+  await carmen.page
+    .locator(".session-row", { hasText: "Tomás Echeverría" })
+    .getByText("Pending", { exact: true })
+    .waitFor();
+  await carmen.page
+    .locator(".agent-row", { hasText: "Bruno Lima" })
+    .getByText(/^1 pending/)
+    .waitFor();
+  await pending.getByRole("button", { name: "Accept" }).click();
+  await ana.page.locator(".notice", { hasText: "Bruno Lima accepted Tomás Echeverría." }).waitFor();
+  await ana.page.locator(".card.sent").waitFor({ state: "detached" });
+  await carmen.page.getByText("No conversation waits.").waitFor();
+
+  // The admin transfers it from Bruno to a department, which assigns it to Ana.
+  const row = carmen.page.locator(".session-row", { hasText: "Tomás Echeverría" });
+  await row.getByRole("button", { name: "Transfer" }).click();
+  await carmen.transferTo("Support", { tab: "Departments", reason: "Back to support." });
+  await ana.card("Tomás Echeverría").getByText("From Bruno Lima, to Support, sent by Carmen Núñez").waitFor();
+  await bruno.page
+    .locator(".notice", { hasText: "Carmen Núñez transferred Tomás Echeverría to Support." })
+    .waitFor();
+  await carmen.button("Done").click();
+
+  // Ana closes it: it leaves every screen.
+  await ana.choose("Tomás Echeverría");
+  await ana.button("Close").click();
+  await ana.page.locator("dialog.question").getByRole("button", { name: "Close" }).click();
+  await row.waitFor({ state: "detached" });
+  await ana.card("Tomás Echeverría").waitFor({ state: "detached" });
+
+  // No page sent a request to another host.
+  for (const window of [ana, bruno, carmen])
+    assert.deepEqual([...window.hosts], [`127.0.0.1:${fixture.router.port}`]);
 });

@@ -84,7 +84,7 @@ test("a selection that would wait says so before it is sent", options, async () 
   await expectText(prediction, "Pablo Díaz is on pause: it will wait in their pending list.");
   await expectText(page.locator(".alternatives"), /Bruno Lima 0\/5.*Ana Souza 1\/10/);
   await page.getByRole("tab", { name: "Departments" }).click();
-  await expectText(prediction, "Choose the department that is to have the conversation.");
+  await expectText(prediction, "Choose a department.");
   await choose(page, "Billing");
   await expectText(prediction, "No agent in Billing is available: it will be queued as first.");
 });

@@ -37,7 +37,7 @@ export class DialogFixture {
   async close() {
     await this.closePages();
     await this.browser.close();
-    await this.router.stop();
+    await this.router.end();
     await this.site.close();
   }
 

@@ -14,7 +14,6 @@ import {
   agentRow,
   departmentRow,
   ENTRY,
-  patchMap,
   sessionMap,
   snapshotMap,
   transferMap,
@@ -144,40 +143,6 @@ test("commands given together share a frame; replies come in any order", async (
     (await Promise.all(getting)).map(({ id }) => id),
     ["c-1", "c-2", "c-3", "c-4"],
   );
-});
-
-test("a command is resent with its key after a lost connection", async (t) => {
-  const environment = new FakeEnvironment(t);
-  const { client, socket } = await environment.connected();
-  const noting = client.note("c-1", "hola");
-  const first = await socket.expect("session.note");
-  socket.cut();
-  const second = await environment.nextSocket();
-  await second.letIn();
-  const again = await second.expect("session.note");
-  second.reply(again, { entry: ENTRY });
-
-  assert.equal((await noting).text, "hola");
-  assert.deepEqual(again, first);
-  assert.match(first.key, /^[0-9a-f]{32}$/);
-});
-
-test("a command with a retryable error is resent with its key", async (t) => {
-  const environment = new FakeEnvironment(t);
-  const { client, socket } = await environment.connected();
-  const noting = client.note("c-1", "hola");
-  const keys = new Set();
-  for (const code of ["unavailable", "internal", "rate_limited"]) {
-    const command = await socket.expect("session.note");
-    keys.add(command.key);
-    socket.refuse(command, code, { retryable: true, retry_in_ms: 1 });
-    await environment.pass(1_000);
-  }
-  const command = await socket.expect("session.note");
-  socket.reply(command, { entry: ENTRY });
-  await noting;
-
-  assert.deepEqual([...keys], [command.key]);
 });
 
 test("a command without a reply times out, also offline", async (t) => {
@@ -312,26 +277,6 @@ test("a subscription without a snapshot times out", async (t) => {
   socket.reply(await socket.expect("directory.subscribe"), {});
   await environment.pass(50);
   await refused;
-});
-
-test("a directory resumes after a lost connection", async (t) => {
-  const environment = new FakeEnvironment(t);
-  const { client, socket } = await environment.connected();
-  const subscribing = client.subscribeDirectory();
-  socket.reply(await socket.expect("directory.subscribe"), {});
-  socket.push(snapshotMap(3));
-  await subscribing;
-  socket.cut();
-  assert.equal(client.directory.live, false);
-  const second = await environment.nextSocket();
-  await second.letIn();
-  const command = await second.expect("directory.subscribe");
-  assert.deepEqual(command.resume, { epoch: "e1", seq: 3 });
-  second.reply(command, {});
-  second.push(patchMap(3, 9, { agents: [agentRow("ana", { load: 7 })] }));
-
-  assert.equal(client.directory.live, true);
-  assert.equal(client.directory.agents.get("ana").load, 7);
 });
 
 test("a client not started, or closed, rejects commands", async (t) => {

@@ -9,7 +9,7 @@ import {
   SignInRefused,
 } from "../../src/index.js";
 import { settle, FakeEnvironment } from "../support/fake-environment.js";
-import { ENTRY, sessionMap, welcomeMap } from "../support/wire-messages.js";
+import { sessionMap, welcomeMap } from "../support/wire-messages.js";
 
 test("a client offers its subprotocol, sends hello, and is welcomed", async (t) => {
   const environment = new FakeEnvironment(t);
@@ -150,19 +150,6 @@ test("a server with another subprotocol ends the client at once", async (t) => {
   const socket = await environment.nextSocket();
   socket.accept("");
   await refused;
-});
-
-test("a draining router is left at the time it gave", async (t) => {
-  const environment = new FakeEnvironment(t);
-  const { client, socket } = await environment.connected();
-  socket.push({ type: "server.draining", reconnect_in_ms: 1_000 });
-  await environment.pass(1_000);
-  assert.equal(socket.closedBy.code, 4000);
-  const second = await environment.nextSocket();
-  await second.letIn();
-  const noting = client.note("c-1", "hola");
-  second.reply(await second.expect("session.note"), { entry: ENTRY });
-  await noting;
 });
 
 test("an expiring token is replaced by a fresh one", async (t) => {

@@ -12,7 +12,11 @@ before(() => router.start());
 after(() => router.end());
 
 test("a wrong, a foreign and an expired token are rejected", async () => {
-  for (const token of ["wrong", `${makeToken("ana").slice(0, -4)}AAAA`, makeToken("ana", { ttl: -60 })]) {
+  for (const token of [
+    "wrong",
+    `${makeToken("ana").slice(0, -4)}AAAA`,
+    makeToken("ana", { ttlSeconds: -60 }),
+  ]) {
     await assert.rejects(router.client("ana", { token }).start(), SignInRefused);
   }
 });
@@ -31,7 +35,7 @@ test("an expiring token is replaced by a fresh one", async () => {
   let asked = 0;
   const token = () => {
     asked += 1;
-    return makeToken("ana", { tenant: "fresh", ttl: asked === 1 ? 61 : 3600 });
+    return makeToken("ana", { tenant: "fresh", ttlSeconds: asked === 1 ? 61 : 3600 });
   };
   const ana = await router.connect("ana", { token });
   await nextEvent(ana, "tokenExpiring");
