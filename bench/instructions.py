@@ -81,7 +81,7 @@ class Program:
 
 class Ring:
     """
-    Agents who pass sessions on: the agent that a session arrives at transfers it to the next.
+    Agents that transfer sessions in a circle: the agent at which one arrives transfers it to the next.
 
     Args:
         sockets: The agents' connections.

@@ -34,11 +34,7 @@ DURABILITY = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 ROUTER_SETTINGS: dict[str, int | str] = {
     "drain_ms": 0,
     "connections_per_agent_max": 1000,
-    **{
-        f"{whose}message_{what}": 1_000_000
-        for whose in ("", "agent_", "back_end_", "tenant_")
-        for what in ("rate", "burst")
-    },
+    **{f"{whose}message_rate": 1_000_000 for whose in ("", "agent_", "back_end_", "tenant_")},
     "log_level": "warning",
 }
 ROUTER_PROGRAM = "from relevo.router.cli import main; raise SystemExit(main())"
