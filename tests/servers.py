@@ -1,4 +1,4 @@
-"""Start real store servers for tests, each in its own folder and on loopback; who starts one stops it."""
+"""Start real store servers for tests, each in a folder of its own and on loopback."""
 
 import random
 import shutil
@@ -278,7 +278,7 @@ class ClusterServers:
         for entry in self.nodes[0].call("CLUSTER", "SLOTS"):
             if entry[0] <= slot <= entry[1]:
                 return next(node for node in self.nodes if node.port == entry[2][1])
-        raise LookupError(f"nobody serves slot {slot}")
+        raise LookupError(f"no node serves slot {slot}")
 
     def start_moving(self, slot: int, target: StoreServer) -> None:
         """Declare a slot as on its way to ``target``, without moving any key."""

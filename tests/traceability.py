@@ -59,22 +59,22 @@ FAULTS: dict[str, str] = {
         "its clients go on elsewhere; no transfer that was acknowledged is lost, none is made twice"
     ),
     "a router stands still past its lease and goes on": (
-        "it is not believed any more, notices that, and closes its sockets; its clients come back"
+        "its commands are refused, it closes its sockets, and its clients reconnect"
     ),
-    "a router is told to stop": (
-        "it turns unready, takes nobody in, answers what it has in hand, and sends its clients away one by "
-        "one; no transfer fails, nobody is seen to leave"
+    "a router drains": (
+        "it turns unready, refuses handshakes, answers what is in flight, and closes its clients one by one; "
+        "no transfer fails, no agent is shown as disconnected"
     ),
     "the store is killed and starts again": (
-        "commands are answered with unavailable, clients stay; a retry by its key counts once, and nothing "
-        "that was acknowledged is lost"
+        "commands are answered with unavailable, clients stay connected; a retry with its idempotency key "
+        "counts once, and nothing that was acknowledged is lost"
     ),
     "the store starts again empty": (
         "a new epoch before the first write; connections are registered again, dialogs get a snapshot, lost "
         "sessions are wholly gone"
     ),
     "the store is flushed": "the same, without a restart",
-    "the store forgets the verbs": "nobody notices",
+    "the store loses its functions": "they are loaded again; no command fails",
     "another primary is promoted": (
         "an outage with an end, and a new epoch where anything may have been lost"
     ),
@@ -82,20 +82,19 @@ FAULTS: dict[str, str] = {
         "what was acknowledged with durability `replica` is kept; what else may be lost is known"
     ),
     "a router is cut off from the store in silence": (
-        "it turns unready, answers with unavailable, and closes its sockets when its lease ends"
+        "it turns unready, answers with unavailable, and closes its sockets when its lease expires"
     ),
     "a reply of the store is lost": "the retry gets the first result",
-    "the feed is cut": "what was missed is read from the event stream, or the directory anew",
+    "the feed is cut": "what was missed is read from the event stream, or the directory is loaded again",
     "the feed falls silent": (
-        "the router turns unready while it is deaf, subscribes again by itself, and reads what it missed"
+        "the router turns unready meanwhile, subscribes again, and reads what it missed"
     ),
     "the feed is thrown out by the store": "as when it is cut",
     "a client stops reading": (
-        "its patches become one, and in the end it is closed with 4001; nobody else notices, and memory is "
-        "bounded"
+        "its patches are merged, then it is closed with 4001; others are served, and its outbox is bounded"
     ),
-    "a client's connection is half open": "it is gone after a ping and the time to answer it",
-    "a router's clock is an hour off": "nobody notices",
+    "a client's connection is half open": "it is closed after a ping and the ping time-out",
+    "a router's clock is an hour off": "tokens, times and graces are as with a right one",
     "the store's disk is full": (
         "commands are answered with unavailable and none is half done; with room, all goes on by itself"
     ),

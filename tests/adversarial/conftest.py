@@ -1,4 +1,4 @@
-"""Routers to be rude to, and somebody who must not notice."""
+"""Routers for bad input, and a bystander that has to be served all the time."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -28,7 +28,7 @@ PATIENT = {
 
 @pytest.fixture(scope="session")
 def routers(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
-    """Two routers on the one store, which never find that somebody sends too much."""
+    """Two routers on the one store, without rate limits."""
     limits = {
         "message_rate": 10**6,
         "agent_message_rate": 0,
@@ -64,7 +64,7 @@ def office(routers: list[RouterProcess], make_office: MakeOffice) -> Office:
 
 @pytest.fixture(autouse=True)
 async def bystander(routers: list[RouterProcess], make_office: MakeOffice) -> AsyncIterator[RawClient]:
-    """Somebody with an open dialog, who after every test is still told what changes."""
+    """A client with an open dialog, which after every test still gets what changes."""
     office = make_office(routers)
     client = await office.connect_agent("bystander")
     await client.open_dialog()

@@ -1,4 +1,4 @@
-"""Who sends far too much is told so, then sent away; whoever else is there goes on as if nothing were."""
+"""A client above its rate is refused, then closed; the other clients are served as before."""
 
 import asyncio
 from collections.abc import Sequence
@@ -197,7 +197,7 @@ async def test_a_flood_before_hello_is_no_flood(crowded: Office) -> None:
 
 @pytest.mark.slow
 @pytest.mark.adversarial("rate: flood from one tenant")
-async def test_a_flood_from_a_whole_tenant_reaches_no_other_tenant(
+async def test_flood_from_a_tenant_leaves_other_tenants_served(
     strict: RouterProcess, crowded: Office, make_office: MakeOffice
 ) -> None:
     quiet = make_office([strict])

@@ -125,7 +125,7 @@ CASES = [
 @pytest.mark.limit("MESSAGE_BYTES_MAX", "CONTROL_FRAMES_MAX")
 @pytest.mark.adversarial(*(f"frame: {kind}" for kind in BROKEN))
 @pytest.mark.parametrize(("data", "code"), CASES)
-async def test_a_broken_frame_ends_its_connection_and_nobody_elses(
+async def test_broken_frame_closes_its_connection_alone(
     routers: list[RouterProcess], office: Office, data: bytes, code: int
 ) -> None:
     async with (

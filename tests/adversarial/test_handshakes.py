@@ -1,4 +1,4 @@
-"""Handshakes that are not to be: each is answered with its HTTP status, and nobody else is disturbed."""
+"""Bad handshakes: each is answered with its HTTP status, and the other clients are served as before."""
 
 import asyncio
 

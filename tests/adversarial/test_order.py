@@ -37,7 +37,7 @@ async def unchanged_by(
 
 
 @pytest.mark.adversarial("order: accept twice")
-async def test_who_accepts_twice_is_told_that_it_is_done(office: Office) -> None:
+async def test_accept_repeated_by_its_owner_is_a_conflict(office: Office) -> None:
     await office.put_agent("ana")
     await office.open_session("chat-1", agent="ana")
     phone = await office.connect_agent("ana", on=0)
@@ -51,7 +51,7 @@ async def test_who_accepts_twice_is_told_that_it_is_done(office: Office) -> None
 
 
 @pytest.mark.adversarial("order: accept twice")
-async def test_of_two_members_who_accept_from_a_queue_one_has_it(office: Office) -> None:
+async def test_two_accepts_from_a_queue_have_one_winner(office: Office) -> None:
     await office.put_department("sales")
     members = [
         await office.connect_agent(name, on=on, departments=["sales"])
@@ -166,7 +166,7 @@ async def test_a_session_is_not_sent_to_where_it_is(office: Office) -> None:
 
 
 @pytest.mark.adversarial("order: transfer to a removed agent")
-async def test_nobody_sends_to_who_was_removed(office: Office) -> None:
+async def test_transfer_to_a_removed_agent_is_not_found(office: Office) -> None:
     await office.put_department("sales")
     await office.put_agent("bob")
     ana = await office.connect_agent("ana")
@@ -186,7 +186,7 @@ async def test_nobody_sends_to_who_was_removed(office: Office) -> None:
 
 
 @pytest.mark.adversarial("order: transfer to a removed agent")
-async def test_who_was_removed_does_nothing_more(office: Office) -> None:
+async def test_removed_agent_is_closed_with_4502_and_stays_removed(office: Office) -> None:
     ana = await office.connect_agent("ana", on=0)
     adela = await office.connect_admin(on=1)
     removing = await adela.send("agent.remove", agent_id="ana")

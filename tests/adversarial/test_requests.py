@@ -45,7 +45,7 @@ async def statuses(router: RouterProcess, request: bytes, count: int = 1) -> lis
         (f"http://other{LIST}", 200),
     ],
 )
-async def test_a_path_is_a_command_or_it_is_not_and_nobody_is_sent_elsewhere(
+async def test_path_is_answered_without_a_redirect(
     routers: list[RouterProcess], office: Office, path: str, status: int
 ) -> None:
     assert await statuses(routers[0], post(path, office.token("crm", "service"))) == [status]
@@ -80,7 +80,7 @@ async def test_what_stands_twice_in_the_head_is_refused(
 UPGRADE = ("connection: upgrade, http2-settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQAoAAAAAIAAAAA")
 
 
-async def test_who_asks_for_http_2_is_answered_in_http_1_and_its_body_is_read(
+async def test_http_2_upgrade_is_answered_in_http_1_with_its_body_read(
     routers: list[RouterProcess], office: Office
 ) -> None:
     token = office.token("crm", "service")

@@ -1,4 +1,4 @@
-"""Every command from everybody who may not give it: the exact refusal, and nothing has changed."""
+"""Every command from every caller without the right to it: the exact refusal, and nothing changed."""
 
 import copy
 import json

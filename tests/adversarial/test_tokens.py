@@ -152,7 +152,7 @@ async def test_a_bad_token_is_refused_wherever_it_is_shown(
         # At a refresh, which changes nothing.
         error = await ana.refused("token.refresh", token=token)
         assert (error["code"], error["retryable"]) == UNAUTHORIZED
-        # Nobody is told more than what the token says itself.
+        # The answer says no more than the token does.
         assert SECRET not in json.dumps([reply, error])
     assert (await ana.command("token.refresh", token=office.token("ana", ttl_s=7200)))[
         "expires_at"
@@ -201,7 +201,7 @@ async def test_a_token_longer_than_any_is_no_message(office: Office) -> None:
     assert await newcomer.expect_close() == 4503
 
 
-# A key that everybody may know ------------------------------------------------------------------------------
+# A public key ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,9 @@ def public(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.slow
 @pytest.mark.adversarial("token: HS256 signed with the public key")
-async def test_what_everybody_knows_signs_nothing(public: RouterProcess, make_office: MakeOffice) -> None:
+async def test_token_signed_with_the_public_key_is_unauthorized(
+    public: RouterProcess, make_office: MakeOffice
+) -> None:
     office = make_office([public])
     claims = {"tenant": office.tenant, "sub": "ana", "role": "agent", "exp": SOON}
     pem = RSA.as_pem(private=False)
@@ -238,7 +240,7 @@ async def test_what_everybody_knows_signs_nothing(public: RouterProcess, make_of
     assert (await newcomer.say_hello(asymmetric(RSA, "RS256", claims=claims)))["type"] == "welcome"
 
 
-# Tokens of somebody else, and of another time ---------------------------------------------------------------
+# Tokens of another identity, and of another time ------------------------------------------------------------
 
 
 @pytest.mark.adversarial("token: another tenant's")
@@ -259,7 +261,7 @@ async def test_a_token_of_another_tenant_gives_nothing_of_this_one(
 
 
 @pytest.mark.adversarial("token: refreshed for another sub")
-async def test_nobody_refreshes_into_somebody_else(office: Office) -> None:
+async def test_refresh_with_another_identity_is_unauthorized(office: Office) -> None:
     ana = await office.connect_agent("ana")
     for sub, role in [("bob", "agent"), ("Ana", "agent"), ("ana", "admin"), ("ana", "service")]:
         for ttl_s in (60, 36_000):

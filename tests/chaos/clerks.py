@@ -63,12 +63,12 @@ class Clerk:
             self._tasks.append(asyncio.create_task(self._pass_on(session_id)))
 
     async def end(self) -> None:
-        """Return when the last one in hand is answered."""
+        """Return when the last one in flight is answered."""
         self._working = False
         await asyncio.gather(*self._tasks)
 
     async def leave(self) -> None:
-        """Go, whatever is in hand."""
+        """Leave, whatever is in flight."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -21,7 +21,7 @@ SHORT = {
     "session_grace_ms": SESSION_GRACE_MS,
     "store_timeout_ms": 1000,
 }
-# Where the store is what fails, nobody must be thought gone for it.
+# Where the store is what fails, no lease may expire for it.
 PATIENT = {"node_lease_ms": 30_000, "store_timeout_ms": 2000}
 
 

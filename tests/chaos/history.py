@@ -54,7 +54,7 @@ class Call:
         type: The command.
         fields: Its fields.
         key: The idempotency key of a command that changes something.
-        ended: The moment after its end, None while nobody knows.
+        ended: The moment after its end, None while it is unknown.
         result: What it brought.
         error: The code of the refusal.
     """

@@ -62,7 +62,7 @@ class Island:
         ip("netns", "delete", self.name)
 
     def cut(self) -> None:
-        """Let nothing through: what is sent is lost, and nobody is told."""
+        """Let nothing through: what is sent is lost without an error."""
         ip("-n", self.name, "link", "set", self._far, "down")
 
     def mend(self) -> None:

@@ -51,7 +51,7 @@ class Network:
         ip("netns", "delete", self._switch)
 
     def cut(self, name: str) -> None:
-        """Cut an island off from the others: what is sent is lost, and nobody is told."""
+        """Cut an island off from the others: what is sent is lost without an error."""
         ip("-n", self._switch, "link", "set", name, "down")
 
     def mend(self, name: str) -> None:

@@ -160,7 +160,7 @@ class Scene:
         await asyncio.sleep(seconds)
 
     async def end_work(self) -> None:
-        """Return when nobody has anything in hand; who is called idle may still be told of things."""
+        """Return when nothing is in flight; pushes may still come."""
         await asyncio.gather(*(company.end_work() for company in self.companies))
 
     def _answered(self) -> int:

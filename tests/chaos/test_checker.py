@@ -211,7 +211,7 @@ def test_a_change_for_another_fence_must_be_refused(opened: Made) -> None:
     assert opened.broken() == {("S2", "chat-1")}
 
 
-def test_nobody_changes_more_than_they_asked_for(opened: Made) -> None:
+def test_change_that_was_not_asked_for_is_a_violation(opened: Made) -> None:
     accepted = [entry(2, "accepted", "ana"), entry(3, "accepted", "ana")]
     opened.call("session.accept", result={"session": session(2)})
     assert opened.ends(3, "ana", OPENED, *accepted).broken() == {("S3", "chat-1")}
@@ -242,12 +242,12 @@ def test_at_one_fence_a_session_has_one_owner(opened: Made) -> None:
     assert ("S1", "chat-1") in opened.broken()
 
 
-def test_nobody_has_heard_of_a_later_fence(opened: Made) -> None:
+def test_fence_beyond_the_last_is_a_violation(opened: Made) -> None:
     opened.hears(opened.ana, "session.changed", session=session(5))
     assert opened.ends(1, "ana", OPENED).broken() == {("S2", "chat-1")}
 
 
-def test_what_is_told_after_the_end_was_read_is_not_held_against_it(opened: Made) -> None:
+def test_push_after_the_final_read_is_no_violation(opened: Made) -> None:
     opened.ends(1, "ana", OPENED).history.end(TENANT)
     opened.hears(opened.ana, "session.changed", session=session(5))
     assert opened.broken() == set()
@@ -265,7 +265,7 @@ def test_interface_and_store_show_the_same(opened: Made) -> None:
     assert opened.broken() == {("S1", "chat-1")}
 
 
-def test_who_has_gone_for_good_has_nothing_in_progress(made: Made) -> None:
+def test_session_in_progress_of_an_absent_agent_is_a_violation(made: Made) -> None:
     made.final.kept.agents["ana"] = msgspec.convert(agent_row(load=1), Agent)
     made.final.kept.chosen["ana"] = ("connected", False)
     assert made.broken() == {("S7", "ana")}
@@ -300,7 +300,7 @@ def test_patches_follow_on_each_other_or_a_snapshot_comes(made: Made) -> None:
     assert made.broken() == {("S9", "ana")}
 
 
-def test_who_resumes_is_told_everything_since(made: Made) -> None:
+def test_resume_without_what_was_missed_is_a_violation(made: Made) -> None:
     subscribe(made, made.ana)
     snapshot(made, made.ana, 1)
     subscribe(made, made.ana, resume=1)
@@ -386,7 +386,7 @@ def test_every_screen_shows_the_truth(opened: Made) -> None:
     assert opened.broken() == {("L2", "chat-1"), ("L2", "phone")}
 
 
-def test_what_is_awaited_in_vain_is_told(made: Made) -> None:
+def test_unsettled_wait_is_a_violation(made: Made) -> None:
     made.final.unsettled = [("ana", "department Settled 1")]
     assert made.broken() == {("L2", "ana")}
 

@@ -1,4 +1,4 @@
-"""The store has no room any more, on its disk or in its memory, until somebody makes some."""
+"""The store has no room any more, on its disk or in its memory, until an operator makes some."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the store counts is who is there, whatever it missed, or forgot, or was told too late."""
+"""The store counts the connections that are there, whatever it missed, lost or heard too late."""
 
 from __future__ import annotations
 

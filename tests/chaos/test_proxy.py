@@ -126,7 +126,7 @@ async def test_a_fault_of_one_name_leaves_the_others_alone(proxy: Proxy, connect
     assert await read(other[0], 6) == b"oneone"
 
 
-async def test_a_link_that_is_down_takes_nobody_until_it_is_healed(proxy: Proxy, connect: Connect) -> None:
+async def test_downed_link_accepts_no_connection_until_healed(proxy: Proxy, connect: Connect) -> None:
     first = await connect(NAMED)
     proxy.link().down()
     second = await connect()

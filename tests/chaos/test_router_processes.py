@@ -1,4 +1,4 @@
-"""A router stands still and goes on, or is told to stop while there is work."""
+"""A router is frozen and goes on, or drains under load."""
 
 import asyncio
 from collections import Counter
@@ -144,7 +144,7 @@ class Relay:
 
 
 @pytest.mark.slow
-@pytest.mark.fault("a router is told to stop")
+@pytest.mark.fault("a router drains")
 async def test_draining_router_fails_no_transfer_and_hides_no_agent(
     start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
 ) -> None:

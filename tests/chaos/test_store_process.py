@@ -71,7 +71,7 @@ async def test_commands_during_a_store_crash_are_unavailable_then_count_once(
     await still_answered(ana, bob, *observers)
     await office.settle(*observers)
     for observer in observers:
-        # A server that was away may have lost something: its numbers begin anew.
+        # A server that was away may have lost something: its numbers begin again.
         assert observer.dialog.position[0] != epoch
         assert observer.dialog.agents["bob"]["load"] == 10
         assert statuses_shown(observer, "ana") == statuses_shown(observer, "bob") == ["connected"]
@@ -192,7 +192,7 @@ async def test_flushed_store_gets_connections_registered_again(
 async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
     own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
 ) -> None:
-    # Nobody would notice by itself for ten seconds.
+    # The lease's renewal would find it after ten seconds.
     office = make_office(start_routers(1, own_store.url, **PATIENT))
     browser = await office.connect_agent("bob")
     observer = await observe(office, on=0)
@@ -216,7 +216,7 @@ async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
 
 
 @pytest.mark.slow
-@pytest.mark.fault("the store forgets the verbs")
+@pytest.mark.fault("the store loses its functions")
 @pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
 async def test_store_without_its_functions_gets_them_loaded_again(
     own_store: StoreServer,

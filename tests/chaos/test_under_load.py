@@ -37,8 +37,8 @@ async def test_a_router_that_is_frozen_past_its_lease_under_load(tmp_path: Path)
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.fault("a router is told to stop")
-async def test_routers_that_are_told_to_stop_under_load_one_after_the_other(tmp_path: Path) -> None:
+@pytest.mark.fault("a router drains")
+async def test_rolling_restart_under_load_breaks_no_invariant(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=12) as scene:
         await scene.let_work(WORK)
         for number in (0, 1):
@@ -93,7 +93,7 @@ async def test_a_store_that_is_flushed_under_load(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.fault("the store forgets the verbs")
+@pytest.mark.fault("the store loses its functions")
 async def test_a_store_that_forgets_the_verbs_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=16) as scene:
         for _ in range(10):

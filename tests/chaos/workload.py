@@ -104,7 +104,7 @@ class Company:
         self._tasks = [asyncio.create_task(Worker(self, one).work()) for one in self.people.values()]
 
     async def end_work(self) -> None:
-        """Return when nobody has anything in hand."""
+        """Return when nothing is in flight."""
         self._is_at_work = False
         await asyncio.gather(*self._tasks)
         self._tasks = []

@@ -187,14 +187,14 @@ class Office:
         """
         Return when these clients, who have a dialog open, were sent everything that happened before.
 
-        The feed keeps one order, so whoever sees a later change was sent all earlier ones.
+        The feed keeps one order, so a client that sees a later change got all earlier ones.
         """
         name = f"Settled {next(self._numbers)}"
         await self.put_department("settled", name)
         await asyncio.gather(*(client.sees_department("settled", name=name) for client in clients))
 
     async def leave(self) -> None:
-        """Drop whoever is still connected."""
+        """Drop all connections."""
         for client in self.clients:
             client.drop()
         await asyncio.gather(*(client.socket.wait_closed() for client in self.clients))

@@ -18,7 +18,7 @@ async def test_it_hears_that_its_transfer_waited_was_taken_and_is_on_the_screen(
     await crm.expect_push("transfer.updated", state="delivered")
 
 
-async def test_a_transfer_that_it_made_over_http_is_told_to_all_its_connections(office: Office) -> None:
+async def test_transfer_over_http_is_pushed_to_all_its_connections(office: Office) -> None:
     bob = await office.connect_agent("bob")
     crm, other_process = await office.connect_service(on=0), await office.connect_service(on=1)
     await office.open_session("chat-1", agent="bob")
@@ -31,7 +31,7 @@ async def test_a_transfer_that_it_made_over_http_is_told_to_all_its_connections(
         await connection.expect_push("transfer.updated", state="declined")
 
 
-async def test_an_agent_of_the_same_id_is_somebody_else(office: Office) -> None:
+async def test_agent_and_back_end_of_one_id_get_their_own_pushes(office: Office) -> None:
     crm, namesake = await office.connect_service(), await office.connect_agent("crm")
     bob = await office.connect_agent("bob")
     await office.open_session("chat-1", agent="crm")

@@ -106,7 +106,7 @@ async def a_client_that_stops_reading(office: Office, format: str) -> int:
         await stalled.send_as_is(
             [{"type": "directory.subscribe", "id": f"{batch}-{number}"} for number in range(64)]
         )
-    # Whoever reads goes on as before.
+    # A client that reads goes on as before.
     await crm.command("session.list")
     return await stalled.expect_close()
 
@@ -216,7 +216,7 @@ async def test_store_lost_past_the_lease_closes_with_4003(
 
     with standing_still(own_store.pid):
         assert await ana.expect_close() == 4003
-        # Who comes now is told to come again.
+        # A client that connects now is told to retry.
         error = await stranger.refused("hello", token=office.token("bob"))
         assert (error["code"], error["retryable"]) == ("unavailable", True)
         assert await stranger.expect_close() == 4003

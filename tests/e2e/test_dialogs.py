@@ -180,7 +180,7 @@ async def test_a_position_that_is_not_kept_is_answered_with_a_snapshot(
     assert back.dialog.rows == eve.dialog.rows
 
 
-async def test_who_subscribes_again_is_sent_the_directory_again(sales: Office) -> None:
+async def test_second_subscribe_gets_another_snapshot(sales: Office) -> None:
     eve = await sales.connect_agent("eve")
     shown = await eve.open_dialog()
     await eve.open_dialog()

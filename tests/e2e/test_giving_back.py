@@ -1,4 +1,4 @@
-"""What waits is taken, declined, recalled, sent on or closed, and everybody concerned is told once."""
+"""A pending session is accepted, declined, recalled, transferred or closed, with one push each."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ async def waiting(office: Office) -> Waiting:
 
 
 @pytest.mark.origin("who made a transfer never heard what became of it")
-async def test_the_receiver_accepts_and_the_sender_is_told(waiting: Waiting) -> None:
+async def test_accept_notifies_the_sender(waiting: Waiting) -> None:
     accepted = (await waiting.bob.command("session.accept", session_id="chat-1", fence=2))["session"]
 
     assert (accepted["state"], accepted["fence"], accepted["hops"]) == ("in_progress", 3, 1)
@@ -63,14 +63,14 @@ async def test_the_receiver_accepts_and_the_sender_is_told(waiting: Waiting) -> 
     assert await waiting.kinds() == ["opened", "transferred", "internal", "accepted"]
 
 
-async def test_accepting_twice_is_a_conflict_that_says_who_has_it(waiting: Waiting) -> None:
+async def test_second_accept_is_a_conflict_with_the_owner(waiting: Waiting) -> None:
     await waiting.bob.command("session.accept", session_id="chat-1")
     error = await waiting.bob.refused("session.accept", session_id="chat-1")
     assert (error["code"], error["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "bob"})
 
 
 @pytest.mark.origin("who made a transfer never heard what became of it")
-async def test_the_receiver_declines_and_the_sender_has_it_again(waiting: Waiting) -> None:
+async def test_decline_returns_the_session_to_its_sender(waiting: Waiting) -> None:
     declined = (await waiting.bob.command("session.decline", session_id="chat-1", reason="busy"))["session"]
 
     assert (declined["state"], declined["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
@@ -82,7 +82,7 @@ async def test_the_receiver_declines_and_the_sender_has_it_again(waiting: Waitin
     assert await waiting.kinds() == ["opened", "transferred", "internal", "declined"]
 
 
-async def test_what_is_declined_waits_for_a_sender_who_went_on_a_break(waiting: Waiting) -> None:
+async def test_declined_session_is_pending_with_a_paused_sender(waiting: Waiting) -> None:
     await waiting.ana.command("status.set", status="pause")
 
     declined = (await waiting.bob.command("session.decline", session_id="chat-1"))["session"]
@@ -91,7 +91,7 @@ async def test_what_is_declined_waits_for_a_sender_who_went_on_a_break(waiting: 
     assert (await waiting.ana.expect_push("session.pending"))["session"] == declined
 
 
-async def test_the_sender_recalls_what_still_waits(waiting: Waiting) -> None:
+async def test_recall_returns_a_pending_session(waiting: Waiting) -> None:
     recalled = (await waiting.ana.command("session.recall", session_id="chat-1"))["session"]
 
     assert (recalled["state"], recalled["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
@@ -103,14 +103,14 @@ async def test_the_sender_recalls_what_still_waits(waiting: Waiting) -> None:
     assert (await waiting.bob.refused("session.accept", session_id="chat-1"))["code"] == "conflict"
 
 
-async def test_what_was_taken_cannot_be_recalled(waiting: Waiting) -> None:
+async def test_recall_of_an_accepted_session_is_a_conflict(waiting: Waiting) -> None:
     await waiting.bob.command("session.accept", session_id="chat-1")
     error = await waiting.ana.refused("session.recall", session_id="chat-1")
     assert (error["code"], error["details"]["state"]) == ("conflict", "in_progress")
 
 
 @pytest.mark.origin("who made a transfer never heard what became of it")
-async def test_the_receiver_sends_it_on_unopened(waiting: Waiting) -> None:
+async def test_transfer_of_a_pending_session_notifies_the_sender(waiting: Waiting) -> None:
     await waiting.office.connect_agent("eve")
 
     sent = await waiting.bob.command("session.transfer", session_id="chat-1", target=to_agent("eve"))
@@ -121,7 +121,7 @@ async def test_the_receiver_sends_it_on_unopened(waiting: Waiting) -> None:
     assert (await waiting.bob.expect_push("session.removed"))["why"] == "transferred"
 
 
-async def test_an_admin_takes_it_for_themselves(waiting: Waiting) -> None:
+async def test_admin_accepts_a_pending_session_of_another(waiting: Waiting) -> None:
     taken = (await waiting.adela.command("session.accept", session_id="chat-1"))["session"]
 
     assert (taken["state"], taken["owner"]) == ("in_progress", {"kind": "agent", "id": "adela"})
@@ -130,7 +130,7 @@ async def test_an_admin_takes_it_for_themselves(waiting: Waiting) -> None:
     assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "accepted"
 
 
-async def test_closing_what_waits_tells_whoever_had_it(waiting: Waiting) -> None:
+async def test_close_of_a_pending_session_is_pushed_to_its_owner(waiting: Waiting) -> None:
     await waiting.office.do("session.close", session_id="chat-1")
 
     assert (await waiting.bob.expect_push("session.removed"))["why"] == "closed"
@@ -138,7 +138,7 @@ async def test_closing_what_waits_tells_whoever_had_it(waiting: Waiting) -> None
     assert (changed["state"], changed["owner"]) == ("closed", None)
 
 
-async def test_only_those_who_may_can_touch_it(waiting: Waiting) -> None:
+async def test_pending_session_is_forbidden_to_others(waiting: Waiting) -> None:
     eve = await waiting.office.connect_agent("eve")
     before = await waiting.session()
     attempts: list[tuple[RawClient, str, dict[str, Any]]] = [
@@ -160,7 +160,7 @@ async def test_only_those_who_may_can_touch_it(waiting: Waiting) -> None:
     assert await waiting.kinds() == ["opened", "transferred", "internal"]
 
 
-async def test_what_nobody_had_before_goes_back_to_the_department_it_came_from(office: Office) -> None:
+async def test_declined_session_without_a_sender_returns_to_its_queue(office: Office) -> None:
     await office.put_department("sales")
     bob = await office.connect_agent("bob", departments=["sales"])
     await bob.command("status.set", status="pause")
@@ -173,7 +173,7 @@ async def test_what_nobody_had_before_goes_back_to_the_department_it_came_from(o
     assert (declined["state"], declined["owner"]) == ("queued", {"kind": "department", "id": "sales"})
 
 
-async def test_a_transfer_to_a_department_never_goes_back_to_who_sent_it(office: Office) -> None:
+async def test_transfer_to_a_department_excludes_its_sender(office: Office) -> None:
     await office.put_department("sales")
     ana = await office.connect_agent("ana", departments=["sales"])
     await office.open_session("chat-1", agent="ana")
@@ -189,7 +189,7 @@ async def test_a_transfer_to_a_department_never_goes_back_to_who_sent_it(office:
     assert (updated["transfer"]["outcome"], updated["transfer"]["assigned_to"]) == ("assigned", "bob")
 
 
-async def test_departments_choose_by_load_then_by_who_waited_longest(office: Office) -> None:
+async def test_department_chooses_the_lowest_load_then_the_longest_wait(office: Office) -> None:
     await office.put_department("sales")
     for name, capacity in (("ana", 2), ("bob", 4), ("dora", 4)):
         await office.connect_agent(name, departments=["sales"], capacity=capacity)
@@ -207,7 +207,7 @@ async def test_departments_choose_by_load_then_by_who_waited_longest(office: Off
 
 
 @pytest.mark.origin("a transfer was logged before it succeeded")
-async def test_refusals_come_in_the_order_in_which_one_would_ask(office: Office) -> None:
+async def test_rejections_of_a_transfer_come_in_their_order(office: Office) -> None:
     ana = await office.connect_agent("ana")
     eve = await office.connect_agent("eve")
     await office.open_session("chat-1", agent="ana")

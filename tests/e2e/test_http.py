@@ -112,26 +112,26 @@ async def test_a_body_that_does_not_fit_is_400_and_says_where(office: Office) ->
 @pytest.mark.parametrize(
     "token", ["", "abc", make_token(SECRET, ttl_s=-1, tenant="t", sub="s", role="service")]
 )
-async def test_without_a_good_token_it_is_401(office: Office, token: str) -> None:
+async def test_bad_token_over_http_is_401(office: Office, token: str) -> None:
     answer = await office.post("session.get", token=token, session_id="chat-1")
     assert (answer.status, answer.body["code"]) == (401, "unauthorized")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_who_may_not_is_told_403(office: Office) -> None:
+async def test_forbidden_command_over_http_is_403(office: Office) -> None:
     await office.put_agent("bob")
     await office.open_session("chat-1", agent="bob")
     answer = await office.post("session.close", token=office.token("ana"), session_id="chat-1")
     assert (answer.status, answer.body["code"]) == (403, "forbidden")
 
 
-async def test_what_does_not_exist_is_404(office: Office) -> None:
+async def test_unknown_names_over_http_are_404(office: Office) -> None:
     answer = await office.post("session.get", session_id="nowhere")
     assert (answer.status, answer.body["code"]) == (404, "not_found")
     assert (await office.post("session.dance")).status == 404
 
 
-async def test_what_has_moved_on_is_409(office: Office) -> None:
+async def test_conflicts_over_http_are_409(office: Office) -> None:
     await office.put_agent("ana")
     await office.open_session("chat-1", agent="ana")
     customer, ana = {"customer": ANYBODY}, {"target": to_agent("ana")}

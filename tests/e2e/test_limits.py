@@ -39,7 +39,7 @@ def small(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def office(small: RouterProcess, make_office: MakeOffice) -> Office:
-    """A tenant there, when nobody else is."""
+    """The one tenant there."""
     wait_until(lambda: small.metric("relevo_tenants") == 0, "the tenants of other tests to go")
     return make_office([small])
 

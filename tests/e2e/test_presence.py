@@ -1,4 +1,4 @@
-"""Who is there: reconnects, several devices, goodbyes, drops, and routers that die or leave."""
+"""Presence: reconnects, several devices, closes, drops, and routers that crash or drain."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ SHORT = {
 def short_routers(
     store: StoreServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[RouterProcess]]:
-    """Two routers that wait only a little before they believe that somebody is gone."""
+    """Two routers with short graces and a short lease."""
     with running_routers(2, store.url, tmp_path_factory.mktemp("short"), **SHORT) as pair:
         yield pair
 

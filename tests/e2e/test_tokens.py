@@ -15,7 +15,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def test_a_welcome_says_who_one_is_and_for_how_long(office: Office) -> None:
+async def test_welcome_holds_the_agent_and_the_expiry(office: Office) -> None:
     before = now_ms()
     await office.put_department("sales", "Sales")
     ana = await office.connect_agent("ana", name="Ana Lima", departments=["sales"], capacity=7)
