@@ -255,7 +255,7 @@ def read_with(language: str, package: str, sources: Path) -> list[str]:
 
 @pytest.mark.parametrize("package", EXAMPLES)
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 def test_generated_models_read_every_example(language: str, package: str, sources: Path) -> None:
     verdicts = read_with(language, package, sources)
 
