@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -24,7 +25,9 @@ Key: TypeAlias = Annotated[
     str,
     Meta(min_length=1, max_length=64, description="Idempotency key: applied at most once in ten minutes."),
 ]
-Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
+Name: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=120, description="At least one visible character.")
+]
 ClientName: TypeAlias = Annotated[str, Meta(max_length=120)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=1000)]
 NoteText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4000)]
@@ -45,3 +48,21 @@ class FieldError(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+def require_visible(field: str, name: str) -> None:
+    """
+    Check that a name shows something on a screen.
+
+    Args:
+        field: The field that holds it.
+        name: The name.
+
+    Raises:
+        FieldError: It holds only spaces, controls and format characters (Unicode categories Z, Cc and Cf).
+    """
+    if all(unicodedata.category(character) in _INVISIBLE for character in name):
+        raise FieldError(field, "Expected a name with a visible character")
+
+
+_INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})

@@ -3,8 +3,8 @@ Decode and encode messages in JSON and MessagePack.
 
 Any bytes decode to a list of items or raise :class:`UndecodableError`; no other error leaves this module.
 Encoders may differ in three ways, and the codec settles each. Of a field that stands in a map twice, each
-value must fit and the last one counts. Half of a surrogate pair in a JSON string has no UTF-8 form and is
-undecodable. So is nesting that would exhaust the stack.
+value must fit and the last one counts. Half of a surrogate pair in a JSON string has no UTF-8 form: its
+message is invalid. Nesting that would exhaust the stack is undecodable.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from relevo.protocol.bounds import BATCH_ITEMS_MAX, CommandId, FieldError
 from relevo.protocol.commands import COMMANDS, Command
 
 ECHO_CHARACTERS_MAX = 80
+PATH_SEGMENTS_MAX = 8
 FIELDS_ID = "http"
 
 
@@ -108,11 +109,11 @@ class Codec:
             # Decoded item by item below, off the fast path.
             pass
         except _DECODE_ERRORS as error:
-            raise UndecodableError(_reason(error)) from None
+            return self._decode_beside_surrogates(data, error)
         try:
             return self._decode_each(data)
         except _DECODE_ERRORS as error:
-            raise UndecodableError(_reason(error)) from None
+            return self._decode_beside_surrogates(data, error)
 
     def encode(self, message: msgspec.Struct) -> bytes:
         """Return one message as bytes; None is null, and a field that is UNSET is left out."""
@@ -158,6 +159,30 @@ class Codec:
         except msgspec.ValidationError as error:
             path, message = _explain(error, COMMANDS.get(self._type_of(data)))
             return InvalidMessage(self._id_of(data), path, message)
+
+    def _decode_beside_surrogates(self, data: bytes, error: BaseException) -> list[Command | InvalidMessage]:
+        """
+        Return the items of JSON that msgspec does not read since half of a surrogate pair stands in it.
+
+        Raises:
+            UndecodableError: That is not the reason.
+        """
+        values = None if self.binary else _json_with_surrogates(data)
+        if values is None:
+            raise UndecodableError(_reason(error)) from None
+        items = values if isinstance(values, list) else [values]
+        if len(items) > BATCH_ITEMS_MAX:
+            return [_too_many(len(items))]
+        try:
+            return [self._decode_beside_surrogate(item) for item in items]
+        except _DECODE_ERRORS as other:
+            raise UndecodableError(_reason(other)) from None
+
+    def _decode_beside_surrogate(self, item: Any) -> Command | InvalidMessage:
+        path = _surrogate_path(item)
+        if path is None:
+            return self._decode_item(json.dumps(item).encode())
+        return InvalidMessage(_plain_id(item), path, _NOT_UNICODE)
 
     def _id_of(self, data: bytes | Raw) -> str | None:
         try:
@@ -207,6 +232,9 @@ def command_from_fields(command_type: str, fields: bytes, key: str | None = None
     except msgspec.ValidationError:
         return InvalidMessage(None, "$", "Expected `object`")
     except _DECODE_ERRORS as error:
+        values = _json_with_surrogates(fields)
+        if values is not None:
+            return InvalidMessage(None, _surrogate_path(values) or "$", _NOT_UNICODE)
         return InvalidMessage(None, "$", _reason(error))
     for name in ("type", "id"):
         if name in parts:
@@ -250,6 +278,9 @@ def _reason(error: BaseException) -> str:
 
 # msgspec says where in the text of its error: "Expected `str`, got `int` - at `$.target.id`".
 _WHERE = re.compile(r" - at `(?:key` in `)?(\$[\w.\[\]]*)`\Z")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NOT_UNICODE = "Expected Unicode text"
 _UNKNOWN = "Object contains unknown field `"
 _MISSING = "Object missing required field `"
 
@@ -275,6 +306,47 @@ def _explain(error: msgspec.ValidationError, command: type[Command] | None) -> t
         return path, _choices(command, path)
     # The two decoders have different names for what they got, and the same for what they expected.
     return path, text.partition(", got `")[0]
+
+
+def _json_with_surrogates(data: bytes) -> Any | None:
+    """Return what JSON holds if half of a surrogate pair stands in it, else None."""
+    if not _SURROGATE_ESCAPE.search(data):
+        return None
+    try:
+        values = json.loads(data.decode())
+        return values if _surrogate_path(values) is not None else None
+    except _DECODE_ERRORS:
+        return None
+
+
+def _surrogate_path(value: Any) -> str | None:
+    """Return the path of the first string that holds half of a surrogate pair, or None."""
+    segments = _surrogate_segments(value)
+    # No field of the protocol is deeper, so a longer path says no more.
+    return None if segments is None else "$" + "".join(segments[: -PATH_SEGMENTS_MAX - 1 : -1])
+
+
+def _surrogate_segments(value: Any) -> list[str] | None:
+    """Return the segments of that path, the last one first, so that only a path that is found is built."""
+    if isinstance(value, str):
+        return [] if _SURROGATE.search(value) else None
+    if isinstance(value, list):
+        for each in value:
+            # Like msgspec, a path names no index.
+            if (segments := _surrogate_segments(each)) is not None:
+                return [*segments, "[...]"]
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            segments = [] if _SURROGATE.search(name) else _surrogate_segments(each)
+            if segments is not None:
+                return [*segments, _segment(name.encode("utf-8", "replace").decode())]
+    return None
+
+
+def _plain_id(message: Any) -> str | None:
+    command_id = message.get("id") if isinstance(message, dict) else None
+    fits = isinstance(command_id, str) and 1 <= len(command_id) <= 64 and not _SURROGATE.search(command_id)
+    return command_id if fits else None
 
 
 def _segment(name: str) -> str:

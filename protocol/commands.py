@@ -27,6 +27,7 @@ from relevo.protocol.bounds import (
     NoteText,
     Reason,
     Token,
+    require_visible,
 )
 from relevo.protocol.objects import AgentRole, Customer, PlaceKind, SessionState, Status
 from relevo.protocol.results import (
@@ -59,6 +60,9 @@ class CustomerProfile(Customer, frozen=True, gc=False, forbid_unknown_fields=Tru
     id: Id
     name: Name
 
+    def __post_init__(self) -> None:
+        require_visible("name", self.name)
+
 
 class Resume(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A subscriber's position in the directory's events (PROTOCOL.md, The directory)."""
@@ -77,6 +81,7 @@ class AgentProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_u
     capacity: Count
 
     def __post_init__(self) -> None:
+        require_visible("name", self.name)
         if len(set(self.departments)) < len(self.departments):
             raise FieldError("departments", "Expected each department once")
 
@@ -86,6 +91,9 @@ class DepartmentProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True, for
 
     id: Id
     name: Name
+
+    def __post_init__(self) -> None:
+        require_visible("name", self.name)
 
 
 # Commands. `result` is the type of the reply's result, None where the reply is of another type or missing.

@@ -71,12 +71,11 @@ class ForbiddenDetails(Details, frozen=True, gc=False, kw_only=True):
 
 
 class NotFoundDetails(Details, frozen=True, gc=False, kw_only=True):
-    """The id that names nothing in this tenant; ``path`` instead for an unknown command over HTTP."""
+    """The id that names nothing in this tenant."""
 
     session_id: str | None = None
     agent_id: str | None = None
     department_id: str | None = None
-    path: str | None = None
 
 
 class ConflictDetails(Details, frozen=True, gc=False, kw_only=True):

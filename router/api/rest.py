@@ -100,7 +100,7 @@ def application(node: Node) -> Starlette:
             return Response(status_code=400)
         kind = COMMANDS.get(wire_type)
         if kind is None:
-            return _failure(Error.of(ErrorCode.NOT_FOUND, "there is no such command", path="$.type"))
+            return _failure(Error.of(ErrorCode.BAD_MESSAGE, "Unknown type", path="$.type"))
         if wire_type not in HTTP_COMMANDS:
             text = f"`{wire_type}` concerns a connection: it goes over a websocket only"
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$.type"))

@@ -128,7 +128,12 @@ async def test_forbidden_command_over_http_is_403(office: Office) -> None:
 async def test_unknown_names_over_http_are_404(office: Office) -> None:
     answer = await office.post("session.get", session_id="nowhere")
     assert (answer.status, answer.body["code"]) == (404, "not_found")
-    assert (await office.post("session.dance")).status == 404
+
+
+async def test_an_unknown_command_is_a_bad_message_at_its_type(office: Office) -> None:
+    answer = await office.post("session.dance")
+    assert (answer.status, answer.body["code"]) == (400, "bad_message")
+    assert answer.body["details"] == {"path": "$.type"}
 
 
 async def test_conflicts_over_http_are_409(office: Office) -> None:

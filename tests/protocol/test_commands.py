@@ -244,3 +244,22 @@ def test_every_command_but_three_names_the_result_of_its_reply() -> None:
     silent = {name for name, command in COMMANDS.items() if command.result is None}
     assert silent == {"hello", "ping", "session.ack"}
     assert COMMANDS["session.transfer"].result is TransferResult
+
+
+@pytest.mark.parametrize("name", [" ", "\t\u2003", "\u200b\u2060", "\ufeff\u00ad\x00"])
+@pytest.mark.parametrize("path", ["session.open customer", "agent.put agent", "department.put department"])
+def test_a_name_without_a_visible_character_is_invalid(
+    path: str, name: str, codec: Codec, pack: Pack
+) -> None:
+    command_type, field = path.split()
+    fields = fields_of(command_type)
+    fields[field]["name"] = name
+    expected = InvalidMessage(fields["id"], f"$.{field}.name", "Expected a name with a visible character")
+    assert decode_one(codec, pack(fields)) == expected
+
+
+@pytest.mark.parametrize("name", ["-", " \u200bx", "\u674e", "\U0001f44b"])
+def test_a_name_with_one_visible_character_is_valid(name: str, codec: Codec, pack: Pack) -> None:
+    fields = fields_of("department.put")
+    fields["department"]["name"] = name
+    assert not isinstance(decode_one(codec, pack(fields)), InvalidMessage)
