@@ -16,7 +16,7 @@ from cyclopts import App, Parameter
 
 from relevo.router import __version__
 from relevo.router.auth.tokens import UnauthorizedError, Verifier, sign
-from relevo.router.bundled_store.server import EmbeddedStoreError, store_of
+from relevo.router.bundled_store.server import BundledStoreError, store_of
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
 from relevo.router.observe import logging
 from relevo.router.workers import listen, run_workers
@@ -28,14 +28,14 @@ MAKE_A_SECRET: Final = "export RELEVO_JWT_SECRET=$(openssl rand -hex 32)"
 
 app = App(
     name="relevo",
-    help="Hand conversations over, live, between the agents and departments of a contact centre.",
+    help="Transfer conversations, live, between the agents and departments of a contact centre.",
     version=__version__,
     help_format="plaintext",
 )
 
 
-class CommandFailed(Exception):
-    """A command cannot go on; the message is for whoever gave it, and the code is its exit code."""
+class CliError(Exception):
+    """A command fails: the message for the user, and the exit code."""
 
     def __init__(self, message: str, code: int = FAILURE) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class CommandFailed(Exception):
 
 
 def _settings_flags() -> list[inspect.Parameter]:
-    """Return one flag per setting, each a text: `read_settings` judges flags and variables alike."""
+    """Return one flag per setting, each a text: `read_settings` checks flags and variables alike."""
     return [
         inspect.Parameter(
             setting.name,
@@ -82,14 +82,14 @@ def _with_settings(command: Callable[..., int | None]) -> Callable[..., int | No
 @app.command
 @_with_settings
 def serve(*, settings: Settings) -> None:
-    """Run a router. Each flag is a setting that its RELEVO_ variable sets too."""
+    """Run a router. Each flag sets the same as its RELEVO_ variable."""
     if not settings.key_sources:
-        raise CommandFailed(
+        raise CliError(
             "no key to verify tokens with: set RELEVO_JWT_SECRET, RELEVO_JWT_PUBLIC_KEY_FILE or RELEVO_JWKS. "
             f"To make a secret: {MAKE_A_SECRET}",
             USAGE_ERROR,
         )
-    # A key that cannot be used is told here, once, rather than by every worker.
+    # A key that cannot be used is reported here, once, rather than by every worker.
     Verifier(settings)
     logging.configure(settings.log_level)
     from relevo.router.app import run
@@ -97,9 +97,9 @@ def serve(*, settings: Settings) -> None:
     try:
         listener = listen(settings.host, settings.port)
     except OSError as error:
-        raise CommandFailed(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+        raise CliError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
     host, port = listener.getsockname()[:2]
-    structlog.get_logger(__name__).info("listening", host=host, port=port, workers=settings.workers)
+    structlog.get_logger(__name__).info("port opened", host=host, port=port, workers=settings.workers)
     with listener, store_of(settings) as store_url:
         if settings.workers == 1:
             run(settings, store_url, [listener])
@@ -119,7 +119,7 @@ def token(
     ttl: int = 3600,
 ) -> None:
     """
-    Print a token that a router with the same RELEVO_JWT_SECRET accepts, and nothing else.
+    Print a token, signed with RELEVO_JWT_SECRET (HS256).
 
     Parameters
     ----------
@@ -136,11 +136,11 @@ def token(
     capacity
         The sessions that the agent may have in progress.
     ttl
-        How many seconds the token is valid.
+        Lifetime of the token, in seconds.
     """
     secret = read_settings({}, os.environ).jwt_secret
     if secret is None:
-        raise CommandFailed(f"RELEVO_JWT_SECRET is not set. To make one: {MAKE_A_SECRET}", USAGE_ERROR)
+        raise CliError(f"RELEVO_JWT_SECRET is not set. To make one: {MAKE_A_SECRET}", USAGE_ERROR)
     try:
         signed = sign(
             secret,
@@ -154,7 +154,7 @@ def token(
             capacity=capacity,
         )
     except UnauthorizedError as refusal:
-        raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
+        raise CliError(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     print(signed)
 
 
@@ -162,7 +162,7 @@ def token(
 @_with_settings
 def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None, settings: Settings) -> None:
     """
-    Run a router with a tenant to look at: departments, conversations, and agents who are at work.
+    Run a router with a demo tenant: departments, conversations, and agents at work.
 
     It has a store of its own, whatever RELEVO_REDIS_URL and RELEVO_DATA_DIR say,
     and a secret of its own unless RELEVO_JWT_SECRET is set. Ctrl-C stops everything.
@@ -170,17 +170,17 @@ def demo(*, pace: float = 1.0, seed: int | None = None, keep: str | None = None,
     Parameters
     ----------
     pace
-        How many times faster than human everything goes.
+        Speed, as a multiple of human speed.
     seed
-        Where chance starts, to see similar things again.
+        Seed of the random choices.
     keep
-        A folder to keep the demo's data in; without it they are gone at the end.
+        Folder of the demo's data. Unset: removed at the end.
     """
     module = _extra("relevo.router.demo")
     try:
         module.run(settings, pace=pace, seed=seed, keep=keep)
     except module.DemoError as error:
-        raise CommandFailed(str(error)) from None
+        raise CliError(str(error)) from None
 
 
 @app.command
@@ -190,61 +190,60 @@ def watch(
     """
     Show a tenant live: departments, agents with their load, pending lists and the latest transfers.
 
-    It connects as an admin, whom the directory shows connected meanwhile. With
-    --tenant it makes its own token by RELEVO_JWT_SECRET, for an admin whose id is
-    watch; a token of your own is best for such an id, too.
+    It connects as an admin, which the directory shows as connected. With --tenant
+    it signs a token with RELEVO_JWT_SECRET, for an admin with the id watch.
 
     Parameters
     ----------
     url
-        The router's websocket; the one on RELEVO_HOST and RELEVO_PORT if not given.
+        The router's websocket. Unset: RELEVO_HOST and RELEVO_PORT.
     token
-        An admin's token. Better in the variable RELEVO_TOKEN, where no other user of the machine sees it.
+        An admin's token. Prefer RELEVO_TOKEN, which other users of the machine cannot read.
     tenant
         The tenant's id, in place of a token.
     once
-        Print one picture and exit.
+        Print one snapshot and exit.
     """
     settings = read_settings({}, os.environ)
     if token is not None and tenant is not None:
-        raise CommandFailed("a token has its tenant in it: give --token or --tenant, not both", USAGE_ERROR)
+        raise CliError("a token has its tenant in it: give --token or --tenant, not both", USAGE_ERROR)
     if tenant is None:
         token = token or os.environ.get("RELEVO_TOKEN")
     module = _extra("relevo.clients.terminal.watch")
     source: Any = token
     if token is None:
         if tenant is None or settings.jwt_secret is None:
-            raise CommandFailed(
+            raise CliError(
                 "no token: give --token or RELEVO_TOKEN, or --tenant and RELEVO_JWT_SECRET",
                 USAGE_ERROR,
             )
         try:
             source = module.token_source(functools.partial(sign, settings.jwt_secret), tenant)
         except UnauthorizedError as refusal:
-            raise CommandFailed(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
+            raise CliError(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     try:
         module.run(url or f"ws://{settings.host}:{settings.port}/ws", source, once=once)
     except module.WatchError as error:
-        raise CommandFailed(str(error)) from None
+        raise CliError(str(error)) from None
 
 
 @app.command
 @_with_settings
 def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False, settings: Settings) -> int:
     """
-    Check all that the store holds against the rules that it must keep, while routers go on writing.
+    Check the store's data against its invariants, while routers go on writing.
 
-    It takes the settings of the store that `serve` takes. Each broken rule is a
-    line, with the keys to look at. The exit code is 0 when there is none, 1 when
-    there are some, 2 when the store cannot be read.
+    The settings of the store are those of `serve`. Each violation is a line with
+    its keys. Exit code: 0 without violations, 1 with some, 2 if the store cannot
+    be read.
 
     Parameters
     ----------
     tenant
-        The one tenant to look at; all of them without it.
+        The tenant to check. Unset: all of them.
     repair
-        Mend what follows from what else is kept, such as counts and lists, and say
-        what was done; what does not is left as it is. Then look again.
+        Rebuild derived data, such as counts and lists, from sessions and profiles,
+        report each change, and check again.
     json
         Print each line as a JSON object.
     """
@@ -252,14 +251,14 @@ def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False
     from relevo.router.audit.layout import IDENTITY
 
     if tenant is not None and not IDENTITY.fullmatch(tenant):
-        raise CommandFailed(f"no tenant can be called {tenant!r}", USAGE_ERROR)
+        raise CliError(f"no tenant can be called {tenant!r}", USAGE_ERROR)
     if settings.redis_url is None and not Path(settings.data_dir).is_dir():
-        raise CommandFailed(f"there is no store in {settings.data_dir}", USAGE_ERROR)
+        raise CliError(f"there is no store in {settings.data_dir}", USAGE_ERROR)
     try:
         with store_of(settings) as store_url:
             clean = report.run(settings, store_url, tenant=tenant, repair=repair, as_json=json)
-    except (report.AuditError, EmbeddedStoreError) as error:
-        raise CommandFailed(str(error), USAGE_ERROR) from None
+    except (report.AuditError, BundledStoreError) as error:
+        raise CliError(str(error), USAGE_ERROR) from None
     return 0 if clean else FAILURE
 
 
@@ -269,7 +268,7 @@ def _extra(module: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name in ("relevo_client", "rich"):
-            raise CommandFailed(f"{error.name} is missing: pip install 'relevo[demo]'") from None
+            raise CliError(f"{error.name} is missing: pip install 'relevo[demo]'") from None
         raise
 
 
@@ -291,9 +290,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except (cyclopts.CycloptsError, SettingsError) as error:
         return _say(error, USAGE_ERROR)
-    except CommandFailed as error:
+    except CliError as error:
         return _say(error, error.code)
-    except EmbeddedStoreError as error:
+    except BundledStoreError as error:
         return _say(error, FAILURE)
     return code or 0
 

@@ -26,7 +26,7 @@ import structlog
 from relevo.clients.terminal.demo import Demo, DemoError, act
 from relevo.router.app import run as run_router
 from relevo.router.auth.tokens import sign
-from relevo.router.bundled_store.server import EmbeddedStore
+from relevo.router.bundled_store.server import BundledStore
 from relevo.router.config import Settings
 from relevo.router.observe import logging as log_setup
 from relevo.router.workers import listen, work
@@ -54,7 +54,7 @@ def run(settings: Settings, *, pace: float = 1.0, seed: int | None = None, keep:
 
     Raises:
         DemoError: It cannot start or go on.
-        EmbeddedStoreError: Its store cannot be started or stopped.
+        BundledStoreError: Its store cannot be started or stopped.
     """
     if not 0.01 <= pace <= 1000:
         raise DemoError(f"the pace must be from 0.01 to 1000, not {pace}")
@@ -118,7 +118,7 @@ async def _run_until_stopped(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     with _folder(keep) as folder:
-        async with EmbeddedStore(folder) as store_url:
+        async with BundledStore(folder) as store_url:
             router = multiprocessing.get_context("spawn").Process(
                 target=work, args=(run_router, settings, store_url, listener), name="demo-router"
             )

@@ -61,7 +61,7 @@ class Claims(msgspec.Struct, frozen=True):
 
     @property
     def principal(self) -> Principal:
-        """Return whom the token speaks for."""
+        """Return the subject of the token."""
         return Principal(
             tenant=self.tenant,
             sub=self.sub,

@@ -1,4 +1,4 @@
-"""Keep the keys of a JWKS file or URL current: read again when old, or when a token names an unknown key."""
+"""The key set (JWKS, RFC 7517) of a file or URL, read again when old or when a token names an unknown key."""
 
 import asyncio
 import time
@@ -120,7 +120,7 @@ def file_fetcher(path: Path) -> Callable[[], Awaitable[bytes]]:
 
 def url_fetcher(url: str, timeout_ms: int) -> Callable[[], Awaitable[bytes]]:
     """
-    Return a function that gets the URL. Redirects are not followed: the setting names who is trusted.
+    Return a function that gets the URL. Redirects are not followed: only the host in the setting is trusted.
 
     Args:
         url: An http or https URL.

@@ -68,7 +68,7 @@ def secret_key(secret: str) -> Key:
     # As a dict, because given as text the library also takes apart what looks like a PEM.
     encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
     with warnings.catch_warnings():
-        # That a secret is short is said once, at the start, in the router's own words.
+        # The router warns of a short secret itself, once, at the start.
         warnings.simplefilter("ignore", SecurityWarning)
         material = OctKey.import_key({"kty": "oct", "k": encoded})
     return _pin(material, frozenset({"HS256"}))
@@ -114,7 +114,7 @@ def jwks_keys(text: bytes) -> tuple[Key, ...]:
     """
     Return the keys of a JWKS (RFC 7517) that can verify tokens here; others in it are passed over.
 
-    A symmetric key is never taken: who may read the set could then sign.
+    A symmetric key is never taken: every reader of the set could sign with it.
 
     Args:
         text: The JSON of the set.
@@ -173,7 +173,7 @@ def token_header(token: str) -> Mapping[str, Any]:
 # Kept, since all tokens of one issuer and key have the same.
 @lru_cache(HEADERS_READ_MAX)
 def _header(encoded: str) -> Mapping[str, Any]:
-    """Return what is needed of a header; what else somebody wrote there is not kept."""
+    """Return the members of a header that are needed; others are not kept."""
     try:
         padded = encoded + "=" * (-len(encoded) % 4)
         header = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

@@ -8,12 +8,12 @@ from relevo.protocol import Role
 @dataclass(frozen=True, slots=True)
 class Principal:
     """
-    Who a verified token speaks for.
+    The subject of a verified token.
 
     Attributes:
         tenant: The tenant's id.
         sub: The agent's id, or the back end's.
-        role: What it may do.
+        role: Its role.
         name: The agent's name, if the token says one.
         departments: The ids of the agent's departments, if the token says so.
         capacity: The sessions the agent may have in progress, if the token says so.

@@ -1,4 +1,4 @@
-"""Verify tokens, and sign them: a token says who calls, for which tenant, in which role, and until when."""
+"""Verify and sign tokens (JWT, RFC 7519): a subject, its tenant, its role, and an expiry."""
 
 from __future__ import annotations
 

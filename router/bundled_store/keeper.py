@@ -1,10 +1,10 @@
 """
-Keep the bundled store of one folder running for as long as a router uses it.
+The supervisor of the bundled store: restart the server of one folder while a router uses it, then stop it.
 
-Runs as a process of its own (``python -I -S embedded_keeper.py FOLDER SOCKET STOP_MS COMMAND...``), so that
-no router, however it ends, takes the store away from another or leaves it behind: every user of the folder
-holds a shared lock on one file, the keeper waits for the exclusive one, and the kernel grants that when the
-last user is gone, by whatever death. Imports the standard library only, to start within milliseconds.
+A process of its own (``python -I -S keeper.py FOLDER SOCKET STOP_MS COMMAND...``), so that a router that
+ends, in whatever way, neither takes the store away from another nor leaves it behind. Each router holds a
+shared lock on one file; the keeper waits for the exclusive lock, which the kernel grants when the last router
+is gone. Imports the standard library only, to start within milliseconds.
 """
 
 import fcntl
@@ -46,7 +46,7 @@ def answers(socket_path: str) -> bool:
 
 
 def shut_down(socket_path: str, limit_s: float) -> None:
-    """Tell the server on the socket to write out what it has and leave; return when it has, or has none."""
+    """Send SHUTDOWN to the server on the socket, and wait for its end; return at once if there is none."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(limit_s)
@@ -55,13 +55,13 @@ def shut_down(socket_path: str, limit_s: float) -> None:
             while connection.recv(1024):
                 pass
     except OSError:
-        # Nobody listens, which is what was asked for; or it hangs, and the next server tells by not starting.
+        # No server, as wanted; or it hangs, and then the next one does not start.
         return
 
 
 class Keeper:
     """
-    Run the server until nobody uses the folder, and again whenever it ends before that.
+    Run the server while the folder has users; start it again whenever it ends.
 
     Args:
         folder: The store's folder.
@@ -124,10 +124,10 @@ def main(arguments: list[str]) -> int:
     folder, socket_path, stop_ms, command = Path(arguments[0]), arguments[1], int(arguments[2]), arguments[3:]
     lock = open_lock(folder, KEEPER_LOCK)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    # Left behind by a keeper that was killed: a server that nobody would restart or stop.
+    # A server that outlived its keeper has no process to restart or stop it.
     shut_down(socket_path, stop_ms / 1000)
     # The lock goes on in the child. The parent ends, so that the router has no child to wait for, and so that
-    # whoever stops a router's children does not stop the store of others.
+    # stopping a router's children does not stop the store of others.
     if os.fork():
         return 0
     # Handlers rather than SIG_IGN, which the server would inherit. A service manager that stops everything at

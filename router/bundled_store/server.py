@@ -1,12 +1,11 @@
 """
-Start the bundled Valkey for one machine, and share it among the routers that use the same folder.
+The bundled Valkey of one machine, shared by the routers that use the same folder.
 
-A folder has at most one server. Each router holds a shared lock on ``users.lock`` while it uses it. A keeper
-process (`keeper`), which holds ``keeper.lock``, starts the server again if it dies, and stops it when the
-last user is gone: after `EmbeddedStore.stop`, and likewise after a router was killed, for then the kernel
-drops its lock. Should the keeper itself be killed, the server goes on unwatched until the next
-router starts in the folder or the last one stops. ``start.lock`` is held by who starts or stops, one after
-another.
+A folder has at most one server. Each router holds a shared lock on ``users.lock`` while it uses the server. A
+supervisor process (`keeper`), which holds ``keeper.lock``, starts the server again if it ends, and stops it
+after the last user: after `BundledStore.stop`, or after a router was killed, whose lock the kernel drops. If
+the keeper itself is killed, the server runs on without one until the next router starts in the folder or the
+last one stops. ``start.lock`` serializes starts and stops.
 """
 
 import asyncio
@@ -46,7 +45,7 @@ INSTALL_HINT: Final = (
 )
 
 
-class EmbeddedStoreError(Exception):
+class BundledStoreError(Exception):
     """The bundled store cannot be started or stopped; the message says why and what to do."""
 
 
@@ -55,7 +54,7 @@ def find_server() -> str:
     Return the path of a server to run: the bundled one, else a Valkey or Redis on PATH.
 
     Raises:
-        EmbeddedStoreError: There is none; the message says what to install.
+        BundledStoreError: There is none; the message says what to install.
     """
     try:
         # Imported here because the package exists only for platforms that it has a server for.
@@ -70,13 +69,13 @@ def find_server() -> str:
             pass
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     if found is None:
-        raise EmbeddedStoreError(INSTALL_HINT)
+        raise BundledStoreError(INSTALL_HINT)
     return found
 
 
-class EmbeddedStore:
+class BundledStore:
     """
-    Use the store of a folder: ``with EmbeddedStore(folder) as url``, or ``async with``.
+    Use the store of a folder: ``with BundledStore(folder) as url``, or ``async with``.
 
     The data survives: every write is on the disk within a second, with ``fsync`` before it is answered.
     Without it, a write is answered when it is in the append-only file, or waits there, for two seconds at
@@ -86,7 +85,7 @@ class EmbeddedStore:
     Args:
         data_dir: The folder; made if it is not there.
         limit_ms: How long starting, loading the data, or stopping may take.
-        fsync: Whether each write is on the disk before it is answered. Whoever starts the server decides.
+        fsync: Whether each write is on the disk before it is answered. The first user decides for all.
     """
 
     def __init__(self, data_dir: str | Path, limit_ms: int = 30_000, *, fsync: bool = False) -> None:
@@ -100,7 +99,7 @@ class EmbeddedStore:
         Start the server, or join the one that runs, and return its URL.
 
         Raises:
-            EmbeddedStoreError: The folder cannot be used, there is no server to run, or it does not start.
+            BundledStoreError: The folder cannot be used, there is no server to run, or it does not start.
         """
         self._prepare_folder()
         with self._start_lock():
@@ -121,7 +120,7 @@ class EmbeddedStore:
         Leave the server to its other users; without any, return when it is stopped.
 
         Raises:
-            EmbeddedStoreError: It does not stop in time.
+            BundledStoreError: It does not stop in time.
         """
         if self._users is None:
             return
@@ -162,14 +161,14 @@ class EmbeddedStore:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = self.folder.stat().st_mode
         except OSError as error:
-            raise EmbeddedStoreError(
+            raise BundledStoreError(
                 f"the data folder {self.folder} cannot be made: {error.strerror}; {advice}"
             ) from None
         if not os.access(self.folder, os.R_OK | os.W_OK | os.X_OK):
-            raise EmbeddedStoreError(f"the data folder {self.folder} cannot be written to; {advice}")
+            raise BundledStoreError(f"the data folder {self.folder} cannot be written to; {advice}")
         if mode & stat.S_IWOTH:
-            raise EmbeddedStoreError(
-                f"everybody may write to the data folder {self.folder}: take that right away "
+            raise BundledStoreError(
+                f"the data folder {self.folder} is writable by all users: remove that permission "
                 f"(`chmod o-w`), or {advice}"
             )
 
@@ -186,7 +185,7 @@ class EmbeddedStore:
         deadline = time.monotonic() + self._limit_ms / 1000
         while not done():
             if time.monotonic() >= deadline:
-                raise EmbeddedStoreError(
+                raise BundledStoreError(
                     f"the store in {self.folder} is not ready after {self._limit_ms} ms: {otherwise}"
                     f"{self._log_tail(0)}"
                 )
@@ -209,7 +208,7 @@ class EmbeddedStore:
             if not self._keeper_is_gone():
                 return answers(socket_path)
             if launched:
-                raise EmbeddedStoreError(
+                raise BundledStoreError(
                     f"the store in {self.folder} does not start{self._log_tail(log_from)}"
                 )
             log_from = self._launch_keeper(socket_path)
@@ -255,7 +254,7 @@ class EmbeddedStore:
                 check=False,
             ).returncode
         if code:
-            raise EmbeddedStoreError(f"the store's keeper does not start{self._log_tail(log_from)}")
+            raise BundledStoreError(f"the store's keeper does not start{self._log_tail(log_from)}")
         return log_from
 
     def _log_tail(self, log_from: int) -> str:
@@ -296,13 +295,13 @@ def store_of(settings: Settings) -> Iterator[str]:
         settings: The settings.
 
     Raises:
-        EmbeddedStoreError: The bundled one cannot be started or stopped.
+        BundledStoreError: The bundled one cannot be started or stopped.
     """
     if settings.redis_url is not None:
         yield settings.redis_url
     else:
         fsync = settings.durability == "fsync"
-        with EmbeddedStore(settings.data_dir, fsync=fsync) as url:
+        with BundledStore(settings.data_dir, fsync=fsync) as url:
             yield url
 
 

@@ -1,4 +1,4 @@
-"""A defect of our own, told to the client by a number and to the operator with everything."""
+"""Incidents: a defect of the router is logged in full, and the client gets its number."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def incident(log: Any, event: str, error: BaseException, **context: Any) -> str:
 
     Args:
         log: The logger of the module in which it came up.
-        event: What was being done.
+        event: The log event.
         error: What was raised.
-        context: What else the operator needs.
+        context: Further fields of the log event.
 
     Returns:
-        The number under which it was logged, for the client's `details.incident`.
+        The number in the log, for the client's `details.incident`.
     """
     number = secrets.token_hex(6)
     log.error(event, incident=number, exc_info=error, **context)

@@ -1,4 +1,4 @@
-"""Set up logging: one form for our own lines and for those of the libraries, to standard error."""
+"""Logging to standard error, in one format for the router and the libraries."""
 
 import logging
 import sys

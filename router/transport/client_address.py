@@ -1,4 +1,4 @@
-"""Which address a connection comes from, and how many come from it. Pure."""
+"""The client address of each connection, and the connections of each address. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 ADDRESS_CHARACTERS_MAX = 64
-"""A proxy may write a name in place of an address; of a longer one nothing more is looked at."""
+"""A proxy may write a name in place of an address; a longer one is cut to this."""
 
 VERDICTS_MAX = 1024
-"""Addresses that were looked at last, each with whether it is trusted."""
+"""Latest addresses whose trust is cached."""
 
 
 class Addresses:
@@ -19,7 +19,7 @@ class Addresses:
     Count connections by their address.
 
     Args:
-        trusted: Addresses and networks of proxies that say truly whom they speak for.
+        trusted: Addresses and networks of proxies whose X-Forwarded-For is trusted.
         connections_max: How many connections one address may have.
 
     Raises:
@@ -30,27 +30,27 @@ class Addresses:
         self._trusted: list[IPv4Network | IPv6Network] = [ip_network(each) for each in trusted]
         self._connections_max = connections_max
         self._connections: Counter[str] = Counter()
-        # To parse an address takes longer than all else here.
-        self._is_trusted = lru_cache(VERDICTS_MAX)(self._judge)
+        # Parsing an address takes longer than the rest of a look-up.
+        self._is_trusted = lru_cache(VERDICTS_MAX)(self._check_trust)
 
     def __len__(self) -> int:
         return len(self._connections)
 
     def of(self, peer: str | None, forwarded: Sequence[str]) -> str:
         """
-        Return where a request comes from.
+        Return the client address of a request.
 
         Args:
             peer: The other end of the connection; None for a unix socket.
             forwarded: The values of X-Forwarded-For, in their order.
 
         Returns:
-            The address; empty where only a proxy knows it, and does not tell.
+            The address; empty where only a proxy knows it, and does not say it.
         """
         if peer is not None and not self._is_trusted(peer):
             return peer
-        # Each proxy adds whom it heard at the end; what stands before the last that is believed, anybody may
-        # have written.
+        # Each proxy appends the address of its peer. Entries before that of the first untrusted one may be
+        # forged.
         for entry in reversed(",".join(forwarded).split(",")):
             address = _without_port(entry.strip())[:ADDRESS_CHARACTERS_MAX]
             if address and not self._is_trusted(address):
@@ -67,13 +67,13 @@ class Addresses:
             self._connections[address] += 1
 
     def leave(self, address: str) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         if self._connections[address] > 1:
             self._connections[address] -= 1
         else:
             del self._connections[address]
 
-    def _judge(self, address: str) -> bool:
+    def _check_trust(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:

@@ -73,7 +73,7 @@ class Core(Protocol):
         super().__init__(SERVER, max_size=size_max, logger=LIBRARY_LOGGER)
         self.codec = codec
         self.message_bytes_max = message_bytes_max
-        self.control_frames = 0  # Since whoever reads it set it to 0.
+        self.control_frames = 0  # Since the keepalive last set it to 0.
         self._message: bytearray | None = None  # The fragments of a message that is not complete.
         self.is_deaf = False  # This side has closed or failed: take() gives no more messages.
         self._first_byte = _FINAL | (Opcode.BINARY if codec.binary else Opcode.TEXT)

@@ -1,8 +1,8 @@
 """
-Bound what an HTTP request may cost before it is understood: its time, its head, its bytes.
+Limits of HTTP requests before they are parsed: time-out, head size, body size, pipeline depth.
 
-uvicorn leaves this to a proxy in front of it. A router may stand without one, and each websocket begins as
-such a request, too.
+uvicorn leaves these to a reverse proxy. A router may run without one, and each websocket begins as such a
+request.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ PATH_BYTES_MAX: Final = 8 * 1024
 HEAD_BYTES_MAX: Final = 32 * 1024
 HEADERS_MAX: Final = 128
 PIPELINE_MAX: Final = 16
-"""Requests of one connection that may wait while another is answered."""
+"""Requests of one connection that wait while another is answered (HTTP pipelining)."""
 
 LINGER_MS: Final = 1_000
-"""How long a refused connection is kept, so that the answer can still reach the peer."""
+"""How long a rejected connection is kept, so that the answer can still reach the peer."""
 
 _PATH_TOO_LONG: Final = (414, "The path is too long.\n")
 _HEAD_TOO_LARGE: Final = (431, "The headers are too large.\n")
@@ -43,7 +43,7 @@ _NOT_HTTP: Final = (400, "This is not HTTP.\n")
 
 _BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
 
-# What a peer sends wrong is answered, and is no news to whoever runs the router: a flood would fill the log.
+# A malformed request is answered and not logged: a flood would fill the log.
 _LOGGER: Final = logging.getLogger("uvicorn.error.requests")
 _LOGGER.setLevel(logging.ERROR)
 
@@ -57,8 +57,8 @@ class Settings(Protocol):
     def connections_per_address_max(self) -> int: ...
 
 
-class _Refused(Exception):
-    """Stop the parser; what to answer is in ``_refusal``."""
+class _RequestRejectedError(Exception):
+    """Stop the parser; the answer is in ``_refusal``."""
 
 
 class _Shared:
@@ -67,7 +67,7 @@ class _Shared:
     def __init__(self, settings: Settings) -> None:
         self.timeout_s = REQUEST_TIMEOUT_MS / 1000
         self.connections_max = HTTP_CONNECTIONS_MAX
-        # A body may come in chunks of a byte, each with a head of its own; more than that is read by nobody.
+        # A body may come in chunks of a byte, each with a head of its own; the application reads no more.
         self.request_bytes_max = HEAD_BYTES_MAX + 8 * MESSAGE_BYTES_MAX
         self.open: set[BoundedHttp] = set()
         self.addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
@@ -94,7 +94,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Behind a proxy its connections are nobody's: which requests come over one is only known later.
+        # A proxy's connection has no client address: its requests are known only later.
         self._address = self._shared.addresses.of(self.client[0] if self.client else None, ())
         if len(self._shared.open) >= self._shared.connections_max:
             self._refuse(*_TOO_MANY)
@@ -107,7 +107,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._await_request()
 
     def pause_writing(self) -> None:
-        """Give the peer as long to take an answer as it has to send a request."""
+        """Abort a peer that takes longer to read an answer than it may take to send a request."""
         super().pause_writing()
         self._drop_timer = self.loop.call_later(self._shared.timeout_s, self.transport.abort)
 
@@ -151,7 +151,7 @@ class BoundedHttp(HttpToolsProtocol):
         Go on as if no upgrade had been asked for (RFC 9110 section 7.8).
 
         Some clients ask for HTTP/2 with their first request. The parser passes over its body and is of no use
-        any more: another is told what matters of the head, and given the rest.
+        any more: another one gets the headers that frame the body, and the rest of the input.
         """
         error = sys.exception()
         assert isinstance(error, HttpParserUpgrade)
@@ -180,7 +180,7 @@ class BoundedHttp(HttpToolsProtocol):
         return any(name in _BODY_HEADERS for name, _ in self.headers)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser stopped at, be it its own error or one of the limits."""
+        """Answer where the parser stopped: at a malformed request or at one of the limits."""
         self._refuse(*self._refusal)
 
     # What the parser finds.
@@ -229,7 +229,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _stop(self, refusal: tuple[int, str]) -> NoReturn:
         self._refusal = refusal
-        raise _Refused
+        raise _RequestRejectedError
 
     def _await_request(self) -> None:
         self._timer = self.loop.call_later(self._shared.timeout_s, self._time_is_up)

@@ -1,5 +1,5 @@
 """
-Say which connections are due for a look, at a cost per connection of one entry in a set.
+Keepalive: the heartbeat of all connections (pings, RFC 6455 section 5.5.2) by one timer wheel.
 
 A timer of the event loop for each of 20,000 idle connections costs more memory than all of this; here one
 timer turns a wheel of slots.
@@ -70,15 +70,15 @@ class Wheel(Generic[T]):
 
 
 class Watched(Hashable, Protocol):
-    """A connection that is to be looked at from time to time."""
+    """A connection with a heartbeat."""
 
     def keep_alive(self, now_ms: int) -> None:
-        """Do what is due, and ask for the next look."""
+        """Send or check the ping that is due, and ask for the next call."""
 
 
 class Keepalive:
     """
-    Look at connections when they are due, with one timer that runs while there are any.
+    Call connections when their heartbeat is due, with one timer that runs while there are any.
 
     Args:
         interval_ms: Time between two pings.
@@ -104,7 +104,7 @@ class Keepalive:
             The set to discard the connection from when it is gone before.
         """
         if self._timer is None or self._wheel is None:
-            # The wheel is made anew after it stood: nothing was in it, and its time had stopped.
+            # A new wheel after a stop: the old one was empty, and its time had stopped.
             self._wheel = Wheel(self._slot_ms, max(self.interval_ms, self.timeout_ms), now_ms())
             self._start_timer()
         return self._wheel.put(connection, due_at_ms)

@@ -1,4 +1,4 @@
-"""Decide which web pages may open a websocket, by the Origin header (RFC 6455 section 10.2, RFC 6454)."""
+"""Which web pages may open a websocket, by the Origin header (RFC 6455 section 10.2, RFC 6454)."""
 
 import re
 from collections.abc import Iterable
@@ -38,8 +38,8 @@ class OriginRule:
         Say whether a page of this origin may connect.
 
         Args:
-            origin: The Origin header. ``null`` (a sandboxed frame, a local file) is nobody's origin, and
-                refused.
+            origin: The Origin header. ``null`` (a sandboxed frame, a local file) is no origin, and
+                rejected.
             host: The Host header of the same request.
 
         Returns:

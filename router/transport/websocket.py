@@ -26,16 +26,16 @@ from relevo.router.transport.outbox import Outbox, OutboxRules
 __all__ = ["Settings", "WebSocket", "build_frame", "websocket_class"]
 
 CLOSE_WAIT_MS: Final = 5_000
-"""How long a peer may take to answer a close."""
+"""Time-out of the peer's answer to a close."""
 
 LINGER_MS: Final = 1_000
 """How long a failed or dropped connection is kept, so that the close can still reach the peer."""
 
 INBOUND_SLICE_BYTES: Final = 4 * 1024
-"""How much of a connection's input is parsed in one turn of the loop: at most 683 of the smallest frames."""
+"""Input of one connection parsed per loop iteration: at most 683 of the smallest frames."""
 
 CLOSING_SLICE_MS: Final = 10
-"""The time between two such slices from a peer that was told to go."""
+"""The time between two such slices from a peer that is being closed."""
 
 _NO_FRAMES: Final[Iterator[Frame]] = iter(())
 
@@ -210,7 +210,7 @@ class WebSocket(asyncio.Protocol):
         """Receive messages again, beginning with those held back."""
         if self._paused:
             self._paused = False
-            # An answer to a ping may have been waiting behind the pause: the peer gets its time anew.
+            # An answer to a ping may have been waiting behind the pause: its time-out starts again.
             self._pinged_at_ms = now_ms() if self._awaiting_pong else self._pinged_at_ms
             self._read()
 
@@ -259,7 +259,7 @@ class WebSocket(asyncio.Protocol):
         self.close(1001, "going away")
 
     def keep_alive(self, now_ms: int) -> None:
-        """Ping the peer, or drop it for not having answered, and ask for the next look."""
+        """Ping the peer, or close it if it has not answered, and ask for the next call."""
         keepalive = self._shared.keepalive
         if self._core is None or not self._open:
             return  # A close has its own deadline.

@@ -129,7 +129,7 @@ def test_serve_with_a_key_file_that_cannot_be_used_says_so(
     assert line == "relevo: RELEVO_JWT_PUBLIC_KEY_FILE cannot be read: No such file or directory"
 
 
-def test_serve_runs_the_router_with_the_embedded_store(runs: Runs, tmp_path: Path) -> None:
+def test_serve_runs_the_router_with_the_bundled_store(runs: Runs, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     arguments = ["serve", "--port", "0", "--data-dir", str(folder), "--jwt-secret", SECRET, "--drain-ms=7"]
     assert cli.main(arguments) == 0

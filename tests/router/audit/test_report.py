@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relevo.router import cli
-from relevo.router.bundled_store.server import EmbeddedStore
+from relevo.router.bundled_store.server import BundledStore
 from tests.servers import (
     ClusterServers,
     SentinelServer,
@@ -82,7 +82,7 @@ def test_a_folder_without_a_store_is_none_to_audit(
 
 @pytest.mark.slow
 def test_the_bundled_store_of_a_folder_is_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with EmbeddedStore(tmp_path / "data"):
+    with BundledStore(tmp_path / "data"):
         assert cli.main(["audit", "--data-dir", str(tmp_path / "data")]) == 0
     assert capsys.readouterr().out == "clean: 0 tenants, 0 keys\n"
 

@@ -71,7 +71,7 @@ export class RouterProcess {
       child.once("exit", () => reject(new Error(`the router did not start:\n${log.join("\n")}`)));
       createInterface(child.stderr).on("line", (line) => {
         log.push(line);
-        if (!line.includes('"listening"')) return;
+        if (!line.includes('"port opened"')) return;
         this.port = JSON.parse(line).port;
         resolve(undefined);
       });
