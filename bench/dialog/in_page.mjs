@@ -42,7 +42,7 @@ export async function open() {
   const began = performance.now();
   there.arrivedAt = 0;
   there.listed = new Promise((done) => {
-    // Told within the frame that makes the rows; asking frame by frame would cost the page more than the rows.
+    // Called within the frame that creates the rows; polling each frame would cost more than the rows.
     const watch = new MutationObserver(() => {
       if (rows().length === 0) return;
       watch.disconnect();

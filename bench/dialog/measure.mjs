@@ -125,7 +125,7 @@ async function openings() {
 }
 
 /**
- * Change agents at an even pace, until told to stop.
+ * Change agents at an even pace until stopped.
  *
  * @param {import("../../clients/js/src/client.js").Client} backEnd
  */

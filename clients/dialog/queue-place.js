@@ -58,7 +58,7 @@ export class QueuePlace {
       const place = await this.#client.placeInQueue(this.#sessionId, { timeoutMs: INTERVAL_MS });
       if (!this.#stopped) this.#onPlace(place);
     } catch {
-      // The session is no longer queued, which a push tells, or there is no connection: the last place stays.
+      // The session is no longer queued, or there is no connection: the last place stays.
     } finally {
       this.#requesting = false;
     }

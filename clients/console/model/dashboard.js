@@ -185,7 +185,7 @@ export class Dashboard extends EventTarget {
           this.dispatchEvent(new Event("change"));
         } while (cursor !== null);
       }
-      // A session that changed its state meanwhile may be on no page: a push told it.
+      // A session that changed its state meanwhile may be on no page: it came as a push.
       for (const id of this.sessions.keys()) {
         if (!listed.has(id) && !this.#changedIds.has(id)) this.sessions.delete(id);
       }

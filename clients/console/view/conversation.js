@@ -133,7 +133,7 @@ export class Conversation extends LiveElement {
       back,
       createElement(
         "div",
-        { class: "who" },
+        { class: "identity" },
         createElement("h2", {}, session.customer.name),
         createElement(
           "p",

@@ -162,7 +162,7 @@ export class AgentsPanel extends EventTarget {
       { class: "agent-row" },
       createElement(
         "div",
-        { class: "cell who" },
+        { class: "cell identity" },
         createElement("div", { class: "line" }, name, admin),
         homes,
       ),

@@ -102,12 +102,12 @@ function line(entry, myId) {
 
 /** @param {Entry} entry @param {string} myId */
 function sayEntry({ kind, by, transfer }, myId) {
-  const who = nameOf(by, myId);
+  const actor = nameOf(by, myId);
   if (kind === "transferred" && transfer !== null) {
     const to = transfer.to.id === myId && transfer.to.kind === "agent" ? say("you") : transfer.to.name;
-    return say(`entry_transferred_${transfer.outcome}`, { name: who, to });
+    return say(`entry_transferred_${transfer.outcome}`, { name: actor, to });
   }
-  return say(by === null ? `entry_${kind}_system` : `entry_${kind}`, { name: who });
+  return say(by === null ? `entry_${kind}_system` : `entry_${kind}`, { name: actor });
 }
 
 /** @param {Actor | null} by @param {string} myId */

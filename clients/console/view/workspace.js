@@ -113,10 +113,10 @@ export class AgentWorkspace extends LiveElement {
   /** @returns {SessionCommands} */
   #createCommands() {
     const { workspace, notices, drafts, transfers } = this.#context;
-    /** @param {Promise<unknown>} doing @returns {Promise<boolean>} Whether it was done. */
-    const told = async (doing) => {
+    /** @param {Promise<unknown>} command @returns {Promise<boolean>} Whether it succeeded. */
+    const withNotice = async (command) => {
       try {
-        await doing;
+        await command;
         return true;
       } catch (error) {
         notices.show(sayError(error, workspace.client.directory), { kind: "bad" });
@@ -125,11 +125,11 @@ export class AgentWorkspace extends LiveElement {
     };
     return {
       open: ({ id }) => workspace.openSession(id),
-      accept: (session) => told(workspace.accept(session)),
+      accept: (session) => withNotice(workspace.accept(session)),
       decline: (session) =>
-        askToDecline(session, drafts, (reason, key) => told(workspace.decline(session, reason, key))),
-      recall: (session) => told(workspace.recall(session)),
-      close: (session) => told(workspace.close(session)),
+        askToDecline(session, drafts, (reason, key) => withNotice(workspace.decline(session, reason, key))),
+      recall: (session) => withNotice(workspace.recall(session)),
+      close: (session) => withNotice(workspace.close(session)),
       transfer: (session) => transfers.open(session),
     };
   }

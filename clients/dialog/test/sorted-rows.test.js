@@ -52,7 +52,7 @@ for (const [what, hidden, query] of /** @type {[string, string | null, string][]
  * Change hundreds of agents, round by round.
  *
  * @param {Map<string, any>} rows
- * @param {(ids: Set<string>) => void} changed Told after each round which ones.
+ * @param {(ids: Set<string>) => void} changed Called after each round with their ids.
  */
 function changeAtRandom(rows, changed) {
   // A fixed row of numbers that looks like chance.

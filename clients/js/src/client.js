@@ -23,16 +23,16 @@ import { Tokens } from "./tokens.js";
  * @property {boolean} [acknowledge] Whether to acknowledge each `session.assigned` on receipt (true);
  *   otherwise call `ack`.
  * @property {number} [commandTimeoutMs] When a command gives up, unless it says otherwise (30,000).
- * @property {number | null} [connectTimeoutMs] How long `start` waits (30,000); null waits for ever.
- * @property {number} [inFlightMax] How many commands may wait for their reply (64); others wait their turn.
- * @property {number} [waitingMax] How many others may (10,000); one more is refused with a `RateLimitedError`.
+ * @property {number | null} [connectTimeoutMs] How long `start` waits (30,000); null for no limit.
+ * @property {number} [inFlightMax] How many commands may wait for their reply (64); others wait.
+ * @property {number} [waitingMax] How many others may (10,000); one more rejects with a `RateLimitedError`.
  * @property {number} [eventsMax] How many events are kept for each loop (1,000). Beyond, the oldest are
  *   dropped, and an `eventsLost` stands in their place.
- * @property {string} [clientName] What the client calls itself to the router.
+ * @property {string} [clientName] The client's name in `hello`.
  * @property {Backoff} [reconnect] The delays between connection attempts.
- * @property {Backoff} [retry] The delays before a command is repeated that was refused for the moment.
- * @property {import("./page-lifecycle.js").Signals} [signals] What tells of the network and of the screen; the page
- *   itself where there is one.
+ * @property {Backoff} [retry] The delays before a command with a retryable error is repeated.
+ * @property {import("./page-lifecycle.js").Signals} [signals] The source of page lifecycle and network events; the
+ *   page itself by default.
  * @property {import("./platform.js").Logger} [logger] Where messages for the developer go; warnings to the
  *   console.
  * @property {() => number} [random] Returns a number in [0, 1), for the jitter.
@@ -349,6 +349,6 @@ export class Client extends CommandMethods {
   #emit(event) {
     if (event.type === "unreachable" || event.type === "disconnected") this.#lastTrouble = event.reason;
     for (const queue of this.#queues) queue.put(event);
-    this.#listeners.tell(event);
+    this.#listeners.emit(event);
   }
 }

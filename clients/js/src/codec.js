@@ -36,7 +36,7 @@ export const json = Object.freeze({
 });
 
 /**
- * Make the codec of MessagePack in binary frames, on a library of your choice.
+ * Make a codec of MessagePack in binary frames, on a library.
  *
  * @param {object} library
  * @param {(value: any) => Uint8Array} library.encode Returns bytes that it does not write to again.
@@ -111,10 +111,10 @@ const DEPTH_MAX = 32;
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
 
 /**
- * Return why a value has no form that every router can read, or null if it has one.
+ * Return why a value has no wire form, or null if it has one.
  *
- * The formats differ in what they make of such values, and JSON hides some: NaN becomes null, and half of a
- * surrogate pair reaches the router as text that it cannot decode.
+ * JSON hides some such values: NaN becomes null, and half of a surrogate pair becomes text that the router cannot
+ * decode.
  *
  * @param {unknown} value
  * @param {string} path Where it stands in its message.
@@ -135,7 +135,7 @@ export function whyNotPlain(value, path = "", depth = 0) {
     );
   if (typeof value !== "object") return `${place} is of type ${typeof value}`;
   const prototype = Object.getPrototypeOf(value);
-  // Not compared with Object.prototype: another frame of the page has its own.
+  // Not compared with Object.prototype: another frame of the page has another one.
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return `${place} is no plain object`;
   return firstReason(
     Object.entries(value).map(([name, item]) => [item, path ? `${path}.${name}` : name]),
@@ -166,7 +166,7 @@ function readWith(read, data) {
   try {
     value = read(data);
   } catch (error) {
-    // Whatever a library throws at bytes that it cannot read: its own errors, or a depth that ends the stack.
+    // A library throws errors of its own, or overflows the stack.
     throw new UndecodableMessage(String(error), { cause: error });
   }
   return Array.isArray(value) ? value : [value];

@@ -111,8 +111,8 @@ export class Core {
   }
 
   /**
-   * Take one message; a batch is as many calls. Throws `InvalidData` if it is of a type that this client
-   * knows, but not of its shape: the connection is of no use then, because what it said is lost.
+   * Take one message; a batch is as many calls. Throws `InvalidData` if it is of a known type, but not of its
+   * shape: the message is lost, and the connection has to be replaced.
    *
    * @param {unknown} message
    * @param {number} now
@@ -284,7 +284,7 @@ export class Core {
   }
 
   /**
-   * Tell the router that this client has an assigned session; the latest fence of each counts.
+   * Acknowledge an assigned session; the latest fence of each counts.
    *
    * @param {string} sessionId
    * @param {number} fence

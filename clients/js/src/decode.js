@@ -1,7 +1,7 @@
 /** Turn decoded maps into frozen typed objects, strictly for what is known and deaf to what is not. */
 
 /**
- * Turn a value of the wire into one of this client; throws `InvalidData`.
+ * Decode a value of the wire; throws `InvalidData`.
  *
  * @template T
  * @typedef {(value: unknown) => T} Decoder
@@ -24,8 +24,8 @@ export class InvalidData extends Error {
   }
 
   /**
-   * Put what it is about inside of something. Paths are made on the way out, when something is wrong: a directory of
-   * ten thousand has a hundred thousand fields, and none of their paths is wanted.
+   * Prefix the path. Paths are built only for an error: a directory of ten thousand rows has a hundred thousand
+   * fields.
    *
    * @param {unknown} error
    * @param {string} place A field's name, or an index in brackets.
@@ -61,15 +61,15 @@ export function integer(value) {
 }
 
 /**
- * Decode one of some words. Only that it is a string is checked: a newer router may know one more value than
- * this client, and that must not cost a whole directory snapshot.
+ * Decode an enumeration. Any string is accepted: a newer router may have further values, and one must not cost a
+ * whole directory snapshot.
  *
  * @type {Decoder<any>}
  */
 export const word = string;
 
 /**
- * Let a value be null or absent.
+ * Decode a value that may be null or absent.
  *
  * @template T
  * @param {Decoder<T>} inner
@@ -80,7 +80,7 @@ export function nullable(inner) {
 }
 
 /**
- * Take a value's default where it is absent.
+ * Decode a value with a default.
  *
  * @template T
  * @param {Decoder<T>} inner
@@ -117,7 +117,7 @@ export function list(inner) {
  *
  * @template {object} T
  * @param {(map: Readonly<Record<string, unknown>>) => T} read Makes the object, and decodes each field as it takes it
- *   from the map. Written out for each kind of object, field by field: a table of fields costs twice the time.
+ *   from the map. Written field by field: a table of fields costs twice the time.
  * @returns {Decoder<T>}
  */
 export function shape(read) {
@@ -132,7 +132,7 @@ export function shape(read) {
 }
 
 /**
- * Return the field that a reading took last, and failed at: it is done once more, and watched.
+ * Return the field that decoding failed at: decode again, and record the fields read.
  *
  * @param {(map: Readonly<Record<string, unknown>>) => unknown} read
  * @param {Record<string, unknown>} map
@@ -144,7 +144,7 @@ function lastTaken(read, map) {
   try {
     read(new Proxy(map, { get: take }));
   } catch {
-    // As before.
+    // The same error as before.
   }
   return last;
 }

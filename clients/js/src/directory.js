@@ -13,9 +13,9 @@ const names = new Intl.Collator(undefined, { sensitivity: "base", numeric: true 
 const BEHIND_CONNECTED = { pre_pause: 2, pause: 3, disconnected: 4 };
 
 /**
- * Agents and departments of the tenant, as the router last told.
+ * The tenant's agents and departments: a replica of the router's directory.
  *
- * While `live` is false (not subscribed, or cut off) the rows are those of before. `agents` and `departments`
+ * While `live` is false (not subscribed, or disconnected) the rows may be out of date. `agents` and `departments`
  * change with it: copy them for a loop that awaits. The ordered lists are copies.
  */
 export class Directory {
@@ -68,7 +68,7 @@ export class Directory {
   }
 
   /**
-   * Take a snapshot in place of everything.
+   * Replace all rows by a snapshot.
    *
    * @param {Snapshot} snapshot
    * @returns {DirectoryChanged}
@@ -90,7 +90,7 @@ export class Directory {
    * @param {Patch} patch
    * @returns {DirectoryChanged | null} What changed, or null if the patch starts anywhere but at this
    *   directory's position; nothing is applied then, and the rows are not live until a resumed subscription
-   *   has filled the hole.
+   *   has filled the gap.
    */
   apply({ epoch, since, seq, agents, departments, agentsRemoved, departmentsRemoved }) {
     if (this.#position?.epoch !== epoch || this.#position.seq !== since) {

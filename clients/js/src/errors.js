@@ -135,10 +135,10 @@ export class InternalError extends RelevoError {
 }
 
 /**
- * A command had no final answer in time. One that was sent may or may not have been applied.
+ * A command had no final reply in time. If it was sent, it may have been applied.
  *
- * Send it again with the same `key` within ten minutes and it is applied once at most. The last refusal, if
- * there was one, is the `cause`.
+ * Sent again with the same `key` within ten minutes, it is applied at most once. The last error reply, if any, is
+ * the `cause`.
  */
 export class CommandTimeout extends RelevoError {
   static code = "timeout";
@@ -244,7 +244,7 @@ export const ERRORS = byCode([
 ]);
 
 /**
- * The close codes after which a client stays away. Others of 4500-4999 become `ConnectionStopped`.
+ * The close codes after which a client does not reconnect. Others of 4500-4999 become `ConnectionStopped`.
  *
  * @type {ReadonlyMap<number, typeof ConnectionStopped>}
  */
@@ -277,7 +277,7 @@ export function errorFromWire(value) {
 }
 
 /**
- * Return the error that a close code means, or null if the client is to connect again.
+ * Return the error of a close code, or null if the client reconnects.
  *
  * @param {number} closeCode
  * @param {string} reason
@@ -289,7 +289,7 @@ export function stopFromClose(closeCode, reason) {
 }
 
 /**
- * Return the error for a `hello` that was refused for good.
+ * Return the error of a rejected `hello`.
  *
  * @param {RelevoError} refusal
  * @param {number} closeCode What the connection was closed with after it.
@@ -301,7 +301,7 @@ export function stopFromRefusal(refusal, closeCode) {
 }
 
 /**
- * Return what a command that its caller gave up rejects with.
+ * Return the error of an aborted command.
  *
  * @param {import("./platform.js").AbortSignalLike | undefined} signal
  * @returns {unknown}
@@ -334,7 +334,7 @@ function number(value) {
  * @param {unknown} value
  */
 function decoded(decoder, value) {
-  // A refusal stays a refusal, whatever became of its details on the way.
+  // An error with invalid details is still an error.
   try {
     return value === null || value === undefined ? null : decoder(value);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What a client tells its program: to listeners at once, to loops through a bounded queue. */
+/** A client's events: listeners are called at once, loops read a bounded queue. */
 
 import { entry, session, transfer, transferOrNull } from "./objects.js";
 import { integer, shape, string, word } from "./decode.js";
@@ -12,7 +12,7 @@ import { integer, shape, string, word } from "./decode.js";
 /** @typedef {import("./errors.js").RelevoError} RelevoError */
 
 /**
- * The router let the client in. `client.inbox` holds what the agent has now.
+ * The client is connected and welcomed; `client.inbox` is up to date.
  *
  * @typedef {object} Connected
  * @property {"connected"} type
@@ -60,7 +60,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * This agent had the session and has it no more.
+ * The session left this agent.
  *
  * @typedef {object} SessionRemoved
  * @property {"sessionRemoved"} type
@@ -71,7 +71,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * A session of this agent got a line of history.
+ * The history of a session of this agent has a new entry.
  *
  * @typedef {object} SessionEntry
  * @property {"sessionEntry"} type
@@ -111,7 +111,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * The token ends at `expiresAt`. A token that is a function is asked for a fresh one at once.
+ * The token expires at `expiresAt`. A token function is called at once.
  *
  * @typedef {object} TokenExpiring
  * @property {"tokenExpiring"} type
@@ -119,7 +119,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * The router is about to stop; the client moves to another in `reconnectInMs`.
+ * The router drains; the client reconnects in `reconnectInMs`.
  *
  * @typedef {object} ServerDraining
  * @property {"serverDraining"} type
@@ -127,7 +127,7 @@ import { integer, shape, string, word } from "./decode.js";
  */
 
 /**
- * The loop read too slowly: that many events, the oldest, were dropped here. Only loops get it.
+ * The loop read too slowly: the oldest `count` events were dropped. Only loops get it.
  *
  * @typedef {object} EventsLost
  * @property {"eventsLost"} type
@@ -199,8 +199,8 @@ export class EventQueue {
 
   /**
    * @param {number} eventsMax How many events are kept. When it is full the oldest is dropped, and the next
-   *   one taken is an `eventsLost` that counts the hole: what is newest matters most, and the directory and
-   *   the inbox are right whatever was dropped.
+   *   one taken is an `eventsLost` with the number dropped. The newest are kept; the directory and the inbox
+   *   are right in any case.
    */
   constructor(eventsMax) {
     this.#eventsMax = eventsMax;
@@ -251,7 +251,7 @@ export class Listeners {
   }
 
   /** @param {ClientEvent} event */
-  tell(event) {
+  emit(event) {
     for (const listener of [...(this.#byType.get(event.type) ?? [])]) {
       try {
         listener(event);

@@ -46,8 +46,8 @@ const CODES_BY_STATUS = new Map([
 /**
  * Send commands over HTTP.
  *
- * A command that was refused for the moment, or whose answer was lost, is sent again with the same
- * idempotency key until its time is over.
+ * A command with a retryable error or a lost response is sent again with the same idempotency key until its
+ * deadline.
  */
 export class HttpClient extends CommandMethods {
   #url;
@@ -62,7 +62,7 @@ export class HttpClient extends CommandMethods {
   /**
    * @param {string} url The router's base address, without `/api/v1`.
    * @param {import("./tokens.js").TokenSource} token A JWT, or a function, plain or async, that returns a
-   *   fresh one: asked at the first command, and whenever the router finds the token expired.
+   *   fresh one: called at the first command, and when the token has expired.
    * @param {HttpClientOptions} [options]
    */
   constructor(url, token, options = {}) {
@@ -80,7 +80,7 @@ export class HttpClient extends CommandMethods {
   }
 
   /**
-   * Send a command by its type, and return its result as it came. Subscriptions have no form over HTTP.
+   * Send a command by its type, and return its result as it came. Subscriptions need a websocket.
    *
    * @override
    * @param {string} type Such as `session.transfer`.
@@ -103,7 +103,7 @@ export class HttpClient extends CommandMethods {
         if (!(outcome instanceof RelevoError)) return outcome;
         lastError = outcome;
         if (outcome instanceof UnauthorizedError && this.#tokens.renewable && !renewed) {
-          // It may have expired since it was made; a fresh one that is refused too is not tried again.
+          // The token may have expired; a second rejection is final.
           this.#token = null;
           renewed = true;
           continue;
@@ -149,7 +149,7 @@ export class HttpClient extends CommandMethods {
 }
 
 /**
- * Read the router's answer to a command.
+ * Read the router's response to a command.
  *
  * @param {number} status The HTTP status.
  * @param {string} body The result, or the error: as such, or under `error`.
@@ -224,7 +224,7 @@ class Limit {
   }
 
   /**
-   * Do something when the command has ended, in whatever way.
+   * Call a function when the command has ended.
    *
    * @param {() => void} ending
    * @returns {() => void} Takes that back.

@@ -23,7 +23,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * The person on the other side of a conversation.
+ * The customer of a conversation.
  *
  * @typedef {object} Customer
  * @property {string} id
@@ -31,7 +31,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * Where a session is to go.
+ * The target of a session.
  *
  * @typedef {object} Target
  * @property {TargetKind} kind
@@ -83,7 +83,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * One transfer of a session: from whom, to whom, by whom, why, and what became of it.
+ * One transfer of a session: from, to, by, reason and outcome.
  *
  * @typedef {object} Transfer
  * @property {string} id
@@ -125,7 +125,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * What an agent has when it connects.
+ * An agent's sessions at its connection.
  *
  * @typedef {object} InboxContent
  * @property {readonly Session[]} inProgress
@@ -133,7 +133,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * The router's answer to `hello`. `agent` is null for a back end; `expiresAt` is the token's end.
+ * The router's reply to `hello`. `agent` is null for a back end; `expiresAt` is the token's expiry.
  *
  * @typedef {object} Welcome
  * @property {string} connectionId
@@ -155,7 +155,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * Some entries of a history; `more` tells whether others follow the last.
+ * A page of a history; `more`: entries follow the last.
  *
  * @typedef {object} HistoryPage
  * @property {readonly Entry[]} entries
@@ -163,7 +163,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  */
 
 /**
- * Some sessions; `cursor` asks for the next page, null at the end.
+ * A page of sessions; `cursor` of the next page, null at the end.
  *
  * @typedef {object} SessionPage
  * @property {readonly Session[]} sessions

@@ -37,17 +37,17 @@ export function pageSignals(page = /** @type {Page} */ (globalThis)) {
   return (listener) => {
     const { document } = page;
     /** @type {[EventSource | undefined, string, () => void][]} */
-    const wanted = [
+    const handlers = [
       [page, "online", () => listener.online(true)],
       [page, "offline", () => listener.online(false)],
       [page, "pageshow", () => listener.wake()],
       [document, "resume", () => listener.wake()],
       [document, "visibilitychange", () => document?.visibilityState === "visible" && listener.wake()],
     ];
-    for (const [source, type, tell] of wanted) source?.addEventListener?.(type, tell);
+    for (const [source, type, call] of handlers) source?.addEventListener?.(type, call);
     if (page.navigator?.onLine === false) listener.online(false);
     return () => {
-      for (const [source, type, tell] of wanted) source?.removeEventListener?.(type, tell);
+      for (const [source, type, call] of handlers) source?.removeEventListener?.(type, call);
     };
   };
 }

@@ -41,7 +41,7 @@ export class Reconnection {
    */
   hurry(now) {
     this.attempts = 0;
-    // Still with jitter: a whole office comes back online at once.
+    // Still with jitter: a whole site may come back online at once.
     this.at = Math.min(this.at, now + this.#backoff.delayMs(0, this.#random));
   }
 

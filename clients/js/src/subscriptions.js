@@ -76,7 +76,7 @@ export class Subscriptions {
   }
 
   /**
-   * Apply what the router tells of the directory.
+   * Apply a snapshot or a patch.
    *
    * @param {string} type
    * @param {unknown} message

@@ -205,11 +205,11 @@ test("sound and notifications are off until enabled", { skip: noBrowser }, async
   const ana = await fixture.window(PEOPLE.ana, { fragment: "" });
   await ana.page.context().grantPermissions(["notifications"], { origin: fixture.router.httpUrl });
   await ana.page.addInitScript(() => {
-    const heard = { notes: 0, notifications: /** @type {string[]} */ ([]) };
-    Object.assign(window, { heard });
+    const recorded = { notes: 0, notifications: /** @type {string[]} */ ([]) };
+    Object.assign(window, { recorded });
     const { start } = OscillatorNode.prototype;
     OscillatorNode.prototype.start = function (...times) {
-      heard.notes += 1;
+      recorded.notes += 1;
       start.apply(this, times);
     };
     /** @type {any} */ (window).Notification = class extends EventTarget {
@@ -218,7 +218,7 @@ test("sound and notifications are off until enabled", { skip: noBrowser }, async
       /** @param {string} title */
       constructor(title) {
         super();
-        heard.notifications.push(title);
+        recorded.notifications.push(title);
       }
       close() {}
     };
@@ -228,18 +228,18 @@ test("sound and notifications are off until enabled", { skip: noBrowser }, async
   await ana.page.locator("top-bar").waitFor();
   await fixture.router.open("sound-1", "Ada Mir", "ana");
   await ana.card("Ada Mir").waitFor();
-  const heard = () => ana.page.evaluate(() => /** @type {any} */ (window).heard);
-  assert.deepEqual(await heard(), { notes: 0, notifications: [] });
+  const recorded = () => ana.page.evaluate(() => /** @type {any} */ (window).recorded);
+  assert.deepEqual(await recorded(), { notes: 0, notifications: [] });
 
   await ana.button("Settings").click();
   await ana.page.getByLabel("Sound for new conversations").check();
   await ana.page.getByLabel("Notifications of the browser").check();
   await ana.page.keyboard.press("Escape");
-  const { notes } = await heard();
+  const { notes } = await recorded();
   assert.ok(notes > 0, "enabling the sound plays it");
   await fixture.router.open("sound-2", "Eva Pla", "ana");
   await ana.card("Eva Pla").waitFor();
-  assert.deepEqual(await heard(), { notes: notes + 2, notifications: ["Eva Pla is with you now."] });
+  assert.deepEqual(await recorded(), { notes: notes + 2, notifications: ["Eva Pla is with you now."] });
 });
 
 for (const [locale, inProgress, transfer] of [

@@ -1,4 +1,4 @@
-/** The dialog stays true while it is open, and does not get in the way of who reads it. */
+/** The open dialog follows the directory, and keeps selection, scroll position and focus. */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";

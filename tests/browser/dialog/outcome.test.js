@@ -104,7 +104,7 @@ test("a late recall names the present owner", options, async () => {
   const { page, sessionId } = await fixture.page();
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  // As it is when both press at the same moment: the page has not heard of it yet.
+  // Both commands at the same moment: the push has not arrived yet.
   await page.evaluate(() => {
     const { client } = /** @type {any} */ (window);
     const { recall } = client;

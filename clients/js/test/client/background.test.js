@@ -132,12 +132,12 @@ test("a page that becomes hidden causes no event", async (t) => {
 });
 
 test("a page that starts offline reports it", () => {
-  const told = [];
+  const reported = [];
   const { page } = makePage();
   page.navigator.onLine = false;
-  pageSignals(page)({ wake() {}, online: (online) => told.push(online) });
+  pageSignals(page)({ wake() {}, online: (online) => reported.push(online) });
 
-  assert.deepEqual(told, [false]);
+  assert.deepEqual(reported, [false]);
 });
 
 test("a platform without a page causes no event", () => {

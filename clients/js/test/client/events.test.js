@@ -8,15 +8,15 @@ const assigned = (id) => ({ type: "session.assigned", session: sessionMap(id), t
 
 test("a listener is called for its type, after the inbox, until removed", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
-  const heard = [];
+  const received = [];
   const off = client.on("sessionAssigned", ({ session, transfer }) => {
-    heard.push([session.id, transfer.by.name, client.inbox.inProgress.size]);
+    received.push([session.id, transfer.by.name, client.inbox.inProgress.size]);
   });
   socket.push(assigned("c-1"), { type: "session.changed", session: sessionMap("c-9") });
   off();
   socket.push(assigned("c-2"));
 
-  assert.deepEqual(heard, [["c-1", "Bo", 1]]);
+  assert.deepEqual(received, [["c-1", "Bo", 1]]);
   const ack = await socket.expect("session.ack");
   assert.deepEqual([ack.session_id, ack.fence], ["c-1", 1]);
 });
@@ -31,14 +31,14 @@ test("a listener that throws is reported as uncaught; others run", async (t) => 
       resolve(error);
     });
   });
-  const heard = [];
+  const received = [];
   client.on("sessionAssigned", () => {
     throw new Error("mine");
   });
-  client.on("sessionAssigned", ({ session }) => heard.push(session.id));
+  client.on("sessionAssigned", ({ session }) => received.push(session.id));
   socket.push(assigned("c-1"));
 
-  assert.deepEqual(heard, ["c-1"]);
+  assert.deepEqual(received, ["c-1"]);
   assert.equal((await uncaught).message, "mine");
   assert.equal(client.connected, true);
 });

@@ -212,7 +212,7 @@ test("a fresh token is sent, and dropped with its connection", () => {
 });
 
 test("a page visible or online again brings the next attempt forward", () => {
-  for (const tell of [(core, now) => core.woke(now), (core, now) => core.setOnline(true, now)]) {
+  for (const trigger of [(core, now) => core.woke(now), (core, now) => core.setOnline(true, now)]) {
     const driver = new CoreDriver();
     for (let failures = 0; failures < 6; failures += 1) {
       driver.now = driver.core.wakeAt(driver.now);
@@ -220,9 +220,9 @@ test("a page visible or online again brings the next attempt forward", () => {
       driver.close();
     }
     assert.equal(driver.wakeIn(), 7500);
-    tell(driver.core, driver.now);
+    trigger(driver.core, driver.now);
 
-    assert.equal(driver.wakeIn(), 500, "not at once: a whole office comes back in one moment");
+    assert.equal(driver.wakeIn(), 500, "with jitter: many clients come back at once");
   }
 });
 

@@ -62,14 +62,14 @@ test("after a sleep of an hour the router is pinged, not left", () => {
 });
 
 test("a change of network or visibility sends one ping", () => {
-  for (const tell of [
+  for (const trigger of [
     (core, now) => core.woke(now),
     (core, now) => core.setOnline(true, now),
     (core, now) => core.setOnline(false, now),
   ]) {
     const driver = connected();
-    tell(driver.core, driver.now);
-    tell(driver.core, driver.now);
+    trigger(driver.core, driver.now);
+    trigger(driver.core, driver.now);
 
     assert.deepEqual(types(driver.sent()), ["ping"]);
     assert.equal(driver.wakeIn(), 10_000);

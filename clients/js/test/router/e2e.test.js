@@ -30,7 +30,7 @@ for (const format of ["json", "msgpack"]) {
     const ana = await connect("ana", { name: "Ana Souza", capacity: 2 });
     const claims = { name: "Bruno Lima", departments: ["sales"], capacity: 2 };
     const phone = await connect("bruno", claims);
-    const desk = await connect("bruno", claims);
+    const desktop = await connect("bruno", claims);
     const watcher = await connect("carla", { name: "Carla" });
     const backEnd = router.http("shop", { tenant, role: "service" });
 
@@ -47,7 +47,7 @@ for (const format of ["json", "msgpack"]) {
     );
     assert.equal(dialog.departments.get("sales").available, 1);
 
-    const received = [nextEvent(phone, "sessionAssigned"), nextEvent(desk, "sessionAssigned")];
+    const received = [nextEvent(phone, "sessionAssigned"), nextEvent(desktop, "sessionAssigned")];
     const removed = nextEvent(ana, "sessionRemoved");
     const delivered = nextEvent(ana, "transferUpdated");
     const { session, transfer } = await ana.transfer("s-1", Target.agent("bruno"), "habla español", {
@@ -67,11 +67,11 @@ for (const format of ["json", "msgpack"]) {
       ({ agents }) => agents.get("ana").load === 0 && agents.get("bruno").load === 1,
     );
 
-    await desk.setStatus("pause");
-    const pending = [nextEvent(phone, "sessionPending"), nextEvent(desk, "sessionPending")];
+    await desktop.setStatus("pause");
+    const pending = [nextEvent(phone, "sessionPending"), nextEvent(desktop, "sessionPending")];
     await backEnd.openSession("s-2", { id: "c-8", name: "Eva" }, Target.agent("bruno"));
     for (const { session } of await Promise.all(pending)) assert.equal(session.id, "s-2");
-    assert.deepEqual([...desk.inbox.pending.keys()], ["s-2"]);
+    assert.deepEqual([...desktop.inbox.pending.keys()], ["s-2"]);
 
     await admin.watchSessions();
     const changed = nextEvent(admin, "sessionChanged");
@@ -88,7 +88,7 @@ for (const format of ["json", "msgpack"]) {
     const open = [];
     for await (const found of admin.sessions({ agentId: "bruno" })) open.push(found.id);
     assert.deepEqual(open.sort(), ["s-1", "s-2"]);
-    assert.equal((await desk.closeSession("s-2")).state, "closed");
+    assert.equal((await desktop.closeSession("s-2")).state, "closed");
   });
 }
 
@@ -117,10 +117,10 @@ test("a pending session is declined, or recalled by its sender", async () => {
   assert.equal(recalled.owner.id, "ana");
 
   await ana.transfer("s-1", Target.agent("bo"));
-  const told = nextEvent(ana, "transferUpdated", ({ state }) => state === "declined");
+  const update = nextEvent(ana, "transferUpdated", ({ state }) => state === "declined");
   const declined = await bo.decline("s-1", "not mine");
   assert.equal(declined.owner.id, "ana");
-  assert.equal((await told).session.id, "s-1");
+  assert.equal((await update).session.id, "s-1");
 });
 
 test("each error code has its class", async () => {
