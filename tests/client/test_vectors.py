@@ -134,7 +134,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @each("commands.json")
-async def test_a_command_of_the_client_means_this(vector: Map) -> None:
+async def test_vector_command_of_the_client_has_this_meaning(vector: Map) -> None:
     message = await encoded(vector, "1")
 
     for codec, _ in frames(vector):
@@ -142,7 +142,7 @@ async def test_a_command_of_the_client_means_this(vector: Map) -> None:
 
 
 @each("commands.json")
-def test_a_frame_of_a_command_means_this(vector: Map) -> None:
+def test_vector_command_frame_has_this_meaning(vector: Map) -> None:
     for codec, frame in frames(vector):
         decoded = plain(codec, frame)
         assert decoded.pop("id")
@@ -150,7 +150,7 @@ def test_a_frame_of_a_command_means_this(vector: Map) -> None:
 
 
 @each("commands.json")
-def test_the_router_decodes_a_command_to_this(vector: Map) -> None:
+def test_vector_command_decodes_to_this_in_the_router(vector: Map) -> None:
     for codec, frame in frames(vector):
         router = router_codec.MSGPACK if codec.binary else router_codec.JSON
         (command,) = router.decode(frame)
@@ -160,14 +160,14 @@ def test_the_router_decodes_a_command_to_this(vector: Map) -> None:
         assert same({name: value for name, value in decoded.items() if value is not None}, vector["means"])
 
 
-def test_every_command_with_a_method_of_its_own_has_a_vector() -> None:
+def test_vectors_have_every_command_with_a_method() -> None:
     types = {json.loads(vector["json"])["type"] for vector in load("commands.json")}
 
     assert types == set(COMMANDS) - SUBSCRIPTIONS - CONNECTION
 
 
 @each("messages.json")
-def test_a_frame_means_these_messages(vector: Map) -> None:
+def test_vector_frame_decodes_to_these_messages(vector: Map) -> None:
     for codec, frame in frames(vector):
         decoded = []
         for message in codec.decode(frame):
@@ -178,7 +178,7 @@ def test_a_frame_means_these_messages(vector: Map) -> None:
 
 
 @each("messages.json")
-def test_the_router_encodes_these_messages(vector: Map) -> None:
+def test_vector_messages_are_what_the_router_encodes(vector: Map) -> None:
     for means in vector["means"]:
         kind = MESSAGES[means["type"]]
         try:
@@ -192,12 +192,12 @@ def test_the_router_encodes_these_messages(vector: Map) -> None:
             assert same({name: decoded[name] for name in means}, means)
 
 
-def test_every_push_has_a_vector() -> None:
+def test_vectors_have_every_push() -> None:
     assert {means["type"] for vector in load("messages.json") for means in vector["means"]} == set(KINDS)
 
 
 @pytest.mark.parametrize("vector", [v for v in load("replies.json") if "result" in v])
-async def test_a_reply_is_this_result(vector: Map) -> None:
+async def test_vector_reply_is_this_result(vector: Map) -> None:
     calls: Mapping[str, tuple[str, tuple[Any, ...]]] = {
         "status.set": ("set_status", ("pause",)),
         "department.put": ("put_department", ("sales", "Sales")),
@@ -219,7 +219,7 @@ async def test_a_reply_is_this_result(vector: Map) -> None:
 
 
 @pytest.mark.parametrize("vector", [v for v in load("replies.json") if "error" in v])
-def test_a_reply_is_this_error(vector: Map) -> None:
+def test_vector_reply_is_this_error(vector: Map) -> None:
     expected = dict(vector["error"])
     kind = getattr(relevo_client, expected.pop("class"))
     for codec, frame in frames(vector):
@@ -232,14 +232,14 @@ def test_a_reply_is_this_error(vector: Map) -> None:
         assert {name: to_wire(getattr(error, name)) for name in vector["facts"]} == vector["facts"]
 
 
-def test_every_error_code_has_a_vector() -> None:
+def test_vectors_have_every_error_code() -> None:
     codes = {vector["error"]["code"] for vector in load("replies.json") if "error" in vector}
 
     assert codes >= set(ErrorCode) == set(ERRORS)
 
 
 @each("closes.json")
-def test_a_close_means_this(vector: Map) -> None:
+def test_vector_close_reconnects_or_stops(vector: Map) -> None:
     stop = stop_from_close(vector["code"], "")
 
     assert (stop is None) == vector["reconnect"]
@@ -247,14 +247,14 @@ def test_a_close_means_this(vector: Map) -> None:
         assert type(stop) is getattr(relevo_client, vector["class"])
 
 
-def test_every_close_code_has_a_vector() -> None:
+def test_vectors_have_every_close_code() -> None:
     codes = {vector["code"] for vector in load("closes.json")}
 
     assert codes >= set(CloseCode) >= set(STOPS)
 
 
 @each("malformed.json")
-def test_a_malformed_frame_is_refused(vector: Map) -> None:
+def test_vector_malformed_frame_is_an_error(vector: Map) -> None:
     for codec, frame in frames(vector):
         if vector["why"] == "undecodable":
             with pytest.raises(DecodeError):

@@ -96,7 +96,7 @@ async def desk(routers: list[RouterProcess], make_office: MakeOffice, format: st
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("type", contract.commands())
-async def test_each_command_is_carried_out_and_answered_as_the_document_says(desk: Desk, type: str) -> None:
+async def test_command_is_applied_and_its_reply_fits_the_document(desk: Desk, type: str) -> None:
     answer = await COMMANDS[type](desk)
 
     documented = [name for name in contract.replies_to(type) if name != "reply.error"]
@@ -108,14 +108,14 @@ async def test_each_command_is_carried_out_and_answered_as_the_document_says(des
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("type", [name for name in contract.pushes() if name not in APART])
-async def test_each_push_arrives_and_looks_as_the_document_says(desk: Desk, type: str) -> None:
+async def test_push_arrives_and_fits_the_document(desk: Desk, type: str) -> None:
     message = await PUSHES[type](desk)
 
     assert message["type"] == type
     assert contract.fits(type, message)
 
 
-def test_nothing_is_exercised_that_the_document_does_not_know() -> None:
+def test_exercises_are_those_of_the_document() -> None:
     assert set(COMMANDS) == set(contract.commands())
     assert {*PUSHES, *APART} == set(contract.pushes())
     assert set(test_errors.PROVOKE) == set(contract.error_codes())

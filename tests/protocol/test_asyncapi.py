@@ -34,23 +34,23 @@ def leave_out(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def test_the_file_is_what_the_types_say() -> None:
+def test_asyncapi_file_equals_the_types() -> None:
     assert PATH.read_bytes() == render(), "the types have changed: run `python -m protocol.asyncapi`"
 
 
-def test_every_reference_leads_somewhere(document: Document) -> None:
+def test_asyncapi_references_resolve(document: Document) -> None:
     references = set(references_in(document))
     assert len(references) > 60
     for reference in references:
         assert resolve(document, reference) is not None
 
 
-def test_every_command_is_received_and_every_push_is_sent(document: Document) -> None:
+def test_asyncapi_receives_commands_and_sends_pushes(document: Document) -> None:
     actions = {name: operation["action"] for name, operation in document["operations"].items()}
     assert actions == {**dict.fromkeys(COMMANDS, "receive"), **dict.fromkeys(PUSHES, "send")}
 
 
-def test_every_command_but_the_acknowledgement_has_its_reply_and_an_error(document: Document) -> None:
+def test_asyncapi_command_has_a_reply_and_an_error_unless_ack(document: Document) -> None:
     for name in COMMANDS:
         reply = document["operations"][name].get("reply")
         if name == "session.ack":
@@ -62,34 +62,34 @@ def test_every_command_but_the_acknowledgement_has_its_reply_and_an_error(docume
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_example_of_a_command_is_one(name: str, document: Document) -> None:
+def test_asyncapi_command_example_decodes_to_its_command(name: str, document: Document) -> None:
     (example,) = document["components"]["messages"][name]["examples"]
     (command,) = JSON.decode(json.dumps(example["payload"]).encode())
     assert type(command) is COMMANDS[name]
 
 
 @pytest.mark.parametrize("name", sorted(set(MESSAGE_TYPES) - set(COMMANDS)))
-def test_the_example_of_what_the_router_sends_is_whole(name: str, document: Document) -> None:
+def test_asyncapi_server_message_example_has_every_field(name: str, document: Document) -> None:
     (example,) = document["components"]["messages"][name]["examples"]
     message = msgspec.convert(example["payload"], MESSAGE_TYPES[name])
     assert msgspec.to_builtins(message) == example["payload"]
 
 
-def test_the_tables_of_codes_are_in_the_document(document: Document) -> None:
+def test_asyncapi_code_tables_equal_the_types(document: Document) -> None:
     errors = {row["code"]: (row["meaning"], row["retryable"]) for row in document["x-error-codes"]}
     assert errors == {code.value: (code.meaning, code.retryable) for code in ErrorCode}
     closes = {row["code"]: (row["meaning"], row["reconnect"]) for row in document["x-close-codes"]}
     assert closes == {int(code): (code.meaning, code.reconnect) for code in CloseCode}
 
 
-def test_both_subprotocols_are_in_the_document(document: Document) -> None:
+def test_asyncapi_names_both_subprotocols(document: Document) -> None:
     assert document["x-subprotocols"] == {
         "relevo.v1.json": {"frame": "text", "contentType": "application/json"},
         "relevo.v1.msgpack": {"frame": "binary", "contentType": "application/msgpack"},
     }
 
 
-def test_every_error_code_names_the_schema_of_its_details(document: Document) -> None:
+def test_asyncapi_error_code_names_the_schema_of_its_details(document: Document) -> None:
     details = {row["code"]: row["details"] for row in document["x-error-codes"]}
     assert details["conflict"] == {"$ref": "#/components/schemas/ConflictDetails"}
     assert details["closed"] == {}
@@ -100,23 +100,21 @@ def test_every_error_code_names_the_schema_of_its_details(document: Document) ->
     ("union", "types"),
     [("ClientMessage", set(COMMANDS)), ("ServerMessage", {"welcome", "pong", "reply", *PUSHES})],
 )
-def test_a_union_of_messages_is_discriminated_by_type(
-    union: str, types: set[str], document: Document
-) -> None:
+def test_asyncapi_union_is_discriminated_by_type(union: str, types: set[str], document: Document) -> None:
     schema = document["components"]["schemas"][union]
     members = [resolve(document, each["$ref"]) for each in schema["oneOf"]]
     assert schema["discriminator"] == "type"
     assert {member["properties"]["type"]["const"] for member in members} == types
 
 
-def test_the_server_names_a_security_scheme_that_is_a_token(document: Document) -> None:
+def test_asyncapi_server_requires_a_token(document: Document) -> None:
     (security,) = document["servers"]["local"]["security"]
     assert resolve(document, security["$ref"])["bearerFormat"] == "JWT"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_official_parser_takes_the_document(document: Document) -> None:
+def test_asyncapi_official_parser_reports_no_problem(document: Document) -> None:
     if shutil.which("node") is None:
         leave_out("node is not on PATH: install Node.js 20 or later")
     if not (HERE / "node_modules" / "@asyncapi" / "parser").is_dir():

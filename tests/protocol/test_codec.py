@@ -43,7 +43,7 @@ def reason(codec: Codec, data: bytes) -> str:
     return str(caught.value)
 
 
-def test_each_codec_names_its_subprotocol_and_kind_of_frame() -> None:
+def test_codec_names_its_subprotocol_and_kind_of_frame() -> None:
     assert (JSON.subprotocol, JSON.binary) == ("relevo.v1.json", False)
     assert (MSGPACK.subprotocol, MSGPACK.binary) == ("relevo.v1.msgpack", True)
 
@@ -51,27 +51,27 @@ def test_each_codec_names_its_subprotocol_and_kind_of_frame() -> None:
 # Batches
 
 
-def test_one_message_is_a_list_of_one(codec: Codec, pack: Pack) -> None:
+def test_decode_one_message_returns_a_list_of_one(codec: Codec, pack: Pack) -> None:
     assert codec.decode(pack(PING)) == [Ping(id="1")]
 
 
-def test_a_batch_keeps_its_order(codec: Codec, pack: Pack) -> None:
+def test_decode_batch_keeps_its_order(codec: Codec, pack: Pack) -> None:
     batch = pack([{"type": "ping", "id": str(n)} for n in range(64)])
     assert codec.decode(batch) == [Ping(id=str(n)) for n in range(64)]
 
 
-def test_an_empty_batch_is_an_empty_list(codec: Codec, pack: Pack) -> None:
+def test_decode_empty_batch_returns_an_empty_list(codec: Codec, pack: Pack) -> None:
     assert codec.decode(pack([])) == []
 
 
 @pytest.mark.limit("BATCH_ITEMS_MAX")
 @pytest.mark.parametrize("item", [PING, {"type": "nonsense"}, 1])
-def test_a_batch_of_sixty_five_is_refused_whole(item: Any, codec: Codec, pack: Pack) -> None:
+def test_decode_batch_of_sixty_five_is_one_invalid_message(item: Any, codec: Codec, pack: Pack) -> None:
     expected = InvalidMessage(None, "$", "Expected an array of at most 64 messages, got 65")
     assert codec.decode(pack([item] * 65)) == [expected]
 
 
-def test_each_item_of_a_batch_is_judged_alone(codec: Codec, pack: Pack) -> None:
+def test_decode_batch_checks_each_item_alone(codec: Codec, pack: Pack) -> None:
     batch: list[Any] = [PING, {"type": "session.get", "id": "2"}, 3, {"type": "ping", "id": "4"}, [PING]]
     assert codec.decode(pack(batch)) == [
         Ping(id="1"),
@@ -82,14 +82,14 @@ def test_each_item_of_a_batch_is_judged_alone(codec: Codec, pack: Pack) -> None:
     ]
 
 
-def test_encoded_messages_join_into_one_batch(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
+def test_encode_batch_joins_encoded_messages(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
     for count in (0, 1, 2, 15, 16, 64):
         encoded = [codec.encode(Pong(id=str(n))) for n in range(count)]
         expected = [{"type": "pong", "id": str(n)} for n in range(count)]
         assert unpack(codec.encode_batch(encoded)) == expected
 
 
-def test_more_messages_than_a_batch_holds_are_not_joined(codec: Codec) -> None:
+def test_encode_batch_of_sixty_five_raises(codec: Codec) -> None:
     with pytest.raises(ValueError, match="at most 64 messages, not 65"):
         codec.encode_batch([codec.encode(Pong(id="1"))] * 65)
 
@@ -98,7 +98,7 @@ def test_more_messages_than_a_batch_holds_are_not_joined(codec: Codec) -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "ping"])
-def test_what_is_neither_map_nor_array_is_refused(value: Any, codec: Codec, pack: Pack) -> None:
+def test_decode_neither_map_nor_array_is_invalid(value: Any, codec: Codec, pack: Pack) -> None:
     assert codec.decode(pack(value)) == [InvalidMessage(None, "$", "Expected `object`")]
 
 
@@ -135,7 +135,7 @@ def test_what_is_neither_map_nor_array_is_refused(value: Any, codec: Codec, pack
         ),
     ],
 )
-def test_the_answer_says_where_and_what_was_expected(
+def test_invalid_message_has_the_path_and_what_is_expected(
     message: dict[str, Any], expected: InvalidMessage, codec: Codec, pack: Pack
 ) -> None:
     assert codec.decode(pack(message)) == [expected]
@@ -153,11 +153,13 @@ def test_the_answer_says_where_and_what_was_expected(
         ("x" * 60_000, f'$["{"x" * 77}..."]'),
     ],
 )
-def test_a_strange_name_is_quoted_and_shortened(name: str, path: str, codec: Codec, pack: Pack) -> None:
+def test_invalid_message_quotes_and_shortens_a_strange_name(
+    name: str, path: str, codec: Codec, pack: Pack
+) -> None:
     assert codec.decode(pack(PING | {name: 1})) == [InvalidMessage("1", path, "Unknown field")]
 
 
-def test_the_last_of_two_equal_fields_counts(codec: Codec) -> None:
+def test_decode_field_twice_takes_the_last(codec: Codec) -> None:
     if codec.binary:
         twice = b"\x83\xa4type\xa4ping\xa2id\xa11\xa2id\xa12"
     else:
@@ -165,7 +167,7 @@ def test_the_last_of_two_equal_fields_counts(codec: Codec) -> None:
     assert codec.decode(twice) == [Ping(id="2")]
 
 
-def test_the_first_of_two_equal_fields_must_fit_too(codec: Codec) -> None:
+def test_decode_field_twice_with_an_invalid_first_is_invalid(codec: Codec) -> None:
     if codec.binary:
         twice = b"\x83\xa4type\xa4ping\xa2id\x05\xa2id\xa12"
     else:
@@ -175,7 +177,7 @@ def test_the_first_of_two_equal_fields_must_fit_too(codec: Codec) -> None:
     assert item.path == "$.id"
 
 
-def test_two_types_in_one_message_are_refused() -> None:
+def test_decode_type_twice_is_invalid() -> None:
     (item,) = JSON.decode(b'{"type": "ping", "id": "1", "type": "session.watch"}')
     assert isinstance(item, InvalidMessage)
     assert item.path == "$.type"
@@ -183,20 +185,20 @@ def test_two_types_in_one_message_are_refused() -> None:
 
 @pytest.mark.limit("INTEGER_MAX")
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000, "1.0", "1e3", "true"])
-def test_a_number_that_is_no_integer_in_bounds_is_refused(number: str) -> None:
+def test_decode_number_that_is_no_bounded_integer_is_invalid(number: str) -> None:
     command = f'{{"type": "session.close", "id": "1", "session_id": "s", "fence": {number}}}'
     (item,) = JSON.decode(command.encode())
     assert isinstance(item, InvalidMessage)
     assert (item.id, item.path) == ("1", "$.fence")
 
 
-def test_a_number_past_every_bound_spoils_only_its_own_item() -> None:
+def test_decode_huge_number_spoils_only_its_own_item() -> None:
     items = JSON.decode(b'[{"type": "ping", "id": "1"}, {"type": "ping", "id": "2", "x": 1e999}]')
     assert items == [Ping(id="1"), InvalidMessage("2", "$.x", "Unknown field")]
 
 
 @pytest.mark.parametrize("key", [1, None, b"type", 1.5, True], ids=repr)
-def test_a_map_with_a_key_that_is_no_string_is_refused(key: Any) -> None:
+def test_decode_map_with_a_key_that_is_no_string_is_invalid(key: Any) -> None:
     (item,) = MSGPACK.decode(msgpack.packb({**PING, key: 1}))
     assert isinstance(item, InvalidMessage)
     assert item.path == "$"
@@ -207,7 +209,7 @@ def test_a_map_with_a_key_that_is_no_string_is_refused(key: Any) -> None:
     [b"\xc4\x011", b"\xd4\x051", b"\xd6\xff\0\0\0\0", b"\xc7\x03\xff123"],
     ids=["bytes", "extension", "timestamp", "malformed timestamp"],
 )
-def test_bytes_and_extensions_are_no_strings(value: bytes) -> None:
+def test_decode_bytes_and_extensions_are_no_strings(value: bytes) -> None:
     (item,) = MSGPACK.decode(b"\x82\xa4type\xa4ping\xa2id" + value)
     assert isinstance(item, InvalidMessage)
     assert (item.id, item.path) == (None, "$.id")
@@ -237,7 +239,7 @@ def test_bytes_and_extensions_are_no_strings(value: bytes) -> None:
         (b"GET / HTTP/1.1\r\n\r\n", "JSON is malformed: invalid character (byte 0)"),
     ],
 )
-def test_what_is_no_json_is_undecodable(data: bytes, expected: str) -> None:
+def test_decode_malformed_json_is_undecodable(data: bytes, expected: str) -> None:
     assert reason(JSON, data).startswith(expected)
 
 
@@ -257,7 +259,7 @@ def test_what_is_no_json_is_undecodable(data: bytes, expected: str) -> None:
         (b"\x81\x80\x01", "MessagePack data is malformed: map keys must be hashable"),
     ],
 )
-def test_what_is_no_messagepack_is_undecodable(data: bytes, expected: str) -> None:
+def test_decode_malformed_messagepack_is_undecodable(data: bytes, expected: str) -> None:
     assert reason(MSGPACK, data).startswith(expected)
 
 
@@ -275,13 +277,13 @@ def test_what_is_no_messagepack_is_undecodable(data: bytes, expected: str) -> No
         ('{"a":' * 20 + r'"\ud800"' + "}" * 20, None, "$" + ".a" * 8),
     ],
 )
-def test_half_a_surrogate_pair_is_an_invalid_message_at_its_path(
+def test_decode_half_a_surrogate_pair_is_invalid_at_its_path(
     data: str, expected_id: str | None, path: str
 ) -> None:
     assert JSON.decode(data.encode()) == [InvalidMessage(expected_id, path, "Expected Unicode text")]
 
 
-def test_half_a_surrogate_pair_spoils_only_its_own_item() -> None:
+def test_decode_half_a_surrogate_pair_spoils_only_its_own_item() -> None:
     ping, spoiled = b'{"type": "ping", "id": "1"}', rb'{"id": "2", "x": "\ud800"}'
     items = JSON.decode(b"[" + b",".join([ping, spoiled, ping]) + b"]")
     assert [item.id for item in items] == ["1", "2", "1"]
@@ -289,18 +291,18 @@ def test_half_a_surrogate_pair_spoils_only_its_own_item() -> None:
 
 
 @pytest.mark.parametrize("data", [rb'{"a": "\ud800"', rb'["\ud800", NaN]', b'{"a": "\xed\xa0\x80"}'])
-def test_what_is_no_json_is_undecodable_beside_half_a_surrogate_pair(data: bytes) -> None:
+def test_decode_malformed_json_with_half_a_surrogate_is_undecodable(data: bytes) -> None:
     with pytest.raises(UndecodableError):
         JSON.decode(data)
 
 
 @pytest.mark.parametrize("broken", [b"\xff", b"NaN", b'"\xff"', b'[1e999, "\xff"]'])
-def test_json_that_breaks_off_after_what_does_not_fit_is_undecodable_all_the_same(broken: bytes) -> None:
+def test_decode_json_malformed_behind_an_invalid_field_is_undecodable(broken: bytes) -> None:
     reason(JSON, b'{"type": "ping", "id": "1", "unknown": ' + broken + b"}")
     reason(JSON, b'[{"type": "nonsense"}, {"type": "ping", "id": "1", "unknown": ' + broken + b"}]")
 
 
-def test_messagepack_that_breaks_off_after_what_does_not_fit_is_undecodable_all_the_same() -> None:
+def test_decode_messagepack_malformed_behind_a_field_is_undecodable() -> None:
     reason(MSGPACK, b"\x82\x01\x02\xa1a\xa1\xff")
     reason(MSGPACK, b"\x92\x81\x01\x02\xa1\xff")
 
@@ -317,7 +319,7 @@ def test_messagepack_that_breaks_off_after_what_does_not_fit_is_undecodable_all_
     ],
     ids=["arrays", "unclosed", "maps", "unknown field", "known field", "batch"],
 )
-def test_json_of_any_depth_is_one_error(data: bytes) -> None:
+def test_decode_deep_json_is_one_error(data: bytes) -> None:
     assert reason(JSON, data) == "nested too deeply"
 
 
@@ -334,7 +336,7 @@ def test_json_of_any_depth_is_one_error(data: bytes) -> None:
     ],
     ids=["arrays", "unclosed", "maps", "maps as keys", "unknown field", "known field", "batch"],
 )
-def test_messagepack_of_any_depth_is_one_error(data: bytes) -> None:
+def test_decode_deep_messagepack_is_one_error(data: bytes) -> None:
     assert reason(MSGPACK, data) == "nested too deeply"
 
 
@@ -398,33 +400,33 @@ def assert_sound(codec: Codec, data: bytes) -> None:
 
 @settings(deadline=None)
 @given(data=st.binary(max_size=200))
-def test_random_bytes_come_out_as_items_or_as_undecodable(data: bytes) -> None:
+def test_decode_random_bytes_gives_items_or_undecodable(data: bytes) -> None:
     assert_sound(JSON, data)
     assert_sound(MSGPACK, data)
 
 
 @settings(deadline=None)
 @given(data=mutated(JSON))
-def test_mutated_json_comes_out_as_items_or_as_undecodable(data: bytes) -> None:
+def test_decode_mutated_json_gives_items_or_undecodable(data: bytes) -> None:
     assert_sound(JSON, data)
 
 
 @settings(deadline=None)
 @given(data=mutated(MSGPACK))
-def test_mutated_messagepack_comes_out_as_items_or_as_undecodable(data: bytes) -> None:
+def test_decode_mutated_messagepack_gives_items_or_undecodable(data: bytes) -> None:
     assert_sound(MSGPACK, data)
 
 
 @settings(deadline=None)
 @given(message=misshapen())
-def test_a_misshapen_message_gets_the_same_verdict_in_both_encodings(message: Any) -> None:
+def test_decode_misshapen_message_alike_in_both_encodings(message: Any) -> None:
     assert JSON.decode(json.dumps(message).encode()) == MSGPACK.decode(msgpack.packb(message))
 
 
 # HTTP
 
 
-def test_a_body_of_fields_is_the_command_of_its_type() -> None:
+def test_command_from_fields_is_the_command_of_its_type() -> None:
     body = b'{"session_id": "s", "target": {"kind": "agent", "id": "bruno"}, "reason": "Billing"}'
     assert command_from_fields("session.transfer", body, "k-1") == SessionTransfer(
         id="http", key="k-1", session_id="s", target=Target("agent", "bruno"), reason="Billing"
@@ -432,11 +434,11 @@ def test_a_body_of_fields_is_the_command_of_its_type() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n", b"{}"])
-def test_a_body_may_be_empty_where_no_field_is_required(body: bytes) -> None:
+def test_command_from_fields_accepts_an_empty_body(body: bytes) -> None:
     assert command_from_fields("session.list", body) == SessionList(id="http")
 
 
-def test_a_key_may_stand_in_the_body_or_in_the_header_but_not_in_both() -> None:
+def test_command_from_fields_takes_the_key_once() -> None:
     body = b'{"session_id": "s", "key": "k"}'
     expected = SessionClose(id="http", session_id="s", key="k")
     assert command_from_fields("session.close", body) == expected
@@ -468,7 +470,7 @@ def test_a_key_may_stand_in_the_body_or_in_the_header_but_not_in_both() -> None:
         ("session.get", b'{"session_id": ' + b"[" * DEPTH + b"]" * DEPTH + b"}", None, "$"),
     ],
 )
-def test_a_body_that_does_not_fit_is_refused_with_a_path(
+def test_command_from_invalid_fields_has_a_path(
     command_type: str, body: bytes, key: str | None, path: str
 ) -> None:
     item = command_from_fields(command_type, body, key)
@@ -478,7 +480,7 @@ def test_a_body_that_does_not_fit_is_refused_with_a_path(
 
 @settings(deadline=None)
 @given(body=st.binary(max_size=60), key=st.none() | texts, command_type=texts)
-def test_no_request_makes_reading_its_command_raise(body: bytes, key: str | None, command_type: str) -> None:
+def test_command_from_fields_never_raises(body: bytes, key: str | None, command_type: str) -> None:
     assert isinstance(command_from_fields(command_type, body, key), Command | InvalidMessage)
     command_from_fields("session.close", body, key)
 
@@ -491,11 +493,11 @@ def transfer(**changes: Any) -> SessionTransfer:
     return SessionTransfer(**fields | changes)
 
 
-def test_a_fingerprint_is_sixteen_bytes() -> None:
+def test_fingerprint_is_sixteen_bytes() -> None:
     assert len(fingerprint(transfer())) == 16
 
 
-def test_a_command_has_one_fingerprint_whatever_brought_it() -> None:
+def test_fingerprint_is_equal_over_each_encoding_and_http() -> None:
     fields = {"session_id": "s", "target": {"kind": "agent", "id": "bruno"}, "reason": None}
     message = fields | {"type": "session.transfer", "id": "9", "key": "k"}
     backwards = dict(reversed(message.items()))
@@ -510,11 +512,11 @@ def test_a_command_has_one_fingerprint_whatever_brought_it() -> None:
     assert (len(commands), len(prints)) == (5, 1)
 
 
-def test_neither_id_nor_key_changes_the_fingerprint() -> None:
+def test_fingerprint_ignores_id_and_key() -> None:
     assert fingerprint(transfer(id="1", key="a")) == fingerprint(transfer(id="2", key="b"))
 
 
-def test_every_other_difference_changes_the_fingerprint() -> None:
+def test_fingerprint_differs_with_every_other_field() -> None:
     others: list[Command] = [
         transfer(session_id="t"),
         transfer(target=Target("department", "bruno")),

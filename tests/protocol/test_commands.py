@@ -59,7 +59,7 @@ def test_commands_of_one_connection_are_not_http_commands() -> None:
     }
 
 
-def test_exactly_the_commands_that_change_something_take_a_key(codec: Codec, pack: Pack) -> None:
+def test_commands_that_take_a_key_are_the_mutations(codec: Codec, pack: Pack) -> None:
     taking = set()
     for command_type in COMMANDS:
         item = decode_one(codec, pack(fields_of(command_type) | {"key": "k"}))
@@ -76,17 +76,17 @@ def test_exactly_the_commands_that_change_something_take_a_key(codec: Codec, pac
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_a_command_means_the_same_in_either_encoding(command_type: str, codec: Codec, pack: Pack) -> None:
+def test_command_decodes_alike_in_both_encodings(command_type: str, codec: Codec, pack: Pack) -> None:
     assert decode_one(codec, pack(fields_of(command_type))) == EXAMPLES[command_type]
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_a_command_comes_back_from_its_own_encoding(command_type: str, codec: Codec) -> None:
+def test_command_survives_its_own_encoding(command_type: str, codec: Codec) -> None:
     assert decode_one(codec, codec.encode(EXAMPLES[command_type])) == EXAMPLES[command_type]
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_a_missing_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
+def test_command_with_a_missing_field_names_it(command_type: str, codec: Codec, pack: Pack) -> None:
     for name in required_fields(command_type):
         fields = fields_of(command_type)
         del fields[name]
@@ -97,14 +97,14 @@ def test_a_missing_field_is_named(command_type: str, codec: Codec, pack: Pack) -
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_an_unknown_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
+def test_command_with_an_unknown_field_names_it(command_type: str, codec: Codec, pack: Pack) -> None:
     fields = fields_of(command_type)
     item = decode_one(codec, pack(fields | {"colour": "red"}))
     assert item == InvalidMessage(fields.get("id"), "$.colour", "Unknown field")
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_an_unknown_field_of_a_field_is_named(command_type: str, codec: Codec, pack: Pack) -> None:
+def test_command_with_an_unknown_inner_field_names_it(command_type: str, codec: Codec, pack: Pack) -> None:
     fields = fields_of(command_type)
     for name, value in fields.items():
         if isinstance(value, dict):
@@ -114,7 +114,9 @@ def test_an_unknown_field_of_a_field_is_named(command_type: str, codec: Codec, p
 
 @pytest.mark.parametrize("wrong", [True, 7.5, -1, ["a"], {"a": 1}, [], {}], ids=repr)
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_a_field_of_a_wrong_kind_is_named(command_type: str, wrong: Any, codec: Codec, pack: Pack) -> None:
+def test_command_with_a_field_of_a_wrong_type_names_it(
+    command_type: str, wrong: Any, codec: Codec, pack: Pack
+) -> None:
     for name in COMMANDS[command_type].__struct_encode_fields__:
         item = decode_one(codec, pack(fields_of(command_type) | {name: wrong}))
         assert isinstance(item, InvalidMessage)
@@ -123,7 +125,9 @@ def test_a_field_of_a_wrong_kind_is_named(command_type: str, wrong: Any, codec: 
 
 
 @pytest.mark.parametrize("command_type", COMMANDS)
-def test_an_optional_field_that_is_null_is_absent(command_type: str, codec: Codec, pack: Pack) -> None:
+def test_command_optional_field_that_is_null_equals_a_missing_one(
+    command_type: str, codec: Codec, pack: Pack
+) -> None:
     required = {*required_fields(command_type), "token"}
     for name in COMMANDS[command_type].__struct_encode_fields__:
         if name not in required:
@@ -161,7 +165,7 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
 @pytest.mark.origin("text limits were compared as strings")
 @pytest.mark.limit("LIMIT_MAX")
 @pytest.mark.parametrize(("command_type", "field", "fitting", "unfitting"), BOUNDS)
-def test_a_bound_lets_its_last_value_through_and_no_more(
+def test_command_bound_accepts_its_limit_and_no_more(
     command_type: str, field: str, fitting: list[Any], unfitting: list[Any], codec: Codec, pack: Pack
 ) -> None:
     for value in fitting:
@@ -188,7 +192,7 @@ NESTED: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("command_type", "field", "value", "path"), NESTED)
-def test_a_field_within_a_field_is_named(
+def test_command_with_an_invalid_inner_field_names_it(
     command_type: str, field: str, value: dict[str, Any], path: str, codec: Codec, pack: Pack
 ) -> None:
     item = decode_one(codec, pack(fields_of(command_type) | {field: value}))
@@ -208,7 +212,7 @@ def test_a_field_within_a_field_is_named(
         ({"departments": ["sales", "s p"]}, "$.agent.departments[1]"),
     ],
 )
-def test_an_agents_profile_has_bounds_of_its_own(
+def test_agent_put_profile_has_bounds_of_its_own(
     change: dict[str, Any], path: str, codec: Codec, pack: Pack
 ) -> None:
     fields = fields_of("agent.put")
@@ -217,30 +221,30 @@ def test_an_agents_profile_has_bounds_of_its_own(
     assert item.path == path
 
 
-def test_an_agent_may_be_in_sixty_four_departments(codec: Codec, pack: Pack) -> None:
+def test_agent_put_accepts_sixty_four_departments(codec: Codec, pack: Pack) -> None:
     fields = fields_of("agent.put")
     fields["agent"]["departments"] = [f"d{n}" for n in range(64)]
     assert not isinstance(decode_one(codec, pack(fields)), InvalidMessage)
 
 
-def test_a_missing_token_decodes_so_that_it_can_be_answered_as_unauthorized(codec: Codec, pack: Pack) -> None:
+def test_hello_without_a_token_decodes(codec: Codec, pack: Pack) -> None:
     (item,) = codec.decode(pack({"type": "hello", "id": "1"}))
     assert getattr(item, "token", None) == ""
 
 
-def test_an_acknowledgement_needs_no_id(codec: Codec, pack: Pack) -> None:
+def test_session_ack_needs_no_id(codec: Codec, pack: Pack) -> None:
     item = decode_one(codec, pack({"type": "session.ack", "session_id": "s", "fence": 3}))
     assert (getattr(item, "id", ""), getattr(item, "fence", 0)) == (None, 3)
 
 
-def test_a_list_without_filters_asks_for_all() -> None:
+def test_session_list_without_filters_has_none_set() -> None:
     command = SessionList(id="1")
     assert (command.state, command.agent_id, command.department_id, command.cursor, command.limit) == (
         None,
     ) * 5
 
 
-def test_every_command_but_three_names_the_result_of_its_reply() -> None:
+def test_commands_without_a_result_are_hello_ping_and_ack() -> None:
     silent = {name for name, command in COMMANDS.items() if command.result is None}
     assert silent == {"hello", "ping", "session.ack"}
     assert COMMANDS["session.transfer"].result is TransferResult
@@ -248,9 +252,7 @@ def test_every_command_but_three_names_the_result_of_its_reply() -> None:
 
 @pytest.mark.parametrize("name", [" ", "\t\u2003", "\u200b\u2060", "\ufeff\u00ad\x00"])
 @pytest.mark.parametrize("path", ["session.open customer", "agent.put agent", "department.put department"])
-def test_a_name_without_a_visible_character_is_invalid(
-    path: str, name: str, codec: Codec, pack: Pack
-) -> None:
+def test_name_without_a_visible_character_is_invalid(path: str, name: str, codec: Codec, pack: Pack) -> None:
     command_type, field = path.split()
     fields = fields_of(command_type)
     fields[field]["name"] = name
@@ -259,7 +261,7 @@ def test_a_name_without_a_visible_character_is_invalid(
 
 
 @pytest.mark.parametrize("name", ["-", " \u200bx", "\u674e", "\U0001f44b"])
-def test_a_name_with_one_visible_character_is_valid(name: str, codec: Codec, pack: Pack) -> None:
+def test_name_with_one_visible_character_is_valid(name: str, codec: Codec, pack: Pack) -> None:
     fields = fields_of("department.put")
     fields["department"]["name"] = name
     assert not isinstance(decode_one(codec, pack(fields)), InvalidMessage)

@@ -19,7 +19,7 @@ FIELD = re.compile(r"(?:^|, *|\n *)(\w+) =")
 HTTP_STATUSES = {400, 401, 403, 404, 409, 429, 503}
 
 
-def test_the_contract_has_these_errors_and_these_alone_are_retryable() -> None:
+def test_error_codes_are_those_of_the_contract() -> None:
     assert {code.value: code.retryable for code in ErrorCode} == {
         "bad_message": False,
         "unauthorized": False,
@@ -38,37 +38,37 @@ def test_the_contract_has_these_errors_and_these_alone_are_retryable() -> None:
     }
 
 
-def test_the_contract_has_these_close_codes() -> None:
+def test_close_codes_are_those_of_the_contract() -> None:
     assert sorted(CloseCode) == [4000, 4001, 4002, 4003, 4500, 4501, 4502, 4503, 4504, 4505]
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_every_error_has_a_row_and_a_status_that_http_clients_know(code: ErrorCode) -> None:
+def test_error_code_has_a_meaning_and_a_known_status(code: ErrorCode) -> None:
     assert ERRORS[code].meaning == code.meaning != ""
     assert code.http_status in HTTP_STATUSES
 
 
-def test_what_is_retryable_says_so_over_http_too() -> None:
+def test_error_statuses_of_retryable_codes_are_429_and_503() -> None:
     assert {code.http_status for code in ErrorCode if code.retryable} == {429, 503}
 
 
 @pytest.mark.parametrize("code", CloseCode)
-def test_every_close_code_has_a_meaning_that_fits_a_close_frame(code: CloseCode) -> None:
+def test_close_code_meaning_fits_a_close_frame(code: CloseCode) -> None:
     assert 0 < len(CLOSES[code].encode()) <= 123
     assert code.meaning == CLOSES[code]
 
 
-def test_clients_reconnect_below_4500_and_not_from_there_on() -> None:
+def test_close_codes_below_4500_reconnect() -> None:
     assert [code for code in CloseCode if code.reconnect] == [4000, 4001, 4002, 4003]
 
 
-def test_an_error_takes_its_meaning_and_retryable_from_the_table() -> None:
+def test_error_of_takes_message_and_retryable_from_the_table() -> None:
     error = Error.of(ErrorCode.RATE_LIMITED, retry_in_ms=250)
     assert (error.code, error.message) == ("rate_limited", ErrorCode.RATE_LIMITED.meaning)
     assert (error.retryable, error.details) == (True, {"retry_in_ms": 250})
 
 
-def test_an_error_may_say_more_than_its_table() -> None:
+def test_error_of_takes_a_message_of_its_own() -> None:
     error = Error.of(ErrorCode.NOT_FOUND, "No session s-1")
     assert (error.message, error.retryable, error.details) == ("No session s-1", False, {})
 

@@ -12,7 +12,7 @@ from relevo.protocol import Actor, Agent, Party, Session, Transfer
 from relevo.protocol.codec import Codec
 
 
-def test_a_transfer_says_from_where_under_the_name_from(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
+def test_transfer_names_its_origin_from_on_the_wire(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
     transfer = Transfer(
         id="t",
         session_id="s",
@@ -35,7 +35,7 @@ def test_a_transfer_says_from_where_under_the_name_from(codec: Codec, unpack: Ca
     }
 
 
-def test_an_object_of_the_store_may_lack_null_fields_and_have_new_ones() -> None:
+def test_session_record_may_lack_null_fields_and_have_new_ones() -> None:
     row = {
         "id": "s",
         "customer": {"id": "c", "name": "C", "vip": True},
@@ -48,7 +48,7 @@ def test_an_object_of_the_store_may_lack_null_fields_and_have_new_ones() -> None
     assert (session.owner, session.transfer) == (None, None)
 
 
-def test_an_agent_without_departments_has_an_empty_list_of_them() -> None:
+def test_agent_record_without_departments_has_an_empty_list() -> None:
     row = {"id": "a", "name": "A", "role": "agent", "status": "pause", "status_since_at": 1, "load": 0}
     row |= {"capacity": 10, "pending": 0, "available": False}
     assert msgspec.msgpack.decode(msgpack.packb(row), type=Agent).departments == []

@@ -31,9 +31,7 @@ def test_pushes_are_those_of_the_contract() -> None:
     }
 
 
-def test_a_reply_carries_its_result_or_its_error_and_never_both(
-    codec: Codec, unpack: Callable[[bytes], Any]
-) -> None:
+def test_reply_has_a_result_or_an_error_and_never_both(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
     applied = unpack(codec.encode(Reply(id="7", result=TokenResult(1000))))
     assert applied == {"type": "reply", "id": "7", "result": {"expires_at": 1000}}
 
@@ -42,13 +40,11 @@ def test_a_reply_carries_its_result_or_its_error_and_never_both(
     assert refused == {"type": "reply", "id": None, "error": error}
 
 
-def test_a_command_that_has_nothing_to_say_replies_with_an_empty_map(
-    codec: Codec, unpack: Callable[[bytes], Any]
-) -> None:
+def test_reply_without_a_result_is_an_empty_map(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
     assert unpack(codec.encode(Reply(id="7", result=Empty())))["result"] == {}
 
 
-def test_what_is_not_there_is_null_on_the_wire(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
+def test_push_field_without_a_value_is_null_on_the_wire(codec: Codec, unpack: Callable[[bytes], Any]) -> None:
     session = Session(
         id="s", customer=Customer("c", "C"), state="closed", fence=3, hops=0, opened_at=1, updated_at=2
     )
@@ -70,9 +66,7 @@ def test_what_is_not_there_is_null_on_the_wire(codec: Codec, unpack: Callable[[b
 
 
 @pytest.mark.parametrize("push", PUSH_EXAMPLES, ids=wire_type)
-def test_a_push_names_its_type_and_holds_its_fields(
-    push: Push, codec: Codec, unpack: Callable[[bytes], Any]
-) -> None:
+def test_push_has_its_type_and_its_fields(push: Push, codec: Codec, unpack: Callable[[bytes], Any]) -> None:
     wire = unpack(codec.encode(push))
     assert wire.pop("type") == wire_type(push)
     assert set(wire) == set(push.__struct_encode_fields__)

@@ -45,35 +45,35 @@ def rows(text: str) -> dict[str, list[str]]:
     return {first.strip().strip("`"): rest for first, *rest in cells}
 
 
-def test_every_table_is_that_of_the_types() -> None:
+def test_protocol_tables_equal_the_types() -> None:
     assert rewritten(TEXT) == TEXT, "the types have changed: run `make docs`"
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_table_stands_in_the_text_once(name: str) -> None:
+def test_protocol_has_each_table_once(name: str) -> None:
     assert TEXT.count(f"<!-- table: {name} -->") == 1
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_for_the_roles_that_the_router_lets_through(name: str) -> None:
+def test_protocol_command_roles_equal_the_router(name: str) -> None:
     allowed = OF_A_CONNECTION.get(name) or RULES[COMMANDS[name]].roles
     cells = dict(zip(ROLES, rows(section("Who may do what"))[name], strict=True))
     assert {role for role, cell in cells.items() if cell != "no"} == set(allowed)
 
 
 @pytest.mark.parametrize("name", PUSHES)
-def test_a_push_says_where_it_goes_and_when(name: str) -> None:
+def test_protocol_push_says_where_it_goes_and_when(name: str) -> None:
     assert len([cell for cell in rows(section("Pushes"))[name] if cell]) == 2
 
 
 @pytest.mark.parametrize("code", CloseCode)
-def test_a_close_code_says_what_a_client_does(code: CloseCode) -> None:
+def test_protocol_close_code_says_what_a_client_does(code: CloseCode) -> None:
     by_hand = section("Close codes").partition("<!-- end -->")[2]
     assert re.search(rf"\b{int(code)}\b", by_hand) or code.reconnect
 
 
 @pytest.mark.parametrize("code", [code for code in ErrorCode if ERRORS[code].details.__struct_fields__])
-def test_an_error_with_details_explains_each_of_them(code: ErrorCode) -> None:
+def test_protocol_error_explains_each_of_its_details(code: ErrorCode) -> None:
     explained = section("Errors").partition("<!-- end -->")[2]
     (line,) = re.findall(rf"^- `{code.value}`: (.*?)(?=^- |\Z)", explained, re.MULTILINE | re.DOTALL)
     ids = {"session_id", "agent_id", "department_id"}
@@ -85,12 +85,12 @@ def test_an_error_with_details_explains_each_of_them(code: ErrorCode) -> None:
     assert missing == [] or (code is ErrorCode.UNAVAILABLE and missing == ["reason"])
 
 
-def test_every_field_of_the_details_stands_in_the_text() -> None:
+def test_protocol_names_every_field_of_details() -> None:
     assert [field for field in ErrorDetails.__struct_fields__ if f"`{field}`" not in TEXT] == []
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(HTTP_COMMANDS)))
-def test_a_command_of_one_connection_is_named_under_http(command: str) -> None:
+def test_protocol_http_names_each_command_of_a_connection(command: str) -> None:
     assert f"`{command}`" in section("HTTP")
 
 
@@ -105,18 +105,18 @@ def test_a_command_of_one_connection_is_named_under_http(command: str) -> None:
         ("Tokens and roles", Role),
     ],
 )
-def test_every_value_of_an_enumeration_is_explained(title: str, values: object) -> None:
+def test_protocol_explains_each_value_of_an_enumeration(title: str, values: object) -> None:
     text = re.sub(r"<!-- table: \w+ -->.*?<!-- end -->", "", section(title), flags=re.DOTALL)
     assert [value for value in values.__args__ if f"`{value}`" not in text] == []  # type: ignore[attr-defined]
 
 
-def test_every_setting_in_the_text_is_one() -> None:
+def test_protocol_settings_exist() -> None:
     named = set(re.findall(rf"\b{PREFIX}\w+", TEXT))
     assert len(named) > 15
     assert named <= {setting.variable for setting in BY_NAME.values()}
 
 
-def test_every_link_within_the_text_leads_to_a_heading() -> None:
+def test_protocol_links_lead_to_headings() -> None:
     headings = {
         re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
         for title in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
