@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
@@ -34,8 +34,7 @@ _DISCARD_ON_CLOSE = struct.pack("ii", 1, 0)
 _INCOMPLETE = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """Where one server listens: host and port, or the path of a unix socket."""
 
     host: str = ""

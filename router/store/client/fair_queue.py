@@ -46,25 +46,28 @@ class FairQueue(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         return chain(self._first, *(flow.items for flow in self._turns))
 
-    def has_room(self, name: str, elsewhere: int) -> bool:
+    def add(self, name: str, item: Item, held: int = 0) -> bool:
         """
-        Return whether a flow may queue another item.
+        Queue an item at the end of a flow, if the flow has room for it.
 
         Args:
             name: The flow.
-            elsewhere: How many items are held outside of this queue, and count.
+            item: The item.
+            held: How many items are held outside of this queue, and count.
+
+        Returns:
+            Whether it is queued.
         """
         flow = self._flows.get(name)
-        return (len(flow.items) if flow is not None else 0) < self._size_max - self._size - elsewhere
-
-    def add(self, name: str, item: Item) -> None:
-        """Queue an item at the end of a flow."""
-        flow = self._flows.get(name)
+        depth = len(flow.items) if flow is not None else 0
+        if depth >= self._size_max - self._size - held:
+            return False
         if flow is None:
             flow = self._flows[name] = _Flow(name)
             self._turns.append(flow)
         flow.items.append(item)
         self._size += 1
+        return True
 
     def put_back(self, items: Iterable[Item]) -> None:
         """Queue items that were taken before in front of all others, in this order."""
@@ -82,22 +85,20 @@ class FairQueue(Generic[Item]):
         while self._first:
             self._size -= 1
             yield self._first.popleft()
+        turns = self._turns
         for _ in range(flow_max):
-            if not self._turns:
+            for _ in range(len(turns)):
+                flow = turns[0]
+                item = flow.items.popleft()
+                self._size -= 1
+                if flow.items:
+                    turns.rotate(-1)
+                else:
+                    turns.popleft()
+                    del self._flows[flow.name]
+                yield item
+            if not turns:
                 return
-            for _ in range(len(self._turns)):
-                yield self._take_turn()
-
-    def _take_turn(self) -> Item:
-        self._size -= 1
-        flow = self._turns[0]
-        item = flow.items.popleft()
-        if flow.items:
-            self._turns.rotate(-1)
-        else:
-            self._turns.popleft()
-            del self._flows[flow.name]
-        return item
 
     def drop(self, unwanted: Callable[[Item], bool]) -> None:
         """Remove the items for which ``unwanted`` is true."""

@@ -156,11 +156,8 @@ class Pipeline:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits for a reply."""
-        return not self._waiting and not self._sent and not self._held_count
-
-    @property
-    def _held_count(self) -> int:
-        return 0 if self._durability_waiter is None else self._durability_waiter.held
+        is_holding = self._durability_waiter is not None and self._durability_waiter.held > 0
+        return not self._waiting and not self._sent and not is_holding
 
     def submit(self, call: Call) -> None:
         """
@@ -172,13 +169,13 @@ class Pipeline:
         if self._closed:
             call.fail(StoreUnavailableError("the store was closed"))
             return
-        held = self._held_count
-        if not self._waiting.has_room(call.flow, held):
+        waiter = self._durability_waiter
+        held = 0 if waiter is None else waiter.held
+        if not self._waiting.add(call.flow, call, held):
             self._stats.refused += 1
             waiting = len(self._waiting) + held
             call.fail(StoreUnavailableError(f"{waiting} commands are waiting for the store already"))
             return
-        self._waiting.add(call.flow, call)
         if call.deadline < self._timer_at:
             self._watch(call.deadline)
         if self._connection is None:
