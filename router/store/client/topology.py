@@ -1,5 +1,6 @@
 """
-Where a tenant lives: on the one server, on the primary that the sentinels name, or on a shard of a cluster.
+Topology: the server on which a tenant lives. One server, the primary of a Sentinel deployment, or a shard of
+a Redis Cluster.
 """
 
 import asyncio
@@ -13,12 +14,12 @@ from relevo.router.store.client.errors import StoreConnectionError, StoreUnavail
 from relevo.router.store.client.url import Deployment, StoreUrl
 
 SLOTS = 16384
-# Looking again more often than this, in seconds, would hammer the servers that are left.
+# At most one look-up in this time, in seconds: more would flood the servers that are left.
 LOOK_INTERVAL_S = 0.1
-# The sentinels are asked this often, in seconds, whether they name another primary by now: the old one may
-# be in reach and take writes, which it will lose when it is told at last.
+# The interval, in seconds, at which the sentinels are asked for the primary: a demoted one may be reachable
+# and take writes, which it loses as soon as it learns of the failover.
 REFRESH_INTERVAL_S = 1.0
-# How many nodes of a cluster are asked at once where its slots are.
+# How many nodes of a cluster are asked for its slots at once.
 ASKED_AT_ONCE = 5
 
 
@@ -34,11 +35,11 @@ def feed_channel(tenant: str) -> bytes:
 
 class Topology(ABC):
     """
-    HeldReply where a tenant lives, from memory as long as nothing speaks against it.
+    HeldReply where a tenant lives, from memory until an error raises a suspicion.
 
     Attributes:
-        options: How to be let in by the servers that hold the data.
-        moves: Whether a tenant may be found on another server when its own is gone.
+        options: Credentials, database and TLS of the servers that hold the data.
+        moves: Whether a tenant may move to another server (failover, resharding).
         generation: Grows each time that the servers were looked up.
     """
 
@@ -57,15 +58,15 @@ class Topology(ABC):
     @property
     @abstractmethod
     def servers(self) -> frozenset[Server]:
-        """The servers that hold data, as far as is known."""
+        """The servers that hold data, as last looked up."""
 
     @abstractmethod
     def _find(self, tenant: str) -> Server | None:
-        """Return what is known of a tenant's place."""
+        """Return a tenant's server as last looked up, or None."""
 
     @abstractmethod
     async def _look(self) -> None:
-        """Look the servers up; raises StoreConnectionError if nobody knew."""
+        """Look the servers up; raises StoreConnectionError if no server replied."""
 
     def known(self, tenant: str) -> Server | None:
         """Return where a tenant lives, or None if that must be looked up first (``locate``)."""
@@ -75,7 +76,7 @@ class Topology(ABC):
         return self._find(tenant)
 
     async def locate(self, tenant: str) -> Server:
-        """Return where a tenant lives; raises StoreUnavailableError if nobody can tell."""
+        """Return where a tenant lives; raises StoreUnavailableError if that cannot be looked up."""
         server = self.known(tenant)
         if server is None:
             await self.look()
@@ -86,28 +87,28 @@ class Topology(ABC):
 
     async def look(self) -> None:
         """
-        Look the servers up, once for all who ask at the same time; what was known stays if nobody answers.
+        Look the servers up, once for all callers at the same time; what was known stays if no server replies.
         """
         looking = self._looking
         if looking is None:
             if time.monotonic() - self._looked_at < LOOK_INTERVAL_S:
                 return
             looking = self._begin_look()
-        # Shielded: others wait for the same answer.
+        # Shielded: others wait for the same look-up.
         await asyncio.shield(looking)
 
     async def close(self) -> None:
-        """Give up a look-up that is under way."""
+        """Cancel a look-up that is under way."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
 
     def suspect(self, server: Server) -> None:
-        """Take note that a server failed or refused, so that the next question looks again."""
+        """A server failed or refused: the next ``known`` or ``locate`` looks again."""
         self._suspicions += 1
 
     def moved(self, slot: int, server: Server) -> None:
-        """Take note of where a server said that a slot is now."""
+        """A server redirected a slot to another server (``MOVED``)."""
         self._suspicions += 1
 
     def keys(self, tenant: str) -> tuple[bytes, ...]:
@@ -119,7 +120,7 @@ class Topology(ABC):
         return self._looking
 
     async def _look_once(self) -> None:
-        # A suspicion that arises while the look-up is under way is newer than its answer.
+        # A suspicion that arises while the look-up is under way is newer than its result.
         suspicions = self._suspicions
         try:
             await self._look()
@@ -152,7 +153,7 @@ class StandaloneTopology(Topology):
         return self._server
 
     async def _look(self) -> None:
-        """Nothing to look up."""
+        """There is nothing to look up."""
 
 
 class SentinelTopology(Topology):
@@ -177,7 +178,7 @@ class SentinelTopology(Topology):
 
     def known(self, tenant: str) -> Server | None:
         if self._looking is None and time.monotonic() - self._looked_at >= REFRESH_INTERVAL_S:
-            # Nobody waits for it.
+            # In the background.
             self._begin_look()
         return super().known(tenant)
 
@@ -225,8 +226,7 @@ class ClusterTopology(Topology):
         self._seeds = url.servers
         self._slots: list[Server | None] = [None] * SLOTS
         self._servers: frozenset[Server] = frozenset()
-        # Who was named last as the new home of a slot knows more than nodes that have not heard of the
-        # change.
+        # The server that the last redirect named knows of the change; other nodes may not yet.
         self._advisor: Server | None = None
 
     @property
@@ -301,11 +301,11 @@ class ClusterTopology(Topology):
 
 def open_topology(url: StoreUrl, timeout_s: float) -> Topology:
     """
-    Return the topology behind a URL.
+    Return the topology of a deployment.
 
     Args:
         url: As ``parse_url`` gives it.
-        timeout_s: How long a server may take to say where things are, in seconds.
+        timeout_s: How long one server may take to reply, in seconds.
     """
     match url.deployment:
         case Deployment.STANDALONE:

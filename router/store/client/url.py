@@ -1,4 +1,4 @@
-"""Read a store's URL (pure). No error here repeats any part of the URL that may hold a password."""
+"""The store's URL (pure). No error repeats any part of it that may hold a password."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _CERT_REQS = frozenset({"required", "optional", "none"})
 
 
 class Deployment(Enum):
-    """How the servers behind a URL are found."""
+    """How the servers of a URL are deployed, in the words of Redis."""
 
     STANDALONE = "single"
     SENTINEL = "sentinel"

@@ -66,7 +66,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tenant() -> str:
-    """A tenant that nobody else uses."""
+    """A tenant of this test's own."""
     return f"tenant{next(tenants)}"
 
 
@@ -97,7 +97,7 @@ def log_of(server: StoreServer, tenant: str) -> list[bytes]:
 
 
 def is_waited_for(server: StoreServer) -> bool:
-    """Tell whether somebody waits for the server's replicas or disk."""
+    """Tell whether a client waits for the server's replicas or disk."""
     return bool(server.call("INFO")["blocked_clients"])
 
 
@@ -108,7 +108,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_one_wait_serves_all_commands_of_a_batch(
+async def test_one_wait_covers_all_commands_of_a_batch(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
     async with using(
@@ -121,7 +121,7 @@ async def test_one_wait_serves_all_commands_of_a_batch(
         assert len(log_of(replica, tenant)) == 400
 
 
-async def test_batches_that_are_answered_while_one_waits_share_the_next_wait(
+async def test_batches_replied_during_a_wait_share_the_next_group_commit(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
     durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
@@ -138,7 +138,7 @@ async def test_batches_that_are_answered_while_one_waits_share_the_next_wait(
         assert calls_of(primary, "wait") - waits == 2
 
 
-async def test_what_is_not_durable_waits_for_nobody(
+async def test_command_that_is_not_durable_does_not_wait(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
     durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
@@ -155,7 +155,7 @@ async def test_what_is_not_durable_waits_for_nobody(
         assert calls_of(primary, "wait") - waits == 1
 
 
-async def test_memory_waits_for_nothing(primary: StoreServer, verbs: Path, tenant: str) -> None:
+async def test_level_memory_sends_no_wait(primary: StoreServer, verbs: Path, tenant: str) -> None:
     async with using(primary.url, verbs) as store:
         waits, connects = calls_of(primary, "wait"), primary.call("INFO")["total_connections_received"]
         await append_all(store, tenant, 20)
@@ -163,7 +163,7 @@ async def test_memory_waits_for_nothing(primary: StoreServer, verbs: Path, tenan
         assert primary.call("INFO")["total_connections_received"] - connects == 1
 
 
-async def test_a_replica_that_does_not_follow_in_time_makes_a_change_unavailable(
+async def test_replica_that_falls_behind_makes_a_change_unavailable(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
     async with using(primary.url, verbs, durability=ON_REPLICA) as store:
@@ -175,7 +175,7 @@ async def test_a_replica_that_does_not_follow_in_time_makes_a_change_unavailable
         assert await append(store, tenant, b"sure") == b"sure"
 
 
-async def test_the_answer_to_a_repeated_key_is_as_durable_as_the_first(
+async def test_reply_to_a_repeated_key_is_as_durable_as_the_first(
     primary: StoreServer, replica: StoreServer, tenant: str
 ) -> None:
     async with (
@@ -193,7 +193,7 @@ async def test_the_answer_to_a_repeated_key_is_as_durable_as_the_first(
 
 
 @pytest.mark.slow
-async def test_too_few_replicas_are_told_before_they_are_missed(
+async def test_too_few_replicas_are_named_by_check(
     tcp_valkey: StoreServer, verbs: Path, tenant: str, tmp_path: Path
 ) -> None:
     async with using(tcp_valkey.url, verbs, durability=ON_REPLICA) as store:
@@ -209,7 +209,7 @@ async def test_too_few_replicas_are_told_before_they_are_missed(
 
 
 @pytest.mark.parametrize("appendfsync", ["always", pytest.param("everysec", marks=pytest.mark.slow)])
-async def test_a_change_is_acknowledged_once_it_is_on_the_disk(
+async def test_change_is_acknowledged_once_it_is_on_the_disk(
     tmp_path: Path, verbs: Path, tenant: str, appendfsync: str
 ) -> None:
     with on_disk(tmp_path / "disk", appendfsync) as server:
@@ -219,7 +219,7 @@ async def test_a_change_is_acknowledged_once_it_is_on_the_disk(
             assert calls_of(server, "waitaof") == 1
 
 
-async def test_a_change_that_does_not_get_to_the_disk_is_unavailable(
+async def test_change_that_does_not_reach_the_disk_is_unavailable(
     tmp_path: Path, verbs: Path, tenant: str
 ) -> None:
     with on_disk(tmp_path / "disk", "no") as server:
@@ -230,7 +230,7 @@ async def test_a_change_that_does_not_get_to_the_disk_is_unavailable(
                 await append(store, tenant)
 
 
-async def test_a_store_without_an_append_only_file_promises_no_disk(
+async def test_store_without_an_append_only_file_is_named_by_open(
     primary: StoreServer, verbs: Path, tenant: str
 ) -> None:
     async with using(primary.url, verbs, durability=ON_DISK) as store:
@@ -242,9 +242,7 @@ async def test_a_store_without_an_append_only_file_promises_no_disk(
 
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
-async def test_a_redis_that_cannot_wait_for_its_disk_is_named(
-    tmp_path: Path, verbs: Path, tenant: str
-) -> None:
+async def test_redis_without_waitaof_is_named_by_open(tmp_path: Path, verbs: Path, tenant: str) -> None:
     with on_disk(tmp_path / "disk", "always", redis_binary()) as server:
         version = server.call("INFO")["redis_version"]
         async with using(server.url, verbs, durability=ON_DISK) as store:
@@ -262,7 +260,7 @@ async def test_a_redis_that_cannot_wait_for_its_disk_is_named(
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
 @pytest.mark.slow
-async def test_a_redis_waits_for_its_replicas_as_a_valkey_does(
+async def test_redis_waits_for_its_replicas_as_a_valkey_does(
     tmp_path: Path, verbs: Path, tenant: str
 ) -> None:
     folder = tmp_path / "primary"
@@ -280,7 +278,7 @@ async def test_a_redis_waits_for_its_replicas_as_a_valkey_does(
 
 
 @pytest.mark.slow
-async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
+async def test_wait_without_a_reply_makes_changes_unavailable_in_time(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(durability_waiter, "REPLY_MARGIN_S", 0.1)
@@ -296,7 +294,7 @@ async def test_a_witness_that_gets_no_answer_makes_changes_unavailable_in_time(
         await proxy.close()
 
 
-async def test_an_answer_of_another_run_is_not_acknowledged(
+async def test_reply_of_another_run_is_not_acknowledged(
     primary: StoreServer, replica: StoreServer, tenant: str
 ) -> None:
     doubted: list[Server] = []
@@ -320,7 +318,7 @@ async def test_an_answer_of_another_run_is_not_acknowledged(
 
 
 @pytest.mark.slow
-async def test_a_store_that_began_another_run_is_waited_for_anew(
+async def test_restarted_store_is_waited_for_over_a_new_connection(
     tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, tenant: str
 ) -> None:
     limits = PipelineLimits(backoff_ms=5, backoff_max_ms=20)
@@ -330,12 +328,12 @@ async def test_a_store_that_began_another_run_is_waited_for_anew(
         tcp_valkey.kill()
         tcp_valkey.start()
         with following(tcp_valkey, tmp_path / "after"):
-            # The cut is heard of at the next look at the sockets.
+            # The next poll of the sockets reports the cut.
             await asyncio.sleep(0.01)
             await append(store, tenant)
 
 
-async def test_what_is_held_counts_as_waiting(
+async def test_held_replies_count_as_waiting(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
     async with using(primary.url, verbs, PipelineLimits(queue_max=5), durability=ON_REPLICA) as store:
@@ -355,7 +353,7 @@ async def test_what_is_held_counts_as_waiting(
         assert await append(store, tenant) == b"."
 
 
-async def test_closing_fails_what_is_held(
+async def test_close_fails_what_is_held(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
 ) -> None:
     durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
@@ -368,7 +366,7 @@ async def test_closing_fails_what_is_held(
             assert await held < 5
 
 
-async def test_a_defect_in_a_round_is_reported_and_the_next_one_goes_on(
+async def test_defect_in_a_round_is_reported_and_the_next_goes_on(
     primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[dict[str, object]] = []

@@ -1,14 +1,20 @@
 import asyncio
+import re
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from relevo.router.store.client import pipeline as pipeline_module
+from relevo.router.store.client.call import Call
 from relevo.router.store.client.client import HEADS_MAX, StoreClient
-from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
-from relevo.router.store.client.pipeline import PipelineLimits
+from relevo.router.store.client.connection import ConnectOptions, ErrorReply, Replication, Server
+from relevo.router.store.client.error_replies import RedirectedError
+from relevo.router.store.client.errors import NotSentError, StoreDefectError, StoreUnavailableError
+from relevo.router.store.client.pipeline import Pipeline, PipelineLimits
+from relevo.router.store.client.stats import Stats
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.servers import StoreServer, closed_port, free_port
@@ -17,28 +23,191 @@ from tests.servers import StoreServer, closed_port, free_port
 LATE_S = 1.0
 
 
-async def run_all(store: StoreClient, verb: str, requests: list[bytes]) -> list[bytes | BaseException]:
-    """Run one verb once for each request, all at the same time."""
-    return await asyncio.gather(*(store.run("acme", verb, one) for one in requests), return_exceptions=True)
+async def run_all(store: StoreClient, command: str, requests: list[bytes]) -> list[bytes | BaseException]:
+    """Run one command once for each request, all at the same time."""
+    return await asyncio.gather(
+        *(store.run("acme", command, one) for one in requests), return_exceptions=True
+    )
 
 
-async def run_until_available(store: StoreClient, verb: str, limit_s: float = 30.0) -> bytes:
-    """Run a verb again for as long as the store is unavailable."""
+async def run_until_available(store: StoreClient, command: str, limit_s: float = 30.0) -> bytes:
+    """Run a command again for as long as the store is unavailable."""
     async with asyncio.timeout(limit_s):
         while True:
             try:
-                return await store.run("acme", verb, b"")
+                return await store.run("acme", command, b"")
             except StoreUnavailableError:
                 # Its time-out, or the pipeline's backoff, has passed already.
                 await asyncio.sleep(0)
 
 
 async def seconds_until_unavailable(running: Awaitable[bytes]) -> float:
-    """Return how long it took to hear that the store is unavailable."""
+    """Return how long it took to fail with StoreUnavailableError."""
     start = time.monotonic()
     with pytest.raises(StoreUnavailableError):
         await running
     return time.monotonic() - start
+
+
+class FakeConnection:
+    """What a pipeline writes to; each write comes with a note of the calls that were done by then."""
+
+    def __init__(self) -> None:
+        self.on_replies: Callable[[list[object]], None] = lambda replies: None
+        self.on_lost: Callable[[str], None] = lambda reason: None
+        self.writes: list[bytes] = []
+        self.written = asyncio.Event()
+        self.was_done: list[bool] = []
+        self.first: asyncio.Future[bytes] | None = None
+        self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self.written.set()
+        self.was_done.append(self.first is not None and self.first.done())
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@dataclass
+class Bench:
+    """A pipeline on a connection that a test replies for."""
+
+    pipeline: Pipeline
+    connection: FakeConnection
+    rerouted: list[tuple[Call, Exception]]
+
+    def submit(self, tenant: str, request: bytes, *, urgent: bool = False) -> asyncio.Future[bytes]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bytes] = loop.create_future()
+        deadline = loop.time() + 60
+        self.pipeline.submit(Call(future, "append", b"<", request, deadline, tenant, urgent=urgent))
+        return future
+
+    def sent(self, batch: int = -1) -> list[bytes]:
+        """Return the requests of a batch."""
+        return re.findall(rb"<\$40\r\n.{40}\r\n\$\d+\r\n(.*?)\r\n", self.connection.writes[batch])
+
+    async def reply(self, *replies: object) -> None:
+        """Let the server reply, and the loop go on."""
+        self.connection.on_replies(list(replies))
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def bench(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """A pipeline that is connected, with the function library loaded."""
+    connection, rerouted = FakeConnection(), list[tuple[Call, Exception]]()
+
+    async def connect(*_: object) -> tuple[FakeConnection, Replication]:
+        return connection, Replication(True, "a" * 40)
+
+    monkeypatch.setattr(pipeline_module, "connect_to_primary", connect)
+    pipeline = Pipeline(
+        Server("10.0.0.1", 7000),
+        ConnectOptions(),
+        b"<load>",
+        getattr(request, "param", PipelineLimits(timeout_ms=60_000)),
+        Stats(),
+        durability_waiter=None,
+        on_suspect=lambda server: None,
+        reroute=lambda call, error: rerouted.append((call, error)),
+        fails_over=True,
+    )
+    opened = Bench(pipeline, connection, rerouted)
+    warm = opened.submit("warm", b"warm")
+    await connection.written.wait()
+    await opened.reply(b"library", b"warm")
+    assert await warm == b"warm"
+    yield opened
+    await pipeline.close()
+
+
+async def test_next_batch_is_written_before_the_replies_are_handled(bench: Bench) -> None:
+    first = bench.submit("acme", b"first")
+    await asyncio.sleep(0)
+    second = bench.submit("acme", b"second")
+    assert (bench.sent(), second.done()) == ([b"first"], False)
+    bench.connection.first = first
+    await bench.reply(b"1")
+    assert bench.sent() == [b"second"]
+    assert bench.connection.was_done[-1] is False
+    assert await first == b"1"
+
+
+async def test_replies_in_two_reads_end_one_batch(bench: Bench) -> None:
+    calls = [bench.submit("acme", b"%d" % number) for number in range(3)]
+    await asyncio.sleep(0)
+    late = bench.submit("acme", b"late")
+    await bench.reply(b"0")
+    assert [call.done() for call in calls] == [True, False, False]
+    assert bench.sent() == [b"0", b"1", b"2"]
+    await bench.reply(b"1", b"2")
+    assert bench.sent() == [b"late"]
+    await bench.reply(b"late")
+    assert await late == b"late"
+
+
+async def test_noisy_tenant_delays_another_by_one_batch_at_most(bench: Bench) -> None:
+    noisy = [bench.submit("noisy", b"noisy%d" % number) for number in range(500)]
+    await asyncio.sleep(0)
+    assert len(bench.sent()) == PipelineLimits().batch_per_tenant_max
+    quiet = bench.submit("quiet", b"quiet")
+    renewal = bench.submit("noisy", b"renewal", urgent=True)
+    await bench.reply(*[b"done"] * len(bench.sent()))
+    batch = bench.sent()
+    assert {b"quiet", b"renewal"} <= set(batch[:3])
+    assert len(batch) == PipelineLimits().batch_per_tenant_max + 2
+    await bench.reply(*[b"done"] * len(batch))
+    assert (await quiet, await renewal) == (b"done", b"done")
+    assert sum(call.done() for call in noisy) == 2 * PipelineLimits().batch_per_tenant_max
+
+
+async def test_lost_functions_are_loaded_and_called_in_order(bench: Bench) -> None:
+    calls = [bench.submit("acme", b"%d" % number) for number in range(3)]
+    await asyncio.sleep(0)
+    calls.append(bench.submit("acme", b"3"))
+    await bench.reply(*[ErrorReply("ERR Function not found")] * 3)
+    assert b"<load>" in bench.connection.writes[-1]
+    assert bench.sent() == [b"0", b"1", b"2", b"3"]
+    await bench.reply(b"library", b"0", b"1", b"2", b"3")
+    assert await asyncio.gather(*calls) == [b"0", b"1", b"2", b"3"]
+
+
+async def test_lost_connection_doubts_what_was_sent_and_reroutes_the_rest(bench: Bench) -> None:
+    sent = bench.submit("acme", b"sent")
+    await asyncio.sleep(0)
+    unsent = bench.submit("acme", b"unsent")
+    bench.connection.on_lost("reset by peer")
+    with pytest.raises(StoreUnavailableError, match="reset by peer"):
+        await sent
+    [(call, error)] = bench.rerouted
+    assert call.future is unsent
+    assert isinstance(error, NotSentError)
+
+
+async def test_redirected_call_is_rerouted_not_failed(bench: Bench) -> None:
+    moved = bench.submit("acme", b"moved")
+    await asyncio.sleep(0)
+    await bench.reply(ErrorReply("MOVED 7 10.0.0.2:7000"))
+    [(call, error)] = bench.rerouted
+    assert call.future is moved
+    assert not moved.done()
+    assert isinstance(error, RedirectedError)
+    assert error.server == Server("10.0.0.2", 7000)
+
+
+async def test_more_replies_than_calls_end_the_connection(bench: Bench) -> None:
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    call = bench.submit("acme", b"one")
+    await asyncio.sleep(0)
+    await bench.reply(b"1", b"2")
+    with pytest.raises(StoreUnavailableError):
+        await call
+    assert bench.connection.aborted
+    assert len(reported) == 1
 
 
 def calls_of(server: StoreServer, command: str) -> int:
@@ -46,7 +215,7 @@ def calls_of(server: StoreServer, command: str) -> int:
     return int(server.call("INFO", "commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
 
-async def test_a_verb_gets_its_keys_the_run_id_and_the_request(
+async def test_command_on_a_store_gets_key_run_id_and_request(
     store: StoreClient, valkey: StoreServer
 ) -> None:
     assert await store.run("acme", "append", b"\x00\xff") == b"\x00\xff"
@@ -55,7 +224,7 @@ async def test_a_verb_gets_its_keys_the_run_id_and_the_request(
     assert store.run_id("acme") == valkey.call("INFO")["master_replid"]
 
 
-async def test_a_verb_sees_the_library(store: StoreClient) -> None:
+async def test_command_on_a_store_sees_the_shared_library(store: StoreClient) -> None:
     assert await store.run("acme", "shared", b"world") == b"hello world"
 
 
@@ -69,7 +238,7 @@ async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, ver
         assert calls_of(valkey, "fcall") - calls == 400
 
 
-async def test_of_one_tenant_a_batch_has_no_more_than_its_share(valkey: StoreServer, verbs: Path) -> None:
+async def test_batch_holds_no_more_of_one_tenant_than_its_share(valkey: StoreServer, verbs: Path) -> None:
     async with using(valkey.url, verbs, PipelineLimits(batch_per_tenant_max=10)) as store:
         await store.run("acme", "incr", b"")
         before = store.stats.batches
@@ -77,7 +246,7 @@ async def test_of_one_tenant_a_batch_has_no_more_than_its_share(valkey: StoreSer
         assert store.stats.batches - before == 2
 
 
-async def test_a_batch_is_bounded_in_number_and_in_bytes(valkey: StoreServer, verbs: Path) -> None:
+async def test_batch_is_bounded_in_number_and_bytes(valkey: StoreServer, verbs: Path) -> None:
     async with using(valkey.url, verbs, PipelineLimits(batch_max=10, batch_bytes_max=1000)) as store:
         await store.run("acme", "append", b"")
         before = store.stats.batches
@@ -88,7 +257,7 @@ async def test_a_batch_is_bounded_in_number_and_in_bytes(valkey: StoreServer, ve
         assert store.stats.batches - before == 4
 
 
-async def test_a_cut_in_a_batch_delivers_what_was_answered_and_doubts_the_rest(
+async def test_cut_in_a_batch_passes_replies_on_and_doubts_the_rest(
     proxied: StoreClient, proxy: Proxy, tcp_valkey: StoreServer
 ) -> None:
     await proxied.run("acme", "append", b"000")
@@ -101,19 +270,17 @@ async def test_a_cut_in_a_batch_delivers_what_was_answered_and_doubts_the_rest(
     assert tcp_valkey.call("LRANGE", "relevo:{acme}:log", 0, -1) == [b"000", *requests]
 
 
-async def test_a_connection_that_was_cut_while_idle_is_replaced_unnoticed(
-    proxied: StoreClient, proxy: Proxy
-) -> None:
+async def test_connection_cut_while_idle_is_replaced_unnoticed(proxied: StoreClient, proxy: Proxy) -> None:
     assert await proxied.run("acme", "incr", b"") == b"1"
     proxy.link().cut()
-    # One look at the sockets, in which the cut is heard of.
+    # One poll of the sockets, which reports the cut.
     await asyncio.sleep(0.01)
     assert await proxied.run("acme", "incr", b"") == b"2"
     assert proxied.stats.connects == 2
 
 
 @pytest.mark.limit("store_timeout_ms")
-async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
+async def test_silent_store_is_unavailable_within_the_time_out(
     proxied: StoreClient, proxy: Proxy, limits: PipelineLimits
 ) -> None:
     await proxied.run("acme", "incr", b"")
@@ -126,7 +293,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_within_the_time_out(
 
 
 @pytest.mark.slow
-async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
+async def test_command_behind_a_stalled_batch_times_out_on_its_own(
     proxied: StoreClient, proxy: Proxy, limits: PipelineLimits
 ) -> None:
     await proxied.run("acme", "incr", b"")
@@ -140,14 +307,14 @@ async def test_commands_behind_a_stalled_batch_time_out_on_their_own(
     await first
 
 
-async def test_a_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
+async def test_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
     async with using(tcp_valkey.url, verbs, PipelineLimits(queue_max=10)) as store:
         answers = await run_all(store, "incr", [b""] * 8)
         assert [type(answer) for answer in answers] == [bytes] * 5 + [StoreUnavailableError] * 3
         assert store.stats.refused == 3
 
 
-async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others_wait(
+async def test_noisy_tenant_neither_fills_the_queue_nor_delays_others(
     tcp_valkey: StoreServer, verbs: Path
 ) -> None:
     async with using(tcp_valkey.url, verbs, PipelineLimits(queue_max=1000, batch_max=10)) as store:
@@ -165,7 +332,7 @@ async def test_what_one_tenant_asks_for_neither_fills_the_queue_nor_makes_others
     assert {"urgent", "quiet"} <= set(answered[:10])
 
 
-async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
+async def test_command_cancelled_before_it_is_sent_is_not_sent(
     store: StoreClient, valkey: StoreServer
 ) -> None:
     await store.run("acme", "append", b"first")
@@ -178,7 +345,7 @@ async def test_a_command_whose_caller_left_before_it_was_sent_is_not_sent(
 
 
 @pytest.mark.slow
-async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_back(
+async def test_killed_store_is_unavailable_in_time_and_used_once_back(
     store: StoreClient, valkey: StoreServer, limits: PipelineLimits
 ) -> None:
     assert await store.run("acme", "incr", b"") == b"1"
@@ -195,9 +362,7 @@ async def test_a_killed_store_is_unavailable_in_time_and_used_again_when_it_is_b
 
 
 @pytest.mark.slow
-async def test_a_store_that_was_never_there_is_unavailable_in_time(
-    verbs: Path, limits: PipelineLimits
-) -> None:
+async def test_store_that_was_never_there_is_unavailable_in_time(verbs: Path, limits: PipelineLimits) -> None:
     with closed_port() as port:
         async with using(f"redis://127.0.0.1:{port}", verbs, limits) as store:
             with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1"):
@@ -206,9 +371,7 @@ async def test_a_store_that_was_never_there_is_unavailable_in_time(
             assert waited < limits.timeout_ms / 1000 + LATE_S
 
 
-async def test_a_store_that_hangs_up_is_called_again_at_intervals_that_have_an_end(
-    verbs: Path, limits: PipelineLimits
-) -> None:
+async def test_backoff_from_a_store_that_hangs_up_has_a_bound(verbs: Path, limits: PipelineLimits) -> None:
     async with hanging_up() as (address, calls), using(f"redis://{address}", verbs, limits) as store:
         asking = asyncio.create_task(run_until_available(store, "incr"))
         # Were each wait twice the one before, this many would take minutes.
@@ -219,7 +382,7 @@ async def test_a_store_that_hangs_up_is_called_again_at_intervals_that_have_an_e
 
 
 @pytest.mark.parametrize("what", ["SCRIPT", "FUNCTION"])
-async def test_a_flush_of_scripts_is_invisible(store: StoreClient, valkey: StoreServer, what: str) -> None:
+async def test_flush_of_functions_is_invisible(store: StoreClient, valkey: StoreServer, what: str) -> None:
     await store.run("acme", "incr", b"")
     valkey.call(what, "FLUSH")
     loaded = store.stats.libraries_loaded
@@ -228,7 +391,7 @@ async def test_a_flush_of_scripts_is_invisible(store: StoreClient, valkey: Store
     assert store.stats.libraries_loaded - loaded == (what == "FUNCTION")
 
 
-async def test_the_run_id_is_read_again_on_a_living_connection(
+async def test_run_id_is_read_again_on_a_living_connection(
     store: StoreClient, valkey: StoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await store.run("acme", "run_id", b"")
@@ -239,7 +402,7 @@ async def test_the_run_id_is_read_again_on_a_living_connection(
     assert store.stats.connects == 1
 
 
-async def test_a_primary_that_became_a_replica_is_unavailable_and_looked_up_again(
+async def test_primary_that_became_a_replica_is_unavailable_until_promoted(
     store: StoreClient, valkey: StoreServer
 ) -> None:
     await store.run("acme", "incr", b"")
@@ -252,7 +415,7 @@ async def test_a_primary_that_became_a_replica_is_unavailable_and_looked_up_agai
     assert await run_until_available(store, "incr") == b"2"
 
 
-async def test_a_store_without_memory_is_unavailable_and_recovers(
+async def test_store_without_memory_is_unavailable_and_recovers(
     store: StoreClient, valkey: StoreServer
 ) -> None:
     valkey.call("CONFIG", "SET", "maxmemory", "1")
@@ -263,7 +426,7 @@ async def test_a_store_without_memory_is_unavailable_and_recovers(
 
 
 @pytest.mark.slow
-async def test_a_store_that_is_busy_with_a_script_is_unavailable(
+async def test_store_busy_with_a_function_is_unavailable(
     store: StoreClient, valkey: StoreServer, verbs: Path, limits: PipelineLimits
 ) -> None:
     valkey.call("CONFIG", "SET", "busy-reply-threshold", "1")
@@ -277,19 +440,19 @@ async def test_a_store_that_is_busy_with_a_script_is_unavailable(
         assert await run_until_available(store, "incr") == b"2"
 
 
-async def test_a_failing_script_is_a_defect_that_names_its_verb(store: StoreClient) -> None:
+async def test_failing_command_is_a_defect_that_names_it(store: StoreClient) -> None:
     with pytest.raises(StoreDefectError, match="undefined_function") as caught:
         await store.run("acme", "broken", b"")
     assert caught.value.command == "broken"
     assert await store.run("acme", "incr", b"") == b"1"
 
 
-async def test_a_script_that_returns_no_string_is_a_defect(store: StoreClient) -> None:
+async def test_command_that_returns_no_string_is_a_defect(store: StoreClient) -> None:
     with pytest.raises(StoreDefectError, match="not a string"):
         await store.run("acme", "number", b"")
 
 
-async def test_a_library_that_does_not_compile_is_a_defect_for_each_caller(
+async def test_library_that_does_not_compile_is_a_defect_for_each_caller(
     valkey: StoreServer, verbs: Path
 ) -> None:
     (verbs / "commands/malformed.lua").write_text("this is not Lua")
@@ -298,7 +461,7 @@ async def test_a_library_that_does_not_compile_is_a_defect_for_each_caller(
         assert [type(answer) for answer in answers] == [StoreDefectError] * 3
 
 
-async def test_a_library_that_a_full_store_does_not_take_is_unavailable(
+async def test_library_refused_by_a_full_store_is_unavailable(
     valkey: StoreServer, verbs: Path, limits: PipelineLimits
 ) -> None:
     valkey.call("CONFIG", "SET", "maxmemory", "1")
@@ -309,7 +472,7 @@ async def test_a_library_that_a_full_store_does_not_take_is_unavailable(
         assert await store.run("acme", "incr", b"") == b"1"
 
 
-async def test_a_wrong_password_is_unavailable_and_not_shown(
+async def test_wrong_password_is_unavailable_and_not_shown(
     tcp_valkey: StoreServer, verbs: Path, limits: PipelineLimits
 ) -> None:
     tcp_valkey.call("CONFIG", "SET", "requirepass", "right")
@@ -322,7 +485,7 @@ async def test_a_wrong_password_is_unavailable_and_not_shown(
         assert await store.run("acme", "incr", b"") == b"1"
 
 
-async def test_closing_fails_what_waits(proxied: StoreClient, proxy: Proxy) -> None:
+async def test_close_fails_what_waits(proxied: StoreClient, proxy: Proxy) -> None:
     await proxied.run("acme", "incr", b"")
     proxy.link("relevo-commands").stall()
     waiting = asyncio.create_task(seconds_until_unavailable(proxied.run("acme", "incr", b"")))
@@ -333,7 +496,7 @@ async def test_closing_fails_what_waits(proxied: StoreClient, proxy: Proxy) -> N
         await proxied.run("acme", "incr", b"")
 
 
-async def test_a_defect_in_a_batch_is_reported_and_the_link_goes_on(
+async def test_defect_in_a_batch_is_reported_and_the_pipeline_goes_on(
     store: StoreClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[dict[str, object]] = []
@@ -344,7 +507,7 @@ async def test_a_defect_in_a_batch_is_reported_and_the_link_goes_on(
     assert len(reported) == 1
 
 
-async def test_the_store_tells_its_time(store: StoreClient) -> None:
+async def test_time_is_that_of_the_store(store: StoreClient) -> None:
     # A minute is more than a busy machine takes, and less than any confusion of units would.
     assert abs(await store.time_ms() - time.time_ns() // 1_000_000) < 60_000
 

@@ -56,7 +56,7 @@ async def following(store: StoreClient) -> AsyncIterator[Follower]:
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
-    """Let the loop go on until a condition holds that nobody announces."""
+    """Let the loop go on until a condition holds."""
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in a server or inside a task
             await asyncio.sleep(0.002)
@@ -73,7 +73,7 @@ async def seconds(waiting: Awaitable[None]) -> float:
     return time.monotonic() - start
 
 
-async def test_what_a_verb_publishes_arrives_in_order(store: StoreClient) -> None:
+async def test_published_events_arrive_in_order(store: StoreClient) -> None:
     async with following(store) as follower:
         await follower.follow("acme")
         for number in range(20):
@@ -83,7 +83,7 @@ async def test_what_a_verb_publishes_arrives_in_order(store: StoreClient) -> Non
         assert follower.healthy()
 
 
-async def test_each_tenant_hears_its_own_feed_over_one_connection(
+async def test_tenants_receive_their_own_feed_over_one_connection(
     store: StoreClient, valkey: StoreServer
 ) -> None:
     async with following(store) as follower:
@@ -94,15 +94,13 @@ async def test_each_tenant_hears_its_own_feed_over_one_connection(
         assert follower.subscriptions.confirmed == 3
 
 
-async def test_a_removed_tenant_is_not_heard_and_the_last_one_closes_the_connection(
-    store: StoreClient, valkey: StoreServer
-) -> None:
+async def test_last_removed_tenant_closes_the_connection(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt")
         follower.subscriptions.remove("acme")
-        await store.run("acme", "publish", b"nobody hears this")
-        await store.run("bolt", "publish", b"this is heard")
-        await follower.expect("event", "bolt", "this is heard")
+        await store.run("acme", "publish", b"not received")
+        await store.run("bolt", "publish", b"received")
+        await follower.expect("event", "bolt", "received")
         follower.subscriptions.remove("bolt")
         await until(lambda: not feed_connections(valkey))
         assert follower.healthy()
@@ -111,7 +109,7 @@ async def test_a_removed_tenant_is_not_heard_and_the_last_one_closes_the_connect
         await follower.expect("event", "acme", "again")
 
 
-async def test_a_tenant_that_is_removed_and_added_at_once_is_heard(store: StoreClient) -> None:
+async def test_tenant_removed_and_added_at_once_receives_events(store: StoreClient) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt")
         follower.subscriptions.remove("acme")
@@ -121,7 +119,7 @@ async def test_a_tenant_that_is_removed_and_added_at_once_is_heard(store: StoreC
         await follower.expect("event", "acme", "once")
 
 
-async def test_the_probe_goes_on_when_its_tenant_is_removed(store: StoreClient, valkey: StoreServer) -> None:
+async def test_heartbeat_goes_on_when_its_tenant_is_removed(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme", "bolt")
         follower.subscriptions.remove("acme")
@@ -134,7 +132,7 @@ async def test_the_probe_goes_on_when_its_tenant_is_removed(store: StoreClient, 
         assert follower.calls.empty()
 
 
-async def test_a_killed_connection_is_replaced_and_announced(store: StoreClient, valkey: StoreServer) -> None:
+async def test_killed_connection_is_replaced_and_reported(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme")
         valkey.call("CLIENT", "KILL", "TYPE", "pubsub")
@@ -148,7 +146,7 @@ async def test_a_killed_connection_is_replaced_and_announced(store: StoreClient,
 
 
 @pytest.mark.slow
-async def test_a_restarted_store_is_heard_again(store: StoreClient, valkey: StoreServer) -> None:
+async def test_restarted_store_is_subscribed_again(store: StoreClient, valkey: StoreServer) -> None:
     async with following(store) as follower:
         await follower.follow("acme")
         valkey.kill()
@@ -160,9 +158,7 @@ async def test_a_restarted_store_is_heard_again(store: StoreClient, valkey: Stor
 
 
 @pytest.mark.slow
-async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(
-    proxied: StoreClient, proxy: Proxy
-) -> None:
+async def test_silent_subscription_is_reported_and_replaced(proxied: StoreClient, proxy: Proxy) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
         proxy.link("relevo-feed").stall()
@@ -177,7 +173,9 @@ async def test_a_deaf_connection_is_noticed_and_replaced_when_it_can_be(
 
 
 @pytest.mark.slow
-async def test_probes_that_cannot_be_published_count_as_silence(proxied: StoreClient, proxy: Proxy) -> None:
+async def test_heartbeats_that_cannot_be_published_count_as_silence(
+    proxied: StoreClient, proxy: Proxy
+) -> None:
     async with following(proxied) as follower:
         await follower.follow("acme")
         proxy.link("relevo-commands").stall()
@@ -186,7 +184,7 @@ async def test_probes_that_cannot_be_published_count_as_silence(proxied: StoreCl
         await follower.expect("subscribed", "acme")
 
 
-async def test_a_server_that_hangs_up_is_called_again_at_intervals_that_have_an_end(
+async def test_backoff_from_a_server_that_hangs_up_has_a_bound(
     verbs: Path, limits: PipelineLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pubsub, "BACKOFF_S", 0.005)
@@ -203,9 +201,7 @@ async def test_a_server_that_hangs_up_is_called_again_at_intervals_that_have_an_
                 await calls.get()
 
 
-async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
-    proxied: StoreClient, proxy: Proxy
-) -> None:
+async def test_unconfirmed_tenant_is_a_fault_after_a_while(proxied: StoreClient, proxy: Proxy) -> None:
     async with following(proxied) as follower:
         assert follower.healthy()
         proxy.link("relevo-feed").stall()
@@ -216,7 +212,7 @@ async def test_a_tenant_that_no_server_confirms_is_a_fault_after_a_while(
         assert follower.healthy()
 
 
-async def test_a_failing_handler_is_reported_and_the_feed_goes_on(store: StoreClient) -> None:
+async def test_failing_handler_is_reported_and_the_feed_goes_on(store: StoreClient) -> None:
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
     async with following(store) as follower:
@@ -235,8 +231,8 @@ async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[StoreCl
 
 
 @pytest.mark.slow
-async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: StoreClient) -> None:
-    tenants = [tenant_on(cluster, node, "heard") for node in cluster.nodes]
+async def test_feeds_on_all_shards_are_received(cluster: ClusterServers, sharded: StoreClient) -> None:
+    tenants = [tenant_on(cluster, node, "shard") for node in cluster.nodes]
     async with following(sharded) as follower:
         await follower.follow(*tenants)
         for tenant in tenants:
@@ -249,7 +245,7 @@ async def test_feeds_on_all_shards_are_heard(cluster: ClusterServers, sharded: S
 
 
 @pytest.mark.slow
-async def test_a_feed_is_followed_to_where_its_slot_moved(
+async def test_feed_is_followed_to_where_its_slot_moved(
     cluster: ClusterServers, sharded: StoreClient
 ) -> None:
     home = cluster.nodes[2]
@@ -267,7 +263,7 @@ async def test_a_feed_is_followed_to_where_its_slot_moved(
         await sharded.run(stays, "publish", b"still here")
         await follower.expect("event", stays, "still here")
         assert follower.healthy()
-        # A connection that another one has replaced would be told nothing of it, and be deaf soon.
+        # A connection that another one has replaced would receive nothing of it, and be silent soon.
         published = sharded.stats.plain_commands
         await until(lambda: sharded.stats.plain_commands > published + 16)
         assert follower.healthy()
@@ -275,7 +271,7 @@ async def test_a_feed_is_followed_to_where_its_slot_moved(
 
 
 @pytest.mark.slow
-async def test_a_feed_whose_slot_moved_unnoticed_is_found(
+async def test_feed_whose_slot_moved_unnoticed_is_found(
     cluster: ClusterServers, sharded: StoreClient
 ) -> None:
     home = cluster.nodes[0]

@@ -67,9 +67,7 @@ def other_node(cluster: ClusterServers, node: StoreServer) -> StoreServer:
 
 
 @pytest.mark.slow
-async def test_the_tenants_of_a_cluster_live_on_all_shards(
-    cluster: ClusterServers, sharded: StoreClient
-) -> None:
+async def test_tenants_of_a_cluster_live_on_all_shards(cluster: ClusterServers, sharded: StoreClient) -> None:
     tenants = [tenant_on(cluster, node, "spread") for node in cluster.nodes]
     await asyncio.gather(*(sharded.run(tenant, "append", b"here") for tenant in tenants))
     for tenant, node in zip(tenants, cluster.nodes, strict=True):
@@ -79,7 +77,7 @@ async def test_the_tenants_of_a_cluster_live_on_all_shards(
 
 
 @pytest.mark.slow
-async def test_a_tenant_is_followed_to_where_its_slot_moved(
+async def test_tenant_is_followed_to_where_its_slot_moved(
     cluster: ClusterServers, sharded: StoreClient
 ) -> None:
     home = cluster.nodes[0]
@@ -97,7 +95,7 @@ async def test_a_tenant_is_followed_to_where_its_slot_moved(
 
 
 @pytest.mark.slow
-async def test_a_tenant_whose_slot_is_half_moved_is_unavailable_and_never_in_two_places(
+async def test_tenant_with_a_half_moved_slot_is_never_in_two_places(
     cluster: ClusterServers, sharded: StoreClient
 ) -> None:
     home = cluster.nodes[1]
@@ -113,7 +111,7 @@ async def test_a_tenant_whose_slot_is_half_moved_is_unavailable_and_never_in_two
 
 
 @pytest.mark.slow
-async def test_one_reachable_node_is_enough_to_find_a_cluster(cluster: ClusterServers, verbs: Path) -> None:
+async def test_cluster_is_found_by_one_reachable_node(cluster: ClusterServers, verbs: Path) -> None:
     reachable = cluster.nodes[2].port
     with closed_port() as port:
         async with using(f"redis+cluster://127.0.0.1:{port},127.0.0.1:{reachable}", verbs) as store:
@@ -121,14 +119,14 @@ async def test_one_reachable_node_is_enough_to_find_a_cluster(cluster: ClusterSe
             assert await store.run(tenant, "append", b"found") == b"found"
 
 
-async def test_a_cluster_that_nobody_knows_is_unavailable(verbs: Path) -> None:
+async def test_cluster_without_a_reachable_node_is_unavailable(verbs: Path) -> None:
     with closed_port() as port:
         async with using(f"redis+cluster://127.0.0.1:{port}", verbs) as store:
             with pytest.raises(StoreUnavailableError, match="no node of the cluster"):
                 await store.run("acme", "append", b"")
 
 
-async def test_a_look_up_that_nobody_answers_is_unavailable_in_time(verbs: Path) -> None:
+async def test_look_up_without_a_reply_is_unavailable_in_time(verbs: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -139,7 +137,7 @@ async def test_a_look_up_that_nobody_answers_is_unavailable_in_time(verbs: Path)
                     await store.run("acme", "append", b"")
 
 
-async def test_the_sentinel_of_the_highest_epoch_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sentinel_with_the_highest_epoch_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     topology = open_topology(parse_url("redis+sentinel://a,b,c/main"), 1.0)
     answers = {"a": (3, Server("old", 1)), "b": (4, Server("new", 2)), "c": (3, Server("old", 1))}
 
@@ -183,7 +181,7 @@ def failover(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("failover", SENTINELS, indirect=True)
-async def test_a_failover_by_sentinel_is_followed_and_seen_as_another_run(
+async def test_failover_by_sentinel_is_followed_as_another_run(
     failover: tuple[StoreServer, StoreServer, SentinelServer], verbs: Path
 ) -> None:
     primary, replica, sentinel = failover
@@ -202,7 +200,7 @@ async def test_a_failover_by_sentinel_is_followed_and_seen_as_another_run(
 
 
 @pytest.mark.slow
-async def test_a_new_primary_is_found_though_the_old_one_still_answers(
+async def test_new_primary_is_found_though_the_old_one_still_replies(
     tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology_module, "REFRESH_INTERVAL_S", 0.05)
@@ -213,11 +211,11 @@ async def test_a_new_primary_is_found_though_the_old_one_still_answers(
         running(SentinelServer(tmp_path / "sentinel", valkey_binary(), tcp_valkey.port)) as sentinel,
     ):
         async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs) as store:
-            heard: asyncio.Queue[bytes] = asyncio.Queue()
+            received: asyncio.Queue[bytes] = asyncio.Queue()
             feeds = PubSub(
                 store,
                 "node",
-                lambda tenant, event: heard.put_nowait(event),
+                lambda tenant, event: received.put_nowait(event),
                 lambda tenant: None,
                 lambda tenant: None,
                 tick_s=0.05,
@@ -230,7 +228,7 @@ async def test_a_new_primary_is_found_though_the_old_one_still_answers(
             async with asyncio.timeout(30):
                 while not another.call("EXISTS", "relevo:{acme}:log"):
                     await store.run("acme", "append", b"new")
-                while heard.empty():
+                while received.empty():
                     await store.run("acme", "publish", b"news")
             await feeds.close()
             assert tcp_valkey.call("LINDEX", "relevo:{acme}:log", 0) == b"old"
@@ -261,7 +259,7 @@ def write_certificates(folder: Path) -> None:
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
 @pytest.mark.slow
-async def test_a_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path: Path, verbs: Path) -> None:
+async def test_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path: Path, verbs: Path) -> None:
     write_certificates(tmp_path)
     port = free_port()
     arguments = [
@@ -277,7 +275,7 @@ async def test_a_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path
 
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
-async def test_a_redis_runs_the_verbs_as_a_valkey_does(tmp_path: Path, verbs: Path) -> None:
+async def test_redis_runs_the_commands_as_a_valkey_does(tmp_path: Path, verbs: Path) -> None:
     with running(StoreServer(tmp_path, binary=redis_binary())) as server:
         async with using(server.url, verbs) as store:
             await store.open()

@@ -54,7 +54,7 @@ from relevo.router.store.client.url import Deployment, StoreUrl, parse_url
         ),
     ],
 )
-def test_a_url_says_where_and_how(url: str, expected: StoreUrl) -> None:
+def test_url_names_servers_and_options(url: str, expected: StoreUrl) -> None:
     read = parse_url(url)
     assert (read.deployment, read.servers, read.options) == (
         expected.deployment,
@@ -65,7 +65,7 @@ def test_a_url_says_where_and_how(url: str, expected: StoreUrl) -> None:
     assert read.sentinel_options.password == expected.sentinel_options.password
 
 
-def test_the_files_of_tls_are_options(tmp_path: Path) -> None:
+def test_url_options_name_the_files_of_tls(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("")
     read = parse_url(f"rediss://h?ssl_ca_certs={file}&ssl_certfile={file}&ssl_keyfile={file}")
@@ -108,12 +108,12 @@ def test_the_files_of_tls_are_options(tmp_path: Path) -> None:
         ("unix:///s?ssl=true", "no TLS"),
     ],
 )
-def test_a_malformed_url_is_refused_by_what_is_wrong_with_it(url: str, wrong: str) -> None:
+def test_malformed_url_is_rejected_by_what_is_wrong(url: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong) as caught:
         parse_url(url)
     assert "sec" not in str(caught.value).replace("unknown option secret", "")
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_access_prints_no_password() -> None:
+def test_url_prints_no_password() -> None:
     assert "hush" not in repr(parse_url("redis+sentinel://u:hush@h/main?sentinel_password=hush"))
