@@ -35,7 +35,7 @@ def feed_channel(tenant: str) -> bytes:
 
 class Topology(ABC):
     """
-    HeldReply where a tenant lives, from memory until an error raises a suspicion.
+    Answer where a tenant lives, from memory until an error raises a suspicion.
 
     Attributes:
         options: Credentials, database and TLS of the servers that hold the data.
@@ -160,9 +160,9 @@ class SentinelTopology(Topology):
     """
     The primary that the sentinels name.
 
-    All sentinels are asked at once and the answer of the highest configuration epoch stats, as soon as more
-    than half have answered: a sentinel that was cut off together with the old primary still names that one,
-    with an older epoch.
+    All sentinels are asked at once; as soon as more than half have replied, the reply with the highest
+    configuration epoch counts. A sentinel that was partitioned together with the old primary still names that
+    one, with an older epoch.
     """
 
     def __init__(self, url: StoreUrl, timeout_s: float) -> None:
