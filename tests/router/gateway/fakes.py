@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import asyncio
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from relevo.protocol.codec import JSON, Codec
 from relevo.router.auth.principal import Principal
+from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError
 from relevo.router.config import Settings
 from relevo.router.gateway.connection import Connection, State
+from relevo.router.gateway.counts import GatewayCounts
 from relevo.router.gateway.effects import Effect, Send
+from relevo.router.gateway.endpoint import Services
 from relevo.router.gateway.rate_limit import Rates
-from relevo.router.tenant.in_flight import InFlightLimiter
+from relevo.router.observe.tasks import BackgroundTasks
+from relevo.router.store import records
+from relevo.router.store.commands import Caller
+from relevo.router.tenant.directory import Replica
+from relevo.router.tenant.fanout import TenantHub
+from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
+from tests.router.events import agent_record, directory
 
 Message = dict[str, Any]
 T = TypeVar("T", bound=Effect)
@@ -91,3 +101,181 @@ class Machine:
         self.verify(role)
         assert self.connection.welcome(NOW_MS, **content)
         self.effects()
+
+
+class FakeSocket:
+    """A websocket that keeps what is sent, and is never read."""
+
+    def __init__(self, codec: Codec = JSON, remote: str = "192.0.2.1") -> None:
+        self.codec = codec
+        self.remote = remote
+        self.buffered_bytes = 0
+        self.is_read = True
+        self.closed: tuple[int, str] | None = None
+        self._is_closed = asyncio.Event()
+        self._sent: list[bytes] = []
+
+    def send(self, payload: bytes) -> None:
+        self._sent.append(payload)
+
+    def send_frame(self, frame: bytes) -> None:
+        self._sent.append(frame)
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.closed = (code, reason)
+        self._is_closed.set()
+
+    async def wait_closed(self) -> tuple[int, str] | None:
+        """Wait for a close, and return its code and reason."""
+        async with asyncio.timeout(30):
+            await self._is_closed.wait()
+        return self.closed
+
+    def abort(self) -> None:
+        self.close(1006)
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
+    def sent(self) -> list[Message]:
+        """Return the messages sent since the last call."""
+        sent, self._sent = self._sent, []
+        return [read(message) for message in sent]
+
+
+class FakeStore:
+    """Store commands that answer as a test says, and keep what they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answer: Any = records.EntryReply(records.packed({}))
+        self.attached: Any = attached()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def run(self, tenant: str, name: str, request: dict[str, Any], answer: Any, **options: Any) -> Any:
+        self.asked.append((name, request | {"tenant": tenant} | options))
+        await self.gate.wait()
+        return self._give(self.answer)
+
+    async def connect(self, tenant: str, claims: Caller, connection_id: str) -> Any:
+        self.asked.append(("connect", {"tenant": tenant, "claims": claims, "connection_id": connection_id}))
+        await self.gate.wait()
+        return self._give(self.attached)
+
+    async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
+        self.asked.append(("disconnect", {"connection_id": connection_id, "clean": clean}))
+
+    def names(self) -> list[str]:
+        """Return the names of the commands asked for."""
+        return [name for name, _ in self.asked]
+
+    def _give(self, answer: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class FakeVerifier:
+    """Tokens are the subjects' ids; a token `bad` is rejected."""
+
+    def __init__(self) -> None:
+        self.role = "agent"
+
+    async def verify(self, token: str) -> Principal:
+        if token == "bad":
+            raise UnauthorizedError("the signature is wrong")
+        if token == "later":
+            raise KeysUnavailableError("the JWKS could not be read yet")
+        return principal(token, self.role)
+
+
+class FakeRegistry:
+    """One tenant, which is always read."""
+
+    def __init__(self) -> None:
+        replica = Replica(10)
+        replica.load(directory(1, epoch="e"))
+        self.tenant_hub = TenantHub(replica, lambda codec, payload: payload, lambda: None)
+        self.entered: list[str] = []
+        self.error: Exception | None = None
+
+    async def serve(self, tenant: str) -> TenantHub:
+        if self.error is not None:
+            raise self.error
+        return self.tenant_hub
+
+    def hub(self, tenant: str) -> TenantHub | None:
+        return self.tenant_hub
+
+    def has_connection(self, tenant: str, connection_id: str) -> bool:
+        return connection_id in self.entered
+
+    def enter(self, tenant: str, connection_id: str) -> None:
+        self.entered.append(connection_id)
+
+    def leave(self, tenant: str, connection_id: str) -> None:
+        self.entered.remove(connection_id)
+
+
+class FakeRegistration:
+    """Registers with the fake store, and nothing more."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self.register = store.connect
+        self._store = store
+
+    async def disconnect(self, tenant: str, agent_id: str, connection_id: str, *, clean: bool) -> None:
+        await self._store.disconnect(tenant, agent_id, connection_id, clean)
+
+
+class FakeServices:
+    """The parts of a node around its endpoints, to be made inside a running loop."""
+
+    def __init__(self, **changed: Any) -> None:
+        self.settings = settings(**changed)
+        self.store = FakeStore()
+        self.verifier = FakeVerifier()
+        self.registry = FakeRegistry()
+        self.counts = GatewayCounts()
+        self.tasks = BackgroundTasks()
+        self.services = Services(
+            settings=self.settings,
+            clock=cast(Any, FakeClock()),
+            verifier=cast(Any, self.verifier),
+            verbs=cast(Any, self.store),
+            registry=cast(Any, self.registry),
+            registration=cast(Any, FakeRegistration(self.store)),
+            limiters=InFlightLimiters(self.settings),
+            rates=Rates(self.settings),
+            counts=self.counts,
+            tasks=self.tasks,
+        )
+
+    async def settle(self) -> None:
+        """Run the tasks that can run, to their end or next wait."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+class FakeClock:
+    """The same time of day for ever."""
+
+    def now_ms(self) -> int:
+        return NOW_MS
+
+
+def attached(**changed: Any) -> records.Attached:
+    """Return what the store answers to `connect`."""
+    known: dict[str, Any] = {
+        "agent": records.packed(agent_record("ana")),
+        "in_progress": [],
+        "pending": [],
+        "epoch": "e",
+        "seq": 5,
+        "known": True,
+    }
+    return records.Attached(**(known | changed))
