@@ -203,6 +203,13 @@ class FakeRegistry:
         self.entered: list[str] = []
         self.error: Exception | None = None
 
+    def __len__(self) -> int:
+        return 1
+
+    @property
+    def hubs(self) -> list[TenantHub]:
+        return [self.tenant_hub]
+
     async def serve(self, tenant: str) -> TenantHub:
         if self.error is not None:
             raise self.error

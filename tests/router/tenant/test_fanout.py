@@ -6,6 +6,7 @@ import pytest
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Session
+from relevo.router.store.commands import Caller
 from relevo.router.store.records import Removed
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import REUSED_ROWS_MIN, TenantHub
@@ -39,7 +40,7 @@ class Listener:
     def sync(self, epoch: str, seq: int) -> None:
         self.synced_to = (epoch, seq)
 
-    def claims_again(self) -> None:
+    def claims_again(self) -> Caller | None:
         return None
 
     def _read(self, data: bytes) -> dict[str, object]:

@@ -1,0 +1,146 @@
+"""Commands over HTTP, health and readiness, with a node of fakes."""
+
+import pytest
+
+from relevo.protocol.commands import SessionGet
+from relevo.router.store import records
+from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.commands import CommandRejectedError
+from tests.router.api.fake_node import FakeNode
+from tests.router.events import session_record
+
+GET = {"session_id": "s"}
+
+
+@pytest.fixture
+async def node() -> FakeNode:
+    node = FakeNode()
+    node.verbs.answer = records.SessionReply(records.packed(session_record("s", "ana")))
+    return node
+
+
+async def test_command_is_asked_of_the_store_with_the_tokens_claims(node: FakeNode) -> None:
+    answer = await node.post("session.get", GET)
+    assert (answer.status_code, answer.json()["session"]["id"]) == (200, "s")
+    assert answer.headers["cache-control"] == "no-store"
+    ((name, request),) = node.verbs.asked
+    assert (name, request["tenant"], request["by"].id, request["by"].attached) == (
+        "session_get",
+        "acme",
+        "ana",
+        False,
+    )
+    assert node.counts.commands == {(SessionGet, "done"): 1}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [(), (("authorization", "Basic x"),), (("authorization", "Bearer a"), ("authorization", "Bearer b"))],
+    ids=["none", "basic", "two"],
+)
+async def test_command_without_one_bearer_token_is_unauthorized(
+    node: FakeNode, headers: tuple[tuple[str, str], ...]
+) -> None:
+    answer = await node.request("POST", "/api/v1/session.get", b"{}", headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_command_with_a_token_that_cannot_be_verified_yet_is_unavailable(node: FakeNode) -> None:
+    answer = await node.post("session.get", GET, ("authorization", "Bearer later"))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (CommandRejectedError("not_found", {}), 404, "not_found"),
+        (CommandRejectedError("conflict", {"fence": 3}), 409, "conflict"),
+        (StoreUnavailableError("no answer in time"), 503, "unavailable"),
+        (ValueError("a defect"), 503, "internal"),
+    ],
+)
+async def test_command_that_fails_has_the_status_of_its_error(
+    node: FakeNode, raised: Exception, status: int, code: str
+) -> None:
+    node.verbs.answer = raised
+    answer = await node.post("session.get", GET)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert node.counts.commands == {(SessionGet, code): 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "body", "status", "path"),
+    [
+        ("no.such", {}, 404, "$.type"),
+        ("directory.subscribe", {}, 400, "$.type"),
+        ("session.ack", {}, 400, "$.type"),
+        ("session.get", {}, 400, "$.session_id"),
+        ("session.get", [], 400, "$"),
+    ],
+)
+async def test_request_that_is_no_command_says_where(
+    node: FakeNode, command: str, body: object, status: int, path: str
+) -> None:
+    answer = await node.post(command, body)
+    assert (answer.status_code, answer.json()["details"]["path"]) == (status, path)
+    assert node.verbs.asked == []
+
+
+async def test_idempotency_key_is_that_of_the_header(node: FakeNode) -> None:
+    note = {"session_id": "s", "text": "hi"}
+    node.verbs.answer = StoreUnavailableError("no answer in time")
+    await node.post("session.note", note, ("idempotency-key", "k1"))
+    assert node.verbs.asked[0][1]["key"] == "k1"
+    twice = await node.post("session.note", note, ("idempotency-key", "k1"), ("idempotency-key", "k2"))
+    assert (twice.status_code, twice.json()["details"]["path"]) == (400, "$.key")
+
+
+async def test_body_beyond_the_bound_is_too_large() -> None:
+    node = FakeNode(message_bytes_max=1024)
+    bearer = [("authorization", "Bearer ana")]
+    answer = await node.request("POST", "/api/v1/session.get", b" " * 2000, bearer)
+    assert (answer.status_code, answer.json()["details"]["path"]) == (413, "$")
+
+
+async def test_agent_over_its_rate_gets_the_time_to_wait() -> None:
+    node = FakeNode(agent_message_rate=1, agent_message_burst=1)
+    node.verbs.answer = CommandRejectedError("not_found", {})
+    assert (await node.post("session.get", GET)).status_code == 404
+    answer = await node.post("session.get", GET)
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (
+        429,
+        "rate_limited",
+        "1",
+    )
+    assert node.counts.throttled == {"agent": 1}
+
+
+@pytest.mark.parametrize(
+    ("unready", "store_fault", "status", "reason"),
+    [
+        (None, None, 200, None),
+        ("draining", None, 503, "draining"),
+        (None, "the store cannot be used: no answer", 503, "the store cannot be used: no answer"),
+    ],
+)
+async def test_readyz_is_red_for_a_reason(
+    node: FakeNode, unready: str | None, store_fault: str | None, status: int, reason: str | None
+) -> None:
+    node.unready, node.store_fault = unready, store_fault
+    answer = await node.request("GET", "/readyz")
+    assert (answer.status_code, answer.json()) == (status, {"ready": reason is None, "reason": reason})
+
+
+async def test_healthz_is_green_while_the_store_is_down(node: FakeNode) -> None:
+    node.unready = node.store_fault = "down"
+    assert (await node.request("GET", "/healthz")).status_code == 200
+
+
+async def test_websocket_without_an_upgrade_is_426(node: FakeNode) -> None:
+    answer = await node.request("GET", "/ws")
+    assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+
+
+async def test_path_with_a_slash_more_is_not_redirected(node: FakeNode) -> None:
+    assert (await node.post("session.get/", GET)).status_code == 404
