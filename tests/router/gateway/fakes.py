@@ -256,7 +256,7 @@ class FakeServices:
             verbs=cast(Any, self.store),
             registry=cast(Any, self.registry),
             registration=cast(Any, FakeRegistration(self.store)),
-            limiters=InFlightLimiters(self.settings),
+            limiters=InFlightLimiters(),
             rates=Rates(self.settings),
             counts=self.counts,
             tasks=self.tasks,

@@ -172,8 +172,9 @@ async def test_token_refresh_is_verified(client: Client, token: str, code: str |
     assert reply.get("error", {}).get("code") == code
 
 
-async def test_commands_of_a_full_tenant_wait_for_a_slot() -> None:
-    client = Client(tenant_in_flight_max=1)
+async def test_commands_of_a_full_tenant_wait_for_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relevo.router.tenant.in_flight.TENANT_IN_FLIGHT_MAX", 1)
+    client = Client()
     await client.hello()
     client.parts.store.gate.clear()
     await client.receive(GET, GET)
@@ -199,8 +200,9 @@ async def test_welcome_on_a_draining_node_says_when_to_leave(client: Client) -> 
     assert (welcome["type"], draining["reconnect_in_ms"]) == ("welcome", 60_000)
 
 
-async def test_client_without_hello_is_closed_with_4504() -> None:
-    client = Client(hello_timeout_ms=1)
+async def test_client_without_hello_is_closed_with_4504(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relevo.router.gateway.connection.HELLO_TIMEOUT_MS", 1)
+    client = Client()
     assert await client.socket.wait_closed() == (CloseCode.NO_HELLO, CloseCode.NO_HELLO.meaning)
 
 

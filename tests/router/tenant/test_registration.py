@@ -5,7 +5,6 @@ from typing import Any, cast
 import pytest
 
 from relevo.protocol.errors import CloseCode
-from relevo.router.config import Settings
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
@@ -107,7 +106,7 @@ class Parts:
             fake,
             fake,
             fake,
-            InFlightLimiters(Settings()),
+            InFlightLimiters(),
             self.tasks,
             timeout_ms=1000,
             pending_max=10,

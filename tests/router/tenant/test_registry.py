@@ -11,6 +11,12 @@ from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.registry import TenantRegistry
 
 
+@pytest.fixture(autouse=True)
+def short_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an idle tenant dropped in the next iterations of the loop."""
+    monkeypatch.setattr("relevo.router.tenant.registry.TENANT_IDLE_MS", 0)
+
+
 class Parts:
     """Feed, subscriptions and leases in one, which keep what they are asked."""
 
@@ -52,7 +58,7 @@ class Tenants:
         self.parts = Parts()
         self.dropped: asyncio.Queue[str] = asyncio.Queue()
         parts = cast(Any, self.parts)
-        settings = Settings(**({"tenant_idle_ms": 1} | changed))
+        settings = Settings(**changed)
         self.registry = TenantRegistry(settings, parts, parts, parts, self.dropped.put_nowait)
 
 
@@ -72,8 +78,9 @@ async def test_a_tenant_whose_directory_is_not_read_in_time_is_not_served() -> N
         await tenants.registry.serve("acme")
 
 
-async def test_tenants_beyond_the_maximum_are_not_served() -> None:
-    tenants = Tenants(tenants_max=1)
+async def test_tenants_beyond_the_maximum_are_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relevo.router.tenant.registry.TENANTS_MAX", 1)
+    tenants = Tenants()
     await tenants.registry.serve("acme")
     with pytest.raises(StoreUnavailableError, match="as many tenants as it may"):
         await tenants.registry.serve("globex")
