@@ -49,6 +49,8 @@ class EchoCore(Core):
     def take(self, frame: Frame) -> bytes | None:
         if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             self.codec = MSGPACK if frame.opcode is Opcode.BINARY else JSON
+            # Whole frames of the kind that came last are taken past the library's parser.
+            self._first_byte = 0x80 | frame.opcode
         return super().take(frame)
 
 

@@ -130,7 +130,7 @@ async def a_token_that_nobody_signed(office: Office, format: str) -> int:
 
 @provokes(4501)
 async def a_token_that_runs_out(office: Office, format: str) -> int:
-    ana = await office.connect_agent("ana", format=format, ttl_s=0.2)
+    ana = await office.connect_agent("ana", format=format, ttl_s=1)
     expiring = await ana.expect_push("token.expiring")
     assert expiring["expires_at"] == ana.welcome["expires_at"]
     return await ana.expect_close()
