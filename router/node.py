@@ -128,11 +128,3 @@ class Node:
         if not self.subscriptions.healthy:
             return "the store's feed is not heard"
         return None
-
-    async def check_store(self) -> str | None:
-        """Return why the store cannot be used, or None."""
-        try:
-            await self.store.check()
-        except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
-            return f"the store cannot be used: {error}"
-        return None

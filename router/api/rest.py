@@ -19,6 +19,7 @@ from relevo.protocol.openapi import render_json
 from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
+from relevo.router.api.readiness import StoreReadiness
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError
 from relevo.router.gateway.commands import CommandError, caller_of, execute
@@ -78,6 +79,7 @@ def application(node: Node) -> Starlette:
         node: The node.
     """
     registry = registry_of(node)
+    store_readiness = StoreReadiness(node.store.check)
 
     async def command(request: Request) -> Response:
         wire_type = request.path_params["type"]
@@ -130,7 +132,7 @@ def application(node: Node) -> Starlette:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        reason = node.unready or await node.check_store()
+        reason = node.unready or await store_readiness.reason()
         status = 200 if reason is None else 503
         return JSONResponse({"ready": reason is None, "reason": reason}, status)
 

@@ -53,7 +53,8 @@ async def test_fsync_without_an_append_only_file_keeps_the_router_unready(
     router.launch()
     try:
         await asyncio.to_thread(wait_until, lambda: is_there(router), "the router")
-        assert "durability `fsync` needs (appendonly yes)" in await until_ready(router, ready=False)
+        await until_ready(router, ready=False)
+        assert "durability `fsync` needs (appendonly yes)" in (tmp_path / "router.log").read_text()
         office = make_office([router])
         answer = await office.post("department.put", department={"id": "sales", "name": "Sales"}, key="once")
         assert (answer.status, answer.body["code"]) == (503, "unavailable")

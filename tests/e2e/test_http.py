@@ -12,7 +12,7 @@ from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import make_token
 from tests.routers import SECRET, RouterProcess, standing_still
-from tests.servers import StoreServer
+from tests.servers import StoreServer, wait_until
 
 # What concerns one connection has no meaning over HTTP.
 WEBSOCKET_ONLY = {
@@ -244,6 +244,8 @@ async def test_without_a_store_the_router_lives_but_is_not_ready(
 
     with standing_still(own_store.pid):
         assert (await asyncio.to_thread(router.get, "/healthz"))[0] == 200
+        # A check may still answer that began before.
+        await asyncio.to_thread(wait_until, lambda: router.get("/readyz")[0] == 503, "readiness to be lost")
         status, text = await asyncio.to_thread(router.get, "/readyz")
         assert (status, json.loads(text)["ready"]) == (503, False)
         answer = await office.post("session.get", session_id="chat-1")
@@ -251,7 +253,7 @@ async def test_without_a_store_the_router_lives_but_is_not_ready(
 
     while (await office.post("session.get", session_id="chat-1")).status == 503:
         pass
-    assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 200
+    await asyncio.to_thread(router.wait_ready)
 
 
 @pytest.mark.slow

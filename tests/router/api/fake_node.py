@@ -11,6 +11,7 @@ import httpx2
 
 from relevo.router.api.rest import application
 from relevo.router.node import Node
+from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.client.stats import Stats
 from tests.router.gateway.fakes import FakeServices
 
@@ -27,15 +28,16 @@ class FakeNode:
         self.counts = parts.counts
         self.limiters = services.limiters
         self.rates = services.rates
-        self.store = SimpleNamespace(stats=Stats())
+        self.store = SimpleNamespace(stats=Stats(), check=self._check_store)
         self.feed = SimpleNamespace(waiting=0, events=3, gaps=2, reloads=1)
         self.registry = parts.registry
         self.connections: list[Any] = []
         self.unready: str | None = None
         self.store_fault: str | None = None
 
-    async def check_store(self) -> str | None:
-        return self.store_fault
+    async def _check_store(self) -> None:
+        if self.store_fault is not None:
+            raise StoreUnavailableError(self.store_fault)
 
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()

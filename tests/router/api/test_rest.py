@@ -123,7 +123,7 @@ async def test_agent_over_its_rate_gets_the_time_to_wait() -> None:
     [
         (None, None, 200, None),
         ("draining", None, 503, "draining"),
-        (None, "the store cannot be used: no answer", 503, "the store cannot be used: no answer"),
+        (None, "no answer from store.internal:6379 in time", 503, "the store is unavailable"),
     ],
 )
 async def test_readyz_is_red_for_a_reason(

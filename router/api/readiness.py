@@ -1,0 +1,54 @@
+"""Readiness: whether a node can serve, as load balancers ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+
+log = structlog.get_logger(__name__)
+
+STORE_CHECK_VALID_MS = 500
+"""How long one check of the store is the answer to all requests: they need no token."""
+
+
+class StoreReadiness:
+    """
+    Check the store for any number of requests, once at a time and not again within a moment.
+
+    Args:
+        check: Reaches the store; raises what `StoreClient.check` raises.
+    """
+
+    def __init__(self, check: Callable[[], Awaitable[None]]) -> None:
+        self._check = check
+        self._loop = asyncio.get_running_loop()
+        self._checking: asyncio.Task[str | None] | None = None
+        self._valid_until_s = 0.0
+
+    async def reason(self) -> str | None:
+        """Return why the store cannot be used, without its address, which the log has; None if it can."""
+        if self._checking is None or (self._checking.done() and self._loop.time() >= self._valid_until_s):
+            self._checking = self._loop.create_task(self._run())
+        # Shielded: other requests wait for the same check.
+        return await asyncio.shield(self._checking)
+
+    async def _run(self) -> str | None:
+        try:
+            await self._check()
+            reason = None
+        except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
+            log.warning("store check failed", reason=str(error))
+            reason = next(text for kind, text in _PUBLIC.items() if isinstance(error, kind))
+        self._valid_until_s = self._loop.time() + STORE_CHECK_VALID_MS / 1000
+        return reason
+
+
+_PUBLIC = {
+    StoreUnavailableError: "the store is unavailable",
+    UnsupportedStoreError: "the store's version is not supported",
+    StoreDefectError: "the store answers with an error",
+}
