@@ -1,4 +1,4 @@
-"""Put one router process together, run it, and drain it when it is told to stop."""
+"""Build one router process, run it, and drain it at SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._drain, sig)
 
     def _drain(self, sig: int) -> None:
-        log.info("draining", signal=signal.Signals(sig).name, connections=len(self._node.connections))
+        log.info("drain started", signal=signal.Signals(sig).name, connections=len(self._node.connections))
         self._leaving = self._loop.create_task(self._node.connections.drain())
         self._leaving.add_done_callback(self._drained)
 
@@ -60,7 +60,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         sockets: Listening sockets to use instead of `host` and `port`.
     """
     if settings.has_weak_secret:
-        log.warning("the secret of tokens is short enough to be guessed: give it 32 random bytes or more")
+        log.warning("weak secret accepted", advice="give RELEVO_JWT_SECRET 32 random bytes or more")
     node = Node(settings, store_url)
     await node.start()
     config = uvicorn.Config(

@@ -51,18 +51,20 @@ class Node:
         self.store = StoreClient(store_url, limits=limits, durability=durability)
         self.clock = Clock(self.store.time_ms, settings.node_renew_ms)
         self.verifier = Verifier(settings, self.clock.now_ms)
-        self.verbs = StoreCommands(self.store, CommandLimits.of(settings), self.node_id)
+        self.store_commands = StoreCommands(self.store, CommandLimits.of(settings), self.node_id)
         self.limiters = InFlightLimiters()
         self.rates = Rates(settings)
         self.counts = GatewayCounts()
         self.tasks = BackgroundTasks()
         # The registration answers feed and leases, and asks them; so they get it when they call.
-        self.feed = Feed(self.verbs, FEED_BUFFER_MAX, lambda *reload: self.registration.reloaded(*reload))
+        self.feed = Feed(
+            self.store_commands, FEED_BUFFER_MAX, lambda *reload: self.registration.reloaded(*reload)
+        )
         self.subscriptions = PubSub(
             self.store, self.node_id, self.feed.heard, self.feed.subscribed, self.feed.lost
         )
         self.leases = Leases(
-            self.verbs,
+            self.store_commands,
             settings.node_lease_ms,
             settings.node_renew_ms,
             lambda *renewal: self.registration.lease_renewed(*renewal),
@@ -76,7 +78,7 @@ class Node:
             lambda tenant: self.registration.drop(tenant),
         )
         self.registration = Registration(
-            self.verbs,
+            self.store_commands,
             self.registry,
             self.feed,
             self.leases,
@@ -90,7 +92,7 @@ class Node:
                 settings=settings,
                 clock=self.clock,
                 verifier=self.verifier,
-                verbs=self.verbs,
+                store_commands=self.store_commands,
                 registry=self.registry,
                 registration=self.registration,
                 limiters=self.limiters,
@@ -106,7 +108,7 @@ class Node:
             await self.store.open()
         except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
             # Not the end: readiness is red, and each command looks for the store again.
-            log.error("store unusable", reason=str(error))
+            log.error("store check failed", reason=str(error))
         await self.clock.start()
         self.leases.start()
 

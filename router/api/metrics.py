@@ -1,4 +1,4 @@
-"""What Prometheus is told of one node."""
+"""The metrics of one node, in the Prometheus text format."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class NodeCollector(Collector):
             "relevo_hellos": ("Connections welcomed", counted.hellos),
             "relevo_feed_events": ("Events taken from the feed", node.feed.events),
             "relevo_feed_gaps": ("Gaps found in the feed", node.feed.gaps),
-            "relevo_feed_reloads": ("Directories read anew", node.feed.reloads),
+            "relevo_feed_reloads": ("Directories reloaded", node.feed.reloads),
             "relevo_store_verbs": ("Verbs sent to the store", stats.commands),
             "relevo_store_batches": ("Batches sent to the store", stats.batches),
             "relevo_store_timeouts": ("Commands of the store without an answer in time", stats.time_outs),

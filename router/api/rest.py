@@ -115,7 +115,9 @@ def application(node: Node) -> Starlette:
         answer: Result | Error
         try:
             async with node.limiters.commands(principal.tenant).slot():
-                answer = await execute(node.verbs, principal, caller_of(principal, attached=False), parsed)
+                answer = await execute(
+                    node.store_commands, principal, caller_of(principal, attached=False), parsed
+                )
         except CommandError as refusal:
             answer = refusal.error
         except Exception as error:
@@ -153,6 +155,6 @@ def application(node: Node) -> Starlette:
             *console_routes(node.settings.console_embedders),
         ]
     )
-    # To whoever follows a redirect, a bearer token goes in the clear where a proxy ends TLS.
+    # A client that follows a redirect sends its bearer token in the clear where a proxy ends TLS.
     served.router.redirect_slashes = False
     return served

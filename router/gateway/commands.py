@@ -1,9 +1,8 @@
 """
-The one table of commands: who may, which verb decides, what it answers. Websocket and HTTP both go through
-it.
+The one table of commands: allowed roles, store command, result. Websocket and HTTP both go through it.
 
-Roles are settled here; whether a session is the caller's is the verb's business, because only there it cannot
-change before it matters.
+Roles are checked here. Whether a session is the caller's is checked by the store command, because only there
+it cannot change before the write.
 """
 
 from __future__ import annotations
@@ -62,14 +61,14 @@ log = structlog.get_logger(__name__)
 
 
 class CommandError(Exception):
-    """A command was not carried out, or nobody knows whether it was; the error says which."""
+    """A command was rejected, or its outcome is unknown (`unavailable`, `internal`)."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.message)
         self.error = error
 
 
-def refused(code: ErrorCode, message: str | None = None, **details: Any) -> CommandError:
+def rejection(code: ErrorCode, message: str | None = None, **details: Any) -> CommandError:
     """Return the exception that answers a command with an error."""
     return CommandError(Error.of(code, message, **details))
 
@@ -80,15 +79,15 @@ class Rule:
     How one command is carried out.
 
     Attributes:
-        roles: Who may try.
-        verb: The script that decides.
+        roles: The roles that may send it.
+        store_command: The Lua script that decides (store/lua/commands).
         shape: What the script answers.
-        result: Turns that into the protocol's result.
-        request: The verb's fields; by default the command's own. Raises CommandError.
+        result: Converts that to the protocol's result.
+        request: Returns the script's fields; by default the command's own. Raises CommandError.
     """
 
     roles: frozenset[str]
-    verb: str
+    store_command: str
     shape: type[Any]
     result: Callable[[Any], Result]
     request: Callable[[Principal, Any], dict[str, Any]] | None = None
@@ -97,15 +96,15 @@ class Rule:
 def _status_request(principal: Principal, command: StatusSet) -> dict[str, Any]:
     agent_id = command.agent_id if command.agent_id is not None else principal.sub
     if agent_id != principal.sub and principal.role != "admin":
-        raise refused(ErrorCode.FORBIDDEN, "only an admin sets another agent's status")
+        raise rejection(ErrorCode.FORBIDDEN, "only an admin sets another agent's status")
     if agent_id == principal.sub and command.status == "disconnected":
-        raise refused(ErrorCode.FORBIDDEN, "only an admin sets `disconnected`, and only for another agent")
+        raise rejection(ErrorCode.FORBIDDEN, "only an admin sets `disconnected`, and only for another agent")
     return {"agent_id": agent_id, "status": command.status}
 
 
 def _open_request(principal: Principal, command: SessionOpen) -> dict[str, Any]:
     if command.target is None and principal.role != "admin":
-        raise refused(ErrorCode.FORBIDDEN, "only an admin may leave `target` out")
+        raise rejection(ErrorCode.FORBIDDEN, "only an admin may leave `target` out")
     return _fields(command)
 
 
@@ -128,7 +127,7 @@ def _list_request(_: Principal, command: SessionList) -> dict[str, Any]:
     request = _fields(command)
     cursor = request.pop("cursor", "0")
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 16:
-        raise refused(ErrorCode.BAD_MESSAGE, "Expected a cursor of the previous page", path="$.cursor")
+        raise rejection(ErrorCode.BAD_MESSAGE, "Expected a cursor of the previous page", path="$.cursor")
     request["after"] = int(cursor)
     request["limit"] = command.limit or LIMIT_DEFAULT
     return request
@@ -207,12 +206,12 @@ _FIELDS: Mapping[type[Command], tuple[str, ...]] = {
     command: tuple(name for name in command.__struct_fields__ if name not in ("id", "key"))
     for command in RULES
 }
-"""What of each the verb is told as it came."""
+"""The fields of each command that go to the store unchanged."""
 
 
 def caller_of(principal: Principal, attached: bool) -> Caller:
     """
-    Return who a verb is told is asking.
+    Return the caller of a store command.
 
     Args:
         principal: What the token says.
@@ -230,14 +229,14 @@ def caller_of(principal: Principal, attached: bool) -> Caller:
     )
 
 
-async def execute(verbs: StoreCommands, principal: Principal, caller: Caller, command: Command) -> Result:
+async def execute(store: StoreCommands, principal: Principal, caller: Caller, command: Command) -> Result:
     """
     Carry a command out.
 
     Args:
-        verbs: The store.
-        principal: Who asks.
-        caller: The same, as the verbs are told (see caller_of).
+        store: The store's commands.
+        principal: The subject of the token.
+        caller: The same for the store (see caller_of).
         command: One of RULES.
 
     Returns:
@@ -248,7 +247,7 @@ async def execute(verbs: StoreCommands, principal: Principal, caller: Caller, co
     """
     rule = RULES[type(command)]
     if principal.role not in rule.roles:
-        raise refused(ErrorCode.FORBIDDEN)
+        raise rejection(ErrorCode.FORBIDDEN)
     request = rule.request(principal, command) if rule.request is not None else _fields(command)
     request["by"] = caller
     key = getattr(command, "key", None)
@@ -257,12 +256,14 @@ async def execute(verbs: StoreCommands, principal: Principal, caller: Caller, co
         request["print"] = fingerprint(command).hex()
     try:
         durable = isinstance(command, Mutation)
-        return rule.result(await verbs.run(principal.tenant, rule.verb, request, rule.shape, durable=durable))
+        return rule.result(
+            await store.run(principal.tenant, rule.store_command, request, rule.shape, durable=durable)
+        )
     except CommandRejectedError as refusal:
         raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
     except StoreUnavailableError as error:
-        raise refused(ErrorCode.UNAVAILABLE, reason=str(error)) from None
+        raise rejection(ErrorCode.UNAVAILABLE, reason=str(error)) from None
     except StoreDefectError as error:
-        # The verb's own rule holds still: what failed before its first write has changed nothing, and the
-        # audit of the store tells of anything else.
-        raise refused(ErrorCode.INTERNAL, incident=incident(log, "verb failed", error)) from None
+        # A script validates before its first write, so what failed has changed nothing; the audit of the
+        # store shows anything else.
+        raise rejection(ErrorCode.INTERNAL, incident=incident(log, "store command failed", error)) from None

@@ -73,7 +73,7 @@ class Services:
     settings: Settings
     clock: Clock
     verifier: Verifier
-    verbs: StoreCommands
+    store_commands: StoreCommands
     registry: TenantRegistry
     registration: Registration
     limiters: InFlightLimiters
@@ -285,7 +285,7 @@ class ClientEndpoint:
         assert caller is not None
         answer: Result | Error
         try:
-            answer = await execute(self._services.verbs, principal, caller, command)
+            answer = await execute(self._services.store_commands, principal, caller, command)
         except CommandError as rejected:
             answer = rejected.error
         except Exception as error:
@@ -364,8 +364,8 @@ class ClientEndpoint:
             raise
         in_progress = [records.session(packed) for packed in attached.in_progress]
         pending = [records.session(packed) for packed in attached.pending]
-        if not self._connection.has_ended() and not local.held.is_known:
-            local.held.begin(attached.epoch, attached.seq, in_progress, pending)
+        if not self._connection.has_ended() and not local.sessions.is_known:
+            local.sessions.begin(attached.epoch, attached.seq, in_progress, pending)
         self._caller = msgspec.structs.replace(caller_of(principal, attached=True), epoch=attached.epoch)
         was_welcomed = self._welcome(
             agent=records.agent(attached.agent),

@@ -1,11 +1,11 @@
 """
-How much one connection, one caller and one tenant may ask for. Pure: the time is passed in.
+Rate limiting by GCRA, the token bucket whose state is one timestamp. Pure: the time is an argument.
 
-Token buckets: `burst` messages at once, `rate` a second in the long run. A message needs a token of every
-bucket that it counts in. Who keeps asking for more is first told when to come back, and in the end sent away.
-
-A bucket is two times on one clock, each moved by what one token takes to come back: when it will be full
-again, and when it would be, had everybody whom it refused come back as told: each of them has its own turn.
+A sender may send `burst` messages at once and `rate` a second in the long run. The timestamp is the
+theoretical arrival time: when the bucket is full again. A message needs a token of every bucket that it
+counts in: its connection's, its agent's or back end's, its tenant's. A rejected message gets `retry_in_ms`;
+a second timestamp spreads those times, so that each rejected message has a slot of its own. A sender that
+ignores them is read more slowly, and closed in the end.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Limit:
         name: Whose messages are counted, as `Throttled` has it.
         rate: Messages a second.
         burst: Messages at once, after a pause.
-        is_common: Whether several senders have one bucket: who is refused need not be who sends too much.
+        is_common: Whether several senders share one bucket: the rejected one may not be the one that floods.
     """
 
     __slots__ = ("fill_s", "interval_s", "is_common", "name", "slack_s")
@@ -68,7 +68,7 @@ class Limit:
         self.interval_s = 1 / rate
         self.fill_s = burst / rate
         # A bucket that will be full again in this time has a token left. Half of one is as good as a whole:
-        # sums of intervals are not exact, and who comes a little late must not take the turn of the next.
+        # sums of intervals are not exact, and a late message must not take the slot of the next.
         self.slack_s = (burst - 0.5) / rate
 
 
@@ -113,7 +113,7 @@ class Allowance:
 
     Attributes:
         rest_s: For how long to read nothing more of the sender, in seconds, so that a flood costs the others
-            little even before its sender is found out. Whoever does so sets it back to 0.
+            little even before its sender is closed. The reader resets it to 0.
     """
 
     __slots__ = ("_buckets", "_refusals", "rest_s")
@@ -156,7 +156,7 @@ class Allowance:
         emptiest = max(self._buckets, key=lambda bucket: bucket.full_at_s - bucket.limit.slack_s)
         limit, retry_in_ms = emptiest.limit, emptiest.promise(now_s)
         if limit.is_common:
-            # Only together are those who share it as slow as it fills.
+            # Only together the senders are as slow as the bucket fills.
             self.rest_s = max(self.rest_s, retry_in_ms / 1000)
         else:
             self._refusals += 1
@@ -166,12 +166,12 @@ class Allowance:
 
 class Buckets:
     """
-    The buckets of senders who may come in several ways at once: each has one, whichever way it comes.
+    The buckets of senders, one each over all connections and HTTP.
 
     Args:
         limit: Says how many tokens.
-        kept_max: How many buckets are kept that nobody holds, until they are full. Whoever comes back after
-            that finds a full one, as a newcomer does.
+        kept_max: How many unused buckets are kept until they are full; a sender that returns after that gets
+            a full one, as a new sender does.
     """
 
     def __init__(self, limit: Limit, kept_max: int) -> None:
@@ -225,10 +225,10 @@ class Rates:
 
     def shared(self, principal: Principal, now_s: float) -> tuple[Bucket, ...]:
         """
-        Return the buckets that somebody's messages count in, over whatever connections and HTTP.
+        Return the buckets that a subject's messages count in, over all connections and HTTP.
 
         Args:
-            principal: Who.
+            principal: The subject.
             now_s: The time, as for `Allowance.take`.
         """
         callers = self._back_ends if principal.role == "service" else self._agents

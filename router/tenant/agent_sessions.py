@@ -1,9 +1,8 @@
 """
-What the connections of one agent on this node believe the agent has. Pure.
+The sessions of one agent as its clients on this node show them. Pure.
 
-It is needed only when events were lost for good (the store lost its own memory of them): then the difference
-between what the clients believe and what the store says is told to them, so that no screen keeps showing what
-is gone.
+Needed only after events were lost for good, with the store's data: the clients then receive the difference
+between what they show and what the store has.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from relevo.protocol.objects import Session
 from relevo.protocol.pushes import Push, SessionAssigned, SessionPending, SessionRemoved
 
 
-class HeldSessions:
+class AgentSessionView:
     """Follow the sessions of one agent: id -> (fence, whether in progress)."""
 
     __slots__ = ("_early", "_held", "is_known")
@@ -22,7 +21,7 @@ class HeldSessions:
     def __init__(self) -> None:
         # Whether it began with a welcome. A later one is ahead of what the earlier connections have heard.
         self.is_known = False
-        # What was told while the first one was on its way, with the event that it came of.
+        # Pushes that were sent before the first welcome, each with its event.
         self._early: list[tuple[str, int, Push]] | None = None
         # Made on first use: most connected agents are idle.
         self._held: dict[str, tuple[int, bool]] | None = None
@@ -48,7 +47,7 @@ class HeldSessions:
                 self._take(push)
 
     def _take(self, push: Push) -> None:
-        # A tuple, because a union is made anew at each call.
+        # A tuple, because a union is created at each call.
         if isinstance(push, (SessionAssigned, SessionPending)):
             if self._held is None:
                 self._held = {}

@@ -97,7 +97,7 @@ class Replica:
 
     def load(self, directory: records.Directory) -> None:
         """
-        Start anew from a snapshot of the store.
+        Replace everything by a snapshot of the store.
 
         Args:
             directory: The whole directory at one position of the feed.

@@ -1,5 +1,5 @@
 """
-Who is connected here, and what they are told.
+Fan-out: the clients of one tenant on this node, and the messages that each receives.
 
 Session and transfer messages go out as they come. The directory is sent in windows: what changes within one
 is one patch, encoded and framed once per format and written to every open dialog.
@@ -15,10 +15,10 @@ from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Session
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
 from relevo.router.store import records
-from relevo.router.tenant.agent_sessions import HeldSessions
+from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
 from relevo.router.tenant.directory import Replica
-from relevo.router.tenant.recipients import WATCHERS, notices
+from relevo.router.tenant.recipients import WATCHERS, pushes_of
 
 Frame = Callable[[Codec, bytes], bytes]
 
@@ -29,11 +29,11 @@ REUSED_ROWS_MIN = 1_000
 class Addressee:
     """The connections of one agent, or of one back end, on this node."""
 
-    __slots__ = ("clients", "held")
+    __slots__ = ("clients", "sessions")
 
     def __init__(self) -> None:
         self.clients: list[Client] = []
-        self.held = HeldSessions()
+        self.sessions = AgentSessionView()
 
 
 class _Framed(dict[Codec, bytes]):
@@ -102,12 +102,12 @@ class TenantHub:
             event: The event.
         """
         for change in event.changes:
-            for addressee, push in notices(change, self.addressees.__contains__, bool(self.watchers)):
+            for addressee, push in pushes_of(change, self.addressees.__contains__, bool(self.watchers)):
                 if addressee is WATCHERS:
                     _tell(self.watchers, push, event.epoch, event.seq)
                 else:
                     local = self.addressees[addressee]
-                    local.held.note(push, event.epoch, event.seq)
+                    local.sessions.note(push, event.epoch, event.seq)
                     _tell(local.clients, push, event.epoch, event.seq)
         for agent_id in event.agents_removed:
             removed = self.addressees.get(agent_id)
@@ -119,7 +119,7 @@ class TenantHub:
         self, agent_id: str, epoch: str, seq: int, in_progress: list[Session], pending: list[Session]
     ) -> None:
         """
-        Tell an agent's clients where its sessions differ from what they were told, after events were lost.
+        Send an agent's clients the difference between what they show and the store has, after lost events.
 
         Args:
             agent_id: The agent.
@@ -131,19 +131,19 @@ class TenantHub:
         local = self.addressees.get(agent_id)
         if local is None:
             return
-        if local.held.is_ahead([*in_progress, *pending]):
-            # The store lost what it had told: only a new welcome is believed over a later fence.
+        if local.sessions.is_ahead([*in_progress, *pending]):
+            # The store lost changes that it had published: only a new welcome overrides a later fence.
             for client in list(local.clients):
                 client.close(CloseCode.STORE_LOST)
             return
-        # Who was welcomed since the events were lost has never heard what the others are to forget.
+        # A client that was welcomed after the loss has never shown what the others are to remove.
         read_at = (self.replica.epoch, self.replica.read_at)
         behind = [
             client
             for client in local.clients
             if client.synced_to[0] != read_at[0] or client.synced_to[1] < read_at[1]
         ]
-        for push in local.held.correct(in_progress, pending):
+        for push in local.sessions.correct(in_progress, pending):
             _tell(behind, push, epoch, seq)
         for client in behind:
             client.sync(epoch, seq)
@@ -156,8 +156,8 @@ class TenantHub:
             client: The connection.
             resume: The position up to which it knows the directory already, if any.
         """
-        # Everybody else stands at the same position then, so one frame serves all. Who asks once more is told
-        # only what it asked for: a patch before that would take it past the position from which it goes on.
+        # All subscribers are at one position then, so one frame serves all. A second subscribe gets only what
+        # it asked for: a patch before that would take the client past the position from which it goes on.
         self.subscribers.pop(client, None)
         self.flush()
         self.subscribers[client] = None
@@ -217,7 +217,7 @@ class TenantHub:
     def drained(self, client: Client) -> None:
         """Send a client that was slow all that it missed, as one patch."""
         if client in self.subscribers:
-            # All to one position first: whoever is behind is brought there with them, or right after.
+            # All subscribers to one position first; this one joins them there, or right after.
             self.flush()
             if client.behind is not None:
                 self._catch_up(client, client.behind)

@@ -3,7 +3,7 @@ From the store's channel to the replica and the hub, without a hole.
 
 What every tenant goes through: subscribe, read the directory, then take event after event. An event that does
 not follow the last one means that some are missing: they are read from the event stream, or, where they are
-not kept any more, the directory is read anew and the difference is told.
+not kept any more, the directory is reloaded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Following:
         self.buffer: deque[records.Event] = deque()
         self.repair: asyncio.Task[None] | None = None
         self.behind_at = 0
-        # What is still to be told of a directory that was read anew, and whether the store went back.
+        # Whether `on_reloaded` is still to be called, and whether the store lost events.
         self.was_reloaded = False
         self.has_forgotten = False
 
@@ -50,17 +50,17 @@ class Feed:
     Keep the replicas of the served tenants true.
 
     Args:
-        verbs: Where directory and events are read.
-        buffer_max: How many events may wait while a tenant is being read; beyond it, it is read anew.
-        on_reloaded: Called after the directory was read anew in a running feed, so that events may have been
-            lost; and with whether the store has forgotten some that were told already. Called again if it
+        commands: Read directory and events from the store.
+        buffer_max: How many events may wait during a repair; beyond it, they are dropped and read again.
+        on_reloaded: Called after the directory of a running feed was reloaded, with whether the store has
+            lost events that were published. Called again if it
             raises StoreUnavailableError, or Gap where the store has begun another epoch meanwhile.
     """
 
     def __init__(
-        self, verbs: StoreCommands, buffer_max: int, on_reloaded: Callable[[str, bool], Awaitable[None]]
+        self, commands: StoreCommands, buffer_max: int, on_reloaded: Callable[[str, bool], Awaitable[None]]
     ) -> None:
-        self._verbs = verbs
+        self._commands = commands
         self._buffer_max = buffer_max
         self._on_reloaded = on_reloaded
         self._tenants: dict[str, _Following] = {}
@@ -69,7 +69,7 @@ class Feed:
         self.events = 0
 
     def follow(self, tenant: str, hub: TenantHub) -> None:
-        """Begin to keep a tenant; its feed is subscribed by the caller, who passes on what it hears."""
+        """Follow a tenant; the caller subscribes to its channel, and passes its events to `heard`."""
         self._tenants[tenant] = _Following(hub)
 
     def leave(self, tenant: str) -> None:
@@ -101,12 +101,12 @@ class Feed:
         """Take note that the channel is open, for the first time or again."""
         following = self._tenants.get(tenant)
         if following is not None:
-            self._repair(tenant, following)
+            self._start_repair(tenant, following)
 
-    async def mend(self, tenant: str) -> None:
+    async def repair(self, tenant: str) -> None:
         """Catch up with the store, and return when that is done; the caller bounds the wait."""
         following = self._tenants[tenant]
-        self._repair(tenant, following)
+        self._start_repair(tenant, following)
         if following.repair is not None:
             await asyncio.wait([following.repair])
 
@@ -124,7 +124,7 @@ class Feed:
             event = records.decode_event(payload)
         except msgspec.DecodeError as error:
             # It leaves a gap, which the next event shows and which is mended from the store.
-            incident(log, "event cannot be read", error, tenant=tenant)
+            incident(log, "event rejected", error, tenant=tenant)
             return
         if following.repair is not None:
             if len(following.buffer) >= self._buffer_max:
@@ -137,7 +137,7 @@ class Feed:
         except Gap:
             self.gaps += 1
             following.buffer.append(event)
-            self._repair(tenant, following)
+            self._start_repair(tenant, following)
 
     def compare(self, tenant: str, epoch: str, seq: int) -> None:
         """
@@ -156,7 +156,7 @@ class Feed:
         replica = following.hub.replica
         if replica.epoch != epoch or replica.seq < following.behind_at:
             self.gaps += 1
-            self._repair(tenant, following)
+            self._start_repair(tenant, following)
         following.behind_at = seq if replica.epoch == epoch and replica.seq < seq else 0
 
     def _take(self, following: _Following, event: records.Event) -> None:
@@ -164,20 +164,20 @@ class Feed:
             self.events += 1
             following.hub.deliver(event)
 
-    def _repair(self, tenant: str, following: _Following) -> None:
+    def _start_repair(self, tenant: str, following: _Following) -> None:
         if following.repair is None:
-            following.repair = asyncio.create_task(self._mend(tenant, following), name=f"feed {tenant}")
+            following.repair = asyncio.create_task(self._run_repair(tenant, following), name=f"feed {tenant}")
 
-    async def _mend(self, tenant: str, following: _Following) -> None:
+    async def _run_repair(self, tenant: str, following: _Following) -> None:
         try:
             while True:
-                if await self._mend_once(tenant, following):
+                if await self._repair_once(tenant, following):
                     return
                 await asyncio.sleep(RETRY_S)
         finally:
             following.repair = None
 
-    async def _mend_once(self, tenant: str, following: _Following) -> bool:
+    async def _repair_once(self, tenant: str, following: _Following) -> bool:
         """Catch up with the store and with what was heard meanwhile; return whether that is done."""
         try:
             while True:
@@ -191,7 +191,7 @@ class Feed:
         except (StoreUnavailableError, Gap):
             return False
         except (StoreDefectError, msgspec.DecodeError) as error:
-            incident(log, "feed cannot be mended yet", error, tenant=tenant)
+            incident(log, "feed repair failed", error, tenant=tenant)
             return False
         following.behind_at = 0
         following.ready.set()
@@ -212,7 +212,7 @@ class Feed:
     async def _read_events(self, tenant: str, following: _Following) -> bool:
         replica = following.hub.replica
         while replica.epoch:
-            found = await self._verbs.events(tenant, replica.epoch, replica.seq, REPAIR_EVENTS_MAX)
+            found = await self._commands.events(tenant, replica.epoch, replica.seq, REPAIR_EVENTS_MAX)
             if found.events is None:
                 return False
             for event in found.events:
@@ -224,7 +224,7 @@ class Feed:
     async def _read_directory(self, tenant: str, following: _Following) -> None:
         replica = following.hub.replica
         epoch, seq = replica.epoch, replica.seq
-        directory = await self._verbs.directory(tenant)
+        directory = await self._commands.directory(tenant)
         replica.load(directory)
         following.hub.directory_changed()
         if epoch:

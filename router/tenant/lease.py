@@ -37,7 +37,7 @@ class Leases:
     Renew the leases of the tenants that this node serves.
 
     Args:
-        verbs: The store.
+        commands: The store.
         lease_ms: How long a lease lasts.
         renew_ms: How often it is renewed.
         on_lease: Called with what the store said of a lease.
@@ -46,13 +46,13 @@ class Leases:
 
     def __init__(
         self,
-        verbs: StoreCommands,
+        commands: StoreCommands,
         lease_ms: int,
         renew_ms: int,
         on_lease: Callable[[str, Lease], None],
         on_expired: Callable[[str], None],
     ) -> None:
-        self._verbs = verbs
+        self._commands = commands
         self._lease_s = lease_ms / 1000
         self._renew_s = renew_ms / 1000
         self._on_lease = on_lease
@@ -92,7 +92,7 @@ class Leases:
         return tenant in self._renewed_at
 
     def renewed(self, tenant: str) -> None:
-        """Take note that a lease was just taken or renewed by another verb."""
+        """Take note that a lease was just taken or renewed by another command."""
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
 
     async def _keep_renewing(self, group: set[str], first_at: float) -> None:
@@ -129,14 +129,14 @@ class Leases:
         try:
             # Not longer than until the next one: whether the lease has run out is to be noticed in time.
             async with asyncio.timeout(self._renew_s):
-                lease = await self._verbs.renew(tenant)
+                lease = await self._commands.renew(tenant)
                 # One step of the store is short; a node that died with thousands of agents is many.
                 while lease.more:
-                    lease = msgspec.structs.replace(await self._verbs.renew(tenant), known=lease.known)
+                    lease = msgspec.structs.replace(await self._commands.renew(tenant), known=lease.known)
         except (StoreUnavailableError, TimeoutError) as error:
-            log.warning("lease not renewed", tenant=tenant, reason=str(error) or "no answer in time")
+            log.warning("lease renewal failed", tenant=tenant, reason=str(error) or "no answer in time")
         except StoreDefectError as error:
-            incident(log, "lease not renewed", error, tenant=tenant)
+            incident(log, "lease renewal failed", error, tenant=tenant)
         else:
             if tenant not in self._group(tenant):
                 return  # It was left meanwhile.

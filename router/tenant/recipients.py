@@ -1,8 +1,8 @@
 """
-Who hears what of an event. Pure.
+Which push of an event goes to which client. Pure.
 
-The verbs say what happened to a session and to whom it matters; this turns it into the protocol's pushes. The
-records are decoded only if somebody wants them: most events concern agents of other nodes.
+An event says what happened to a session, and which agents it concerns; this converts it to the protocol's
+pushes. The records are decoded only if one is connected here: most events concern agents of other nodes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WATCHERS = None
 """Addressee of a push that goes to every admin who watches."""
 
 
-def notices(
+def pushes_of(
     change: records.Change, is_here: Callable[[str], bool], is_watched: bool
 ) -> Iterator[tuple[str | None, Push]]:
     """
@@ -76,7 +76,7 @@ def _concerns(change: records.Change, is_here: Callable[[str], bool]) -> bool:
 def _placements(
     change: records.Change, session: Session, is_here: Callable[[str], bool]
 ) -> Iterator[tuple[str, Push]]:
-    # The new owner first: a conversation is never in nobody's sight.
+    # The new owner first: a conversation is visible to an agent at every moment.
     if change.assigned is not None and is_here(change.assigned):
         yield change.assigned, SessionAssigned(session=session, transfer=session.transfer)
     if change.pending is not None and is_here(change.pending):

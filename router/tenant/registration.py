@@ -82,7 +82,7 @@ class Registration:
     Register, disconnect and reconcile connections.
 
     Args:
-        verbs: The store.
+        commands: The store.
         tenants: The tenants that are served.
         feed: Their feed.
         leases: Their leases.
@@ -94,7 +94,7 @@ class Registration:
 
     def __init__(
         self,
-        verbs: StoreCommands,
+        commands: StoreCommands,
         tenants: Tenants,
         feed: Feed,
         leases: Leases,
@@ -104,7 +104,7 @@ class Registration:
         timeout_ms: int,
         pending_max: int,
     ) -> None:
-        self._verbs = verbs
+        self._commands = commands
         self._tenants = tenants
         self._feed = feed
         self._leases = leases
@@ -123,12 +123,12 @@ class Registration:
             TimeoutError: The feed did not reach that epoch in time.
         """
         try:
-            attached = await self._verbs.connect(tenant, claims, connection_id)
+            attached = await self._commands.connect(tenant, claims, connection_id)
             if self._is_of_another_epoch(tenant, attached):
                 # The feed first: it tells the agent's other connections what the store has lost.
                 async with asyncio.timeout(self._timeout_s):
-                    await self._feed.mend(tenant)
-                attached = await self._verbs.connect(tenant, claims, connection_id)
+                    await self._feed.repair(tenant)
+                attached = await self._commands.connect(tenant, claims, connection_id)
                 if self._is_of_another_epoch(tenant, attached):
                     raise StoreUnavailableError("the store begins one epoch after the other")
         except (StoreUnavailableError, StoreDefectError, TimeoutError):
@@ -146,7 +146,7 @@ class Registration:
         """Take a connection away from its agent in the store; ``clean`` skips the grace."""
         try:
             async with self._limiters.disconnects(tenant).slot():
-                await self._verbs.disconnect(tenant, agent_id, connection_id, clean)
+                await self._commands.disconnect(tenant, agent_id, connection_id, clean)
         except (StoreUnavailableError, StoreDefectError) as error:
             # As long as this node renews its lease, no other node takes the connection away.
             log.warning("disconnect deferred", tenant=tenant, reason=str(error))
@@ -212,7 +212,7 @@ class Registration:
         if claims is None:
             return
         try:
-            attached = await self._verbs.connect(tenant, claims, client.connection_id)
+            attached = await self._commands.connect(tenant, claims, client.connection_id)
         except CommandRejectedError as refusal:
             log.warning("registration rejected", tenant=tenant, agent=claims.id, code=refusal.code)
             return
@@ -236,13 +236,13 @@ class Registration:
         takes those away as long as this one lives.
         """
         try:
-            counted = await self._verbs.connections(tenant)
+            counted = await self._commands.connections(tenant)
             known = {connection_id for _, connection_id in counted}
             strays = [entry for entry in counted if not self._tenants.has_connection(tenant, entry[1])]
             missed = [one for one in hub.clients if one.is_registered and one.connection_id not in known]
             log.warning("connections miscounted", tenant=tenant, strays=len(strays), missed=len(missed))
             for agent_id, connection_id in strays:
-                await self._verbs.disconnect(tenant, agent_id, connection_id, clean=False)
+                await self._commands.disconnect(tenant, agent_id, connection_id, clean=False)
             for client in missed:
                 await self._register_again(tenant, hub, client)
         except (StoreUnavailableError, StoreDefectError, Gap) as error:

@@ -24,7 +24,7 @@ class FakeNode:
         services = parts.services
         self.settings = parts.settings
         self.verifier = parts.verifier
-        self.verbs = parts.store
+        self.store_commands = parts.store
         self.counts = parts.counts
         self.limiters = services.limiters
         self.rates = services.rates

@@ -17,7 +17,7 @@ GET = {"session_id": "s"}
 @pytest.fixture
 async def node() -> FakeNode:
     node = FakeNode()
-    node.verbs.answer = records.SessionReply(records.packed(session_record("s", "ana")))
+    node.store_commands.answer = records.SessionReply(records.packed(session_record("s", "ana")))
     return node
 
 
@@ -25,7 +25,7 @@ async def test_command_is_asked_of_the_store_with_the_tokens_claims(node: FakeNo
     answer = await node.post("session.get", GET)
     assert (answer.status_code, answer.json()["session"]["id"]) == (200, "s")
     assert answer.headers["cache-control"] == "no-store"
-    ((name, request),) = node.verbs.asked
+    ((name, request),) = node.store_commands.asked
     assert (name, request["tenant"], request["by"].id, request["by"].attached) == (
         "session_get",
         "acme",
@@ -65,7 +65,7 @@ async def test_command_with_a_token_that_cannot_be_verified_yet_is_unavailable(n
 async def test_command_that_fails_has_the_status_of_its_error(
     node: FakeNode, raised: Exception, status: int, code: str
 ) -> None:
-    node.verbs.answer = raised
+    node.store_commands.answer = raised
     answer = await node.post("session.get", GET)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert node.counts.commands == {(SessionGet, code): 1}
@@ -86,14 +86,14 @@ async def test_request_that_is_no_command_says_where(
 ) -> None:
     answer = await node.post(command, body)
     assert (answer.status_code, answer.json()["details"]["path"]) == (status, path)
-    assert node.verbs.asked == []
+    assert node.store_commands.asked == []
 
 
 async def test_idempotency_key_is_that_of_the_header(node: FakeNode) -> None:
     note = {"session_id": "s", "text": "hi"}
-    node.verbs.answer = StoreUnavailableError("no answer in time")
+    node.store_commands.answer = StoreUnavailableError("no answer in time")
     await node.post("session.note", note, ("idempotency-key", "k1"))
-    assert node.verbs.asked[0][1]["key"] == "k1"
+    assert node.store_commands.asked[0][1]["key"] == "k1"
     twice = await node.post("session.note", note, ("idempotency-key", "k1"), ("idempotency-key", "k2"))
     assert (twice.status_code, twice.json()["details"]["path"]) == (400, "$.key")
 
@@ -106,7 +106,7 @@ async def test_body_beyond_the_bound_is_too_large(node: FakeNode) -> None:
 
 async def test_agent_over_its_rate_gets_the_time_to_wait() -> None:
     node = FakeNode(agent_message_rate=1)
-    node.verbs.answer = CommandRejectedError("not_found", {})
+    node.store_commands.answer = CommandRejectedError("not_found", {})
     for _ in range(BURST_S):
         assert (await node.post("session.get", GET)).status_code == 404
     answer = await node.post("session.get", GET)

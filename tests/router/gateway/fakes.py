@@ -253,7 +253,7 @@ class FakeServices:
             settings=self.settings,
             clock=cast(Any, FakeClock()),
             verifier=cast(Any, self.verifier),
-            verbs=cast(Any, self.store),
+            store_commands=cast(Any, self.store),
             registry=cast(Any, self.registry),
             registration=cast(Any, FakeRegistration(self.store)),
             limiters=InFlightLimiters(),

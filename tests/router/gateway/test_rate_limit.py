@@ -35,14 +35,14 @@ def let_through(sender: Allowance, count: int, now_s: float) -> int:
     return [sender.take(now_s) for _ in range(count)].count(None)
 
 
-def test_a_burst_goes_through_and_then_the_rate_counts() -> None:
+def test_allowance_after_a_burst_lets_the_rate_through() -> None:
     sender = allowance(rate=10, burst=3)
     assert [sender.take(5.0) for _ in range(4)] == [None, None, None, Throttled("connection", 100)]
     assert sender.take(5.1) is None
     assert let_through(sender, 1000, 6.1) == 3
 
 
-def test_a_pause_fills_the_bucket_no_further_than_the_burst() -> None:
+def test_allowance_after_a_pause_lets_one_burst_through() -> None:
     sender = allowance(rate=10, burst=2)
     assert let_through(sender, 1, 1.0) == 1
     assert let_through(sender, 1000, 1000.0) == 2
@@ -54,7 +54,7 @@ def test_a_pause_fills_the_bucket_no_further_than_the_burst() -> None:
     refused=st.integers(1, 200),
     late_ms=st.lists(st.integers(0, 50), min_size=200, max_size=200),
 )
-def test_each_refused_message_is_let_through_once_it_has_waited_as_told(
+def test_allowance_lets_a_rejected_message_through_after_its_retry(
     rate: int, burst: int, refused: int, late_ms: list[int]
 ) -> None:
     sender = allowance(rate=rate, burst=burst)
@@ -67,13 +67,13 @@ def test_each_refused_message_is_let_through_once_it_has_waited_as_told(
     assert [sender.take(turn) for turn in sorted(turns)] == [None] * len(turns)
 
 
-def test_nobody_is_told_to_wait_longer_than_an_empty_bucket_takes_to_fill() -> None:
+def test_retry_is_at_most_the_time_to_fill_an_empty_bucket() -> None:
     sender = allowance(rate=10, burst=3)
     told = [throttled.retry_in_ms for _ in range(500) if (throttled := sender.take(5.0)) is not None]
     assert (told[0], max(told)) == (100, 300)
 
 
-def test_who_does_not_listen_is_found_out() -> None:
+def test_sender_that_ignores_rejections_is_abusive() -> None:
     sender = allowance(rate=1, burst=1)
     sender.take(1.0)
     abused = []
@@ -83,7 +83,7 @@ def test_who_does_not_listen_is_found_out() -> None:
     assert abused == [False] * REFUSALS_MAX + [True]
 
 
-def test_who_sends_three_times_as_much_as_it_may_is_found_out_too() -> None:
+def test_sender_at_three_times_its_rate_is_abusive() -> None:
     sender = allowance(rate=100, burst=1)
     sent = 0
     while not sender.is_abused:
@@ -95,9 +95,7 @@ def test_who_sends_three_times_as_much_as_it_may_is_found_out_too() -> None:
 @pytest.mark.limit("READ_RATIO_MAX")
 @pytest.mark.parametrize("rate", [50, 1000])
 @pytest.mark.parametrize("batch", [1, 64])
-def test_a_flood_is_read_at_a_multiple_of_its_rate_until_its_sender_is_found_out(
-    rate: int, batch: int
-) -> None:
+def test_flood_is_read_at_a_multiple_of_its_rate_until_it_is_abusive(rate: int, batch: int) -> None:
     sender = allowance(rate=rate, burst=1)
     started_s = now_s = 1.0
     read = 0
@@ -110,7 +108,7 @@ def test_a_flood_is_read_at_a_multiple_of_its_rate_until_its_sender_is_found_out
     assert now_s - started_s <= 2 * REFUSALS_MAX / (READ_RATIO_MAX - 2) / rate
 
 
-def test_the_floods_of_a_tenants_many_connections_are_read_no_faster_than_twice_its_rate() -> None:
+def test_floods_of_one_tenant_are_read_at_most_at_twice_its_rate() -> None:
     tenant = Bucket(Limit("tenant", 1000, 4000, is_common=True))
     floods = [Allowance(Bucket(Limit("connection", 1000, 4000)), tenant) for _ in range(100)]
     resumes_at_s = [1.0] * len(floods)
@@ -128,7 +126,7 @@ def test_the_floods_of_a_tenants_many_connections_are_read_no_faster_than_twice_
     assert read <= 100 * 64 + 2 * passed
 
 
-def test_the_floods_of_an_agents_many_devices_are_read_as_that_of_one() -> None:
+def test_floods_of_one_agents_devices_are_read_as_one() -> None:
     agent = Bucket(Limit("agent", 1000, 4000))
     floods = [Allowance(Bucket(Limit("connection", 1000, 4000)), agent) for _ in range(20)]
     resumes_at_s = [1.0] * len(floods)
@@ -146,7 +144,7 @@ def test_the_floods_of_an_agents_many_devices_are_read_as_that_of_one() -> None:
 
 
 @pytest.mark.limit("REST_S_MAX")
-def test_however_much_was_refused_over_http_a_connection_is_read_again_soon() -> None:
+def test_rest_after_rejections_over_http_is_short() -> None:
     back_end = Bucket(Limit("back_end", 100, 200))
     request, connection = Allowance(back_end), Allowance(back_end)
     let_through(request, 10_000, 1.0)
@@ -154,7 +152,7 @@ def test_however_much_was_refused_over_http_a_connection_is_read_again_soon() ->
     assert connection.rest_s == pytest.approx(REST_S_MAX)
 
 
-def test_who_listens_is_forgiven() -> None:
+def test_sender_that_waits_is_not_abusive() -> None:
     sender = allowance(rate=100, burst=1)
     now_s = 1.0
     for _ in range(10 * REFUSALS_MAX):
@@ -163,7 +161,7 @@ def test_who_listens_is_forgiven() -> None:
         assert not sender.is_abused
 
 
-def test_of_several_buckets_the_emptiest_decides_and_a_refused_message_takes_from_none() -> None:
+def test_emptiest_bucket_decides_and_a_rejection_takes_no_token() -> None:
     small, large = Bucket(Limit("small", 1, 2)), Bucket(Limit("large", 10, 5))
     mine, other = Allowance(small), Allowance(large)
     mine.share((large,))
@@ -173,7 +171,7 @@ def test_of_several_buckets_the_emptiest_decides_and_a_refused_message_takes_fro
     assert mine.take(2.5) is None
 
 
-def test_an_agents_connections_share_its_bucket_and_a_tenants_agents_theirs() -> None:
+def test_connections_share_their_agents_and_tenants_buckets() -> None:
     rates = Rates(SETTINGS)
     phone, browser, bob = rates.connection(), rates.connection(), rates.connection()
     for sender, sub in ((phone, "ana"), (browser, "ana"), (bob, "bob")):
@@ -189,7 +187,7 @@ def test_an_agents_connections_share_its_bucket_and_a_tenants_agents_theirs() ->
     assert let_through(elsewhere, 30, 1.0) == 3 * BURST_S
 
 
-def test_a_back_end_and_an_agent_of_one_id_are_two() -> None:
+def test_back_end_and_agent_of_one_id_have_two_buckets() -> None:
     rates = Rates(SETTINGS)
     agent = Allowance(*rates.shared(principal("ana"), 1.0))
     back_end = Allowance(*rates.shared(principal("ana", service=True), 1.0))
@@ -198,7 +196,7 @@ def test_a_back_end_and_an_agent_of_one_id_are_two() -> None:
     assert back_end.take(1.0) == Throttled("tenant", 200)
 
 
-def test_who_is_refused_for_what_others_send_is_not_found_out() -> None:
+def test_sender_rejected_for_its_tenants_flood_is_not_abusive() -> None:
     tenant = Bucket(Limit("tenant", 1, 1, is_common=True))
     loud, quiet = Allowance(tenant), Allowance(Bucket(Limit("connection", 100, 100)), tenant)
     loud.take(1.0)
@@ -207,13 +205,13 @@ def test_who_is_refused_for_what_others_send_is_not_found_out() -> None:
     assert not quiet.is_abused
 
 
-def test_a_rate_of_0_is_no_limit() -> None:
+def test_rate_of_0_is_no_limit() -> None:
     rates = Rates(Settings(agent_message_rate=0, back_end_message_rate=0, tenant_message_rate=0))
     assert rates.shared(principal("ana"), 1.0) == rates.shared(principal("crm", service=True), 1.0) == ()
     assert let_through(Allowance(), 1000, 1.0) == 1000
 
 
-def test_who_comes_back_finds_the_bucket_as_it_was_left() -> None:
+def test_bucket_of_a_returning_sender_is_as_it_left_it() -> None:
     buckets = Buckets(Limit("agent", 10, 3), kept_max=100)
     assert let_through(Allowance(buckets.of("ana", 1.0)), 10, 1.0) == 3
     for number in range(50):
@@ -221,7 +219,7 @@ def test_who_comes_back_finds_the_bucket_as_it_was_left() -> None:
     assert let_through(Allowance(buckets.of("ana", 1.1)), 10, 1.1) == 1
 
 
-def test_a_bucket_that_somebody_holds_is_the_one_for_all() -> None:
+def test_bucket_in_use_is_shared_by_all_of_its_sender() -> None:
     buckets = Buckets(Limit("agent", 10, 3), kept_max=1)
     held = buckets.of("ana", 1.0)
     for number in range(50):
@@ -229,7 +227,7 @@ def test_a_bucket_that_somebody_holds_is_the_one_for_all() -> None:
     assert buckets.of("ana", 3.0) is held
 
 
-def test_full_buckets_go() -> None:
+def test_full_buckets_are_dropped() -> None:
     buckets = Buckets(Limit("agent", 10, 3), kept_max=1000)
     for number in range(500):
         Allowance(buckets.of(number, 1.0)).take(1.0)
@@ -240,7 +238,7 @@ def test_full_buckets_go() -> None:
 
 
 @pytest.mark.limit("RATE_BUCKETS_MAX")
-def test_no_more_are_kept_than_allowed_and_the_oldest_go_first() -> None:
+def test_buckets_beyond_the_bound_drop_the_oldest() -> None:
     buckets = Buckets(Limit("agent", 1, 1000), kept_max=10)
     for number in range(500):
         let_through(Allowance(buckets.of(number, 1.0)), 1000, 1.0)

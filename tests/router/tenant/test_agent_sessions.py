@@ -5,7 +5,7 @@ import pytest
 
 from relevo.protocol.objects import Session
 from relevo.protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
-from relevo.router.tenant.agent_sessions import HeldSessions
+from relevo.router.tenant.agent_sessions import AgentSessionView
 from tests.router.events import session_record
 
 
@@ -13,8 +13,8 @@ def session(session_id: str, fence: int, **fields: Any) -> Session:
     return msgspec.convert(session_record(session_id, "ana", fence, **fields), Session)
 
 
-def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
-    held = HeldSessions()
+def test_correct_yields_the_difference_to_the_store() -> None:
+    held = AgentSessionView()
     held.begin(
         "e", 5, [session("kept", 1), session("gone", 3), session("moved on", 1)], [session("taken", 1)]
     )
@@ -31,8 +31,8 @@ def test_what_the_clients_believe_is_corrected_to_what_is_true() -> None:
     assert list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)])) == []
 
 
-def test_what_was_told_before_the_first_welcome_counts_where_it_is_later() -> None:
-    held = HeldSessions()
+def test_pushes_before_the_first_welcome_count_if_later() -> None:
+    held = AgentSessionView()
     held.note(SessionAssigned(session=session("of another epoch", 1)), "d", 9)
     held.note(SessionAssigned(session=session("in the welcome", 1)), "e", 4)
     held.note(SessionRemoved(session_id="in the welcome", fence=2, why="transferred"), "e", 6)
@@ -42,8 +42,8 @@ def test_what_was_told_before_the_first_welcome_counts_where_it_is_later() -> No
     assert list(held.correct([], [session("new", 1)])) == []
 
 
-def test_pushes_are_followed() -> None:
-    held = HeldSessions()
+def test_view_follows_pushes() -> None:
+    held = AgentSessionView()
     held.begin("e", 1, [], [])
     held.note(SessionAssigned(session=session("one", 1)), "e", 2)
     held.note(SessionPending(session=session("two", 1)), "e", 3)

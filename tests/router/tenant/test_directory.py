@@ -33,7 +33,7 @@ def patched(known: Rows, patch: DirectoryPatch) -> Rows:
     return {row_id: row for row_id, row in known.items() if row_id not in removed}
 
 
-def test_a_snapshot_holds_what_was_loaded_and_what_came_after() -> None:
+def test_snapshot_holds_loaded_rows_and_later_events() -> None:
     replica = loaded(seq=4)
     replica.apply(event(5, agents=[agent_record("bob", load=1)]))
     snapshot = replica.snapshot()
@@ -42,7 +42,7 @@ def test_a_snapshot_holds_what_was_loaded_and_what_came_after() -> None:
     assert [department.id for department in snapshot.departments] == ["sales"]
 
 
-def test_a_patch_holds_only_the_rows_that_changed_the_latest_of_each() -> None:
+def test_patch_holds_the_latest_of_each_changed_row() -> None:
     replica = loaded()
     for load in (1, 2, 3):
         replica.apply(event(load, agents=[agent_record("bob", load=load)]))
@@ -53,14 +53,14 @@ def test_a_patch_holds_only_the_rows_that_changed_the_latest_of_each() -> None:
     assert patch.departments == []
 
 
-def test_an_event_without_rows_does_not_move_the_directory() -> None:
+def test_event_without_rows_keeps_the_position() -> None:
     replica = loaded()
     assert replica.apply(event(1))
     assert (replica.seq, replica.position) == (1, 0)
     assert replica.snapshot().seq == 0
 
 
-def test_a_known_event_changes_nothing() -> None:
+def test_known_event_changes_nothing() -> None:
     replica = loaded()
     replica.apply(event(1, agents=[agent_record("ana", load=1)]))
     assert not replica.apply(event(1, agents=[agent_record("ana", load=9)]))
@@ -68,7 +68,7 @@ def test_a_known_event_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("strange", [event(2), event(1, epoch="e2")], ids=["missing", "another epoch"])
-def test_an_event_that_does_not_follow_is_a_gap(strange: records.Event) -> None:
+def test_event_that_does_not_follow_is_a_gap(strange: records.Event) -> None:
     replica = loaded()
     with pytest.raises(Gap):
         replica.apply(strange)
@@ -78,18 +78,18 @@ def test_an_event_that_does_not_follow_is_a_gap(strange: records.Event) -> None:
 @pytest.mark.parametrize(
     ("epoch", "seq"), [("e0", 3), ("e1", 2), ("e1", 4)], ids=["epoch", "too old", "ahead"]
 )
-def test_a_position_that_is_not_kept_gets_no_patch(epoch: str, seq: int) -> None:
+def test_patch_since_a_dropped_position_is_none(epoch: str, seq: int) -> None:
     assert loaded(seq=3).patch_since(epoch, seq) is None
 
 
-def test_the_present_position_gets_a_patch_without_rows() -> None:
+def test_patch_since_the_present_position_has_no_rows() -> None:
     patch = loaded(seq=3).patch_since("e1", 3)
     assert patch is not None
     assert (patch.since, patch.seq, patch.agents, patch.departments) == (3, 3, [], [])
 
 
 @pytest.mark.limit("TOMBSTONES_MAX")
-def test_removals_are_remembered_up_to_their_bound() -> None:
+def test_removals_are_kept_up_to_their_bound() -> None:
     replica = loaded(tombstones_max=2)
     for seq in range(1, 5):
         replica.apply(event(seq, agents_removed=[f"a{seq}"]))
@@ -117,7 +117,7 @@ def test_any_position_and_its_patch_make_the_present(steps: list[tuple[str, int,
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["e1", "e1", "e1", "e2"])), max_size=60))
-def test_repeated_reordered_lost_and_foreign_events_never_make_a_hole(heard: list[tuple[int, str]]) -> None:
+def test_disordered_events_never_make_a_hole(heard: list[tuple[int, str]]) -> None:
     replica = loaded()
     for seq, epoch in heard:
         before = replica.seq

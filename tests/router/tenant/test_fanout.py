@@ -93,7 +93,7 @@ def test_changes_of_one_window_are_one_patch_for_all(hub: TenantHub, windows: Wi
     assert listeners[0].frames[-1] is listeners[1].frames[-1]
 
 
-def test_one_who_subscribes_inside_a_window_gets_no_hole(hub: TenantHub) -> None:
+def test_subscriber_inside_a_window_gets_no_hole(hub: TenantHub) -> None:
     early, late = Listener(), Listener()
     hub.subscribe(early, None)
     happen(hub, 1)
@@ -104,7 +104,7 @@ def test_one_who_subscribes_inside_a_window_gets_no_hole(hub: TenantHub) -> None
     assert late.chain()[-1] == (2, 3)
 
 
-def test_a_snapshot_is_as_the_directory_is_now(hub: TenantHub) -> None:
+def test_snapshot_is_of_the_present_position(hub: TenantHub) -> None:
     first, second, third = Listener(), Listener(), Listener()
     hub.subscribe(first, None)
     happen(hub, 1)
@@ -114,7 +114,7 @@ def test_a_snapshot_is_as_the_directory_is_now(hub: TenantHub) -> None:
     assert second.frames[0] is third.frames[0]
 
 
-def test_a_large_snapshot_encoded_before_serves_again_with_what_changed_since(hub: TenantHub) -> None:
+def test_large_snapshot_is_reused_with_a_patch(hub: TenantHub) -> None:
     ids = [f"a{number}" for number in range(REUSED_ROWS_MIN)]
     hub.replica.load(directory(1, agents=[agent_record(agent_id) for agent_id in ids]))
     first, second, third = Listener(), Listener(), Listener()
@@ -129,7 +129,7 @@ def test_a_large_snapshot_encoded_before_serves_again_with_what_changed_since(hu
     assert third.chain() == [(None, hub.replica.position)]
 
 
-def test_resume_gets_what_changed_since(hub: TenantHub) -> None:
+def test_resume_gets_a_patch_since_its_position(hub: TenantHub) -> None:
     happen(hub, 1)
     happen(hub, 2, "a1")
     back = Listener()
@@ -140,7 +140,7 @@ def test_resume_gets_what_changed_since(hub: TenantHub) -> None:
     assert lost.chain() == [(None, 3)]
 
 
-def test_who_subscribes_again_goes_on_from_where_it_says(hub: TenantHub) -> None:
+def test_second_subscribe_goes_on_from_its_position(hub: TenantHub) -> None:
     client, other = Listener(), Listener()
     hub.subscribe(client, None)
     hub.subscribe(other, None)
@@ -166,7 +166,7 @@ def test_a_slow_client_gets_one_patch_when_it_has_caught_up(hub: TenantHub) -> N
     assert quick.chain() == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 
-def test_after_a_new_epoch_everybody_gets_a_snapshot(hub: TenantHub) -> None:
+def test_subscribers_in_a_new_epoch_get_a_snapshot(hub: TenantHub) -> None:
     listener = Listener()
     hub.subscribe(listener, None)
     hub.replica.load(directory(7, epoch="e2"))
@@ -175,7 +175,7 @@ def test_after_a_new_epoch_everybody_gets_a_snapshot(hub: TenantHub) -> None:
     assert [message["epoch"] for message in listener.heard] == ["e1", "e2"]
 
 
-def test_who_unsubscribed_hears_no_more(hub: TenantHub, windows: Windows) -> None:
+def test_unsubscribed_client_gets_no_patch(hub: TenantHub, windows: Windows) -> None:
     listener = Listener()
     hub.subscribe(listener, None)
     hub.unsubscribe(listener)
@@ -185,7 +185,7 @@ def test_who_unsubscribed_hears_no_more(hub: TenantHub, windows: Windows) -> Non
     assert windows.opened == 0
 
 
-def test_every_connection_of_an_agent_hears_and_nobody_else(hub: TenantHub) -> None:
+def test_push_reaches_every_connection_of_its_agent_only(hub: TenantHub) -> None:
     browser, phone, other = Listener(), Listener(MSGPACK), Listener()
     hub.attach("ana", browser)
     hub.attach("ana", phone)
@@ -198,7 +198,7 @@ def test_every_connection_of_an_agent_hears_and_nobody_else(hub: TenantHub) -> N
     assert other.heard == []
 
 
-def test_a_removed_agents_connections_are_closed(hub: TenantHub) -> None:
+def test_connections_of_a_removed_agent_are_closed(hub: TenantHub) -> None:
     browser, phone, other = Listener(), Listener(), Listener()
     hub.attach("ana", browser)
     hub.attach("ana", phone)
@@ -209,9 +209,9 @@ def test_a_removed_agents_connections_are_closed(hub: TenantHub) -> None:
     assert (browser.closed, phone.closed, other.closed) == (CloseCode.REMOVED, CloseCode.REMOVED, None)
 
 
-def test_a_correction_tells_only_the_difference(hub: TenantHub) -> None:
+def test_correction_sends_only_the_difference(hub: TenantHub) -> None:
     browser = Listener()
-    hub.attach("ana", browser).held.begin("e1", 1, [], [])
+    hub.attach("ana", browser).sessions.begin("e1", 1, [], [])
     gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
     hub.replica.apply(gained)
     hub.deliver(gained)
@@ -221,9 +221,9 @@ def test_a_correction_tells_only_the_difference(hub: TenantHub) -> None:
     assert browser.synced_to == ("e2", 5)
 
 
-def test_who_was_welcomed_since_events_were_lost_is_not_corrected(hub: TenantHub) -> None:
+def test_client_welcomed_after_a_loss_is_not_corrected(hub: TenantHub) -> None:
     browser, phone = Listener(), Listener()
-    hub.attach("ana", browser).held.begin("e1", 1, [], [])
+    hub.attach("ana", browser).sessions.begin("e1", 1, [], [])
     gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
     hub.replica.apply(gained)
     hub.deliver(gained)
@@ -237,7 +237,7 @@ def test_who_was_welcomed_since_events_were_lost_is_not_corrected(hub: TenantHub
     assert (browser.synced_to, phone.synced_to) == (("e2", 7), ("e2", 6))
 
 
-def test_losing_the_session_is_told_to_who_lost_it(hub: TenantHub) -> None:
+def test_removed_session_is_pushed_to_its_former_owner(hub: TenantHub) -> None:
     old = Listener()
     hub.attach("ana", old)
     step = event(
@@ -251,9 +251,9 @@ def test_losing_the_session_is_told_to_who_lost_it(hub: TenantHub) -> None:
     assert [message["type"] for message in old.heard] == ["session.removed"]
 
 
-def test_clients_that_know_more_than_the_store_must_come_back(hub: TenantHub) -> None:
+def test_clients_with_a_later_fence_than_the_store_are_closed(hub: TenantHub) -> None:
     browser = Listener()
-    hub.attach("ana", browser).held.begin("e1", 1, [], [])
+    hub.attach("ana", browser).sessions.begin("e1", 1, [], [])
     gained = event(2, changes=[change(session_record("s1", "ana", 5), assigned="ana", owner="ana")])
     hub.replica.apply(gained)
     hub.deliver(gained)

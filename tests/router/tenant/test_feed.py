@@ -1,4 +1,4 @@
-"""The feed on a real store: what is lost on the way is noticed and mended, and nothing is told twice."""
+"""The feed on a real store: what is lost on the way is noticed and repaired, and nothing is told twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -76,7 +76,7 @@ class Followed:
         payload: bytes = fields[b"event"]
         return payload
 
-    async def mended(self) -> None:
+    async def repaired(self) -> None:
         """Wait until nothing is being read any more."""
         repairs = [task for task in asyncio.all_tasks() if task.get_name() == f"feed {self.tenant}"]
         if repairs:
@@ -103,37 +103,37 @@ async def followed(valkey: StoreServer, request: pytest.FixtureRequest) -> Async
     await store.close()
 
 
-async def test_an_event_that_comes_is_shown(followed: Followed) -> None:
+async def test_event_reaches_the_subscribers(followed: Followed) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, await followed.change(1))
     assert followed.departments() == ["d1"]
     assert followed.feed.gaps == 0
 
 
-async def test_a_lost_event_is_read_from_the_stream(followed: Followed) -> None:
+async def test_lost_event_is_read_from_the_stream(followed: Followed) -> None:
     await followed.begin()
     await followed.change(1)
     followed.feed.heard(followed.tenant, await followed.change(2))
-    await followed.mended()
+    await followed.repaired()
     assert followed.departments() == ["d1", "d2"]
     assert (followed.feed.gaps, followed.reloaded) == (1, 0)
     assert followed.dialog.chain()[-1][1] == 2
 
 
-async def test_what_is_not_in_the_stream_any_more_is_read_anew(followed: Followed) -> None:
+async def test_gap_beyond_the_stream_reloads_the_directory(followed: Followed) -> None:
     await followed.begin()
     await followed.change(1)
     last = await followed.change(2)
     followed.server.call("XTRIM", f"relevo:{{{followed.tenant}}}:events", "MAXLEN", 1)
     followed.feed.heard(followed.tenant, last)
-    await followed.mended()
+    await followed.repaired()
     assert followed.departments() == ["d1", "d2"]
     assert followed.reloaded == 1
     assert followed.dialog.heard[-1]["type"] == "directory.snapshot"
 
 
 @pytest.mark.limit("FEED_BUFFER_MAX")
-async def test_of_what_comes_while_the_directory_is_read_little_waits_and_nothing_is_lost(
+async def test_events_during_a_repair_are_bounded_and_not_lost(
     followed: Followed,
 ) -> None:
     payloads = [await followed.change(number) for number in range(1, 8)]
@@ -142,12 +142,12 @@ async def test_of_what_comes_while_the_directory_is_read_little_waits_and_nothin
         followed.feed.heard(followed.tenant, payload)
         assert followed.feed.waiting <= 4
     await followed.feed.ready(followed.tenant)
-    await followed.mended()
+    await followed.repaired()
     followed.hub.subscribe(followed.dialog, None)
     assert followed.departments() == [f"d{number}" for number in range(1, 8)]
 
 
-async def test_a_repeated_event_is_told_once(followed: Followed) -> None:
+async def test_repeated_event_is_sent_once(followed: Followed) -> None:
     await followed.begin()
     payload = await followed.change(1)
     for _ in range(3):
@@ -155,21 +155,21 @@ async def test_a_repeated_event_is_told_once(followed: Followed) -> None:
     assert followed.dialog.chain() == [(None, 0), (0, 1)]
 
 
-async def test_a_new_epoch_is_a_new_directory(followed: Followed) -> None:
+async def test_new_epoch_reloads_the_directory(followed: Followed) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, await followed.change(1))
     before = followed.hub.replica.epoch
     keys = followed.server.call("KEYS", f"relevo:{{{followed.tenant}}}:*")
     followed.server.call("DEL", *keys)
     followed.feed.heard(followed.tenant, await followed.change(2))
-    await followed.mended()
+    await followed.repaired()
     assert followed.departments() == ["d2"]
     assert followed.hub.replica.epoch != before
     assert followed.reloaded == 1
 
 
 @pytest.mark.parametrize(("kept", "forgotten"), [(2, 0), (1, 1)])
-async def test_a_store_that_starts_again_is_asked_whether_it_went_back(
+async def test_restarted_store_shows_whether_it_lost_events(
     followed: Followed, kept: int, forgotten: int
 ) -> None:
     await followed.begin()
@@ -178,30 +178,30 @@ async def test_a_store_that_starts_again_is_asked_whether_it_went_back(
     # As after a restart, or on a replica that was promoted: another server, with the latest event or without.
     followed.server.call("HSET", f"relevo:{{{followed.tenant}}}:meta", "run", "another", "seq", kept)
     followed.feed.heard(followed.tenant, await followed.change(3))
-    await followed.mended()
+    await followed.repaired()
     assert (followed.reloaded, followed.forgotten) == (1, forgotten)
 
 
-async def test_what_was_read_anew_is_told_until_it_is_heard(followed: Followed) -> None:
+async def test_reload_is_reported_until_it_is_taken(followed: Followed) -> None:
     await followed.begin()
     followed.unavailable = 2
     followed.server.call("HSET", f"relevo:{{{followed.tenant}}}:meta", "run", "another")
     followed.feed.heard(followed.tenant, await followed.change(1))
-    await followed.mended()
+    await followed.repaired()
     assert followed.reloaded == 1
 
 
-async def test_a_silent_loss_shows_at_the_second_renewal(followed: Followed) -> None:
+async def test_silent_loss_is_repaired_at_the_second_renewal(followed: Followed) -> None:
     await followed.begin()
     await followed.change(1)
     for _ in range(2):
         lease = await followed.verbs.renew(followed.tenant)
         followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
-    await followed.mended()
+    await followed.repaired()
     assert followed.departments() == ["d1"]
 
 
-async def test_bytes_that_are_no_event_do_no_harm(followed: Followed) -> None:
+async def test_bytes_that_are_no_event_are_dropped(followed: Followed) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, b"\xc1 not an event")
     followed.feed.heard(followed.tenant, await followed.change(1))

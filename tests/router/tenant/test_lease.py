@@ -58,15 +58,15 @@ async def first_lease(held_before: bool) -> Lease:
         await leases.stop()
 
 
-async def test_a_lease_that_was_held_and_is_not_known_has_run_out() -> None:
+async def test_held_lease_unknown_to_the_store_has_expired() -> None:
     assert not (await first_lease(held_before=True)).known
 
 
-async def test_a_tenant_that_is_just_being_opened_has_no_lease_to_lose() -> None:
+async def test_first_lease_of_a_tenant_cannot_have_expired() -> None:
     assert (await first_lease(held_before=False)).known
 
 
-async def test_a_lease_runs_out_on_time_where_the_next_renewal_is_still_far() -> None:
+async def test_lease_expires_on_time_before_a_late_renewal() -> None:
     ran_out: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     leases = Leases(
         SilentStore(),
@@ -163,7 +163,7 @@ def live(course: Callable[[], Coroutine[Any, Any, None]]) -> None:
         runner.run(course())
 
 
-def test_every_lease_is_renewed_in_time_and_a_part_of_them_at_once() -> None:
+def test_leases_are_renewed_in_time_and_spread() -> None:
     async def course() -> None:
         life = Life()
         await asyncio.sleep(5 * RENEW_S)
@@ -178,7 +178,7 @@ def test_every_lease_is_renewed_in_time_and_a_part_of_them_at_once() -> None:
     live(course)
 
 
-def test_a_standstill_is_made_up_for_at_once_and_does_not_bring_the_renewals_together() -> None:
+def test_renewals_after_a_standstill_catch_up_and_stay_spread() -> None:
     async def course() -> None:
         life = Life()
         await asyncio.sleep(2.51 * RENEW_S)
@@ -195,7 +195,7 @@ def test_a_standstill_is_made_up_for_at_once_and_does_not_bring_the_renewals_tog
     live(course)
 
 
-def test_a_lease_that_ran_out_in_a_standstill_is_not_renewed_before_that_is_noticed() -> None:
+def test_lease_expired_in_a_standstill_is_reported_before_renewal() -> None:
     async def course() -> None:
         life = Life()
         await asyncio.sleep(2.01 * RENEW_S)
@@ -211,7 +211,7 @@ def test_a_lease_that_ran_out_in_a_standstill_is_not_renewed_before_that_is_noti
     live(course)
 
 
-def test_a_tenant_whose_renewal_is_not_answered_holds_up_no_other() -> None:
+def test_unanswered_renewal_delays_no_other_tenant() -> None:
     async def course() -> None:
         silent = TENANTS[0]
         life = Life([silent])
@@ -225,7 +225,7 @@ def test_a_tenant_whose_renewal_is_not_answered_holds_up_no_other() -> None:
     live(course)
 
 
-def test_a_tenant_that_was_left_is_not_renewed_any_more() -> None:
+def test_left_tenant_is_not_renewed() -> None:
     async def course() -> None:
         life = Life()
         await asyncio.sleep(2 * RENEW_S)

@@ -98,7 +98,7 @@ class Parts:
         self.tenant_hub = TenantHub(replica, lambda codec, payload: payload, lambda: None)
         self.is_held = True
         self.renewals = 0
-        self.mended = 0
+        self.repairs = 0
         self.open_connections: set[str] = set()
         fake = cast(Any, self)
         self.registration = Registration(
@@ -118,8 +118,8 @@ class Parts:
     def has_connection(self, tenant: str, connection_id: str) -> bool:
         return connection_id in self.open_connections
 
-    async def mend(self, tenant: str) -> None:
-        self.mended += 1
+    async def repair(self, tenant: str) -> None:
+        self.repairs += 1
 
     def is_repairing(self, tenant: str) -> bool:
         return False
@@ -163,7 +163,7 @@ async def test_register_renews_the_lease(parts: Parts) -> None:
 async def test_register_in_another_epoch_waits_for_the_feed_and_repeats(parts: Parts) -> None:
     parts.store.epochs = ["e2", "e1"]
     await parts.registration.register("acme", CLAIMS, "c1")
-    assert (len(parts.store.asked), parts.mended) == (2, 1)
+    assert (len(parts.store.asked), parts.repairs) == (2, 1)
 
 
 async def test_register_in_ever_new_epochs_is_unavailable(parts: Parts) -> None:
