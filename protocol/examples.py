@@ -194,6 +194,7 @@ WELCOME_EXAMPLE = Welcome(
     expires_at=_AT + 3_600_000,
     server_at=_AT,
     ping_interval_ms=20_000,
+    server="relevo/0.1.0",
     inbox=Inbox(in_progress=[_session], pending=[]),
 )
 

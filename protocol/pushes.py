@@ -31,7 +31,7 @@ class Inbox(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Welcome(ServerMessage, frozen=True, gc=False, kw_only=True, tag="welcome"):
-    """Answer `hello`; ``agent`` is None for a back end."""
+    """The reply to `hello`. ``agent`` is None for a back end; ``server`` is the router's name and version."""
 
     id: str
     connection_id: str
@@ -41,11 +41,12 @@ class Welcome(ServerMessage, frozen=True, gc=False, kw_only=True, tag="welcome")
     expires_at: int
     server_at: int
     ping_interval_ms: int
+    server: str | None = None
     inbox: Inbox
 
 
 class Reply(ServerMessage, frozen=True, gc=False, kw_only=True, tag="reply"):
-    """Answer a command with its result or an error, exactly one of which is on the wire."""
+    """The reply to a command: its result or an error, exactly one of them on the wire."""
 
     id: str | None = None
     result: Result | msgspec.UnsetType = msgspec.UNSET
@@ -53,7 +54,7 @@ class Reply(ServerMessage, frozen=True, gc=False, kw_only=True, tag="reply"):
 
 
 class Pong(ServerMessage, frozen=True, gc=False, kw_only=True, tag="pong"):
-    """Answer `ping`."""
+    """The reply to `ping`."""
 
     id: str
 

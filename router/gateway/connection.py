@@ -28,6 +28,7 @@ from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.objects import Agent
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.protocol.results import Empty, Result, TokenResult
+from relevo.router import __version__
 from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings
 from relevo.router.gateway.effects import (
@@ -48,6 +49,9 @@ from relevo.router.gateway.effects import (
 from relevo.router.gateway.rate_limit import Allowance, Bucket, Throttled
 from relevo.router.gateway.read_control import Limiter, Pause, ReadControl
 from relevo.router.gateway.roles import ADMINS, AGENTS
+
+SERVER = f"relevo/{__version__}"
+"""The router's name and version, in each welcome."""
 
 HELLO_TIMEOUT_MS = 10_000
 """How long a connection may take to say hello (PROTOCOL section 2)."""
@@ -314,6 +318,7 @@ class Connection:
             expires_at=principal.expires_at,
             server_at=now_ms,
             ping_interval_ms=self._settings.ping_interval_ms,
+            server=SERVER,
             inbox=inbox if inbox is not None else Inbox(),
         )
         self.effects.append(Send(self._codec.encode(welcome)))

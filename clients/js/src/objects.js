@@ -143,6 +143,7 @@ import { boolean, integer, list, nullable, optional, shape, string, word } from 
  * @property {number} expiresAt
  * @property {number} serverAt
  * @property {number} pingIntervalMs
+ * @property {string | null} server The router's name and version; null if it does not send them.
  * @property {InboxContent} inbox
  */
 
@@ -302,6 +303,7 @@ export const welcome = shape((map) => ({
   expiresAt: integer(map.expires_at),
   serverAt: integer(map.server_at),
   pingIntervalMs: integer(map.ping_interval_ms),
+  server: textOrNull(map.server),
   inbox: inbox(map.inbox),
 }));
 

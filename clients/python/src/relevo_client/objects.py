@@ -158,7 +158,11 @@ class InboxContent:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The router's answer to ``hello``. ``expires_at`` is the token's end, in ms."""
+    """
+    The router's answer to ``hello``. ``expires_at`` is the token's end, in ms.
+
+    ``server`` is the router's name and version, None if it does not send them.
+    """
 
     connection_id: str
     tenant: str
@@ -166,6 +170,7 @@ class Welcome:
     expires_at: int
     server_at: int
     ping_interval_ms: int
+    server: str | None = None
     agent: Agent | None = None
     inbox: InboxContent = field(default_factory=InboxContent)
 
