@@ -34,7 +34,7 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
-  await router?.stop();
+  await router?.end();
   site?.kill();
 });
 
