@@ -54,10 +54,10 @@ SERVER = f"relevo/{__version__}"
 """The router's name and version, in each welcome."""
 
 HELLO_TIMEOUT_MS = 10_000
-"""How long a connection may take to say hello (PROTOCOL section 2)."""
+"""How long a connection may take to say hello (PROTOCOL.md, The first message)."""
 
 TOKEN_EXPIRING_MS = 60_000
-"""How long before its end a token is announced to expire (PROTOCOL section 5)."""
+"""How long before its end a token is announced to expire (PROTOCOL.md, The end of a token)."""
 
 IN_FLIGHT_MAX = 256
 """Unanswered commands of one connection."""

@@ -17,7 +17,7 @@ EVENTS_MAX = 4096
 """Events kept per tenant, to repair a gap from."""
 
 KEY_TTL_MS = 600_000
-"""How long an idempotency key's first reply is kept (PROTOCOL section 3)."""
+"""How long an idempotency key's first reply is kept (PROTOCOL.md, Idempotency keys)."""
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ PATCH_WINDOW_MS = 10
 """How long changes are conflated into one patch."""
 
 PATCH_WINDOW_BUSY_MS = 50
-"""The same under load: the longest that a change may wait (PROTOCOL section 5)."""
+"""The same under load: the longest that a change may wait (PROTOCOL.md, The directory)."""
 
 
 class TenantRegistry:

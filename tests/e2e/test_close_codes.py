@@ -20,7 +20,7 @@ Provoke: TypeAlias = Callable[[Office, str], Awaitable[int]]
 PROVOKE: dict[int, Provoke] = {}
 """How to get each close code: an office, and the format; returns the code."""
 
-# RFC 6455 section 7.4.1; PROTOCOL sections 1 and 4 say when.
+# RFC 6455 section 7.4.1; PROTOCOL.md, Frames and batches, says when.
 STANDARD = (1003, 1007, 1009)
 # These need a process of their own.
 APART = (4000, 4003)
