@@ -9,13 +9,13 @@ import { choose, expectText, send, transfer } from "./actions.js";
 /** @type {DialogFixture} */
 let fixture;
 /** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
-let addAgents;
+let agents;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
   fixture = await DialogFixture.open();
-  addAgents = await fixture.addAgents();
+  agents = await fixture.addAgents();
   await fixture.router.departments("legal");
 });
 afterEach(() => fixture?.closePages());
@@ -61,7 +61,7 @@ for (const [look, given] of Object.entries({ desktop: {}, phone: { phone: true }
     await expectText(page.locator(".outcome-title"), /pending list/);
     await page.locator(".banner").waitFor({ state: "hidden" });
     await expectAccessible(page, `${look}: 11 pending`);
-    await addAgents.pablo.decline(sessionId);
+    await agents.pablo.decline(sessionId);
     await expectText(page.locator(".outcome-title"), "It was declined");
     await expectAccessible(page, `${look}: 12 declined`);
     await page.getByRole("button", { name: "Done" }).click();
@@ -98,7 +98,7 @@ test("a transfer can be made by keyboard alone", options, async () => {
   await page.keyboard.type("By keyboard");
   await page.keyboard.press("Control+Enter");
   await expectText(page.locator(".outcome-title"), "Delivered to Bruno Lima");
-  assert.equal(addAgents.bruno.inbox.get(sessionId)?.transfer?.reason, "By keyboard");
+  assert.equal(agents.bruno.inbox.get(sessionId)?.transfer?.reason, "By keyboard");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await page.locator("dialog").waitFor({ state: "hidden" });

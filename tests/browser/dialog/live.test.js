@@ -10,13 +10,13 @@ import { choose, column, drawn, expectText, names } from "./actions.js";
 /** @type {DialogFixture} */
 let fixture;
 /** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
-let addAgents;
+let agents;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
   fixture = await DialogFixture.open();
-  addAgents = await fixture.addAgents();
+  agents = await fixture.addAgents();
   await fixture.router.departments("crowd");
   for (let index = 0; index < 60; index += 1) {
     const id = `extra-${String(index).padStart(2, "0")}`;
@@ -26,7 +26,7 @@ before(async () => {
 });
 afterEach(async () => {
   await fixture?.closePages();
-  await Promise.all([addAgents?.ana.setStatus("connected"), addAgents?.bruno.setStatus("connected")]);
+  await Promise.all([agents?.ana.setStatus("connected"), agents?.bruno.setStatus("connected")]);
 });
 after(() => fixture?.close());
 
@@ -34,7 +34,7 @@ test("a selected agent that becomes unavailable shows alternatives", options, as
   const { page } = await fixture.page();
   await choose(page, "Ana Souza");
   await page.getByLabel("Reason").fill("Half a sent");
-  await addAgents.ana.setStatus("pause");
+  await agents.ana.setStatus("pause");
   await expectText(
     page.locator(".prediction"),
     "Ana Souza is no longer available. Ana Souza is on pause: it will wait in their pending list.",
@@ -44,7 +44,7 @@ test("a selected agent that becomes unavailable shows alternatives", options, as
   assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
   await page.locator(".alternatives-list button").first().click();
   await expectText(page.locator(".prediction"), "Bruno Lima gets it at once.");
-  await addAgents.ana.setStatus("connected");
+  await agents.ana.setStatus("connected");
 });
 
 test("an alternative with a long name still shows its load", options, async () => {
@@ -70,8 +70,8 @@ test("moving rows keep the selection, the scroll and the focus", options, async 
   await page.locator(".focused", { hasText: "Extra 59" }).waitFor();
   const at = await page.evaluate(atFocus);
   assert.match(at.row, /Extra 59/);
-  await addAgents.ana.setStatus("pre_pause");
-  await addAgents.bruno.setStatus("pause");
+  await agents.ana.setStatus("pre_pause");
+  await agents.bruno.setStatus("pause");
   await page.waitForFunction(
     () => /** @type {any} */ (window).client.directory.agents.get("bruno").status === "pause",
   );
@@ -161,7 +161,7 @@ test("a dialog without a connection says so until it reconnects", options, async
   await page.getByLabel("Reason").fill("Half a sent");
   proxy.cut();
   await expectText(page.locator(".banner"), /^Not live\./);
-  await addAgents.ana.setStatus("pause");
+  await agents.ana.setStatus("pause");
   assert.equal((await names(page)).includes("Ana Souza"), true);
   proxy.restore();
   await page.evaluate(() => /** @type {any} */ (window).client.wake());

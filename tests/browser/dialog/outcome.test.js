@@ -9,13 +9,13 @@ import { choose, expectText, send, emitted, transfer } from "./actions.js";
 /** @type {DialogFixture} */
 let fixture;
 /** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
-let addAgents;
+let agents;
 const options = { skip: noBrowser };
 
 before(async () => {
   if (noBrowser) return;
   fixture = await DialogFixture.open();
-  addAgents = await fixture.addAgents();
+  agents = await fixture.addAgents();
 });
 afterEach(() => fixture?.closePages());
 after(() => fixture?.close());
@@ -26,7 +26,7 @@ test("a transfer to an available agent shows the time of delivery", options, asy
   await expectText(page.locator(".outcome-title"), "Delivered to Ana Souza");
   await expectText(page.locator(".outcome-details"), /^Ana Souza has had it since \d\d:\d\d:\d\d.*\.$/);
   assert.equal(await page.getByRole("button", { name: "Recall" }).count(), 0);
-  assert.equal(addAgents.ana.inbox.get(sessionId)?.transfer?.reason, "Wants an invoice");
+  assert.equal(agents.ana.inbox.get(sessionId)?.transfer?.reason, "Wants an invoice");
   const [first, second] = await emitted(page);
   assert.deepEqual([first?.name, first?.detail.transfer.outcome], ["transfer", "assigned"]);
   assert.deepEqual([second?.name, second?.detail.state], ["update", "delivered"]);
@@ -47,21 +47,21 @@ test("a transfer to a paused agent is pending and can be recalled", options, asy
   await page.getByRole("button", { name: "Recall" }).click();
   await expectText(page.locator(".outcome-title"), "Recalled");
   await expectText(page.locator(".outcome-details"), "You have the conversation again.");
-  assert.equal(addAgents.pablo.inbox.get(sessionId), undefined);
+  assert.equal(agents.pablo.inbox.get(sessionId), undefined);
 });
 
 test("a pending transfer shows when it is accepted or declined", options, async () => {
   const { page, sessionId } = await fixture.page();
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  await addAgents.pablo.decline(sessionId);
+  await agents.pablo.decline(sessionId);
   await expectText(page.locator(".outcome-title"), "It was declined");
   await expectText(page.locator(".outcome-details"), "You have the conversation again.");
   await page.getByRole("button", { name: "Done" }).click();
   await page.click("#open");
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  await addAgents.pablo.accept(sessionId);
+  await agents.pablo.accept(sessionId);
   await expectText(page.locator(".outcome-title"), "Pablo Díaz accepted it");
   await expectText(page.locator(".outcome-details"), /^Pablo Díaz has had it since/);
 });
@@ -114,7 +114,7 @@ test("a late recall names the present owner", options, async () => {
     };
   });
   await page.getByRole("button", { name: "Recall" }).click();
-  await addAgents.pablo.accept(sessionId);
+  await agents.pablo.accept(sessionId);
   await expectText(page.locator(".outcome-title"), "Pablo Díaz accepted it");
   await page.evaluate(() => /** @type {any} */ (window).go());
   await expectText(page.locator(".outcome-title"), "Too late to recall");
@@ -137,7 +137,7 @@ test("a conflict names the present owner", options, async () => {
     };
   }, stale);
   await page.locator(".button.primary:visible").click();
-  await addAgents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" }, "Mine to decide");
+  await agents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" }, "Mine to decide");
   await page.evaluate(() => /** @type {any} */ (window).go());
   await expectText(page.locator(".outcome-title"), "The conversation has moved");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
@@ -147,7 +147,7 @@ test("a conflict names the present owner", options, async () => {
 test("a session that an admin transfers away shows its removal", options, async () => {
   const { page, sessionId } = await fixture.page();
   await page.getByLabel("Reason").fill("Half a sent");
-  await addAgents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" });
+  await agents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" });
   await expectText(page.locator(".outcome-title"), "This conversation has left you");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
 });
@@ -172,5 +172,5 @@ test("a transfer with a lost reply is retried and made once", options, async () 
   await page.locator(".banner").waitFor({ state: "hidden" });
   await page.getByRole("button", { name: "Try again" }).click();
   await expectText(page.locator(".outcome-title"), "Delivered to Ana Souza");
-  assert.equal(addAgents.ana.inbox.get(sessionId)?.hops, 1);
+  assert.equal(agents.ana.inbox.get(sessionId)?.hops, 1);
 });
