@@ -9,6 +9,7 @@ come back to a node that does.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Final
@@ -59,25 +60,31 @@ class Leases:
         self._on_expired = on_expired
         self._renewed_at: dict[str, float] = {}
         self._groups: list[set[str]] = [set() for _ in range(GROUPS)]
-        self._tasks: list[asyncio.Task[None]] = []
+        self._started_at: float | None = None
+        self._watching: asyncio.Task[None] | None = None
+        # A group without tenants has no task, so that an idle node is not woken for it.
+        self._renewing: dict[int, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begin."""
-        now = asyncio.get_running_loop().time()
-        self._tasks = [asyncio.create_task(self._keep_watch(), name="lease-expiry")]
+        self._started_at = asyncio.get_running_loop().time()
+        self._watching = asyncio.create_task(self._keep_watch(), name="lease-expiry")
         for number, group in enumerate(self._groups):
-            renewing = self._keep_renewing(group, now + number * self._renew_s / GROUPS)
-            self._tasks.append(asyncio.create_task(renewing, name=f"lease-renewal-{number}"))
+            if group:
+                self._renew_group(number)
 
     async def stop(self) -> None:
         """End; the leases run out by themselves."""
-        for task in self._tasks:
+        tasks = [*self._renewing.values(), *([self._watching] if self._watching is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def serve(self, tenant: str) -> None:
         """Vouch for the connections of a tenant from now on."""
         self._group(tenant).add(tenant)
+        if self._started_at is not None:
+            self._renew_group(hash(tenant) % GROUPS)
 
     def leave(self, tenant: str) -> None:
         """Vouch for a tenant no more; its lease runs out by itself."""
@@ -95,12 +102,24 @@ class Leases:
         """Take note that a lease was just taken or renewed by another command."""
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
 
-    async def _keep_renewing(self, group: set[str], first_at: float) -> None:
+    def _renew_group(self, number: int) -> None:
+        task = self._renewing.get(number)
+        if task is None or task.done():
+            work = self._keep_renewing(self._groups[number], number * self._renew_s / GROUPS)
+            self._renewing[number] = asyncio.create_task(work, name=f"lease-renewal-{number}")
+
+    async def _keep_renewing(self, group: set[str], phase_s: float) -> None:
+        """Renew the leases of a group at its own time of each interval, until it has no tenant."""
         loop = asyncio.get_running_loop()
-        for due_at in count(first_at, self._renew_s):
+        assert self._started_at is not None
+        first_at = self._started_at + phase_s
+        intervals = math.ceil(max(loop.time() - first_at, 0) / self._renew_s)
+        for due_at in count(first_at + intervals * self._renew_s, self._renew_s):
             if due_at < loop.time() - self._renew_s:
                 continue  # After a standstill one renewal stands for all that were missed.
             await asyncio.sleep(due_at - loop.time())
+            if not group:
+                return
             # Before renewing: after a long standstill of this process the leases have run out in the store,
             # too.
             for tenant in list(group):

@@ -225,6 +225,24 @@ def test_unanswered_renewal_delays_no_other_tenant() -> None:
     live(course)
 
 
+def test_group_without_tenants_does_not_wake_the_loop() -> None:
+    async def course() -> None:
+        life = Life()
+        await asyncio.sleep(2 * RENEW_S)
+        for tenant in TENANTS:
+            life.leases.leave(tenant)
+        await asyncio.sleep(2 * RENEW_S)
+        waiting = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
+        assert waiting == {"lease-expiry"}
+        served_at = life.loop.time()
+        life.leases.serve(TENANTS[0])
+        await asyncio.sleep(RENEW_S)
+        assert any(at >= served_at for at in life.asked[TENANTS[0]])
+        await life.leases.stop()
+
+    live(course)
+
+
 def test_left_tenant_is_not_renewed() -> None:
     async def course() -> None:
         life = Life()
