@@ -96,7 +96,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["token", "--tenant", "a", "--sub", "b"], 'relevo: Command "token" parameter --role requires'),
     ],
 )
-def test_a_mistake_is_told_in_one_line(
+def test_a_usage_error_is_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     assert refusal(capsys, *arguments).startswith(line)
@@ -315,7 +315,7 @@ class _NoClient:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_serve_answers_over_http_until_it_is_told_to_stop(tmp_path: Path, workers: int) -> None:
+def test_serve_answers_over_http_until_sigterm(tmp_path: Path, workers: int) -> None:
     environ = os.environ | {"RELEVO_JWT_SECRET": SECRET, "RELEVO_DRAIN_MS": "0"}
     command = [str(Path(sys.executable).parent / "relevo"), "serve", "--port", "0"]
     router = subprocess.Popen(

@@ -40,7 +40,7 @@ I1m1g8Y+LdTG3DB7wQIDAQAB
 """
 
 
-async def test_a_token_of_the_secret_says_who_calls() -> None:
+async def test_a_token_of_the_secret_has_its_principal() -> None:
     assert await verifier().verify(hs256(CLAIMS)) == ANA
 
 
@@ -56,7 +56,7 @@ async def test_optional_claims_describe_the_agent() -> None:
     assert await verifier().verify(hs256(nothing)) == ANA
 
 
-async def test_claims_nobody_asked_about_are_ignored() -> None:
+async def test_unknown_claims_are_ignored() -> None:
     claims = CLAIMS | {"iss": "someone", "aud": "something", "jti": "1", "email": "ana@acme.example"}
     assert await verifier().verify(hs256(claims)) == ANA
 

@@ -62,7 +62,7 @@ def test_the_data_survives_a_restart(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("fsync", "policy"), [(False, b"everysec"), (True, b"always")])
-def test_it_writes_to_the_disk_as_often_as_it_is_told(folder: Path, fsync: bool, policy: bytes) -> None:
+def test_the_fsync_setting_chooses_appendfsync(folder: Path, fsync: bool, policy: bytes) -> None:
     with BundledStore(folder, fsync=fsync) as url:
         assert ask(url, "CONFIG", "GET", "appendfsync")[b"appendfsync"] == policy
 

@@ -9,7 +9,7 @@ def located(peer: str | None, *forwarded: str) -> str:
     return Addresses(TRUSTED, 10).of(peer, forwarded)
 
 
-def test_who_connects_without_a_proxy_is_its_own_address_whatever_it_says() -> None:
+def test_a_client_without_a_proxy_has_its_peer_address() -> None:
     assert located("192.0.2.7") == "192.0.2.7"
     assert located("192.0.2.7", "198.51.100.1") == "192.0.2.7"
     assert located("2001:db8::7", "198.51.100.1") == "2001:db8::7"
@@ -55,7 +55,7 @@ def test_only_the_latest_verdicts_are_kept() -> None:
     assert addresses._is_trusted.cache_info().currsize == VERDICTS_MAX
 
 
-def test_an_address_has_only_so_many_connections_and_one_that_is_unknown_any_number() -> None:
+def test_a_known_address_has_a_limit_and_an_unknown_one_none() -> None:
     addresses = Addresses(TRUSTED, 2)
     for address in ("192.0.2.7", "192.0.2.7", "192.0.2.8", "", "", ""):
         assert addresses.has_room(address)
@@ -65,7 +65,7 @@ def test_an_address_has_only_so_many_connections_and_one_that_is_unknown_any_num
     assert addresses.has_room("192.0.2.7")
 
 
-def test_nothing_is_left_of_who_has_gone() -> None:
+def test_an_address_without_connections_is_forgotten() -> None:
     addresses = Addresses((), 2)
     for number in range(100):
         assert addresses.has_room(f"192.0.2.{number}")

@@ -232,7 +232,9 @@ async def test_messages_after_the_one_that_breaks_a_rule_are_not_delivered(serve
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT + 1_000])
-async def test_a_message_that_is_too_large_is_told_the_limit(served: Served, size: int) -> None:
+async def test_a_message_that_is_too_large_closes_with_the_limit_in_the_reason(
+    served: Served, size: int
+) -> None:
     async with open_peer(served) as (peer, _):
         peer.send_frame(TEXT, b"x" * size)
         assert await peer.expect_close(1009) == "a message holds at most 65536 bytes"

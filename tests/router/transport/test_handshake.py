@@ -160,6 +160,6 @@ async def test_compression_is_not_negotiated(served: Served) -> None:
     assert "extensions" not in head
 
 
-async def test_the_endpoint_knows_who_connected(served: Served) -> None:
+async def test_the_endpoint_has_the_address_of_its_client(served: Served) -> None:
     async with open_peer(served) as (peer, endpoint):
         assert endpoint.socket.remote == peer.writer.get_extra_info("sockname")[0]

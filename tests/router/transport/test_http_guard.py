@@ -105,7 +105,7 @@ async def test_a_body_that_never_ends_is_cut_off(impatient: Served) -> None:
         dripping.cancel()
 
 
-async def test_a_websocket_and_an_idle_connection_are_not_held_to_the_time_of_a_request(
+async def test_websockets_and_idle_connections_have_no_request_time_out(
     impatient: Served,
 ) -> None:
     async with open_peer(impatient) as (websocket, _), raw_peer(impatient.port) as idle:
@@ -184,7 +184,7 @@ async def test_requests_that_do_not_wait_for_answers_are_bounded(served: Served)
 
 
 @pytest.mark.limit("HTTP_CONNECTIONS_MAX")
-async def test_more_connections_than_allowed_are_refused_and_a_websocket_is_none_of_them(
+async def test_http_connections_over_the_limit_are_refused_without_websockets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(http_guard, "HTTP_CONNECTIONS_MAX", 2)

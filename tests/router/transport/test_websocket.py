@@ -182,7 +182,7 @@ async def test_a_slow_peer_that_reads_again_learns_why_it_was_closed(served: Ser
         assert await peer.expect_close(CloseCode.TOO_SLOW) == CloseCode.TOO_SLOW.meaning
 
 
-async def test_one_turns_burst_is_held_against_the_limit_only_if_the_peer_does_not_take_it() -> None:
+async def test_a_burst_counts_as_queued_only_if_the_peer_does_not_read_it() -> None:
     async with (
         serve_websockets(outbox_soft_bytes=1_000, outbox_hard_bytes=100_000) as served,
         open_peer(served) as (peer, endpoint),
@@ -288,7 +288,7 @@ async def test_a_peer_that_answers_pings_stays() -> None:
 
 
 @pytest.mark.limit("ping_timeout_ms")
-async def test_a_peer_that_answers_no_ping_is_told_and_dropped() -> None:
+async def test_a_peer_that_answers_no_ping_is_closed_with_4002_and_dropped() -> None:
     async with (
         serve_websockets(ping_interval_ms=10, ping_timeout_ms=20) as served,
         open_peer(served) as (peer, endpoint),
@@ -324,7 +324,7 @@ async def test_a_peer_whose_answer_waits_behind_a_pause_is_not_dropped(served: S
         assert await peer.read_frame() == (TEXT, b"still here")
 
 
-async def test_a_pause_that_ends_gives_the_peer_its_time_to_answer_anew(served: Served) -> None:
+async def test_a_pause_that_ends_starts_the_ping_time_out_again(served: Served) -> None:
     async with open_peer(served) as (peer, endpoint):
         endpoint.socket.keep_alive(now_ms() + 20_000)
         assert await peer.read_frame() == (PING, b"")

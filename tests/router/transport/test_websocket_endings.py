@@ -134,7 +134,7 @@ async def test_a_peer_that_does_not_answer_a_close_is_dropped_after_a_while(
         await endpoint.expect("lost", 4000, False)
 
 
-async def test_who_floods_on_after_it_was_told_to_go_is_looked_at_slowly(
+async def test_a_closing_peer_that_floods_on_is_parsed_slowly(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "CLOSING_SLICE_MS", 3_600_000)
