@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
 TWENTY = 20
 
 
@@ -116,7 +117,7 @@ async def test_queue_of_a_paused_member_is_counted_and_not_assigned(office: Offi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_queue_is_served_in_order_while_members_come_and_go(office: Office, seed: int) -> None:
     chance = random.Random(seed)
     ids = await queue_twenty(office)

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.office import ANYBODY, Office, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
 AGENTS = 6
 SESSIONS = 12
 STEPS = 1000
@@ -49,7 +50,7 @@ class Screen:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_screens_agree_with_the_store_after_random_commands(office: Office, seed: int) -> None:
     chance = random.Random(seed)
     await office.put_department("sales")
