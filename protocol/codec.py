@@ -255,13 +255,20 @@ def fingerprint(command: Command) -> bytes:
     """
     Return the 16 bytes by which an idempotency key recognises the body of a command (BLAKE2b).
 
-    Equal commands have equal fingerprints in either encoding and over HTTP. `id` and `key` do not count; a
-    null field equals a missing one.
+    Equal commands have equal fingerprints in either encoding and over HTTP. `id` and `key` do not count, nor
+    do fields that the command does not carry: an optional field that another release knows changes nothing.
     """
-    bare: Any = msgspec.structs.replace(command, id="")
-    if hasattr(bare, "key"):
-        bare = msgspec.structs.replace(bare, key=None)
-    return hashlib.blake2b(msgspec.msgpack.encode(bare), digest_size=16).digest()
+    carried = _carried(msgspec.to_builtins(command))
+    return hashlib.blake2b(msgspec.msgpack.encode(carried, order="deterministic"), digest_size=16).digest()
+
+
+def _carried(fields: dict[str, Any], without: tuple[str, ...] = ("id", "key")) -> dict[str, Any]:
+    """Return the fields that have a value, those of the objects in them likewise."""
+    return {
+        name: _carried(value, ()) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value is not None and name not in without
+    }
 
 
 def _too_many(count: int) -> InvalidMessage:

@@ -1,7 +1,8 @@
 """
-How the commands lay a tenant out in the store: the forms of what its keys hold, and how they hang together.
+How the commands lay a tenant out in the store: which keys there are, and how they hang together.
 
-The header of `lua/lib/step.lua` lists the keys. What a command writes and what is read here change together.
+The header of `lua/lib/step.lua` lists the keys, and `store/records.py` has the shapes of the records. What a
+command writes and what is read here change together.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Final
 
 import msgspec
 
-from relevo.protocol.objects import Actor, Agent, Department, Entry, Owner, Session, Status
+from relevo.router.store.records import AgentRecord, SessionRecord
 
-LISTS: Final = {"in_progress": "owned", "pending": "pending", "queued": "queue"}
-"""The list of an owner that holds its sessions of a state."""
-STATES: Final = (*LISTS, "closed")
-KINDS_OF_OWNERS: Final = {"owned": "agent", "pending": "agent", "queue": "department"}
-ROWS: Final = {"agent": "agents", "department": "departments"}
+LISTS: Final = {"pending": "pending", "queued": "queue"}
+"""The list of an owner that holds its sessions of a state; those in progress stand in the agent's record."""
+STATES: Final = ("in_progress", "pending", "queued", "closed")
+KINDS_OF_OWNERS: Final = {"owned": "a", "pending": "a", "queue": "d"}
+"""How the field of an owner of such a list begins, in the tenant's hash."""
 
 PAGE: Final = 100
 """How much of a long list is read and checked at one instant."""
@@ -31,89 +32,29 @@ DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError)
 
 IDENTITY: Final = re.compile(r"[A-Za-z0-9_.@:+-]{1,64}")
 CONNECTION: Final = re.compile(r"(\S+) (\S+)")
-DUE: Final = re.compile(r"(node|presence|sessions|drain) (\S+)")
+DUE: Final = re.compile(r"(node|presence|sessions|drain|leave) (\S+)")
 PRINT_LENGTH: Final = 32
 RATIO_STEPS: Final = 2**20
 ORDER_STEPS: Final = 2**33
 
 
-class KeptAgent(Agent, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """
-    Hold an agent as it is kept.
-
-    Args:
-        chosen: The status it chose last.
-        present: Whether it has a connection, or lost its last one a moment ago.
-        assigned: The place in the order of all assignments that its last one had.
-    """
-
-    chosen: Status
-    present: bool
-    assigned: int
-
-
-class KeptDepartment(Department, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """Hold a department as it is kept."""
-
-
-class KeptSession(Session, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """
-    Hold a session as it is kept.
-
-    Args:
-        entry_count: How long its history is.
-        by: Who placed it last; None for the system.
-        target: To whom it was sent last.
-        holder: The agent who had it in progress last.
-        department: The department in which it was queued last.
-        delivered: Whether a client of its owner has said that it is there.
-        maker: Who made its transfer, as an event names them: an agent's id, or ``service ID``.
-    """
-
-    entry_count: int
-    target: Owner
-    by: Actor | None = None
-    holder: str | None = None
-    department: str | None = None
-    delivered: bool = False
-    maker: str | None = None
-
-
-class KeptEntry(Entry, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """Hold an entry of a history as it is kept."""
-
-
-decode_agent = msgspec.msgpack.Decoder(KeptAgent).decode
-decode_department = msgspec.msgpack.Decoder(KeptDepartment).decode
-decode_session = msgspec.msgpack.Decoder(KeptSession).decode
-decode_entry = msgspec.msgpack.Decoder(KeptEntry).decode
-published_agent = msgspec.msgpack.Decoder(Agent).decode
-published_department = msgspec.msgpack.Decoder(Department).decode
-published_session = msgspec.msgpack.Decoder(Session).decode
-
-
-def list_of(session: Session) -> str | None:
-    """Return the list in which an open session must be; None for a closed one."""
-    if session.owner is None or session.state not in LISTS:
+def list_of(session: SessionRecord) -> str | None:
+    """Return the list in which a waiting session must be; None for others."""
+    if session.owner_id is None or session.state not in LISTS:
         return None
-    return f"{LISTS[session.state]}:{session.owner.id}"
+    return f"{LISTS[session.state]}:{session.owner_id}"
 
 
-def choice_score(agent: KeptAgent) -> int:
+def owned_in(agent: AgentRecord) -> list[str]:
+    """Return the sessions in progress that stand in an agent's record."""
+    return agent.owned.split() if isinstance(agent.owned, str) else []
+
+
+def choice_score(agent: AgentRecord) -> int:
     """Return the score at which departments offer an available agent: the lowest gets the next session."""
     return math.floor(agent.load / agent.capacity * RATIO_STEPS) * ORDER_STEPS + agent.assigned
-
-
-def number_of(value: bytes | None) -> int:
-    """Return a number that is kept as text; 0 for nothing, and for what is none."""
-    return int(value) if value is not None and value.isdigit() else 0
 
 
 def name_of(value: bytes) -> str:
     """Return what the store calls something, readable also where it is nothing that a command wrote."""
     return value.decode("utf-8", "backslashreplace")
-
-
-def pairs(flat: list[bytes]) -> list[tuple[str, bytes]]:
-    """Return names and values of what the store lists in turns."""
-    return [(name_of(name), value) for name, value in zip(flat[::2], flat[1::2], strict=True)]

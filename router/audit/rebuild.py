@@ -18,11 +18,10 @@ PARTS_MAX: Final = 100
 ORDER: Final = (
     ("session",),
     ("owned", "pending", "queue", "state"),
-    ("connections", "node", "due", "key"),
+    ("connections", "node", "due", "keys"),
     ("members", "available"),
-    ("agents",),
-    ("departments",),
-    ("meta",),
+    ("tenant",),
+    ("agents", "departments"),
 )
 """Kinds of keys in the order in which they are rebuilt: what others are derived from comes first."""
 
@@ -48,8 +47,9 @@ async def rebuild(store: StoreClient, commands: StoreCommands, tenant: str) -> i
     known = sorted(
         (name for name, kind in kinds.items() if kind in _RANK), key=lambda name: _RANK[kinds[name]]
     )
-    parts = deque((name, "0") for name in known if name != "meta")
-    parts.append(("meta", "0"))
+    # A list that is gone altogether has no key.
+    known += [name for name in ("agents", "departments") if name not in known]
+    parts = deque((name, "0") for name in [*known, "epoch"])
     while parts:
         batch = [parts.popleft() for _ in range(min(PARTS_MAX, len(parts)))]
         parts.extendleft(reversed(await commands.rebuild(tenant, batch)))

@@ -58,7 +58,7 @@ async def violations(
         for one, keys in by_tenant.items():
             if one not in counts.tenants:
                 counts.tenants.add(one)
-                keys = ["meta", *(key for key in keys if key != "meta")]
+                keys = ["tenant", *(key for key in keys if key != "tenant")]
             counts.keys += len(keys)
             audit = Audit(keys)
             await _read_for(audit, commands, one)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
+import structlog
 
+from relevo.protocol.objects import Agent
 from relevo.router.config import Settings
+from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError
@@ -21,7 +24,16 @@ KEY_TTL_MS = 600_000
 
 T = TypeVar("T")
 
+log = structlog.get_logger(__name__)
+
+UNREADABLE: Final = "unreadable"
+"""What a command answers to a request that needs a record which cannot be read."""
+
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class BadRecordError(Exception):
+    """A record of the store could not be read; it was kept aside, and the rest of its tenant goes on."""
 
 
 class CommandRejectedError(Exception):
@@ -110,11 +122,15 @@ class StoreCommands:
         store: Where the tenants live.
         limits: Bounds and times that the commands keep.
         node_id: This process, as connections and leases name it.
+
+    Attributes:
+        bad_records: How many records could not be read.
     """
 
     def __init__(self, store: StoreClient, limits: CommandLimits, node_id: str) -> None:
         self.store = store
         self.node_id = node_id
+        self.bad_records = 0
         self._limits = limits
         self._common = records.packed(
             [
@@ -160,14 +176,18 @@ class StoreCommands:
         reply = await self.store.run(tenant, command, _encode(request), durable=durable, urgent=urgent)
         try:
             outcome = records.decode_answer(reply)
+            for name in outcome.set_aside:
+                self.bad_records += 1
+                incident(log, "record set aside", BadRecordError(name), tenant=tenant, command=command)
+            if outcome.error == UNREADABLE:
+                raise StoreDefectError(command, f"a record cannot be read: {outcome.details}")
             if outcome.error is not None:
-                raise CommandRejectedError(
-                    outcome.error, outcome.details if isinstance(outcome.details, dict) else {}
-                )
+                details = outcome.details if isinstance(outcome.details, dict) else {}
+                raise CommandRejectedError(outcome.error, details)
             if outcome.result is records.MISSING:
                 raise StoreDefectError(command, "it answered nothing")
             return msgspec.msgpack.decode(outcome.result, type=answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreDefectError(command, f"its answer cannot be read: {error}") from error
 
     def connect(self, tenant: str, caller: Caller, connection_id: str) -> Awaitable[records.Attached]:
@@ -197,13 +217,54 @@ class StoreCommands:
         return await self.run(tenant, "renew", request, records.Lease, urgent=True)
 
     async def directory(self, tenant: str) -> records.Directory:
-        """Read the whole directory."""
-        return await self.run(tenant, "directory", {}, records.Directory, urgent=True)
+        """
+        Read the whole directory, page by page, at the position of the feed where the first page was read.
+
+        What changed while the other pages were read is in the events after that position, and may be in the
+        rows already. Rows in events are whole, so that nothing is wrong once they were applied.
+        """
+        page = await self._directory_page(tenant, "")
+        found = records.Directory(page.epoch, page.seq, [], [], page.before)
+        agents: dict[str, Agent] = {}
+        while True:
+            for packed in page.departments:
+                found.departments += self._readable(tenant, records.department, packed)
+            for packed in page.agents:
+                agents |= {row.id: row for row in self._readable(tenant, records.agent, packed)}
+            if not page.cursor:
+                found.agents = list(agents.values())
+                return found
+            page = await self._directory_page(tenant, page.cursor)
+            if page.epoch != found.epoch:
+                return await self.directory(tenant)
+
+    async def _directory_page(self, tenant: str, cursor: str) -> records.DirectoryPage:
+        return await self.run(tenant, "directory", {"cursor": cursor}, records.DirectoryPage, urgent=True)
+
+    def _readable(self, tenant: str, decode: Callable[[msgspec.Raw], T], packed: msgspec.Raw) -> list[T]:
+        """Return what a record of a page holds; nothing, and an incident, where it cannot be read."""
+        try:
+            return [decode(msgspec.Raw(records.content_of(packed)))]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.bad_records += 1
+            incident(log, "record skipped", error, tenant=tenant)
+            return []
 
     async def events(self, tenant: str, epoch: str, after: int, limit: int) -> records.Events:
-        """Read at most ``limit`` events after a position."""
+        """Read at most ``limit`` events after a position; None where one is not kept, or cannot be read."""
         request = {"epoch": epoch, "after": after, "limit": limit}
-        return await self.run(tenant, "events", request, records.Events, urgent=True)
+        found = await self.run(tenant, "events", request, records.EventsReply, urgent=True)
+        events: list[records.Event] = []
+        try:
+            for packed in found.events or ():
+                event = records.decode_event(records.content_of(packed))
+                if (event.epoch, event.seq) != (epoch, after + len(events) + 1):
+                    raise msgspec.DecodeError(f"event {after + len(events) + 1} is not kept")
+                events.append(event)
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+            log.warning("events unreadable", tenant=tenant, reason=str(error))
+            return records.Events(found.epoch, found.seq)
+        return records.Events(found.epoch, found.seq, events if found.events is not None else None)
 
     async def connections(self, tenant: str) -> list[tuple[str, str]]:
         """Return agent and connection of each that is this node's in the store."""

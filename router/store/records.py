@@ -1,21 +1,44 @@
 """
-What the commands answer and the feed carries.
+What is kept in the store, field by field, and what its commands answer.
 
-A record is packed once, in the store: the string that is kept there is also the one in the reply and in the
-event. So the records below stand inside their envelope as MessagePack strings that hold MessagePack, and are
-decoded only where somebody here wants them.
+``lua/lib/records.lua`` writes these shapes: a record is a MessagePack array that begins with the number of
+its schema. Fields stand at fixed places, so a new one goes to the end: a reader that does not know it passes
+it over, and one that misses it takes the default.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from relevo.protocol.objects import Agent, Department, Entry, Session, Transfer
+from relevo.protocol.objects import (
+    Actor,
+    Agent,
+    AgentRole,
+    Customer,
+    Department,
+    Entry,
+    EntryKind,
+    Outcome,
+    Owner,
+    Party,
+    PlaceKind,
+    Role,
+    Session,
+    SessionState,
+    Status,
+    Transfer,
+)
 
 T = TypeVar("T")
+
+SCHEMA: Final = 1
+"""The schema of records that this release writes."""
+
+READABLE: Final = frozenset({1})
+"""The schemas that it reads: its own, and the one before where there is one."""
 
 SESSIONS_DECODED_MAX = 256
 """Sessions that were decoded last."""
@@ -23,35 +46,306 @@ SESSIONS_DECODED_MAX = 256
 MISSING = msgspec.Raw()
 """Stands for a record that is not there; it is false, as nothing else of its kind."""
 
-_agent = msgspec.msgpack.Decoder(Agent)
-_department = msgspec.msgpack.Decoder(Department)
-_session = msgspec.msgpack.Decoder(Session)
-_transfer = msgspec.msgpack.Decoder(Transfer)
-_entry = msgspec.msgpack.Decoder(Entry)
+OWNER_KINDS: Final[dict[str, PlaceKind]] = {
+    "in_progress": "agent",
+    "pending": "agent",
+    "queued": "department",
+}
+"""What kind of owner a session has in each state."""
+
 _raws = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-
-
 _LENGTH_ENDS_AT = {0xD9: 2, 0xDA: 3, 0xDB: 5}
 
 
-def _content(packed: msgspec.Raw) -> memoryview:
-    """Return what is inside a MessagePack string; see the `str` family of the MessagePack specification."""
-    view = memoryview(packed)
-    first = view[0]
-    if first <= 0xBF:
-        return view[1:]
-    return view[_LENGTH_ENDS_AT[first] :]
-
-
 def addressee(role: str, id: str) -> str:
-    """Return how changes name a caller (`maker_of` in library.lua): a back end is no agent of the same id."""
+    """Return how records name a caller (`sender_of` in sessions.lua): a back end is no agent of its id."""
     return f"service {id}" if role == "service" else id
+
+
+# Kept records ----------------------------------------------------------------------------------------------
+
+
+class MetaRecord(msgspec.Struct, array_like=True, gc=False):
+    """
+    A tenant: where its feed and its order are.
+
+    Attributes:
+        order: The last place that was given out.
+        run: The server's run in which the epoch began.
+        due_at: No earlier is anything due.
+        ring: How many events are kept: event ``seq`` stands in the field ``seq % ring``.
+        key_generation: The latest hash of idempotency keys.
+        before: Epoch and seq at which this epoch began; empty where the store held nothing.
+    """
+
+    schema: int
+    epoch: str
+    seq: int
+    order: int
+    run: str
+    due_at: int
+    ring: int
+    key_generation: int = 0
+    before: str = ""
+
+
+class AgentRecord(msgspec.Struct, array_like=True, gc=False):
+    """
+    An agent. The fields up to `available` are its row, as events tell it.
+
+    Attributes:
+        departments: Ids, with a space before and behind each.
+        chosen: The status it chose last.
+        present: Whether it has a connection, or lost its last one a moment ago.
+        assigned: The place in the order of all assignments that its last one had.
+        owned: The ids of its sessions in progress, as `departments`; False where they stand in a list.
+    """
+
+    schema: int
+    id: str
+    name: str
+    role: AgentRole
+    departments: str
+    capacity: int
+    status: Status
+    status_since_at: int
+    load: int
+    pending: int
+    available: bool
+    chosen: Status = "connected"
+    present: bool = False
+    assigned: int = 0
+    owned: str | bool = " "
+
+
+class DepartmentRecord(msgspec.Struct, array_like=True, gc=False):
+    """A department."""
+
+    schema: int
+    id: str
+    name: str
+    agents: int = 0
+    available: int = 0
+    queued: int = 0
+
+
+class TransferRecord(msgspec.Struct, array_like=True, gc=False):
+    """A transfer, inside the record of the session that it is of."""
+
+    id: str
+    from_kind: PlaceKind | None
+    from_id: str | None
+    from_name: str | None
+    to_kind: PlaceKind
+    to_id: str
+    to_name: str
+    by_id: str
+    by_name: str
+    by_role: Role
+    reason: str | None
+    outcome: Outcome
+    assigned_to: str | None
+    at: int
+
+
+class SessionRecord(msgspec.Struct, array_like=True, gc=False):
+    """
+    One record of a session's log: how the session is, up to `entry_count`, and what has happened.
+
+    Attributes:
+        order: Its place among all changes of owner.
+        holder: The agent that had it in progress last.
+        department: The department in which it was queued last.
+        delivered: Whether a client of its owner has said that it is there.
+        target_kind: To whom it was sent last, with `target_id`.
+        sender: Who made its transfer (see `addressee`).
+        index: Where this record stands in the log.
+        placed_at: Where the record of the last change of owner stands.
+        transfer_at: Where the record that holds the transfer stands; -1 for none.
+        entry_count: How many entries the history has, up to this record's last.
+        transfer: The transfer, where this record made or changed it.
+    """
+
+    schema: int
+    id: str
+    state: SessionState
+    owner_id: str | None
+    fence: int
+    hops: int
+    opened_at: int
+    updated_at: int
+    customer_id: str
+    customer_name: str
+    order: int
+    holder: str | None
+    department: str | None
+    delivered: bool
+    target_kind: PlaceKind
+    target_id: str
+    sender: str | None
+    index: int
+    placed_at: int
+    transfer_at: int
+    entry_count: int
+    kind: EntryKind
+    at: int
+    text: str | None = None
+    by_id: str | None = None
+    by_name: str | None = None
+    by_role: Role | None = None
+    transfer: TransferRecord | None = None
+
+
+class SessionView(msgspec.Struct, array_like=True, gc=False):
+    """A session as commands answer it: its last record, and its transfer where another record holds it."""
+
+    record: SessionRecord
+    transfer: TransferRecord | None = None
+
+
+_meta = msgspec.msgpack.Decoder(MetaRecord)
+_agent = msgspec.msgpack.Decoder(AgentRecord)
+_department = msgspec.msgpack.Decoder(DepartmentRecord)
+_session = msgspec.msgpack.Decoder(SessionRecord)
+_decode_view = msgspec.msgpack.Decoder(SessionView).decode
+
+
+class SchemaError(msgspec.DecodeError):
+    """A record is of a schema that this release does not read."""
+
+
+def _require_schema(schema: int) -> None:
+    if schema not in READABLE:
+        raise SchemaError(f"it is of schema {schema}, and this release reads {sorted(READABLE)}")
+
+
+def decode_meta(packed: bytes | msgspec.Raw) -> MetaRecord:
+    """Decode a tenant's meta record; raises msgspec.DecodeError where it is none, or of another schema."""
+    record = _meta.decode(packed)
+    _require_schema(record.schema)
+    return record
+
+
+def decode_agent(packed: bytes | msgspec.Raw) -> AgentRecord:
+    """Decode an agent's record, or row; raises as `decode_meta`."""
+    record = _agent.decode(packed)
+    _require_schema(record.schema)
+    return record
+
+
+def decode_department(packed: bytes | msgspec.Raw) -> DepartmentRecord:
+    """Decode a department's record; raises as `decode_meta`."""
+    record = _department.decode(packed)
+    _require_schema(record.schema)
+    return record
+
+
+def decode_session(packed: bytes | msgspec.Raw) -> SessionRecord:
+    """Decode a record of a session's log; raises as `decode_meta`."""
+    record = _session.decode(packed)
+    _require_schema(record.schema)
+    return record
+
+
+def agent_of(record: AgentRecord) -> Agent:
+    """Return the row that a record holds."""
+    return Agent(
+        id=record.id,
+        name=record.name,
+        role=record.role,
+        departments=record.departments.split(),
+        status=record.status,
+        status_since_at=record.status_since_at,
+        load=record.load,
+        capacity=record.capacity,
+        pending=record.pending,
+        available=record.available,
+    )
+
+
+def department_of(record: DepartmentRecord) -> Department:
+    """Return the row that a record holds."""
+    return Department(
+        id=record.id,
+        name=record.name,
+        agents=record.agents,
+        available=record.available,
+        queued=record.queued,
+    )
+
+
+def transfer_of(record: TransferRecord, session_id: str) -> Transfer:
+    """Return the transfer that a record holds."""
+    source = None
+    if record.from_kind is not None and record.from_id is not None:
+        source = Party(record.from_kind, record.from_id, record.from_name or record.from_id)
+    return Transfer(
+        id=record.id,
+        session_id=session_id,
+        from_=source,
+        to=Party(record.to_kind, record.to_id, record.to_name),
+        by=Actor(record.by_id, record.by_name, record.by_role),
+        reason=record.reason,
+        outcome=record.outcome,
+        assigned_to=record.assigned_to,
+        at=record.at,
+    )
+
+
+def owner_of(record: SessionRecord) -> Owner | None:
+    """Return who has a session; None where it is closed."""
+    kind = OWNER_KINDS.get(record.state)
+    return Owner(kind, record.owner_id) if kind is not None and record.owner_id is not None else None
+
+
+def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Session:
+    """Return the session as it is since a record; ``transfer`` is its transfer where the record has none."""
+    latest = record.transfer if record.transfer is not None else transfer
+    return Session(
+        id=record.id,
+        customer=Customer(record.customer_id, record.customer_name),
+        state=record.state,
+        owner=owner_of(record),
+        fence=record.fence,
+        hops=record.hops,
+        opened_at=record.opened_at,
+        updated_at=record.updated_at,
+        transfer=transfer_of(latest, record.id) if latest is not None else None,
+    )
+
+
+def entries_of(record: SessionRecord) -> list[Entry]:
+    """Return the entries of the history that a record is: one, or a transfer and its reason."""
+    by = None
+    if record.by_id is not None and record.by_role is not None:
+        by = Actor(record.by_id, record.by_name or record.by_id, record.by_role)
+    transfer = None
+    if record.transfer is not None and record.kind in ("transferred", "moved"):
+        transfer = transfer_of(record.transfer, record.id)
+    reason = transfer.reason if transfer is not None and record.kind == "transferred" else None
+    seq = record.entry_count if reason is None else record.entry_count - 1
+    entries = [Entry(seq=seq, kind=record.kind, at=record.at, by=by, text=record.text, transfer=transfer)]
+    if reason is not None:
+        entries.append(Entry(seq=seq + 1, kind="internal", at=record.at, by=by, text=reason))
+    return entries
+
+
+# What stands in answers ------------------------------------------------------------------------------------
 
 
 def packed(value: Any) -> msgspec.Raw:
     """Return a value as a MessagePack string that holds MessagePack; the store's Lua does not know binary."""
     content = msgspec.msgpack.encode(value)
     return msgspec.Raw(b"\xdb" + len(content).to_bytes(4, "big") + content)
+
+
+def content_of(packed: msgspec.Raw) -> bytes:
+    """Return what is inside a MessagePack string; see the `str` family of the MessagePack specification."""
+    view = memoryview(packed)
+    first = view[0]
+    if first <= 0xBF:
+        return bytes(view[1:])
+    return bytes(view[_LENGTH_ENDS_AT[first] :])
 
 
 def plain(packed: msgspec.Raw) -> Any:
@@ -62,7 +356,7 @@ def plain(packed: msgspec.Raw) -> Any:
     """
     first = memoryview(packed)[0]
     if 0xA0 <= first <= 0xBF or 0xD9 <= first <= 0xDB:
-        return bytes(_content(packed))
+        return content_of(packed)
     if 0x90 <= first <= 0x9F or 0xDC <= first <= 0xDD:
         return [plain(each) for each in _raws(packed)]
     if 0x80 <= first <= 0x8F:
@@ -73,41 +367,38 @@ def plain(packed: msgspec.Raw) -> Any:
 
 def agent(packed: msgspec.Raw) -> Agent:
     """Decode an agent's row."""
-    return _agent.decode(_content(packed))
+    return agent_of(decode_agent(packed))
 
 
 def department(packed: msgspec.Raw) -> Department:
     """Decode a department's row."""
-    return _department.decode(_content(packed))
+    return department_of(decode_department(packed))
 
 
-def session(packed: msgspec.Raw) -> Session:
-    """Decode a session."""
-    return _decode_session(bytes(_content(packed)))
+def session(view: msgspec.Raw) -> Session:
+    """Decode a session as a command answers it."""
+    return _session_of_view(bytes(view))
 
 
 @lru_cache(maxsize=SESSIONS_DECODED_MAX)
-def _decode_session(content: bytes) -> Session:
-    # Kept for a while, since a node gets the record that it caused twice: in the reply and in the event.
-    return _session.decode(content)
-
-
-def transfer(packed: msgspec.Raw) -> Transfer:
-    """Decode a transfer."""
-    return _transfer.decode(_content(packed))
+def _session_of_view(view: bytes) -> Session:
+    # Kept for a while, since many of a node's clients ask for the same sessions.
+    decoded = _decode_view(view)
+    return session_of(decoded.record, decoded.transfer)
 
 
 def entry(packed: msgspec.Raw) -> Entry:
-    """Decode an entry of a history."""
-    return _entry.decode(_content(packed))
+    """Decode the entry that a record is."""
+    return entries_of(decode_session(packed))[0]
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What every command returns: a result, or the code of the rule that refused it."""
+    """What every command returns: a result, or the code of the rule that rejected it; and bad records."""
 
     result: msgspec.Raw = MISSING
     error: str | None = None
     details: dict[str, Any] | list[Any] | None = None
+    set_aside: list[str] = []
 
 
 class AgentReply(msgspec.Struct, gc=False):
@@ -129,16 +420,37 @@ class SessionReply(msgspec.Struct, gc=False):
 
 
 class EntryReply(msgspec.Struct, gc=False):
-    """One entry of a history."""
+    """One entry of a history, as the record that it is."""
 
     entry: msgspec.Raw
 
 
 class HistoryReply(msgspec.Struct, gc=False):
-    """A run of entries."""
+    """
+    A run of a history's entries, as the records that hold them and perhaps others around them.
 
-    entries: list[msgspec.Raw]
-    more: bool
+    Attributes:
+        records: Of the session's log.
+        last: The seq of the last entry of all.
+        after: The seq after which entries were asked for.
+        limit: How many were asked for.
+    """
+
+    records: list[msgspec.Raw]
+    last: int
+    after: int
+    limit: int
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Return the entries that were asked for, and no others."""
+        found = [one for packed in self.records for one in entries_of(decode_session(packed))]
+        return [one for one in found if one.seq > self.after][: self.limit]
+
+    @property
+    def more(self) -> bool:
+        """Return whether there are entries after these."""
+        return self.after + self.limit < self.last
 
 
 class PlaceReply(msgspec.Struct, gc=False):
@@ -178,13 +490,24 @@ class Lease(msgspec.Struct, gc=False):
     connections: int
 
 
+class DirectoryPage(msgspec.Struct, gc=False):
+    """A page of the directory's records, and where the next one begins; empty at the end."""
+
+    epoch: str
+    seq: int
+    before: str
+    cursor: str
+    departments: list[msgspec.Raw]
+    agents: list[msgspec.Raw]
+
+
 class Directory(msgspec.Struct, gc=False):
     """The whole directory at a position of the feed, and where the store was when this epoch began."""
 
     epoch: str
     seq: int
-    departments: list[msgspec.Raw]
-    agents: list[msgspec.Raw]
+    departments: list[Department]
+    agents: list[Agent]
     before: str = ""
 
     def forgot(self, epoch: str, seq: int) -> bool:
@@ -197,52 +520,54 @@ class Directory(msgspec.Struct, gc=False):
         return epoch != self.epoch and self.before != "" and (before_epoch != epoch or int(before_seq) < seq)
 
 
-class Removed(msgspec.Struct, gc=False):
-    """An agent that has a session no more."""
-
-    agent_id: str
-    why: str
+# Events ----------------------------------------------------------------------------------------------------
 
 
-class Updated(msgspec.Struct, gc=False):
+class Change(msgspec.Struct, array_like=True, gc=False):
     """
-    Who is to hear what became of a transfer: the session's latest, unless one is given.
+    What happened to one session, and whom it concerns.
 
     Attributes:
-        maker: Who made it: an agent's id, or ``service ID`` for a back end.
-        state: What became of it.
-        transfer: The transfer, where it is not the latest any more.
+        what: ``placed`` with another owner, ``written`` into its history, or ``delivered``.
+        left: The agent that has it no more.
+        why: Why it has it no more.
+        told: What the sender of the transfer is told became of it.
+        superseded_sender: Where another transfer takes the place of the sender's: who that was (`addressee`).
+        superseded: That transfer.
+        transfer: The session's transfer, where its record does not hold it.
+        record: The session's record.
     """
 
-    maker: str
-    state: str
-    transfer: msgspec.Raw = MISSING
+    what: str
+    left: str | None
+    why: str | None
+    told: str | None
+    superseded_sender: str | None
+    superseded: TransferRecord | None
+    transfer: TransferRecord | None
+    record: SessionRecord
 
 
-class Change(msgspec.Struct, gc=False):
-    """What happened to one session, and whom it concerns; `session` is missing when only its history grew."""
-
-    session_id: str
-    entries: list[msgspec.Raw] = []
-    session: msgspec.Raw = MISSING
-    owner: str | None = None
-    assigned: str | None = None
-    pending: str | None = None
-    removed: Removed | None = None
-    updated: Updated | None = None
-
-
-class Event(msgspec.Struct, gc=False):
+class Event(msgspec.Struct, array_like=True, gc=False):
     """One step of a tenant: the rows of the directory that changed, and the sessions."""
 
+    schema: int
     epoch: str
     seq: int
     at: int
-    agents: list[msgspec.Raw] = []
-    departments: list[msgspec.Raw] = []
+    agents: list[AgentRecord] = []
+    departments: list[DepartmentRecord] = []
     agents_removed: list[str] = []
     departments_removed: list[str] = []
     changes: list[Change] = []
+
+
+class EventsReply(msgspec.Struct, gc=False):
+    """Events after a position, packed; `events` is None where they are not kept any more."""
+
+    epoch: str
+    seq: int
+    events: list[msgspec.Raw] | None = None
 
 
 class Events(msgspec.Struct, gc=False):
@@ -254,7 +579,7 @@ class Events(msgspec.Struct, gc=False):
 
 
 class ReadError(msgspec.Struct, gc=False):
-    """Why one read of a read_snapshot found nothing: the key is of a type that the read does not fit."""
+    """Why one read of a snapshot found nothing: the key is of a type that the read does not fit."""
 
     err: str
 
@@ -273,4 +598,13 @@ class RebuildReply(msgspec.Struct, gc=False):
 
 
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
-decode_event = msgspec.msgpack.Decoder(Event).decode
+_event = msgspec.msgpack.Decoder(Event)
+
+
+def decode_event(packed: bytes | msgspec.Raw) -> Event:
+    """Decode an event; raises as `decode_meta`."""
+    event = _event.decode(packed)
+    _require_schema(event.schema)
+    for change in event.changes:
+        _require_schema(change.record.schema)
+    return event

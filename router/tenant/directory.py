@@ -105,10 +105,10 @@ class Replica:
         self.epoch = directory.epoch
         self.seq = self.position = self.read_at = self._floor = directory.seq
         self._agents, self._departments = _Table(), _Table()
-        for packed in directory.agents:
-            self._agents.put(records.agent(packed), directory.seq)
-        for packed in directory.departments:
-            self._departments.put(records.department(packed), directory.seq)
+        for agent in directory.agents:
+            self._agents.put(agent, directory.seq)
+        for department in directory.departments:
+            self._departments.put(department, directory.seq)
 
     def apply(self, event: records.Event) -> bool:
         """
@@ -130,10 +130,10 @@ class Replica:
         self.seq = event.seq
         if event.agents or event.departments or event.agents_removed or event.departments_removed:
             self.position = event.seq
-            for packed in event.agents:
-                self._agents.put(records.agent(packed), event.seq)
-            for packed in event.departments:
-                self._departments.put(records.department(packed), event.seq)
+            for agent in event.agents:
+                self._agents.put(records.agent_of(agent), event.seq)
+            for department in event.departments:
+                self._departments.put(records.department_of(department), event.seq)
             for agent_id in event.agents_removed:
                 self._agents.remove(agent_id, event.seq)
             for department_id in event.departments_removed:

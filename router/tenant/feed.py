@@ -122,7 +122,7 @@ class Feed:
             return
         try:
             event = records.decode_event(payload)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # It leaves a gap, which the next event shows and which is mended from the store.
             incident(log, "event rejected", error, tenant=tenant)
             return

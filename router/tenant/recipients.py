@@ -42,50 +42,44 @@ def pushes_of(
     Yields:
         The addressee (see `records.addressee`, or WATCHERS) and the push.
     """
+    record = change.record
+    owner = record.owner_id if records.OWNER_KINDS.get(record.state) == "agent" else None
+    owner = owner if owner is not None and is_here(owner) else None
+    left = change.left if change.left is not None and is_here(change.left) else None
+    sender = change.superseded_sender or record.sender
+    sender = sender if change.told is not None and sender is not None and is_here(sender) else None
     session: Session | None = None
-    if change.session is not records.MISSING and (is_watched or _concerns(change, is_here)):
-        session = records.session(change.session)
+    if change.what != "written" and (is_watched or left or sender or (owner and change.what == "placed")):
+        session = records.session_of(record, change.transfer)
+    if session is not None and change.what == "placed":
+        yield from _placements(change, session, owner, left)
+    if owner is not None and change.what != "delivered":
+        for entry in records.entries_of(record):
+            yield owner, SessionEntry(session_id=record.id, entry=entry)
     if session is not None:
-        yield from _placements(change, session, is_here)
-    if change.owner is not None and change.entries and is_here(change.owner):
-        for packed in change.entries:
-            yield change.owner, SessionEntry(session_id=change.session_id, entry=records.entry(packed))
-    if session is not None:
-        updated = change.updated
-        if updated is not None and is_here(updated.maker):
+        if sender is not None:
             transfer = session.transfer
-            if updated.transfer is not records.MISSING:
-                transfer = records.transfer(updated.transfer)
+            if change.superseded is not None:
+                transfer = records.transfer_of(change.superseded, record.id)
             if transfer is not None:
-                state = cast(TransferState, updated.state)
-                yield updated.maker, TransferUpdated(transfer=transfer, state=state, session=session)
+                state = cast(TransferState, change.told)
+                yield sender, TransferUpdated(transfer=transfer, state=state, session=session)
         if is_watched:
             yield WATCHERS, SessionChanged(session=session)
 
 
-def _concerns(change: records.Change, is_here: Callable[[str], bool]) -> bool:
-    removed, updated = change.removed, change.updated
-    return (
-        (change.assigned is not None and is_here(change.assigned))
-        or (change.pending is not None and is_here(change.pending))
-        or (removed is not None and is_here(removed.agent_id))
-        or (updated is not None and is_here(updated.maker))
-    )
-
-
 def _placements(
-    change: records.Change, session: Session, is_here: Callable[[str], bool]
+    change: records.Change, session: Session, owner: str | None, left: str | None
 ) -> Iterator[tuple[str, Push]]:
     # The new owner first: a conversation is visible to an agent at every moment.
-    if change.assigned is not None and is_here(change.assigned):
-        yield change.assigned, SessionAssigned(session=session, transfer=session.transfer)
-    if change.pending is not None and is_here(change.pending):
-        yield change.pending, SessionPending(session=session, transfer=session.transfer)
-    removed = change.removed
-    if removed is not None and is_here(removed.agent_id):
-        transfer: Transfer | None = None if removed.why == "closed" else session.transfer
-        why = cast(RemovedWhy, removed.why)
+    if owner is not None and session.state == "in_progress":
+        yield owner, SessionAssigned(session=session, transfer=session.transfer)
+    if owner is not None and session.state == "pending":
+        yield owner, SessionPending(session=session, transfer=session.transfer)
+    if left is not None:
+        transfer: Transfer | None = None if change.why == "closed" else session.transfer
+        why = cast(RemovedWhy, change.why)
         yield (
-            removed.agent_id,
+            left,
             SessionRemoved(session_id=session.id, fence=session.fence, why=why, transfer=transfer),
         )

@@ -17,12 +17,13 @@ from typing import Any
 
 from relevo_client import Client
 
-from relevo.router.store.records import Event, decode_event
+from relevo.router.store.records import Event
 from tests.chaos.clerks import SOON, Clerk, Receipt, Reckoning, reckon
 from tests.chaos.island import NEEDS, can_rise
 from tests.chaos.network import Network, network_of
 from tests.chaos.sentinels import SentinelStore, watched_store
 from tests.e2e.office import Office
+from tests.kept import events_of, meta_of
 from tests.routers import RouterProcess
 from tests.servers import HERE, Place, StoreServer, free_port, running
 
@@ -109,23 +110,20 @@ class Work:
         """End the work, and hold the books against what the store has now."""
         await asyncio.gather(*(clerk.end() for clerk in self.clerks))
         reckoning = await reckon(self.office, self.clerks)
-        rows = await asyncio.to_thread(
-            store.call, "XRANGE", f"relevo:{{{self.office.tenant}}}:events", "-", "+"
-        )
+        events = await asyncio.to_thread(events_of, store, self.office.tenant)
         return Outcome(
             reckoning,
             [clerk.outage_s() for clerk in self.clerks],
             began_at,
             ended_at,
             (before, self.epoch(store)),
-            [decode_event(fields[b"event"]) for _, fields in rows],
+            events,
             [clerk.receipts for clerk in self.clerks],
         )
 
     def epoch(self, store: StoreServer) -> str:
         """Return the tenant's epoch, as a server has it."""
-        stored: bytes = store.call("HGET", f"relevo:{{{self.office.tenant}}}:meta", "epoch")
-        return stored.decode()
+        return meta_of(store, self.office.tenant).epoch
 
 
 @asynccontextmanager

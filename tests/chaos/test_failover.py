@@ -8,7 +8,6 @@ import pytest
 from relevo.router.store.client.durability import Durability, DurabilityLevel
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.lua.library import FOLDER
-from relevo.router.store.records import decode_event
 from tests.chaos.conftest import PATIENT
 from tests.chaos.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
 from tests.chaos.island import NEEDS, can_rise
@@ -17,6 +16,7 @@ from tests.chaos.watched_scene import WatchedScene
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import to_agent
 from tests.e2e.test_presence import observe
+from tests.kept import events_of, key_of
 from tests.router.conftest import using
 from tests.router.store.client.test_topology import tenant_on
 from tests.router.store.shop import Shop
@@ -131,7 +131,7 @@ async def expect_promises_of_shards(
     async with using(cluster.url, FOLDER, durability=promise) as store:
         kept = Shop(store, tenant_on(cluster, replicated, "kept"))
         await kept.open_doors()
-        assert replica.call("HLEN", f"relevo:{{{kept.tenant}}}:departments") == 2
+        assert replica.call("SCARD", f"relevo:{{{kept.tenant}}}:departments") == 2
         with pytest.raises(StoreUnavailableError, match="not acknowledged in 500 ms"):
             await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
 
@@ -154,9 +154,9 @@ async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
         bob = await office.connect_agent("bob", on=1)
         await office.open_session("chat-1", agent="ana")
         before, _ = observers[0].dialog.position
-        events = f"relevo:{{{office.tenant}}}:events"
+        kept = (key_of(office.tenant), "m")
         await asyncio.to_thread(
-            wait_until, lambda: replica.call("XLEN", events) == primary.call("XLEN", events), "the replica"
+            wait_until, lambda: replica.call("HGET", *kept) == primary.call("HGET", *kept), "the replica"
         )
 
         primary.kill()
@@ -168,7 +168,7 @@ async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
         for observer in observers:
             assert observer.dialog.position[0] != before
             assert observer.dialog.agents["bob"]["load"] == 1
-        published = [decode_event(fields[b"event"]) for _, fields in replica.call("XRANGE", events, "-", "+")]
+        published = events_of(replica, office.tenant)
         assert {event.epoch for event in published} == {observers[0].dialog.position[0]}
         assert [event.seq for event in published] == list(range(1, len(published) + 1))
         await still_answered(bob)

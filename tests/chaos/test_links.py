@@ -14,6 +14,7 @@ from tests.chaos.waiting import insist, still_answered, until_metric, until_read
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import ANYBODY, Office, to_agent
 from tests.e2e.test_presence import observe, statuses_shown
+from tests.kept import forget_events
 from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
 from tests.servers import StoreServer
@@ -251,7 +252,7 @@ async def test_trimmed_stream_is_repaired_by_a_snapshot_and_a_difference(
         await office.do("session.close", session_id="chat-1")
         await office.open_session("chat-2", agent="ana")
         await office.connect_agent("bob", on=1)
-        own_store.call("XTRIM", f"relevo:{{{office.tenant}}}:events", "MAXLEN", 0)
+        forget_events(own_store, office.tenant)
 
     assert (await ana.expect_push("session.removed"))["session_id"] == "chat-1"
     assert (await ana.expect_push("session.assigned"))["session"]["id"] == "chat-2"

@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from relevo.router.store.records import decode_event
 from tests.chaos.conftest import PATIENT
 from tests.chaos.waiting import insist, still_answered, until_ready
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import Office, to_agent
 from tests.e2e.test_presence import observe, statuses_shown
 from tests.e2e.test_the_shipped_client import Programs
+from tests.kept import events_of
 from tests.routers import RouterProcess
 from tests.servers import StoreServer
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 
 # What a tenant keeps when it knows its agents and departments, and nothing of any session.
 KINDS_WITHOUT_SESSIONS = {
-    *("meta", "agents", "departments", "members", "available", "connections", "node", "due", "events", "key")
+    *("tenant", "agents", "departments", "members", "available", "connections", "node", "due", "keys")
 }
 
 
@@ -159,8 +159,7 @@ async def lose_everything(
     found = [key.decode() for key in store.call("KEYS", f"relevo:{{{office.tenant}}}:*")]
     assert {key.split("}:")[1].partition(":")[0] for key in found} <= KINDS_WITHOUT_SESSIONS
     # Before anything else was written the epoch was new, and its numbers leave nothing out.
-    rows = store.call("XRANGE", f"relevo:{{{office.tenant}}}:events", "-", "+")
-    events = [decode_event(fields[b"event"]) for _, fields in rows]
+    events = events_of(store, office.tenant)
     assert {event.epoch for event in events} == {observers[0].dialog.position[0]}
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     # And life goes on, on both.

@@ -6,6 +6,7 @@ import pytest
 
 from relevo.router import cli
 from tests.e2e.office import Office
+from tests.kept import rewrite_agent
 from tests.servers import StoreServer
 
 
@@ -17,8 +18,8 @@ async def test_repaired_list_shows_on_every_dialog(office: Office, store: StoreS
     await ana.expect_push("session.assigned")
     for client in (ana, bob):
         await client.open_dialog()
-    # Something takes it out of her list, and with the next thing that happens to her the dialogs say so.
-    store.call("ZREM", f"relevo:{{{office.tenant}}}:owned:ana", "chat-1")
+    # Something takes it out of her record, and with the next thing that happens to her the dialogs say so.
+    rewrite_agent(store, office.tenant, "ana", owned=" ", load=0)
     await ana.command("status.set", status="pause")
     for client in (ana, bob):
         await client.sees_agent("ana", load=0)

@@ -177,7 +177,7 @@ async def a_store_that_does_not_answer(office: Office, store: StoreServer, adela
 
 @provokes("internal")
 async def a_record_that_nobody_can_read(office: Office, store: StoreServer, adela: RawClient) -> Message:
-    store.call("SET", f"relevo:{{{office.tenant}}}:session:chat-1", b"\xc1 is no MessagePack")
+    store.call("RPUSH", f"relevo:{{{office.tenant}}}:session:chat-1", b"\xc1 is no MessagePack")
     error = await adela.refused("session.get", session_id="chat-1")
     assert error["details"]["incident"]
     return error

@@ -516,6 +516,15 @@ def test_fingerprint_ignores_id_and_key() -> None:
     assert fingerprint(transfer(id="1", key="a")) == fingerprint(transfer(id="2", key="b"))
 
 
+def test_fingerprint_ignores_an_optional_field_of_another_release() -> None:
+    class LaterTransfer(SessionTransfer, frozen=True, tag="session.transfer", kw_only=True):
+        note: str | None = None
+
+    later = LaterTransfer(id="1", session_id="s", target=Target("agent", "bruno"))
+    assert fingerprint(later) == fingerprint(transfer())
+    assert fingerprint(msgspec.structs.replace(later, note="n")) != fingerprint(transfer())
+
+
 def test_fingerprint_differs_with_every_other_field() -> None:
     others: list[Command] = [
         transfer(session_id="t"),

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from relevo.router.store import records
 
 
-def agent_record(agent_id: str, load: int = 0, status: str = "connected") -> dict[str, Any]:
-    """Return an agent's row."""
-    return {
-        "id": agent_id,
-        "name": agent_id.title(),
-        "role": "agent",
-        "departments": [],
-        "status": status,
-        "status_since_at": 1,
-        "load": load,
-        "capacity": 10,
-        "pending": 0,
-        "available": status == "connected",
-    }
+def agent_record(agent_id: str, load: int = 0, status: Any = "connected") -> records.AgentRecord:
+    """Return an agent's record."""
+    return records.AgentRecord(
+        schema=records.SCHEMA,
+        id=agent_id,
+        name=agent_id.title(),
+        role="agent",
+        departments=" ",
+        capacity=10,
+        status=status,
+        status_since_at=1,
+        load=load,
+        pending=0,
+        available=status == "connected",
+    )
 
 
-def department_record(department_id: str, queued: int = 0) -> dict[str, Any]:
-    """Return a department's row."""
-    return {"id": department_id, "name": department_id.title(), "agents": 0, "available": 0, "queued": queued}
+def department_record(department_id: str, queued: int = 0) -> records.DepartmentRecord:
+    """Return a department's record."""
+    return records.DepartmentRecord(records.SCHEMA, department_id, department_id.title(), queued=queued)
 
 
-def session_record(session_id: str, owner: str | None, fence: int = 1, **fields: Any) -> dict[str, Any]:
-    """Return a session, in progress with its owner unless told otherwise."""
-    record: dict[str, Any] = {
+def session_fields(session_id: str, owner: str | None, fence: int = 1, **fields: Any) -> dict[str, Any]:
+    """Return a session as the protocol has it, in progress with its owner unless told otherwise."""
+    found: dict[str, Any] = {
         "id": session_id,
         "customer": {"id": "c", "name": "Cleo"},
         "state": "in_progress" if owner is not None else "closed",
@@ -40,22 +43,70 @@ def session_record(session_id: str, owner: str | None, fence: int = 1, **fields:
         "updated_at": 2,
     }
     if owner is not None:
-        record["owner"] = {"kind": "agent", "id": owner}
-    return record | fields
+        found["owner"] = {"kind": "agent", "id": owner}
+    return found | fields
 
 
-def transfer_record(session_id: str, by: str, to: str) -> dict[str, Any]:
-    """Return a transfer from its maker to an agent."""
-    return {
-        "id": "t1",
-        "session_id": session_id,
-        "from": {"kind": "agent", "id": by, "name": by.title()},
-        "to": {"kind": "agent", "id": to, "name": to.title()},
-        "by": {"id": by, "name": by.title(), "role": "agent"},
-        "reason": "please",
-        "outcome": "assigned",
+def transfer_record(by: str, to: str) -> records.TransferRecord:
+    """Return a transfer from its sender to an agent."""
+    return records.TransferRecord(
+        id="t1",
+        from_kind="agent",
+        from_id=by,
+        from_name=by.title(),
+        to_kind="agent",
+        to_id=to,
+        to_name=to.title(),
+        by_id=by,
+        by_name=by.title(),
+        by_role="agent",
+        reason="please",
+        outcome="assigned",
+        assigned_to=None,
+        at=2,
+    )
+
+
+def session_record(
+    session_id: str, owner: str | None, fence: int = 1, **fields: Any
+) -> records.SessionRecord:
+    """Return the record of a session, in progress with its owner and just opened unless told otherwise."""
+    given: dict[str, Any] = {
+        "schema": records.SCHEMA,
+        "id": session_id,
+        "state": "in_progress" if owner is not None else "closed",
+        "owner_id": owner,
+        "fence": fence,
+        "hops": 0,
+        "opened_at": 1,
+        "updated_at": 2,
+        "customer_id": "c",
+        "customer_name": "Cleo",
+        "order": 1,
+        "holder": owner,
+        "department": None,
+        "delivered": False,
+        "target_kind": "agent",
+        "target_id": owner or "ana",
+        "sender": None,
+        "index": 0,
+        "placed_at": 0,
+        "transfer_at": -1,
+        "entry_count": 1,
+        "kind": "opened",
         "at": 2,
     }
+    return records.SessionRecord(**given | fields)
+
+
+def packed_record(record: msgspec.Struct) -> msgspec.Raw:
+    """Return a record as a command answers it."""
+    return msgspec.Raw(msgspec.msgpack.encode(record))
+
+
+def session_view(record: records.SessionRecord) -> msgspec.Raw:
+    """Return a session without a transfer as a command answers it."""
+    return msgspec.Raw(msgspec.msgpack.encode([record, None]))
 
 
 def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
@@ -65,14 +116,15 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
     Args:
         seq: Its number.
         epoch: Its epoch.
-        fields: `agents` and `departments` as rows, `agents_removed`, `departments_removed`, `changes`.
+        fields: `agents` and `departments` as records, `agents_removed`, `departments_removed`, `changes`.
     """
     return records.Event(
+        schema=records.SCHEMA,
         epoch=epoch,
         seq=seq,
         at=seq,
-        agents=[records.packed(row) for row in fields.get("agents", ())],
-        departments=[records.packed(row) for row in fields.get("departments", ())],
+        agents=list(fields.get("agents", ())),
+        departments=list(fields.get("departments", ())),
         agents_removed=list(fields.get("agents_removed", ())),
         departments_removed=list(fields.get("departments_removed", ())),
         changes=list(fields.get("changes", ())),
@@ -81,13 +133,11 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
 
 def directory(seq: int, *, epoch: str = "e1", agents: Any = (), departments: Any = ()) -> records.Directory:
     """Return a snapshot of the store."""
-    return records.Directory(
-        epoch, seq, [records.packed(row) for row in departments], [records.packed(row) for row in agents]
-    )
+    rows = map(records.agent_of, agents)
+    return records.Directory(epoch, seq, list(map(records.department_of, departments)), list(rows))
 
 
-def change(session: dict[str, Any] | None, session_id: str = "s1", **fields: Any) -> records.Change:
-    """Return a change of one session; `entries` are given as records."""
-    entries = [records.packed(entry) for entry in fields.pop("entries", ())]
-    raw = records.packed(session) if session is not None else records.MISSING
-    return records.Change(session_id=session_id, session=raw, entries=entries, **fields)
+def change(record: records.SessionRecord, what: str = "placed", **fields: Any) -> records.Change:
+    """Return a change of one session."""
+    absent = dict.fromkeys(("left", "why", "told", "superseded_sender", "superseded", "transfer"))
+    return records.Change(what=what, record=record, **absent | fields)

@@ -312,5 +312,8 @@ class Model(State):
                 and (role != "agent" or s.agent_id() == me or queue in mine)
             )
 
-        found = sorted(filter(wanted, self.sessions.values()), key=lambda s: s.position)
+        whole = role != "agent" and agent_id is None and department_id is None
+        found = sorted(
+            filter(wanted, self.sessions.values()), key=lambda s: s.in_state_since if whole else s.position
+        )
         return lambda: {"sessions": [s.seen() for s in found]}

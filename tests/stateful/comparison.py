@@ -35,10 +35,9 @@ def seen_of(model: Model) -> dict[str, Any]:
             found["due"][f"presence {agent.id}"] = agent.presence_ends_at
         if agent.sessions_end_at is not None:
             found["due"][f"sessions {agent.id}"] = agent.sessions_end_at
+    sets |= {"agents": set(model.agents), "departments": set(model.departments)}
     found["sets"] = {name: members for name, members in sets.items() if members}
-    closed = {s.id for s in model.sessions.values() if s.state == "closed"}
-    found["expiring"] = {f"{kind}:{name}" for kind in ("session", "history") for name in closed}
-    found["expiring"] |= {f"key:{key}" for key in found["keys"]}
+    found["expiring"] = {f"session:{s.id}" for s in model.sessions.values() if s.state == "closed"}
     return found
 
 
@@ -57,7 +56,7 @@ def seen_in(after: Kept) -> dict[str, Any]:
         "keys": after.keys,
         "lists": lists | ({"state:closed": closed} if closed else {}),
         "sets": after.sets,
-        "expiring": after.expiring,
+        "expiring": {name for name in after.expiring if not name.startswith("keys:")},
     }
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from relevo.protocol.objects import Agent, Department, Session
 from relevo.router.store import records
-from tests.stateful.stored import Kept
+from tests.stateful.model import Change
+from tests.stateful.stored import Kept, change_of
 
 
 @dataclass
@@ -25,11 +26,11 @@ class Reader:
 
     def apply(self, event: records.Event) -> Iterator[str]:
         """Take an event in, and yield what is wrong with it."""
-        for agent in map(records.agent, event.agents):
+        for agent in map(records.agent_of, event.agents):
             if self.agents.get(agent.id) == agent:
                 yield f"S10: event {event.seq} brings an unchanged row of agent {agent.id}"
             self.agents[agent.id] = agent
-        for department in map(records.department, event.departments):
+        for department in map(records.department_of, event.departments):
             if self.departments.get(department.id) == department:
                 yield f"S10: event {event.seq} brings an unchanged row of department {department.id}"
             self.departments[department.id] = department
@@ -40,10 +41,10 @@ class Reader:
             if self.departments.pop(department_id, None) is None:
                 yield f"S10: event {event.seq} removes department {department_id}, which was not there"
         for change in event.changes:
-            if change.session:
-                yield from self._follow(change, records.session(change.session))
+            if change.what != "written":
+                yield from self._follow(change_of(change), records.session_of(change.record, change.transfer))
 
-    def _follow(self, change: records.Change, now: Session) -> Iterator[str]:
+    def _follow(self, change: Change, now: Session) -> Iterator[str]:
         """S2 and S8: from one change of a session to the next the fence grows by one, and owners chain."""
         before = self.sessions.get(now.id)
         self.sessions[now.id] = now
@@ -55,7 +56,7 @@ class Reader:
         if now.fence != before.fence + (1 if placed else 0):
             yield f"S2: the fence of {now.id} went from {before.fence} to {now.fence} at {now.state}"
         left = before.owner.id if before.owner is not None and before.owner.kind == "agent" else None
-        removed = change.removed.agent_id if change.removed is not None else None
+        removed = change.removed[0] if change.removed is not None else None
         if removed != (left if left != change.owner else None):
             yield f"S8: {now.id} left {left}, but the one told so is {removed}"
 
@@ -73,8 +74,8 @@ def violations(before: Kept, after: Kept, reader: Reader, events: Sequence[recor
     first = 1 if before.epoch != after.epoch else before.seq + 1
     if [event.seq for event in events] != list(range(first, after.seq + 1)):
         yield f"S9: events {[event.seq for event in events]} lead from {first - 1} to {after.seq}"
-    if after.events != [f"{seq}-0" for seq in range(1, after.seq + 1)]:
-        yield f"S9: the stream at seq {after.seq} holds {after.events}"
+    if after.events != list(range(1, after.seq + 1)):
+        yield f"S9: the log at seq {after.seq} holds {after.events}"
     for event in events:
         if event.epoch != after.epoch:
             yield f"S9: an event of epoch {event.epoch} in {after.epoch}"

@@ -95,6 +95,7 @@ class KnownSession:
     department: str | None = None
     delivered: bool = False
     position: int = 0
+    in_state_since: int = 0
 
     def seen(self) -> Session:
         """Return it as clients see it."""
@@ -127,7 +128,7 @@ class State:
         self.departments: dict[str, str] = {}
         self.sessions: dict[str, KnownSession] = {}
         self.leases: dict[str, int] = {}
-        self.keys: dict[tuple[str, str, str], tuple[str, Answer]] = {}
+        self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None]] = {}
         self.changes: list[Change] = []
         self._placements = 0
         self._now = 0
@@ -163,8 +164,7 @@ class State:
             key = ("service" if by["role"] == "service" else "agent", by["id"], request["key"])
 
             if key in self.keys:
-                body, first = self.keys[key]
-                return first if body == request["print"] else Answer(error="key_reused")
+                return self._replay(key, request)
         self._begin()
         try:
             outcome: Callable[[], Result] = getattr(self, command)(request)
@@ -175,8 +175,21 @@ class State:
             result = outcome()
             answer = Answer(result | {"known": known} if "lease_ms" in request else result)
         if key is not None:
-            self.keys[key] = (request["print"], answer)
+            stands_in = None
+            if answer.result is not None and not {"session", "entry"}.isdisjoint(answer.result):
+                stands_in = self.sessions[request["session_id"]].history
+            self.keys[key] = (request["print"], answer, request.get("session_id", ""), stands_in)
         return answer
+
+    def _replay(self, key: tuple[str, str, str], request: Request) -> Answer:
+        """Return the first answer, as long as the history in which it stands is kept."""
+        body, first, session_id, history = self.keys[key]
+        if body != request["print"]:
+            return Answer(error="key_reused")
+        s = self.sessions.get(session_id)
+        if history is not None and (s is None or s.history is not history):
+            return Answer(error="not_found")
+        return first
 
     def forget_oldest_closed(self) -> KnownSession | None:
         """Forget the session that was closed first, as happens when its retention ends."""
@@ -192,7 +205,7 @@ class State:
             for s in self.sessions.values()
             if s.state == state and (owner_id is None or (s.owner is not None and s.owner.id == owner_id))
         ]
-        return sorted(found, key=lambda s: s.position)
+        return sorted(found, key=lambda s: s.position if owner_id is not None else s.in_state_since)
 
     def load(self, agent: KnownAgent) -> int:
         """Return how many sessions an agent has in progress."""
@@ -354,6 +367,8 @@ class State:
     ) -> None:
         before = s.agent_id()
         self._placements += 1
+        if s.state != state:
+            s.in_state_since = self._placements
         s.state, s.owner, s.position = state, owner, self._placements
         s.fence, s.updated_at, s.changed_by, s.delivered = s.fence + 1, self._now, by, False
         after = s.agent_id()

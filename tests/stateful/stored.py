@@ -23,7 +23,6 @@ from tests.servers import StoreServer
 from tests.stateful.model import Answer, Change, Request
 
 _encode = msgspec.msgpack.Encoder().encode
-EMPTY = msgspec.Raw(b"\x90")
 _result = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 
 ONE: Mapping[str, Any] = {
@@ -33,7 +32,6 @@ ONE: Mapping[str, Any] = {
     "entry": records.entry,
 }
 MANY: Mapping[str, Any] = {
-    "entries": records.entry,
     "sessions": records.session,
     "in_progress": records.session,
     "pending": records.session,
@@ -49,10 +47,7 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
   elseif kind == 'hash' then content = redis.call('HGETALL', key)
   elseif kind == 'set' then content = redis.call('SMEMBERS', key)
   elseif kind == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  elseif kind == 'list' then content = redis.call('LRANGE', key, 0, -1)
-  else
-    content = {}
-    for i, event in ipairs(redis.call('XRANGE', key, '-', '+')) do content[i] = event[1] end
+  else content = redis.call('LRANGE', key, 0, -1)
   end
   found[#found + 1] = {string.sub(key, #ARGV[1] + 1), kind, content, redis.call('PTTL', key)}
 end
@@ -81,7 +76,7 @@ class Kept:
     expiring: set[str] = field(default_factory=set)
     epoch: str = ""
     seq: int = 0
-    events: list[str] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
 
     def lists_of(self, kind: str) -> dict[str, list[str]]:
         """Return the lists `kind:ID` by id."""
@@ -121,10 +116,14 @@ class Stored:
         if answer.error is not None:
             return Answer(error=answer.error, details=_details(answer.error, answer.details))
         assert answer.result, reply
-        # An empty table of Lua is an empty array.
-        if answer.result == EMPTY:
-            return Answer({})
-        return Answer({name: _field(name, raw) for name, raw in _result.decode(answer.result).items()})
+        assert not answer.set_aside, answer.set_aside
+        if command == "session_history":
+            page = msgspec.msgpack.decode(answer.result, type=records.HistoryReply)
+            return Answer({"entries": page.entries, "more": page.more})
+        found = {name: _field(name, raw) for name, raw in _result.decode(answer.result).items()}
+        if command == "directory":
+            assert found.pop("cursor") == ""
+        return Answer(found)
 
     def dump(self, tenant: str) -> list[Any]:
         """Return every key of a tenant, in the order of the keys."""
@@ -139,7 +138,7 @@ class Stored:
 
     def audit(self, tenant: str, names: Iterable[str]) -> list[Violation]:
         """Hold the rules that one state can show against a tenant's keys, as `relevo audit` does."""
-        audit = Audit(["meta", *names])
+        audit = Audit(["tenant", *names])
         read_snapshot = self._scripts.function("read_snapshot").decode()
         while reads := audit.reads():
             reply = self._redis.fcall(
@@ -152,7 +151,7 @@ class Stored:
 
     def forget(self, tenant: str, session_id: str) -> None:
         """Take a closed session away, as the server does when its time is over."""
-        self._redis.delete(f"{prefix(tenant)}session:{session_id}", f"{prefix(tenant)}history:{session_id}")
+        self._redis.delete(f"{prefix(tenant)}session:{session_id}")
 
     def begin(self, tenants: Iterable[str]) -> None:
         """Empty the server, and listen to the feeds from here on."""
@@ -183,10 +182,12 @@ def _field(name: str, raw: msgspec.Raw) -> Any:
     if name in MANY:
         return [MANY[name](each) for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
     if name in ROWS:
-        rows = [ROWS[name](each) for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
+        packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw])
+        rows = [ROWS[name](msgspec.Raw(records.content_of(each))) for each in packed]
         return sorted(rows, key=lambda row: row.id)
     if name == "events":
-        return msgspec.msgpack.decode(raw, type=list[records.Event])
+        packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw] | None) or []
+        return [records.decode_event(records.content_of(each)) for each in packed]
     return msgspec.msgpack.decode(raw)
 
 
@@ -205,32 +206,31 @@ def _details(error: str, details: Any) -> Any:
 
 def change_of(change: records.Change) -> Change:
     """Return what an event says of a session, in the model's words."""
-    updated, removed = change.updated, change.removed
-    old = records.transfer(updated.transfer) if updated is not None and updated.transfer else None
+    record = change.record
+    owner = record.owner_id if record.state in ("in_progress", "pending") else None
+    placed = change.what == "placed"
+    old = records.transfer_of(change.superseded, record.id) if change.superseded is not None else None
+    updated = (change.superseded_sender or record.sender or "", change.told or "", old)
     return Change(
-        session_id=change.session_id,
-        entries=[records.entry(raw) for raw in change.entries],
-        session=records.session(change.session) if change.session else None,
-        owner=change.owner,
-        assigned=change.assigned,
-        pending=change.pending,
-        removed=(removed.agent_id, removed.why) if removed is not None else None,
-        updated=(updated.maker, updated.state, old) if updated is not None else None,
+        session_id=record.id,
+        entries=records.entries_of(record) if change.what != "delivered" else [],
+        session=records.session_of(record, change.transfer) if change.what != "written" else None,
+        owner=owner,
+        assigned=owner if placed and record.state == "in_progress" else None,
+        pending=owner if placed and record.state == "pending" else None,
+        removed=(change.left, change.why or "") if change.left is not None else None,
+        updated=updated if change.told is not None else None,
     )
 
 
-_agent = msgspec.msgpack.Decoder(Agent)
-_department = msgspec.msgpack.Decoder(Department)
-_session = msgspec.msgpack.Decoder(Session)
-_entry = msgspec.msgpack.Decoder(Entry)
-
-
-class _Chosen(msgspec.Struct):
-    chosen: str
-    present: bool
-
-
-_chosen = msgspec.msgpack.Decoder(_Chosen)
+def session_of(log: list[bytes]) -> Session:
+    """Return the session that a log is."""
+    last = records.decode_session(log[-1])
+    held = None
+    if last.transfer_at >= 0:
+        held = records.decode_session(log[last.transfer_at]).transfer
+        assert held is not None, f"session {last.id} has no transfer where it says"
+    return records.session_of(last, held)
 
 
 def kept(rows: list[Any]) -> Kept:
@@ -241,38 +241,50 @@ def kept(rows: list[Any]) -> Kept:
         AssertionError: There is a key that no command should have made.
     """
     found = Kept()
+    events: list[records.Event] = []
     for name, _, content, ttl_ms in rows:
         kind, _, name_id = name.decode().partition(":")
         if ttl_ms >= 0:
             found.expiring.add(name.decode())
-        if name == b"meta":
-            meta = _pairs(content)
-            found.epoch, found.seq = meta[b"epoch"].decode(), int(meta[b"seq"])
-        elif name == b"agents":
-            for agent_id, record in _pairs(content).items():
-                found.agents[agent_id.decode()] = _agent.decode(record)
-                own = _chosen.decode(record)
-                found.chosen[agent_id.decode()] = (own.chosen, own.present)
-        elif name == b"departments":
-            for department_id, record in _pairs(content).items():
-                found.departments[department_id.decode()] = _department.decode(record)
+        if name == b"tenant":
+            for field_name, record in _pairs(content).items():
+                _take(found, events, field_name.decode(), record)
+        elif name in (b"agents", b"departments"):
+            found.sets[name.decode()] = {member.decode() for member in content}
         elif name == b"due":
             found.due = {member.decode(): int(score) for member, score in _pairs(content).items()}
-        elif name == b"events":
-            found.events = [entry_id.decode() for entry_id in content]
         elif kind == "session":
-            found.sessions[name_id] = _session.decode(content)
-        elif kind == "history":
-            found.histories[name_id] = [_entry.decode(record) for record in content]
+            found.sessions[name_id] = session_of(content)
+            log = map(records.decode_session, content)
+            found.histories[name_id] = [entry for record in log for entry in records.entries_of(record)]
         elif kind in ("owned", "pending", "queue", "state", "available"):
             found.lists[name.decode()] = [member.decode() for member in content[::2]]
         elif kind in ("members", "connections", "node"):
             found.sets[name.decode()] = {member.decode() for member in content}
-        elif kind == "key":
-            found.keys.add(name_id)
+        elif kind == "keys":
+            found.keys |= {field_name.decode() for field_name in _pairs(content) if field_name}
         else:
             raise AssertionError(f"a key that nobody knows: {name!r}")
+    found.events = sorted(event.seq for event in events if event.epoch == found.epoch)
     return found
+
+
+def _take(found: Kept, events: list[records.Event], name: str, record: bytes) -> None:
+    """Take a field of the tenant's hash."""
+    if name == "m":
+        meta = records.decode_meta(record)
+        found.epoch, found.seq = meta.epoch, meta.seq
+    elif name.isdigit():
+        events.append(records.decode_event(record))
+    elif name[0] == "a":
+        agent = records.decode_agent(record)
+        found.agents[agent.id] = records.agent_of(agent)
+        found.chosen[agent.id] = (agent.chosen, agent.present)
+        if isinstance(agent.owned, str) and agent.owned.split():
+            found.lists[f"owned:{agent.id}"] = agent.owned.split()
+    else:
+        department = records.decode_department(record)
+        found.departments[department.id] = records.department_of(department)
 
 
 def _pairs(flat: list[Any]) -> dict[Any, Any]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from relevo.protocol.objects import Entry, Owner
-from relevo.router.audit.layout import DAMAGED, PAGE, decode_entry, decode_session
+from relevo.router.audit.layout import DAMAGED, PAGE
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
+from relevo.router.store.records import SessionRecord, decode_session, entries_of, owner_of
 
 STATE_BY_OUTCOME = {"assigned": "in_progress", "pending": "pending", "queued": "queued"}
 
@@ -20,18 +21,22 @@ class HistoryFold:
     What a history has told so far.
 
     Attributes:
+        records: How many of the log there were.
+        placed_at: The record of the last change of owner.
+        transfer_at: The record that holds the latest transfer; -1 for none.
         entries: How many there were.
         fence: How many of them changed owner or state.
         hops: Transfers since the session was opened last.
-        transfer_id: The latest of these.
         state: None before the first entry, and where it does not follow.
         owner: None also where it does not follow.
     """
 
+    records: int = 0
+    placed_at: int = -1
+    transfer_at: int = -1
     entries: int = 0
     fence: int = 0
     hops: int = 0
-    transfer_id: str | None = None
     state: str | None = None
     owner: Owner | None = None
 
@@ -42,7 +47,7 @@ class HistoryFold:
             return fold
         fold = replace(fold, fence=self.fence + 1, state=None, owner=None)
         if entry.kind == "opened":
-            return replace(fold, hops=0, transfer_id=None)
+            return replace(fold, hops=0)
         if entry.kind == "closed":
             return replace(fold, state="closed")
         if entry.kind == "accepted" and entry.by is not None:
@@ -55,7 +60,7 @@ class HistoryFold:
             if transfer.assigned_to is not None:
                 owner = Owner("agent", transfer.assigned_to)
             state = STATE_BY_OUTCOME[transfer.outcome]
-            return replace(fold, hops=self.hops + 1, transfer_id=transfer.id, state=state, owner=owner)
+            return replace(fold, hops=self.hops + 1, state=state, owner=owner)
         return fold
 
     def _moved(self, fold: HistoryFold, entry: Entry) -> HistoryFold:
@@ -68,6 +73,33 @@ class HistoryFold:
         if sent is not None and sent.assigned_to is not None and sent.to.id == self.owner.id:
             return replace(fold, state="in_progress", owner=Owner("agent", sent.assigned_to))
         return replace(fold, state="in_progress")
+
+    def with_record(self, record: SessionRecord) -> HistoryFold:
+        """Return the fold with the record of which it has the entries."""
+        return replace(
+            self, records=self.records + 1, placed_at=record.placed_at, transfer_at=record.transfer_at
+        )
+
+    def difference_to(self, record: SessionRecord) -> tuple[str, str] | None:
+        """Return the invariant that a record's head breaks after its entries, and how; or None."""
+        moved = record.kind != "internal"
+        placed_at = self.records if moved else self.placed_at
+        transfer_at = self.records if record.transfer is not None else self.transfer_at
+        if record.kind == "opened":
+            transfer_at = -1
+        owner = owner_of(record)
+        if (record.index, record.entry_count) != (self.records, self.entries):
+            text = f"record {self.records} says that it is {record.index}, with {record.entry_count} entries"
+            return "S8", f"{text} of {self.entries}"
+        if record.fence != self.fence:
+            return "S2", f"the fence is {record.fence} after {self.fence} changes"
+        if (self.state or record.state) != record.state or (self.owner or owner) != owner:
+            return "S8", f"it is {record.state} with {record.owner_id}, which no entry says"
+        if record.hops != self.hops:
+            return "S8", f"{record.hops} transfers are counted, and {self.hops} are told of"
+        if (record.placed_at, record.transfer_at) != (placed_at, transfer_at):
+            return "S8", f"record {self.records} names records {record.placed_at} and {record.transfer_at}"
+        return None
 
     def contradiction_of(self, entry: Entry) -> str | None:
         """Return in what an entry does not follow, or None."""
@@ -95,50 +127,25 @@ class HistoryFold:
 def history_rule(
     session_id: str, read: Snapshot, fold: HistoryFold = HistoryFold()
 ) -> Iterator[Violation | Rule]:
-    """Check a session's history from where the fold is, and at its end the record by the whole of it."""
-    key, history = f"session:{session_id}", f"history:{session_id}"
-    record, length, page = read(
-        ("GET", key),
-        ("LLEN", history),
-        ("LRANGE", history, fold.entries, fold.entries + PAGE - 1),
-    )
-    if record is None:
-        return  # Its time was over.
+    """Check a session's log from where the fold is: each record by all that happened up to it."""
+    key = f"session:{session_id}"
+    (page,) = read(("LRANGE", key, fold.records, fold.records + PAGE - 1))
     for packed in page:
         try:
-            entry = decode_entry(packed)
+            record = decode_session(packed)
         except DAMAGED as error:
-            text = f"entry {fold.entries + 1} of session {session_id} cannot be read: {error}"
-            yield Violation("shape", text, (history,))
+            text = f"record {fold.records} of session {session_id} cannot be read: {error}"
+            yield Violation("shape", text, (key,))
             return
-        odd = fold.contradiction_of(entry)
-        if odd is not None:
-            yield Violation("S8", f"in the history of session {session_id} {odd}", (history,))
+        odd = None
+        for entry in entries_of(record):
+            odd = odd or fold.contradiction_of(entry)
+            fold = fold.with_entry(entry)
+        wrong = ("S8", odd) if odd is not None else fold.difference_to(record)
+        if wrong is not None:
+            invariant, text = wrong
+            yield Violation(invariant, f"in the history of session {session_id} {text}", (key,))
             return
-        fold = fold.with_entry(entry)
-    if fold.entries < length:
+        fold = fold.with_record(record)
+    if len(page) == PAGE:
         yield partial(history_rule, session_id, fold=fold)
-        return
-    session = decode_session(record)
-    wrong = None
-    if session.entry_count != length:
-        wrong = "S8", f"counts {session.entry_count} entries and has {length}"
-    elif session.fence != fold.fence:
-        wrong = "S2", f"has fence {session.fence} after {fold.fence} changes"
-    elif (fold.state or session.state) != session.state or (fold.owner or session.owner) != session.owner:
-        owner = f"{session.owner.kind} {session.owner.id}" if session.owner is not None else "nobody"
-        wrong = "S8", f"is {session.state} with {owner}, which its history does not say"
-    elif (session.hops, session.transfer.id if session.transfer else None) != (fold.hops, fold.transfer_id):
-        wrong = "S8", f"counts {session.hops} transfers, and its history tells of others"
-    if wrong is not None:
-        invariant, text = wrong
-        yield Violation(invariant, f"session {session_id} {text}", (key, history))
-
-
-def kept_history_rule(session_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
-    """Check that a history is some session's."""
-    key, history = f"session:{session_id}", f"history:{session_id}"
-    exists, length = read(("EXISTS", key), ("LLEN", history))
-    if length and not exists:
-        text = f"session {session_id} has {length} entries of history, and its record is lost"
-        yield Violation("S8", text, (history, key))

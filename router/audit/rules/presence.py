@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from relevo.router.audit.layout import CONNECTION, DUE, PAGE, name_of
+from relevo.router.audit.layout import CONNECTION, DAMAGED, DUE, PAGE, name_of
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
+from relevo.router.store.records import decode_meta
 
 OVERDUE_MS: Final = 60_000
 """How late what is due may be done while a node serves the tenant; a node looks every few seconds."""
@@ -17,12 +18,14 @@ OVERDUE_MS: Final = 60_000
 def connections_rule(agent_id: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
     """Check that each connection of an agent is known to a node that has a lease."""
     name = f"connections:{agent_id}"
-    exists, (after, found) = read(("HEXISTS", "agents", agent_id), ("SSCAN", name, cursor, "COUNT", PAGE))
+    exists, (after, found) = read(
+        ("HEXISTS", "tenant", f"a{agent_id}"), ("SSCAN", name, cursor, "COUNT", PAGE)
+    )
     if after != b"0":
         yield partial(connections_rule, agent_id, name_of(after))
     if found and not exists:
         text = f"agent {agent_id} has connections, and is not there"
-        yield Violation("presence", text, (name, "agents"))
+        yield Violation("presence", text, (name, "tenant"))
         return
     matched = [(one, CONNECTION.fullmatch(name_of(one))) for one in found]
     known = [match.groups() for _, match in matched if match is not None]
@@ -65,9 +68,14 @@ def node_rule(node_id: str, cursor: str, read: Snapshot) -> Iterator[Violation |
 
 def due_rule(cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
     """Check that what is due can be done, and is not left undone."""
-    ((after, found),) = read(("ZSCAN", "due", cursor, "COUNT", PAGE))
+    (after, found), first, meta = read(
+        ("ZSCAN", "due", cursor, "COUNT", PAGE),
+        ("ZRANGE", "due", 0, 0, "WITHSCORES"),
+        ("HGET", "tenant", "m"),
+    )
     if after != b"0":
         yield partial(due_rule, name_of(after))
+    yield from _next_rule(first, meta)
     for what in map(name_of, found[::2]):
         match = DUE.fullmatch(what)
         if match is None:
@@ -76,15 +84,28 @@ def due_rule(cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
             yield partial(_one_due_rule, what, match[1], match[2])
 
 
+def _next_rule(first: list[bytes], meta: bytes | None) -> Iterator[Violation]:
+    """Check that somebody looks in time."""
+    try:
+        looked_at = decode_meta(meta).due_at if meta is not None else None
+    except DAMAGED:
+        return  # Told where the record is checked.
+    if first and looked_at is not None and float(first[1]) < looked_at:
+        text = f"{name_of(first[0])!r} is due at {float(first[1]):.0f}, and nobody looks before {looked_at}"
+        yield Violation("presence", text, ("due", "tenant"))
+
+
 def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Iterator[Violation | Rule]:
     at, last = read(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
     if at is None:
         return
-    if kind != "node":
-        exists, connections = read(("HEXISTS", "agents", concerned), ("SCARD", f"connections:{concerned}"))
+    if kind not in ("node", "leave"):
+        exists, connections = read(
+            ("HEXISTS", "tenant", f"a{concerned}"), ("SCARD", f"connections:{concerned}")
+        )
         if not exists:
             text = f"{what!r} is due, and agent {concerned} is not there"
-            yield Violation("presence", text, ("due", "agents"))
+            yield Violation("presence", text, ("due", "tenant"))
         elif kind != "drain" and connections:
             return  # Told where the agent is checked.
     lease = name_of(last[0]).startswith("node ") and float(last[1]) > read.now_ms

@@ -1,4 +1,4 @@
-"""Which key is of which kind, and and by which rule it is checked: where an audit begins."""
+"""Which key is of which kind, and by which rule it is checked: where an audit begins."""
 
 from __future__ import annotations
 
@@ -6,48 +6,37 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from relevo.router.audit.layout import IDENTITY, KINDS_OF_OWNERS, PAGE, PRINT_LENGTH, STATES, name_of
-from relevo.router.audit.rules.agents import agent_rule, available_rule, department_rule, members_rule
-from relevo.router.audit.rules.feed import events_rule, feed_rule
-from relevo.router.audit.rules.histories import kept_history_rule
+from relevo.router.audit.rules.agents import available_rule, directory_rule, members_rule
+from relevo.router.audit.rules.feed import tenant_rule
 from relevo.router.audit.rules.presence import connections_rule, due_rule, node_rule
 from relevo.router.audit.rules.sessions import list_rule, session_rule, state_rule
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
-from relevo.router.store import records
+
+ANSWERS: Final = (b"reply", b"session", b"entry")
+"""What a remembered idempotency key may point at, as text in the value behind the fingerprint."""
 
 
-def rows_rule(key: str, row_rule: Callable[[str, Snapshot], Iterator[Violation | Rule]]) -> Rule:
-    """Return the rule for every row of the directory's agents or departments."""
-
-    def rule(read: Snapshot, cursor: str = "0") -> Iterator[Violation | Rule]:
-        ((after, found),) = read(("HSCAN", key, cursor, "COUNT", PAGE))
-        if after != b"0":
-            yield partial(rule, cursor=name_of(after))
-        for row_id in map(name_of, found[::2]):
-            if IDENTITY.fullmatch(row_id):
-                yield partial(row_rule, row_id)
-            else:
-                yield Violation("shape", f"{key} holds {row_id!r}", (key,))
-
-    return rule
+def keys_rule(name: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that idempotency keys can be answered again, and are not kept for ever."""
+    ttl_ms, (after, found) = read(("PTTL", name), ("HSCAN", name, cursor, "COUNT", PAGE))
+    if after != b"0":
+        yield partial(keys_rule, name, name_of(after))
+    elif ttl_ms == -1:
+        yield Violation("S12", "idempotency keys are kept for ever", (name,))
+    for field, value in zip(found[::2], found[1::2], strict=True):
+        if field and not value[PRINT_LENGTH + 1 :].startswith(ANSWERS):
+            text = f"what is remembered of the key {name_of(field)!r} cannot be read"
+            yield Violation("shape", text, (name,))
 
 
-def idempotency_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
-    """Check that a first reply can be given again, and is not kept for ever."""
-    value, ttl_ms = read(("GET", name), ("PTTL", name))
-    if value is None:
-        return
-    if ttl_ms == -1:
-        yield Violation("S12", "the first reply of a command is kept for ever", (name,))
-    try:
-        readable = len(value) > PRINT_LENGTH and records.decode_answer(value[PRINT_LENGTH:])
-    except msgspec.DecodeError:
-        readable = False
-    if not readable:
-        yield Violation("shape", "the first reply of a command cannot be read", (name,))
+def aside_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Report what could not be read when a command needed it."""
+    (found,) = read(("HGETALL", name))
+    for place, kept in zip(found[::2], found[1::2], strict=True):
+        why = name_of(kept).partition("\n")[0]
+        yield Violation("shape", f"{name_of(place)} was set aside: {why}", (name,))
 
 
 def unknown_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
@@ -59,16 +48,15 @@ def unknown_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
 
 # Keys of which a tenant has one.
 _ONE: Final[dict[str, Rule]] = {
-    "meta": feed_rule,
-    "events": events_rule,
-    "agents": rows_rule("agents", agent_rule),
-    "departments": rows_rule("departments", department_rule),
+    "tenant": tenant_rule,
+    "agents": partial(directory_rule, "agents", "0"),
+    "departments": partial(directory_rule, "departments", "0"),
     "due": partial(due_rule, "0"),
+    "aside": partial(aside_rule, "aside"),
 }
 # Keys of which there is one for each id.
 _MANY: Final[dict[str, Callable[[str], Rule]]] = {
     "session": lambda rest: partial(session_rule, rest),
-    "history": lambda rest: partial(kept_history_rule, rest),
     "members": lambda rest: partial(members_rule, rest, "0"),
     "available": lambda rest: partial(available_rule, rest, "0"),
     "connections": lambda rest: partial(connections_rule, rest, "0"),
@@ -81,8 +69,8 @@ def rule_of(name: str) -> Rule:
     kind, _, rest = name.partition(":")
     if name in _ONE:
         return _ONE[name]
-    if kind == "key" and rest:
-        return partial(idempotency_rule, name)
+    if kind == "keys" and rest.isdigit():
+        return partial(keys_rule, name, "0")
     if not IDENTITY.fullmatch(rest):
         return partial(unknown_rule, name)
     if kind in KINDS_OF_OWNERS:

@@ -138,7 +138,7 @@ class DurabilityWaiter:
             connection = await self._connected(latest.run_id)
             left_ms = max(1, int((deadline - self._loop.time()) * 1000))
             # It adds 0 and is a write all the same: it goes to the append-only file and to the replicas.
-            write = (b"HINCRBY", latest.prefix + b"meta", b"seq", b"0")
+            write = (b"HINCRBY", latest.prefix + b"tenant", b"w", b"0")
             replies = await connection.ask(write, self._durability.wait_command(left_ms))
         for reply in replies:
             if isinstance(reply, ErrorReply):

@@ -9,7 +9,7 @@ from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
 from tests.router.api.fake_node import FakeNode
-from tests.router.events import session_record
+from tests.router.events import session_record, session_view
 
 GET = {"session_id": "s"}
 
@@ -17,7 +17,7 @@ GET = {"session_id": "s"}
 @pytest.fixture
 async def node() -> FakeNode:
     node = FakeNode()
-    node.store_commands.answer = records.SessionReply(records.packed(session_record("s", "ana")))
+    node.store_commands.answer = records.SessionReply(session_view(session_record("s", "ana")))
     return node
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from relevo.router.audit import Violation
+from relevo.router.audit.layout import owned_in
 from relevo.router.audit.rebuild import rebuild
 from relevo.router.audit.scan import Counts, violations
+from relevo.router.store import records
 from tests.router.store.shop import HELP, SALES, Shop, to_agent
 from tests.servers import StoreServer
 
@@ -52,27 +55,38 @@ class Fixture:
         """Run a plain command on one of the tenant's keys."""
         return self.server.call(command, f"relevo:{{{self.shop.tenant}}}:{key}", *map(_word, words))
 
-    def rewrite(self, key: str, field: str | None = None, **changes: Any) -> bytes:
-        """Change fields of a packed record, of a key or of one field of a hash; return what it was."""
-        record: bytes = self.call("GET", key) if field is None else self.call("HGET", key, field)
-        changed = msgspec.msgpack.encode(msgspec.msgpack.decode(record) | changes)
-        if field is None:
-            self.call("SET", key, changed)
-        else:
-            self.call("HSET", key, field, changed)
-        return record
+    def rewrite_agent(self, agent_id: str, **changes: Any) -> object:
+        """Change fields of an agent's record."""
+        return self._rewrite_field(f"a{agent_id}", records.decode_agent, changes)
 
-    def rewrite_entry(self, session_id: str, index: int, **changes: Any) -> None:
-        """Change fields of an entry of a history."""
-        record: bytes = self.call("LINDEX", f"history:{session_id}", index)
-        changed = msgspec.msgpack.decode(record) | changes
-        self.call("LSET", f"history:{session_id}", index, msgspec.msgpack.encode(changed))
+    def rewrite_department(self, department_id: str, **changes: Any) -> object:
+        """Change fields of a department's record."""
+        return self._rewrite_field(f"d{department_id}", records.decode_department, changes)
 
-    def transfer(self, session_id: str) -> dict[str, Any]:
-        """Return the transfer of a session's last entry."""
-        found: dict[str, Any] = msgspec.msgpack.decode(self.call("LINDEX", f"history:{session_id}", -1))
-        transfer: dict[str, Any] = found["transfer"]
-        return transfer
+    def rewrite_meta(self, **changes: Any) -> object:
+        """Change fields of the tenant's meta record."""
+        return self._rewrite_field("m", records.decode_meta, changes)
+
+    def rewrite_session(self, session_id: str, place: int = -1, /, **changes: Any) -> None:
+        """Change fields of a record of a session's log: the last one, unless another is named."""
+        key = f"session:{session_id}"
+        record = records.decode_session(self.call("LINDEX", key, place))
+        changed = msgspec.structs.replace(record, **changes)
+        self.call("LSET", key, place, msgspec.msgpack.encode(changed))
+
+    def owned(self, agent_id: str) -> list[str]:
+        """Return what an agent has in progress, by its record."""
+        return owned_in(records.decode_agent(self.call("HGET", "tenant", f"a{agent_id}")))
+
+    def meta(self) -> records.MetaRecord:
+        """Return the tenant's meta record."""
+        return records.decode_meta(self.call("HGET", "tenant", "m"))
+
+    def _rewrite_field(
+        self, name: str, decode: Callable[[bytes], msgspec.Struct], changes: dict[str, Any]
+    ) -> object:
+        changed = msgspec.structs.replace(decode(self.call("HGET", "tenant", name)), **changes)
+        return self.call("HSET", "tenant", name, msgspec.msgpack.encode(changed))
 
     async def audit(self) -> list[Violation]:
         """Return the tenant's violations."""

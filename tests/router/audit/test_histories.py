@@ -77,7 +77,7 @@ def test_who_accepts_it_has_it() -> None:
 def test_what_is_closed_may_be_opened_again_and_nothing_else() -> None:
     fold, odd = told(OPENED, QUEUED, ("closed", ANA, None), OPENED)
     assert odd is None
-    assert (fold.fence, fold.hops, fold.transfer_id) == (4, 0, None)
+    assert (fold.fence, fold.hops) == (4, 0)
     _, odd = told(OPENED, ("closed", ANA, None), QUEUED)
     assert odd == "entry 3 is transferred after closed"
 

@@ -63,7 +63,7 @@ async def test_no_false_alarm_while_agents_work(fixture: Fixture) -> None:
         assert [violation async for _, violation in found] == []
     await asyncio.gather(*working)
     assert looked.unsettled == 0
-    assert looked.keys > 1000
+    assert looked.keys > 200
     assert await fixture.audit() == []
 
 
@@ -75,7 +75,7 @@ async def test_a_repair_while_agents_work_puts_everything_right(fixture: Fixture
     chance = random.Random(9)
     while not all(task.done() for task in working):
         agent_id, session_id = chance.choice(AGENTS), chance.choice(SESSIONS)
-        fixture.call("ZREM", f"owned:{agent_id}", session_id)
+        fixture.call("SREM", "agents", agent_id)
         fixture.call("ZADD", f"pending:{agent_id}", 1, session_id)
         fixture.call("ZREM", "state:pending", session_id)
         fixture.call("ZADD", "available:sales", 0, agent_id)
@@ -88,7 +88,7 @@ async def test_a_repair_while_agents_work_puts_everything_right(fixture: Fixture
 
 async def test_no_read_of_a_large_tenant_is_a_long_one(fixture: Fixture) -> None:
     await fixture.shop.hire(*(f"agent-{number}" for number in range(300)), departments=["sales", "help"])
-    audit = Audit(["meta", "agents", "departments", "members:sales", "available:sales"])
+    audit = Audit(["tenant", "agents", "departments", "members:sales", "available:sales"])
     longest = total = 0
     while reads := audit.reads():
         total, longest = total + len(reads), max(longest, len(reads))

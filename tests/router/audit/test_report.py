@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from relevo.router import cli
 from relevo.router.bundled_store.server import BundledStore
+from relevo.router.store import records
 from tests.servers import (
     ClusterServers,
     SentinelServer,
@@ -18,7 +20,8 @@ from tests.servers import (
     running,
 )
 
-EPOCH = ("HSET", "relevo:{acme}:meta", "epoch", "1", "seq", "0", "run", "")
+META = msgspec.msgpack.encode(records.MetaRecord(records.SCHEMA, "1", 0, 0, "", 0, 16))
+EPOCH = ("HSET", "relevo:{acme}:tenant", "m", META)
 AUDIT = ["audit", "--redis-url"]
 
 
@@ -126,7 +129,7 @@ def test_what_no_tenant_can_be_called_is_refused(
     assert capsys.readouterr().err == "relevo: no tenant can be called 'ac*'\n"
 
 
-def test_what_could_not_be_judged_is_no_clean_store(
+def test_what_could_not_be_checked_is_no_clean_store(
     server: StoreServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("relevo.router.audit.runner.ROUNDS_MAX", 1)

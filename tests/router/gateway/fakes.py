@@ -22,7 +22,7 @@ from relevo.router.store.commands import Caller
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
-from tests.router.events import agent_record, directory
+from tests.router.events import agent_record, directory, packed_record
 
 Message = dict[str, Any]
 T = TypeVar("T", bound=Effect)
@@ -278,7 +278,7 @@ class FakeClock:
 def attached(**changed: Any) -> records.Attached:
     """Return what the store answers to `connect`."""
     known: dict[str, Any] = {
-        "agent": records.packed(agent_record("ana")),
+        "agent": packed_record(agent_record("ana")),
         "in_progress": [],
         "pending": [],
         "epoch": "e",

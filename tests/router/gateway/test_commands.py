@@ -27,10 +27,10 @@ from relevo.router.gateway.commands import RULES, CommandError, caller_of, execu
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
-from tests.router.events import session_record
+from tests.router.events import session_record, session_view
 from tests.router.gateway.fakes import FakeStore, principal
 
-SESSION = records.SessionReply(records.packed(session_record("s", "ana")))
+SESSION = records.SessionReply(session_view(session_record("s", "ana")))
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def test_an_empty_reason_is_not_sent(store: FakeStore) -> None:
 
 
 async def test_a_page_has_a_limit_and_a_position_by_default(store: FakeStore) -> None:
-    store.answer = records.HistoryReply([], more=False)
+    store.answer = records.HistoryReply([], last=0, after=0, limit=1)
     assert isinstance(await run(store, SessionHistory(id="1", session_id="s")), HistoryResult)
     store.answer = records.ListReply([], position=7)
     listed = await run(store, SessionList(id="1", cursor="5"), "admin")

@@ -11,7 +11,7 @@ from relevo.router.gateway.endpoint import ClientEndpoint
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
-from tests.router.events import session_record
+from tests.router.events import session_record, session_view
 from tests.router.gateway.fakes import FakeServices, FakeSocket, Message, attached
 
 
@@ -60,7 +60,7 @@ async def client() -> AsyncIterator[Client]:
 
 async def test_hello_registers_the_connection_and_welcomes(client: Client) -> None:
     client.parts.store.attached = attached(
-        in_progress=[records.packed(session_record("s1", "ana"))], epoch="e", seq=5
+        in_progress=[session_view(session_record("s1", "ana"))], epoch="e", seq=5
     )
     (welcome,) = await client.hello()
     assert (welcome["type"], welcome["agent"]["id"]) == ("welcome", "ana")
@@ -124,7 +124,7 @@ async def test_connection_lost_after_the_welcome_is_disconnected_cleanly(client:
 
 async def test_command_is_asked_of_the_store_and_answered(client: Client) -> None:
     await client.hello()
-    client.parts.store.answer = records.SessionReply(records.packed(session_record("s", "ana")))
+    client.parts.store.answer = records.SessionReply(session_view(session_record("s", "ana")))
     (reply,) = await client.receive(GET)
     assert reply["result"]["session"]["id"] == "s"
     name, request = client.parts.store.asked[-1]
@@ -180,7 +180,7 @@ async def test_commands_of_a_full_tenant_wait_for_a_slot(monkeypatch: pytest.Mon
     await client.receive(GET, GET)
     assert (client.parts.store.names().count("session_get"), client.socket.is_read) == (1, False)
     client.parts.store.gate.set()
-    client.parts.store.answer = records.SessionReply(records.packed(session_record("s", "ana")))
+    client.parts.store.answer = records.SessionReply(session_view(session_record("s", "ana")))
     await client.parts.settle()
     assert (client.parts.store.names().count("session_get"), client.socket.is_read) == (2, True)
 

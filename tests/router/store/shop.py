@@ -11,7 +11,7 @@ import pytest
 from relevo.protocol.objects import Agent, Department, Entry, Session
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.commands import CommandLimits, CommandRejectedError, StoreCommands
+from relevo.router.store.commands import CommandLimits, CommandRejectedError, StoreCommands, T
 
 LIMITS = CommandLimits(
     events_max=1000,
@@ -29,6 +29,17 @@ LIMITS = CommandLimits(
 By: TypeAlias = "str | dict[str, Any]"
 
 
+class TimedCommands(StoreCommands):
+    """Commands that go by the test's time."""
+
+    now = 1_790_000_000_000
+
+    async def run(
+        self, tenant: str, command: str, request: dict[str, Any], answer: type[T], **options: Any
+    ) -> T:
+        return await super().run(tenant, command, request | {"now": self.now}, answer, **options)
+
+
 class Shop:
     """
     A tenant with departments `sales` and `help` and an admin, who is at `boss`.
@@ -40,21 +51,28 @@ class Shop:
     """
 
     def __init__(self, store: StoreClient, tenant: str, limits: CommandLimits = LIMITS) -> None:
-        self.commands = StoreCommands(store, limits, "node")
+        self.commands = TimedCommands(store, limits, "node")
         self.tenant = tenant
-        self.now = 1_790_000_000_000
         self.epoch = ""
         self.seq = 0
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds since the Unix epoch."""
+        return self.commands.now
+
+    @now.setter
+    def now(self, now: int) -> None:
+        self.commands.now = now
 
     async def run(self, command: str, by: By | None = None, **fields: Any) -> dict[str, msgspec.Raw]:
         """Run a command; `by` is an agent's id, `boss`, `desk` (a back end), or a whole caller."""
         if isinstance(by, str):
             role = {"boss": "admin", "desk": "service"}.get(by, "agent")
             by = {"id": by, "role": role} | ({"attached": True} if role != "service" else {})
-        request = fields | {"now": self.now} | ({"by": by} if by is not None else {})
+        request = fields | ({"by": by} if by is not None else {})
         result = await self.commands.run(self.tenant, command, request, msgspec.Raw, durable=True)
-        # An empty table of Lua is an empty array.
-        return {} if result == msgspec.Raw(b"\x90") else msgspec.msgpack.decode(result, type=Result)
+        return msgspec.msgpack.decode(result, type=Result)
 
     async def refuse(self, code: str, command: str, by: By | None = None, **fields: Any) -> dict[str, Any]:
         """Run a command that must be refused, and return the details."""
@@ -152,27 +170,28 @@ class Shop:
     async def history(self, session_id: str) -> list[Entry]:
         """Return all entries."""
         result = await self.run("session_history", "boss", session_id=session_id, after=0, limit=500)
-        return [records.entry(raw) for raw in msgspec.msgpack.decode(result["entries"], type=Raws)]
+        packed = msgspec.msgpack.decode(result["records"], type=Raws)
+        return [entry for raw in packed for entry in records.entries_of(records.decode_session(raw))]
 
     # What is there, and what was told -----------------------------------------------------------------------
 
+    async def directory(self) -> records.Directory:
+        """Return the whole directory."""
+        return await self.commands.directory(self.tenant)
+
     async def agent(self, agent_id: str) -> Agent:
         """Return an agent's row."""
-        found = await self.commands.run(self.tenant, "directory", {"now": self.now}, records.Directory)
-        return next(row for row in map(records.agent, found.agents) if row.id == agent_id)
+        return next(row for row in (await self.directory()).agents if row.id == agent_id)
 
     async def department(self, department_id: str) -> Department:
         """Return a department's row."""
-        found = await self.commands.run(self.tenant, "directory", {"now": self.now}, records.Directory)
-        return next(row for row in map(records.department, found.departments) if row.id == department_id)
+        return next(row for row in (await self.directory()).departments if row.id == department_id)
 
     async def news(self) -> list[records.Event]:
         """Return the events since the last time."""
-        request = {"now": self.now, "epoch": self.epoch, "after": self.seq, "limit": 1000}
-        found = await self.commands.run(self.tenant, "events", dict(request), records.Events)
+        found = await self.commands.events(self.tenant, self.epoch, self.seq, 1000)
         if found.events is None:
-            request |= {"epoch": found.epoch, "after": 0}
-            found = await self.commands.run(self.tenant, "events", request, records.Events)
+            found = await self.commands.events(self.tenant, found.epoch, 0, 1000)
         self.epoch, self.seq = found.epoch, found.seq
         assert found.events is not None
         return found.events
@@ -180,7 +199,11 @@ class Shop:
     async def told(self) -> list[tuple[str, str]]:
         """Return who was told what became of a transfer since the last time."""
         changes = [change for event in await self.news() for change in event.changes]
-        return [(change.updated.maker, change.updated.state) for change in changes if change.updated]
+        return [
+            (change.superseded_sender or change.record.sender or "", change.told)
+            for change in changes
+            if change.told is not None
+        ]
 
 
 Result: TypeAlias = dict[str, msgspec.Raw]

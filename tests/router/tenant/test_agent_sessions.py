@@ -6,11 +6,11 @@ import pytest
 from relevo.protocol.objects import Session
 from relevo.protocol.pushes import SessionAssigned, SessionPending, SessionRemoved
 from relevo.router.tenant.agent_sessions import AgentSessionView
-from tests.router.events import session_record
+from tests.router.events import session_fields
 
 
 def session(session_id: str, fence: int, **fields: Any) -> Session:
-    return msgspec.convert(session_record(session_id, "ana", fence, **fields), Session)
+    return msgspec.convert(session_fields(session_id, "ana", fence, **fields), Session)
 
 
 def test_correct_yields_the_difference_to_the_store() -> None:

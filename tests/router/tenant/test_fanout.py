@@ -7,10 +7,9 @@ from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Session
 from relevo.router.store.commands import Caller
-from relevo.router.store.records import Removed
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import REUSED_ROWS_MIN, TenantHub
-from tests.router.events import agent_record, change, directory, event, session_record
+from tests.router.events import agent_record, change, directory, event, session_fields, session_record
 
 
 class Listener:
@@ -190,10 +189,10 @@ def test_push_reaches_every_connection_of_its_agent_only(hub: TenantHub) -> None
     hub.attach("ana", browser)
     hub.attach("ana", phone)
     hub.attach("bob", other)
-    step = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
+    step = event(2, changes=[change(session_record("s1", "ana"))])
     hub.replica.apply(step)
     hub.deliver(step)
-    assert [message["type"] for message in browser.heard] == ["session.assigned"]
+    assert [message["type"] for message in browser.heard] == ["session.assigned", "session.entry"]
     assert browser.heard == phone.heard
     assert other.heard == []
 
@@ -212,7 +211,7 @@ def test_connections_of_a_removed_agent_are_closed(hub: TenantHub) -> None:
 def test_correction_sends_only_the_difference(hub: TenantHub) -> None:
     browser = Listener()
     hub.attach("ana", browser).sessions.begin("e1", 1, [], [])
-    gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
+    gained = event(2, changes=[change(session_record("s1", "ana"))])
     hub.replica.apply(gained)
     hub.deliver(gained)
     browser.heard.clear()
@@ -224,7 +223,7 @@ def test_correction_sends_only_the_difference(hub: TenantHub) -> None:
 def test_client_welcomed_after_a_loss_is_not_corrected(hub: TenantHub) -> None:
     browser, phone = Listener(), Listener()
     hub.attach("ana", browser).sessions.begin("e1", 1, [], [])
-    gained = event(2, changes=[change(session_record("s1", "ana"), assigned="ana", owner="ana")])
+    gained = event(2, changes=[change(session_record("s1", "ana"))])
     hub.replica.apply(gained)
     hub.deliver(gained)
     browser.heard.clear()
@@ -242,9 +241,7 @@ def test_removed_session_is_pushed_to_its_former_owner(hub: TenantHub) -> None:
     hub.attach("ana", old)
     step = event(
         2,
-        changes=[
-            change(session_record("s1", "bob", 2), assigned="bob", removed=Removed("ana", "transferred"))
-        ],
+        changes=[change(session_record("s1", "bob", 2), left="ana", why="transferred")],
     )
     hub.replica.apply(step)
     hub.deliver(step)
@@ -254,9 +251,9 @@ def test_removed_session_is_pushed_to_its_former_owner(hub: TenantHub) -> None:
 def test_clients_with_a_later_fence_than_the_store_are_closed(hub: TenantHub) -> None:
     browser = Listener()
     hub.attach("ana", browser).sessions.begin("e1", 1, [], [])
-    gained = event(2, changes=[change(session_record("s1", "ana", 5), assigned="ana", owner="ana")])
+    gained = event(2, changes=[change(session_record("s1", "ana", 5))])
     hub.replica.apply(gained)
     hub.deliver(gained)
-    rewound = msgspec.convert(session_record("s1", "ana", 4), Session)
+    rewound = msgspec.convert(session_fields("s1", "ana", 4), Session)
     hub.correct("ana", "e2", 5, [rewound], [])
     assert browser.closed is CloseCode.STORE_LOST

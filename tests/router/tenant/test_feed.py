@@ -13,6 +13,7 @@ from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
+from tests.kept import packed_event, rewrite_meta
 from tests.router.tenant.test_fanout import Listener
 from tests.servers import StoreServer, running
 
@@ -70,11 +71,7 @@ class Followed:
         department = {"id": f"d{number}", "name": f"Department {number}"}
         request: dict[str, Any] = {"by": Caller("crm", "service"), "department": department}
         await self.verbs.run(self.tenant, "department_put", request, msgspec.Raw)
-        [(_, fields)] = self.server.call(
-            "XREVRANGE", f"relevo:{{{self.tenant}}}:events", "+", "-", "COUNT", 1
-        )
-        payload: bytes = fields[b"event"]
-        return payload
+        return packed_event(self.server, self.tenant)
 
     async def repaired(self) -> None:
         """Wait until nothing is being read any more."""
@@ -124,7 +121,7 @@ async def test_gap_beyond_the_stream_reloads_the_directory(followed: Followed) -
     await followed.begin()
     await followed.change(1)
     last = await followed.change(2)
-    followed.server.call("XTRIM", f"relevo:{{{followed.tenant}}}:events", "MAXLEN", 1)
+    followed.server.call("HDEL", f"relevo:{{{followed.tenant}}}:tenant", 1)
     followed.feed.heard(followed.tenant, last)
     await followed.repaired()
     assert followed.departments() == ["d1", "d2"]
@@ -176,7 +173,7 @@ async def test_restarted_store_shows_whether_it_lost_events(
     for number in (1, 2):
         followed.feed.heard(followed.tenant, await followed.change(number))
     # As after a restart, or on a replica that was promoted: another server, with the latest event or without.
-    followed.server.call("HSET", f"relevo:{{{followed.tenant}}}:meta", "run", "another", "seq", kept)
+    rewrite_meta(followed.server, followed.tenant, run="another", seq=kept)
     followed.feed.heard(followed.tenant, await followed.change(3))
     await followed.repaired()
     assert (followed.reloaded, followed.forgotten) == (1, forgotten)
@@ -185,7 +182,7 @@ async def test_restarted_store_shows_whether_it_lost_events(
 async def test_reload_is_reported_until_it_is_taken(followed: Followed) -> None:
     await followed.begin()
     followed.unavailable = 2
-    followed.server.call("HSET", f"relevo:{{{followed.tenant}}}:meta", "run", "another")
+    rewrite_meta(followed.server, followed.tenant, run="another")
     followed.feed.heard(followed.tenant, await followed.change(1))
     await followed.repaired()
     assert followed.reloaded == 1

@@ -11,9 +11,9 @@ store_command('agent_put', function()
     if not find_department(id) then reject('not_found', {department_id = id}) end
   end
   local a = find_agent(put.id)
-  if not a then require_space('agents', call('HLEN', P .. 'agents'), 1) end
+  if not a then require_space('agents', call('SCARD', P .. 'agents'), 1) end
   a = a or new_agent(put.id)
   touch(a)
-  describe(a, put.name, put.role, put.departments, put.capacity)
-  return function() return {agent = a.packed} end
+  describe(a, put.name, put.role, text_of(put.departments), put.capacity)
+  return function() return result('agent', a.row) end
 end)

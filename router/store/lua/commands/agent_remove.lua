@@ -8,8 +8,8 @@ store_command('agent_remove', function()
   caller()
   local id = request.agent_id
   local a = find_agent(id) or reject('not_found', {agent_id = id})
-  if load_of(a) + pending_of(a) > 0 then reject('in_use') end
-  for _, department_id in ipairs(a.departments) do
+  if a.load + a.pending > 0 then reject('in_use') end
+  for department_id in ids_of(a.departments) do
     call('SREM', P .. 'members:' .. department_id, id)
     call('ZREM', P .. 'available:' .. department_id, id)
     touch_department(department_id)
@@ -19,9 +19,10 @@ store_command('agent_remove', function()
     call('SREM', P .. 'node:' .. node_id, id .. ' ' .. connection_id)
   end
   call('DEL', P .. 'connections:' .. id)
-  call('HDEL', P .. 'agents', id)
-  for _, kind in ipairs({'presence ', 'sessions ', 'drain '}) do due_remove(kind .. id) end
+  call('SREM', P .. 'agents', id)
+  call('HDEL', P .. 'tenant', 'a' .. id)
+  due_remove('presence ' .. id, 'sessions ' .. id, 'drain ' .. id)
   a.removed, agents[id] = true, false
   agents_removed[#agents_removed + 1] = id
-  return function() return {} end
+  return function() return NOTHING end
 end)

@@ -24,12 +24,9 @@ store_command('connect', function()
     a.present = true
   end
   return function()
-    local inbox = {}
-    for field, list in pairs({in_progress = 'owned:', pending = 'pending:'}) do
-      inbox[field] = find_records(call('ZRANGE', P .. list .. id, 0, INBOX_MAX - 1))
-    end
-    local row = a.touched and a.packed or call('HGET', P .. 'agents', id)
-    return {agent = row, known = lease_known, epoch = epoch, seq = seq,
-      in_progress = inbox.in_progress, pending = inbox.pending}
+    local _, row = pack_agent(a)
+    local pending = call('ZRANGE', P .. 'pending:' .. id, 0, INBOX_MAX - 1)
+    return result('agent', row, 'known', pack(lease_known), 'epoch', pack(meta.epoch), 'seq', pack(meta.seq),
+      'in_progress', pack_list(views_of(owned_by(a, INBOX_MAX))), 'pending', pack_list(views_of(pending)))
   end
 end)

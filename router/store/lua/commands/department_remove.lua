@@ -1,5 +1,6 @@
 --[[
-Remove a department in which nothing waits. Its members stay, without it.
+Remove a department in which nothing waits. Its members stay, without it; where they are many, they leave it in the
+steps that follow.
 
 department_id. Rejects not_found, in_use.
 Result {}.
@@ -9,16 +10,9 @@ store_command('department_remove', function()
   local id = request.department_id
   if not find_department(id) then reject('not_found', {department_id = id}) end
   if call('ZCARD', P .. 'queue:' .. id) > 0 then reject('in_use') end
-  for _, agent_id in ipairs(call('SMEMBERS', P .. 'members:' .. id)) do
-    local a = find_agent(agent_id)
-    local departments = {}
-    for _, other in ipairs(a.departments) do
-      if other ~= id then departments[#departments + 1] = other end
-    end
-    local _, _, _, _, _, role = decode(a.packed)
-    describe(a, a.name, role, departments, a.capacity)
-  end
-  call('HDEL', P .. 'departments', id)
+  call('HDEL', P .. 'tenant', 'd' .. id)
+  call('SREM', P .. 'departments', id)
   departments_removed[id] = true
-  return function() return {} end
+  if not sweeps.leave(id) then due_add(now, 'leave ' .. id) end
+  return function() return NOTHING end
 end)

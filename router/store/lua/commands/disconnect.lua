@@ -7,5 +7,5 @@ Result {}.
 store_command('disconnect', function()
   call('SREM', P .. 'node:' .. request.node_id, request.agent_id .. ' ' .. request.connection_id)
   remove_connection(request.agent_id, request.node_id, request.connection_id, now, request.clean)
-  return function() return {} end
+  return function() return NOTHING end
 end)

@@ -1,23 +1,25 @@
 --[[
 Derive lists, counts and rows from the records of sessions and the profiles of agents, a bounded part at a time. What
-is lost, or cannot be read, is left alone. Nothing is swept first: what is due may be what is broken.
+is lost, or cannot be read, is left where it is. Nothing is swept first: what is due may be what is broken.
 
-parts: {name, cursor} each: a key after the tenant's prefix, and where to go on in it ("0" at first). Lists come
-before the rows that count them, and `meta` last: it begins another epoch, so that every node reads the directory.
+parts: {name, cursor} each: a key after the tenant's prefix, and where to go on in it ("0" at first). Lists come before
+the rows that count them, and `epoch` last: it begins one, so that every node reads the directory.
 Result {left}: the parts that remain to be done, in their order.
 ]]
 local PART_MAX = 100 -- members read by one call, and sessions rebuilt by it
 
 local function is_there(kind, id)
-  return call('HEXISTS', P .. kind .. 's', id) == 1
-end
-
-local function in_list(s, name)
-  return 'state:' .. s.state == name or (s.owner and LIST[s.state] .. s.owner.id == name)
+  return call('HEXISTS', P .. 'tenant', kind .. id) == 1
 end
 
 local function expire(key, ms)
   if call('PTTL', key) == -1 then call('PEXPIRE', key, ms) end
+end
+
+-- Have something done, and by then at the latest.
+local function due_at_latest(at, what)
+  call('ZADD', P .. 'due', 'NX', at, what)
+  due_at(at)
 end
 
 local function rebuild_presence(a)
@@ -27,8 +29,8 @@ local function rebuild_presence(a)
     due_remove(presence, sessions)
   elseif a.present then
     -- As if its last connection had dropped now.
-    call('ZADD', P .. 'due', 'NX', now + limits.presence_grace_ms, presence)
-    call('ZADD', P .. 'due', 'NX', now + limits.session_grace_ms, sessions)
+    due_at_latest(now + limits.presence_grace_ms, presence)
+    due_at_latest(now + limits.session_grace_ms, sessions)
   else
     due_remove(presence)
   end
@@ -36,66 +38,94 @@ end
 
 -- A node without a lease would never be reaped: it gets one that ends now, unless the node renews it.
 local function require_lease(node_id)
-  if call('EXISTS', P .. 'node:' .. node_id) == 1 then call('ZADD', P .. 'due', 'NX', now, 'node ' .. node_id) end
+  if call('EXISTS', P .. 'node:' .. node_id) == 1 then due_at_latest(now, 'node ' .. node_id) end
 end
 
--- A session is where its record says. Of two places in the order the later one, so that it overtakes none by
--- mistake; one that no list knows any more is the last.
+-- A session is where its record says, at the place in the order that it says.
 local function rebuild_session(id)
   local s = find_session(id)
-  if not s or s.id ~= id then return end
-  local list, state = s.owner and LIST[s.state] .. s.owner.id, P .. 'state:' .. s.state
-  local at = math.max(tonumber(list and call('ZSCORE', P .. list, id) or 0), tonumber(call('ZSCORE', state, id) or 0))
-  if at == 0 then
-    order = order + 1
-    at = order
-  end
-  for one in pairs(STATES) do
+  if not s then return end
+  meta.order = math.max(meta.order, s.order)
+  local state = P .. 'state:' .. s.state
+  for _, one in ipairs(STATES) do
     if one ~= s.state then call('ZREM', P .. 'state:' .. one, id) end
   end
-  call('ZADD', state, at, id)
-  if list and is_there(s.owner.kind, s.owner.id) then call('ZADD', P .. list, at, id) end
-  for _, kind in ipairs({'session:', 'history:'}) do
-    if s.state == 'closed' then
-      expire(P .. kind .. id, limits.closed_ms)
-    else
-      call('PERSIST', P .. kind .. id)
+  local at = tonumber(call('ZSCORE', state, id) or ORDER_STEPS)
+  if at > s.order then call('ZADD', state, s.order, id) end
+  if LIST[s.state] and is_there(s.state == 'queued' and 'd' or 'a', s.owner_id) then
+    call('ZADD', P .. LIST[s.state] .. s.owner_id, s.order, id)
+  elseif s.state == 'in_progress' then
+    local a = find_agent(s.owner_id)
+    if a and (a.owned and not has_id(a.owned, id) or not a.owned and not call('ZSCORE', P .. 'owned:' .. a.id, id)) then
+      own(a, id, s.order)
     end
   end
+  if s.state == 'closed' then expire(P .. 'session:' .. id, limits.closed_ms) else call('PERSIST', P .. 'session:' .. id) end
+end
+
+-- What an agent has in progress, by the records of the sessions, oldest first.
+local function rebuild_owned(a)
+  if not a.owned then
+    a.load = call('ZCARD', P .. 'owned:' .. a.id)
+    return
+  end
+  local held, ids = {}, {}
+  for id in ids_of(a.owned) do
+    local s = find_session(id)
+    if s and s.state == 'in_progress' and s.owner_id == a.id then held[#held + 1] = s end
+  end
+  table.sort(held, function(one, other) return one.order < other.order end)
+  for i, s in ipairs(held) do ids[i] = s.id end
+  a.owned, a.load = text_of(ids), #ids
+  if held[1] then a.assigned = math.max(a.assigned, held[#held].order) end
 end
 
 local function rebuild_agent(id)
   local a = find_agent(id)
-  if not a or a.id ~= id then return end
+  if not a then return end
+  call('SADD', P .. 'agents', id)
   rebuild_presence(a)
-  local last = call('ZRANGE', P .. 'owned:' .. id, -1, -1, 'WITHSCORES')[2]
-  a.assigned = math.max(a.assigned, tonumber(last or 0))
-  for _, department_id in ipairs(a.departments) do call('SADD', P .. 'members:' .. department_id, id) end
-  pending_of(a)
+  rebuild_owned(a)
+  a.pending = call('ZCARD', P .. 'pending:' .. id)
+  for department_id in ids_of(a.departments) do call('SADD', P .. 'members:' .. department_id, id) end
   touch(a)
   -- What waits for it in a queue comes in a step of its own.
-  if not a.available_before and available(a) then call('ZADD', P .. 'due', 'NX', now, 'drain ' .. id) end
+  if not a.available_before and available(a) then due_at_latest(now, 'drain ' .. id) end
   a.available_before = true
 end
 
-local function rebuild_department(id)
-  local row = find_department(id)
-  if row and row.id == id then touch_department(id) end
+local function rebuild_row(_, field)
+  local kind, id = string.match(field, '^([ad])(.+)$')
+  if kind == 'a' then rebuild_agent(id) end
+  if kind == 'd' then call('SADD', P .. 'departments', id) end
+end
+
+local function rebuild_id(name, id)
+  if not is_there(string.sub(name, 1, 1), id) then
+    call('SREM', P .. name, id)
+  elseif name == 'departments' then
+    touch_department(id)
+  end
 end
 
 local function rebuild_entry(name, id, position)
   local s = find_session(id)
-  if not (s and in_list(s, name)) then call('ZREM', P .. name, id) end
+  local kind, owner_id = string.match(name, '^(%a+):(.+)$')
   -- No later place is given out again.
-  if tonumber(position) < ORDER_STEPS then order = math.max(order, tonumber(position)) end
+  if tonumber(position) < ORDER_STEPS then meta.order = math.max(meta.order, tonumber(position)) end
+  local belongs = s and (kind == 'state' and s.state == owner_id or LIST[s.state] and LIST[s.state] .. s.owner_id == name
+    or kind == 'owned' and s.state == 'in_progress' and s.owner_id == owner_id)
+  if belongs then return end
+  local a = kind == 'owned' and find_agent(owner_id)
+  if a then disown(a, id) else call('ZREM', P .. name, id) end
 end
 
 local function rebuild_member(name, agent_id)
-  local a, department_id = find_agent(agent_id), string.match(name, ':(.+)$')
-  for _, id in ipairs(a and a.departments or {}) do
-    if id == department_id and (a.available_before or string.sub(name, 1, 8) == 'members:') then return end
-  end
-  call(string.sub(name, 1, 8) == 'members:' and 'SREM' or 'ZREM', P .. name, agent_id)
+  local kind, department_id = string.match(name, '^(%a+):(.+)$')
+  local a = find_agent(agent_id)
+  local belongs = a and has_id(a.departments, department_id)
+  if kind == 'members' and not belongs then call('SREM', P .. name, agent_id) end
+  if kind == 'available' and not (belongs and a.available) then call('ZREM', P .. name, agent_id) end
 end
 
 -- An agent's connections count; a node has what its agents have.
@@ -103,7 +133,7 @@ local function rebuild_connection(name, connection)
   local agent_id = string.match(name, ':(.+)$')
   local node_id, connection_id = string.match(connection, '^(%S+) (%S+)$')
   if not node_id then return end
-  if is_there('agent', agent_id) then
+  if is_there('a', agent_id) then
     call('SADD', P .. 'node:' .. node_id, agent_id .. ' ' .. connection_id)
     require_lease(node_id)
   else
@@ -121,9 +151,15 @@ local function rebuild_node(name, connection)
   require_lease(node_id)
 end
 
-local function rebuild_due(_, what)
-  local kind, agent_id = string.match(what, '^(%S+) (%S+)$')
-  if kind and kind ~= 'node' and not is_there('agent', agent_id) then due_remove(what) end
+local function rebuild_due(_, what, at)
+  local kind, id = string.match(what, '^(%S+) (%S+)$')
+  if not sweeps[kind] then
+    set_aside('due ' .. what, at, 'no such thing can be done')
+    due_remove(what)
+  elseif kind ~= 'node' and kind ~= 'leave' and not is_there('a', id) then
+    due_remove(what)
+  end
+  due_at(tonumber(at))
 end
 
 -- How the members of a key are read, with how many words each, and what is done with one.
@@ -135,8 +171,9 @@ local MEMBERS = {
   connections = {scan = 'SSCAN', words = 1, rebuild = rebuild_connection},
   node = {scan = 'SSCAN', words = 1, rebuild = rebuild_node},
   due = {scan = 'ZSCAN', words = 2, rebuild = rebuild_due},
-  agents = {scan = 'HSCAN', words = 2, rebuild = function(_, id) rebuild_agent(id) end},
-  departments = {scan = 'HSCAN', words = 2, rebuild = function(_, id) rebuild_department(id) end},
+  tenant = {scan = 'HSCAN', words = 2, rebuild = rebuild_row},
+  agents = {scan = 'SSCAN', words = 1, rebuild = rebuild_id},
+  departments = {scan = 'SSCAN', words = 1, rebuild = rebuild_id},
 }
 
 -- Rebuild one part; return what it cost, and where to go on in it. What cannot be read costs itself only.
@@ -144,14 +181,14 @@ local function rebuild_part(name, cursor)
   local kind, id = string.match(name, '^(%a+):?(.*)$')
   if kind == 'session' then
     pcall(rebuild_session, id)
-  elseif kind == 'key' then
-    pcall(expire, P .. name, limits.key_ms)
-  elseif name == 'meta' then
+  elseif kind == 'keys' then
+    pcall(expire, P .. name, 2 * limits.key_ms)
+  elseif name == 'epoch' then
     begin_epoch()
   elseif MEMBERS[kind] then
     local members = MEMBERS[kind]
-    local read, page = pcall(call, members.scan, P .. name, cursor, 'COUNT', PART_MAX)
-    if not read then return 1 end
+    local is_read, page = pcall(call, members.scan, P .. name, cursor, 'COUNT', PART_MAX)
+    if not is_read then return 1 end
     for i = 1, #page[2], members.words do pcall(members.rebuild, name, page[2][i], page[2][i + 1]) end
     return 1 + #page[2] / members.words, page[1] ~= '0' and page[1]
   end
@@ -159,9 +196,10 @@ local function rebuild_part(name, cursor)
 end
 
 redis.register_function(LIBRARY .. '_rebuild', function(keys, args)
-  begin(keys, args)
+  local newer = begin(keys, args)
+  if newer then return pack(newer) end
   local left, spent = {}, 0
-  for i, part in ipairs(request.parts) do
+  for _, part in ipairs(request.parts) do
     if spent < PART_MAX then
       local cost, cursor = rebuild_part(part[1], part[2])
       spent = spent + cost
@@ -170,7 +208,7 @@ redis.register_function(LIBRARY .. '_rebuild', function(keys, args)
       left[#left + 1] = part
     end
   end
+  meta_changed = true
   commit()
-  call('HSET', P .. 'meta', 'order', order)
-  return pack({result = {left = left}})
+  return reply_of(result('left', pack(left)))
 end)

@@ -7,7 +7,7 @@ were reaped; more says that this step did not do all that is due; connections co
 ]]
 store_command('renew', function()
   return function()
-    return {known = lease_known, epoch = epoch, seq = seq, more = more_is_due or false,
-      connections = call('SCARD', P .. 'node:' .. request.node_id)}
+    return result('known', pack(lease_known), 'epoch', pack(meta.epoch), 'seq', pack(meta.seq),
+      'more', pack(more_is_due or false), 'connections', pack(call('SCARD', P .. 'node:' .. request.node_id)))
   end
 end)

@@ -5,24 +5,23 @@ session_id; fence: optional. Rejects not_found, closed, conflict, forbidden, at_
 Result {session}.
 ]]
 store_command('session_accept', function()
-  local me = caller()
+  local by, me = caller()
   local s = session_to_change()
   if s.state == 'in_progress' then reject_moved_on(s) end
-  local member = s.state == 'queued' and call('SISMEMBER', P .. 'members:' .. s.owner.id, request.by.id) == 1
-  if not (owns(s) or member or request.by.role == 'admin') then reject_moved_on(s) end
+  local member = s.state == 'queued' and is_member(s.owner_id, by.id)
+  if not (owns(s) or member or by.role == 'admin') then reject_moved_on(s) end
   require_room(me)
   if not me then require_space_for(request.by) end
-  local change = change_of(s)
   me = me or claim_agent(request.by)
-  move_session(s, 'in_progress', 'agent', me.id)
-  local transfer = decode(s.parts.transfer)
+  local transfer = transfer_of(s)
   if transfer then
-    local direct = transfer.to.kind == 'agent' and transfer.to.id == me.id
-    transfer.outcome, transfer.assigned_to = 'assigned', not direct and me.id or nil
-    s.parts.transfer = pack(transfer)
+    local t = read_transfer(transfer)
+    local direct = t.to.kind == 'agent' and t.to.id == me.id
+    t.outcome, t.assigned_to = 'assigned', not direct and me.id or nil
+    transfer = pack_transfer(t)
   end
-  append_entry(change, s, 'accepted', by)
-  notify_sender(change, s, 'accepted')
-  local record = conclude(s, change, 'moved')
-  return function() return {session = record} end
+  move_session(s, 'in_progress', me.id)
+  write_record(s, 'placed', 'accepted', nil, by, transfer)
+  publish(s, 'placed', 'moved', s.sender and 'accepted')
+  return session_result(s)
 end)

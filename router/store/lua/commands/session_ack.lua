@@ -6,11 +6,11 @@ Result {}.
 ]]
 store_command('session_ack', function()
   local s = find_session(request.session_id)
-  if s and s.state == 'in_progress' and owns(s) and s.fence == request.fence and s.maker and not s.delivered then
+  if s and s.state == 'in_progress' and owns(s) and s.fence == request.fence and s.sender and not s.delivered then
     s.delivered = true
-    local change = change_of(s)
-    change.session = save(s, change)
-    notify_sender(change, s, 'delivered')
+    s.record = replace_head(s)
+    call('LSET', P .. 'session:' .. s.id, -1, s.record)
+    publish(s, 'delivered', nil, 'delivered')
   end
-  return function() return {} end
+  return function() return NOTHING end
 end)

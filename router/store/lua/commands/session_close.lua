@@ -1,22 +1,20 @@
 --[[
-Close a session. Its record and history are kept for a while (limits), then they are gone.
+Close a session. Its log is kept for a while (limits), then it is gone.
 
 session_id; fence: optional. Rejects not_found, closed, conflict, forbidden.
 Result {session}.
 ]]
 store_command('session_close', function()
-  caller()
+  local by = caller()
   local s = session_to_change()
   require_owner(s)
-  local change = change_of(s)
-  if s.state ~= 'in_progress' then notify_sender(change, s, 'moved') end
-  append_entry(change, s, 'closed', by)
+  local told = s.state ~= 'in_progress' and s.sender and 'moved' or nil
   move_session(s, 'closed')
-  local record = conclude(s, change, 'closed')
+  write_record(s, 'placed', 'closed', nil, by)
+  publish(s, 'placed', 'closed', told)
   call('PEXPIRE', P .. 'session:' .. s.id, limits.closed_ms)
-  call('PEXPIRE', P .. 'history:' .. s.id, limits.closed_ms)
   for _, id in ipairs(call('ZRANGE', P .. 'state:closed', 0, 1)) do
     if call('EXISTS', P .. 'session:' .. id) == 0 then call('ZREM', P .. 'state:closed', id) end
   end
-  return function() return {session = record} end
+  return session_result(s)
 end)

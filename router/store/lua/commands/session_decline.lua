@@ -6,10 +6,10 @@ Rejects not_found, closed, forbidden, conflict (it has moved on, or there is nob
 Result {session}.
 ]]
 store_command('session_decline', function()
-  caller()
+  local by = caller()
   local s = session_to_change()
   if s.state ~= 'pending' or not owns(s) then reject_moved_on(s) end
   require_room_to_write(s)
-  local record = give_back(s, 'declined', request.reason)
-  return function() return {session = record} end
+  give_back(s, 'declined', by, request.reason)
+  return session_result(s)
 end)

@@ -5,12 +5,11 @@ session_id; text. Rejects not_found, closed, forbidden.
 Result {entry}.
 ]]
 store_command('session_note', function()
-  caller()
+  local by = caller()
   local s = session_to_change()
   require_owner(s)
   require_room_to_write(s)
-  local change = change_of(s)
-  local entry = append_entry(change, s, 'internal', by, request.text)
-  save(s, change)
-  return function() return {entry = entry} end
+  write_record(s, 'written', 'internal', request.text, by)
+  publish(s, 'written')
+  return function() return result('entry', s.record), 'entry', s end
 end)

@@ -6,32 +6,37 @@ Rejects not_found (the target), exists, at_capacity, forbidden (the tenant has t
 Result {session}.
 ]]
 store_command('session_open', function()
-  local me = caller()
-  local target = request.target
-  if target then find_party(target) end
-  local old = find_session(request.session_id)
+  local by, me = caller()
+  local target, id = request.target, request.session_id
+  if target then find_party(target.kind, target.id) end
+  local old = find_session(id)
+  if old == false then fail_unreadable(id) end
   if old and old.state ~= 'closed' then reject('exists') end
   if not target then
     require_room(me)
     if not me then require_space_for(request.by) end
   end
   local open = 0
-  for state in pairs(LIST) do open = open + call('ZCARD', P .. 'state:' .. state) end
-  require_space('sessions', open, 1)
-  local s = {id = request.session_id, opening = pack_opening(request.customer, now), fence = 0, hops = 0,
-    entry_count = 0, parts = {transfer = NIL}}
-  if old then s.fence, s.entry_count = old.fence, old.entry_count end
-  call('ZREM', P .. 'state:closed', s.id)
-  call('PERSIST', P .. 'history:' .. s.id)
-  local change = change_of(s)
-  append_entry(change, s, 'opened', by)
-  if target then
-    move_session(s, route(target))
-  else
-    move_session(s, 'in_progress', 'agent', (me or claim_agent(request.by)).id)
+  for _, state in ipairs(STATES) do
+    if state ~= 'closed' then open = open + call('ZCARD', P .. 'state:' .. state) end
   end
-  target = target or s.owner
-  s.parts.target = pack_owner(target.kind, target.id)
-  local record = conclude(s, change)
-  return function() return {session = record} end
+  require_space('sessions', open, 1)
+  local s = {id = id, customer_id = request.customer.id, customer_name = request.customer.name, opened_at = now,
+    hops = 0, fence = 0, entry_count = 0, index = -1, transfer_at = -1, placed_at = -1, owner_id = nil,
+    -- The list of closed ones may hold it still where its record is gone.
+    state = 'closed'}
+  if old then s.fence, s.entry_count, s.index = old.fence, old.entry_count, old.index end
+  call('PERSIST', P .. 'session:' .. id)
+  if target then
+    s.target_kind, s.target_id = target.kind, target.id
+    local state, owner_id = route(target.kind, target.id)
+    move_session(s, state, owner_id)
+  else
+    me = me or claim_agent(request.by)
+    s.target_kind, s.target_id = 'agent', me.id
+    move_session(s, 'in_progress', me.id)
+  end
+  write_record(s, 'placed', 'opened', nil, by)
+  publish(s, 'placed')
+  return session_result(s)
 end)

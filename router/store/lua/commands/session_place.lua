@@ -8,13 +8,12 @@ Result {place}, from 1.
 store_command('session_place', function()
   local s = session_to_change()
   local id = request.by.id
-  local mine = request.by.role ~= 'agent' or s.maker == id
+  local mine = request.by.role ~= 'agent' or s.sender == id
   if s.state ~= 'queued' then
     if mine then conflict(s) end
     reject_moved_on(s)
   end
-  local queue = s.owner.id
-  if not mine and call('SISMEMBER', P .. 'members:' .. queue, id) == 0 then reject('forbidden') end
-  local before = call('ZRANK', P .. 'queue:' .. queue, s.id)
-  return function() return {place = before + 1} end
+  if not mine and not is_member(s.owner_id, id) then reject('forbidden') end
+  local before = call('ZRANK', P .. 'queue:' .. s.owner_id, s.id)
+  return function() return result('place', pack((before or 0) + 1)) end
 end)

@@ -5,11 +5,11 @@ session_id. Rejects not_found, closed, forbidden, conflict (taken already, or th
 Result {session}.
 ]]
 store_command('session_recall', function()
-  caller()
+  local by = caller()
   local s = session_to_change()
-  if s.maker ~= maker_of(request.by) and request.by.role ~= 'admin' then reject('forbidden') end
+  if s.sender ~= sender_of(request.by) and by.role ~= 'admin' then reject('forbidden') end
   if s.state == 'in_progress' then conflict(s) end
   require_room_to_write(s)
-  local record = give_back(s, 'recalled')
-  return function() return {session = record} end
+  give_back(s, 'recalled', by)
+  return session_result(s)
 end)

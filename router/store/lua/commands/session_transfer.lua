@@ -6,27 +6,25 @@ Rejects not_found (session or target), closed, conflict, forbidden, same_target.
 Result {session}, whose transfer is this one.
 ]]
 store_command('session_transfer', function()
-  local target = request.target
-  if target.kind == 'agent' and request.by.role ~= 'service' then find_both(request.by.id, target.id) end
-  caller()
+  local target, reason = request.target, request.reason
+  local by = caller()
   local s = session_to_change()
   require_owner(s)
   require_room_to_write(s)
-  local to = find_party(target)
-  if s.owner.kind == target.kind and s.owner.id == target.id then reject('same_target') end
-  local from = find_party(s.owner)
-  local state, kind, id, assigned_to = route(target, s.owner.kind == 'agent' and s.owner.id)
-  local change = change_of(s)
-  if s.state ~= 'in_progress' then notify_sender(change, s, 'moved', true) end
-  -- All of this is replaced, so it need not be taken apart.
-  s.parts = {target = pack_owner(target.kind, target.id), by = nil, transfer = nil}
-  move_session(s, state, kind, id)
-  s.hops, s.maker = s.hops + 1, maker_of(request.by)
-  local transfer = pack_transfer(epoch .. '-' .. order, s.id, from, to, by, request.reason, OUTCOME[state], assigned_to,
-    now)
-  s.parts.transfer = transfer
-  append_entry(change, s, 'transferred', by, nil, transfer)
-  if request.reason then append_entry(change, s, 'internal', by, request.reason) end
-  local record = conclude(s, change, 'transferred')
-  return function() return {session = record} end
+  local to = find_party(target.kind, target.id)
+  if s.owner_kind == target.kind and s.owner_id == target.id then reject('same_target') end
+  local from = find_party(s.owner_kind, s.owner_id)
+  local state, owner_id, assigned_to = route(target.kind, target.id, s.owner_kind == 'agent' and s.owner_id)
+  -- Another transfer takes the place of one that still waits: its sender is told so.
+  local told, superseded_sender, superseded
+  if s.state ~= 'in_progress' and s.sender then
+    told, superseded_sender, superseded = 'moved', s.sender, transfer_of(s)
+  end
+  move_session(s, state, owner_id)
+  s.target_kind, s.target_id, s.sender, s.hops = target.kind, target.id, sender_of(request.by), s.hops + 1
+  local transfer = pack_transfer({id = meta.epoch .. '-' .. s.order, from = from, to = to, by = by, reason = reason,
+    outcome = OUTCOME[state], assigned_to = assigned_to, at = now})
+  write_record(s, 'placed', 'transferred', nil, by, transfer, reason and 2)
+  publish(s, 'placed', 'transferred', told, superseded_sender, superseded)
+  return session_result(s)
 end)

@@ -9,5 +9,5 @@ store_command('status_set', function()
   local a = find_agent(request.agent_id) or reject('not_found', {agent_id = request.agent_id})
   touch(a)
   a.chosen = request.status
-  return function() return {agent = a.packed} end
+  return function() return result('agent', a.row) end
 end)

@@ -1,34 +1,28 @@
 --[[
 Agents and departments: read once per step, described by commands and tokens, bounded in number.
 ]]
-local function know_agent(id, record)
-  local a = record and read_agent(record) or false
-  agents[id] = a
-  return a
+local OWNED_MAX = 256 -- sessions in progress that stand in their agent's record; more have a list of their own
+
+local function find_record(field)
+  local record = fetched[field]
+  fetched[field] = nil
+  if record == nil then record = call('HGET', P .. 'tenant', field) end
+  return record
 end
 
+-- nil where there is none, or it cannot be read.
 local function find_agent(id)
   local a = agents[id]
-  if a == nil then a = know_agent(id, call('HGET', P .. 'agents', id)) end
+  if a == nil then
+    local record = find_record('a' .. id)
+    a = record and read_agent(record) or false
+    if record and (not a or a.id ~= id) then
+      set_aside('agent ' .. id, record, 'the record cannot be read')
+      a = false
+    end
+    agents[id] = a
+  end
   return a or nil
-end
-
--- Read two agents at the price of one command.
-local function find_both(id, other_id)
-  local records = call('HMGET', P .. 'agents', id, other_id)
-  know_agent(id, records[1])
-  know_agent(other_id, records[2])
-end
-
--- Load and pending are the sizes of the lists, read before this step changes them.
-local function load_of(a)
-  if not a.load then a.load = call('ZCARD', P .. 'owned:' .. a.id) end
-  return a.load
-end
-
-local function pending_of(a)
-  if not a.pending then a.pending = call('ZCARD', P .. 'pending:' .. a.id) end
-  return a.pending
 end
 
 local function touch(a)
@@ -39,33 +33,53 @@ local function touch(a)
 end
 
 local function available(a)
-  return a.present and a.chosen == 'connected' and load_of(a) < a.capacity
+  return a.present and a.chosen == 'connected' and a.load < a.capacity
 end
 
 local function new_agent(id)
   local a = {id = id, chosen = 'connected', present = false, status = 'disconnected', status_since_at = now,
-    assigned = 0, departments = {}, load_before = 0, pending_before = 0, available_before = false}
+    assigned = 0, departments = ' ', load = 0, pending = call('ZCARD', P .. 'pending:' .. id), owned = ' ',
+    load_before = 0, pending_before = 0, available_before = false, status_before = 'disconnected'}
   agents[id] = a
-  pending_of(a)
+  call('SADD', P .. 'agents', id)
   touch(a)
   return a
 end
 
 local function describe(a, name, role, departments, capacity)
-  local profile = pack_profile(a.id, name, role, departments, capacity)
-  if profile == a.packed then return end
+  if a.name == name and a.role == role and a.departments == departments and a.capacity == capacity then return end
   touch(a)
   a.described, a.departments_before = true, a.departments_before or a.departments
-  a.name, a.departments, a.capacity, a.packed = name, departments, capacity, profile
+  a.name, a.role, a.departments, a.capacity = name, role, departments, capacity
 end
 
 local function find_department(id)
-  local record = call('HGET', P .. 'departments', id)
-  return record and decode(record)
+  local record = call('HGET', P .. 'tenant', 'd' .. id)
+  local row = record and read_department(record)
+  if record and (not row or row.id ~= id) then
+    set_aside('department ' .. id, record, 'the record cannot be read')
+    row = nil
+  end
+  return row or nil
 end
 
 local function touch_department(id)
   departments_touched[id] = departments_touched[id] or true
+end
+
+local function put_department(id, name, row)
+  row = row or {id = id, agents = 0, available = 0, queued = 0}
+  row.name = name
+  call('HSET', P .. 'tenant', 'd' .. id, pack_department(row))
+  call('SADD', P .. 'departments', id)
+  departments_touched[id] = 'named'
+end
+
+-- One that its members are still leaving is not made again before they have: they would be members of the new one.
+local function require_left(id)
+  if call('ZSCORE', P .. 'due', 'leave ' .. id) then
+    reject('unavailable', {reason = 'the department ' .. id .. ' is being removed'})
+  end
 end
 
 -- What a tenant may have is bounded, so that nobody fills the store, be it by mistake.
@@ -76,15 +90,17 @@ end
 
 -- There is space for what `claim_agent` would make.
 local function require_space_for(claims)
-  if not find_agent(claims.id) then require_space('agents', call('HLEN', P .. 'agents'), 1) end
+  if not find_agent(claims.id) then require_space('agents', call('SCARD', P .. 'agents'), 1) end
   local departments = not claims.again and claims.departments or {}
   if departments[1] then
-    local has = call('HLEN', P .. 'departments')
-    if has + #departments > (limits.departments or math.huge) then
-      local adds = 0
-      for _, id in ipairs(departments) do adds = adds + (find_department(id) and 0 or 1) end
-      if adds > 0 then require_space('departments', has, adds) end
+    local adds = 0
+    for _, id in ipairs(departments) do
+      if call('SISMEMBER', P .. 'departments', id) == 0 then
+        require_left(id)
+        adds = adds + 1
+      end
     end
+    if adds > 0 then require_space('departments', call('SCARD', P .. 'departments'), adds) end
   end
 end
 
@@ -94,37 +110,75 @@ local function claim_agent(claims)
   local a = find_agent(claims.id)
   if a and claims.again then return a end
   for _, id in ipairs(claims.departments or {}) do
-    if call('HEXISTS', P .. 'departments', id) == 0 then
-      call('HSET', P .. 'departments', id, pack({id = id, name = id}))
-      touch_department(id)
-    end
+    if call('SISMEMBER', P .. 'departments', id) == 0 then put_department(id, id) end
   end
+  local departments = claims.departments and text_of(claims.departments)
   if not a then
     a = new_agent(claims.id)
-    describe(a, claims.name or claims.id, claims.role, claims.departments or {}, claims.capacity or CAPACITY_DEFAULT)
+    describe(a, claims.name or claims.id, claims.role, departments or ' ', claims.capacity or CAPACITY_DEFAULT)
   else
-    describe(a, claims.name or a.name, claims.role, claims.departments or a.departments, claims.capacity or a.capacity)
+    describe(a, claims.name or a.name, claims.role, departments or a.departments, claims.capacity or a.capacity)
   end
   return a
 end
 
--- Who calls, packed as histories and transfers name it. A connected agent that was removed may do nothing more; one
+-- Who calls, as histories and transfers name it. A connected agent that was removed may do nothing more; one
 -- that was registered in an earlier epoch may have been lost with it, and is registered again soon. Over HTTP, where
 -- nobody says hello, an agent need not be in the directory.
 local function caller()
   local claims = request.by
   local a = claims.role ~= 'service' and find_agent(claims.id) or nil
   if claims.attached and not a then
-    if not claims.epoch or claims.epoch == epoch then reject('forbidden') end
+    if not claims.epoch or claims.epoch == meta.epoch then reject('forbidden') end
     reject('unavailable', {reason = 'the store does not know the connection any more'})
   end
-  by = pack_actor(claims.id, a and a.name or claims.name or claims.id, claims.role)
-  return a
+  return {id = claims.id, name = a and a.name or claims.name or claims.id, role = claims.role}, a
 end
 
 -- Who takes a session itself needs room for it; who is not in the directory yet, by what its token claims.
 local function require_room(me)
   local load, capacity = 0, request.by.capacity or CAPACITY_DEFAULT
-  if me then load, capacity = load_of(me), me.capacity end
+  if me then load, capacity = me.load, me.capacity end
   if load >= capacity then reject('at_capacity') end
+end
+
+-- What an agent has in progress: load is its size, since both are written in one record, and change here only. ----
+
+local function own(a, session_id, order)
+  if a.owned and a.load >= OWNED_MAX then
+    local listed = P .. 'owned:' .. a.id
+    for id in ids_of(a.owned) do
+      local s = read_session(call('LINDEX', P .. 'session:' .. id, -1))
+      call('ZADD', listed, s and s.order or 0, id)
+    end
+    a.owned = false
+  end
+  if a.owned then
+    a.owned = a.owned .. session_id .. ' '
+  else
+    call('ZADD', P .. 'owned:' .. a.id, order, session_id)
+  end
+  a.load = a.load + 1
+  touch(a)
+end
+
+local function disown(a, session_id)
+  touch(a)
+  if not a.owned then
+    a.load = a.load - call('ZREM', P .. 'owned:' .. a.id, session_id)
+    if a.load == 0 then a.owned = ' ' end
+  elseif has_id(a.owned, session_id) then
+    a.owned, a.load = without_id(a.owned, session_id), a.load - 1
+  end
+end
+
+-- The ids of what an agent has in progress, oldest first, at most so many.
+local function owned_by(a, most)
+  if not a.owned then return call('ZRANGE', P .. 'owned:' .. a.id, 0, most - 1) end
+  local ids = {}
+  for id in ids_of(a.owned) do
+    if #ids == most then break end
+    ids[#ids + 1] = id
+  end
+  return ids
 end

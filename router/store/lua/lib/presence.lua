@@ -1,76 +1,104 @@
 --[[
 Connections, leases and graces, and what is due when one of them ends.
 ]]
-local function due_remove(...)
-  call('ZREM', P .. 'due', ...)
-end
+local NEVER = 2 ^ 52
 
 -- An agent's last connection is gone since `at`: it stays as it was for the grace, unless it said goodbye.
 local function remove_connection(agent_id, node_id, connection_id, at, clean)
   local connections = P .. 'connections:' .. agent_id
   if call('SREM', connections, node_id .. ' ' .. connection_id) == 0 then return end
-  if call('SCARD', connections) > 0 or call('HEXISTS', P .. 'agents', agent_id) == 0 then return end
-  local sessions, sessions_at = 'sessions ' .. agent_id, at + limits.session_grace_ms
+  if call('SCARD', connections) > 0 then return end
+  local a = find_agent(agent_id)
+  if not a then return end
+  due_add(at + limits.session_grace_ms, 'sessions ' .. agent_id)
   if clean then
-    local a = find_agent(agent_id)
     touch(a)
     a.present = false
-    call('ZADD', P .. 'due', sessions_at, sessions)
   else
-    call('ZADD', P .. 'due', sessions_at, sessions, at + limits.presence_grace_ms, 'presence ' .. agent_id)
+    due_add(at + limits.presence_grace_ms, 'presence ' .. agent_id)
   end
 end
 
+-- What each kind of due thing does; returns whether it is done, and how many things it did.
 local sweeps = {
   -- A node let its lease run out: its connections are gone since then.
   node = function(node_id, at)
-    for _, connection in ipairs(call('SPOP', P .. 'node:' .. node_id, SWEEP_MAX)) do
+    local gone = call('SPOP', P .. 'node:' .. node_id, SWEEP_MAX)
+    for _, connection in ipairs(gone) do
       local agent_id, connection_id = string.match(connection, '^(%S+) (%S+)$')
-      remove_connection(agent_id, node_id, connection_id, at, false)
+      if agent_id then remove_connection(agent_id, node_id, connection_id, at, false) end
     end
-    return call('EXISTS', P .. 'node:' .. node_id) == 0
+    return call('EXISTS', P .. 'node:' .. node_id) == 0, #gone
   end,
   presence = function(agent_id)
     local a = find_agent(agent_id)
-    touch(a)
-    a.present = false
-    return true
+    if a then
+      touch(a)
+      a.present = false
+    end
+    return true, 1
   end,
   -- An agent stayed away: what it had in progress waits in its own pending list.
   sessions = function(agent_id)
-    local ids = call('ZRANGE', P .. 'owned:' .. agent_id, 0, SWEEP_MAX - 1)
+    local a = find_agent(agent_id)
+    local ids = a and owned_by(a, SWEEP_MAX) or {}
     for _, id in ipairs(ids) do
       local s = find_session(id)
-      local change = change_of(s)
-      append_entry(change, s, 'moved')
-      notify_sender(change, s, 'moved')
-      move_session(s, 'pending', 'agent', agent_id)
-      s.parts.target = pack_owner('agent', agent_id)
-      conclude(s, change, 'moved')
+      if s and s.owner_id == agent_id and s.state == 'in_progress' then
+        move_session(s, 'pending', agent_id)
+        s.target_kind, s.target_id = 'agent', agent_id
+        write_record(s, 'placed', 'moved')
+        publish(s, 'placed', 'moved', s.sender and 'moved')
+      else
+        disown(a, id)
+      end
     end
-    return #ids < SWEEP_MAX
+    return #ids < SWEEP_MAX, #ids
   end,
   -- A queue was longer than one step may empty.
   drain = function(agent_id)
     local a = find_agent(agent_id)
-    touch(a)
-    a.drain_on = true
-    return true
+    if a then
+      touch(a)
+      a.drain_on = true
+    end
+    -- It may take as many as a step does.
+    return true, SWEEP_MAX
+  end,
+  -- A department was removed: its members go on without it.
+  leave = function(department_id)
+    local members = call('SPOP', P .. 'members:' .. department_id, SWEEP_MAX)
+    for _, agent_id in ipairs(members) do
+      local a = find_agent(agent_id)
+      if a then describe(a, a.name, a.role, without_id(a.departments, department_id), a.capacity) end
+    end
+    if #members == SWEEP_MAX then return false, #members end
+    call('DEL', P .. 'available:' .. department_id)
+    return true, #members
   end,
 }
 
 -- Do what is due, in the order of the times, and return whether there was anything, and whether there is more. One
 -- thing brings the next: where nobody has looked for long, a lease that ran out, and the graces that have ended since.
 local function sweep()
-  -- Mostly nothing is, and a count is less to read than what comes first.
-  if call('ZCOUNT', P .. 'due', '-inf', now) == 0 then return false end
-  for done = 0, SWEEP_MAX - 1 do
+  if now < meta.due_at then return false end
+  local spent = 0
+  while spent < SWEEP_MAX do
     local due = call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
     local at = tonumber(due[2])
-    if not at or at > now then return done > 0 end
+    if not at or at > now then
+      meta.due_at, meta_changed = at or NEVER, true
+      return spent > 0
+    end
     local kind, id = string.match(due[1], '^(%S+) (%S+)$')
-    if not sweeps[kind](id, at) then return true, true end
-    due_remove(due[1])
+    local done, cost = true, 1
+    if sweeps[kind] then
+      done, cost = sweeps[kind](id, at)
+    else
+      set_aside('due ' .. due[1], due[2], 'no such thing can be done')
+    end
+    if done then due_remove(due[1]) end
+    spent = spent + 1 + cost
   end
   return true, true
 end

@@ -1,117 +1,188 @@
 --[[
-How agents, sessions and entries of histories are packed and read. The loader puts this file before library.lua.
+The shapes of what is kept, field by field: the one place that knows where each field stands. `router/store/records.py`
+reads the same shapes.
 
-A record is a MessagePack map whose fields stand in one order, always. So a command reads it as names and values in turns
-and writes it alike: a table that Lua grows field by field, for each map inside as well, costs several times that. What
-a command need not look into it takes over as it is, packed. And the tables made here have room for what commands add, in
-sixteen fields at most: one that grows is copied, and a larger one is dear.
+A record is a MessagePack array whose first element is the number of its schema. A reader takes the fields that it
+knows by their place: what a newer release has added behind them is passed over, and what an older one has not written
+gets a default. What is of a schema that is not READABLE, or no record at all, is read as nothing (see `set_aside`).
 ]]
+local SCHEMA, READABLE = 1, {[1] = true}
+
 local pack, decode, read -- of the server's libraries, which exist only while a function runs
+local NIL = '\192' -- a packed nothing
 
--- How each begins: a map of so many fields, and the name of the first one.
-local AGENT, SESSION, TRANSFER_OF, ENTRY, ACTOR = '\141', '\222\0\16\162id', '\137\162id', '\134\163seq', '\131\162id'
-local CUSTOMER = '\130\162id'
--- A party {kind, id, name} and an owner {kind, id}, up to the id.
-local PARTY = {agent = '\131\164kind\165agent\162id', department = '\131\164kind\170department\162id'}
-local OWNER = {agent = '\130\164kind\165agent\162id', department = '\130\164kind\170department\162id'}
--- Names of fields that are packed already.
-local FROM, TO, BY, TRANSFER, TARGET = '\164from', '\162to', '\162by', '\168transfer', '\166target'
-local OWNED, OPENING = '\165owner', '\168customer'
--- Packed values.
-local NIL, TRUTH = '\192', {[true] = '\195', [false] = '\194'}
-local STATUS = {connected = '\169connected', pre_pause = '\169pre_pause', pause = '\165pause',
-  disconnected = '\172disconnected'}
-
--- What of an agent only `describe` changes.
-local function pack_profile(id, name, role, departments, capacity)
-  return pack('id', id, 'name', name, 'role', role, 'departments', departments, 'capacity', capacity)
+-- The head of an array of so many elements.
+local function array(count)
+  return count < 16 and string.char(144 + count) or struct.pack('>BI2', 220, count)
 end
 
--- An agent's row: its profile, what else is published, and what only the commands need.
-local function pack_agent(a, status, load, pending, available)
-  return AGENT .. a.packed .. '\166status' .. STATUS[status] .. '\175status_since_at' .. pack(a.status_since_at)
-    .. '\164load' .. pack(load) .. '\167pending' .. pack(pending) .. '\169available' .. TRUTH[available]
-    .. '\166chosen' .. STATUS[a.chosen] .. '\167present' .. TRUTH[a.present] .. '\168assigned' .. pack(a.assigned)
+local function pack_list(packed)
+  return array(#packed) .. table.concat(packed)
 end
 
--- An agent as its row tells, without load and pending, which are for the lists to say. `packed` is its profile, and
--- once the agent is committed its row.
+-- Read up to so many fields of a record, from the first one on; nothing if it is none, or of another schema.
+local function fields_of(record, count)
+  local first = record and string.byte(record)
+  if not first or (first ~= 220 and (first < 144 or first > 159)) then return end
+  return pcall(read, record, count, first == 220 and 3 or 1)
+end
+
+-- Lists of ids inside a record are one text with a space before and behind each, as no id has one.
+local function text_of(ids)
+  return ids[1] and ' ' .. table.concat(ids, ' ') .. ' ' or ' '
+end
+
+local function ids_of(text)
+  return string.gmatch(text, '%S+')
+end
+
+local function has_id(text, id)
+  return string.find(text, ' ' .. id .. ' ', 1, true)
+end
+
+local function without_id(text, id)
+  local first, last = has_id(text, id)
+  return first and string.sub(text, 1, first) .. string.sub(text, last + 1) or text
+end
+
+-- The tenant: where its feed and its order are, and when the next thing is due. --------------------------------
+
+-- `ring` is how many events are kept: it holds for an epoch, whatever the routers are set to.
+local function pack_meta(m)
+  return array(9) .. pack(SCHEMA, m.epoch, m.seq, m.order, m.run, m.due_at, m.ring, m.key_generation, m.before)
+end
+
+local function read_meta(record)
+  local ok, _, schema, epoch, seq, order, run, due_at, ring, key_generation, before = fields_of(record, 9)
+  if not ok then return end
+  return {schema = schema, epoch = epoch, seq = seq, order = order, run = run, due_at = due_at,
+    ring = ring, key_generation = key_generation or 0, before = before or ''}
+end
+
+-- An agent: the first eleven fields are its row, as events tell it; the others are for the commands only. --------
+
+local ROW_FIELDS, AGENT_FIELDS = '\155', '\159' -- heads of arrays of 11 and 15
+
+-- Return the record, and the row.
+local function pack_agent(a)
+  local row = pack(SCHEMA, a.id, a.name, a.role, a.departments, a.capacity, a.status, a.status_since_at, a.load,
+    a.pending, a.available)
+  return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
+end
+
+-- `owned` are the ids of its sessions in progress, oldest first; false where they stand in a list of their own.
 local function read_agent(record)
-  local rest, _, id, _, name, _, _, _, departments, _, capacity = read(record, 10, #AGENT)
-  local _, _, status, _, status_since_at, _, load, _, pending, _, available, _, chosen, _, present, last, assigned
-    = read(record, 16, rest)
-  if last ~= 'assigned' or string.sub(record, 1, #AGENT) ~= AGENT then
-    error('the row of agent ' .. tostring(id) .. ' is of another form')
+  local ok, _, schema, id, name, role, departments, capacity, status, status_since_at, load, pending, available,
+    chosen, present, assigned, owned = fields_of(record, 15)
+  if not (ok and READABLE[schema] and type(name) == 'string' and type(departments) == 'string'
+      and type(capacity) == 'number' and type(load) == 'number' and type(pending) == 'number') then
+    return
   end
-  return {id = id, name = name, departments = departments, capacity = capacity,
-    packed = string.sub(record, #AGENT + 1, rest), status = status, status_since_at = status_since_at,
-    load_before = load, pending_before = pending, available_before = available, chosen = chosen, present = present,
-    assigned = assigned, load = nil, pending = nil, touched = nil}
+  if owned == nil then owned = ' ' end
+  return {id = id, name = name, role = role, departments = departments, capacity = capacity, status = status,
+    status_since_at = status_since_at, load = load, pending = pending, available = available,
+    chosen = chosen or 'connected', present = present or false, assigned = assigned or 0, owned = owned,
+    load_before = load, pending_before = pending, available_before = available, status_before = status,
+    touched = nil, described = nil}
 end
 
-local function pack_owner(kind, id)
-  return OWNER[kind] .. pack(id)
+local function pack_department(row)
+  return array(6) .. pack(SCHEMA, row.id, row.name, row.agents, row.available, row.queued)
 end
 
--- A session. `opening` is its packed customer with `opened_at`; `parts` are its packed target, by and transfer, which
--- stand last, at `rest` in the record that was read.
-local function pack_session(s)
-  local parts = s.parts
-  return SESSION .. pack(s.id, 'state', s.state, 'fence', s.fence, 'hops', s.hops, 'updated_at', s.updated_at,
-    'entry_count', s.entry_count, 'holder', s.holder, 'department', s.department, 'delivered', s.delivered,
-    'maker', s.maker) .. OWNED .. (s.owner and pack_owner(s.owner.kind, s.owner.id) or NIL) .. OPENING .. s.opening
-    .. (parts and TARGET .. parts.target .. BY .. parts.by .. TRANSFER .. parts.transfer
-      or string.sub(s.record, s.rest + 1))
+local function read_department(record)
+  local ok, _, schema, id, name, agents, available, queued = fields_of(record, 6)
+  if not (ok and READABLE[schema] and type(id) == 'string' and type(name) == 'string') then return end
+  return {id = id, name = name, agents = agents or 0, available = available or 0, queued = queued or 0}
 end
+
+--[[
+A session is a log: each record says what happened, and in its head how the session is since then. So the last record
+is the session, one record is what is kept, told and answered, and what changes no owner (a note, a message) reads and
+writes no agent.
+
+Of the transfer the head says only in which record of the log it stands (`transfer_at`): a note need not repeat it.
+`placed_at` is the record of the last change of owner; `index` that of this one. `entry_count` counts the entries of
+the history up to this record's last: a transfer with a reason is two, of which the second is the reason.
+]]
+local SESSION_FIELDS = '\220\0\28' -- the head of an array of 28
+
+local function pack_head(s)
+  return SESSION_FIELDS .. pack(SCHEMA, s.id, s.state, s.owner_id, s.fence, s.hops, s.opened_at, s.updated_at,
+    s.customer_id, s.customer_name, s.order, s.holder, s.department, s.delivered, s.target_kind, s.target_id, s.sender,
+    s.index, s.placed_at, s.transfer_at, s.entry_count)
+end
+
+local function pack_entry(kind, at, text, by)
+  return pack(kind, at, text, by and by.id, by and by.name, by and by.role)
+end
+
+-- `from` is nil, or a party like `to`: {kind, id, name}.
+local function pack_transfer(t)
+  local from, to, by = t.from, t.to, t.by
+  return array(14) .. pack(t.id, from and from.kind, from and from.id, from and from.name, to.kind, to.id, to.name, by.id,
+    by.name, by.role, t.reason, t.outcome, t.assigned_to, t.at)
+end
+
+local OWNER_KIND = {in_progress = 'agent', pending = 'agent', queued = 'department'}
 
 local function read_session(record)
-  local opening, id, _, state, _, fence, _, hops, _, updated_at, _, entry_count, _, holder, _, department,
-    _, delivered, _, maker, _, owner, last = read(record, 22, #SESSION)
-  if last ~= 'customer' or string.sub(record, 1, #SESSION) ~= SESSION then
-    error('the record of session ' .. tostring(id) .. ' is of another form')
+  local ok, rest, schema, id, state, owner_id, fence, hops, opened_at, updated_at, customer_id, customer_name, order,
+    holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count
+    = fields_of(record, 21)
+  if not (ok and READABLE[schema] and type(entry_count) == 'number' and type(fence) == 'number'
+      and (type(owner_id) == 'string' or state == 'closed')) then
+    return
   end
-  -- Behind the byte that begins the customer's map.
-  local rest = read(record, 6, opening + 1)
-  return {id = id, state = state, owner = owner, fence = fence, hops = hops, updated_at = updated_at,
-    entry_count = entry_count, holder = holder, department = department, delivered = delivered, maker = maker,
-    opening = string.sub(record, opening + 1, rest), record = record, rest = rest, parts = nil, left = nil}
+  return {id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence, hops = hops,
+    opened_at = opened_at, updated_at = updated_at, customer_id = customer_id, customer_name = customer_name,
+    order = order, holder = holder, department = department, delivered = delivered, target_kind = target_kind,
+    target_id = target_id, sender = sender, index = index, placed_at = placed_at, transfer_at = transfer_at,
+    entry_count = entry_count, record = record, rest = rest, left = nil}
 end
 
--- What most commands only replace, or leave as it is.
-local function parts_of(s)
-  if not s.parts then
-    local by = read(s.record, 2, s.rest)
-    local transfer = read(s.record, 2, by)
-    s.parts = {target = string.sub(s.record, s.rest + #TARGET + 1, by),
-      by = string.sub(s.record, by + #BY + 1, transfer), transfer = string.sub(s.record, transfer + #TRANSFER + 1)}
-  end
-  return s.parts
+-- The same session with another head, where nothing has happened.
+local function replace_head(s)
+  return pack_head(s) .. string.sub(s.record, s.rest + 1)
 end
 
-local function pack_opening(customer, at)
-  return CUSTOMER .. pack(customer.id, 'name', customer.name, 'opened_at', at)
+-- Who wrote a record; nil for the system.
+local function author_in(record)
+  local fields = decode(record)
+  local id = fields[25]
+  return id and {id = id, name = fields[26], role = fields[27]}
 end
 
-local function pack_party(kind, id, name)
-  return PARTY[kind] .. pack(id, 'name', name)
+-- The transfer that a record holds, packed; nil for none.
+local function packed_transfer_in(record)
+  local ok, start = fields_of(record, 27)
+  if not ok or start == -1 then return end
+  local after, transfer = read(record, 1, start)
+  return transfer and string.sub(record, start + 1, after == -1 and #record or after)
 end
 
-local function pack_actor(id, name, role)
-  return ACTOR .. pack(id, 'name', name, 'role', role)
+local function read_transfer(packed)
+  local f = decode(packed)
+  return {id = f[1], from = f[2] and {kind = f[2], id = f[3], name = f[4]}, to = {kind = f[5], id = f[6], name = f[7]},
+    by = {id = f[8], name = f[9], role = f[10]}, reason = f[11], outcome = f[12], assigned_to = f[13], at = f[14]}
 end
 
--- A transfer; `from`, `to` and `by` are packed.
-local function pack_transfer(id, session_id, from, to, by, reason, outcome, assigned_to, at)
-  return TRANSFER_OF .. pack(id, 'session_id', session_id, 'reason', reason, 'outcome', outcome,
-    'assigned_to', assigned_to, 'at', at) .. FROM .. from .. TO .. to .. BY .. by
+--[[
+An event, and what it says of a session: `what` happened ('placed' with another owner, 'written' into the history,
+'delivered'), which agent has it no more and why, what its sender is told (and, where another transfer takes the place
+of the sender's, whose transfer and which), the transfer where the record does not hold it, and the record.
+]]
+local function pack_change(change)
+  return array(8) .. pack(change.what, change.left, change.why, change.told, change.superseded_sender)
+    .. (change.superseded or NIL) .. (change.transfer or NIL) .. change.record
 end
 
--- An entry of a history; `by` and `transfer` are packed.
-local function pack_entry(seq, kind, at, text, by, transfer)
-  return ENTRY .. pack(seq, 'kind', kind, 'at', at, 'text', text) .. BY .. (by or NIL) .. TRANSFER .. (transfer or NIL)
+local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes)
+  return array(9) .. pack(SCHEMA, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
+    .. pack(agents_removed, departments_removed) .. pack_list(changes)
 end
 
--- What answers most commands: joined, since packing would copy the session once more.
-local function pack_answer(session)
-  return '\129\166result\129\167session' .. struct.pack('>BI4', 219, #session) .. session
+-- A session as commands answer it: its record, and its transfer where that stands in another record.
+local function pack_view(record, transfer)
+  return array(2) .. record .. (transfer or NIL)
 end

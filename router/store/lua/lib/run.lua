@@ -1,12 +1,82 @@
 --[[
 The frame in which every store command runs: lease, sweep, idempotency key, decision, commit, reply.
+
+An idempotency key remembers where the reply stands (a record of a session's log), or the reply where it is short and
+stands nowhere. Keys of a while share a hash, which goes as a whole: a key holds for `key_ms` at least, and for twice
+as long at most.
 ]]
--- Run a command: sweep, replay a known idempotency key, decide, settle, answer.
+local FILLER = '.................................................................'
+-- So long a value makes a hash begin as a table, in which no field is looked for one by one.
+
+local function key_generation()
+  return math.floor(now / limits.key_ms)
+end
+
+local function key_field()
+  return (request.by.role == 'service' and 'service ' or 'agent ') .. request.by.id .. ' ' .. request.key
+end
+
+-- What is remembered of this request's key: nil where it is new.
+local function find_key(field)
+  local generation, latest = key_generation(), meta.key_generation
+  local known = latest >= generation and call('HGET', P .. 'keys:' .. generation, field)
+  if known or latest < generation - 1 then return known or nil end
+  return call('HGET', P .. 'keys:' .. (generation - 1), field) or nil
+end
+
+local function remember_key(field, value)
+  local generation = key_generation()
+  local keys = P .. 'keys:' .. generation
+  if meta.key_generation ~= generation then
+    call('UNLINK', P .. 'keys:' .. (generation - 2))
+    call('HSET', keys, '', FILLER)
+    call('PEXPIRE', keys, 2 * limits.key_ms)
+    meta.key_generation = generation
+    call('HSET', P .. 'tenant', 'm', pack_meta(meta))
+  end
+  call('HSET', keys, field, value)
+end
+
+local function result(name, packed, ...)
+  local names, all = 1, pack(name) .. packed
+  for i = 1, select('#', ...), 2 do
+    local more, value = select(i, ...)
+    names, all = names + 1, all .. pack(more) .. value
+  end
+  return string.char(128 + names) .. all
+end
+
+local NOTHING = '\128' -- an empty map
+
+local function reply_of(packed)
+  if not set_aside_now[1] then return '\129\166result' .. packed end
+  return '\130\166result' .. packed .. '\169set_aside' .. pack(set_aside_now)
+end
+
+-- The first reply to a key, from where it stands.
+local function replay(known)
+  if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
+  local _, name, id, index, order = read(known, 4, 32)
+  if name == 'reply' then return id end
+  local record = call('LINDEX', P .. 'session:' .. id, index)
+  local s = record and read_session(record)
+  -- Its log may be gone, and another one of this id be there since.
+  if not s or s.order ~= order then return pack({error = 'not_found', details = {session_id = id}}) end
+  return reply_of(result(name, name == 'entry' and record or view_of(s)))
+end
+
+local function session_result(s)
+  return function() return result('session', view_of(s)), 'session', s end
+end
+
+-- Run a command: sweep, replay a known idempotency key, decide, commit, reply.
 local function run(command, keys, args)
-  begin(keys, args)
+  local newer = begin(keys, args)
+  if newer then return pack(newer) end
   if request.lease_ms then
     local lease = 'node ' .. request.node_id
     lease_known = call('ZADD', P .. 'due', now + request.lease_ms, lease) == 0
+    due_at(now + request.lease_ms)
   end
   -- What was due is a step of its own, so that the command decides on what is true now.
   local swept
@@ -14,27 +84,27 @@ local function run(command, keys, args)
   if swept then
     commit()
     begin_step()
+    fetched = {}
   end
-  local key = request.key and P .. 'key:' .. (request.by.role == 'service' and 'service ' or 'agent ')
-    .. request.by.id .. ' ' .. request.key
-  local known = key and call('GET', key)
+  local field = request.key and key_field()
+  local known = field and find_key(field)
   if known then
-    if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
-    return string.sub(known, 33)
+    commit()
+    return replay(known)
   end
   local done, outcome = pcall(command)
   if not done and not (type(outcome) == 'table' and outcome.rejected) then error(outcome) end
-  local reply
+  local reply, name, s
+  commit()
   if done then
-    commit()
-    local result = outcome()
-    reply = result.session and pack_answer(result.session) or pack({result = result})
+    reply, name, s = outcome()
+    reply = reply_of(reply)
   else
-    reply = pack({error = outcome.rejected, details = outcome.details})
+    reply = pack({error = outcome.rejected, details = outcome.details, set_aside = set_aside_now[1] and set_aside_now})
   end
-  -- That a command could not be judged is no answer to it.
-  if key and (done or outcome.rejected ~= 'unavailable') then
-    call('SET', key, request.print .. reply, 'PX', limits.key_ms)
+  -- That a command could not be decided is no answer to it.
+  if field and (done or (outcome.rejected ~= 'unavailable' and outcome.rejected ~= 'unreadable')) then
+    remember_key(field, request.print .. (s and pack(name, s.id, s.index, s.order) or pack('reply', reply)))
   end
   return reply
 end

@@ -1,28 +1,67 @@
 --[[
 Sessions: who may change one, where it goes, and the one place where its owner changes.
 ]]
+local LIST = {pending = 'pending:', queued = 'queue:'}
+local OUTCOME = {in_progress = 'assigned', pending = 'pending', queued = 'queued'}
+
+-- nil where there is none, false where it cannot be read.
 local function find_session(id)
-  local record = call('GET', P .. 'session:' .. id)
-  return record and read_session(record), record
+  local record = redis.pcall('LINDEX', P .. 'session:' .. id, -1)
+  if not record then return end
+  local s = type(record) == 'string' and read_session(record)
+  if s and s.id == id then return s end
+  set_aside('session ' .. id, type(record) == 'table' and record.err or record, 'the record cannot be read')
+  return false
 end
 
-local function find_records(ids)
-  for i, id in ipairs(ids) do ids[i] = P .. 'session:' .. id end
-  return ids[1] and call('MGET', unpack(ids)) or {}
+-- The transfer of a session, packed; nil where it has none. It may stand in an earlier record of its log.
+local function transfer_of(s)
+  if s.transfer_at < 0 then return end
+  if s.transfer_at == s.index then return packed_transfer_in(s.record) end
+  local record = call('LINDEX', P .. 'session:' .. s.id, s.transfer_at)
+  return record and packed_transfer_in(record)
+end
+
+local function view_of(s)
+  return pack_view(s.record, s.transfer_at ~= s.index and transfer_of(s) or nil)
+end
+
+-- Sessions as commands answer them; what is lost, or cannot be read, is left out.
+local function views_of(ids)
+  local views = {}
+  for _, id in ipairs(ids) do
+    local s = find_session(id)
+    if s then views[#views + 1] = view_of(s) end
+  end
+  return views
+end
+
+-- What needs a record that cannot be read is a defect, and only that.
+local function fail_unreadable(id)
+  error({rejected = 'unreadable', details = {record = 'session ' .. id}})
 end
 
 local function conflict(s)
-  reject('conflict', {fence = s.fence, state = s.state, owner = s.owner or cjson.null,
-    by = decode(parts_of(s).by) or cjson.null, at = s.updated_at})
+  local record = call('LINDEX', P .. 'session:' .. s.id, s.placed_at)
+  local author = record and author_in(record) or cjson.null
+  local owner = s.owner_id and {kind = s.owner_kind, id = s.owner_id} or cjson.null
+  reject('conflict', {fence = s.fence, state = s.state, owner = owner, by = author, at = s.updated_at})
 end
 
 local function owns(s)
-  return s.owner and s.owner.kind == 'agent' and s.owner.id == request.by.id and request.by.role ~= 'service'
+  return s.owner_kind == 'agent' and s.owner_id == request.by.id and request.by.role ~= 'service'
+end
+
+local function require_session()
+  local id = request.session_id
+  local s = find_session(id)
+  if s == false then fail_unreadable(id) end
+  return s or reject('not_found', {session_id = id})
 end
 
 -- The session of a request that changes it: it is there, open, and at the caller's fence.
 local function session_to_change()
-  local s = find_session(request.session_id) or reject('not_found', {session_id = request.session_id})
+  local s = require_session()
   if s.state == 'closed' then reject('closed') end
   if request.fence and request.fence ~= s.fence then conflict(s) end
   return s
@@ -37,130 +76,121 @@ local function require_owner(s)
   if request.by.role == 'agent' and not owns(s) then reject('forbidden') end
 end
 
+local function is_member(department_id, agent_id)
+  return call('SISMEMBER', P .. 'members:' .. department_id, agent_id) == 1
+end
+
 -- Somebody to whom the session was sent finds it moved on (conflict); to others it was never theirs (forbidden).
 local function reject_moved_on(s)
-  local target, id = decode(parts_of(s).target), request.by.id
-  local mine = owns(s) or request.by.role == 'admin' or (target.kind == 'agent' and target.id == id)
-    or (target.kind == 'department' and call('SISMEMBER', P .. 'members:' .. target.id, id) == 1)
+  local id = request.by.id
+  local mine = owns(s) or request.by.role == 'admin' or (s.target_kind == 'agent' and s.target_id == id)
+    or (s.target_kind == 'department' and is_member(s.target_id, id))
   if mine then conflict(s) end
   reject('forbidden')
 end
 
-local function find_party(target)
+local function find_party(kind, id)
   local party
-  if target.kind == 'agent' then party = find_agent(target.id) else party = find_department(target.id) end
-  if not party then reject('not_found', {[target.kind .. '_id'] = target.id}) end
-  return pack_party(target.kind, target.id, party.name)
-end
-
-local function change_of(s)
-  -- With room for what conclude() adds: a table that grows is copied.
-  local change = {session_id = s.id, entries = {nil, nil}, session = nil, owner = nil, assigned = nil, removed = nil}
-  changes[#changes + 1] = change
-  return change
-end
-
-local function append_entry(change, s, kind, author, text, transfer)
-  s.entry_count = s.entry_count + 1
-  local entry = pack_entry(s.entry_count, kind, now, text, author, transfer)
-  change.entries[#change.entries + 1] = entry
-  return entry
+  if kind == 'agent' then party = find_agent(id) else party = find_department(id) end
+  if not party then reject('not_found', {[kind .. '_id'] = id}) end
+  return {kind = kind, id = id, name = party.name}
 end
 
 -- A back end is told apart from an agent of the same id.
-local function maker_of(claims)
+local function sender_of(claims)
   return claims.role == 'service' and 'service ' .. claims.id or claims.id
 end
 
--- Tell who made a transfer what became of it. Where another transfer takes its place, the old one goes along.
-local function notify_sender(change, s, state, superseded)
-  if s.maker then
-    change.updated = {maker = s.maker, state = state, transfer = superseded and parts_of(s).transfer or nil}
+local function leave_owner(s)
+  if s.state == 'queued' then
+    call('ZREM', P .. 'queue:' .. s.owner_id, s.id)
+    touch_department(s.owner_id)
+    return
+  end
+  local a = find_agent(s.owner_id)
+  if s.state == 'pending' then
+    local left = call('ZREM', P .. 'pending:' .. s.owner_id, s.id)
+    if a then
+      touch(a)
+      a.pending = a.pending - left
+    end
+  elseif a then
+    disown(a, s.id)
   end
 end
 
-local LIST = {in_progress = 'owned:', pending = 'pending:', queued = 'queue:'}
-local STATES = {in_progress = true, pending = true, queued = true, closed = true}
-local COUNT = {in_progress = 'load', pending = 'pending'}
-local COUNTED = {in_progress = load_of, pending = pending_of}
-local OUTCOME = {in_progress = 'assigned', pending = 'pending', queued = 'queued'}
-
-local function count(s, step)
+local function join_owner(s)
   if s.state == 'queued' then
-    touch_department(s.owner.id)
-  else
-    local a, field = find_agent(s.owner.id), COUNT[s.state]
+    call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)
+    touch_department(s.owner_id)
+    s.department = s.owner_id
+    return
+  end
+  local a = find_agent(s.owner_id)
+  if s.state == 'pending' then
+    a.pending = a.pending + call('ZADD', P .. 'pending:' .. s.owner_id, s.order, s.id)
     touch(a)
-    a[field] = COUNTED[s.state](a) + step
+  else
+    own(a, s.id, s.order)
+    s.holder, a.assigned = s.owner_id, s.order
   end
 end
 
 -- Move a session to another state and owner: the one place where ownership changes and the fence grows.
-local function move_session(s, state, kind, id)
-  order = order + 1
-  s.left = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
-  if s.owner then
-    count(s, -1)
-    call('ZREM', P .. LIST[s.state] .. s.owner.id, s.id)
+local function move_session(s, state, owner_id)
+  s.left = s.owner_kind == 'agent' and s.owner_id or nil
+  if s.owner_id then leave_owner(s) end
+  meta.order = meta.order + 1
+  if s.state ~= state then
+    call('ZREM', P .. 'state:' .. s.state, s.id)
+    call('ZADD', P .. 'state:' .. state, meta.order, s.id)
   end
-  if s.state and s.state ~= state then call('ZREM', P .. 'state:' .. s.state, s.id) end
-  s.state, s.owner = state, kind and {kind = kind, id = id}
-  s.fence, s.updated_at, s.delivered, parts_of(s).by = s.fence + 1, now, false, by or NIL
-  if s.owner then
-    count(s, 1)
-    call('ZADD', P .. LIST[state] .. id, order, s.id)
-  end
-  call('ZADD', P .. 'state:' .. state, order, s.id)
-  if state == 'in_progress' then
-    s.holder = id
-    find_agent(id).assigned = order
-  elseif state == 'queued' then
-    s.department = id
-  end
+  s.state, s.owner_id, s.owner_kind, s.order = state, owner_id, OWNER_KIND[state], meta.order
+  s.fence, s.updated_at, s.delivered = s.fence + 1, now, false
+  if owner_id then join_owner(s) end
 end
 
--- Write a session and the new entries of its history down; the owner hears of the entries.
-local function save(s, change)
-  local record = pack_session(s)
-  call('SET', P .. 'session:' .. s.id, record)
-  if change.entries[1] then call('RPUSH', P .. 'history:' .. s.id, unpack(change.entries)) end
-  change.owner = s.owner and s.owner.kind == 'agent' and s.owner.id or nil
-  return record
+-- Append what happened to the log of a session; `what` is the event's word for it (see pack_change).
+local function write_record(s, what, kind, text, by, transfer, entries)
+  s.index, s.entry_count = s.index + 1, s.entry_count + (entries or 1)
+  if transfer then s.transfer_at = s.index end
+  if what == 'placed' then s.placed_at = s.index end
+  s.record = pack_head(s) .. pack_entry(kind, now, text, by) .. (transfer or NIL)
+  call('RPUSH', P .. 'session:' .. s.id, s.record)
 end
 
--- End a change of ownership: write it down and note who is to hear of it.
-local function conclude(s, change, why)
-  change.session = save(s, change)
-  local left, owner = s.left, change.owner
-  if left and left ~= owner then change.removed = {agent_id = left, why = why} end
-  if s.state == 'in_progress' then change.assigned = owner end
-  if s.state == 'pending' then change.pending = owner end
-  return change.session
+-- Note for the event what happened to a session: `why` its owner has it no more, and what its sender is told.
+local function publish(s, what, why, told, superseded_sender, superseded)
+  local left = s.left
+  if s.owner_kind == 'agent' and s.owner_id == left then left = nil end
+  changes[#changes + 1] = {session_id = s.id, what = what, left = left, why = left and why, told = told,
+    superseded_sender = superseded_sender, superseded = superseded, record = s.record,
+    transfer = what ~= 'written' and s.transfer_at ~= s.index and transfer_of(s) or nil}
 end
 
--- Where a session sent to a target goes now: state, kind and id of the owner, who has it if a department was the
--- target. Of the members the one with the lowest load/capacity, then the one longest without an assignment.
-local function route(target, except)
-  if target.kind == 'agent' then
-    return available(find_agent(target.id)) and 'in_progress' or 'pending', 'agent', target.id
+-- Where a session sent to a target goes now: its state, its owner, and who has it if a department was the target.
+-- Of the members the one with the lowest load/capacity, then the one longest without an assignment.
+local function route(kind, id, except)
+  if kind == 'agent' then return available(find_agent(id)) and 'in_progress' or 'pending', id end
+  for _, member in ipairs(call('ZRANGE', P .. 'available:' .. id, 0, 1)) do
+    if member ~= except and find_agent(member) then return 'in_progress', member, member end
   end
-  for _, member in ipairs(call('ZRANGE', P .. 'available:' .. target.id, 0, 1)) do
-    if member ~= except then return 'in_progress', 'agent', member, member end
-  end
-  return 'queued', 'department', target.id
+  return 'queued', id
 end
 
 -- Give a waiting session back: to who had it in progress before, else to the department it came from.
-local function give_back(s, kind, text)
-  local present = s.owner.kind == 'agent' and s.owner.id or nil
-  local target = s.holder and s.holder ~= present and find_agent(s.holder) and {kind = 'agent', id = s.holder}
-  if not target and s.department and s.state ~= 'queued' and find_department(s.department) then
-    target = {kind = 'department', id = s.department}
+local function give_back(s, kind, by, text)
+  local present = s.owner_kind == 'agent' and s.owner_id or nil
+  local target_kind, target_id
+  if s.holder and s.holder ~= present and find_agent(s.holder) then
+    target_kind, target_id = 'agent', s.holder
+  elseif s.department and s.state ~= 'queued' and find_department(s.department) then
+    target_kind, target_id = 'department', s.department
+  else
+    conflict(s)
   end
-  if not target then conflict(s) end
-  local change = change_of(s)
-  append_entry(change, s, kind, by, text)
-  notify_sender(change, s, kind)
-  move_session(s, route(target, present))
-  return conclude(s, change, kind)
+  local state, owner_id = route(target_kind, target_id, present)
+  move_session(s, state, owner_id)
+  write_record(s, 'placed', kind, text, by)
+  publish(s, 'placed', kind, s.sender and kind)
 end

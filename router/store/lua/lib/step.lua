@@ -1,6 +1,6 @@
 --[[
-What every command shares. The loader joins this file and all commands into one function library, so that the functions
-below are made once and not at each call; whatever belongs to one call is set anew by `run`.
+What every command shares. The loader joins the files of this folder and all commands into one function library, so
+that the functions are made once and not at each call; whatever belongs to one call is set again by `run`.
 
 KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it, so a tenant is one slot
 ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
@@ -11,66 +11,101 @@ ARGV[2]  the request, a MessagePack map. Common fields:
            key, print  idempotency key and fingerprint (32 characters) of the command's body
            node_id, lease_ms   a node extends its lease on this tenant
            now     milliseconds since the epoch; only tests pass it
-Reply    a MessagePack map: {result = ...} or {error = code, details = ...}
+Reply    a MessagePack map: {result = ...} or {error = code, details = ...}, and set_aside where records were bad
 
-A command checks everything first and writes last; `refuse` may only be called before the first write. It returns a
+A command checks everything first and writes last; `reject` may only be called before the first write. It returns a
 function that builds its result once everything is committed. Without the flag allow-oom the server refuses the whole
 call when memory is full or the disk fails, instead of one write in its middle.
 
-Records are packed once and travel packed: the string that is stored is also the one in the event and the reply.
-
 Keys                      type    holds
-  meta                    hash    epoch, seq (of events), order (of placements), run,
-                                  before: epoch and seq at which this epoch began
-  agents, departments     hash    id -> row as last published, with what only the commands need
+  tenant                  hash    m: the tenant's meta record; aID, dID: agents and departments; 0, 1, 2 ...: the latest
+                                  events, each in the field of its number modulo how many are kept
+  agents, departments     set     their ids
+  session:ID              list    the log of a session: its last record is the session
+  pending:A, queue:D      zset    sessions pending on an agent, waiting for a member of a department, by order
+  owned:A                 zset    sessions in progress with an agent of more than OWNED_MAX; of others they stand in its record
+  state:S                 zset    sessions of one state, by the order in which they entered it
   members:D               set     agents of a department
   available:D             zset    those available now, the best first
-  owned:A, pending:A      zset    sessions in progress with, pending on an agent, by order
-  queue:D                 zset    sessions that wait for a member of the department, by order
-  state:S                 zset    sessions of one state, by order
-  session:ID, history:ID  string, list  the record and the entries of a session
   connections:A, node:N   set     live connections of an agent ("node connection"), of a node ("agent connection")
-  due                     zset    what is to be done when: "node N", "presence A", "sessions A", "drain A"
-  key:CALLER KEY          string  fingerprint and first reply
-  events                  stream  the latest events, entry id = seq-0
+  due                     zset    what is to be done when: "node N", "presence A", "sessions A", "drain A", "leave D"
+  keys:G                  hash    idempotency keys of a while: "CALLER KEY" -> fingerprint, and where the reply stands
+  aside                   hash    what could not be read, by the name of its place: a bounded number
 ]]
 local INBOX_MAX = 1000 -- sessions of each kind in a welcome
-local SWEEP_MAX = 200 -- things of one kind done in one step; the rest stays due
-local TRIM_STEPS = 16 -- events between two looks at how many are kept
+local SWEEP_MAX = 64 -- things done in one step; the rest stays due
+local ASIDE_MAX, ASIDE_BYTES_MAX = 100, 4096 -- bad records kept aside, and how much of each
 local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
 local CAPACITY_DEFAULT = 10
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
+local STATES = {'in_progress', 'pending', 'queued', 'closed'}
 
 local call -- of the server's libraries, as pack, decode and read
 
-local P, run_id, request, now, by, limits, limits_packed, lease_known, more_is_due
-local epoch, seq, order
+local P, run_id, request, now, limits, limits_packed, lease_known, more_is_due
+local meta -- the tenant's meta record; written with every event, and where it has changed
+local meta_changed
+local fetched -- records of the tenant's hash that were read with the meta record, by field
 local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
+local set_aside_now -- names of what this call could not read
 
 local function reject(code, details)
   error({rejected = code, details = details})
 end
 
--- What a step knows of agents and is about to tell; a call is one step, or two if something was due. The lists have
--- room for what most calls put there.
+-- What a step knows of agents and is about to tell; a call is one step, or two if something was due.
 local function begin_step()
   agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {nil, nil}, {}, {}, {}
   changes = {nil}
 end
 
--- Another run of event numbers: whoever followed the last one reads the directory anew, and sees from `before`
+-- A record that cannot be read costs itself: it is kept aside, told to the router, and its place in lists is given up.
+local function set_aside(name, record, why)
+  set_aside_now[#set_aside_now + 1] = name .. ': ' .. why
+  local aside = P .. 'aside'
+  if call('HLEN', aside) >= ASIDE_MAX and call('HEXISTS', aside, name) == 0 then return end
+  call('HSET', aside, name, why .. '\n' .. string.sub(tostring(record), 1, ASIDE_BYTES_MAX))
+end
+
+-- The last place that was given out, where the record of it is lost: no place is given out twice.
+local function last_order()
+  local last = 0
+  for _, state in ipairs(STATES) do
+    local highest = call('ZRANGE', P .. 'state:' .. state, -1, -1, 'WITHSCORES')[2]
+    last = math.max(last, tonumber(highest or 0))
+  end
+  -- A session of the same state may have been placed since.
+  return last > 0 and last + ORDER_STEPS / 2 ^ 10 or 0
+end
+
+-- Another run of event numbers: whoever followed the last one reads the directory again, and sees from `before`
 -- whether it had heard what the store has forgotten.
 local function begin_epoch()
-  local time, before = call('TIME'), epoch and epoch .. ' ' .. seq or ''
-  epoch, seq = string.format('%x%05x', time[1], time[2]), 0
-  call('DEL', P .. 'events')
-  call('HSET', P .. 'meta', 'epoch', epoch, 'seq', 0, 'run', run_id, 'before', before)
+  local time, before = call('TIME'), meta.epoch and meta.epoch .. ' ' .. meta.seq or ''
+  meta.epoch, meta.seq, meta.run, meta.before = string.format('%x%05x', time[1], time[2]), 0, run_id, before
+  meta.ring = limits.events
+  meta_changed = true
+end
+
+-- Take the meta record over; returns the rejection of every command where it is of a newer schema.
+local function read_tenant(record)
+  meta = record and read_meta(record)
+  if meta and type(meta.schema) == 'number' and not READABLE[meta.schema] then
+    return {error = 'unavailable', details = {reason = 'the data of this tenant is of schema ' .. meta.schema
+      .. ', and this router reads ' .. SCHEMA}}
+  end
+  if not meta or type(meta.order) ~= 'number' or type(meta.seq) ~= 'number' or type(meta.due_at) ~= 'number'
+      or type(meta.ring) ~= 'number' then
+    if record then set_aside('tenant m', record, 'the meta record cannot be read') end
+    meta = {order = last_order(), due_at = 0, ring = limits.events, key_generation = 0}
+  end
+  if meta.run ~= run_id or not meta.epoch then begin_epoch() end
 end
 
 local function begin(keys, args)
   call, pack, decode, read = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
   P, run_id, request = keys[1], args[1], decode(args[2])
-  now, by = request.now, nil
+  now, set_aside_now, meta_changed = request.now, {}, false
   if not now then
     local time = call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -83,7 +118,25 @@ local function begin(keys, args)
       session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9]}
   end
   begin_step()
-  local meta = call('HMGET', P .. 'meta', 'epoch', 'seq', 'order', 'run')
-  epoch, seq, order = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
-  if meta[4] ~= run_id or not epoch then begin_epoch() end
+  -- The caller and whom the request is about, at the price of one command.
+  local by, target = request.by, request.target
+  local caller_field = by and by.role ~= 'service' and 'a' .. by.id or 'm'
+  local target_field = target and target.kind == 'agent' and 'a' .. target.id or 'm'
+  local found = call('HMGET', P .. 'tenant', 'm', caller_field, target_field)
+  fetched = {[caller_field] = found[2], [target_field] = found[3]}
+  return read_tenant(found[1])
+end
+
+-- What is due next decides when somebody looks.
+local function due_at(at)
+  if at < meta.due_at then meta.due_at, meta_changed = at, true end
+end
+
+local function due_add(at, what)
+  call('ZADD', P .. 'due', at, what)
+  due_at(at)
+end
+
+local function due_remove(...)
+  call('ZREM', P .. 'due', ...)
 end
