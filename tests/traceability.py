@@ -42,6 +42,7 @@ NOT_SERVED = ("router/audit", "router/bundled_store", "router/demo", "router/wor
 NO_LIMITS = {
     # What a text of ours or a part of a frame is cut to, and RFC 6455's own.
     "ECHO_CHARACTERS_MAX",
+    "PATH_SEGMENTS_MAX",
     "_CLOSE_REASON_BYTES_MAX",
     "_CONTROL_PAYLOAD_BYTES_MAX",
     "_MASKED_HEADER_BYTES",
