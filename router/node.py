@@ -12,6 +12,7 @@ from relevo.router.gateway.connections import Connections
 from relevo.router.gateway.counts import GatewayCounts
 from relevo.router.gateway.endpoint import Services
 from relevo.router.gateway.rate_limit import Rates
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.durability import Durability, DurabilityLevel
@@ -56,6 +57,7 @@ class Node:
         self.rates = Rates(settings)
         self.counts = GatewayCounts()
         self.tasks = BackgroundTasks()
+        self.supervisor = Supervisor()
         # The registration answers feed and leases, and asks them; so they get it when they call.
         self.feed = Feed(
             self.store_commands, FEED_BUFFER_MAX, lambda *reload: self.registration.reloaded(*reload)
@@ -110,13 +112,13 @@ class Node:
             # Not the end: readiness is red, and each command looks for the store again.
             log.error("store check failed", reason=str(error))
         await self.clock.start()
-        self.leases.start()
+        self.supervisor.run("clock", self.clock.keep)
+        self.leases.start(self.supervisor)
 
     async def stop(self) -> None:
         """Stop the parts; what still runs has the store's time-out to end."""
         self.connections.is_draining = True
-        await self.leases.stop()
-        await self.clock.stop()
+        await self.supervisor.stop()
         await self.tasks.finish(self.settings.store_timeout_ms / 1000)
         self.registry.stop()
         await self.subscriptions.close()
@@ -129,4 +131,6 @@ class Node:
             return "draining"
         if not self.subscriptions.healthy:
             return "the store's feed is not heard"
+        if self.supervisor.failing:
+            return f"tasks keep failing: {', '.join(sorted(self.supervisor.failing))}"
         return None

@@ -70,6 +70,12 @@ class NodeCollector(Collector):
         for limit, value in counted.throttled.items():
             throttled.add_metric((limit,), value)
         yield throttled
+        restarts = CounterMetricFamily(
+            "relevo_task_restarts", "Background tasks restarted after they ended", labels=("task",)
+        )
+        for task, value in node.supervisor.restarts.items():
+            restarts.add_metric((task,), value)
+        yield restarts
         closes = CounterMetricFamily(
             "relevo_closes",
             "Connections ended, by the router's close code or by the client",

@@ -35,27 +35,20 @@ class Clock:
         self._ask = ask
         self._interval_s = interval_ms / 1000
         self._began_at_ms = time.time_ns() / 1e6 - _monotonic_ms()
-        self._task: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:
         """Return the time, in milliseconds since the Unix epoch."""
         return int(self._began_at_ms + _monotonic_ms())
 
     async def start(self) -> None:
-        """Ask for the first time, and go on asking."""
+        """Ask for the first time."""
         await self._set()
         apart_ms = self.now_ms() - time.time_ns() // 1_000_000
         if abs(apart_ms) > TOLD_APART_MS:
             log.warning("this machine's clock is not the store's", apart_ms=apart_ms)
-        self._task = asyncio.create_task(self._keep(), name="clock")
 
-    async def stop(self) -> None:
-        """Ask no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
+        """Ask again and again, until cancelled."""
         while True:
             await asyncio.sleep(self._interval_s)
             await self._set()

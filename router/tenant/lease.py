@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -18,6 +19,7 @@ import msgspec
 import structlog
 
 from relevo.router.observe.incidents import incident
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.records import Lease
@@ -60,31 +62,25 @@ class Leases:
         self._on_expired = on_expired
         self._renewed_at: dict[str, float] = {}
         self._groups: list[set[str]] = [set() for _ in range(GROUPS)]
-        self._started_at: float | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._started_at = 0.0
+        self._supervisor: Supervisor | None = None
         # A group without tenants has no task, so that an idle node is not woken for it.
         self._renewing: dict[int, asyncio.Task[None]] = {}
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, supervisor: Supervisor) -> None:
+        """Renew until the supervisor stops; the leases then expire by themselves."""
         self._started_at = asyncio.get_running_loop().time()
-        self._watching = asyncio.create_task(self._keep_watch(), name="lease-expiry")
+        self._supervisor = supervisor
+        supervisor.run("lease expiry", self._keep_watch)
         for number, group in enumerate(self._groups):
             if group:
-                self._renew_group(number)
-
-    async def stop(self) -> None:
-        """End; the leases run out by themselves."""
-        tasks = [*self._renewing.values(), *([self._watching] if self._watching is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+                self._renew_group(supervisor, number)
 
     def serve(self, tenant: str) -> None:
         """Vouch for the connections of a tenant from now on."""
         self._group(tenant).add(tenant)
-        if self._started_at is not None:
-            self._renew_group(hash(tenant) % GROUPS)
+        if self._supervisor is not None:
+            self._renew_group(self._supervisor, hash(tenant) % GROUPS)
 
     def leave(self, tenant: str) -> None:
         """Vouch for a tenant no more; its lease runs out by itself."""
@@ -102,16 +98,15 @@ class Leases:
         """Take note that a lease was just taken or renewed by another command."""
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
 
-    def _renew_group(self, number: int) -> None:
+    def _renew_group(self, supervisor: Supervisor, number: int) -> None:
         task = self._renewing.get(number)
         if task is None or task.done():
-            work = self._keep_renewing(self._groups[number], number * self._renew_s / GROUPS)
-            self._renewing[number] = asyncio.create_task(work, name=f"lease-renewal-{number}")
+            work = partial(self._keep_renewing, self._groups[number], number * self._renew_s / GROUPS)
+            self._renewing[number] = supervisor.run("lease renewal", work)
 
     async def _keep_renewing(self, group: set[str], phase_s: float) -> None:
         """Renew the leases of a group at its own time of each interval, until it has no tenant."""
         loop = asyncio.get_running_loop()
-        assert self._started_at is not None
         first_at = self._started_at + phase_s
         intervals = math.ceil(max(loop.time() - first_at, 0) / self._renew_s)
         for due_at in count(first_at + intervals * self._renew_s, self._renew_s):

@@ -32,6 +32,7 @@ class FakeNode:
         self.feed = SimpleNamespace(waiting=0, events=3, gaps=2, reloads=1)
         self.registry = parts.registry
         self.connections: list[Any] = []
+        self.supervisor = SimpleNamespace(restarts={})
         self.unready: str | None = None
         self.store_fault: str | None = None
 

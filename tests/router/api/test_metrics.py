@@ -28,6 +28,7 @@ async def test_metrics_are_the_nodes_counts() -> None:
     node.counts.accepted, node.counts.hellos = 7, 5
     node.counts.closes["client"] = 3
     node.counts.throttled["agent"] = 4
+    node.supervisor.restarts["lease renewal"] = 6
     node.counts.answered(SessionGet, Empty())
     node.counts.answered(SessionGet, Error.of(ErrorCode.NOT_FOUND))
     found = samples(node)
@@ -39,6 +40,7 @@ async def test_metrics_are_the_nodes_counts() -> None:
     assert found["relevo_commands_total", "done", "session.get"] == 1
     assert found["relevo_commands_total", "not_found", "session.get"] == 1
     assert found["relevo_feed_gaps_total",] == 2
+    assert found["relevo_task_restarts_total", "lease renewal"] == 6
 
 
 async def test_metrics_say_whether_the_node_is_ready() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.records import Lease
 from relevo.router.tenant.lease import GROUPS, Leases
@@ -50,12 +51,13 @@ async def first_lease(held_before: bool) -> Lease:
     )
     if held_before:
         leases.renewed("acme")
-    leases.start()
+    supervisor = Supervisor()
+    leases.start(supervisor)
     leases.serve("acme")
     try:
         return await told
     finally:
-        await leases.stop()
+        await supervisor.stop()
 
 
 async def test_held_lease_unknown_to_the_store_has_expired() -> None:
@@ -76,14 +78,15 @@ async def test_lease_expires_on_time_before_a_late_renewal() -> None:
         on_expired=ran_out.set_result,
     )
     leases.renewed("acme")
-    leases.start()
+    supervisor = Supervisor()
+    leases.start(supervisor)
     leases.serve("acme")
     try:
         async with asyncio.timeout(30):
             assert await ran_out == "acme"
         assert not leases.holds("acme")
     finally:
-        await leases.stop()
+        await supervisor.stop()
 
 
 # On a loop of its own time ----------------------------------------------------------------------------------
@@ -142,7 +145,8 @@ class Life:
             on_lease=lambda tenant, lease: None,
             on_expired=lambda tenant: self.expired.update({tenant: list(self.asked[tenant])}),
         )
-        self.leases.start()
+        self.supervisor = Supervisor()
+        self.leases.start(self.supervisor)
         for tenant in TENANTS:
             self.leases.serve(tenant)
 
@@ -173,7 +177,7 @@ def test_leases_are_renewed_in_time_and_spread() -> None:
             assert max(later - earlier for earlier, later in pairwise(times)) <= RENEW_S + 1e-6
         assert life.at_once() <= AT_ONCE_MAX
         assert not life.expired
-        await life.leases.stop()
+        await life.supervisor.stop()
 
     live(course)
 
@@ -190,7 +194,7 @@ def test_renewals_after_a_standstill_catch_up_and_stay_spread() -> None:
         await asyncio.sleep(3 * RENEW_S)
         assert life.at_once(since_s=stood_until + 0.1) <= AT_ONCE_MAX
         assert not life.expired
-        await life.leases.stop()
+        await life.supervisor.stop()
 
     live(course)
 
@@ -206,7 +210,7 @@ def test_lease_expired_in_a_standstill_is_reported_before_renewal() -> None:
         assert life.expired == asked
         # Not once for each renewal that was missed.
         assert all(times.count(stood_until) <= 2 for times in life.asked.values())
-        await life.leases.stop()
+        await life.supervisor.stop()
 
     live(course)
 
@@ -220,7 +224,7 @@ def test_unanswered_renewal_delays_no_other_tenant() -> None:
         assert life.expired.keys() == {silent}
         for tenant in TENANTS:
             assert len(life.asked[tenant]) >= 4
-        await life.leases.stop()
+        await life.supervisor.stop()
 
     live(course)
 
@@ -233,12 +237,12 @@ def test_group_without_tenants_does_not_wake_the_loop() -> None:
             life.leases.leave(tenant)
         await asyncio.sleep(2 * RENEW_S)
         waiting = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
-        assert waiting == {"lease-expiry"}
+        assert waiting == {"lease expiry"}
         served_at = life.loop.time()
         life.leases.serve(TENANTS[0])
         await asyncio.sleep(RENEW_S)
         assert any(at >= served_at for at in life.asked[TENANTS[0]])
-        await life.leases.stop()
+        await life.supervisor.stop()
 
     live(course)
 
@@ -255,6 +259,32 @@ def test_left_tenant_is_not_renewed() -> None:
         await asyncio.sleep(2 * RENEW_S)
         assert len(life.asked[left]) == asked
         assert len(life.asked[other]) > asked
-        await life.leases.stop()
+        await life.supervisor.stop()
+
+    live(course)
+
+
+@pytest.mark.parametrize("task", ["_keep_renewing", "_keep_watch"])
+def test_leases_task_that_fails_is_restarted(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, failures = getattr(Leases, task), [LookupError("a defect")]
+
+    async def fail_once(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await run(*arguments)
+
+    monkeypatch.setattr(Leases, task, fail_once)
+
+    async def course() -> None:
+        life = Life()
+        silent = TENANTS[0]
+        await asyncio.sleep(5 * RENEW_S)
+        assert all(len(life.asked[tenant]) >= 3 for tenant in TENANTS)
+        assert sum(life.supervisor.restarts.values()) == 1
+        life.leases.leave(silent)
+        life.leases.renewed(silent)
+        await asyncio.sleep(2 * LEASE_S)
+        assert life.expired.keys() == {silent}
+        await life.supervisor.stop()
 
     live(course)

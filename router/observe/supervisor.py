@@ -1,0 +1,77 @@
+"""Run a process's background tasks, and restart one that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from relevo.router.observe.incidents import incident
+
+log = structlog.get_logger(__name__)
+
+RESTART_DELAY_MIN_S = 0.1
+RESTART_DELAY_MAX_S = 10.0
+STEADY_S = 30.0
+"""A task that ran this long is not failing any more."""
+
+
+class Supervisor:
+    """
+    Restart tasks that raise an exception; made inside a running loop.
+
+    Attributes:
+        restarts: How often each task was restarted, by name.
+        failing: The tasks that failed and have not run for `STEADY_S` since.
+    """
+
+    def __init__(self) -> None:
+        self.restarts: Counter[str] = Counter()
+        self.failing: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """
+        Run a task until it returns, again whenever it raises, with exponential backoff.
+
+        Args:
+            name: Its name in logs and metrics; several tasks may share one.
+            work: Returns the coroutine to run.
+
+        Returns:
+            The task, which is done once the coroutine has returned.
+        """
+        task = self._loop.create_task(self._supervise(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel the tasks, and wait until they have ended."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _supervise(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        delay_s = RESTART_DELAY_MIN_S
+        while True:
+            steady = self._loop.call_later(STEADY_S, self.failing.discard, name)
+            started_s = self._loop.time()
+            try:
+                await work()
+                return
+            except Exception as error:
+                incident(log, "task failed", error, task=name, restart_in_s=delay_s)
+            finally:
+                steady.cancel()
+            if self._loop.time() - started_s >= STEADY_S:
+                delay_s = RESTART_DELAY_MIN_S
+            self.restarts[name] += 1
+            self.failing.add(name)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
