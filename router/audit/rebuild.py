@@ -7,8 +7,8 @@ from typing import Final
 
 from relevo.router.audit.layout import name_of
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.client.topology import prefix
 from relevo.router.store.commands import StoreCommands
+from relevo.router.store.keys import prefix
 
 NAMES_MAX: Final = 1000
 """Names of keys that are looked at for one piece of a scan."""

@@ -14,8 +14,8 @@ from relevo.router.config import Settings
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
 from relevo.router.store.client.pipeline import PipelineLimits
-from relevo.router.store.client.topology import prefix
 from relevo.router.store.commands import CommandLimits, StoreCommands
+from relevo.router.store.keys import prefix
 
 AUDITOR: Final = "audit"
 

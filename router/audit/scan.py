@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from relevo.router.audit.layout import name_of
 from relevo.router.audit.runner import Audit
 from relevo.router.audit.violation import Violation
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.client.topology import prefix
 from relevo.router.store.commands import StoreCommands
+from relevo.router.store.keys import parse_key, prefix
 
 NAMES_MAX: Final = 1000
 """Names of keys that are looked at for one piece of a scan."""
-
-_KEY: Final = re.compile(r"relevo:\{([^{}]+)\}:(.*)", re.DOTALL)
 
 
 @dataclass
@@ -53,8 +49,8 @@ async def violations(
     told: set[tuple[str, Violation]] = set()
     async for names in store.scan(f"{prefix(tenant or '*')}*", NAMES_MAX):
         by_tenant: dict[str, list[str]] = {}
-        for match in filter(None, (_KEY.fullmatch(name_of(name)) for name in names)):
-            by_tenant.setdefault(match[1], []).append(match[2])
+        for whose, name in filter(None, map(parse_key, names)):
+            by_tenant.setdefault(whose, []).append(name)
         for one, keys in by_tenant.items():
             if one not in counts.tenants:
                 counts.tenants.add(one)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relevo.router.store.client.topology import prefix
+from relevo.router.store.keys import prefix
 from tests.e2e.conftest import MakeOffice, StartRouters
 from tests.e2e.office import to_agent
 from tests.kept import rewrite_meta

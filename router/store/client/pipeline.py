@@ -42,7 +42,7 @@ from relevo.router.store.client.errors import (
 )
 from relevo.router.store.client.fair_queue import FairQueue
 from relevo.router.store.client.stats import Stats
-from relevo.router.store.client.topology import prefix
+from relevo.router.store.keys import prefix
 
 # How often one call is sent again because the server had lost the function library.
 LOADS_MAX = 5

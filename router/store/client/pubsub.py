@@ -23,7 +23,7 @@ from relevo.router.store.client.connection import (
 )
 from relevo.router.store.client.error_replies import parse_redirect
 from relevo.router.store.client.errors import StoreConnectionError, StoreUnavailableError
-from relevo.router.store.client.topology import feed_channel, prefix
+from relevo.router.store.keys import feed_channel, prefix
 
 BACKOFF_S = 0.05
 BACKOFF_MAX_S = 1.0

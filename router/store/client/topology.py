@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from relevo.router.store.client.connection import ConnectOptions, ErrorReply, Server, query, slot_of
 from relevo.router.store.client.errors import StoreConnectionError, StoreUnavailableError
 from relevo.router.store.client.url import Deployment, StoreUrl
+from relevo.router.store.keys import prefix
 
 SLOTS = 16384
 # At most one look-up in this time, in seconds: more would flood the servers that are left.
@@ -21,16 +22,6 @@ LOOK_INTERVAL_S = 0.1
 REFRESH_INTERVAL_S = 1.0
 # How many nodes of a cluster are asked for its slots at once.
 ASKED_AT_ONCE = 5
-
-
-def prefix(tenant: str) -> str:
-    """Return what all keys and channels of a tenant start with; the braces keep them in one slot."""
-    return f"relevo:{{{tenant}}}:"
-
-
-def feed_channel(tenant: str) -> bytes:
-    """Return the channel on which a tenant's events are published."""
-    return f"{prefix(tenant)}feed".encode()
 
 
 class Topology(ABC):
