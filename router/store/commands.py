@@ -261,7 +261,7 @@ class StoreCommands:
                 if (event.epoch, event.seq) != (epoch, after + len(events) + 1):
                     raise msgspec.DecodeError(f"event {after + len(events) + 1} is not kept")
                 events.append(event)
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("events unreadable", tenant=tenant, reason=str(error))
             return records.Events(found.epoch, found.seq)
         return records.Events(found.epoch, found.seq, events if found.events is not None else None)

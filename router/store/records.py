@@ -340,11 +340,18 @@ def packed(value: Any) -> msgspec.Raw:
 
 
 def content_of(packed: msgspec.Raw) -> bytes:
-    """Return what is inside a MessagePack string; see the `str` family of the MessagePack specification."""
+    """
+    Return what is inside a MessagePack string; see the `str` family of the MessagePack specification.
+
+    Raises:
+        msgspec.DecodeError: It is no string.
+    """
     view = memoryview(packed)
     first = view[0]
-    if first <= 0xBF:
+    if 0xA0 <= first <= 0xBF:
         return bytes(view[1:])
+    if first not in _LENGTH_ENDS_AT:
+        raise msgspec.DecodeError("it is no string")
     return bytes(view[_LENGTH_ENDS_AT[first] :])
 
 
