@@ -15,7 +15,9 @@ LIMIT_MAX = 500
 LIMIT_DEFAULT = 100
 
 # "\A" and "\Z" rather than "^" and "$": "$" also matches before a newline at the end.
-ID_PATTERN = r"\A[A-Za-z0-9_.@:+-]{1,64}\Z"
+ID_PATTERN = r"\A[A-Za-z0-9_.@:+|/='-]{1,128}\Z"
+ID_WORDS = "1 to 128 of A-Z a-z 0-9 _ . @ : + | / = ' -"
+"""`ID_PATTERN` for people."""
 
 Id: TypeAlias = Annotated[str, Meta(pattern=ID_PATTERN, description="An id; the whole string matches.")]
 CommandId: TypeAlias = Annotated[

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Raw, inspect
 
-from relevo.protocol.bounds import BATCH_ITEMS_MAX, CommandId, FieldError
+from relevo.protocol.bounds import BATCH_ITEMS_MAX, ID_WORDS, CommandId, FieldError
 from relevo.protocol.commands import COMMANDS, Command
 
 ECHO_CHARACTERS_MAX = 80
@@ -308,7 +308,7 @@ def _explain(error: msgspec.ValidationError, command: type[Command] | None) -> t
     if isinstance(error.__cause__, FieldError):
         return f"{path}.{error.__cause__.field}", text
     if "matching regex" in text:
-        return path, "Expected an id: 1 to 64 of A-Z a-z 0-9 _ . @ : + -"
+        return path, f"Expected an id: {ID_WORDS}"
     if text.startswith("Invalid enum value") and command is not None:
         return path, _choices(command, path)
     # The two decoders have different names for what they got, and the same for what they expected.

@@ -21,7 +21,7 @@ export class Drafts {
 
   /**
    * @param {Store} store
-   * @param {string} owner As in `acme/ana`: another agent in the same tab sees none of them.
+   * @param {string} owner As in `acme ana` (no id has a space): another agent in the same tab sees none of them.
    */
   constructor(store, owner) {
     this.#store = store;

@@ -379,7 +379,7 @@ export class RelevoTransferDialog extends HTMLElement {
   /** The texts that this agent onType in this tab. */
   get #drafts() {
     const { tenant, agent } = this.#client?.welcome ?? {};
-    return new Drafts(tabStore, `${tenant}/${agent?.id}`);
+    return new Drafts(tabStore, `${tenant} ${agent?.id}`);
   }
 
   get #panel() {

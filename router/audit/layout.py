@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from relevo.protocol.bounds import ID_PATTERN
 from relevo.router.store.records import AgentRecord, SessionRecord
 
 LISTS: Final = {"pending": "pending", "queued": "queue"}
@@ -30,7 +31,7 @@ EVENTS_PAGE: Final = 20
 DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError)
 """What reading a record may raise that no command wrote."""
 
-IDENTITY: Final = re.compile(r"[A-Za-z0-9_.@:+-]{1,64}")
+IDENTITY: Final = re.compile(ID_PATTERN)
 CONNECTION: Final = re.compile(r"(\S+) (\S+)")
 DUE: Final = re.compile(r"(node|presence|sessions|drain|leave) (\S+)")
 PRINT_LENGTH: Final = 32

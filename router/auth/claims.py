@@ -9,19 +9,18 @@ import msgspec
 from msgspec import Meta
 
 from relevo.protocol import DEPARTMENTS_MAX, INTEGER_MAX, Role
-from relevo.protocol.bounds import Count, Id, Name
+from relevo.protocol.bounds import ID_WORDS, Count, Id, Name
 from relevo.router.auth.principal import Principal
 
 NumericDate = Annotated[float, Meta(ge=0, le=INTEGER_MAX / 1000)]
 """Seconds since the Unix epoch, with or without a fraction."""
 
-_ID: Final = "1 to 64 of A-Z a-z 0-9 _ . @ : + -"
 _NUMERIC_DATE: Final = "a number of seconds since 1970"
 _EXPECTED: Final = {
     "exp": _NUMERIC_DATE,
     "nbf": _NUMERIC_DATE,
-    "sub": _ID,
-    "tenant": _ID,
+    "sub": ID_WORDS,
+    "tenant": ID_WORDS,
     "role": f"one of {', '.join(get_args(Role))}",
     "name": "text of 1 to 120 characters",
     "departments": f"a list of at most {DEPARTMENTS_MAX} different ids",

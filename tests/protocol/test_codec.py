@@ -119,7 +119,9 @@ def test_decode_neither_map_nor_array_is_invalid(value: Any, codec: Codec, pack:
         ({"type": "ping"}, InvalidMessage(None, "$.id", "Missing required field")),
         (
             {"type": "session.get", "id": "1", "session_id": "a{b}"},
-            InvalidMessage("1", "$.session_id", "Expected an id: 1 to 64 of A-Z a-z 0-9 _ . @ : + -"),
+            InvalidMessage(
+                "1", "$.session_id", "Expected an id: 1 to 128 of A-Z a-z 0-9 _ . @ : + | / = ' -"
+            ),
         ),
         (
             {"type": "session.transfer", "id": "1", "session_id": "s", "target": {"kind": "x", "id": "y"}},

@@ -144,8 +144,8 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     (
         "session.get",
         "session_id",
-        ["a", "x" * 64, "A9_.@:+-"],
-        ["", "x" * 65, "a\n", "\na", "a\0", "a b", "é", "{a}", "a/b", "٣"],
+        ["a", "x" * 128, "A9_.@:+|/='-"],
+        ["", "x" * 129, "a\n", "\na", "a\0", "a b", "é", "{a}", 'a"b', "٣"],
     ),
     ("status.set", "status", ["connected", "pre_pause", "pause", "disconnected"], ["", "Pause", "busy"]),
     ("status.set", "agent_id", ["ana"], ["ana\n"]),

@@ -57,7 +57,7 @@ def test_schema_optional_object_is_a_reference_or_null(schemas: Schemas) -> None
 
 
 def test_schema_pattern_is_in_ecma_262(schemas: Schemas) -> None:
-    assert schemas["Target"]["properties"]["id"]["pattern"] == "^[A-Za-z0-9_.@:+-]{1,64}$"
+    assert schemas["Target"]["properties"]["id"]["pattern"] == "^[A-Za-z0-9_.@:+|/='-]{1,128}$"
 
 
 def test_schema_error_details_have_the_fields_of_every_code(schemas: Schemas) -> None:

@@ -219,7 +219,7 @@ def test_token_without_a_secret_says_how_to_make_one(capsys: pytest.CaptureFixtu
     ("more", "why"),
     [
         (["--role", "boss"], "role must be one of agent, admin, service"),
-        (["--sub", "a b"], "sub must be 1 to 64"),
+        (["--sub", "a b"], "sub must be 1 to 128"),
         (["--ttl", "0"], "expired"),
         (["--capacity", "-1"], "capacity must be"),
         (["--department", "a", "--department", "a"], "departments must be"),

@@ -128,7 +128,7 @@ export class RelevoConsole extends HTMLElement {
     if (welcome === null || welcome.agent === null) return;
     const workspace = new Workspace(connection);
     const dashboard = welcome.role === "admin" ? new Dashboard(connection) : null;
-    const drafts = new Drafts(tabStore, `${welcome.tenant}/${welcome.agent.id}`);
+    const drafts = new Drafts(tabStore, `${welcome.tenant} ${welcome.agent.id}`);
     const notices = new Notices(workspace, (sessionId) => {
       this.goTo("workspace");
       workspace.openSession(sessionId);

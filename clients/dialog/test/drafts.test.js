@@ -8,7 +8,7 @@ const noStorage = () => {
 };
 
 test("a draft keeps its text and one key until it is done", () => {
-  const drafts = new Drafts(storeOf(noStorage), "acme/ana");
+  const drafts = new Drafts(storeOf(noStorage), "acme ana");
   drafts.type("note/chat-1", "half a thought");
   const key = drafts.keyOf("note/chat-1");
 
@@ -20,7 +20,7 @@ test("a draft keeps its text and one key until it is done", () => {
 });
 
 test("a changed draft gets another key", () => {
-  const drafts = new Drafts(storeOf(noStorage), "acme/ana");
+  const drafts = new Drafts(storeOf(noStorage), "acme ana");
   drafts.type("note/chat-1", "one");
   const key = drafts.keyOf("note/chat-1");
   drafts.type("note/chat-1", "two");
@@ -30,22 +30,22 @@ test("a changed draft gets another key", () => {
 
 test("a draft of another agent in the same tab is invisible", () => {
   const store = storeOf(noStorage);
-  new Drafts(store, "acme/ana").type("note/chat-1", "hers");
+  new Drafts(store, "acme ana").type("note/chat-1", "hers");
 
-  assert.equal(new Drafts(store, "acme/bruno").get("note/chat-1").text, "");
+  assert.equal(new Drafts(store, "acme bruno").get("note/chat-1").text, "");
 });
 
 test("an emptied draft is removed", () => {
   const store = storeOf(noStorage);
-  const drafts = new Drafts(store, "acme/ana");
+  const drafts = new Drafts(store, "acme ana");
   drafts.type("note/chat-1", "one");
   drafts.type("note/chat-1", "");
 
-  assert.equal(store.get("drafts.acme/ana"), null);
+  assert.equal(store.get("drafts.acme ana"), null);
 });
 
 test("drafts above the limit remove the oldest", () => {
-  const drafts = new Drafts(storeOf(noStorage), "acme/ana");
+  const drafts = new Drafts(storeOf(noStorage), "acme ana");
   for (let chat = 0; chat < 100; chat += 1) drafts.type(`note/${chat}`, "text");
   drafts.type("note/0", "touched again");
   drafts.type("note/100", "one more");
