@@ -48,7 +48,7 @@ class NodeCollector(Collector):
             "relevo_feed_events": ("Events taken from the feed", node.feed.events),
             "relevo_feed_gaps": ("Gaps found in the feed", node.feed.gaps),
             "relevo_feed_reloads": ("Directories reloaded", node.feed.reloads),
-            "relevo_store_verbs": ("Verbs sent to the store", stats.commands),
+            "relevo_store_commands": ("Commands sent to the store", stats.commands),
             "relevo_store_batches": ("Batches sent to the store", stats.batches),
             "relevo_store_timeouts": ("Commands of the store without an answer in time", stats.time_outs),
             "relevo_store_refused": ("Commands refused because the queue was full", stats.refused),

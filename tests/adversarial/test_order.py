@@ -84,8 +84,8 @@ async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
     error = await unchanged_by(bob, office, "chat-1", "session.accept", fence=2)
     await has_moved_on(error, office, "chat-1", by="ana")
     # It was sent to Bob last, so he learns who has it also without a fence.
-    for verb in ("session.accept", "session.decline"):
-        error = await unchanged_by(bob, office, "chat-1", verb)
+    for command in ("session.accept", "session.decline"):
+        error = await unchanged_by(bob, office, "chat-1", command)
         await has_moved_on(error, office, "chat-1", by="ana")
     error = await unchanged_by(ana, office, "chat-1", "session.recall")
     await has_moved_on(error, office, "chat-1", by="ana")
@@ -95,8 +95,8 @@ async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
 async def test_what_was_accepted_cannot_be_recalled_or_declined(office: Office) -> None:
     ana, bob = await sent_to_bob(office)
     await bob.command("session.accept", session_id="chat-1")
-    for client, verb in ((ana, "session.recall"), (bob, "session.decline")):
-        error = await unchanged_by(client, office, "chat-1", verb)
+    for client, command in ((ana, "session.recall"), (bob, "session.decline")):
+        error = await unchanged_by(client, office, "chat-1", command)
         await has_moved_on(error, office, "chat-1", by="bob")
 
 
@@ -109,7 +109,7 @@ async def test_of_accept_recall_and_decline_at_once_one_happens(office: Office) 
         before = await office.get_session("chat-1")
         asked = [(ana, "session.recall"), (bob, "session.accept"), (phone, "session.decline")]
         turned = asked[number % 3 :] + asked[: number % 3]
-        sent = [(client, await client.send(verb, session_id="chat-1")) for client, verb in turned]
+        sent = [(client, await client.send(command, session_id="chat-1")) for client, command in turned]
         replies = [await client.reply(command) for client, command in sent]
         (done,) = [reply["result"]["session"] for reply in replies if "result" in reply]
         assert {reply["error"]["code"] for reply in replies if "error" in reply} <= {"conflict", "forbidden"}
@@ -215,9 +215,9 @@ async def test_a_closed_session_stays_closed(office: Office, role: str) -> None:
         *((f"session.{name}", {}) for name in ("accept", "decline", "recall", "close")),
         ("session.note", {"text": "x"}),
     ]
-    for verb, fields in orders:
-        error = await unchanged_by(ana, office, "chat-1", verb, **fields)
-        assert (error["code"], error["retryable"]) == ("closed", False), verb
+    for command, fields in orders:
+        error = await unchanged_by(ana, office, "chat-1", command, **fields)
+        assert (error["code"], error["retryable"]) == ("closed", False), command
 
 
 # Keys -------------------------------------------------------------------------------------------------------

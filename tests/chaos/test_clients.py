@@ -215,7 +215,7 @@ async def test_reconnect_storm_costs_one_script_each_and_no_read(
 
     async def scripts() -> float:
         counts = [
-            await asyncio.to_thread(router.metric, "relevo_store_verbs_total") for router in office.routers
+            await asyncio.to_thread(router.metric, "relevo_store_commands_total") for router in office.routers
         ]
         return sum(counts)
 

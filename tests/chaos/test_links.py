@@ -170,13 +170,13 @@ async def test_hello_during_a_flush_gets_nothing_of_before(tmp_path: Path, make_
         await witness.open_dialog()
         await office.put_agent("ana")
         await office.settle(witness)
-        asked = await asyncio.to_thread(router.metric, "relevo_store_verbs_total")
+        asked = await asyncio.to_thread(router.metric, "relevo_store_commands_total")
         heard = await asyncio.to_thread(router.metric, "relevo_feed_events_total")
 
         # Her hello is on its way to the store when she is sent a session, and the store forgets that.
         found.proxy.link("relevo-commands").stall(Direction.REQUESTS)
         coming = asyncio.create_task(office.connect_agent("ana", on=0))
-        await until_metric(router, "relevo_store_verbs_total", asked + 1)
+        await until_metric(router, "relevo_store_commands_total", asked + 1)
         await office.open_session("chat-1", agent="ana")
         await until_metric(router, "relevo_feed_events_total", heard + 1)
         found.store.call("FLUSHALL")

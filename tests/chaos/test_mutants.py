@@ -223,7 +223,7 @@ MUTANTS = [
         TWO_TENANTS,
     ),
 ]
-# One of the verbs, one of the counts, one of the routers' own; the checker has tests for each invariant.
+# One of a store command, one of the counts, one of a router; the checker has tests for each invariant.
 BRIEF = {"the key is ignored", "load does not grow with what is owned", "a patch says that it starts earlier"}
 
 

@@ -94,7 +94,7 @@ async def test_a_store_that_is_flushed_under_load(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("the store loses its functions")
-async def test_a_store_that_forgets_the_verbs_under_load(tmp_path: Path) -> None:
+async def test_a_store_that_forgets_its_library_under_load(tmp_path: Path) -> None:
     async with Scene(tmp_path, seed=16) as scene:
         for _ in range(10):
             await scene.let_work(WORK // 5)

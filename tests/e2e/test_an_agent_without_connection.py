@@ -20,16 +20,18 @@ ANA = Caller("ana", "agent")
 
 
 class Past:
-    """The store's verbs with the time passed in, which no router does: for what happened long ago."""
+    """The store's commands with the time passed in, for what happened long ago."""
 
-    def __init__(self, verbs: StoreCommands, tenant: str, now_ms: int) -> None:
-        self._verbs = verbs
+    def __init__(self, store_commands: StoreCommands, tenant: str, now_ms: int) -> None:
+        self._store_commands = store_commands
         self._tenant = tenant
         self.now_ms = now_ms
 
-    async def happened(self, verb: str, by: Caller, **fields: Any) -> None:
+    async def happened(self, command: str, by: Caller, **fields: Any) -> None:
         """Let something have happened at that time."""
-        await self._verbs.run(self._tenant, verb, {"by": by, "now": self.now_ms, **fields}, msgspec.Raw)
+        await self._store_commands.run(
+            self._tenant, command, {"by": by, "now": self.now_ms, **fields}, msgspec.Raw
+        )
 
 
 @pytest.fixture

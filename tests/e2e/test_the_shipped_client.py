@@ -167,12 +167,12 @@ async def test_note_with_a_lost_reply_is_written_once(
     ana = await Programs(office, stack).agent("ana", on=0)
     await office.open_session("chat-1", agent="ana")
     texts = [f"note {number}" for number in range(20)]
-    sent = pair[0].metric("relevo_store_verbs_total") + len(texts)
+    sent = pair[0].metric("relevo_store_commands_total") + len(texts)
 
     # The store has the notes before it, and is about to write them down, when their router dies.
     with standing_still(own_store.pid):
         writing = [asyncio.create_task(ana.note("chat-1", text)) for text in texts]
-        while await asyncio.to_thread(pair[0].metric, "relevo_store_verbs_total") < sent:
+        while await asyncio.to_thread(pair[0].metric, "relevo_store_commands_total") < sent:
             pass
         pair[0].kill()
     office.back_end_on = 1

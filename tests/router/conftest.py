@@ -26,10 +26,10 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @asynccontextmanager
 async def using(
-    url: str, verbs: Path, limits: PipelineLimits | None = None, durability: Durability | None = None
+    url: str, scripts: Path, limits: PipelineLimits | None = None, durability: Durability | None = None
 ) -> AsyncIterator[StoreClient]:
     """Make a store, and close it at the end."""
-    store = StoreClient(url, scripts=verbs, limits=limits, durability=durability)
+    store = StoreClient(url, scripts=scripts, limits=limits, durability=durability)
     try:
         yield store
     finally:
@@ -59,7 +59,7 @@ def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreSer
 
 @pytest.fixture
 async def shop(shared_valkey: StoreServer) -> AsyncIterator[Shop]:
-    """An open tenant with the real verbs."""
+    """An open tenant with the real store commands."""
     async with using(shared_valkey.url, FOLDER) as opened:
         await opened.open()
         tenant = Shop(opened, f"shop{next(shops)}")

@@ -45,11 +45,11 @@ export async function askToDecline(session, drafts, decline) {
  * Ask for a confirmation.
  *
  * @param {string} title
- * @param {string} verb The label of the confirming button.
+ * @param {string} confirmation The label of the confirming button.
  * @param {...Node} content
  * @returns {Promise<boolean>}
  */
-export function ask(title, verb, ...content) {
+export function ask(title, confirmation, ...content) {
   const dialog = createElement(
     "dialog",
     { class: "question", "aria-labelledby": "question-title" },
@@ -62,7 +62,7 @@ export function ask(title, verb, ...content) {
         "div",
         { class: "row end" },
         createElement("button", { value: "no", type: "submit", formnovalidate: true }, say("cancel")),
-        createElement("button", { value: "yes", class: "primary" }, verb),
+        createElement("button", { value: "yes", class: "primary" }, confirmation),
       ),
     ),
   );

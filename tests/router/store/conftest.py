@@ -29,7 +29,7 @@ local function store_command(name, body) redis.register_function(LIBRARY .. '_' 
 
 
 @pytest.fixture
-def verbs(tmp_path: Path) -> Path:
+def scripts(tmp_path: Path) -> Path:
     """A folder of small commands."""
     folder = tmp_path / "scripts"
     for part in ("lib", "commands"):
@@ -59,9 +59,9 @@ def valkey(tmp_path: Path) -> Iterator[StoreServer]:
 
 
 @pytest.fixture
-async def store(valkey: StoreServer, verbs: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
+async def store(valkey: StoreServer, scripts: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
     """A store on that Valkey."""
-    async with using(valkey.url, verbs, limits) as opened:
+    async with using(valkey.url, scripts, limits) as opened:
         await opened.open()
         yield opened
 
@@ -85,9 +85,9 @@ async def proxy(tcp_valkey: StoreServer) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def proxied(proxy: Proxy, verbs: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
+async def proxied(proxy: Proxy, scripts: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
     """A store that reaches its Valkey through the proxy."""
-    async with using(proxy.url, verbs, limits) as opened:
+    async with using(proxy.url, scripts, limits) as opened:
         await opened.open()
         yield opened
 

@@ -41,16 +41,16 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 class Followed:
     """A tenant that is followed, with one open dialog; the test is its channel."""
 
-    def __init__(self, server: StoreServer, verbs: StoreCommands, tenant: str) -> None:
+    def __init__(self, server: StoreServer, store_commands: StoreCommands, tenant: str) -> None:
         self.server = server
-        self.verbs = verbs
+        self.store_commands = store_commands
         self.tenant = tenant
         self.reloaded = 0
         self.forgotten = 0
         self.unavailable = 0
         self.hub = TenantHub(Replica(100), lambda codec, payload: payload, lambda: self.hub.flush())
         self.dialog = Listener()
-        self.feed = Feed(verbs, buffer_max=4, on_reloaded=self._on_reloaded)
+        self.feed = Feed(store_commands, buffer_max=4, on_reloaded=self._on_reloaded)
         self.feed.follow(tenant, self.hub)
 
     async def _on_reloaded(self, tenant: str, has_forgotten: bool) -> None:
@@ -70,7 +70,7 @@ class Followed:
         """Make an event in the store and return what the channel would bring."""
         department = {"id": f"d{number}", "name": f"Department {number}"}
         request: dict[str, Any] = {"by": Caller("crm", "service"), "department": department}
-        await self.verbs.run(self.tenant, "department_put", request, msgspec.Raw)
+        await self.store_commands.run(self.tenant, "department_put", request, msgspec.Raw)
         return packed_event(self.server, self.tenant)
 
     async def repaired(self) -> None:
@@ -192,7 +192,7 @@ async def test_silent_loss_is_repaired_at_the_second_renewal(followed: Followed)
     await followed.begin()
     await followed.change(1)
     for _ in range(2):
-        lease = await followed.verbs.renew(followed.tenant)
+        lease = await followed.store_commands.renew(followed.tenant)
         followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
     await followed.repaired()
     assert followed.departments() == ["d1"]

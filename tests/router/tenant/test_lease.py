@@ -1,4 +1,4 @@
-"""When a node renews its leases, and what it concludes from an answer; the verbs are tested elsewhere."""
+"""When a node renews its leases, and what it concludes from an answer."""
 
 import asyncio
 import selectors

@@ -17,9 +17,9 @@ FOLLOWED = b"relevo:{acme}:"
 
 
 @asynccontextmanager
-async def client_of(fake: FakeServer, verbs: Path) -> AsyncIterator[StoreClient]:
+async def client_of(fake: FakeServer, scripts: Path) -> AsyncIterator[StoreClient]:
     """A client of a fake server, and its functions."""
-    client = StoreClient(f"redis://{fake.server}", scripts=verbs)
+    client = StoreClient(f"redis://{fake.server}", scripts=scripts)
     try:
         yield client
     finally:
@@ -30,8 +30,8 @@ def redirect_to(fake: FakeServer, kind: str, slot: int = 1) -> Callable[[list[by
     return lambda words: error(f"{kind} {slot} {fake.server}")
 
 
-async def test_command_is_called_with_key_run_id_and_request(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_command_is_called_with_key_run_id_and_request(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"FCALL"] = lambda words: bulk(b"done")
         assert await client.run("acme", "append", b"\x00request") == b"done"
         [[_, function, *arguments]] = fake.of(b"FCALL")
@@ -39,8 +39,8 @@ async def test_command_is_called_with_key_run_id_and_request(verbs: Path) -> Non
         assert arguments == [b"1", FOLLOWED, RUN_ID.encode(), b"\x00request"]
 
 
-async def test_library_is_loaded_before_the_first_command(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_library_is_loaded_before_the_first_command(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"FCALL"] = lambda words: bulk(b"done")
         await client.run("acme", "append", b"")
         await client.run("acme", "append", b"")
@@ -48,8 +48,8 @@ async def test_library_is_loaded_before_the_first_command(verbs: Path) -> None:
         assert words == [b"INFO", b"FUNCTION", b"FCALL", b"FCALL"]
 
 
-async def test_command_that_is_moved_goes_to_the_other_server(verbs: Path) -> None:
-    async with fake_server() as old, fake_server() as new, client_of(old, verbs) as client:
+async def test_command_that_is_moved_goes_to_the_other_server(scripts: Path) -> None:
+    async with fake_server() as old, fake_server() as new, client_of(old, scripts) as client:
         old.handlers[b"FCALL"] = redirect_to(new, "MOVED")
         new.handlers[b"FCALL"] = lambda words: bulk(b"there")
         assert await client.run("acme", "append", b"") == b"there"
@@ -57,60 +57,60 @@ async def test_command_that_is_moved_goes_to_the_other_server(verbs: Path) -> No
         assert client.stats.redirects == 1
 
 
-async def test_command_that_is_to_ask_elsewhere_is_preceded_by_asking(verbs: Path) -> None:
-    async with fake_server() as old, fake_server() as new, client_of(old, verbs) as client:
+async def test_command_that_is_to_ask_elsewhere_is_preceded_by_asking(scripts: Path) -> None:
+    async with fake_server() as old, fake_server() as new, client_of(old, scripts) as client:
         old.handlers[b"FCALL"] = redirect_to(new, "ASK")
         new.handlers[b"FCALL"] = lambda words: bulk(b"there")
         assert await client.run("acme", "append", b"") == b"there"
         assert [words[0] for words in new.commands][-2:] == [b"ASKING", b"FCALL"]
 
 
-async def test_command_that_is_moved_in_circles_is_unavailable(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_command_that_is_moved_in_circles_is_unavailable(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"FCALL"] = redirect_to(fake, "MOVED")
         with pytest.raises(StoreUnavailableError, match=f"redirected {REDIRECTS_MAX + 1} times"):
             await client.run("acme", "append", b"")
         assert len(fake.of(b"FCALL")) == REDIRECTS_MAX + 1
 
 
-async def test_publish_is_sharded_on_the_tenants_server(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_publish_is_sharded_on_the_tenants_server(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"SPUBLISH"] = lambda words: b":1\r\n"
         assert await client.publish("acme", FOLLOWED + b"probe", b"1") == 1
         assert fake.of(b"SPUBLISH") == [[b"SPUBLISH", FOLLOWED + b"probe", b"1"]]
 
 
-async def test_time_is_read_in_milliseconds(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_time_is_read_in_milliseconds(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"TIME"] = lambda words: b"*2\r\n$2\r\n12\r\n$6\r\n345678\r\n"
         assert await client.time_ms() == 12_345
 
 
-async def test_time_that_is_none_is_a_defect(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_time_that_is_none_is_a_defect(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         with pytest.raises(StoreDefectError, match="TIME"):
             await client.time_ms()
 
 
-async def test_scan_yields_every_page(verbs: Path) -> None:
+async def test_scan_yields_every_page(scripts: Path) -> None:
     pages = {
         b"0": b"*2\r\n$1\r\n7\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n",
         b"7": b"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nc\r\n",
     }
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"SCAN"] = lambda words: pages[words[1]]
         assert [page async for page in client.scan("relevo:*", 10)] == [[b"a", b"b"], [b"c"]]
 
 
-async def test_check_of_an_old_server_names_both_versions(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_check_of_an_old_server_names_both_versions(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"INFO"] = lambda words: info(redis_version="6.2.14")
         with pytest.raises(UnsupportedStoreError, match=r"is Redis 6\.2\.14; Redis 7\.0 or later"):
             await client.check()
 
 
-async def test_check_calls_a_function_without_keys(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_check_calls_a_function_without_keys(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"FCALL"] = lambda words: bulk(b"ready")
         await client.check()
         [[_, function, *arguments]] = fake.of(b"FCALL")
@@ -118,25 +118,25 @@ async def test_check_calls_a_function_without_keys(verbs: Path) -> None:
         assert arguments == [b"0", RUN_ID.encode(), b""]
 
 
-async def test_run_id_is_known_after_the_first_contact(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_run_id_is_known_after_the_first_contact(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         assert client.run_id("acme") is None
         await client.publish("acme", FOLLOWED, b"")
         assert client.run_id("acme") == RUN_ID
 
 
-async def test_command_after_close_is_unavailable(verbs: Path) -> None:
-    async with fake_server() as fake, client_of(fake, verbs) as client:
+async def test_command_after_close_is_unavailable(scripts: Path) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
         await client.publish("acme", FOLLOWED, b"")
         await client.close()
         with pytest.raises(StoreUnavailableError, match="closed"):
             await client.run("acme", "append", b"")
 
 
-async def test_close_during_a_look_up_fails_what_waits(verbs: Path) -> None:
+async def test_close_during_a_look_up_fails_what_waits(scripts: Path) -> None:
     async with fake_server() as silent:
         silent.handlers[b"SENTINEL"] = lambda words: None
-        client = StoreClient(f"redis+sentinel://{silent.server}/main", scripts=verbs)
+        client = StoreClient(f"redis+sentinel://{silent.server}/main", scripts=scripts)
         waiting = client.run("acme", "append", b"")
         await silent.expect(b"SENTINEL")
         await client.close()

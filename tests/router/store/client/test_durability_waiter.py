@@ -109,10 +109,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_one_wait_covers_all_commands_of_a_batch(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
     async with using(
-        primary.url, verbs, PipelineLimits(batch_per_tenant_max=400), durability=ON_REPLICA
+        primary.url, scripts, PipelineLimits(batch_per_tenant_max=400), durability=ON_REPLICA
     ) as store:
         waits = calls_of(primary, "wait")
         assert await append_all(store, tenant, 400) == [b"%d" % entry for entry in range(400)]
@@ -122,10 +122,10 @@ async def test_one_wait_covers_all_commands_of_a_batch(
 
 
 async def test_batches_replied_during_a_wait_share_the_next_group_commit(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
     durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
-    async with using(primary.url, verbs, durability=durability) as store:
+    async with using(primary.url, scripts, durability=durability) as store:
         await append(store, tenant)
         waits, batches = calls_of(primary, "wait"), store.stats.batches
         held: list[asyncio.Task[bytes]] = []
@@ -139,10 +139,10 @@ async def test_batches_replied_during_a_wait_share_the_next_group_commit(
 
 
 async def test_command_that_is_not_durable_does_not_wait(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
     durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
-    async with using(primary.url, verbs, durability=durability) as store:
+    async with using(primary.url, scripts, durability=durability) as store:
         await append(store, tenant)
         waits = calls_of(primary, "wait")
         with standing_still(replica.pid):
@@ -155,8 +155,8 @@ async def test_command_that_is_not_durable_does_not_wait(
         assert calls_of(primary, "wait") - waits == 1
 
 
-async def test_level_memory_sends_no_wait(primary: StoreServer, verbs: Path, tenant: str) -> None:
-    async with using(primary.url, verbs) as store:
+async def test_level_memory_sends_no_wait(primary: StoreServer, scripts: Path, tenant: str) -> None:
+    async with using(primary.url, scripts) as store:
         waits, connects = calls_of(primary, "wait"), primary.call("INFO")["total_connections_received"]
         await append_all(store, tenant, 20)
         assert calls_of(primary, "wait") == waits
@@ -164,9 +164,9 @@ async def test_level_memory_sends_no_wait(primary: StoreServer, verbs: Path, ten
 
 
 async def test_replica_that_falls_behind_makes_a_change_unavailable(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, durability=ON_REPLICA) as store:
+    async with using(primary.url, scripts, durability=ON_REPLICA) as store:
         await append(store, tenant)
         missing = r"not acknowledged in 1500 ms by 127.*: 0 of 1 replicas had it"
         with standing_still(replica.pid), pytest.raises(StoreUnavailableError, match=missing):
@@ -194,9 +194,9 @@ async def test_reply_to_a_repeated_key_is_as_durable_as_the_first(
 
 @pytest.mark.slow
 async def test_too_few_replicas_are_named_by_check(
-    tcp_valkey: StoreServer, verbs: Path, tenant: str, tmp_path: Path
+    tcp_valkey: StoreServer, scripts: Path, tenant: str, tmp_path: Path
 ) -> None:
-    async with using(tcp_valkey.url, verbs, durability=ON_REPLICA) as store:
+    async with using(tcp_valkey.url, scripts, durability=ON_REPLICA) as store:
         with pytest.raises(
             StoreUnavailableError, match="0 of the 1 replicas that durability `replica` needs follow it"
         ):
@@ -210,30 +210,30 @@ async def test_too_few_replicas_are_named_by_check(
 
 @pytest.mark.parametrize("appendfsync", ["always", pytest.param("everysec", marks=pytest.mark.slow)])
 async def test_change_is_acknowledged_once_it_is_on_the_disk(
-    tmp_path: Path, verbs: Path, tenant: str, appendfsync: str
+    tmp_path: Path, scripts: Path, tenant: str, appendfsync: str
 ) -> None:
     with on_disk(tmp_path / "disk", appendfsync) as server:
-        async with using(server.url, verbs, durability=ON_DISK) as store:
+        async with using(server.url, scripts, durability=ON_DISK) as store:
             await store.open()
             assert await append_all(store, tenant, 15) == [b"%d" % entry for entry in range(15)]
             assert calls_of(server, "waitaof") == 1
 
 
 async def test_change_that_does_not_reach_the_disk_is_unavailable(
-    tmp_path: Path, verbs: Path, tenant: str
+    tmp_path: Path, scripts: Path, tenant: str
 ) -> None:
     with on_disk(tmp_path / "disk", "no") as server:
         async with using(
-            server.url, verbs, durability=Durability(DurabilityLevel.FSYNC, timeout_ms=50)
+            server.url, scripts, durability=Durability(DurabilityLevel.FSYNC, timeout_ms=50)
         ) as store:
             with pytest.raises(StoreUnavailableError, match="it was not on the disk"):
                 await append(store, tenant)
 
 
 async def test_store_without_an_append_only_file_is_named_by_open(
-    primary: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, scripts: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, durability=ON_DISK) as store:
+    async with using(primary.url, scripts, durability=ON_DISK) as store:
         with pytest.raises(StoreUnavailableError, match=r"keeps no append-only file.*\(appendonly yes\)"):
             await store.open()
         with pytest.raises(StoreUnavailableError, match="appendonly is disabled"):
@@ -242,10 +242,10 @@ async def test_store_without_an_append_only_file_is_named_by_open(
 
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
-async def test_redis_without_waitaof_is_named_by_open(tmp_path: Path, verbs: Path, tenant: str) -> None:
+async def test_redis_without_waitaof_is_named_by_open(tmp_path: Path, scripts: Path, tenant: str) -> None:
     with on_disk(tmp_path / "disk", "always", redis_binary()) as server:
         version = server.call("INFO")["redis_version"]
-        async with using(server.url, verbs, durability=ON_DISK) as store:
+        async with using(server.url, scripts, durability=ON_DISK) as store:
             if tuple(map(int, version.split(".")[:2])) >= (7, 2):
                 await store.open()
                 assert await append(store, tenant) == b"."
@@ -261,7 +261,7 @@ async def test_redis_without_waitaof_is_named_by_open(tmp_path: Path, verbs: Pat
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
 @pytest.mark.slow
 async def test_redis_waits_for_its_replicas_as_a_valkey_does(
-    tmp_path: Path, verbs: Path, tenant: str
+    tmp_path: Path, scripts: Path, tenant: str
 ) -> None:
     folder = tmp_path / "primary"
     folder.mkdir()
@@ -269,7 +269,7 @@ async def test_redis_waits_for_its_replicas_as_a_valkey_does(
         running(StoreServer(folder, binary=redis_binary(), port=free_port())) as server,
         following(server, tmp_path / "replica", redis_binary()) as follower,
     ):
-        async with using(server.url, verbs, durability=ON_REPLICA) as store:
+        async with using(server.url, scripts, durability=ON_REPLICA) as store:
             await store.open()
             assert await append(store, tenant, b"here") == b"here"
             assert log_of(follower, tenant) == [b"here"]
@@ -279,13 +279,13 @@ async def test_redis_waits_for_its_replicas_as_a_valkey_does(
 
 @pytest.mark.slow
 async def test_wait_without_a_reply_makes_changes_unavailable_in_time(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(durability_waiter, "REPLY_MARGIN_S", 0.1)
     proxy = Proxy(primary.port)
     await proxy.open()
     try:
-        async with using(proxy.url, verbs, durability=ON_REPLICA) as store:
+        async with using(proxy.url, scripts, durability=ON_REPLICA) as store:
             proxy.link("relevo-durability").stall()
             assert await seconds_until_unavailable(append(store, tenant)) < 1.6 + LATE_S
             proxy.heal()
@@ -319,10 +319,10 @@ async def test_reply_of_another_run_is_not_acknowledged(
 
 @pytest.mark.slow
 async def test_restarted_store_is_waited_for_over_a_new_connection(
-    tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, tenant: str
+    tcp_valkey: StoreServer, tmp_path: Path, scripts: Path, tenant: str
 ) -> None:
     limits = PipelineLimits(backoff_ms=5, backoff_max_ms=20)
-    async with using(tcp_valkey.url, verbs, limits, durability=ON_REPLICA) as store:
+    async with using(tcp_valkey.url, scripts, limits, durability=ON_REPLICA) as store:
         with following(tcp_valkey, tmp_path / "before"):
             await append(store, tenant)
         tcp_valkey.kill()
@@ -334,9 +334,9 @@ async def test_restarted_store_is_waited_for_over_a_new_connection(
 
 
 async def test_held_replies_count_as_waiting(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
-    async with using(primary.url, verbs, PipelineLimits(queue_max=5), durability=ON_REPLICA) as store:
+    async with using(primary.url, scripts, PipelineLimits(queue_max=5), durability=ON_REPLICA) as store:
         await append(store, tenant)
         with standing_still(replica.pid):
             held = []
@@ -354,10 +354,10 @@ async def test_held_replies_count_as_waiting(
 
 
 async def test_close_fails_what_is_held(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
     durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
-    async with using(primary.url, verbs, durability=durability) as store:
+    async with using(primary.url, scripts, durability=durability) as store:
         await append(store, tenant)
         with standing_still(replica.pid):
             held = asyncio.create_task(seconds_until_unavailable(append(store, tenant)))
@@ -367,11 +367,11 @@ async def test_close_fails_what_is_held(
 
 
 async def test_defect_in_a_round_is_reported_and_the_next_goes_on(
-    primary: StoreServer, replica: StoreServer, verbs: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
+    primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
-    async with using(primary.url, verbs, durability=ON_REPLICA) as store:
+    async with using(primary.url, scripts, durability=ON_REPLICA) as store:
         with monkeypatch.context() as broken:
             broken.setattr(Durability, "shortfall", lambda durability, reply: 1 / 0)
             with pytest.raises(StoreUnavailableError, match="interrupted"):

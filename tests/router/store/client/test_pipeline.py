@@ -228,8 +228,8 @@ async def test_command_on_a_store_sees_the_shared_library(store: StoreClient) ->
     assert await store.run("acme", "shared", b"world") == b"hello world"
 
 
-async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, PipelineLimits(batch_per_tenant_max=400)) as store:
+async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, scripts: Path) -> None:
+    async with using(valkey.url, scripts, PipelineLimits(batch_per_tenant_max=400)) as store:
         await store.run("acme", "incr", b"")
         batches, calls = store.stats.batches, calls_of(valkey, "fcall")
         answers = await run_all(store, "incr", [b""] * 400)
@@ -238,16 +238,16 @@ async def test_commands_of_one_turn_travel_as_one_batch(valkey: StoreServer, ver
         assert calls_of(valkey, "fcall") - calls == 400
 
 
-async def test_batch_holds_no_more_of_one_tenant_than_its_share(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, PipelineLimits(batch_per_tenant_max=10)) as store:
+async def test_batch_holds_no_more_of_one_tenant_than_its_share(valkey: StoreServer, scripts: Path) -> None:
+    async with using(valkey.url, scripts, PipelineLimits(batch_per_tenant_max=10)) as store:
         await store.run("acme", "incr", b"")
         before = store.stats.batches
         await asyncio.gather(*(store.run(f"tenant-{number % 20}", "incr", b"") for number in range(400)))
         assert store.stats.batches - before == 2
 
 
-async def test_batch_is_bounded_in_number_and_bytes(valkey: StoreServer, verbs: Path) -> None:
-    async with using(valkey.url, verbs, PipelineLimits(batch_max=10, batch_bytes_max=1000)) as store:
+async def test_batch_is_bounded_in_number_and_bytes(valkey: StoreServer, scripts: Path) -> None:
+    async with using(valkey.url, scripts, PipelineLimits(batch_max=10, batch_bytes_max=1000)) as store:
         await store.run("acme", "append", b"")
         before = store.stats.batches
         await run_all(store, "append", [b"."] * 100)
@@ -307,17 +307,17 @@ async def test_command_behind_a_stalled_batch_times_out_on_its_own(
     await first
 
 
-async def test_full_queue_refuses_at_once(tcp_valkey: StoreServer, verbs: Path) -> None:
-    async with using(tcp_valkey.url, verbs, PipelineLimits(queue_max=10)) as store:
+async def test_full_queue_refuses_at_once(tcp_valkey: StoreServer, scripts: Path) -> None:
+    async with using(tcp_valkey.url, scripts, PipelineLimits(queue_max=10)) as store:
         answers = await run_all(store, "incr", [b""] * 8)
         assert [type(answer) for answer in answers] == [bytes] * 5 + [StoreUnavailableError] * 3
         assert store.stats.refused == 3
 
 
 async def test_noisy_tenant_neither_fills_the_queue_nor_delays_others(
-    tcp_valkey: StoreServer, verbs: Path
+    tcp_valkey: StoreServer, scripts: Path
 ) -> None:
-    async with using(tcp_valkey.url, verbs, PipelineLimits(queue_max=1000, batch_max=10)) as store:
+    async with using(tcp_valkey.url, scripts, PipelineLimits(queue_max=1000, batch_max=10)) as store:
         answered: list[str] = []
 
         async def run(tenant: str, *, urgent: bool = False) -> None:
@@ -362,17 +362,19 @@ async def test_killed_store_is_unavailable_in_time_and_used_once_back(
 
 
 @pytest.mark.slow
-async def test_store_that_was_never_there_is_unavailable_in_time(verbs: Path, limits: PipelineLimits) -> None:
+async def test_store_that_was_never_there_is_unavailable_in_time(
+    scripts: Path, limits: PipelineLimits
+) -> None:
     with closed_port() as port:
-        async with using(f"redis://127.0.0.1:{port}", verbs, limits) as store:
+        async with using(f"redis://127.0.0.1:{port}", scripts, limits) as store:
             with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1"):
                 await store.open()
             waited = await seconds_until_unavailable(store.run("acme", "incr", b""))
             assert waited < limits.timeout_ms / 1000 + LATE_S
 
 
-async def test_backoff_from_a_store_that_hangs_up_has_a_bound(verbs: Path, limits: PipelineLimits) -> None:
-    async with hanging_up() as (address, calls), using(f"redis://{address}", verbs, limits) as store:
+async def test_backoff_from_a_store_that_hangs_up_has_a_bound(scripts: Path, limits: PipelineLimits) -> None:
+    async with hanging_up() as (address, calls), using(f"redis://{address}", scripts, limits) as store:
         asking = asyncio.create_task(run_until_available(store, "incr"))
         # Were each wait twice the one before, this many would take minutes.
         async with asyncio.timeout(20):
@@ -427,10 +429,10 @@ async def test_store_without_memory_is_unavailable_and_recovers(
 
 @pytest.mark.slow
 async def test_store_busy_with_a_function_is_unavailable(
-    store: StoreClient, valkey: StoreServer, verbs: Path, limits: PipelineLimits
+    store: StoreClient, valkey: StoreServer, scripts: Path, limits: PipelineLimits
 ) -> None:
     valkey.call("CONFIG", "SET", "busy-reply-threshold", "1")
-    async with using(valkey.url, verbs, limits) as other:
+    async with using(valkey.url, scripts, limits) as other:
         await other.run("acme", "incr", b"")
         looping = asyncio.create_task(seconds_until_unavailable(store.run("acme", "forever", b"")))
         await looping
@@ -453,19 +455,19 @@ async def test_command_that_returns_no_string_is_a_defect(store: StoreClient) ->
 
 
 async def test_library_that_does_not_compile_is_a_defect_for_each_caller(
-    valkey: StoreServer, verbs: Path
+    valkey: StoreServer, scripts: Path
 ) -> None:
-    (verbs / "commands/malformed.lua").write_text("this is not Lua")
-    async with using(valkey.url, verbs) as store:
+    (scripts / "commands/malformed.lua").write_text("this is not Lua")
+    async with using(valkey.url, scripts) as store:
         answers = await run_all(store, "incr", [b"", b"", b""])
         assert [type(answer) for answer in answers] == [StoreDefectError] * 3
 
 
 async def test_library_refused_by_a_full_store_is_unavailable(
-    valkey: StoreServer, verbs: Path, limits: PipelineLimits
+    valkey: StoreServer, scripts: Path, limits: PipelineLimits
 ) -> None:
     valkey.call("CONFIG", "SET", "maxmemory", "1")
-    async with using(valkey.url, verbs, limits) as store:
+    async with using(valkey.url, scripts, limits) as store:
         with pytest.raises(StoreUnavailableError, match="OOM"):
             await store.run("acme", "incr", b"")
         valkey.call("CONFIG", "SET", "maxmemory", "0")
@@ -473,15 +475,15 @@ async def test_library_refused_by_a_full_store_is_unavailable(
 
 
 async def test_wrong_password_is_unavailable_and_not_shown(
-    tcp_valkey: StoreServer, verbs: Path, limits: PipelineLimits
+    tcp_valkey: StoreServer, scripts: Path, limits: PipelineLimits
 ) -> None:
     tcp_valkey.call("CONFIG", "SET", "requirepass", "right")
     wrong = tcp_valkey.url.replace("//", "//:hush-hush@")
-    async with using(wrong, verbs, limits) as store:
+    async with using(wrong, scripts, limits) as store:
         with pytest.raises(StoreUnavailableError, match=r"invalid|WRONGPASS") as caught:
             await store.run("acme", "incr", b"")
         assert "hush" not in str(caught.value)
-    async with using(tcp_valkey.url.replace("//", "//:right@"), verbs, limits) as store:
+    async with using(tcp_valkey.url.replace("//", "//:right@"), scripts, limits) as store:
         assert await store.run("acme", "incr", b"") == b"1"
 
 

@@ -185,13 +185,13 @@ async def test_heartbeats_that_cannot_be_published_count_as_silence(
 
 
 async def test_backoff_from_a_server_that_hangs_up_has_a_bound(
-    verbs: Path, limits: PipelineLimits, monkeypatch: pytest.MonkeyPatch
+    scripts: Path, limits: PipelineLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pubsub, "BACKOFF_S", 0.005)
     monkeypatch.setattr(pubsub, "BACKOFF_MAX_S", 0.02)
     async with (
         hanging_up() as (address, calls),
-        using(f"redis://{address}", verbs, limits) as store,
+        using(f"redis://{address}", scripts, limits) as store,
         following(store) as follower,
     ):
         follower.subscriptions.add("acme")
@@ -225,8 +225,8 @@ async def test_failing_handler_is_reported_and_the_feed_goes_on(store: StoreClie
 
 
 @pytest.fixture
-async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[StoreClient]:
-    async with using(cluster.url, verbs, PipelineLimits(timeout_ms=1000, backoff_ms=5)) as store:
+async def sharded(cluster: ClusterServers, scripts: Path) -> AsyncIterator[StoreClient]:
+    async with using(cluster.url, scripts, PipelineLimits(timeout_ms=1000, backoff_ms=5)) as store:
         yield store
 
 

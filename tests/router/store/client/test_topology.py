@@ -45,9 +45,9 @@ SENTINELS = [
 
 
 @pytest.fixture
-async def sharded(cluster: ClusterServers, verbs: Path) -> AsyncIterator[StoreClient]:
+async def sharded(cluster: ClusterServers, scripts: Path) -> AsyncIterator[StoreClient]:
     """A store on the cluster."""
-    async with using(cluster.url, verbs, PipelineLimits(timeout_ms=1000, backoff_ms=5)) as store:
+    async with using(cluster.url, scripts, PipelineLimits(timeout_ms=1000, backoff_ms=5)) as store:
         await store.open()
         yield store
 
@@ -111,27 +111,27 @@ async def test_tenant_with_a_half_moved_slot_is_never_in_two_places(
 
 
 @pytest.mark.slow
-async def test_cluster_is_found_by_one_reachable_node(cluster: ClusterServers, verbs: Path) -> None:
+async def test_cluster_is_found_by_one_reachable_node(cluster: ClusterServers, scripts: Path) -> None:
     reachable = cluster.nodes[2].port
     with closed_port() as port:
-        async with using(f"redis+cluster://127.0.0.1:{port},127.0.0.1:{reachable}", verbs) as store:
+        async with using(f"redis+cluster://127.0.0.1:{port},127.0.0.1:{reachable}", scripts) as store:
             tenant = tenant_on(cluster, cluster.nodes[0], "found")
             assert await store.run(tenant, "append", b"found") == b"found"
 
 
-async def test_cluster_without_a_reachable_node_is_unavailable(verbs: Path) -> None:
+async def test_cluster_without_a_reachable_node_is_unavailable(scripts: Path) -> None:
     with closed_port() as port:
-        async with using(f"redis+cluster://127.0.0.1:{port}", verbs) as store:
+        async with using(f"redis+cluster://127.0.0.1:{port}", scripts) as store:
             with pytest.raises(StoreUnavailableError, match="no node of the cluster"):
                 await store.run("acme", "append", b"")
 
 
-async def test_look_up_without_a_reply_is_unavailable_in_time(verbs: Path) -> None:
+async def test_look_up_without_a_reply_is_unavailable_in_time(scripts: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"redis+sentinel://127.0.0.1:{silent.getsockname()[1]}/main"
-        async with using(url, verbs, PipelineLimits(timeout_ms=100)) as store:
+        async with using(url, scripts, PipelineLimits(timeout_ms=100)) as store:
             async with asyncio.timeout(30):
                 with pytest.raises(StoreUnavailableError):
                     await store.run("acme", "append", b"")
@@ -182,11 +182,11 @@ def failover(
 @pytest.mark.slow
 @pytest.mark.parametrize("failover", SENTINELS, indirect=True)
 async def test_failover_by_sentinel_is_followed_as_another_run(
-    failover: tuple[StoreServer, StoreServer, SentinelServer], verbs: Path
+    failover: tuple[StoreServer, StoreServer, SentinelServer], scripts: Path
 ) -> None:
     primary, replica, sentinel = failover
     limits = PipelineLimits(timeout_ms=1000, backoff_ms=10, backoff_max_ms=50)
-    async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs, limits) as store:
+    async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", scripts, limits) as store:
         await store.open()
         assert await store.run("acme", "incr", b"") == b"1"
         wait_until(lambda: replica.call("GET", "relevo:{acme}:n") == b"1", "the replica to have it")
@@ -201,7 +201,7 @@ async def test_failover_by_sentinel_is_followed_as_another_run(
 
 @pytest.mark.slow
 async def test_new_primary_is_found_though_the_old_one_still_replies(
-    tcp_valkey: StoreServer, tmp_path: Path, verbs: Path, monkeypatch: pytest.MonkeyPatch
+    tcp_valkey: StoreServer, tmp_path: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology_module, "REFRESH_INTERVAL_S", 0.05)
     for name in ("another", "sentinel"):
@@ -210,7 +210,7 @@ async def test_new_primary_is_found_though_the_old_one_still_replies(
         running(StoreServer(tmp_path / "another", port=free_port())) as another,
         running(SentinelServer(tmp_path / "sentinel", valkey_binary(), tcp_valkey.port)) as sentinel,
     ):
-        async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", verbs) as store:
+        async with using(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", scripts) as store:
             received: asyncio.Queue[bytes] = asyncio.Queue()
             feeds = PubSub(
                 store,
@@ -259,7 +259,7 @@ def write_certificates(folder: Path) -> None:
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
 @pytest.mark.slow
-async def test_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path: Path, verbs: Path) -> None:
+async def test_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path: Path, scripts: Path) -> None:
     write_certificates(tmp_path)
     port = free_port()
     arguments = [
@@ -267,16 +267,16 @@ async def test_store_behind_tls_is_used_if_its_certificate_is_trusted(tmp_path: 
         *("--tls-cert-file", str(tmp_path / "store.crt"), "--tls-key-file", str(tmp_path / "store.key")),
     ]
     with running(StoreServer(tmp_path, binary=redis_binary(), arguments=arguments)):
-        async with using(f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path}/store.crt", verbs) as trusting:
+        async with using(f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path}/store.crt", scripts) as trusting:
             assert await trusting.run("acme", "incr", b"") == b"1"
-        async with using(f"rediss://127.0.0.1:{port}", verbs, PipelineLimits(timeout_ms=1500)) as wary:
+        async with using(f"rediss://127.0.0.1:{port}", scripts, PipelineLimits(timeout_ms=1500)) as wary:
             with pytest.raises(StoreUnavailableError, match="certificate"):
                 await wary.run("acme", "incr", b"")
 
 
 @pytest.mark.skipif(redis_binary() is None, reason="no redis-server on PATH: apt install redis-server")
-async def test_redis_runs_the_commands_as_a_valkey_does(tmp_path: Path, verbs: Path) -> None:
+async def test_redis_runs_the_commands_as_a_valkey_does(tmp_path: Path, scripts: Path) -> None:
     with running(StoreServer(tmp_path, binary=redis_binary())) as server:
-        async with using(server.url, verbs) as store:
+        async with using(server.url, scripts) as store:
             await store.open()
             assert await store.run("acme", "incr", b"") == b"1"
