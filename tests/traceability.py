@@ -2,7 +2,8 @@
 A pytest plugin that tells which test proves what, by the markers of the tests.
 
 ``make traceability`` prints the tables of what ``make test`` runs. A run of the whole suite has one more
-test, which fails where a limit or a fault has no test, and where a marker names one that is not there.
+test, which fails where a limit or a fault has no test, where a marker names one that is not there, and where
+the name of a test is too long.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MARKERS = {
 }
 
 ROOT = Path(__file__).parents[1]
+NAME_CHARACTERS_MAX = 70
 LIMIT = re.compile(r".*(_max|_bytes|_rate|_burst|_wait_ms|linger_ms)", re.IGNORECASE)
 # What is kept or awaited for a time only is limited by it.
 TIMES = {
@@ -160,6 +162,16 @@ def problems(found: dict[str, Table]) -> list[str]:
     return lines
 
 
+def long_names(items: list[pytest.Item]) -> list[str]:
+    """Return what is wrong with the tests' names: one that is long mostly makes more than one claim."""
+    names = {item.nodeid.partition("[")[0] for item in items}
+    return [
+        f"more than {NAME_CHARACTERS_MAX} characters: {name}"
+        for name in sorted(names)
+        if len(name.rpartition("::")[2]) > NAME_CHARACTERS_MAX
+    ]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that prints the tables."""
     parser.addoption("--traceability", action="store_true", help="print which test proves what, and run none")
@@ -172,15 +184,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class TraceabilityItem(pytest.Item):
-    """The one test that fails where a limit or a fault has none."""
+    """The one test that fails where a limit or a fault has none, or a name is too long."""
 
     def runtest(self) -> None:
-        """Judge the markers of all tests that were collected."""
-        lines = problems(self.config.stash[FOUND])
+        """Check the markers and the names of all tests that were collected."""
+        lines = problems(self.config.stash[FOUND]) + self.config.stash[LONG_NAMES]
         assert not lines, "\n".join(lines)
 
 
 FOUND = pytest.StashKey[dict[str, Table]]()
+LONG_NAMES = pytest.StashKey[list[str]]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -189,6 +202,7 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Read the markers before any test is deselected; they are judged where the whole suite was collected."""
     config.stash[FOUND] = tables(items)
+    config.stash[LONG_NAMES] = long_names(items)
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         items.append(TraceabilityItem.from_parent(session, name="traceability"))
 
@@ -203,7 +217,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         for name in sorted(table):
             print(f"\n{name}" + (f"\n    must: {FAULTS.get(name)}" if marker == "fault" else ""))
             print(*(f"    {test}" for test in table[name]), sep="\n")
-    lines = problems(found)
+    lines = problems(found) + session.config.stash[LONG_NAMES]
     print("\n", *lines, sep="\n")
     session.testsfailed = len(lines)
     return True

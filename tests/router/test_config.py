@@ -63,7 +63,7 @@ def test_an_empty_text_is_the_same_as_none() -> None:
     assert read_settings({}, {"RELEVO_REDIS_URL": "", "RELEVO_HOST": ""}) == Settings()
 
 
-def test_an_unknown_variable_is_refused_by_name_with_the_one_that_was_meant() -> None:
+def test_unknown_variable_is_refused_by_name_with_the_one_that_was_meant() -> None:
     assert refusal({"RELEVO_PROT": "1"}) == "unknown setting RELEVO_PROT; did you mean RELEVO_PORT?"
     assert refusal({"RELEVO_XYZZY": "1"}) == "unknown setting RELEVO_XYZZY"
 

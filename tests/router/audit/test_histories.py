@@ -43,19 +43,19 @@ QUEUED = ("transferred", ANA, transfer(agent(ANA), SALES, "queued"))
 OUT_OF_THE_QUEUE = ("moved", None, transfer(agent(ANA), SALES, "assigned", "bob"))
 
 
-def test_who_takes_it_out_of_the_queue_it_was_sent_to_is_told() -> None:
+def test_agent_that_takes_it_from_the_queue_it_was_sent_to_is_named() -> None:
     fold, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE)
     assert odd is None
     assert (fold.state, fold.owner, fold.fence, fold.hops) == ("in_progress", Owner("agent", "bob"), 3, 1)
 
 
-def test_the_system_moves_what_was_in_progress_into_the_same_agents_pending_list() -> None:
+def test_system_move_from_in_progress_to_the_same_agents_pending_list() -> None:
     fold, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE, ("moved", None, None))
     assert odd is None
     assert (fold.state, fold.owner) == ("pending", Owner("agent", "bob"))
 
 
-def test_who_takes_it_out_of_a_queue_it_was_opened_in_does_not_follow() -> None:
+def test_agent_that_takes_it_from_the_queue_it_was_opened_in_is_not_named() -> None:
     fold, odd = told(OPENED, QUEUED, ("moved", None, None))
     assert odd is None
     assert (fold.state, fold.owner) == ("in_progress", None)
@@ -68,7 +68,7 @@ def test_to_whom_it_is_given_back_does_not_follow() -> None:
         assert (fold.state, fold.owner) == (None, None)
 
 
-def test_who_accepts_it_has_it() -> None:
+def test_agent_that_accepts_it_has_it() -> None:
     fold, odd = told(OPENED, QUEUED, ("accepted", BOB, None), ("internal", BOB, None))
     assert odd is None
     assert (fold.state, fold.owner, fold.entries, fold.fence) == ("in_progress", Owner("agent", "bob"), 4, 3)
@@ -82,7 +82,7 @@ def test_what_is_closed_may_be_opened_again_and_nothing_else() -> None:
     assert odd == "entry 3 is transferred after closed"
 
 
-def test_who_did_not_have_it_cannot_have_sent_it() -> None:
+def test_agent_that_did_not_have_it_cannot_have_sent_it() -> None:
     _, odd = told(
         OPENED, QUEUED, OUT_OF_THE_QUEUE, ("transferred", ANA, transfer(agent(ANA), agent(BOB), "pending"))
     )

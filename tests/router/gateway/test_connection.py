@@ -352,7 +352,7 @@ def test_an_expiring_token_is_announced_and_then_closes_with_4501(opened: Machin
 # Pushes -----------------------------------------------------------------------------------------------------
 
 
-def test_pushes_before_the_welcome_follow_it_where_it_has_not_their_outcome(machine: Machine) -> None:
+def test_pushes_before_the_welcome_follow_it_unless_it_has_their_outcome(machine: Machine) -> None:
     machine.verify()
     for epoch, seq in (("old", 9), ("e", 5), ("e", 6)):
         machine.connection.deliver(epoch, seq, b'{"type":"push","id":"%d"}' % seq)
@@ -442,7 +442,7 @@ def test_a_lost_agent_is_disconnected_and_cleanly_after_a_goodbye(
     assert opened.effects() == [StopTimer(), Disconnect(clean=clean)]
 
 
-def test_a_connection_that_was_not_welcomed_or_has_no_presence_is_not_disconnected() -> None:
+def test_connection_without_welcome_or_presence_is_not_disconnected() -> None:
     unwelcomed, back_end = Machine(), Machine()
     unwelcomed.verify()
     back_end.open("service")

@@ -82,7 +82,7 @@ def reads(member: Member, steps: Sequence[str]) -> list[bool]:
 
 
 @pytest.mark.limit("IN_FLIGHT_MAX")
-def test_commands_beyond_in_flight_max_pause_reading_until_half_are_answered() -> None:
+def test_commands_beyond_in_flight_max_pause_reading_until_half_answered() -> None:
     member = Member(in_flight_max=4)
     assert reads(member, ["1", "2", "3", "4"]) == [True, True, True, False]
     assert reads(member, ["finish"] * 4) == [False, True, True, True]

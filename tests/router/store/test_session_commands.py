@@ -25,9 +25,7 @@ async def test_an_available_agent_has_the_session_in_progress_at_once(shop: Shop
 
 
 @pytest.mark.parametrize("status", ["pause", "pre_pause", "disconnected"])
-async def test_an_agent_who_is_not_connected_finds_the_session_in_its_pending_list(
-    shop: Shop, status: str
-) -> None:
+async def test_session_to_an_agent_that_is_unavailable_is_pending(shop: Shop, status: str) -> None:
     await shop.hire("ana")
     await shop.open("first", to_agent("ana"))
     await shop.status("ana", status, by="boss")
@@ -41,7 +39,7 @@ async def test_an_agent_at_capacity_finds_the_session_in_its_pending_list(shop: 
     assert place(await shop.open("s2", to_agent("ana"))) == ("pending", "ana")
 
 
-async def test_a_department_gives_to_who_is_least_busy_for_its_capacity(shop: Shop) -> None:
+async def test_department_assigns_to_the_member_least_busy_for_its_capacity(shop: Shop) -> None:
     await shop.hire("ana", departments=["sales"], capacity=2)
     await shop.hire("bob", departments=["sales"], capacity=4)
     owners = [place(await shop.open(f"s{n}", SALES))[1] for n in range(6)]
@@ -49,7 +47,7 @@ async def test_a_department_gives_to_who_is_least_busy_for_its_capacity(shop: Sh
     assert owners == ["ana", "bob", "bob", "ana", "bob", "bob"]
 
 
-async def test_of_the_equally_busy_the_one_whose_last_session_is_longest_ago_is_next(shop: Shop) -> None:
+async def test_of_equally_busy_members_the_one_idle_longest_is_next(shop: Shop) -> None:
     await shop.hire("ana", "bob", "cat", departments=["sales"])
     for session_id in ("s1", "s2", "s3"):
         await shop.open(session_id, SALES)
@@ -69,7 +67,7 @@ async def test_an_agent_gets_what_leaves_the_queue_of_a_department_of_its_own_id
     assert place(await shop.transfer("s", HELP)) == ("in_progress", "sales")
 
 
-async def test_a_queue_is_emptied_oldest_first_by_who_becomes_available(shop: Shop) -> None:
+async def test_member_that_becomes_available_gets_the_queue_oldest_first(shop: Shop) -> None:
     for session_id, target in (("s1", HELP), ("s2", SALES), ("s3", HELP)):
         assert (await shop.open(session_id, target)).state == "queued"
     await shop.hire("ana", departments=["sales", "help"], capacity=2)
@@ -78,7 +76,7 @@ async def test_a_queue_is_emptied_oldest_first_by_who_becomes_available(shop: Sh
     assert [entry.kind for entry in await shop.history("s1")] == ["opened", "moved"]
 
 
-async def test_a_freed_slot_goes_to_who_waited_longest(shop: Shop) -> None:
+async def test_freed_slot_goes_to_the_session_that_waited_longest(shop: Shop) -> None:
     await shop.hire("ana", departments=["sales"], capacity=1)
     for session_id in ("s1", "s2", "s3"):
         await shop.open(session_id, SALES)
@@ -93,7 +91,7 @@ async def test_what_an_agent_gives_away_does_not_come_straight_back(shop: Shop) 
     assert (await shop.agent("ana")).available
 
 
-async def test_a_transfer_to_a_queue_names_who_took_it_at_last(shop: Shop) -> None:
+async def test_transfer_to_a_queue_names_the_agent_that_took_it(shop: Shop) -> None:
     await shop.hire("ana")
     await shop.open("s", to_agent("ana"))
     await shop.transfer("s", SALES, by="ana")
@@ -107,7 +105,7 @@ async def test_a_transfer_to_a_queue_names_who_took_it_at_last(shop: Shop) -> No
 # Transfer ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_transfer_says_who_sent_what_from_where_to_where_and_why(shop: Shop) -> None:
+async def test_transfer_names_its_sender_source_target_and_reason(shop: Shop) -> None:
     await shop.hire("ana", "bob")
     await shop.open("s", to_agent("ana"))
     session = await shop.transfer("s", to_agent("bob"), by="ana", reason="holidays")
@@ -132,7 +130,7 @@ async def test_a_transfer_tells_the_new_owner_and_the_old_one(shop: Shop) -> Non
     assert sorted(row.id for row in event.agents) == ["ana", "bob"]
 
 
-async def test_who_passes_a_waiting_transfer_on_lets_its_maker_know(shop: Shop) -> None:
+async def test_waiting_transfer_that_is_passed_on_notifies_its_sender(shop: Shop) -> None:
     await shop.hire("ana", "bob", "cat")
     await shop.status("bob", "pause")
     await shop.open("s", to_agent("ana"))
@@ -141,7 +139,7 @@ async def test_who_passes_a_waiting_transfer_on_lets_its_maker_know(shop: Shop) 
     assert await shop.told() == [("ana", "moved")]
 
 
-async def test_a_stale_fence_is_told_who_has_the_session_since_when(shop: Shop) -> None:
+async def test_stale_fence_conflict_names_the_owner_and_since_when(shop: Shop) -> None:
     await shop.hire("ana", "bob")
     await shop.open("s", to_agent("ana"))
     await shop.transfer("s", to_agent("bob"), by="ana", fence=1)
@@ -186,7 +184,7 @@ async def pending_on_bob(shop: Shop, session_id: str = "s") -> None:
     await shop.news()
 
 
-async def test_who_is_asked_takes_the_session_though_it_pauses(shop: Shop) -> None:
+async def test_target_accepts_the_session_though_it_pauses(shop: Shop) -> None:
     await pending_on_bob(shop)
     session = await shop.accept("s", "bob")
     assert place(session) == ("in_progress", "bob")
@@ -195,7 +193,7 @@ async def test_who_is_asked_takes_the_session_though_it_pauses(shop: Shop) -> No
     assert await shop.told() == [("ana", "accepted")]
 
 
-async def test_nobody_accepts_beyond_its_capacity(shop: Shop) -> None:
+async def test_accept_beyond_capacity_is_refused(shop: Shop) -> None:
     await shop.hire("ana", departments=["sales"], capacity=1)
     await shop.open("s1", SALES)
     await shop.open("s2", SALES)
@@ -211,7 +209,7 @@ async def test_an_admin_without_room_by_its_token_takes_nothing(shop: Shop) -> N
     )
 
 
-async def test_an_admin_who_takes_a_session_over_http_enters_the_directory(shop: Shop) -> None:
+async def test_admin_that_takes_a_session_over_http_enters_the_directory(shop: Shop) -> None:
     await shop.open("s", SALES)
     session = await shop.accept("s", {"id": "new", "role": "admin", "name": "Nils", "departments": ["night"]})
     assert place(session) == ("in_progress", "new")
@@ -219,7 +217,7 @@ async def test_an_admin_who_takes_a_session_over_http_enters_the_directory(shop:
     assert (agent.name, agent.status, agent.load, agent.departments) == ("Nils", "disconnected", 1, ["night"])
 
 
-async def test_who_comes_too_late_is_told_who_was_faster(shop: Shop) -> None:
+async def test_accept_that_comes_too_late_names_the_faster_agent(shop: Shop) -> None:
     await shop.hire("ana", "bob", departments=["sales"])
     for agent_id in ("ana", "bob"):
         await shop.status(agent_id, "pause")
@@ -229,20 +227,20 @@ async def test_who_comes_too_late_is_told_who_was_faster(shop: Shop) -> None:
     assert details["owner"] == {"kind": "agent", "id": "bob"}
 
 
-async def test_who_was_never_asked_may_not_accept(shop: Shop) -> None:
+async def test_accept_by_an_agent_that_was_no_target_is_forbidden(shop: Shop) -> None:
     await pending_on_bob(shop)
     await shop.hire("eve", departments=["help"])
     await shop.refuse("forbidden", "session_accept", "eve", session_id="s")
 
 
-async def test_an_admin_who_takes_it_for_itself_is_named(shop: Shop) -> None:
+async def test_admin_that_takes_it_for_itself_is_named(shop: Shop) -> None:
     await pending_on_bob(shop)
     session = await shop.accept("s", "boss")
     assert session.transfer is not None
     assert session.transfer.assigned_to == "boss"
 
 
-async def test_who_was_asked_and_takes_it_after_somebody_else_is_not_called_that_other(shop: Shop) -> None:
+async def test_target_that_accepts_after_a_decline_by_an_admin_is_the_target(shop: Shop) -> None:
     await shop.hire("ana", "bob", departments=["sales"])
     await shop.status("ana", "pause")
     await shop.status("bob", "pause")
@@ -260,20 +258,20 @@ async def test_who_was_asked_and_takes_it_after_somebody_else_is_not_called_that
 # Decline and recall -----------------------------------------------------------------------------------------
 
 
-async def test_a_declined_session_goes_back_to_who_had_it(shop: Shop) -> None:
+async def test_declined_session_goes_back_to_its_previous_owner(shop: Shop) -> None:
     await pending_on_bob(shop)
     assert place(await shop.decline("s", "bob", reason="lunch")) == ("in_progress", "ana")
     assert (await shop.history("s"))[-1].text == "lunch"
     assert await shop.told() == [("ana", "declined")]
 
 
-async def test_a_declined_session_waits_for_who_had_it_and_is_not_available_now(shop: Shop) -> None:
+async def test_declined_session_waits_for_its_previous_owner_if_unavailable(shop: Shop) -> None:
     await pending_on_bob(shop)
     await shop.status("ana", "pause")
     assert place(await shop.decline("s", "bob")) == ("pending", "ana")
 
 
-async def test_a_session_that_nobody_had_goes_back_to_its_department_but_never_to_who_declines(
+async def test_declined_session_of_a_queue_goes_back_to_it_not_to_the_decliner(
     shop: Shop,
 ) -> None:
     await shop.hire("bob", departments=["sales"], capacity=1)
@@ -297,19 +295,19 @@ async def test_only_its_owner_declines(shop: Shop) -> None:
     await shop.refuse("conflict", "session_decline", "boss", session_id="s")
 
 
-async def test_who_made_a_transfer_recalls_it_while_it_waits(shop: Shop) -> None:
+async def test_sender_of_a_transfer_recalls_it_while_it_waits(shop: Shop) -> None:
     await pending_on_bob(shop)
     await shop.refuse("forbidden", "session_recall", "bob", session_id="s")
     assert place(await shop.recall("s", by="ana")) == ("in_progress", "ana")
     await shop.refuse("conflict", "session_recall", "ana", session_id="s")
 
 
-async def test_a_queued_session_that_nobody_had_is_not_recalled(shop: Shop) -> None:
+async def test_queued_session_without_a_previous_owner_is_not_recalled(shop: Shop) -> None:
     await shop.open("s", SALES)
     await shop.refuse("conflict", "session_recall", "boss", session_id="s")
 
 
-async def test_who_it_concerns_learns_where_a_session_stands_in_its_queue(shop: Shop) -> None:
+async def test_place_is_for_sender_members_admins_and_back_ends(shop: Shop) -> None:
     await shop.hire("ana", "bob")
     await shop.hire("sam", departments=["sales"])
     await shop.status("sam", "pause")
@@ -365,7 +363,7 @@ async def test_a_closed_session_opened_again_goes_on_where_it_was(
     assert shared_valkey.call("PTTL", f"relevo:{{{shop.tenant}}}:session:s") == -1
 
 
-async def test_closing_what_waits_tells_who_sent_it(shop: Shop) -> None:
+async def test_close_of_a_waiting_session_notifies_its_sender(shop: Shop) -> None:
     await pending_on_bob(shop)
     await shop.close("s")
     assert await shop.told() == [("ana", "moved")]
@@ -385,7 +383,7 @@ async def test_a_note_is_for_the_owner_and_moves_nothing(shop: Shop) -> None:
     assert (await shop.change("session_get", "s", "ana")).fence == 1
 
 
-async def test_the_first_word_that_a_session_has_arrived_is_told_to_who_sent_it(shop: Shop) -> None:
+async def test_first_ack_of_a_session_notifies_its_sender(shop: Shop) -> None:
     await shop.hire("ana", "bob")
     await shop.open("s", to_agent("ana"))
     await shop.transfer("s", to_agent("bob"), by="ana")

@@ -25,7 +25,7 @@ async def test_a_token_makes_its_agent_and_the_departments_it_names(shop: Shop) 
     assert (night.name, night.agents, night.available) == ("night", 1, 1)
 
 
-async def test_a_token_without_claims_makes_a_plain_agent_and_changes_no_known_one(shop: Shop) -> None:
+async def test_token_without_claims_makes_a_plain_agent_and_changes_no_known_one(shop: Shop) -> None:
     await shop.connect("ana")
     assert (await shop.agent("ana")).capacity == 10
     await shop.connect("ana", departments=["sales"], capacity=3)
@@ -51,7 +51,7 @@ async def test_an_agent_has_only_so_many_connections(shop: Shop) -> None:
     await shop.refuse("rate_limited", "connect", {"id": "ana", "role": "agent"}, **where)
 
 
-async def test_who_drops_stays_for_the_grace_and_is_disconnected_then(shop: Shop) -> None:
+async def test_agent_that_drops_stays_for_the_grace_then_is_disconnected(shop: Shop) -> None:
     await shop.hire("ana")
     await shop.disconnect("ana")
     shop.now += 9_999
@@ -61,13 +61,13 @@ async def test_who_drops_stays_for_the_grace_and_is_disconnected_then(shop: Shop
     assert (ana.status, ana.status_since_at) == ("disconnected", shop.now)
 
 
-async def test_who_says_goodbye_is_disconnected_at_once(shop: Shop) -> None:
+async def test_agent_that_says_goodbye_is_disconnected_at_once(shop: Shop) -> None:
     await shop.hire("ana")
     await shop.disconnect("ana", clean=True)
     assert (await shop.agent("ana")).status == "disconnected"
 
 
-async def test_who_is_back_within_the_grace_was_never_away(shop: Shop) -> None:
+async def test_agent_back_within_the_grace_was_never_away(shop: Shop) -> None:
     await shop.hire("ana")
     await shop.news()
     await shop.disconnect("ana")
@@ -84,7 +84,7 @@ async def test_a_late_close_of_one_connection_leaves_the_other(shop: Shop) -> No
     assert (await shop.agent("ana")).status == "connected"
 
 
-async def test_who_stays_away_finds_its_sessions_in_its_pending_list_in_order(shop: Shop) -> None:
+async def test_agent_that_stays_away_finds_its_sessions_pending_in_order(shop: Shop) -> None:
     await shop.hire("ana")
     for session_id in ("s2", "s1"):
         await shop.open(session_id, to_agent("ana"))
@@ -103,7 +103,7 @@ async def test_the_agents_of_a_node_whose_lease_ran_out_are_gone_since_then(shop
     assert (await shop.agent("ana")).status == "disconnected"
 
 
-async def test_the_first_command_after_a_long_silence_sees_what_has_become_of_everybody(shop: Shop) -> None:
+async def test_first_command_after_a_long_silence_sees_expired_graces_and_leases(shop: Shop) -> None:
     await shop.connect("ana", departments=["sales"], capacity=2, node_id="other", lease_ms=6_000)
     await shop.open("s1", to_agent("ana"))
     shop.now += 3_600_000
@@ -158,7 +158,7 @@ async def test_a_long_queue_is_taken_over_in_several_steps(shop: Shop) -> None:
     assert await shop.listed(agent_id="ana", limit=500) == [f"s{number}" for number in range(130)]
 
 
-async def test_department_remove_with_many_members_takes_a_bounded_part_in_each_step(shop: Shop) -> None:
+async def test_department_remove_with_many_members_takes_bounded_steps(shop: Shop) -> None:
     await shop.hire(*(f"a{number}" for number in range(300)), departments=["sales", "help"])
     await shop.news()
     await shop.run("department_remove", "boss", department_id="sales")
@@ -200,7 +200,7 @@ async def test_a_status_is_kept_while_its_agent_is_away(shop: Shop) -> None:
     assert (await shop.agent("ana")).status == "pause"
 
 
-async def test_who_is_sent_away_stays_so_until_it_chooses_again(shop: Shop) -> None:
+async def test_agent_that_is_sent_away_stays_so_until_it_chooses_again(shop: Shop) -> None:
     await shop.hire("ana")
     assert (await shop.status("ana", "disconnected", by="boss")).status == "disconnected"
     await shop.connect("ana", connection_id="phone")
@@ -264,7 +264,7 @@ async def test_a_removed_agent_that_is_still_connected_may_do_nothing(shop: Shop
     assert [row.id for row in await directory(shop)] == ["boss"]
 
 
-async def test_who_was_lost_with_the_stores_memory_is_not_taken_for_removed(
+async def test_agent_lost_with_the_stores_memory_is_not_taken_for_removed(
     shop: Shop, shared_valkey: StoreServer
 ) -> None:
     await shop.hire("ana")
@@ -299,7 +299,7 @@ async def directory(shop: Shop) -> list[Any]:
 # Idempotency keys -------------------------------------------------------------------------------------------
 
 
-async def test_the_same_command_with_its_key_gets_the_first_answer_and_is_applied_once(shop: Shop) -> None:
+async def test_command_repeated_with_its_key_is_applied_once_with_one_answer(shop: Shop) -> None:
     await shop.hire("ana", "bob")
     await shop.open("s", to_agent("ana"))
     keyed: dict[str, Any] = {"key": "k", "print": "p" * 32, "fence": 1}

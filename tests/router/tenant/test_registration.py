@@ -225,7 +225,7 @@ async def test_renewals_that_count_others_twice_are_reconciled(parts: Parts) -> 
     ]
 
 
-async def test_renewal_that_counts_right_between_two_that_do_not_reconciles_nothing(parts: Parts) -> None:
+async def test_renewal_with_the_right_count_between_two_wrong_reconciles_nothing(parts: Parts) -> None:
     parts.attach("c1")
     for counted in (3, 1, 3):
         await parts.renew(counted)

@@ -126,7 +126,7 @@ def test_a_whole_frame_means_the_same_as_to_the_library(
     assert received_by(pieces, takes_whole=True) == received_by(pieces, takes_whole=False)
 
 
-def test_what_looks_like_a_whole_frame_inside_another_is_left_to_the_parser() -> None:
+def test_bytes_like_a_whole_frame_inside_another_are_left_to_the_parser() -> None:
     core, inner = Core(MSGPACK, LIMIT), masked(BINARY, b"inner")
     # Not changed by a mask of zeros.
     core.receive_data(bytes([0x82, 0x80 + len(inner), 0, 0, 0, 0]))

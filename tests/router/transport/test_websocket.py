@@ -150,7 +150,7 @@ async def test_a_peer_that_does_not_read_is_slow_until_it_has_caught_up(served: 
 
 
 @pytest.mark.limit("outbox_hard_bytes")
-async def test_a_peer_that_stays_slow_is_closed_and_the_others_hear_nothing_of_it(
+async def test_peer_that_stays_slow_is_closed_and_the_others_hear_nothing_of_it(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "LINGER_MS", 30)

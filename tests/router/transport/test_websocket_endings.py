@@ -71,7 +71,7 @@ async def test_what_a_peer_sent_before_its_close_is_delivered_and_nothing_after(
         await endpoint.expect("lost", 1000, True)
 
 
-async def test_a_reply_within_the_turn_of_the_peers_close_is_not_sent_after_the_close() -> None:
+async def test_reply_within_the_turn_of_the_peers_close_is_not_sent_after_it() -> None:
     async with serve_websockets(on_message=echo) as served, open_peer(served) as (peer, _):
         peer.send(masked(TEXT, b"1") + masked(CLOSE, (1000).to_bytes(2)))
         assert await peer.read_frame() == (CLOSE, (1000).to_bytes(2))
@@ -169,7 +169,7 @@ async def test_a_close_behind_much_else_is_found_all_the_same(
 
 
 @pytest.mark.limit("LINGER_MS")
-async def test_a_peer_that_closes_and_reads_nothing_more_is_dropped_after_a_while(
+async def test_peer_that_closes_and_reads_nothing_more_is_dropped_after_a_while(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "LINGER_MS", 30)
@@ -181,7 +181,7 @@ async def test_a_peer_that_closes_and_reads_nothing_more_is_dropped_after_a_whil
         await endpoint.expect("lost", 1000, True)
 
 
-async def test_a_peer_that_closes_while_the_endpoint_pauses_is_dropped_after_a_while(
+async def test_peer_that_closes_while_reading_is_paused_is_dropped_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(websocket, "CLOSE_WAIT_MS", 30)
