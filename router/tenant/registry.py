@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from time import perf_counter
 
 from relevo.router.config import Settings
 from relevo.router.store.client.errors import StoreUnavailableError
@@ -13,6 +14,7 @@ from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
 from relevo.router.tenant.lease import Leases
+from relevo.router.tenant.window import PatchWindow
 from relevo.router.transport.frames import build_frame
 
 TENANTS_MAX = 10_000
@@ -23,12 +25,6 @@ TENANT_IDLE_MS = 60_000
 
 TOMBSTONES_MAX = 1000
 """Removed rows that a tenant's directory remembers."""
-
-PATCH_WINDOW_MS = 10
-"""How long changes are conflated into one patch."""
-
-PATCH_WINDOW_BUSY_MS = 50
-"""The same under load: the longest that a change may wait (PROTOCOL.md, The directory)."""
 
 
 class TenantRegistry:
@@ -116,16 +112,20 @@ class TenantRegistry:
             self._feed.leave(tenant)
 
     def _open(self, tenant: str) -> TenantHub:
-        flushed_at = 0.0
-        idle_s, busy_s = PATCH_WINDOW_MS / 1000, PATCH_WINDOW_BUSY_MS / 1000
+        window = PatchWindow()
 
         def schedule_flush() -> None:
-            nonlocal flushed_at
-            now = self._loop.time()
-            # Under load a window stays open for as long as a change may wait.
-            busy = min(now + busy_s, flushed_at + busy_s + idle_s)
-            flushed_at = max(now + idle_s, busy)
-            self._loop.call_at(flushed_at, hub.flush)
+            now_s = self._loop.time()
+            due_at_s = window.due_at_s(now_s)
+            if due_at_s <= now_s:
+                self._loop.call_soon(flush)  # With what else this iteration of the loop brings.
+            else:
+                self._loop.call_at(due_at_s, flush)
+
+        def flush() -> None:
+            began_s = perf_counter()  # The loop's clock stands still within an iteration.
+            hub.flush()
+            window.flushed(self._loop.time(), perf_counter() - began_s)
 
         hub = TenantHub(Replica(TOMBSTONES_MAX), build_frame, schedule_flush)
         self._hubs[tenant] = hub

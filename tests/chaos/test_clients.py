@@ -33,8 +33,8 @@ NARROW = {
     "agent_message_rate": 0,
     "tenant_message_rate": 0,
     "outbox_hard_bytes": HARD_BYTES,
-    "relevo.router.tenant.registry.PATCH_WINDOW_MS": 1,
-    "relevo.router.tenant.registry.PATCH_WINDOW_BUSY_MS": 5,
+    "relevo.router.tenant.window.WINDOW_S_MIN": 0.001,
+    "relevo.router.tenant.window.WINDOW_S_MAX": 0.005,
 }
 # Rows of about a kilobyte, all of them changed again and again.
 AGENTS = 50
