@@ -21,6 +21,7 @@ from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.client.pubsub import PubSub
 from relevo.router.store.clock import Clock
 from relevo.router.store.commands import CommandLimits, StoreCommands
+from relevo.router.store.node_registry import NodeRegistry
 from relevo.router.tenant.feed import FEED_BUFFER_MAX, Feed
 from relevo.router.tenant.in_flight import TENANT_TURN_MAX, InFlightLimiters
 from relevo.router.tenant.lease import Leases
@@ -53,6 +54,7 @@ class Node:
         self.clock = Clock(self.store.time_ms, settings.node_renew_ms)
         self.verifier = Verifier(settings, self.clock.now_ms)
         self.store_commands = StoreCommands(self.store, CommandLimits.of(settings), self.node_id)
+        self.node_registry = NodeRegistry(self.store, self.store_commands, settings.node_renew_ms)
         self.limiters = InFlightLimiters()
         self.rates = Rates(settings)
         self.counts = GatewayCounts()
@@ -111,8 +113,10 @@ class Node:
         except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
             # Not the end: readiness is red, and each command looks for the store again.
             log.error("store check failed", reason=str(error))
+        await self.node_registry.start()
         await self.clock.start()
         self.supervisor.run("clock", self.clock.keep)
+        self.supervisor.run("node-lease", self.node_registry.keep)
         self.leases.start(self.supervisor)
 
     async def stop(self) -> None:
@@ -129,6 +133,8 @@ class Node:
         """Why this node should get no clients now, or None."""
         if self.connections.is_draining:
             return "draining"
+        if self.store_commands.refused is not None:
+            return self.store_commands.refused
         if not self.subscriptions.healthy:
             return "the store's feed is not heard"
         if self.supervisor.failing:

@@ -58,6 +58,7 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, repair: b
     try:
         await store.open()
         commands = StoreCommands(store, CommandLimits.of(settings), AUDITOR)
+        await commands.read_schema()
         if repair:
             await _repair(store, commands, tenant, as_json)
         counts = Counts()

@@ -10,11 +10,13 @@ import msgspec
 import structlog
 
 from relevo.protocol.objects import Agent
+from relevo.router import __version__
 from relevo.router.config import Settings
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.client.errors import StoreDefectError
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.keys import STORE
 
 EVENTS_MAX = 4096
 """Events kept per tenant, to repair a gap from."""
@@ -125,13 +127,20 @@ class StoreCommands:
 
     Attributes:
         bad_records: How many records could not be read.
+        refused: Why this release must not use the store; None if it may.
     """
 
     def __init__(self, store: StoreClient, limits: CommandLimits, node_id: str) -> None:
         self.store = store
         self.node_id = node_id
         self.bad_records = 0
+        self.refused: str | None = None
         self._limits = limits
+        self._write_schema(min(records.READABLE))
+
+    def _write_schema(self, schema: int) -> None:
+        """Write records of a schema from now on."""
+        limits = self._limits
         self._common = records.packed(
             [
                 limits.events_max,
@@ -143,6 +152,7 @@ class StoreCommands:
                 limits.departments_max,
                 limits.sessions_max,
                 limits.history_max,
+                schema,
             ]
         )
 
@@ -172,6 +182,8 @@ class StoreCommands:
             StoreUnavailableError: It may or may not have been applied.
             StoreDefectError: The script failed, or answered something else.
         """
+        if self.refused is not None:
+            raise StoreUnavailableError(self.refused)
         request["limits"] = self._common
         reply = await self.store.run(tenant, command, _encode(request), durable=durable, urgent=urgent)
         try:
@@ -189,6 +201,68 @@ class StoreCommands:
             return msgspec.msgpack.decode(outcome.result, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreDefectError(command, f"its answer cannot be read: {error}") from error
+
+    async def renew_node(self, kept_ms: int) -> records.NodesReply:
+        """
+        Renew this node's lease on the store, and write in the store's schema from now on.
+
+        Args:
+            kept_ms: For how long a node that is gone counts.
+
+        Raises:
+            UnsupportedStoreError: The store is of a schema that this release does not read. Nothing was
+                written, and every command fails until another renewal succeeds.
+        """
+        request = {
+            "node_id": self.node_id,
+            "release": __version__,
+            "library": self.store.library,
+            "oldest": min(records.READABLE),
+            "newest": max(records.READABLE),
+            "kept_ms": kept_ms,
+        }
+        reply = await self.store.run(STORE, "renew_node", _encode(request), urgent=True)
+        try:
+            answer = records.decode_answer(reply)
+            if answer.error is None:
+                renewed = msgspec.msgpack.decode(answer.result, type=records.NodesReply)
+                self._require_schema(renewed.schema)
+                return renewed
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StoreDefectError("renew_node", f"its answer cannot be read: {error}") from error
+        self._require_schema(answer.details["schema"] if isinstance(answer.details, dict) else 0)
+        raise StoreDefectError("renew_node", f"it refused: {answer.details}")
+
+    async def read_schema(self) -> int | None:
+        """
+        Read the store's schema, and write in it from now on; None where no node was ever there.
+
+        Raises:
+            UnsupportedStoreError: As `renew_node`.
+        """
+        [found] = (await self.read_snapshot(STORE, [("GET", "schema")])).values
+        text = records.plain(found)
+        if text is None:
+            return None
+        self._require_schema(int(text))
+        return int(text)
+
+    async def read_nodes(self) -> list[records.NodeRecord]:
+        """Read which nodes there are, or were a while ago."""
+        [found] = (await self.read_snapshot(STORE, [("ZRANGE", "nodes", 0, -1, "WITHSCORES")])).values
+        return records.read_nodes([word.decode() for word in records.plain(found)])
+
+    def _require_schema(self, schema: int) -> None:
+        if schema in records.READABLE:
+            self.refused = None
+            self._write_schema(schema)
+            return
+        readable = " and ".join(map(str, sorted(records.READABLE)))
+        self.refused = (
+            f"the store's data is of schema {schema}, and Relevo {__version__} reads {readable}: "
+            "start a release that reads it, or restore a backup"
+        )
+        raise UnsupportedStoreError(self.refused)
 
     def connect(self, tenant: str, caller: Caller, connection_id: str) -> Awaitable[records.Attached]:
         """Register a connection; raises CommandRejectedError `rate_limited` when the agent has too many."""

@@ -13,6 +13,10 @@ from typing import Final
 _KEY: Final = re.compile(rb"relevo:\{([^{}]+)\}:(.*)", re.DOTALL)
 
 
+STORE: Final = "~"
+"""Stands for a tenant in keys that are the store's own; no tenant has such an id."""
+
+
 def prefix(tenant: str) -> str:
     """Return what all keys and channels of a tenant start with."""
     return f"relevo:{{{tenant}}}:"
@@ -26,6 +30,6 @@ def feed_channel(tenant: str) -> bytes:
 def parse_key(key: bytes) -> tuple[str, str] | None:
     """Return a key's tenant, and its name after the prefix; None for a key that is no tenant's."""
     match = _KEY.fullmatch(key)
-    if match is None:
+    if match is None or match[1] == STORE.encode():
         return None
     return match[1].decode("utf-8", "backslashreplace"), match[2].decode("utf-8", "backslashreplace")

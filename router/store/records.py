@@ -8,6 +8,7 @@ it over, and one that misses it takes the default.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -35,7 +36,7 @@ from relevo.protocol.objects import (
 T = TypeVar("T")
 
 SCHEMA: Final = 1
-"""The schema of records that this release writes."""
+"""The newest schema that this release reads and writes; it writes the store's (`NodesReply.schema`)."""
 
 READABLE: Final = frozenset({1})
 """The schemas that it reads: its own, and the one before where there is one."""
@@ -495,6 +496,50 @@ class Lease(msgspec.Struct, gc=False):
     seq: int
     more: bool
     connections: int
+
+
+class NodesReply(msgspec.Struct, gc=False):
+    """
+    What `renew_node` found.
+
+    Attributes:
+        now: The server's time, in milliseconds since the Unix epoch.
+        schema: The schema in which every node writes.
+        nodes: The nodes that are there, or were a while ago: as `read_nodes` takes them.
+    """
+
+    now: int
+    schema: int
+    nodes: list[str]
+
+
+class NodeRecord(msgspec.Struct, gc=False):
+    """
+    A node, as it says with its lease on the store.
+
+    Attributes:
+        release: The version of its program.
+        library: The name of its function library.
+        oldest: The oldest schema that it reads.
+        newest: The newest.
+        renewed_at: When it renewed its lease last, in milliseconds since the Unix epoch.
+    """
+
+    id: str
+    release: str
+    library: str
+    oldest: int
+    newest: int
+    renewed_at: int
+
+
+def read_nodes(members: Sequence[str]) -> list[NodeRecord]:
+    """Return the nodes of a list of members and their scores, as ZRANGE ... WITHSCORES gives it."""
+    found = []
+    for member, renewed_at in zip(members[::2], members[1::2], strict=True):
+        node_id, release, library, oldest, newest = member.split(" ")
+        found.append(NodeRecord(node_id, release, library, int(oldest), int(newest), int(float(renewed_at))))
+    return found
 
 
 class DirectoryPage(msgspec.Struct, gc=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 
 from tests.chaos.scene import Scene
 from tests.chaos.violation import report
+from tests.next_release import copy_sources, replace
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ("protocol", "router")
 LUA = "router/store/lua"
 
 
@@ -252,14 +250,8 @@ async def test_the_router_itself_breaks_nothing(course: Course, tmp_path: Path) 
     [pytest.param(one, id=one.what, marks=() if one.what in BRIEF else pytest.mark.long) for one in MUTANTS],
 )
 async def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    sources = tmp_path / "sources"
-    for name in SOURCES:
-        shutil.copytree(ROOT / name, sources / "relevo" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (sources / "relevo/clients").symlink_to(ROOT / "clients")
-    file = sources / "relevo" / mutant.file
-    source = file.read_text()
-    assert source.count(mutant.old) == 1, "the mutant no longer fits the router"
-    file.write_text(source.replace(mutant.old, mutant.new))
+    sources = copy_sources(tmp_path / "sources")
+    replace(sources, mutant.file, mutant.old, mutant.new)
 
     broken, told = await run(tmp_path, mutant.course, sources=sources, settle_limit_s=4.0)
 

@@ -111,7 +111,8 @@ class Stored:
     def run(self, tenant: str, command: str, request: Request) -> Answer:
         """Run a command and take its answer apart."""
         function = self._scripts.function(command).decode()
-        packed = _encode(request | {"limits": records.packed(request["limits"])})
+        limits = [*request["limits"], *[None] * 4, records.SCHEMA]
+        packed = _encode(request | {"limits": records.packed(limits)})
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = records.decode_answer(reply)
         if answer.error is not None:

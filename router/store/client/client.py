@@ -22,12 +22,14 @@ from relevo.router.store.client.pipeline import Pipeline, PipelineLimits
 from relevo.router.store.client.stats import Stats
 from relevo.router.store.client.topology import open_topology
 from relevo.router.store.client.url import parse_url
-from relevo.router.store.lua.library import FOLDER, Scripts
+from relevo.router.store.lua.library import FOLDER, LIBRARIES, Scripts
 
 # How often one command follows a tenant that moves.
 REDIRECTS_MAX = 5
 # How many packed heads are kept, of some 200 bytes each: one for each tenant and store command in use.
 HEADS_MAX = 4096
+# What a server answers when another node was faster to delete a library.
+LIBRARY_GONE = "not found"
 
 
 class StoreClient:
@@ -59,6 +61,7 @@ class StoreClient:
         self.stats = Stats()
         self.topology = open_topology(parse_url(url), self.limits.timeout_ms / 1000)
         self._scripts = Scripts(scripts)
+        self.library = self._scripts.name
         self._library = pack(b"FUNCTION", b"LOAD", self._scripts.source)
         self._head = lru_cache(maxsize=HEADS_MAX)(self._pack_head)
         self._pipelines: dict[Server, Pipeline] = {}
@@ -169,6 +172,44 @@ class StoreClient:
             case [bytes(seconds), bytes(microseconds)]:
                 return int(seconds) * 1000 + int(microseconds) // 1000
         raise StoreDefectError("TIME", f"it answered {reply!r:.100}")
+
+    async def libraries(self) -> dict[Server, list[str]]:
+        """
+        Return the names of this project's function libraries on each server.
+
+        Raises:
+            StoreUnavailableError: A server does not reply, or does not let the router look.
+            StoreDefectError: It replies something else.
+        """
+        found = {}
+        for server in self.topology.servers:
+            reply = await self._pipeline(server).execute(
+                b"FUNCTION", b"LIST", b"LIBRARYNAME", LIBRARIES.encode()
+            )
+            try:
+                found[server] = [
+                    dict(zip(words[::2], words[1::2], strict=True))[b"library_name"].decode()
+                    for words in reply
+                ]
+            except (TypeError, KeyError, AttributeError):
+                raise StoreDefectError("FUNCTION LIST", f"it answered {reply!r:.100}") from None
+        return found
+
+    async def drop_library(self, server: Server, name: str) -> bool:
+        """
+        Delete a function library from a server and its replicas; return whether it was there.
+
+        Raises:
+            StoreUnavailableError: It may still be there.
+            StoreDefectError: The server refuses.
+        """
+        try:
+            await self._pipeline(server).execute(b"FUNCTION", b"DELETE", name.encode())
+        except StoreDefectError as error:
+            if LIBRARY_GONE not in error.text:
+                raise
+            return False
+        return True
 
     def run_id(self, tenant: str) -> str | None:
         """Return the run id of the server on which a tenant lives, or None before the first contact."""

@@ -10,6 +10,8 @@ import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+LIBRARIES = "relevo_*"
+"""Matches the names of the libraries of all releases."""
 SHARED = (
     "records.lua",
     "step.lua",

@@ -75,6 +75,16 @@ def test_a_store_that_does_not_answer_cannot_be_read(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.startswith("relevo: the store cannot be read: ")
 
 
+def test_a_store_of_a_newer_schema_is_refused_with_a_sentence(
+    server: StoreServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.call("SET", "relevo:{~}:schema", records.SCHEMA + 1)
+    assert cli.main([*AUDIT, server.url, "--repair"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"the store's data is of schema {records.SCHEMA + 1}, and Relevo " in printed.err
+
+
 def test_a_folder_without_a_store_is_none_to_audit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,8 @@ knows by their place: what a newer release has added behind them is passed over,
 gets a default. What is of a schema that is not READABLE, or no record at all, is read as nothing (see `set_aside`).
 ]]
 local SCHEMA, READABLE = 1, {[1] = true}
+-- In which schema this call writes: the tenant's. A field of a newer one is written only where this is as new.
+local schema
 
 local pack, decode, read -- of the server's libraries, which exist only while a function runs
 local NIL = '\192' -- a packed nothing
@@ -49,7 +51,7 @@ end
 
 -- `ring` is how many events are kept: it holds for an epoch, whatever the routers are set to.
 local function pack_meta(m)
-  return array(9) .. pack(SCHEMA, m.epoch, m.seq, m.order, m.run, m.due_at, m.ring, m.key_generation, m.before)
+  return array(9) .. pack(m.schema, m.epoch, m.seq, m.order, m.run, m.due_at, m.ring, m.key_generation, m.before)
 end
 
 local function read_meta(record)
@@ -65,7 +67,7 @@ local ROW_FIELDS, AGENT_FIELDS = '\155', '\159' -- heads of arrays of 11 and 15
 
 -- Return the record, and the row.
 local function pack_agent(a)
-  local row = pack(SCHEMA, a.id, a.name, a.role, a.departments, a.capacity, a.status, a.status_since_at, a.load,
+  local row = pack(schema, a.id, a.name, a.role, a.departments, a.capacity, a.status, a.status_since_at, a.load,
     a.pending, a.available)
   return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
 end
@@ -87,7 +89,7 @@ local function read_agent(record)
 end
 
 local function pack_department(row)
-  return array(6) .. pack(SCHEMA, row.id, row.name, row.agents, row.available, row.queued)
+  return array(6) .. pack(schema, row.id, row.name, row.agents, row.available, row.queued)
 end
 
 local function read_department(record)
@@ -108,7 +110,7 @@ the history up to this record's last: a transfer with a reason is two, of which 
 local SESSION_FIELDS = '\220\0\28' -- the head of an array of 28
 
 local function pack_head(s)
-  return SESSION_FIELDS .. pack(SCHEMA, s.id, s.state, s.owner_id, s.fence, s.hops, s.opened_at, s.updated_at,
+  return SESSION_FIELDS .. pack(schema, s.id, s.state, s.owner_id, s.fence, s.hops, s.opened_at, s.updated_at,
     s.customer_id, s.customer_name, s.order, s.holder, s.department, s.delivered, s.target_kind, s.target_id, s.sender,
     s.index, s.placed_at, s.transfer_at, s.entry_count)
 end
@@ -178,7 +180,7 @@ local function pack_change(change)
 end
 
 local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes)
-  return array(9) .. pack(SCHEMA, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
+  return array(9) .. pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
     .. pack(agents_removed, departments_removed) .. pack_list(changes)
 end
 

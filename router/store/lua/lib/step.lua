@@ -6,7 +6,7 @@ KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it
 ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
 ARGV[2]  the request, a MessagePack map. Common fields:
            limits  packed: [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms,
-                   agents, departments, open sessions, entries of a history]
+                   agents, departments, open sessions, entries of a history, schema that every node of the store reads]
            by      {id, name, role, attached, epoch, again, departments, capacity}: the caller; none for the system
            key, print  idempotency key and fingerprint (32 characters) of the command's body
            node_id, lease_ms   a node extends its lease on this tenant
@@ -94,11 +94,13 @@ local function read_tenant(record)
     return {error = 'unavailable', details = {reason = 'the data of this tenant is of schema ' .. meta.schema
       .. ', and this router reads ' .. SCHEMA}}
   end
-  if not meta or type(meta.order) ~= 'number' or type(meta.seq) ~= 'number' or type(meta.due_at) ~= 'number'
-      or type(meta.ring) ~= 'number' then
+  if not meta or type(meta.schema) ~= 'number' or type(meta.order) ~= 'number' or type(meta.seq) ~= 'number'
+      or type(meta.due_at) ~= 'number' or type(meta.ring) ~= 'number' then
     if record then set_aside('tenant m', record, 'the meta record cannot be read') end
-    meta = {order = last_order(), due_at = 0, ring = limits.events, key_generation = 0}
+    meta = {schema = limits.schema, order = last_order(), due_at = 0, ring = limits.events, key_generation = 0}
   end
+  if meta.schema < limits.schema then meta.schema, meta_changed = limits.schema, true end
+  schema = meta.schema
   if meta.run ~= run_id or not meta.epoch then begin_epoch() end
 end
 
@@ -115,7 +117,8 @@ local function begin(keys, args)
     limits_packed = request.limits
     local given = decode(limits_packed)
     limits = {events = given[1], key_ms = given[2], closed_ms = given[3], presence_grace_ms = given[4],
-      session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9]}
+      session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9],
+      schema = given[10]}
   end
   begin_step()
   -- The caller and whom the request is about, at the price of one command.
