@@ -1,3 +1,3 @@
-"""The router: who is connected where, who owns which session, and who has to be told."""
+"""The router: where each agent is connected, which owner a session has, and which push goes to whom."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-/** A page whose network nobody listens to. */
+/** A page whose network has no listener. */
 
 /** @typedef {import("../../tests/browser/support/browser.js").Browser} Browser */
 /** @typedef {import("../../tests/browser/support/browser.js").CDPSession} CDPSession */
@@ -6,7 +6,7 @@
 
 /**
  * A tab beside those of Playwright, which has the browser tell of every frame of a websocket: the page's main thread
- * writes it out anew for that, and a snapshot costs it far more than in a page without a debugger.
+ * serializes it again for that, and a snapshot costs it far more than in a page without a debugger.
  */
 export class Tab {
   #browser;

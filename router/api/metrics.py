@@ -38,7 +38,7 @@ class NodeCollector(Collector):
             "relevo_feed_waiting": ("Events that wait for their tenant's directory", node.feed.waiting),
             "relevo_rate_buckets": ("Agents and tenants whose messages are counted", len(node.rates)),
             "relevo_dialogs": ("Open directory subscriptions", sum(len(hub.subscribers) for hub in hubs)),
-            "relevo_watchers": ("Admins who watch the sessions", sum(len(hub.watchers) for hub in hubs)),
+            "relevo_watchers": ("Admins that watch the sessions", sum(len(hub.watchers) for hub in hubs)),
             "relevo_ready": ("Whether this node can serve", int(node.unready is None)),
         }
         stats = node.store.stats

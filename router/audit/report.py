@@ -38,7 +38,7 @@ def run(
     Args:
         settings: The settings.
         store_url: Where the store is.
-        tenant: Whose data; None for everybody's.
+        tenant: Whose data; None for all tenants'.
         repair: Whether to rebuild each tenant in which something is wrong, and to look again: what counts is
             what is left.
         as_json: Whether each line is a JSON object.
@@ -118,5 +118,5 @@ def _json(**fields: Any) -> str:
 
 
 def _print(line: str) -> None:
-    # At once: whoever watches a large store's audit sees what is found as it is found.
+    # Flushed: an audit of a large store shows each finding as it is found.
     print(line, flush=True)

@@ -1,4 +1,4 @@
-"""Hold rules against a tenant's data, a few at each instant; whoever reads the store drives it."""
+"""Hold rules against a tenant's data, a few at each instant; the reader of the store drives it."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ async def violations(
     Args:
         store: Open.
         commands: Of that store.
-        tenant: Whose keys; None for everybody's.
+        tenant: Whose keys; None for all tenants'.
         counts: Where to count what was looked at.
 
     Raises:

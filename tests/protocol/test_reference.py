@@ -57,7 +57,7 @@ def test_protocol_has_each_table_once(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_protocol_command_roles_equal_the_router(name: str) -> None:
     allowed = OF_A_CONNECTION.get(name) or RULES[COMMANDS[name]].roles
-    cells = dict(zip(ROLES, rows(section("Who may do what"))[name], strict=True))
+    cells = dict(zip(ROLES, rows(section("Permissions"))[name], strict=True))
     assert {role for role, cell in cells.items() if cell != "no"} == set(allowed)
 
 

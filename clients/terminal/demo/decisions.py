@@ -229,7 +229,7 @@ def _weight(agent: Agent) -> float:
     if agent.role == "admin":
         return 1.0 if is_visitor and agent.status == "connected" else 0.0
     if agent.available:
-        # A visitor who has signed in should see something happen.
+        # A visitor that has signed in should see something happen.
         return 6.0 if is_visitor else 1.0
     return 0.3
 
@@ -299,7 +299,7 @@ def choose_overdue(
     """
     Choose a conversation that waits too long, and a target with free capacity for it.
 
-    The pending list of a visitor who is connected is left alone.
+    The pending list of a connected visitor is left alone.
     """
     free = [agent.id for agent in agents.values() if agent.available and _is_simulated(agent.id)]
     staffed = [row.id for row in departments.values() if row.available > 0 and row.id in DEPARTMENTS]
@@ -314,7 +314,7 @@ def choose_overdue(
         if holder is not None and not _is_simulated(holder.id):
             if holder.status != "disconnected":
                 continue
-            # A visitor who signs in later should find something in the pending list.
+            # A visitor that signs in later should find something in the pending list.
             patience_s *= 4
         if now_s - session.updated_at / 1000 < patience_s / pace:
             continue

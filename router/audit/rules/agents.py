@@ -1,4 +1,4 @@
-"""Check the directory: rows of agents and departments, members, and who is offered for a session."""
+"""Check the directory: rows of agents and departments, members, and the agents offered for a session."""
 
 from __future__ import annotations
 
@@ -214,13 +214,13 @@ def _named_rule(department_id: str, name: str, agent_ids: list[str], read: Snaps
         except DAMAGED:
             continue  # Told where the record is checked.
         if agent is None:
-            text = f"department {department_id} lists agent {agent_id}, who is not there"
+            text = f"department {department_id} lists agent {agent_id}, which does not exist"
             yield Violation("S6", text, (name, "tenant"))
         elif department_id not in agent.departments.split():
-            text = f"department {department_id} lists agent {agent_id}, who is not in it"
+            text = f"department {department_id} lists agent {agent_id}, which is not in it"
             yield Violation("S6", text, (name, "tenant"))
         elif name.startswith("available:") and not agent.available:
-            text = f"department {department_id} offers agent {agent_id}, who is not available"
+            text = f"department {department_id} offers agent {agent_id}, which is not available"
             yield Violation("S6", text, (name, "tenant"))
         elif not exists and leaving is None:
             text = f"department {department_id} lists agent {agent_id}, and is not there"

@@ -28,7 +28,7 @@ class Told:
     sessions: dict[str, Session] = field(default_factory=dict)
 
     def then(self, events: list[records.Event]) -> Told:
-        """Return what is told after further events."""
+        """Return the feed's state after further events."""
         agents, departments, sessions = dict(self.agents), dict(self.departments), dict(self.sessions)
         for event in events:
             agents |= {row.id: row for row in map(records.agent_of, event.agents)}
@@ -56,7 +56,7 @@ def tenant_rule(read: Snapshot, cursor: str = "0") -> Iterator[Violation | Rule]
         elif name[:1] == "d":
             yield partial(department_rule, name[1:])
         elif not name.isdigit() and name not in ("m", "w"):
-            yield Violation("shape", f"nobody knows what the field {name!r} is", ("tenant",))
+            yield Violation("shape", f"unknown field {name!r}", ("tenant",))
 
 
 def _meta_in(record: bytes | None) -> records.MetaRecord | None:

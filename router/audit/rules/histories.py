@@ -119,7 +119,7 @@ class HistoryFold:
         sender = entry.transfer.from_
         taken_from = Owner(sender.kind, sender.id) if sender is not None else None
         if self.owner is not None and taken_from != self.owner:
-            named = f"{sender.kind} {sender.id}" if sender is not None else "nobody"
+            named = f"{sender.kind} {sender.id}" if sender is not None else "no owner"
             return f"entry {entry.seq} takes it from {named}, but {self.owner.kind} {self.owner.id} had it"
         return None
 

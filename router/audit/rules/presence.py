@@ -62,7 +62,7 @@ def node_rule(node_id: str, cursor: str, read: Snapshot) -> Iterator[Violation |
     mirrored = read(*(("SISMEMBER", f"connections:{agent}", f"{node_id} {one}") for agent, one in known))
     for (agent_id, connection), there in zip(known, mirrored, strict=True):
         if not there:
-            text = f"node {node_id} has connection {connection} of agent {agent_id}, who does not have it"
+            text = f"node {node_id} has connection {connection} of agent {agent_id}, which does not have it"
             yield Violation("presence", text, (name, f"connections:{agent_id}"))
 
 
@@ -79,19 +79,19 @@ def due_rule(cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
     for what in map(name_of, found[::2]):
         match = DUE.fullmatch(what)
         if match is None:
-            yield Violation("shape", f"nobody knows how to do {what!r}, which is due", ("due",))
+            yield Violation("shape", f"unknown kind of due entry: {what!r}", ("due",))
         else:
             yield partial(_one_due_rule, what, match[1], match[2])
 
 
 def _next_rule(first: list[bytes], meta: bytes | None) -> Iterator[Violation]:
-    """Check that somebody looks in time."""
+    """Check that the next sweep is in time."""
     try:
         looked_at = decode_meta(meta).due_at if meta is not None else None
     except DAMAGED:
         return  # Told where the record is checked.
     if first and looked_at is not None and float(first[1]) < looked_at:
-        text = f"{name_of(first[0])!r} is due at {float(first[1]):.0f}, and nobody looks before {looked_at}"
+        text = f"{name_of(first[0])!r} is due at {float(first[1]):.0f}, and the next sweep is at {looked_at}"
         yield Violation("presence", text, ("due", "tenant"))
 
 

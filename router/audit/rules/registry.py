@@ -43,7 +43,7 @@ def unknown_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
     """Check a key that no command makes."""
     (exists,) = read(("EXISTS", name))
     if exists:
-        yield Violation("shape", f"nobody knows what {name} is", (name,))
+        yield Violation("shape", f"unknown key {name}", (name,))
 
 
 # Keys of which a tenant has one.

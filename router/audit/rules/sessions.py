@@ -83,7 +83,7 @@ def _places_rule(
         (owner,) = read(("HGET", "tenant", kind + session.owner_id))
         if owner is None:
             what = "department" if kind == "d" else "agent"
-            text = f"session {session.id} is {session.state} with {what} {session.owner_id}, who is not there"
+            text = f"session {session.id} is {session.state} with {what} {session.owner_id}, which is missing"
             yield Violation("S1", text, (key, "tenant"))
         else:
             yield from _owner_rule(session, owner, read)
@@ -107,7 +107,7 @@ def _owner_rule(session: SessionRecord, owner: bytes, read: Snapshot) -> Iterato
             return  # Told where the record is checked.
         if isinstance(owned, str):
             if session.id not in owned.split():
-                text = f"session {session.id} is in progress with {session.owner_id}, who does not hold it"
+                text = f"session {session.id} is in progress with {session.owner_id}, which does not hold it"
                 yield Violation("S1", text, (key, "tenant"))
             return
     (position,) = read(("ZSCORE", name, session.id))
@@ -129,7 +129,7 @@ def list_rule(kind: str, owner_id: str, after: str, read: Snapshot) -> Iterator[
     )
     listed = [name_of(one) for one in page[::2]]
     if listed and not exists:
-        text = f"{name} holds {len(listed)} sessions of an owner who is not there"
+        text = f"{name} holds {len(listed)} sessions of an owner that does not exist"
         yield Violation("S1", text, (name, "tenant"))
     for session_id, session in _read_sessions(listed, read):
         if session is None:

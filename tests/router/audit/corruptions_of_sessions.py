@@ -62,7 +62,7 @@ CORRUPTIONS = [
         ("S10", ("session:s1", "tenant")),
     ),
     corruption(
-        "a session of nobody in progress",
+        "a session in progress without an owner",
         lambda to: to.rewrite_session("s1", owner_id=None),
         ("S1", ("session:s1",)),
         ("S1", ("tenant", "session:s1")),
@@ -79,7 +79,7 @@ CORRUPTIONS = [
         left={("S8", ("session:s1",))},
     ),
     corruption(
-        "a session of an agent who is not there",
+        "a session of an agent that does not exist",
         lambda to: to.call("HDEL", "tenant", "acid"),
         ("S1", ("session:s2", "tenant")),
         ("S1", ("pending:cid", "tenant")),
@@ -90,7 +90,7 @@ CORRUPTIONS = [
         left={("S1", ("session:s2", "tenant")), ("S1", ("pending:cid", "tenant"))},
     ),
     corruption(
-        "a session in progress that somebody else had last",
+        "a session in progress that another agent had last",
         lambda to: to.rewrite_session("s5", holder="bob"),
         ("S1", ("session:s5",)),
         left=True,
@@ -108,7 +108,7 @@ CORRUPTIONS = [
         left=True,
     ),
     corruption(
-        "a session whose transfer somebody else made",
+        "a session whose transfer another caller made",
         lambda to: to.rewrite_session("s1", sender="bob"),
         ("S1", ("session:s1",)),
         left=True,
@@ -135,7 +135,7 @@ CORRUPTIONS = [
         ("S10", ("session:s1", "tenant")),
     ),
     corruption(
-        "a transfer from somebody who did not have it",
+        "a transfer from an agent that did not have it",
         lambda to: rewrite_transfer(to, "s6", from_id="cid"),
         ("S8", ("session:s6",)),
         ("S10", ("session:s6", "tenant")),
@@ -154,7 +154,7 @@ CORRUPTIONS = [
         left=True,
     ),
     corruption(
-        "a transfer of which nothing is told",
+        "a transfer without a notice to its sender",
         lambda to: to.rewrite_session("s6", 2, transfer=None),
         ("S1", ("session:s6",)),
         ("S10", ("session:s6", "tenant")),

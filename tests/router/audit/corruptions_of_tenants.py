@@ -74,7 +74,7 @@ CORRUPTIONS = [
         ("S6", ("tenant", "members:sales")),
     ),
     corruption(
-        "a member who is not there",
+        "a member that does not exist",
         lambda to: (to.call("SADD", "members:sales", "eve"), to.call("ZADD", "available:sales", 0, "eve")),
         ("S6", ("members:sales", "tenant")),
         ("S6", ("available:sales", "tenant")),
@@ -124,12 +124,12 @@ CORRUPTIONS = [
         ("S10", ("departments", "tenant")),
     ),
     corruption(
-        "a name that nobody was told",
+        "a name without an event",
         lambda to: to.rewrite_agent("bob", name="Robert"),
         ("S10", ("tenant", "tenant")),
     ),
     corruption(
-        "a department that is gone and nobody was told",
+        "a removed department without an event",
         lambda to: to.call("HDEL", "tenant", "dsales"),
         ("S10", ("tenant", "tenant")),
         ("S10", ("departments", "tenant")),
@@ -171,18 +171,18 @@ CORRUPTIONS = [
         ("presence", ("tenant", "due", "connections:ana")),
     ),
     corruption(
-        "an agent who is there and counts as gone",
+        "a present agent that counts as gone",
         lambda to: to.rewrite_agent("cid", present=False, status="disconnected"),
         ("presence", ("tenant", "connections:cid")),
         ("S10", ("tenant", "tenant")),
     ),
     corruption(
-        "an agent who is there and is to be sent away",
+        "a present agent that is to be sent away",
         lambda to: to.call("ZADD", "due", 1e15, "sessions ana"),
         ("presence", ("due", "connections:ana")),
     ),
     corruption(
-        "a grace of an agent who counts as gone",
+        "a grace of an agent that counts as gone",
         lambda to: (
             to.call("DEL", "connections:cid"),
             to.call("SREM", "node:node", "cid of-cid"),
@@ -193,7 +193,7 @@ CORRUPTIONS = [
         ("S10", ("tenant", "tenant")),
     ),
     corruption(
-        "an agent who left and whose sessions stay for ever",
+        "an agent that left and whose sessions stay for ever",
         lambda to: (
             to.call("DEL", "connections:ana"),
             to.call("SREM", "node:node", "ana of-ana"),
@@ -208,7 +208,7 @@ CORRUPTIONS = [
         *((("presence", (f"connections:{one}", "due"))) for one in ("ana", "bob", "cid", "boss")),
     ),
     corruption(
-        "a grace of an agent who is not there",
+        "a grace of an agent that does not exist",
         lambda to: to.call("ZADD", "due", 1e15, "presence eve"),
         ("presence", ("due", "tenant")),
     ),
@@ -221,7 +221,7 @@ CORRUPTIONS = [
     ),
     # Forms.
     corruption(
-        "a key that nobody knows",
+        "an unknown key",
         lambda to: to.call("SET", "stray", "x"),
         ("shape", ("stray",)),
         left=True,
@@ -238,7 +238,7 @@ CORRUPTIONS = [
         left=True,
     ),
     corruption(
-        "an agent's record of a schema that nobody reads",
+        "an agent's record of an unknown schema",
         lambda to: to.rewrite_agent("cid", schema=99),
         ("shape", ("tenant",)),
         left={("shape", ("tenant",)), ("shape", ("aside",))},
@@ -277,7 +277,7 @@ CORRUPTIONS = [
         left=True,
     ),
     corruption(
-        "what nobody knows how to do",
+        "an unknown kind of due entry",
         lambda to: to.call("ZADD", "due", 1e15, "dance ana"),
         ("shape", ("due",)),
         left={("shape", ("aside",))},

@@ -1,4 +1,4 @@
-"""A history tells who has a session, as far as an entry says so."""
+"""A history names a session's owner, as far as an entry says so."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ ANA, BOB = Actor("ana", "Ana", "agent"), Actor("bob", "Bob", "agent")
 SALES = Party("department", "sales", "Sales")
 
 
-def agent(who: Actor) -> Party:
-    return Party("agent", who.id, who.name)
+def agent(actor: Actor) -> Party:
+    return Party("agent", actor.id, actor.name)
 
 
 def transfer(from_: Party, to: Party, outcome: str, assigned_to: str | None = None) -> Transfer:

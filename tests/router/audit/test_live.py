@@ -1,4 +1,4 @@
-"""An audit of a store that routers write to finds nothing that is not so, and holds nobody up for long."""
+"""An audit of a store that routers write to finds nothing that is not so, and delays no command for long."""
 
 import asyncio
 import random

@@ -126,7 +126,7 @@ def test_the_command_prints_what_it_found_and_what_is_left(
     shared_valkey.call("SET", f"{key}stray", "1")
     arguments = ["audit", "--redis-url", shared_valkey.url, "--tenant", "rebuilt", "--repair"]
     assert cli.main(arguments) == 1
-    stray = f"shape: nobody knows what stray is ({key}stray)"
+    stray = f"shape: unknown key stray ({key}stray)"
     count = f"S6: department sales shows 4 queued and has 0 ({key}tenant {key}queue:sales)"
     rebuilt = "rebuilt 3 keys of rebuilt from its sessions and profiles; what is left:"
     lines = capsys.readouterr().out.splitlines()

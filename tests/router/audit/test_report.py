@@ -44,7 +44,7 @@ def test_a_violation_is_a_line_with_its_keys_and_a_failure(
     server.call("SET", "relevo:{acme}:stray", "1")
     assert cli.main([*AUDIT, server.url]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "shape: nobody knows what stray is (relevo:{acme}:stray)",
+        "shape: unknown key stray (relevo:{acme}:stray)",
         "1 violations: 1 tenants, 2 keys",
     ]
 
@@ -57,7 +57,7 @@ def test_a_program_reads_a_violation_as_json(server: StoreServer, capsys: pytest
         "tenant": "acme",
         "invariant": "shape",
         "meaning": "keys and records are of a known form, and what they name is there",
-        "text": "nobody knows what stray is",
+        "text": "unknown key stray",
         "keys": ["relevo:{acme}:stray"],
     }
     assert summary == {"tenants": 1, "keys": 2, "violations": 1, "unsettled": 0}

@@ -110,7 +110,7 @@ test("a restarted router gets its clients and their commands back", async () => 
   const stopping = router.stop();
   assert.equal((await lost).error, null);
   await stopping;
-  const noting = ana.note("s-1", "written while nobody was there");
+  const noting = ana.note("s-1", "written while offline");
   const back = nextEvent(ana, "connected");
   await router.start();
 
