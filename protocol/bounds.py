@@ -11,6 +11,7 @@ INTEGER_MAX = 2**53 - 1
 BATCH_ITEMS_MAX = 64
 MESSAGE_BYTES_MAX = 64 * 1024
 DEPARTMENTS_MAX = 64
+NAME_CHARACTERS_MAX = 120
 LIMIT_MAX = 500
 LIMIT_DEFAULT = 100
 
@@ -28,7 +29,8 @@ Key: TypeAlias = Annotated[
     Meta(min_length=1, max_length=64, description="Idempotency key: applied at most once in ten minutes."),
 ]
 Name: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=120, description="At least one visible character.")
+    str,
+    Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, description="At least one visible character."),
 ]
 ClientName: TypeAlias = Annotated[str, Meta(max_length=120)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=1000)]
@@ -52,6 +54,11 @@ class FieldError(ValueError):
         self.field = field
 
 
+def is_visible(name: str) -> bool:
+    """Return whether a text has a character other than spaces, controls and format characters."""
+    return any(unicodedata.category(character) not in _INVISIBLE for character in name)
+
+
 def require_visible(field: str, name: str) -> None:
     """
     Check that a name shows something on a screen.
@@ -63,7 +70,7 @@ def require_visible(field: str, name: str) -> None:
     Raises:
         FieldError: It holds only spaces, controls and format characters (Unicode categories Z, Cc and Cf).
     """
-    if all(unicodedata.category(character) in _INVISIBLE for character in name):
+    if not is_visible(name):
         raise FieldError(field, "Expected a name with a visible character")
 
 

@@ -136,6 +136,9 @@ class Settings:
     jwks: str | None = _text(None, "File or http(s) URL of the public keys (JWKS) of tokens.")
     jwt_issuer: str | None = _text(None, "Required `iss` of a token. Unset: not checked.")
     jwt_audience: str | None = _text(None, "Required `aud` of a token. Unset: not checked.")
+    jwt_leeway_ms: int = _number(
+        5000, "ms", "Time by which `nbf` and `iat` of a token may lie ahead (clock skew); `exp` has none.", 0
+    )
 
     ping_interval_ms: int = _number(20_000, "ms", "Time between two pings (heartbeats) of a connection.")
     ping_timeout_ms: int = _number(20_000, "ms", "Time-out of a ping's answer.")

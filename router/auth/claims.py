@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from relevo.protocol import DEPARTMENTS_MAX, INTEGER_MAX, Role
-from relevo.protocol.bounds import ID_WORDS, Count, Id, Name
+from relevo.protocol.bounds import ID_WORDS, NAME_CHARACTERS_MAX, Count, Id, is_visible
 from relevo.router.auth.principal import Principal
 
 NumericDate = Annotated[float, Meta(ge=0, le=INTEGER_MAX / 1000)]
@@ -19,10 +19,11 @@ _NUMERIC_DATE: Final = "a number of seconds since 1970"
 _EXPECTED: Final = {
     "exp": _NUMERIC_DATE,
     "nbf": _NUMERIC_DATE,
+    "iat": _NUMERIC_DATE,
     "sub": ID_WORDS,
     "tenant": ID_WORDS,
     "role": f"one of {', '.join(get_args(Role))}",
-    "name": "text of 1 to 120 characters",
+    "name": "text",
     "departments": f"a list of at most {DEPARTMENTS_MAX} different ids",
     "capacity": "a whole number, at least 0",
 }
@@ -52,7 +53,8 @@ class Claims(msgspec.Struct, frozen=True):
     sub: Id
     role: Role
     nbf: NumericDate | None = None
-    name: Name | None = None
+    iat: NumericDate | None = None
+    name: str | None = None
     departments: Annotated[tuple[Id, ...], Meta(max_length=DEPARTMENTS_MAX)] | None = None
     capacity: Count | None = None
     iss: Any = None
@@ -65,26 +67,28 @@ class Claims(msgspec.Struct, frozen=True):
             tenant=self.tenant,
             sub=self.sub,
             role=self.role,
-            name=self.name,
+            name=_fitting_name(self.name),
             departments=self.departments,
             capacity=self.capacity,
             expires_at=int(self.exp * 1000),
         )
 
-    def require_current(self, now_ms: int) -> None:
+    def require_current(self, now_ms: int, leeway_ms: int = 0) -> None:
         """
-        Refuse a token before its ``nbf`` and from its ``exp`` on, without leeway.
+        Refuse a token before its ``nbf`` and its ``iat``, and from its ``exp`` on.
 
         Args:
             now_ms: The time, in milliseconds since the Unix epoch.
+            leeway_ms: How far ``nbf`` and ``iat`` may lie ahead, as an issuer's clock may; ``exp`` has none.
 
         Raises:
             UnauthorizedError: The token is expired or not valid yet.
         """
         if now_ms >= int(self.exp * 1000):
             raise UnauthorizedError("the token is expired")
-        if self.nbf is not None and now_ms < int(self.nbf * 1000):
-            raise UnauthorizedError("the token is not valid yet")
+        for begin in (self.nbf, self.iat):
+            if begin is not None and now_ms + leeway_ms < int(begin * 1000):
+                raise UnauthorizedError("the token is not valid yet")
 
     def require_issuer(self, issuer: str | None, audience: str | None) -> None:
         """
@@ -125,6 +129,14 @@ def decode_claims(payload: bytes) -> Claims:
     if claims.departments is not None and len(set(claims.departments)) < len(claims.departments):
         raise UnauthorizedError(f"the token's departments must be {_EXPECTED['departments']}")
     return claims
+
+
+def _fitting_name(name: str | None) -> str | None:
+    """Return a name trimmed and cut to what a name may have; None where nothing of it is visible."""
+    if name is None:
+        return None
+    fitting = name.strip()[:NAME_CHARACTERS_MAX].rstrip()
+    return fitting if is_visible(fitting) else None
 
 
 def _reason(message: str) -> str:

@@ -64,6 +64,7 @@ class Verifier:
         self._find_keys = _key_finder(settings)
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
+        self._leeway_ms = settings.jwt_leeway_ms
         self._now_ms = now_ms
         self._remembered: dict[bytes, _Verified] = {}
 
@@ -88,7 +89,7 @@ class Verifier:
         digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
         verified = self._remembered.get(digest)
         if verified is not None and verified.key in await self._find_keys(verified.key.kid):
-            verified.claims.require_current(self._now_ms())
+            verified.claims.require_current(self._now_ms(), self._leeway_ms)
             return verified.principal
         verified = await self._verify(token)
         self._remembered[digest] = verified
@@ -99,7 +100,7 @@ class Verifier:
     async def _verify(self, token: str) -> _Verified:
         payload, key = await self._payload(token)
         claims = decode_claims(payload)
-        claims.require_current(self._now_ms())
+        claims.require_current(self._now_ms(), self._leeway_ms)
         claims.require_issuer(self._issuer, self._audience)
         return _Verified(key, claims, claims.principal)
 

@@ -98,7 +98,10 @@ TOKENS: dict[str, list[str]] = {
         *claiming("exp", float("nan"), float("inf"), -float("inf")),
         without("exp"),
     ],
-    "not yet valid": claiming("nbf", SOON, SOON + 0.5, "0", [], -1),
+    "not yet valid": [
+        *claiming("nbf", SOON, SOON + 0.5, "0", [], -1),
+        *claiming("iat", SOON, SOON + 0.5, "0", [], -1),
+    ],
     "wrong key": [
         hs256({**GOOD, "exp": SOON}, "another secret, just as long as the first"),
         hs256({**GOOD, "exp": SOON}, SECRET[:-1]),
@@ -130,7 +133,7 @@ TOKENS: dict[str, list[str]] = {
         *claiming("role", "root", "Agent", "agent ", "", None, 7, ["agent"], {}),
         *claiming("capacity", -1, 1.5, "10", True, 2**53, []),
         *claiming("departments", "sales", ["a", "a"], [7], [None], ["{x}"], ["a\n"], {}, ["a"] * 65),
-        *claiming("name", "", "x" * 121, 7, [], True),
+        *claiming("name", 7, [], True),
     ],
 }
 CASES = [pytest.param(kind, tokens, id=kind) for kind, tokens in TOKENS.items()]

@@ -29,10 +29,11 @@ def test_claims_without_a_required_one_are_refused_by_its_name(missing: str) -> 
 WRONG_KINDS: dict[str, list[Any]] = {
     "exp": ["1", True, [], {}, -1, 10**30, 1e300],
     "nbf": ["1", False, [1], 10**30],
+    "iat": ["1", False, [1], -1],
     "sub": ["", "a" * 129, "ana\n", "a b", "a\\b", "a{b}", "añ", "a\0", 7, ["ana"], None],
     "tenant": ["", "acme\n", "{acme}", "a*", 1, True],
     "role": ["", "Agent", "root", 1, ["agent"]],
-    "name": ["", "n" * 121, 5, ["Ana"]],
+    "name": [5, ["Ana"], True],
     "departments": ["sales", {}, ["a", "a"], ["a b"], [1], [["a"]], ["a\n"], [f"d{n}" for n in range(65)]],
     "capacity": [-1, True, 1.5, "3", 2**53],
 }
@@ -72,9 +73,31 @@ def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
     assert refusal(claims) == "the token's claims are not a JSON object"
 
 
-def test_claims_before_nbf_are_refused_and_at_it_are_current() -> None:
-    claims = decode_claims(json.dumps(CLAIMS | {"nbf": NOW_MS / 1000}).encode())
+@pytest.mark.parametrize("begin", ["nbf", "iat"])
+@pytest.mark.parametrize("leeway_ms", [0, 5000])
+def test_claims_ahead_by_more_than_the_leeway_are_refused(begin: str, leeway_ms: int) -> None:
+    claims = decode_claims(json.dumps(CLAIMS | {begin: NOW_MS / 1000}).encode())
 
-    claims.require_current(NOW_MS)
+    claims.require_current(NOW_MS - leeway_ms, leeway_ms)
     with pytest.raises(UnauthorizedError, match="not valid yet"):
-        claims.require_current(NOW_MS - 1)
+        claims.require_current(NOW_MS - leeway_ms - 1, leeway_ms)
+
+
+def test_claims_at_their_end_are_refused_in_spite_of_a_leeway() -> None:
+    with pytest.raises(UnauthorizedError, match="expired"):
+        decode_claims(json.dumps(CLAIMS).encode()).require_current(ANA.expires_at, 5000)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (" Ana\t\n", "Ana"),
+        ("é" * 121, "é" * 120),
+        ("n" * 119 + " x" * 9, "n" * 119),
+        ("", None),
+        (" \N{NO-BREAK SPACE}\n", None),
+        ("\N{ZERO WIDTH SPACE}\0", None),
+    ],
+)
+def test_a_name_claim_is_made_to_fit_or_left_out(given: str, taken: str | None) -> None:
+    assert decode_claims(json.dumps(CLAIMS | {"name": given}).encode()).principal.name == taken
