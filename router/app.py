@@ -60,7 +60,7 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         sockets: Listening sockets to use instead of `host` and `port`.
     """
     if settings.has_weak_secret:
-        log.warning("weak secret accepted", advice="give RELEVO_JWT_SECRET 32 random bytes or more")
+        log.warning("weak secret accepted", advice="give each secret of tokens 32 random bytes or more")
     node = Node(settings, store_url)
     await node.start()
     config = uvicorn.Config(

@@ -130,8 +130,14 @@ class Settings:
     jwt_secret: str | None = _text(
         None, "Secret of HS256 tokens, 32 bytes or more. Prefer the variable to the flag.", secret=True
     )
+    jwt_secret_old: str | None = _text(
+        None, "Secret that RELEVO_JWT_SECRET replaces; its tokens count until this is unset.", secret=True
+    )
     jwt_public_key_file: str | None = _text(
         None, "PEM file with the public key of RS256, ES256 or EdDSA tokens."
+    )
+    jwt_public_key_file_old: str | None = _text(
+        None, "PEM file that RELEVO_JWT_PUBLIC_KEY_FILE replaces; its tokens count until this is unset."
     )
     jwks: str | None = _text(None, "File or http(s) URL of the public keys (JWKS) of tokens.")
     jwt_issuer: str | None = _text(None, "Required `iss` of a token. Unset: not checked.")
@@ -201,6 +207,10 @@ class Settings:
                 raise SettingsError(f"{BY_NAME['trusted_proxies'].variable}: {error}") from None
         if len(self.key_sources) > 1:
             raise SettingsError(f"set only one of {', '.join(self.key_sources)}")
+        for name in ("jwt_secret", "jwt_public_key_file"):
+            old = BY_NAME[f"{name}_old"]
+            if getattr(self, old.name) is not None and getattr(self, name) is None:
+                raise SettingsError(f"{old.variable} needs {BY_NAME[name].variable}, which replaces it")
 
     @property
     def node_renew_ms(self) -> int:
@@ -214,8 +224,9 @@ class Settings:
 
     @property
     def has_weak_secret(self) -> bool:
-        """Return whether the secret of tokens is shorter than its hash, and so the easiest thing to guess."""
-        return self.jwt_secret is not None and len(self.jwt_secret.encode()) < SECRET_BYTES_MIN
+        """Return whether a secret of tokens is shorter than its hash, and so the easiest thing to guess."""
+        secrets = (self.jwt_secret, self.jwt_secret_old)
+        return any(secret is not None and len(secret.encode()) < SECRET_BYTES_MIN for secret in secrets)
 
     @property
     def key_sources(self) -> tuple[str, ...]:

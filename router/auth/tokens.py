@@ -50,7 +50,7 @@ def _wall_clock_ms() -> int:
 
 class Verifier:
     """
-    Verify tokens with the key that the settings name.
+    Verify tokens with the keys that the settings name.
 
     Args:
         settings: One of ``jwt_secret``, ``jwt_public_key_file`` and ``jwks`` is set.
@@ -126,28 +126,38 @@ def _key_finder(settings: Settings) -> Callable[[str | None], Awaitable[Sequence
     """Return a function from the key id that a token names to the keys it may be signed with."""
     if settings.jwks is not None:
         return _cache(settings, settings.jwks).find
-    keys = (_single_key(settings),)
+    keys = _fixed_keys(settings)
 
     async def find(_: str | None) -> Sequence[Key]:
-        # One key only, so the id a token may name says nothing.
+        # These keys have no ids, so the one that a token may name says nothing.
         return keys
 
     return find
 
 
-def _single_key(settings: Settings) -> Key:
-    if settings.jwt_secret is not None:
-        return secret_key(settings.jwt_secret)
-    if settings.jwt_public_key_file is None:
+def _fixed_keys(settings: Settings) -> tuple[Key, ...]:
+    """Return the key of the settings and, while it is being replaced, the old one."""
+    secrets = (settings.jwt_secret, settings.jwt_secret_old)
+    files = {
+        "RELEVO_JWT_PUBLIC_KEY_FILE": settings.jwt_public_key_file,
+        "RELEVO_JWT_PUBLIC_KEY_FILE_OLD": settings.jwt_public_key_file_old,
+    }
+    keys = [secret_key(secret) for secret in secrets if secret is not None]
+    keys += [_file_key(variable, path) for variable, path in files.items() if path is not None]
+    if not keys:
         raise SettingsError(
             "set RELEVO_JWT_SECRET, RELEVO_JWT_PUBLIC_KEY_FILE or RELEVO_JWKS to verify tokens"
         )
+    return tuple(keys)
+
+
+def _file_key(variable: str, path: str) -> Key:
     try:
-        return pem_key(Path(settings.jwt_public_key_file).read_bytes())
+        return pem_key(Path(path).read_bytes())
     except OSError as error:
-        raise SettingsError(f"RELEVO_JWT_PUBLIC_KEY_FILE cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{variable} cannot be read: {error.strerror}") from None
     except UnusableKeyError as error:
-        raise SettingsError(f"RELEVO_JWT_PUBLIC_KEY_FILE cannot be used: {error}") from None
+        raise SettingsError(f"{variable} cannot be used: {error}") from None
 
 
 def _cache(settings: Settings, location: str) -> JwksCache:

@@ -106,6 +106,21 @@ def test_two_ways_to_verify_tokens_are_refused() -> None:
     assert Settings().key_sources == ()
 
 
+@pytest.mark.parametrize("name", ["jwt_secret", "jwt_public_key_file"])
+def test_an_old_key_without_its_successor_is_refused(name: str) -> None:
+    old = {f"{name}_old": "old"}
+    variable = f"RELEVO_{name.upper()}"
+    with pytest.raises(SettingsError, match=f"{variable}_OLD needs {variable}"):
+        Settings(jwks="keys.json", **old)  # type: ignore[arg-type]
+    assert Settings(**{name: "new"}, **old).key_sources == (variable,)  # type: ignore[arg-type]
+
+
+def test_a_short_old_secret_is_weak_and_never_shown() -> None:
+    settings = Settings(jwt_secret=SECRET, jwt_secret_old="guess me")
+    assert settings.has_weak_secret
+    assert "guess me" not in repr(settings)
+
+
 def test_the_variables_of_clients_may_stand_in_the_same_environment() -> None:
     assert read_settings({}, {"RELEVO_TOKEN": "a.b.c", "RELEVO_SERVICE_TOKEN": ""}) == Settings()
 

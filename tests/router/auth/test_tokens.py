@@ -230,6 +230,45 @@ async def test_a_short_secret_works_too() -> None:
     assert await verifier(jwt_secret="short").verify(hs256(CLAIMS, "short")) == ANA
 
 
+# A key that is being replaced ------------------------------------------------------------------------------
+
+OLD_SECRET = "the secret of last year, just as long"
+
+
+async def test_verifier_with_an_old_secret_takes_tokens_of_both() -> None:
+    both = {"jwt_secret": SECRET, "jwt_secret_old": OLD_SECRET}
+    assert await verifier(**both).verify(hs256(CLAIMS)) == ANA
+    assert await verifier(**both).verify(hs256(CLAIMS, OLD_SECRET)) == ANA
+    assert await refusal(hs256(CLAIMS, "a third"), **both) == "the token's signature does not match"
+
+
+async def test_verifier_with_an_old_key_file_takes_tokens_of_both(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.pem", tmp_path / "old.pem"
+    other = jwk.ECKey.generate_key("P-256")
+    old.write_bytes(EC.as_pem(private=False))
+    for key, algorithm in ((other, "ES256"), (RSA, "RS256")):
+        new.write_bytes(key.as_pem(private=False))
+        both = {"jwt_public_key_file": str(new), "jwt_public_key_file_old": str(old)}
+        assert await verifier(**both).verify(asymmetric(key, algorithm)) == ANA
+        assert await verifier(**both).verify(asymmetric(EC, "ES256")) == ANA
+        assert "algorithm" in await refusal(hs256(CLAIMS), **both)
+
+
+async def test_token_of_an_old_secret_that_is_unset_is_refused() -> None:
+    assert await refusal(hs256(CLAIMS, OLD_SECRET)) == "the token's signature does not match"
+
+
+def test_old_key_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.pem", tmp_path / "old.pem"
+    new.write_bytes(EC.as_pem(private=False))
+    settings = {"jwt_public_key_file": str(new), "jwt_public_key_file_old": str(old)}
+    with pytest.raises(SettingsError, match="RELEVO_JWT_PUBLIC_KEY_FILE_OLD cannot be read"):
+        verifier(**settings)
+    old.write_bytes(b"no PEM")
+    with pytest.raises(SettingsError, match="RELEVO_JWT_PUBLIC_KEY_FILE_OLD cannot be used"):
+        verifier(**settings)
+
+
 # A token that was seen before -------------------------------------------------------------------------------
 
 
