@@ -15,7 +15,7 @@ import structlog
 from cyclopts import App, Parameter
 
 from relevo.router import __version__
-from relevo.router.auth.tokens import UnauthorizedError, Verifier, sign
+from relevo.router.auth.tokens import UnauthorizedError, Verifier, claim_paths, sign
 from relevo.router.bundled_store.server import BundledStoreError, store_of
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
 from relevo.router.observe import logging
@@ -138,12 +138,12 @@ def token(
     ttl
         Lifetime of the token, in seconds.
     """
-    secret = read_settings({}, os.environ).jwt_secret
-    if secret is None:
+    settings = read_settings({}, os.environ)
+    if settings.jwt_secret is None:
         raise CliError(f"RELEVO_JWT_SECRET is not set. To make one: {MAKE_A_SECRET}", USAGE_ERROR)
     try:
         signed = sign(
-            secret,
+            settings.jwt_secret,
             tenant=tenant,
             sub=sub,
             role=role,
@@ -152,6 +152,7 @@ def token(
             name=name,
             departments=department,
             capacity=capacity,
+            paths=claim_paths(settings),
         )
     except UnauthorizedError as refusal:
         raise CliError(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
@@ -218,7 +219,8 @@ def watch(
                 USAGE_ERROR,
             )
         try:
-            source = module.token_source(functools.partial(sign, settings.jwt_secret), tenant)
+            signer = functools.partial(sign, settings.jwt_secret, paths=claim_paths(settings))
+            source = module.token_source(signer, tenant)
         except UnauthorizedError as refusal:
             raise CliError(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     try:

@@ -142,6 +142,17 @@ class Settings:
     jwks: str | None = _text(None, "File or http(s) URL of the public keys (JWKS) of tokens.")
     jwt_issuer: str | None = _text(None, "Required `iss` of a token. Unset: not checked.")
     jwt_audience: str | None = _text(None, "Required `aud` of a token. Unset: not checked.")
+    jwt_claim_tenant: str = _text(
+        "tenant", "Claim that holds the tenant: a name, or a path through maps such as `org.id`."
+    )
+    jwt_claim_role: str = _text(
+        "role", "Claim that holds the role, or a list in which the highest counts; a name or a path."
+    )
+    jwt_claim_name: str = _text("name", "Claim that holds the agent's name; a name or a path.")
+    jwt_claim_departments: str = _text(
+        "departments", "Claim that holds the ids of the agent's departments; a name or a path."
+    )
+    jwt_claim_capacity: str = _text("capacity", "Claim that holds the agent's capacity; a name or a path.")
     jwt_leeway_ms: int = _number(
         5000, "ms", "Time by which `nbf` and `iat` of a token may lie ahead (clock skew); `exp` has none.", 0
     )

@@ -25,7 +25,7 @@ import structlog
 
 from relevo.clients.terminal.demo import Demo, DemoError, act
 from relevo.router.app import run as run_router
-from relevo.router.auth.tokens import sign
+from relevo.router.auth.tokens import claim_paths, sign
 from relevo.router.bundled_store.server import BundledStore
 from relevo.router.config import Settings
 from relevo.router.observe import logging as log_setup
@@ -89,7 +89,8 @@ def _demo(settings: Settings, pace: float, seed: int) -> Demo:
     assert settings.jwt_secret is not None
     # A wildcard address is not one to connect to.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)
-    return Demo(host=host, port=settings.port, sign=partial(sign, settings.jwt_secret), pace=pace, seed=seed)
+    signer = partial(sign, settings.jwt_secret, paths=claim_paths(settings))
+    return Demo(host=host, port=settings.port, sign=signer, pace=pace, seed=seed)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
@@ -45,8 +46,26 @@ class UnauthorizedError(Exception):
         self.reason = reason
 
 
+class ClaimPaths(NamedTuple):
+    """
+    Where the claims stand that issuers name differently.
+
+    Each is a path: ``realm.roles`` is ``roles`` in the map ``realm``. A claim whose whole name is the path
+    counts first, dots and all, as in ``https://acme.example/role``.
+    """
+
+    tenant: str = "tenant"
+    role: str = "role"
+    name: str = "name"
+    departments: str = "departments"
+    capacity: str = "capacity"
+
+
+DEFAULT_PATHS: Final = ClaimPaths()
+
+
 class Claims(msgspec.Struct, frozen=True):
-    """The claims that the router reads, by their names in a token; others are ignored."""
+    """The claims that the router reads; others are ignored."""
 
     exp: NumericDate
     tenant: Id
@@ -107,28 +126,55 @@ class Claims(msgspec.Struct, frozen=True):
             raise UnauthorizedError("the token's aud does not hold the expected one")
 
 
-_DECODER: Final = msgspec.json.Decoder(Claims)
+_DECODER: Final = msgspec.json.Decoder(dict[str, Any])
+_RANKED_ROLES: Final[tuple[Role, ...]] = ("admin", "agent", "service")
+"""Of several roles the first counts; so `service`, which does what no agent may, counts only alone."""
 
 
-def decode_claims(payload: bytes) -> Claims:
+def decode_claims(payload: bytes, paths: ClaimPaths = DEFAULT_PATHS) -> Claims:
     """
     Return the claims in a token's payload.
 
     Args:
         payload: The JSON that is signed.
+        paths: Where it has the claims that issuers name differently.
 
     Raises:
         UnauthorizedError: It is not JSON, or a claim is missing or of the wrong kind; the reason names it.
     """
     try:
-        claims = _DECODER.decode(payload)
+        claims = msgspec.convert(_renamed(_DECODER.decode(payload), paths), Claims)
     except msgspec.ValidationError as error:
-        raise UnauthorizedError(_reason(str(error))) from None
+        raise UnauthorizedError(_reason(str(error), paths)) from None
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise UnauthorizedError("the token's claims are not JSON") from None
     if claims.departments is not None and len(set(claims.departments)) < len(claims.departments):
-        raise UnauthorizedError(f"the token's departments must be {_EXPECTED['departments']}")
+        raise UnauthorizedError(f"the token's {paths.departments} must be {_EXPECTED['departments']}")
     return claims
+
+
+def _renamed(given: dict[str, Any], paths: ClaimPaths) -> dict[str, Any]:
+    """Return the claims by the names that the router has for them, with the one role that counts."""
+    renamed = {name: value for name, value in given.items() if name not in ClaimPaths._fields}
+    for name, path in paths._asdict().items():
+        for value in _at(given, path):
+            renamed[name] = value
+            break
+    if isinstance(renamed.get("role"), list):
+        held = renamed["role"]
+        renamed["role"] = next((role for role in _RANKED_ROLES if role in held), None)
+    return renamed
+
+
+def _at(value: Any, path: str) -> Iterator[Any]:
+    """Return what stands at a path, the longest names first: a dot may part two names or be in one."""
+    if not isinstance(value, dict):
+        return
+    if path in value:
+        yield value[path]
+    end = len(path)
+    while (end := path.rfind(".", 0, end)) > 0:
+        yield from _at(value.get(path[:end]), path[end + 1 :])
 
 
 def _fitting_name(name: str | None) -> str | None:
@@ -139,9 +185,10 @@ def _fitting_name(name: str | None) -> str | None:
     return fitting if is_visible(fitting) else None
 
 
-def _reason(message: str) -> str:
+def _reason(message: str, paths: ClaimPaths) -> str:
+    names = paths._asdict()
     if missing := _MISSING.search(message):
-        return f"the token has no {missing[1]}"
+        return f"the token has no {names.get(missing[1], missing[1])}"
     if wrong := _WRONG.search(message):
-        return f"the token's {wrong[1]} must be {_EXPECTED[wrong[1]]}"
+        return f"the token's {names.get(wrong[1], wrong[1])} must be {_EXPECTED[wrong[1]]}"
     return "the token's claims are not a JSON object"

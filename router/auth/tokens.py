@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from relevo.router.auth.claims import Claims, UnauthorizedError, decode_claims
+from relevo.router.auth.claims import DEFAULT_PATHS, ClaimPaths, Claims, UnauthorizedError, decode_claims
 from relevo.router.auth.jwks import JwksCache, KeysUnavailableError, file_fetcher, url_fetcher
 from relevo.router.auth.keys import (
     Key,
@@ -25,7 +25,7 @@ from relevo.router.auth.keys import (
 from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings, SettingsError
 
-__all__ = ["KeysUnavailableError", "UnauthorizedError", "Verifier", "sign"]
+__all__ = ["KeysUnavailableError", "UnauthorizedError", "Verifier", "claim_paths", "sign"]
 
 TOKEN_BYTES_MAX: Final = 16_384
 TOKENS_REMEMBERED_MAX: Final = 50_000
@@ -65,6 +65,7 @@ class Verifier:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._leeway_ms = settings.jwt_leeway_ms
+        self._paths = claim_paths(settings)
         self._now_ms = now_ms
         self._remembered: dict[bytes, _Verified] = {}
 
@@ -99,7 +100,7 @@ class Verifier:
 
     async def _verify(self, token: str) -> _Verified:
         payload, key = await self._payload(token)
-        claims = decode_claims(payload)
+        claims = decode_claims(payload, self._paths)
         claims.require_current(self._now_ms(), self._leeway_ms)
         claims.require_issuer(self._issuer, self._audience)
         return _Verified(key, claims, claims.principal)
@@ -178,6 +179,17 @@ def _cache(settings: Settings, location: str) -> JwksCache:
     )
 
 
+def claim_paths(settings: Settings) -> ClaimPaths:
+    """Return where tokens have their claims, as the settings say."""
+    return ClaimPaths(
+        tenant=settings.jwt_claim_tenant,
+        role=settings.jwt_claim_role,
+        name=settings.jwt_claim_name,
+        departments=settings.jwt_claim_departments,
+        capacity=settings.jwt_claim_capacity,
+    )
+
+
 def sign(
     secret: str,
     *,
@@ -189,6 +201,7 @@ def sign(
     name: str | None = None,
     departments: Sequence[str] | None = None,
     capacity: int | None = None,
+    paths: ClaimPaths = DEFAULT_PATHS,
 ) -> str:
     """
     Return an HS256 token that a router with the same secret accepts.
@@ -203,20 +216,21 @@ def sign(
         name: The agent's name.
         departments: The ids of the agent's departments.
         capacity: The sessions the agent may have in progress.
+        paths: Where the router looks for its claims; each is written as one name.
 
     Raises:
         UnauthorizedError: A router would refuse it; the reason says why.
     """
     # A claim that is not given is left out.
-    optional = {"name": name, "departments": departments, "capacity": capacity}
+    optional = {paths.name: name, paths.departments: departments, paths.capacity: capacity}
     claims = {
         "sub": sub,
-        "tenant": tenant,
-        "role": role,
+        paths.tenant: tenant,
+        paths.role: role,
         "iat": now_ms // 1000,
         "exp": now_ms // 1000 + ttl_s,
     }
     claims |= {claim: value for claim, value in optional.items() if value is not None}
     payload = msgspec.json.encode(claims)
-    decode_claims(payload).require_current(now_ms)
+    decode_claims(payload, paths).require_current(now_ms)
     return sign_payload(payload, secret_key(secret))

@@ -130,7 +130,7 @@ TOKENS: dict[str, list[str]] = {
     "ids that do not match": [
         *claiming("tenant", *NO_IDS),
         *claiming("sub", *NO_IDS),
-        *claiming("role", "root", "Agent", "agent ", "", None, 7, ["agent"], {}),
+        *claiming("role", "root", "Agent", "agent ", "", None, 7, [], ["Agent"], {}),
         *claiming("capacity", -1, 1.5, "10", True, 2**53, []),
         *claiming("departments", "sales", ["a", "a"], [7], [None], ["{x}"], ["a\n"], {}, ["a"] * 65),
         *claiming("name", 7, [], True),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relevo.router.auth.claims import UnauthorizedError, decode_claims
+from relevo.router.auth.claims import ClaimPaths, UnauthorizedError, decode_claims
 from tests.router.tokens import ANA, CLAIMS, NOW_MS
 
 
@@ -32,7 +32,7 @@ WRONG_KINDS: dict[str, list[Any]] = {
     "iat": ["1", False, [1], -1],
     "sub": ["", "a" * 129, "ana\n", "a b", "a\\b", "a{b}", "añ", "a\0", 7, ["ana"], None],
     "tenant": ["", "acme\n", "{acme}", "a*", 1, True],
-    "role": ["", "Agent", "root", 1, ["agent"]],
+    "role": ["", "Agent", "root", 1, [], ["Agent", None, ["admin"]], {"agent": 1}],
     "name": [5, ["Ana"], True],
     "departments": ["sales", {}, ["a", "a"], ["a b"], [1], [["a"]], ["a\n"], [f"d{n}" for n in range(65)]],
     "capacity": [-1, True, 1.5, "3", 2**53],
@@ -62,6 +62,7 @@ def test_an_end_that_is_no_number_is_refused(number: str) -> None:
         b'{"name": "\\ud800"}',
         json.dumps(CLAIMS).encode("utf-16"),
         b'{"x": ' + b"[" * 8000,
+        b"{" * 8000,
     ],
 )
 def test_claims_that_are_not_json_are_refused(claims: bytes) -> None:
@@ -101,3 +102,68 @@ def test_claims_at_their_end_are_refused_in_spite_of_a_leeway() -> None:
 )
 def test_a_name_claim_is_made_to_fit_or_left_out(given: str, taken: str | None) -> None:
     assert decode_claims(json.dumps(CLAIMS | {"name": given}).encode()).principal.name == taken
+
+
+@pytest.mark.parametrize(
+    ("held", "counts"),
+    [
+        (["agent"], "agent"),
+        (["agent", "admin"], "admin"),
+        (["offline_access", 7, None, ["service"], "agent"], "agent"),
+        (["service"], "service"),
+        (["uma_authorization", "service"], "service"),
+        (["service", "agent"], "agent"),
+        (["service", "admin"], "admin"),
+    ],
+)
+def test_of_a_list_of_roles_the_highest_counts(held: list[Any], counts: str) -> None:
+    assert decode_claims(json.dumps(CLAIMS | {"role": held}).encode()).role == counts
+
+
+PATHS = ClaimPaths(
+    "https://acme.example/tenant",
+    "resource_access.relevo.app.roles",
+    "profile.display.name",
+    "groups",
+    "limits.sessions",
+)
+OTHERS: dict[str, Any] = {
+    "sub": CLAIMS["sub"],
+    "exp": CLAIMS["exp"],
+    "https://acme.example/tenant": "acme",
+    "resource_access": {"relevo.app": {"roles": ["agent"]}, "relevo": {"app": 5}},
+    "profile": {"display": {"name": "Ana Núñez"}},
+    "groups": ["sales"],
+    "limits": {"sessions": 3},
+}
+
+
+def test_claims_named_differently_are_read_at_their_paths() -> None:
+    principal = decode_claims(json.dumps(OTHERS).encode(), PATHS).principal
+
+    assert (principal.tenant, principal.role, principal.name) == ("acme", "agent", "Ana Núñez")
+    assert (principal.departments, principal.capacity) == (("sales",), 3)
+
+
+def test_claims_of_the_default_names_do_not_count_beside_others() -> None:
+    plain = {"role": "admin", "name": "Boss", "capacity": 99, "departments": ["board"]}
+
+    assert decode_claims(json.dumps(OTHERS | plain).encode(), PATHS).principal.role == "agent"
+    missing = OTHERS | plain | {"resource_access": {}}
+    with pytest.raises(UnauthorizedError, match=r"has no resource_access\.relevo\.app\.roles"):
+        decode_claims(json.dumps(missing).encode(), PATHS)
+
+
+def test_claim_whose_whole_name_is_the_path_counts_first() -> None:
+    both = CLAIMS | {"realm.roles": "agent", "realm": {"roles": "admin"}}
+
+    assert decode_claims(json.dumps(both).encode(), ClaimPaths(role="realm.roles")).role == "agent"
+
+
+def test_wrong_claim_is_refused_by_the_name_that_it_has() -> None:
+    for wrong, where in (
+        ({"limits": {"sessions": -1}}, "limits.sessions"),
+        ({"groups": ["a", "a"]}, "groups"),
+    ):
+        with pytest.raises(UnauthorizedError, match=f"the token's {where} must be"):
+            decode_claims(json.dumps(OTHERS | wrong).encode(), PATHS)

@@ -10,7 +10,7 @@ from joserfc import jwk
 
 from relevo.router.auth.keys import HEADERS_READ_MAX, Key, _header, verify_payload
 from relevo.router.auth.principal import Principal
-from relevo.router.auth.tokens import UnauthorizedError, Verifier, sign
+from relevo.router.auth.tokens import UnauthorizedError, Verifier, claim_paths, sign
 from relevo.router.config import Settings, SettingsError
 from tests.router.tokens import (
     ANA,
@@ -228,6 +228,31 @@ async def test_issuer_and_audience_are_checked_where_they_are_set() -> None:
 
 async def test_a_short_secret_works_too() -> None:
     assert await verifier(jwt_secret="short").verify(hs256(CLAIMS, "short")) == ANA
+
+
+async def test_sign_writes_claims_where_the_settings_read_them() -> None:
+    settings = Settings(
+        jwt_secret=SECRET,
+        jwt_claim_tenant="https://acme.example/tenant",
+        jwt_claim_role="realm.roles",
+        jwt_claim_name="nick",
+        jwt_claim_departments="groups",
+        jwt_claim_capacity="limits.sessions",
+    )
+    described: dict[str, Any] = {"name": "Bo", "departments": ["sales"], "capacity": 3}
+    token = sign(
+        SECRET,
+        tenant="acme",
+        sub="bo",
+        role="admin",
+        ttl_s=90,
+        now_ms=NOW_MS,
+        paths=claim_paths(settings),
+        **described,
+    )
+    expected = Principal("acme", "bo", "admin", "Bo", ("sales",), 3, NOW_MS + 90_000)
+    assert await Verifier(settings, lambda: NOW_MS).verify(token) == expected
+    assert await refusal(token) == "the token has no tenant"
 
 
 # A key that is being replaced ------------------------------------------------------------------------------
