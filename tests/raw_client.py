@@ -31,7 +31,7 @@ LIMIT_S = 30.0
 FORMATS = ("json", "msgpack")
 
 
-class Refused(AssertionError):
+class CommandRejectedError(AssertionError):
     """
     A command was refused where the test expected a result.
 
@@ -130,7 +130,7 @@ class RawClient:
         """Send a command, and return its result."""
         reply = await self.reply(await self.send(type, **fields))
         if "error" in reply:
-            raise Refused({"type": type, **fields}, reply["error"])
+            raise CommandRejectedError({"type": type, **fields}, reply["error"])
         result: Message = reply["result"]
         return result
 
@@ -309,7 +309,7 @@ async def connect_agent(address: str, token: str, *, format: str = "json", name:
     try:
         client.welcome = await client.say_hello(token)
         if client.welcome["type"] != "welcome":
-            raise Refused({"type": "hello"}, client.welcome["error"])
+            raise CommandRejectedError({"type": "hello"}, client.welcome["error"])
     except BaseException:
         client.drop()
         raise

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 TOO_LARGE = 413
 
 
-class _TooLarge(Exception):
+class _BodyTooLargeError(Exception):
     pass
 
 
@@ -58,7 +58,7 @@ async def _body(request: Request, bytes_max: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > bytes_max:
-            raise _TooLarge
+            raise _BodyTooLargeError
     return bytes(body)
 
 
@@ -95,7 +95,7 @@ def application(node: Node) -> Starlette:
             return _failure(Error.of(ErrorCode.UNAUTHORIZED, str(error)))
         except KeysUnavailableError as error:
             return _failure(Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error)))
-        except _TooLarge:
+        except _BodyTooLargeError:
             text = f"a body holds at most {MESSAGE_BYTES_MAX} bytes"
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, text, path="$"), TOO_LARGE)
         except ClientDisconnect:

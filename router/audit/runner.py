@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from relevo.router.audit.rules.registry import rule_of
-from relevo.router.audit.snapshot import Read, Rule, Snapshot, Unread, WrongType
+from relevo.router.audit.snapshot import Read, Rule, Snapshot, UnreadKeysError, WrongTypeError
 from relevo.router.audit.violation import Violation
 
 READS_MAX: Final = 300
@@ -78,14 +78,14 @@ class Audit:
         """Have a rule look, and return whether it has come to its end."""
         try:
             findings = list(case.rule(see))
-        except Unread as unread:
+        except UnreadKeysError as unread:
             case.reads |= dict.fromkeys(unread.reads)
             case.rounds += 1
             if case.rounds <= ROUNDS_MAX:
                 return False
             self.unsettled += 1
             return True
-        except WrongType as wrong:
+        except WrongTypeError as wrong:
             findings = [Violation("shape", f"{wrong.key} is of another type than it should be", (wrong.key,))]
         for finding in findings:
             if isinstance(finding, Violation):

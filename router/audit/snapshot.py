@@ -18,7 +18,7 @@ Read: TypeAlias = tuple[str | int, ...]
 """A command of the store that only reads, a key after the tenant's prefix, and the command's arguments."""
 
 
-class Unread(Exception):
+class UnreadKeysError(Exception):
     """
     A rule wants to know what was not read.
 
@@ -31,7 +31,7 @@ class Unread(Exception):
         self.reads = reads
 
 
-class WrongType(Exception):
+class WrongTypeError(Exception):
     """
     A key is of a type that a read does not fit.
 
@@ -62,16 +62,16 @@ class Snapshot:
         Return what the reads found: bytes, a number, a list, or None for nothing.
 
         Raises:
-            Unread: Some were not read.
-            WrongType: One does not fit its key.
+            UnreadKeysError: Some were not read.
+            WrongTypeError: One does not fit its key.
         """
         missing = tuple(read for read in reads if read not in self._values)
         if missing:
-            raise Unread(missing)
+            raise UnreadKeysError(missing)
         found = [self._values[read] for read in reads]
         for read, value in zip(reads, found, strict=True):
             if isinstance(value, ReadError):
-                raise WrongType(str(read[1]))
+                raise WrongTypeError(str(read[1]))
         return found
 
 

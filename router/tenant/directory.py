@@ -17,7 +17,7 @@ from relevo.router.store import records
 Row = TypeVar("Row", Agent, Department)
 
 
-class Gap(Exception):
+class GapError(Exception):
     """An event does not follow the last one: some are missing, or the epoch is another one."""
 
 
@@ -121,10 +121,10 @@ class Replica:
             Whether the event was new.
 
         Raises:
-            Gap: It does not follow; nothing has changed.
+            GapError: It does not follow; nothing has changed.
         """
         if event.epoch != self.epoch or event.seq > self.seq + 1:
-            raise Gap(f"{self.epoch}/{self.seq} is followed by {event.epoch}/{event.seq}")
+            raise GapError(f"{self.epoch}/{self.seq} is followed by {event.epoch}/{event.seq}")
         if event.seq <= self.seq:
             return False
         self.seq = event.seq

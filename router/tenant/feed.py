@@ -19,7 +19,7 @@ from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import StoreCommands
-from relevo.router.tenant.directory import Gap
+from relevo.router.tenant.directory import GapError
 from relevo.router.tenant.fanout import TenantHub
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Feed:
         buffer_max: How many events may wait during a repair; beyond it, they are dropped and read again.
         on_reloaded: Called after the directory of a running feed was reloaded, with whether the store has
             lost events that were published. Called again if it
-            raises StoreUnavailableError, or Gap where the store has begun another epoch meanwhile.
+            raises StoreUnavailableError, or GapError where the store has begun another epoch meanwhile.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Feed:
             return
         try:
             self._take(following, event)
-        except Gap:
+        except GapError:
             self.gaps += 1
             following.buffer.append(event)
             self._start_repair(tenant, following)
@@ -188,7 +188,7 @@ class Feed:
                     following.was_reloaded = following.has_forgotten = False
                 if self._take_buffered(following):
                     break
-        except (StoreUnavailableError, Gap):
+        except (StoreUnavailableError, GapError):
             return False
         except (StoreDefectError, msgspec.DecodeError) as error:
             incident(log, "feed repair failed", error, tenant=tenant)

@@ -20,7 +20,7 @@ from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 from relevo.router.tenant.client import Client
-from relevo.router.tenant.directory import Gap
+from relevo.router.tenant.directory import GapError
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
 from relevo.router.tenant.in_flight import InFlightLimiters
@@ -219,7 +219,7 @@ class Registration:
         self._leases.renewed(tenant)
         if attached.epoch != hub.replica.epoch:
             # What waits to be sent is of an epoch that has ended.
-            raise Gap(f"{hub.replica.epoch} has become {attached.epoch}")
+            raise GapError(f"{hub.replica.epoch} has become {attached.epoch}")
         hub.correct(
             claims.id,
             attached.epoch,
@@ -245,6 +245,6 @@ class Registration:
                 await self._commands.disconnect(tenant, agent_id, connection_id, clean=False)
             for client in missed:
                 await self._register_again(tenant, hub, client)
-        except (StoreUnavailableError, StoreDefectError, Gap) as error:
+        except (StoreUnavailableError, StoreDefectError, GapError) as error:
             # They are counted again at the next renewals.
             log.warning("reconciliation deferred", tenant=tenant, reason=str(error))

@@ -38,7 +38,7 @@ APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
 SETTLE_LIMIT_S = 40.0
 
 
-class Violated(AssertionError):
+class ViolationError(AssertionError):
     """An invariant is broken; the text says which, and what surrounds it."""
 
 
@@ -283,11 +283,11 @@ class Scene:
         End the work, let everything settle, and hold the run and the store against the invariants.
 
         Raises:
-            Violated: One is broken.
+            ViolationError: One is broken.
         """
         found = await self.violations()
         if found:
-            raise Violated(report(self.history, found))
+            raise ViolationError(report(self.history, found))
 
     def _fault(self, what: str) -> None:
         self.history.note_fault(what)

@@ -26,7 +26,7 @@ FORMATS = pytest.mark.parametrize(
 )
 
 
-class Recorded(Exception):
+class RecordedError(Exception):
     """Ends a command where it would be sent."""
 
 
@@ -45,7 +45,7 @@ class Recorder(Commands):
         timeout_s: float | None = None,
     ) -> Mapping[str, Any]:
         self.sent.append((type, fields))
-        raise Recorded
+        raise RecordedError
 
 
 async def messages_of_a_client() -> list[Map]:
@@ -70,7 +70,7 @@ async def messages_of_a_client() -> list[Map]:
         recorder.remove_department("sales"),
     ]
     for call in calls:
-        with pytest.raises(Recorded):
+        with pytest.raises(RecordedError):
             await call
     driver = Driver()
     driver.core.opened("jwt", driver.now)

@@ -12,7 +12,16 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from relevo.protocol.objects import Customer, Owner, Transfer
-from tests.stateful.model import OUTCOMES, Change, KnownAgent, KnownSession, Refused, Request, Result, State
+from tests.stateful.model import (
+    OUTCOMES,
+    Change,
+    KnownAgent,
+    KnownSession,
+    RejectedError,
+    Request,
+    Result,
+    State,
+)
 
 Outcome: TypeAlias = Callable[[], Result]
 
@@ -29,7 +38,7 @@ class Model(State):
         agent = self.agents.get(claims["id"])
         held = agent.connections if agent is not None else set()
         if connection not in held and len(held) >= request["connections_max"]:
-            raise Refused("rate_limited")
+            raise RejectedError("rate_limited")
         agent = self._claim(claims)
         agent.connections.add(connection)
         agent.present, agent.presence_ends_at, agent.sessions_end_at = True, None, None
@@ -57,7 +66,7 @@ class Model(State):
         """Choose a status."""
         self._caller(request)
         if request["agent_id"] not in self.agents:
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         agent = self.agents[request["agent_id"]]
         agent.chosen = request["status"]
         return lambda: {"agent": self.row(agent)}
@@ -69,7 +78,7 @@ class Model(State):
         self._caller(request)
         put = request["agent"]
         if not set(put["departments"]) <= set(self.departments):
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         agent = self.agents.get(put["id"])
         if agent is None:
             agent = KnownAgent(put["id"], "", "", [], 0, self._now)
@@ -82,9 +91,9 @@ class Model(State):
         """Remove an agent that has no sessions."""
         self._caller(request)
         if request["agent_id"] not in self.agents:
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         if any(s.agent_id() == request["agent_id"] for s in self.sessions.values()):
-            raise Refused("in_use")
+            raise RejectedError("in_use")
         del self.agents[request["agent_id"]]
         return dict
 
@@ -100,9 +109,9 @@ class Model(State):
         self._caller(request)
         department_id = request["department_id"]
         if department_id not in self.departments:
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         if self.held("queued", department_id):
-            raise Refused("in_use")
+            raise RejectedError("in_use")
         for agent in self.members(department_id):
             agent.departments.remove(department_id)
         del self.departments[department_id]
@@ -125,7 +134,7 @@ class Model(State):
             self._party(target)
         old = self.sessions.get(request["session_id"])
         if old is not None and old.state != "closed":
-            raise Refused("exists")
+            raise RejectedError("exists")
         if target is None:
             self._require_room(request)
             owner = Owner("agent", (self.agents.get(by.id) or self._claim(request["by"])).id)
@@ -151,7 +160,7 @@ class Model(State):
         target = Owner(**request["target"])
         to = self._party(target)
         if target == s.owner:
-            raise Refused("same_target")
+            raise RejectedError("same_target")
         assert s.owner is not None
         change = Change(s.id)
         old, waited, source = s.transfer, s.waits, self._party(s.owner)
@@ -214,7 +223,7 @@ class Model(State):
         maker = s.transfer.by if s.transfer is not None else None
         mine = maker is not None and maker.id == by.id and (maker.role == "service") == (by.role == "service")
         if not mine and by.role != "admin":
-            raise Refused("forbidden")
+            raise RejectedError("forbidden")
         if not s.waits:
             raise self._conflict(s)
         self._give_back(s, "recalled", by)
@@ -286,7 +295,7 @@ class Model(State):
         if s.state != "queued" or s.owner is None:
             raise self._conflict(s) if mine else self._moved_on(s, request)
         if not mine and self.agents.get(me) not in self.members(s.owner.id):
-            raise Refused("forbidden")
+            raise RejectedError("forbidden")
         place = self.held("queued", s.owner.id).index(s) + 1
         return lambda: {"place": place}
 
@@ -295,13 +304,13 @@ class Model(State):
         me, role = request["by"]["id"], request["by"]["role"]
         agent_id, department_id = request.get("agent_id"), request.get("department_id")
         if agent_id is not None and agent_id not in self.agents:
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         if department_id is not None and department_id not in self.departments:
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         mine = set(self.agents[me].departments) if me in self.agents else set()
         foreign = agent_id not in (None, me) or (department_id is not None and department_id not in mine)
         if role == "agent" and foreign:
-            raise Refused("forbidden")
+            raise RejectedError("forbidden")
 
         def wanted(s: KnownSession) -> bool:
             queue = s.owner.id if s.state == "queued" and s.owner is not None else None

@@ -24,7 +24,7 @@ OUTCOMES = {"in_progress": "assigned", "pending": "pending", "queued": "queued"}
 CAPACITY_DEFAULT = 10
 
 
-class Refused(Exception):
+class RejectedError(Exception):
     """A rule forbids what was asked for."""
 
     def __init__(self, code: str, details: dict[str, Any] | None = None) -> None:
@@ -168,7 +168,7 @@ class State:
         self._begin()
         try:
             outcome: Callable[[], Result] = getattr(self, command)(request)
-        except Refused as refused:
+        except RejectedError as refused:
             answer = Answer(error=refused.code, details=refused.details)
         else:
             self._settle()
@@ -415,13 +415,13 @@ class State:
         claims = request["by"]
         agent = self.agents.get(claims["id"]) if claims["role"] != "service" else None
         if claims.get("attached") and agent is None:
-            raise Refused("forbidden")
+            raise RejectedError("forbidden")
         name = agent.name if agent is not None else claims.get("name", claims["id"])
         return Actor(claims["id"], name, claims["role"])
 
-    def _conflict(self, s: KnownSession) -> Refused:
+    def _conflict(self, s: KnownSession) -> RejectedError:
         owner, by = s.owner, s.changed_by
-        return Refused(
+        return RejectedError(
             "conflict", {"fence": s.fence, "state": s.state, "owner": owner, "by": by, "at": s.updated_at}
         )
 
@@ -431,42 +431,42 @@ class State:
 
     def _find(self, request: Request) -> KnownSession:
         if request["session_id"] not in self.sessions:
-            raise Refused("not_found")
+            raise RejectedError("not_found")
         return self.sessions[request["session_id"]]
 
     def _find_to_change(self, request: Request) -> KnownSession:
         s = self._find(request)
         if s.state == "closed":
-            raise Refused("closed")
+            raise RejectedError("closed")
         if "fence" in request and request["fence"] != s.fence:
             raise self._conflict(s)
         return s
 
     def _require_right(self, s: KnownSession, request: Request) -> None:
         if request["by"]["role"] == "agent" and not self._owns(s, request):
-            raise Refused("forbidden")
+            raise RejectedError("forbidden")
 
-    def _moved_on(self, s: KnownSession, request: Request) -> Refused:
+    def _moved_on(self, s: KnownSession, request: Request) -> RejectedError:
         """Tell its owner, an admin and to whom it was sent that it has moved on; others may not even ask."""
         me, concerned = request["by"]["id"], self._owns(s, request) or request["by"]["role"] == "admin"
         if s.target is not None and s.target.kind == "agent":
             concerned = concerned or s.target.id == me
         elif s.target is not None:
             concerned = concerned or me in [a.id for a in self.members(s.target.id)]
-        return self._conflict(s) if concerned else Refused("forbidden")
+        return self._conflict(s) if concerned else RejectedError("forbidden")
 
     def _require_room(self, request: Request) -> None:
         me = self.agents.get(request["by"]["id"])
         capacity = request["by"].get("capacity", CAPACITY_DEFAULT) if me is None else me.capacity
         if capacity <= (0 if me is None else self.load(me)):
-            raise Refused("at_capacity")
+            raise RejectedError("at_capacity")
 
     def _party(self, target: Owner) -> Party:
         if target.kind == "agent" and target.id in self.agents:
             return Party("agent", target.id, self.agents[target.id].name)
         if target.kind == "department" and target.id in self.departments:
             return Party("department", target.id, self.departments[target.id])
-        raise Refused("not_found")
+        raise RejectedError("not_found")
 
     def _claim(self, claims: dict[str, Any]) -> KnownAgent:
         """Make or update the agent that a token speaks of."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from relevo.protocol.objects import Agent, Department
 from relevo.protocol.pushes import DirectoryPatch
 from relevo.router.store import records
-from relevo.router.tenant.directory import Gap, Replica
+from relevo.router.tenant.directory import GapError, Replica
 from tests.router.events import agent_record, department_record, directory, event
 
 AGENTS = st.sampled_from(["ana", "bob", "eve", "joe"])
@@ -70,7 +70,7 @@ def test_known_event_changes_nothing() -> None:
 @pytest.mark.parametrize("strange", [event(2), event(1, epoch="e2")], ids=["missing", "another epoch"])
 def test_event_that_does_not_follow_is_a_gap(strange: records.Event) -> None:
     replica = loaded()
-    with pytest.raises(Gap):
+    with pytest.raises(GapError):
         replica.apply(strange)
     assert replica.seq == 0
 
@@ -123,7 +123,7 @@ def test_disordered_events_never_make_a_hole(heard: list[tuple[int, str]]) -> No
         before = replica.seq
         try:
             replica.apply(event(seq, epoch=epoch, agents=[agent_record("ana", load=seq)]))
-        except Gap:
+        except GapError:
             assert epoch != "e1" or seq > before + 1
         assert replica.seq in (before, before + 1)
         assert replica.agents["ana"].load == replica.seq

@@ -9,7 +9,7 @@ from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import Caller
-from relevo.router.tenant.directory import Gap, Replica
+from relevo.router.tenant.directory import GapError, Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.in_flight import InFlightLimiters
 from relevo.router.tenant.registration import PendingDisconnects, Registration
@@ -241,7 +241,7 @@ async def test_reload_registers_the_clients_again(parts: Parts) -> None:
 async def test_reload_in_another_epoch_is_a_gap(parts: Parts) -> None:
     parts.attach("c1")
     parts.store.epochs = ["e2"]
-    with pytest.raises(Gap):
+    with pytest.raises(GapError):
         await parts.registration.reloaded("acme", False)
 
 
