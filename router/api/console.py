@@ -135,13 +135,13 @@ def console_routes(embedders: Sequence[str]) -> list[BaseRoute]:
         # Whose message with a token a console in a frame may believe, and which languages it can speak.
         return JSONResponse({"embedders": list(embedders), "languages": languages}, headers=headers)
 
-    async def moved_dialog(request: Request) -> Response:
+    async def moved_dialog(_: Request) -> Response:
         # Pages may load the dialog by its former address. Relative, for a router below a path of a proxy.
-        return RedirectResponse(f"../../dialog/{request.path_params['name']}", 308, headers)
+        return RedirectResponse("../../dialog/index.js", 308, headers)
 
     return [
         Route("/", page, methods=["GET"]),
         Route("/console/settings.json", settings, methods=["GET"]),
-        Route("/console/dialog/{name}", moved_dialog, methods=["GET"]),
+        Route("/console/dialog/index.js", moved_dialog, methods=["GET"]),
         *(Mount(f"/{folder}", app) for folder, app in files.items()),
     ]

@@ -67,6 +67,11 @@ async def test_the_dialogs_former_address_leads_to_the_present_one(http: httpx2.
     assert module.content == (await http.get("/dialog/index.js")).content
 
 
+async def test_dialog_file_at_its_former_address_is_not_found(http: httpx2.AsyncClient) -> None:
+    # Only the module of the dialog was an address for pages; its parts come and go.
+    assert (await http.get("/console/dialog/view.js")).status_code == 404
+
+
 async def test_the_policy_lets_nothing_in_from_elsewhere_and_nothing_inline(
     http: httpx2.AsyncClient,
 ) -> None:
