@@ -101,7 +101,7 @@ class JwksCache:
         except (OSError, TimeoutError, UnusableKeyError, httpx2.HTTPError) as error:
             # An httpx2 error's text may hold the URL, and the URL a password; its type says enough.
             reason = str(error) if isinstance(error, UnusableKeyError) else type(error).__name__
-            log.warning("jwks not read", reason=reason, keys_kept=len(self._keys))
+            log.warning("jwks fetch failed", reason=reason, keys_kept=len(self._keys))
         finally:
             self._reading = None
 

@@ -45,7 +45,7 @@ class Clock:
         await self._set()
         apart_ms = self.now_ms() - time.time_ns() // 1_000_000
         if abs(apart_ms) > TOLD_APART_MS:
-            log.warning("this machine's clock is not the store's", apart_ms=apart_ms)
+            log.warning("clock difference measured", apart_ms=apart_ms)
 
     async def keep(self) -> None:
         """Ask again and again, until cancelled."""
@@ -60,7 +60,7 @@ class Clock:
         except StoreUnavailableError:
             return  # What it told last still counts on.
         except StoreDefectError as error:
-            incident(log, "the store does not tell its time", error)
+            incident(log, "clock update failed", error)
             return
         # It looked at its clock somewhere on the way: in the middle, as far as anybody knows.
         self._began_at_ms = told_ms - (asked_at_ms + _monotonic_ms()) / 2

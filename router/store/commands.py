@@ -336,7 +336,7 @@ class StoreCommands:
                     raise msgspec.DecodeError(f"event {after + len(events) + 1} is not kept")
                 events.append(event)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("events unreadable", tenant=tenant, reason=str(error))
+            log.warning("event stream rejected", tenant=tenant, reason=str(error))
             return records.Events(found.epoch, found.seq)
         return records.Events(found.epoch, found.seq, events if found.events is not None else None)
 

@@ -218,7 +218,9 @@ class AgentPlayer:
             try:
                 await self._perform(client, action)
             except REFUSALS as refusal:
-                log.debug("refused", agent=self._person.id, action=type(action).__name__, reason=str(refusal))
+                log.debug(
+                    "action refused", agent=self._person.id, action=type(action).__name__, reason=str(refusal)
+                )
 
     def _view(self, client: Client, now_s: float) -> AgentView:
         kept = {session_id: at_s for session_id, at_s in self._sent.items() if now_s - at_s < FORGET_SENT_S}
@@ -307,7 +309,7 @@ class BackEndPlayer:
             try:
                 await client.close_session(session.id, fence=session.fence)
             except REFUSALS as refusal:
-                log.debug("refused", agent=BACK_END, action="Close", reason=str(refusal))
+                log.debug("action refused", agent=BACK_END, action="Close", reason=str(refusal))
         missing = target_count(now_s, self._demo.pace) - open_sessions.count
         for _ in range(missing if open_sessions.count < BEGINNING else min(missing, OPENED_AT_ONCE)):
             target = choose_first_target(open_sessions, self._random)
@@ -321,7 +323,7 @@ class BackEndPlayer:
         try:
             await client.open_session(f"chat-{secrets.token_hex(6)}", customer, target)
         except REFUSALS as refusal:
-            log.debug("refused", agent=BACK_END, action="Open", reason=str(refusal))
+            log.debug("action refused", agent=BACK_END, action="Open", reason=str(refusal))
 
 
 class AdminPlayer:
@@ -371,7 +373,7 @@ class AdminPlayer:
         try:
             await client.transfer(session.id, target, self._random.choice(ADMIN_REASONS), fence=session.fence)
         except REFUSALS as refusal:
-            log.debug("refused", agent=SIMULATED_ADMIN.id, action="Transfer", reason=str(refusal))
+            log.debug("action refused", agent=SIMULATED_ADMIN.id, action="Transfer", reason=str(refusal))
 
 
 async def read_open_sessions(client: Client) -> OpenSessions:
