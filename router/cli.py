@@ -1,4 +1,4 @@
-"""The command `relevo`: serve, token, demo, watch and audit."""
+"""The command `relevo`: serve, token, demo, watch, audit and store."""
 
 import functools
 import importlib
@@ -32,6 +32,10 @@ app = App(
     version=__version__,
     help_format="plaintext",
 )
+
+
+store_app = App(name="store", help="Look at a store, back it up, restore it.")
+app.command(store_app)
 
 
 class CliError(Exception):
@@ -254,14 +258,43 @@ def audit(*, tenant: str | None = None, repair: bool = False, json: bool = False
 
     if tenant is not None and not IDENTITY.fullmatch(tenant):
         raise CliError(f"no tenant can be called {tenant!r}", USAGE_ERROR)
-    if settings.redis_url is None and not Path(settings.data_dir).is_dir():
-        raise CliError(f"there is no store in {settings.data_dir}", USAGE_ERROR)
+    _require_store(settings)
     try:
         with store_of(settings) as store_url:
             clean = report.run(settings, store_url, tenant=tenant, repair=repair, as_json=json)
     except (report.AuditError, BundledStoreError) as error:
         raise CliError(str(error), USAGE_ERROR) from None
     return 0 if clean else FAILURE
+
+
+@store_app.command
+@_with_settings
+def status(*, json: bool = False, settings: Settings) -> None:
+    """
+    Print a store's schema, tenants, nodes with their release, and function libraries; only read it.
+
+    The settings of the store are those of `serve`. Exit code: 2 if the store cannot
+    be read.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from relevo.router.store import status as store_status
+    from relevo.router.store.client.errors import StoreError
+
+    _require_store(settings)
+    try:
+        with store_of(settings) as store_url:
+            store_status.run(settings, store_url, as_json=json)
+    except (StoreError, BundledStoreError, ValueError) as error:
+        raise CliError(f"the store cannot be read: {error}", USAGE_ERROR) from None
+
+
+def _require_store(settings: Settings) -> None:
+    if settings.redis_url is None and not Path(settings.data_dir).is_dir():
+        raise CliError(f"there is no store in {settings.data_dir}", USAGE_ERROR)
 
 
 def _extra(module: str) -> Any:

@@ -56,9 +56,10 @@ async def _run(settings: Settings, store_url: str, tenant: str | None, repair: b
     limits = PipelineLimits(timeout_ms=settings.store_timeout_ms)
     store = StoreClient(store_url, limits=limits)
     try:
-        await store.open()
         commands = StoreCommands(store, CommandLimits.of(settings), AUDITOR)
-        await commands.read_schema()
+        # Before the check, which loads this release's functions.
+        await commands.adopt_schema()
+        await store.open()
         if repair:
             await _repair(store, commands, tenant, as_json)
         counts = Counts()

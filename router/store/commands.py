@@ -16,7 +16,7 @@ from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
-from relevo.router.store.keys import STORE
+from relevo.router.store.keys import STORE, prefix
 
 EVENTS_MAX = 4096
 """Events kept per tenant, to repair a gap from."""
@@ -233,24 +233,28 @@ class StoreCommands:
         self._require_schema(answer.details["schema"] if isinstance(answer.details, dict) else 0)
         raise StoreDefectError("renew_node", f"it refused: {answer.details}")
 
-    async def read_schema(self) -> int | None:
+    async def adopt_schema(self) -> None:
         """
-        Read the store's schema, and write in it from now on; None where no node was ever there.
+        Write in the store's schema from now on; the oldest that is readable where no node was ever there.
 
         Raises:
             UnsupportedStoreError: As `renew_node`.
         """
-        [found] = (await self.read_snapshot(STORE, [("GET", "schema")])).values
-        text = records.plain(found)
-        if text is None:
-            return None
-        self._require_schema(int(text))
-        return int(text)
+        schema = await self.read_schema()
+        if schema is not None:
+            self._require_schema(schema)
+
+    async def read_schema(self) -> int | None:
+        """Return the store's schema, of whatever release; None where no node was ever there."""
+        found = await self.store.read(STORE, b"GET", f"{prefix(STORE)}schema".encode())
+        return int(found) if isinstance(found, bytes) else None
 
     async def read_nodes(self) -> list[records.NodeRecord]:
-        """Read which nodes there are, or were a while ago."""
-        [found] = (await self.read_snapshot(STORE, [("ZRANGE", "nodes", 0, -1, "WITHSCORES")])).values
-        return records.read_nodes([word.decode() for word in records.plain(found)])
+        """Return which nodes there are, or were a while ago."""
+        found = await self.store.read(
+            STORE, b"ZRANGE", f"{prefix(STORE)}nodes".encode(), b"0", b"-1", b"WITHSCORES"
+        )
+        return records.read_nodes([word.decode() for word in found])
 
     def _require_schema(self, schema: int) -> None:
         if schema in records.READABLE:

@@ -173,6 +173,16 @@ class StoreClient:
                 return int(seconds) * 1000 + int(microseconds) // 1000
         raise StoreDefectError("TIME", f"it answered {reply!r:.100}")
 
+    async def read(self, tenant: str, *words: bytes) -> Any:
+        """
+        Return what a plain command answers on a tenant's server; no function library is needed there.
+
+        Raises:
+            StoreUnavailableError: The server does not reply.
+            StoreDefectError: The command failed.
+        """
+        return await self._pipeline(await self.topology.locate(tenant)).execute(*words)
+
     async def libraries(self) -> dict[Server, list[str]]:
         """
         Return the names of this project's function libraries on each server.

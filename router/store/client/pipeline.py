@@ -385,7 +385,7 @@ class Pipeline:
         if now - self._replication_read_at >= REPLICATION_INTERVAL_S:
             pieces.append(_INFO)
             expected.append(lambda reply: self._note_replication(parse_replication(reply)))
-        if not self._loaded:
+        if not self._loaded and any(call.request is not None for call in batch):
             pieces.append(self._library)
             expected.append(self._on_load)
         plain = 0

@@ -176,7 +176,7 @@ async def test_a_store_of_a_newer_schema_is_refused_and_nothing_is_written(serve
             await commands.run("acme", "department_put", {**by, "department": {"id": "a"}}, msgspec.Raw)
         reader = StoreCommands(commands.store, LIMITS, "reader")
         with pytest.raises(UnsupportedStoreError, match="schema 2"):
-            await reader.read_schema()
+            await reader.adopt_schema()
         assert contents(server) == before
 
 
