@@ -162,7 +162,7 @@ def _entry(reply: records.EntryReply) -> EntryResult:
 
 
 def _history(reply: records.HistoryReply) -> HistoryResult:
-    return HistoryResult(reply.entries, reply.more)
+    return HistoryResult(*reply.page)
 
 
 def _list(reply: records.ListReply) -> ListResult:

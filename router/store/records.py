@@ -450,15 +450,11 @@ class HistoryReply(msgspec.Struct, gc=False):
     limit: int
 
     @property
-    def entries(self) -> list[Entry]:
-        """Return the entries that were asked for, and no others."""
+    def page(self) -> tuple[list[Entry], bool]:
+        """Return the entries that were asked for and no others, and whether there are entries after these."""
         found = [one for packed in self.records for one in entries_of(decode_session(packed))]
-        return [one for one in found if one.seq > self.after][: self.limit]
-
-    @property
-    def more(self) -> bool:
-        """Return whether there are entries after these."""
-        return self.after + self.limit < self.last
+        entries = [one for one in found if one.seq > self.after][: self.limit]
+        return entries, bool(entries) and entries[-1].seq < self.last
 
 
 class PlaceReply(msgspec.Struct, gc=False):

@@ -125,7 +125,7 @@ async def test_http_response_that_is_not_read_is_dropped(small: RouterProcess, o
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", small.port))
-        deaf.sendall(request)
+        deaf.sendall(request * 16)
         assert deaf.recv(15) == b"HTTP/1.1 200 OK"
         assert holds(small, deaf)
         wait_until(lambda: not holds(small, deaf), "the connection to be dropped")

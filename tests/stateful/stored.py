@@ -121,7 +121,8 @@ class Stored:
         assert not answer.set_aside, answer.set_aside
         if command == "session_history":
             page = msgspec.msgpack.decode(answer.result, type=records.HistoryReply)
-            return Answer({"entries": page.entries, "more": page.more})
+            entries, more = page.page
+            return Answer({"entries": entries, "more": more})
         found = {name: _field(name, raw) for name, raw in _result.decode(answer.result).items()}
         if command == "directory":
             assert found.pop("cursor") == ""

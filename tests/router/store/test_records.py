@@ -69,4 +69,5 @@ def test_a_page_of_a_history_holds_the_entries_that_were_asked_for() -> None:
         session_record("s", "ana", kind="internal", entry_count=seq, text=str(seq)) for seq in range(3, 7)
     ]
     page = records.HistoryReply([packed(*fields_of(note)) for note in notes], last=9, after=3, limit=2)
-    assert ([entry.text for entry in page.entries], page.more) == (["4", "5"], True)
+    entries, more = page.page
+    assert ([entry.text for entry in entries], more) == (["4", "5"], True)

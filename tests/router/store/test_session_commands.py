@@ -428,7 +428,8 @@ async def test_a_history_says_whether_there_is_more(shop: Shop) -> None:
         page = await shop.commands.run(
             shop.tenant, "session_history", request | {"limit": limit}, records.HistoryReply
         )
-        assert ([entry.text for entry in page.entries], page.more) == (texts, more)
+        entries, has_more = page.page
+        assert ([entry.text for entry in entries], has_more) == (texts, more)
 
 
 async def test_an_owner_is_an_agent_of_that_id_and_no_back_end_or_department(shop: Shop) -> None:
@@ -437,3 +438,22 @@ async def test_an_owner_is_an_agent_of_that_id_and_no_back_end_or_department(sho
     assert session.owner == Owner("agent", "desk")
     assert place(await shop.transfer("s", to_department("help"), by="desk")) == ("queued", "help")
     await shop.refuse("forbidden", "session_get", {"id": "help", "role": "agent"}, session_id="s")
+
+
+async def test_a_history_of_long_notes_comes_in_pages_of_bounded_size(shop: Shop) -> None:
+    await shop.open("s", SALES)
+    for number in range(45):
+        await shop.run("session_note", "boss", session_id="s", text=f"{number:04}" + "\U0001d538" * 3996)
+    request = {"now": shop.now, "by": {"id": "boss", "role": "admin"}, "session_id": "s", "limit": 500}
+    pages: list[list[int]] = []
+    after, has_more = 0, True
+    while has_more:
+        page = await shop.commands.run(
+            shop.tenant, "session_history", request | {"after": after}, records.HistoryReply
+        )
+        assert sum(len(raw) for raw in page.records) <= 256 * 1024 + 5 * len(page.records)
+        entries, has_more = page.page
+        pages.append([entry.seq for entry in entries])
+        after = entries[-1].seq
+    assert len(pages) > 2
+    assert [seq for page_seqs in pages for seq in page_seqs] == list(range(1, 47))
