@@ -45,6 +45,9 @@ class Socket(Protocol):
         """
         Send a frame that was built once for many sockets, in its order among what ``send`` is given.
 
+        It does not count against the outbox's hard limit, however large it is, unless the peer was slow
+        already: it goes as the socket takes it, and its bytes are not copied.
+
         Args:
             frame: What ``frames.build_frame`` returned for the same codec.
         """

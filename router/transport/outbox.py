@@ -25,7 +25,8 @@ class OutboxRules:
         codec: Joins encoded messages into a batch.
         build_frame: Puts one encoded message or batch into a websocket frame.
         soft_bytes: A connection with more than this unsent is slow.
-        hard_bytes: A connection with more than this unsent is to be closed.
+        hard_bytes: A connection with more than this unsent is to be closed; a shared frame that it was sent
+            before it was slow does not count.
     """
 
     codec: Codec

@@ -21,7 +21,7 @@ from relevo.router.transport.handshake import CODECS, accept
 from relevo.router.transport.interface import Acceptor, Endpoint
 from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
 from relevo.router.transport.origins import OriginRule
-from relevo.router.transport.outbox import Outbox, OutboxRules
+from relevo.router.transport.outbox import BATCH_BYTES_MAX, Outbox, OutboxRules
 
 __all__ = ["Settings", "WebSocket", "build_frame", "websocket_class"]
 
@@ -112,6 +112,7 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_awaiting_pong",
+        "_behind_frame_bytes",
         "_connections",
         "_core",
         "_deadline",
@@ -129,6 +130,7 @@ class WebSocket(asyncio.Protocol):
         "_slow",
         "_transport",
         "_unread",
+        "_unsent_bytes",
         "codec",
         "remote",
     )
@@ -156,7 +158,10 @@ class WebSocket(asyncio.Protocol):
         # Output.
         self._flush_scheduled = False
         self._slow = False
+        # While a frame that does not count is unsent: the bytes written behind it.
+        self._behind_frame_bytes: int | None = None
         # Keepalive.
+        self._unsent_bytes = 0
         self._slot: set[Watched] | None = None
         self._pinged_at_ms = 0
         self._awaiting_pong = False
@@ -181,14 +186,23 @@ class WebSocket(asyncio.Protocol):
         transport = self._transport
         if not self._open or transport is None:
             return
+        was_slow = self._slow
         if self._outbox.size_bytes:
-            self._outbox.add_frame(frame)
-            self._schedule_flush()
-        else:
-            # There is nothing to join it with, and most of what a thousand dialogs are sent comes this way.
-            transport.write(frame)
-            if self._slow:
-                self._close_if_over(transport)
+            if len(frame) <= BATCH_BYTES_MAX:
+                self._outbox.add_frame(frame)
+                self._schedule_flush()
+                return
+            # Joined with what is queued, a large frame would be a copy for this socket alone.
+            self.flush()
+            if self._has_closed():
+                return
+        # There is nothing to join it with, and most of what a thousand dialogs are sent comes this way.
+        transport.write(frame)
+        if was_slow:
+            self._count(transport, len(frame))
+        elif self._slow:
+            # It goes as the socket takes it, however large: the hard limit is for what is sent behind it.
+            self._behind_frame_bytes = 0
 
     def close(self, code: int, reason: str = "") -> None:
         """Send what is queued, then a close frame; give the peer ``CLOSE_WAIT_MS`` to answer it."""
@@ -236,6 +250,9 @@ class WebSocket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._slow = False
+        self._behind_frame_bytes = None
+        # An answer to a ping may have been waiting behind a large frame: its time-out starts again.
+        self._pinged_at_ms = now_ms() if self._awaiting_pong else self._pinged_at_ms
         if self._endpoint is not None:
             self._endpoint.drained()
 
@@ -268,6 +285,7 @@ class WebSocket(asyncio.Protocol):
         if not self._awaiting_pong and waited_ms >= keepalive.interval_ms:
             self._awaiting_pong = True
             self._pinged_at_ms = now_ms
+            self._unsent_bytes = self._unsent_of_frame()
             self.send_frame(PING_FRAME)
             due_at_ms = now_ms + min(keepalive.interval_ms, keepalive.timeout_ms)
         elif not self._awaiting_pong:
@@ -276,6 +294,10 @@ class WebSocket(asyncio.Protocol):
             due_at_ms = now_ms + keepalive.timeout_ms  # Its answer cannot be read now.
         elif waited_ms < keepalive.timeout_ms:
             due_at_ms = self._pinged_at_ms + keepalive.timeout_ms
+        elif (unsent_bytes := self._unsent_of_frame()) < self._unsent_bytes:
+            # The ping waits behind a large frame, of which the peer has taken something meanwhile.
+            self._unsent_bytes = unsent_bytes
+            due_at_ms = now_ms + keepalive.timeout_ms
         else:
             self._close(CloseCode.NO_PONG, CloseCode.NO_PONG.meaning, LINGER_MS)
             self.abort()
@@ -393,11 +415,26 @@ class WebSocket(asyncio.Protocol):
         if data:
             transport.write(data)
         if self._slow:
-            self._close_if_over(transport)
+            self._count(transport, len(data))
 
-    def _close_if_over(self, transport: asyncio.Transport) -> None:
-        if self._open and self._outbox.is_over(transport.get_write_buffer_size()):
+    def _count(self, transport: asyncio.Transport, size_bytes: int) -> None:
+        """Count what was just written to a peer that is slow, and close it above the hard limit."""
+        unsent_bytes = transport.get_write_buffer_size()
+        if self._behind_frame_bytes is not None:
+            self._behind_frame_bytes += size_bytes
+            unsent_bytes = min(unsent_bytes, self._behind_frame_bytes)
+        if self._open and self._outbox.is_over(unsent_bytes):
             self._close(CloseCode.TOO_SLOW, CloseCode.TOO_SLOW.meaning, LINGER_MS)
+
+    def _has_closed(self) -> bool:
+        """Return whether nothing more is sent."""
+        return not self._open
+
+    def _unsent_of_frame(self) -> int:
+        """Return how many bytes of a frame that does not count, and of what is before it, are unsent."""
+        if self._behind_frame_bytes is None or self._transport is None:
+            return 0
+        return max(0, self._transport.get_write_buffer_size() - self._behind_frame_bytes)
 
     def _send_core_output(self, core: Core) -> None:
         for data in core.data_to_send():

@@ -1,7 +1,9 @@
 """What an endpoint can rely on while a connection is open: order, batches, limits, pauses and keepalive."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -37,6 +39,21 @@ TEXT, BINARY, CLOSE, PING, PONG = Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE, Opco
 async def served() -> AsyncIterator[Served]:
     async with serve_websockets() as served:
         yield served
+
+
+class WritesKept:
+    """A transport that keeps what is written."""
+
+    def __init__(self, transport: Any, written: list[bytes]) -> None:
+        self._transport = transport
+        self._written = written
+
+    def write(self, data: bytes) -> None:
+        self._written.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 # Sending ----------------------------------------------------------------------------------------------------
@@ -180,6 +197,70 @@ async def test_a_slow_peer_that_reads_again_learns_why_it_was_closed(served: Ser
             await asyncio.sleep(0)
         peer.read_again()
         assert await peer.expect_close(CloseCode.TOO_SLOW) == CloseCode.TOO_SLOW.meaning
+
+
+async def test_large_frame_is_not_copied_for_what_was_sent_before_it(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        written: list[bytes] = []
+        transport = endpoint.socket._transport
+        endpoint.socket._transport = WritesKept(transport, written)  # type: ignore[assignment]
+        frame = build_frame(JSON, b"x" * 100_000)
+        endpoint.socket.send(b"1")
+        endpoint.socket.send_frame(frame)
+        endpoint.socket.send(b"2")
+        frames = [await peer.read_frame() for _ in range(3)]
+        assert frames == [(TEXT, b"1"), (TEXT, b"x" * 100_000), (TEXT, b"2")]
+        endpoint.socket._transport = transport
+        assert written[1] is frame
+
+
+async def test_frame_beyond_the_hard_limit_goes_as_the_peer_takes_it() -> None:
+    async with serve_websockets(outbox_hard_bytes=64 * 1024) as served, open_peer(served) as (peer, endpoint):
+        peer.stop_reading()
+        endpoint.socket.send_frame(build_frame(JSON, b"x" * 20_000_000))
+        await endpoint.expect("slow")
+        endpoint.socket.send(b"1")
+        await turns()
+        assert endpoint.socket.buffered_bytes > 64 * 1024
+        peer.read_again()
+        frames = [await peer.read_frame() for _ in range(2)]
+        assert frames == [(TEXT, b"x" * 20_000_000), (TEXT, b"1")]
+        await endpoint.expect("drained")
+
+
+async def test_messages_behind_a_large_frame_count_against_the_hard_limit() -> None:
+    async with serve_websockets(outbox_hard_bytes=64 * 1024) as served, open_peer(served) as (peer, endpoint):
+        peer.stop_reading()
+        endpoint.socket.send_frame(build_frame(JSON, b"x" * 20_000_000))
+        await endpoint.expect("slow")
+        for _ in range(64):
+            endpoint.socket.send(b"1" * 1000)
+            await turns()
+        assert endpoint.events.empty()
+        for _ in range(2):
+            endpoint.socket.send(b"1" * 1000)
+            await turns()
+        peer.read_again()
+        await peer.expect_close(CloseCode.TOO_SLOW)
+
+
+async def test_peer_that_takes_a_large_frame_slowly_has_time_to_answer_its_ping(served: Served) -> None:
+    async with open_peer(served) as (peer, endpoint):
+        peer.stop_reading()
+        endpoint.socket.send_frame(build_frame(JSON, b"x" * 20_000_000))
+        await endpoint.expect("slow")
+        pinged_at_ms = now_ms() + 20_000
+        endpoint.socket.keep_alive(pinged_at_ms)
+        unsent_bytes = endpoint.socket.buffered_bytes
+        while endpoint.socket.buffered_bytes == unsent_bytes:
+            with suppress(BlockingIOError):
+                os.read(peer.writer.get_extra_info("socket").fileno(), 100_000)
+            await turns()
+        endpoint.socket.keep_alive(pinged_at_ms + 20_000)
+        await turns()
+        assert endpoint.events.empty()
+        endpoint.socket.keep_alive(pinged_at_ms + 40_000)
+        await endpoint.expect("lost", CloseCode.NO_PONG, False)
 
 
 async def test_a_burst_counts_as_queued_only_if_the_peer_does_not_read_it() -> None:
