@@ -86,7 +86,8 @@ def application(node: Node) -> Starlette:
         try:
             principal = await _principal(node, request)
             now_s = asyncio.get_running_loop().time()
-            throttled = Allowance(*node.rates.shared(principal, now_s)).take(now_s)
+            allowance = Allowance(*node.rates.shared(principal, now_s))
+            throttled = allowance.take(now_s)
             if throttled is not None:
                 node.counts.throttled[throttled.limit] += 1
                 return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict()))
@@ -124,7 +125,9 @@ def application(node: Node) -> Starlette:
             # As over a websocket: whether it was applied, the same key will tell.
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
         node.counts.answered(kind, answer)
-        return _failure(answer) if isinstance(answer, Error) else _json(answer)
+        response = _failure(answer) if isinstance(answer, Error) else _json(answer)
+        allowance.charge(len(response.body))
+        return response
 
     def openapi(_: Request) -> Response:
         # A plain function: Starlette runs it in a thread, as making the document takes some 30 ms once.

@@ -140,6 +140,7 @@ class Connection:
 
     __slots__ = (
         "_codec",
+        "_has_subscribed",
         "_hello_id",
         "_kept",
         "_reading",
@@ -161,6 +162,7 @@ class Connection:
         self._settings = settings
         self._reading = ReadControl(self.effects, allowance, IN_FLIGHT_MAX)
         self._hello_id = ""
+        self._has_subscribed = False
         self._kept: list[tuple[str, int, bytes]] = []  # Pushes while JOINING.
         self.effects.append(SetTimer(HELLO_TIMEOUT_MS, Timer.HELLO))
 
@@ -369,7 +371,9 @@ class Connection:
                 if isinstance(answer, Error)
                 else Reply(id=command_id, result=answer)
             )
-            self.effects.append(Send(self._codec.encode(reply)))
+            message = self._codec.encode(reply)
+            self._reading.allowance.charge(len(message))
+            self.effects.append(Send(message))
 
     def _finish(self) -> None:
         self._reading.finish()
@@ -384,6 +388,20 @@ class Connection:
             self._kept.append((epoch, seq, message))
         elif self.state in SERVED and (epoch != self.synced_to[0] or seq > self.synced_to[1]):
             self.effects.append(Send(message))
+
+    def charge_directory(self, size_bytes: int) -> None:
+        """
+        Charge what the client was sent because it subscribed to the directory.
+
+        The first of a connection is free, so that the many that reconnect at once may. The tenant pays for
+        none: the directory's size is not the sender's choice, and a snapshot is encoded once for all.
+
+        Args:
+            size_bytes: The size of the snapshot or patch.
+        """
+        if self._has_subscribed:
+            self._reading.allowance.charge_sender(size_bytes)
+        self._has_subscribed = True
 
     def sync(self, epoch: str, seq: int) -> None:
         """Take note that the client has everything up to an event."""

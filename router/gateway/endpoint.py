@@ -175,6 +175,10 @@ class ClientEndpoint:
         """Send a frame that is shared with other clients."""
         self._socket.send_frame(frame)
 
+    def charge_directory(self, size_bytes: int) -> None:
+        """Charge what the client was sent because it subscribed to the directory to its rate limit."""
+        self._connection.charge_directory(size_bytes)
+
     def close(self, code: CloseCode) -> None:
         """Close the connection for one of the protocol's reasons."""
         self._connection.close(code)

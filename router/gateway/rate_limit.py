@@ -3,7 +3,9 @@ Rate limiting by GCRA, the token bucket whose state is one timestamp. Pure: the 
 
 A sender may send `burst` messages at once and `rate` a second in the long run. The timestamp is the
 theoretical arrival time: when the bucket is full again. A message needs a token of every bucket that it
-counts in: its connection's, its agent's or back end's, its tenant's. A rejected message gets `retry_in_ms`;
+counts in: its connection's, its agent's or back end's, its tenant's. What its answer weighs is charged
+afterwards, so that a bucket may be in debt: it lets nothing through until that is paid. A rejected message
+gets `retry_in_ms`;
 a second timestamp spreads those times, so that each rejected message has a slot of its own. A sender that
 ignores them is read more slowly, and closed in the end.
 """
@@ -25,6 +27,13 @@ BURST_S = 4
 
 RATE_BUCKETS_MAX = 10_000
 """Buckets of one kind that are kept after their senders left, per node."""
+
+CHARGED_BYTES = 4 * 1024
+"""
+So many bytes of an answer cost one token more: an agent may be sent 4 MB a second by default and 16 MB at
+once, a tenant 20 MB and 80 MB. Encoding and sending those 20 MB takes some 6% of a core; most answers are
+shorter than 4 KiB, and cost nothing but their message.
+"""
 
 REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""
@@ -103,6 +112,10 @@ class Bucket:
         self._read_at_s = min(read_at_s, now_s + REST_S_MAX)
         return self._read_at_s - now_s
 
+    def charge(self, tokens: int) -> None:
+        """Take more tokens for a message that was let through, a full bucket at most."""
+        self.full_at_s += min(tokens * self.limit.interval_s, self.limit.fill_s)
+
 
 class Allowance:
     """
@@ -146,6 +159,23 @@ class Allowance:
         if self._refusals:
             self._refusals -= 1
         return None
+
+    def charge(self, size_bytes: int) -> None:
+        """
+        Charge the answer to a message, as if the message had cost that much when it was taken.
+
+        Args:
+            size_bytes: The size of the encoded answer; what is below `CHARGED_BYTES` costs nothing.
+        """
+        if size_bytes >= CHARGED_BYTES:
+            for bucket in self._buckets:
+                bucket.charge(size_bytes // CHARGED_BYTES)
+
+    def charge_sender(self, size_bytes: int) -> None:
+        """Charge, as `charge` does, only the buckets that are the sender's own."""
+        for bucket in self._buckets:
+            if not bucket.limit.is_common:
+                bucket.charge(size_bytes // CHARGED_BYTES)
 
     @property
     def is_abused(self) -> bool:

@@ -40,7 +40,10 @@ class Client(Protocol):
         """Send an encoded message that the event (epoch, seq) caused."""
 
     def send_frame(self, frame: bytes) -> None:
-        """Send a websocket frame that is shared with other clients."""
+        """Send a websocket frame that is shared with other clients, and only while it is not slow."""
+
+    def charge_directory(self, size_bytes: int) -> None:
+        """Charge what it was sent because it subscribed to its rate limit."""
 
     def close(self, code: CloseCode) -> None:
         """Close the connection."""

@@ -7,7 +7,7 @@ is one patch, encoded and framed once per format and written to every open dialo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from relevo.protocol.codec import Codec
 from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
@@ -24,6 +24,12 @@ Frame = Callable[[Codec, bytes], bytes]
 
 REUSED_ROWS_MIN = 1_000
 """From how many rows on a snapshot that was encoded before is sent again, and a patch behind it."""
+
+PATCHES_MAX = 8
+"""Patches to the present position that are kept for other clients at the same old position."""
+
+NOWHERE = ("", 0)
+"""The position of a client that knows nothing of the directory: no epoch is empty."""
 
 
 class Addressee:
@@ -70,9 +76,12 @@ class TenantHub:
         self._frame = frame
         self._schedule_flush = schedule_flush
         self._flush_scheduled = False
-        self._told = ("", 0)
+        self._told = NOWHERE
+        self._asked: set[Client] = set()  # Subscribers that asked for what they are behind.
         self._snapshot: DirectorySnapshot | None = None
         self._snapshot_frames: _Framed | None = None
+        self._patches: dict[tuple[str, int], _Framed | None] = {}
+        self._patches_to = NOWHERE
 
     def attach(self, name: str, client: Client) -> Addressee:
         """Send what is addressed to an agent or a back end (see `records.addressee`) to this client, too."""
@@ -86,7 +95,7 @@ class TenantHub:
     def detach(self, name: str, client: Client) -> None:
         """Forget a client."""
         self.clients.discard(client)
-        self.subscribers.pop(client, None)
+        self.unsubscribe(client)
         self.watchers.pop(client, None)
         local = self.addressees.get(name)
         if local is not None and client in local.clients:
@@ -161,16 +170,15 @@ class TenantHub:
         self.subscribers.pop(client, None)
         self.flush()
         self.subscribers[client] = None
-        client.behind = None
-        patch = self.replica.patch_since(*resume) if resume is not None else None
-        if patch is not None:
-            client.send_frame(_Framed(patch, self._frame)[client.codec])
-        else:
-            self._send_snapshot(client)
+        self._asked.add(client)
+        client.behind = resume if resume is not None else NOWHERE
+        if not client.is_slow:
+            self._catch_up(client)
 
     def unsubscribe(self, client: Client) -> None:
         """Close a dialog."""
         self.subscribers.pop(client, None)
+        self._asked.discard(client)
         client.behind = None
 
     def switch(
@@ -203,8 +211,7 @@ class TenantHub:
         self._told = (replica.epoch, replica.position)
         if told == self._told or not self.subscribers:
             return
-        patch = replica.patch_since(*told)
-        framed = _Framed(patch, self._frame) if patch is not None else None
+        framed = self._patch_since(*told)
         for client in self.subscribers:
             if client.is_slow:
                 if client.behind is None:
@@ -212,7 +219,8 @@ class TenantHub:
             elif framed is not None and client.behind is None:
                 client.send_frame(framed[client.codec])
             else:
-                self._catch_up(client, client.behind or told)
+                client.behind = client.behind or told
+                self._catch_up(client)
 
     def drained(self, client: Client) -> None:
         """Send a client that was slow all that it missed, as one patch."""
@@ -220,31 +228,74 @@ class TenantHub:
             # All subscribers to one position first; this one joins them there, or right after.
             self.flush()
             if client.behind is not None:
-                self._catch_up(client, client.behind)
+                self._catch_up(client)
 
-    def _catch_up(self, client: Client, position: tuple[str, int]) -> None:
-        client.behind = None
-        patch = self.replica.patch_since(*position)
-        if patch is None:
-            self._send_snapshot(client)
-        elif (self.replica.epoch, self.replica.position) != position:
-            client.send_frame(_Framed(patch, self._frame)[client.codec])
+    def _catch_up(self, client: Client) -> None:
+        """Send a client that is not slow what it is behind, and charge it if the client asked for it."""
+        position, client.behind = client.behind, None
+        assert position is not None
+        is_asked = client in self._asked
+        self._asked.discard(client)
+        framed = self._patch_since(*position)
+        if framed is None:
+            size_bytes = self._send_snapshot(client)
+        elif is_asked or (self.replica.epoch, self.replica.position) != position:
+            size_bytes = _send(client, framed)
+        else:
+            return
+        if is_asked:
+            client.charge_directory(size_bytes)
 
-    def _send_snapshot(self, client: Client) -> None:
-        for framed in self._snapshot_and_patch():
-            client.send_frame(framed[client.codec])
+    def _send_snapshot(self, client: Client) -> int:
+        """Send the snapshot that serves all and the patch that must follow; return the snapshot's bytes."""
+        replica, snapshot, patch = self.replica, self._snapshot, None
+        if snapshot is not None and (self._is_large or snapshot.seq == replica.position):
+            patch = self._patch_since(snapshot.epoch, snapshot.seq)
+        if snapshot is None or self._snapshot_frames is None or patch is None:
+            snapshot = self._snapshot = replica.snapshot()
+            self._snapshot_frames = _Framed(snapshot, self._frame)
+        size_bytes = _send(client, self._snapshot_frames)
+        if snapshot.seq != replica.position and patch is not None:
+            if client.is_slow:
+                client.behind = (snapshot.epoch, snapshot.seq)
+            else:
+                _send(client, patch)
+        return size_bytes
 
-    def _snapshot_and_patch(self) -> Iterator[_Framed]:
-        """Yield a snapshot, for large directories as it was encoded before, and what changed since then."""
-        snapshot, patch = self._snapshot, None
-        if snapshot is not None:
-            patch = self.replica.patch_since(snapshot.epoch, snapshot.seq)
-        if snapshot is None or self._snapshot_frames is None or patch is None or not _serves(snapshot, patch):
-            snapshot, patch = self.replica.snapshot(), None
-            self._snapshot, self._snapshot_frames = snapshot, _Framed(snapshot, self._frame)
-        yield self._snapshot_frames
-        if patch is not None and patch.seq != snapshot.seq:
-            yield _Framed(patch, self._frame)
+    def _patch_since(self, epoch: str, seq: int) -> _Framed | None:
+        """
+        Return the patch from a position to the replica's, encoded once for all that are at this position.
+
+        None where only a snapshot will do, and where more than a quarter of a large directory has changed: a
+        snapshot is encoded once for all positions.
+        """
+        replica = self.replica
+        if not epoch:
+            return None
+        if self._patches_to != (replica.epoch, replica.position) or len(self._patches) >= PATCHES_MAX:
+            self._patches_to = (replica.epoch, replica.position)
+            self._patches.clear()
+        if (epoch, seq) not in self._patches:
+            patch = replica.patch_since(epoch, seq)
+            if patch is not None and self._is_large and _row_count(patch) * 4 > self._row_count:
+                patch = None
+            self._patches[epoch, seq] = _Framed(patch, self._frame) if patch is not None else None
+        return self._patches[epoch, seq]
+
+    @property
+    def _row_count(self) -> int:
+        return len(self.replica.agents) + len(self.replica.departments)
+
+    @property
+    def _is_large(self) -> bool:
+        return self._row_count >= REUSED_ROWS_MIN
+
+
+def _send(client: Client, framed: _Framed) -> int:
+    """Send a message in the client's format, and return its size in bytes."""
+    frame = framed[client.codec]
+    client.send_frame(frame)
+    return len(frame)
 
 
 def _tell(clients: Iterable[Client], push: Push, epoch: str, seq: int) -> None:
@@ -257,13 +308,7 @@ def _tell(clients: Iterable[Client], push: Push, epoch: str, seq: int) -> None:
         client.deliver(epoch, seq, encoded[codec])
 
 
-def _serves(snapshot: DirectorySnapshot, patch: DirectoryPatch) -> bool:
-    """Tell whether a snapshot encoded before spares more than the patch that must follow it costs."""
-    rows = len(snapshot.agents) + len(snapshot.departments)
-    changed = (
-        len(patch.agents)
-        + len(patch.departments)
-        + len(patch.agents_removed)
-        + len(patch.departments_removed)
-    )
-    return patch.seq == snapshot.seq or (rows >= REUSED_ROWS_MIN and changed * 4 <= rows)
+def _row_count(patch: DirectoryPatch) -> int:
+    """Return how many rows a patch puts or removes."""
+    changed = len(patch.agents) + len(patch.departments)
+    return changed + len(patch.agents_removed) + len(patch.departments_removed)

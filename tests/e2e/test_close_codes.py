@@ -90,10 +90,6 @@ async def a_message_over_64_kibibytes(office: Office, format: str) -> int:
 @provokes(4001)
 async def a_client_that_stops_reading(office: Office, format: str) -> int:
     crm = await office.connect_service()
-    profile = {"name": "A" * 120, "role": "agent", "departments": [], "capacity": 1}
-    sent = [await crm.send("agent.put", agent=profile | {"id": f"agent-{number}"}) for number in range(100)]
-    for command in sent:
-        assert "result" in await crm.reply(command)
     # Little room to receive, and no reader: the library stops reading when one message waits.
     receiver = socket.socket()
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -101,10 +97,17 @@ async def a_client_that_stops_reading(office: Office, format: str) -> int:
     stalled = await office.connect_stranger(format=format, sock=receiver, max_queue=1)
     assert (await stalled.say_hello(office.token("stalled")))["type"] == "welcome"
 
-    # Some 30 KB for each of these, until the network and the router's patience are full.
+    await office.open_session("s", agent="stalled")
+    for number in range(10):
+        await stalled.command("session.note", session_id="s", text=f"{number}" * 4000)
+
+    # Some 40 KB for each of these, until the network and the router's patience are full.
     for batch in range(4):
         await stalled.send_as_is(
-            [{"type": "directory.subscribe", "id": f"{batch}-{number}"} for number in range(64)]
+            [
+                {"type": "session.history", "id": f"{batch}-{number}", "session_id": "s"}
+                for number in range(64)
+            ]
         )
     # A client that reads goes on as before.
     await crm.command("session.list")

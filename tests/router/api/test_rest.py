@@ -4,7 +4,7 @@ import pytest
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.commands import SessionGet
-from relevo.router.gateway.rate_limit import BURST_S
+from relevo.router.gateway.rate_limit import BURST_S, CHARGED_BYTES
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
@@ -116,6 +116,13 @@ async def test_agent_over_its_rate_gets_the_time_to_wait() -> None:
         "1",
     )
     assert node.counts.throttled == {"agent": 1}
+
+
+async def test_long_answer_is_charged_to_the_rate() -> None:
+    node = FakeNode(agent_message_rate=1)
+    node.store_commands.answer = CommandRejectedError("forbidden", {"text": "x" * BURST_S * CHARGED_BYTES})
+    assert (await node.post("session.get", GET)).status_code == 403
+    assert (await node.post("session.get", GET)).status_code == 429
 
 
 @pytest.mark.parametrize(

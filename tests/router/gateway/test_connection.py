@@ -13,7 +13,8 @@ from relevo.protocol.commands import (
     TokenRefresh,
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
-from relevo.protocol.results import Empty
+from relevo.protocol.objects import Entry
+from relevo.protocol.results import Empty, HistoryResult
 from relevo.router.gateway import connection
 from relevo.router.gateway.commands import RULES
 from relevo.router.gateway.connection import (
@@ -281,6 +282,30 @@ def test_messages_over_the_rate_are_rejected_and_read_more_slowly() -> None:
     assert isinstance(rest, RestReading)
     machine.connection.rested()
     assert machine.effects() == [ResumeReading()]
+
+
+def test_long_reply_is_charged_to_the_rate() -> None:
+    machine = Machine(message_rate=10)
+    machine.open()
+    machine.receive({"type": "session.history", "id": "1", "session_id": "s"})
+    (execute,) = machine.of(Execute)
+    note = Entry(seq=1, kind="internal", at=NOW_MS, by=None, text="x" * 4000, transfer=None)
+    machine.connection.answered(execute.command, HistoryResult([note] * 32, False))
+    assert machine.sent()[0]["result"]["more"] is False
+    machine.receive(*[PING] * 10)
+    # A hello, a question, and the 31 times 4 KiB of its answer.
+    assert len(machine.of(CountThrottled)) == 10 - (40 - 2 - 31)
+
+
+def test_first_subscription_of_a_connection_is_free() -> None:
+    machine = Machine(message_rate=10)
+    machine.open()
+    machine.connection.charge_directory(10**6)
+    machine.receive(PING)
+    assert machine.of(CountThrottled) == []
+    machine.connection.charge_directory(10**6)
+    machine.receive(PING)
+    assert machine.of(CountThrottled) == [CountThrottled("connection")]
 
 
 def test_a_throttled_acknowledgement_has_no_reply() -> None:

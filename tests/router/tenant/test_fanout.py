@@ -22,6 +22,7 @@ class Listener:
         self.heard: list[dict[str, object]] = []
         self.frames: list[bytes] = []
         self.closed: CloseCode | None = None
+        self.charged: list[int] = []
         self.synced_to = ("", 0)
         self.connection_id = "c1"
         self.is_registered = True
@@ -32,6 +33,9 @@ class Listener:
     def send_frame(self, frame: bytes) -> None:
         self.frames.append(frame)
         self.heard.append(self._read(frame))
+
+    def charge_directory(self, size_bytes: int) -> None:
+        self.charged.append(size_bytes)
 
     def close(self, code: CloseCode) -> None:
         self.closed = code
@@ -49,6 +53,14 @@ class Listener:
     def chain(self) -> list[tuple[object, object]]:
         """Return since and seq of each patch, None and seq of each snapshot."""
         return [(message.get("since"), message["seq"]) for message in self.heard]
+
+
+class SlowAfterOne(Listener):
+    """A client whose link is full after each frame."""
+
+    def send_frame(self, frame: bytes) -> None:
+        super().send_frame(frame)
+        self.is_slow = True
 
 
 class Windows:
@@ -163,6 +175,75 @@ def test_a_slow_client_gets_one_patch_when_it_has_caught_up(hub: TenantHub) -> N
     hub.flush()
     assert slow.chain() == [(None, 1), (1, 4), (4, 5)]
     assert quick.chain() == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
+
+
+def fill(hub: TenantHub, count: int) -> list[str]:
+    """Load a directory of so many agents, and return their ids."""
+    ids = [f"a{number}" for number in range(count)]
+    hub.replica.load(directory(1, agents=[agent_record(agent_id) for agent_id in ids]))
+    return ids
+
+
+def test_slow_subscriber_gets_one_snapshot_for_all_that_it_asks(hub: TenantHub) -> None:
+    client = Listener()
+    hub.subscribe(client, None)
+    client.is_slow = True
+    for load in (1, 2, 3):
+        happen(hub, load)
+        hub.subscribe(client, None)
+    assert client.chain() == [(None, 1)]
+    client.is_slow = False
+    hub.drained(client)
+    assert client.chain() == [(None, 1), (None, 4)]
+
+
+def test_resume_from_before_most_of_a_large_directory_gets_the_shared_snapshot(hub: TenantHub) -> None:
+    for agent_id in fill(hub, REUSED_ROWS_MIN)[: REUSED_ROWS_MIN // 3]:
+        happen(hub, 1, agent_id)
+    first, second = Listener(), Listener()
+    hub.subscribe(first, ("e1", 1))
+    hub.subscribe(second, ("e1", 2))
+    assert first.chain() == second.chain() == [(None, hub.replica.position)]
+    assert first.frames[0] is second.frames[0]
+
+
+def test_clients_at_one_old_position_share_one_patch(hub: TenantHub) -> None:
+    happen(hub, 1)
+    happen(hub, 2)
+    first, second, other = Listener(), Listener(), Listener()
+    hub.subscribe(first, ("e1", 1))
+    hub.subscribe(other, ("e1", 2))
+    hub.subscribe(second, ("e1", 1))
+    assert first.frames[0] is second.frames[0]
+    assert (first.chain(), other.chain()) == ([(1, 3)], [(2, 3)])
+
+
+def test_client_that_is_slow_after_a_snapshot_gets_the_patch_later(hub: TenantHub) -> None:
+    fill(hub, REUSED_ROWS_MIN)
+    hub.subscribe(Listener(), None)
+    happen(hub, 1)
+    client = SlowAfterOne()
+    hub.subscribe(client, None)
+    assert client.chain() == [(None, 1)]
+    client.is_slow = False
+    hub.drained(client)
+    assert client.chain() == [(None, 1), (1, 2)]
+
+
+def test_subscription_is_charged_what_it_is_sent(hub: TenantHub) -> None:
+    client = Listener()
+    hub.subscribe(client, None)
+    happen(hub, 1)
+    hub.flush()
+    hub.subscribe(client, ("e1", 1))
+    client.is_slow = True
+    hub.subscribe(client, None)
+    assert len(client.charged) == 2
+    client.is_slow = False
+    hub.drained(client)
+    snapshot, pushed, patch, again = (len(frame) for frame in client.frames)
+    assert client.charged == [snapshot, patch, again]
+    assert pushed == patch
 
 
 def test_subscribers_in_a_new_epoch_get_a_snapshot(hub: TenantHub) -> None:
