@@ -151,7 +151,8 @@ class Feed:
             seq: The store's latest event.
         """
         following = self._tenants.get(tenant)
-        if following is None or following.repair is not None:
+        # Before the first read nothing can be missing: the channel is yet to be subscribed.
+        if following is None or following.repair is not None or not following.ready.is_set():
             return
         replica = following.hub.replica
         if replica.epoch != epoch or replica.seq < following.behind_at:

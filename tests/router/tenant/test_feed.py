@@ -198,6 +198,13 @@ async def test_silent_loss_is_repaired_at_the_second_renewal(followed: Followed)
     assert followed.departments() == ["d1"]
 
 
+async def test_renewal_before_the_subscription_is_no_gap(followed: Followed) -> None:
+    await followed.change(1)
+    lease = await followed.store_commands.renew(followed.tenant)
+    followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
+    assert (followed.feed.gaps, followed.feed.is_repairing(followed.tenant)) == (0, False)
+
+
 async def test_bytes_that_are_no_event_are_dropped(followed: Followed) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, b"\xc1 not an event")
