@@ -30,6 +30,7 @@ def test_a_window_after_dear_flushes_is_several_of_them_long() -> None:
     assert window.due_at_s(100.0) == pytest.approx(100.0 + FLUSHES_PER_WINDOW * 0.004, abs=1e-6)
 
 
+@pytest.mark.limit("WINDOW_S_MAX")
 def test_a_window_has_the_length_that_a_change_may_wait_at_most() -> None:
     assert opened(*[1.0] * 50).due_at_s(100.0) == 100.0 + WINDOW_S_MAX
 
