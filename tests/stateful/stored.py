@@ -286,7 +286,7 @@ def _take(found: Kept, events: list[records.Event], name: str, record: bytes) ->
         found.chosen[agent.id] = (agent.chosen, agent.present)
         if isinstance(agent.owned, str) and agent.owned.split():
             found.lists[f"owned:{agent.id}"] = agent.owned.split()
-    else:
+    elif name != "w":  # The write that the durability waiter counts with.
         department = records.decode_department(record)
         found.departments[department.id] = records.department_of(department)
 

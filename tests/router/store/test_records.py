@@ -19,6 +19,7 @@ def fields_of(record: msgspec.Struct) -> list[object]:
     return fields
 
 
+@pytest.mark.limit("SESSIONS_DECODED_MAX")
 def test_session_keeps_only_those_decoded_last() -> None:
     ids = [f"s{number}" for number in range(records.SESSIONS_DECODED_MAX + 10)]
     for session_id in [*ids, *ids[:10]]:
