@@ -17,10 +17,10 @@ export class DirectoryRows {
   #departmentIds = new Set();
 
   agents = new SortedRows(compareAgents, (/** @type {Agent} */ agent) => {
-    return [agent.name, ...agent.departments.map((id) => this.departmentName(id))].join(" ");
+    return [agent.name, agent.id, ...agent.departments.map((id) => this.departmentName(id))].join(" ");
   });
 
-  departments = new SortedRows(compareDepartments, (/** @type {Department} */ { name }) => name);
+  departments = new SortedRows(compareDepartments, (/** @type {Department} */ { name, id }) => `${name} ${id}`);
 
   /**
    * Return a department's name, or its id if the name is unknown.

@@ -1,5 +1,7 @@
 /** The rows of one list, sorted and searched. Each change moves one row, so that ten thousand rows cost no frame. */
 
+import { foldText, searchTerms } from "../js/src/names.js";
+
 /** @typedef {import("../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../js/src/objects.js").Department} Department */
 
@@ -8,17 +10,6 @@ const MOVES_MAX = 500;
 
 /** How many rows from the top are in order at once; more than any screen shows. */
 const HEAD_ROWS = 100;
-
-const MARKS = /\p{Diacritic}/gu;
-
-/**
- * Return a text as it is searched: without accents and case, so that "joao" finds "João".
- *
- * @param {string} text
- */
-export function foldText(text) {
-  return text.normalize("NFD").replace(MARKS, "").toLowerCase();
-}
 
 /**
  * Sort the first items only: one pass over all, instead of sorting them.
@@ -105,7 +96,7 @@ export class SortedRows {
    */
   search(text) {
     this.sort();
-    this.#terms = foldText(text).split(/\s+/).filter(Boolean);
+    this.#terms = searchTerms(text);
     this.#matches = null;
   }
 

@@ -16,9 +16,10 @@ from relevo_client import Customer, RelevoError, Target
 from relevo_client.codec import JSON, MSGPACK, Codec, DecodeError
 from relevo_client.commands import Commands
 from relevo_client.decode import InvalidDataError, decode
-from relevo_client.directory import Patch, Snapshot
+from relevo_client.directory import Directory, Patch, Snapshot
 from relevo_client.errors import ERRORS, STOPS, error_from_wire, stop_from_close
 from relevo_client.events import SESSION_PUSHES, ServerDraining, TokenExpiring
+from relevo_client.names import fold_text, order_key
 from relevo_client.objects import Welcome
 from relevo_client.pending import PendingCommand
 
@@ -265,3 +266,29 @@ def test_vector_malformed_frame_is_an_error(vector: Map) -> None:
         driver.subscribe()
         with pytest.raises(InvalidDataError):
             driver.receive(*codec.decode(frame))  # type: ignore[arg-type]
+
+
+def names_with(field: str) -> pytest.MarkDecorator:
+    vectors = [vector for vector in load("names.json") if field in vector]
+    assert vectors
+    return pytest.mark.parametrize("vector", vectors, ids=[vector["name"] for vector in vectors])
+
+
+@names_with("folded")
+def test_vector_of_a_text_is_folded(vector: Map) -> None:
+    assert fold_text(vector["text"]) == vector["folded"]
+
+
+@names_with("sorted")
+def test_vector_of_names_is_their_order(vector: Map) -> None:
+    keys = [order_key(name) for name in vector["sorted"]]
+    assert sorted(set(keys)) == keys
+
+
+@names_with("found")
+def test_vector_of_agents_is_found_in_order(vector: Map) -> None:
+    directory = Directory()
+    rows = {"agents": vector["agents"], "departments": vector["departments"]}
+    directory.replace(decode(Snapshot, {"epoch": "e", "seq": 1, **rows}))
+
+    assert [agent.id for agent in directory.agents_by_readiness(vector["search"])] == vector["found"]

@@ -1,6 +1,6 @@
 /** The admin's dashboard: every open conversation, the waiting ones, and the agents. */
 
-import { foldText } from "../../dialog/sorted-rows.js";
+import { hasTerms, searchTerms } from "../../js/src/index.js";
 import { Samples } from "./samples.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
@@ -130,7 +130,7 @@ export class Dashboard extends EventTarget {
    */
   matching({ text, state, agentId, departmentId }) {
     const { agents, departments } = this.directory;
-    const wanted = foldText(text.trim());
+    const terms = searchTerms(text);
     const found = [];
     for (const session of this.sessions.values()) {
       const { owner, customer } = session;
@@ -140,8 +140,8 @@ export class Dashboard extends EventTarget {
       if (agentId !== "" && !(owner?.kind === "agent" && owner.id === agentId)) continue;
       const home = department?.id === departmentId || agent?.departments.includes(departmentId);
       if (departmentId !== "" && !home) continue;
-      const names = `${customer.name}\n${agent?.name ?? department?.name ?? ""}\n${session.id}\n${customer.id}`;
-      if (wanted !== "" && !foldText(names).includes(wanted)) continue;
+      const names = [customer.name, agent?.name ?? department?.name ?? "", session.id, customer.id];
+      if (!hasTerms(terms, names)) continue;
       found.push(session);
     }
     return found.sort(

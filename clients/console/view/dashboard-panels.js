@@ -1,8 +1,8 @@
 /** The dashboard's panels of departments and of agents: availability, load, and waiting conversations. */
 
-import { compareAgents, compareDepartments } from "../../js/src/index.js";
+import { compareAgents, compareDepartments, hasTerms, searchTerms } from "../../js/src/index.js";
 import { createElement, setAttribute, setKeyedChildren, setText } from "../../dialog/dom.js";
-import { firstSorted, foldText } from "../../dialog/sorted-rows.js";
+import { firstSorted } from "../../dialog/sorted-rows.js";
 import { sayError } from "./errors.js";
 import { ageMark, LONG_WAIT_MS, loadBar, statusMark } from "./marks.js";
 import { say, sayAge, sayShared } from "./words.js";
@@ -116,14 +116,10 @@ export class AgentsPanel extends EventTarget {
    */
   draw(now, { pending }) {
     const { agents, departments } = this.#context.workspace.client.directory;
-    const wanted = foldText(this.#search.value.trim());
-    /** @param {Agent} agent */
-    const matches = ({ name, id, departments: homes }) =>
-      foldText([name, id, ...homes.map((home) => departments.get(home)?.name ?? home)].join("\n")).includes(
-        wanted,
-      );
-    const all = [...agents.values()];
-    const found = wanted === "" ? all : all.filter(matches);
+    const terms = searchTerms(this.#search.value);
+    const found = [...agents.values()].filter(({ name, id, departments: homes }) =>
+      hasTerms(terms, [name, id, ...homes.map((home) => departments.get(home)?.name ?? home)]),
+    );
     setKeyedChildren(
       this.#list,
       firstSorted(found, SHOWN_MAX, compareAgents),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareAgents } from "../../js/src/directory.js";
-import { foldText, SortedRows } from "../sorted-rows.js";
+import { SortedRows } from "../sorted-rows.js";
 import { agent } from "./rows.js";
 
 const byId = (/** @type {any[]} */ rows) => new Map(rows.map((row) => [row.id, row]));
@@ -11,10 +11,6 @@ const sortedRows = (/** @type {any[]} */ rows) => {
   return list;
 };
 const ids = (/** @type {SortedRows<any>} */ list) => list.rows.map(({ id }) => id);
-
-test("a folded text has no accents and no case", () => {
-  assert.equal(foldText("ÁÉÎÕÜ Ñandú Ångström ÇA"), "aeiou nandu angstrom ca");
-});
 
 test("rows of agents are sorted by readiness, then by load", () => {
   const list = sortedRows([

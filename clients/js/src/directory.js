@@ -1,13 +1,15 @@
 /** The live directory: the patch chain, and the order of the transfer dialog. */
 
+import { hasTerms, orderKey, searchTerms } from "./names.js";
+
 /** @typedef {import("./objects.js").Agent} Agent */
 /** @typedef {import("./objects.js").Department} Department */
 /** @typedef {import("./objects.js").Snapshot} Snapshot */
 /** @typedef {import("./objects.js").Patch} Patch */
 /** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
 
-// Names as people sort them: "Álvaro" stands with the other A's.
-const names = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+/** Order keys of rows: a sort compares each row many times. @type {WeakMap<Agent | Department, string>} */
+const orderKeys = new WeakMap();
 
 /** @type {Readonly<Record<string, number>>} */
 const BEHIND_CONNECTED = { pre_pause: 2, pause: 3, disconnected: 4 };
@@ -57,14 +59,33 @@ export class Directory {
     return this.#position;
   }
 
-  /** Return the agents in the order of `compareAgents`. */
-  agentsByReadiness() {
-    return [...this.#agents.values()].sort(compareAgents);
+  /**
+   * Return the agents in the order of `compareAgents`.
+   *
+   * @param {string} search Only agents with each of its words in their name, their id or a department's name.
+   */
+  agentsByReadiness(search = "") {
+    const terms = searchTerms(search);
+    return [...this.#agents.values()]
+      .filter((row) => hasTerms(terms, this.#textsOf(row)))
+      .sort(compareAgents);
   }
 
-  /** Return the departments in the order of `compareDepartments`. */
-  departmentsByReadiness() {
-    return [...this.#departments.values()].sort(compareDepartments);
+  /**
+   * Return the departments in the order of `compareDepartments`.
+   *
+   * @param {string} search Only departments with each of its words in their name or id.
+   */
+  departmentsByReadiness(search = "") {
+    const terms = searchTerms(search);
+    return [...this.#departments.values()]
+      .filter(({ name, id }) => hasTerms(terms, [name, id]))
+      .sort(compareDepartments);
+  }
+
+  /** @param {Agent} agent */
+  #textsOf({ name, id, departments }) {
+    return [name, id, ...departments.map((home) => this.#departments.get(home)?.name ?? "")];
   }
 
   /**
@@ -137,8 +158,8 @@ export function compareAgents(one, other) {
   return (
     group - readiness(other) ||
     (group === 0 ? loadRatio(one) - loadRatio(other) : 0) ||
-    names.compare(one.name, other.name) ||
-    compareIds(one.id, other.id)
+    compareTexts(orderKeyOf(one), orderKeyOf(other)) ||
+    compareTexts(one.id, other.id)
   );
 }
 
@@ -151,9 +172,19 @@ export function compareAgents(one, other) {
 export function compareDepartments(one, other) {
   return (
     Number(one.available === 0) - Number(other.available === 0) ||
-    names.compare(one.name, other.name) ||
-    compareIds(one.id, other.id)
+    compareTexts(orderKeyOf(one), orderKeyOf(other)) ||
+    compareTexts(one.id, other.id)
   );
+}
+
+/** @param {Agent | Department} row */
+function orderKeyOf(row) {
+  let key = orderKeys.get(row);
+  if (key === undefined) {
+    key = orderKey(row.name);
+    orderKeys.set(row, key);
+  }
+  return key;
 }
 
 /** @param {Agent} agent */
@@ -171,6 +202,6 @@ function loadRatio(agent) {
  * @param {string} one
  * @param {string} other
  */
-function compareIds(one, other) {
+function compareTexts(one, other) {
   return one < other ? -1 : Number(one > other);
 }

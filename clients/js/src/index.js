@@ -5,6 +5,7 @@ export { Client } from "./client.js";
 export { json, messagePack } from "./codec.js";
 export { CommandMethods } from "./commands.js";
 export { compareAgents, compareDepartments, Directory } from "./directory.js";
+export { hasTerms, searchTerms } from "./names.js";
 export {
   AtCapacityError,
   BadMessageError,

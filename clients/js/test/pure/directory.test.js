@@ -80,7 +80,7 @@ test("agents by readiness: available first, the least loaded before", () => {
   assert.deepEqual(order, ["idle", "small", "half", "full", "none", "pausing", "paused", "gone"]);
 });
 
-test("names are sorted by locale", () => {
+test("names are sorted without case and accents", () => {
   const rows = ["Zoe", "álvaro", "Ana", "Émile", "bea"].map((name) => agentRow(name, { name }));
   const directory = directoryAt(1, { agents: rows });
 

@@ -9,6 +9,7 @@ import { UndecodableMessage } from "../../src/codec.js";
 import { InvalidData } from "../../src/decode.js";
 import { errorFromWire, stopFromClose } from "../../src/errors.js";
 import { PUSHES } from "../../src/events.js";
+import { foldText, orderKey } from "../../src/names.js";
 import * as objects from "../../src/objects.js";
 import { PendingCommand } from "../../src/pending-commands.js";
 import { CoreDriver } from "../support/core-driver.js";
@@ -186,3 +187,27 @@ for (const vector of load("malformed.json")) {
     }
   });
 }
+
+const names = load("names.json");
+
+for (const { name, text, folded } of names.filter((vector) => "folded" in vector))
+  test(`text: ${name}`, () => assert.equal(foldText(text), folded));
+
+for (const { name, sorted } of names.filter((vector) => "sorted" in vector))
+  test(`names: ${name}`, () => {
+    const keys = sorted.map(orderKey);
+
+    assert.deepEqual([...keys].reverse().sort(), keys);
+    assert.equal(new Set(keys).size, keys.length);
+  });
+
+for (const { name, agents, departments, search, found } of names.filter((vector) => "found" in vector))
+  test(`agents: ${name}`, () => {
+    const directory = new relevo.Directory();
+    directory.replace(objects.snapshot({ epoch: "e", seq: 1, agents, departments }, ""));
+
+    assert.deepEqual(
+      directory.agentsByReadiness(search).map(({ id }) => id),
+      found,
+    );
+  });

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .events import DirectoryChanged
+from .names import has_terms, order_key, search_terms
 from .objects import Agent, Department, Status
 
 _BEHIND_CONNECTED: Mapping[Status, int] = {"pre_pause": 2, "pause": 3, "disconnected": 4}
@@ -81,20 +82,34 @@ class Directory:
         """``(epoch, seq)`` to resume from, None before the first snapshot."""
         return None if self._epoch is None or self._seq is None else (self._epoch, self._seq)
 
-    def agents_by_readiness(self) -> list[Agent]:
+    def agents_by_readiness(self, search: str = "") -> list[Agent]:
         """
         Return the agents in the order of a transfer dialog.
 
         Available first, the least loaded (load/capacity) before others, then those at capacity, on pre-pause,
         on pause and disconnected; by name within each.
-        """
-        return sorted(self._agents.values(), key=_readiness)
 
-    def departments_by_readiness(self) -> list[Department]:
-        """Return the departments: those with an available agent first, by name within each."""
-        return sorted(
-            self._departments.values(), key=lambda row: (row.available == 0, row.name.casefold(), row.id)
-        )
+        Args:
+            search: Only agents with each of its words in their name, their id or a department's name.
+        """
+        terms = search_terms(search)
+        found = (row for row in self._agents.values() if has_terms(terms, self._texts_of(row)))
+        return sorted(found, key=_readiness)
+
+    def departments_by_readiness(self, search: str = "") -> list[Department]:
+        """
+        Return the departments: those with an available agent first, by name within each.
+
+        Args:
+            search: Only departments with each of its words in their name or id.
+        """
+        terms = search_terms(search)
+        found = (row for row in self._departments.values() if has_terms(terms, (row.name, row.id)))
+        return sorted(found, key=lambda row: (row.available == 0, order_key(row.name), row.id))
+
+    def _texts_of(self, agent: Agent) -> list[str]:
+        homes = (self._departments.get(home) for home in agent.departments)
+        return [agent.name, agent.id, *(home.name for home in homes if home is not None)]
 
     def replace(self, snapshot: Snapshot) -> DirectoryChanged:
         """Take a snapshot in place of everything."""
@@ -138,8 +153,8 @@ class Directory:
         self._epoch = self._seq = None
 
 
-def _readiness(agent: Agent) -> tuple[int, float, str, str]:
+def _readiness(agent: Agent) -> tuple[int, float, bytes, str]:
     group = 0 if agent.available else _BEHIND_CONNECTED.get(agent.status, 1)
     # Without capacity nothing fits, however little there is.
     ratio = agent.load / agent.capacity if agent.capacity > 0 else float("inf")
-    return group, ratio if group == 0 else 0.0, agent.name.casefold(), agent.id
+    return group, ratio if group == 0 else 0.0, order_key(agent.name), agent.id
