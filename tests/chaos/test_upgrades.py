@@ -1,0 +1,148 @@
+"""Two releases side by side on one store: an upgrade and a roll-back under load lose and double nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relevo.router.store import records
+from tests.chaos.ending import comes_true
+from tests.chaos.history import Message
+from tests.chaos.scene import Scene
+from tests.kept import meta_of
+from tests.next_release import FIELD, NEXT_SCHEMA, make_next_release
+from tests.raw_client import make_token
+from tests.routers import SECRET, RouterProcess
+
+KEPT_MS = 4000
+LIMIT_S = 30.0
+SALES = {"kind": "department", "id": "sales"}
+SIDE = "side"
+"""A tenant in which nobody else works, so that each answer is known."""
+REGISTRY = "relevo.router.store.node_registry"
+SETTINGS: dict[str, Any] = {
+    # A client that moves to another router is back long before.
+    "presence_grace_ms": 20_000,
+    "session_grace_ms": 30_000,
+    f"{REGISTRY}.NODES_KEPT_MS": KEPT_MS,
+    f"{REGISTRY}.CLEANING_INTERVAL_MS": 500,
+}
+
+
+async def post(router: RouterProcess, command: str, key: str | None, **fields: Any) -> tuple[int, Message]:
+    """Give a back end's command over HTTP; in a thread, as the proxies to the store run on this loop."""
+    token = make_token(SECRET, tenant=SIDE, sub="crm", role="service")
+    headers = {"authorization": f"Bearer {token}"} | ({"idempotency-key": key} if key else {})
+    content = json.dumps(fields).encode()
+    status, _, body = await asyncio.to_thread(router.request, "POST", f"/api/v1/{command}", content, headers)
+    return status, json.loads(body)
+
+
+def statuses(scene: Scene, agent_id: str) -> Iterator[str]:
+    """Yield each status in which any dialog showed an agent."""
+    for client in scene.history.clients:
+        for moment in client.moments:
+            rows = moment.content.get("agents") if moment.what == "received" else None
+            yield from (row["status"] for row in rows or () if row["id"] == agent_id)
+
+
+def libraries(scene: Scene) -> int:
+    return len(scene.store.call("FUNCTION", "LIST"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.fault("two releases run side by side, in a rolling upgrade and a roll-back")
+async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next_release = make_next_release(tmp_path / "next")
+    async with Scene(tmp_path, seed=11, tenants=("acme",), **SETTINGS) as scene:
+
+        async def replace_router(number: int, sources: Path | None) -> None:
+            await scene.stop_router(number)
+            router = scene.routers[number]
+            router.variables = {} if sources is None else {"PYTHONPATH": str(sources)}
+            await scene.start_router(number)
+
+        scene.begin_work()
+        [company] = scene.companies
+        # She only sits there, so that nothing but a router could change how she is shown.
+        ida = company.add("ida", "agent", departments=[], capacity=1)
+        await ida.come()
+        put = await post(
+            scene.routers[0], "department.put", "put", department={"id": "sales", "name": "Sales"}
+        )
+        assert put[0] == 200
+        opened = await post(
+            scene.routers[0],
+            "session.open",
+            "open",
+            session_id="both",
+            customer={"id": "c", "name": "C"},
+            target=SALES,
+        )
+        assert opened[0] == 200
+        await scene.let_work(80)
+
+        await replace_router(0, next_release)
+        await scene.let_work(80)
+        answers = [
+            await post(
+                scene.routers[number], "session.note", key.replace(" ", "-"), session_id="both", text=key
+            )
+            for number, key in ((0, "new first"), (1, "new first"), (1, "old first"), (0, "old first"))
+        ]
+        await replace_router(0, None)
+        await scene.let_work(80)
+        assert meta_of(scene.store, "acme").schema == records.SCHEMA
+
+        await replace_router(0, next_release)
+        await scene.let_work(80)
+        await replace_router(1, next_release)
+        monkeypatch.setattr(records, "READABLE", frozenset({records.SCHEMA, NEXT_SCHEMA}))
+        assert await comes_true(lambda: meta_of(scene.store, "acme").schema == NEXT_SCHEMA, LIMIT_S)
+        assert await comes_true(lambda: libraries(scene) == 1, LIMIT_S)
+        await scene.let_work(80)
+        last = await post(scene.routers[0], "session.note", "last", session_id="both", text="last")
+        assert last[0] == 200
+        assert FIELD.encode() in scene.store.call("LINDEX", f"relevo:{{{SIDE}}}:session:both", -1)
+
+        assert [status for status, _ in answers] == [200] * 4
+        assert (answers[0], answers[2]) == (answers[1], answers[3])
+        _, history = await post(scene.routers[1], "session.history", None, session_id="both", limit=100)
+        texts = [entry["text"] for entry in history["entries"] if entry["kind"] == "internal"]
+        assert [text for text in texts if text in ("new first", "old first", "last")] == [
+            "new first",
+            "old first",
+            "last",
+        ]
+        # The audit is of the release that the store is of by now.
+        monkeypatch.setenv("PYTHONPATH", str(next_release))
+        await scene.check()
+        assert set(statuses(scene, "ida")) == {"connected"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_a_router_on_a_store_of_a_newer_schema_says_so_and_is_not_ready(tmp_path: Path) -> None:
+    async with Scene(tmp_path, seed=12, routers=1, tenants=()) as scene:
+        [router] = scene.routers
+        await scene.stop_router(0)
+        scene.store.call("SET", "relevo:{~}:schema", NEXT_SCHEMA)
+        scene.launch_router(0)
+
+        def refuses() -> bool:
+            try:
+                status, text = router.get("/readyz")
+            except OSError:
+                return False
+            return status == 503 and f"schema {NEXT_SCHEMA}" in text
+
+        assert await comes_true(refuses, LIMIT_S)
+        assert "store refused" in (tmp_path / "router0.log").read_text()
