@@ -16,6 +16,8 @@ from cyclopts import App, Parameter
 
 from relevo.router import __version__
 from relevo.router.auth.tokens import UnauthorizedError, Verifier, claim_paths, sign
+from relevo.router.bundled_store.backup import back_up
+from relevo.router.bundled_store.backup import restore as restore_backup
 from relevo.router.bundled_store.server import BundledStoreError, store_of
 from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
 from relevo.router.observe import logging
@@ -290,6 +292,42 @@ def status(*, json: bool = False, settings: Settings) -> None:
             store_status.run(settings, store_url, as_json=json)
     except (StoreError, BundledStoreError, ValueError) as error:
         raise CliError(f"the store cannot be read: {error}", USAGE_ERROR) from None
+
+
+@store_app.command
+@_with_settings
+def backup(file: Path, *, settings: Settings) -> None:
+    """
+    Write the bundled store's data, as of one instant, to a file, while its routers work.
+
+    Parameters
+    ----------
+    file
+        The backup; must not be there.
+    """
+    _require_bundled(settings)
+    _require_store(settings)
+    back_up(settings.data_dir, file)
+
+
+@store_app.command
+@_with_settings
+def restore(file: Path, *, settings: Settings) -> None:
+    """
+    Make the bundled store of an empty RELEVO_DATA_DIR from a backup, before a router starts there.
+
+    Parameters
+    ----------
+    file
+        The backup.
+    """
+    _require_bundled(settings)
+    restore_backup(settings.data_dir, file)
+
+
+def _require_bundled(settings: Settings) -> None:
+    if settings.redis_url is not None:
+        raise CliError("RELEVO_REDIS_URL names a store of your own: use its own tools", USAGE_ERROR)
 
 
 def _require_store(settings: Settings) -> None:
