@@ -1,6 +1,7 @@
 /** The rows of both tabs: collects the directory's changes, and applies them once a frame. */
 
 import { compareAgents, compareDepartments } from "../js/src/directory.js";
+import { Namesakes } from "./namesakes.js";
 import { SortedRows } from "./sorted-rows.js";
 
 /** @typedef {import("../js/src/directory.js").Directory} Directory */
@@ -15,12 +16,16 @@ export class DirectoryRows {
   #agentIds = new Set();
   /** @type {Set<string>} */
   #departmentIds = new Set();
+  #namesakes = new Namesakes();
 
   agents = new SortedRows(compareAgents, (/** @type {Agent} */ agent) => {
     return [agent.name, agent.id, ...agent.departments.map((id) => this.departmentName(id))].join(" ");
   });
 
-  departments = new SortedRows(compareDepartments, (/** @type {Department} */ { name, id }) => `${name} ${id}`);
+  departments = new SortedRows(
+    compareDepartments,
+    (/** @type {Department} */ { name, id }) => `${name} ${id}`,
+  );
 
   /**
    * Return a department's name, or its id if the name is unknown.
@@ -29,6 +34,15 @@ export class DirectoryRows {
    */
   departmentName(id) {
     return this.departments.get(id)?.name ?? id;
+  }
+
+  /**
+   * Return whether another agent has this one's name.
+   *
+   * @param {Agent} agent
+   */
+  hasNamesake(agent) {
+    return this.#namesakes.has(agent);
   }
 
   /** Have the next `update` replace all rows. */
@@ -58,24 +72,28 @@ export class DirectoryRows {
    *
    * @param {Directory} directory
    * @param {Owner | null} owner The session's owner, which is no target for it.
-   * @returns {boolean} Whether names of departments changed, which rows of agents show.
+   * @returns {boolean} Whether names changed that rows of other agents show: of departments, or their namesakes'.
    */
   update(directory, owner) {
     this.agents.hide(owner?.kind === "agent" ? owner.id : null);
     this.departments.hide(owner?.kind === "department" ? owner.id : null);
     const renamed = this.#reloadDue || this.#isRenamed(directory);
+    let shared = false;
     if (this.#reloadDue) {
       this.departments.replace(directory.departments);
       this.agents.replace(directory.agents);
+      this.#namesakes.replace(directory.agents.values());
     } else {
       this.departments.update(this.#departmentIds, directory.departments);
+      for (const id of this.#agentIds)
+        shared = this.#namesakes.change(this.agents.get(id), directory.agents.get(id)) || shared;
       this.agents.update(this.#agentIds, directory.agents);
       if (renamed) this.agents.clearSearchTexts();
     }
     this.#reloadDue = false;
     this.#agentIds.clear();
     this.#departmentIds.clear();
-    return renamed;
+    return renamed || shared;
   }
 
   /** Whether all rows are in order, and not only the first screenful. */

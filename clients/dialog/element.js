@@ -61,7 +61,11 @@ export class RelevoTransferDialog extends HTMLElement {
     this.#departmentPanel = new Panel("department", departments, departmentRenderer(words), changed, (id) =>
       this.#onChoose({ kind: "department", id }),
     );
-    const renderer = agentRenderer(words, (id) => this.#directoryRows.departmentName(id));
+    const renderer = agentRenderer(
+      words,
+      (id) => this.#directoryRows.departmentName(id),
+      (agent) => this.#directoryRows.hasNamesake(agent),
+    );
     const chooseAgent = (/** @type {string} */ id) => this.#onChoose({ kind: "agent", id });
     this.#agentPanel = new Panel("agent", agents, renderer, changed, chooseAgent);
     const run = (/** @type {Action} */ action) => this.#run(action);

@@ -15,8 +15,9 @@ const DEPARTMENTS_SHOWN = 3;
  *
  * @param {() => Words} words
  * @param {(id: string) => string} departmentName
+ * @param {(agent: Agent) => boolean} hasNamesake
  */
-export function agentRenderer(words, departmentName) {
+export function agentRenderer(words, departmentName, hasNamesake) {
   return {
     create() {
       const name = createElement("span", { class: "name" });
@@ -61,7 +62,9 @@ export function agentRenderer(words, departmentName) {
       setText(parts.name, agent.name);
       setText(parts.admin, agent.role === "admin" ? words().say("shared.admin") : "");
       parts.admin.hidden = agent.role !== "admin";
-      setText(parts.departments, departmentsOf(agent, departmentName));
+      const departments = departmentsOf(agent, departmentName);
+      const id = hasNamesake(agent) ? agent.id : "";
+      setText(parts.departments, [id, departments].filter(Boolean).join(" · "));
       setText(parts.status, words().say(`shared.${state}`));
       setText(parts.load, `${words().number(load)}/${words().number(capacity)}`);
       setText(parts.loadInWords, words().say("dialog.load", { load, capacity }));
