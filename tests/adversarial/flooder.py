@@ -2,7 +2,7 @@
 Flood a router as fast as a process can, over any number of connections: a program of its own, so that what it
 does takes no time from the test's own clients.
 
-It listens to nothing it is told. Who is sent away comes back.
+It reads no reply. A connection that is closed reconnects.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ def flooding(port: int, tokens: Sequence[str]) -> Iterator[None]:
 
     Args:
         port: The router's.
-        tokens: Who they are.
+        tokens: One for each connection.
     """
     command = [sys.executable, "-m", "tests.adversarial.flooder", str(port)]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
@@ -55,7 +55,7 @@ def flooding(port: int, tokens: Sequence[str]) -> Iterator[None]:
 
 async def flood(port: int, tokens: Sequence[str]) -> None:
     """Flood until cancelled."""
-    # The router, and who is to notice nothing, come first where there are too few processors for all.
+    # The router and the clients under test come first where processors are few.
     os.nice(10)
     welcomed = asyncio.Semaphore(0)
     async with asyncio.TaskGroup() as connections:

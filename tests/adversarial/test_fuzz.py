@@ -173,7 +173,7 @@ async def test_a_router_survives_peers_gone_wrong(
 
     for start in range(0, 100, 20):
         await asyncio.gather(*(go_wrong(number) for number in range(start, start + 20)))
-    # Nobody is held to have done anything that a message did not say.
+    # No session exists that no message opened.
     assert await office.list_sessions() == []
 
 

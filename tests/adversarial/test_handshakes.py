@@ -179,7 +179,7 @@ async def test_too_many_headers_are_431(routers: list[RouterProcess], headers: d
         pytest.param(b"", b"\r\n" * 500, 408, id="empty lines"),
         pytest.param(POST + b"authorization: bearer %s\r\n\r\n", b" " * 999, 408, id="a body"),
         # Without a token a body is not waited for.
-        pytest.param(POST + b"\r\n", b" " * 999, 401, id="a body that nobody reads"),
+        pytest.param(POST + b"\r\n", b" " * 999, 401, id="a body that is not read"),
     ],
 )
 async def test_a_request_that_comes_byte_by_byte_is_given_up(

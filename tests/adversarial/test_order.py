@@ -13,7 +13,7 @@ ROUNDS = 20
 
 
 async def has_moved_on(error: Message, office: Office, session_id: str, by: str) -> None:
-    """Fail unless an error says who has the session, and since when."""
+    """Fail unless an error names the session's owner, and since when."""
     session = await office.get_session(session_id)
     assert (error["code"], error["retryable"]) == ("conflict", False)
     assert error["details"]["by"]["id"] == by
@@ -68,7 +68,7 @@ async def test_two_accepts_from_a_queue_have_one_winner(office: Office) -> None:
 
 
 async def sent_to_bob(office: Office) -> tuple[RawClient, RawClient]:
-    """Have Ana send a session to Bob, who is at pause; return both."""
+    """Have Ana send a session to Bob, paused; return both."""
     ana = await office.connect_agent("ana", on=0)
     bob = await office.connect_agent("bob", on=1)
     await bob.command("status.set", status="pause")
@@ -83,7 +83,7 @@ async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
     await ana.command("session.recall", session_id="chat-1")
     error = await unchanged_by(bob, office, "chat-1", "session.accept", fence=2)
     await has_moved_on(error, office, "chat-1", by="ana")
-    # It was sent to Bob last, so he learns who has it also without a fence.
+    # It was sent to Bob last, so he learns the owner also without a fence.
     for command in ("session.accept", "session.decline"):
         error = await unchanged_by(bob, office, "chat-1", command)
         await has_moved_on(error, office, "chat-1", by="ana")
@@ -134,7 +134,7 @@ async def test_only_what_waits_for_oneself_can_be_declined(office: Office) -> No
     await bob.command("session.decline", session_id="chat-1")
     error = await unchanged_by(ana, office, "chat-1", "session.decline")
     await has_moved_on(error, office, "chat-1", by="bob")
-    # It was sent to Bob last, so he learns who has it.
+    # It was sent to Bob last, so he learns the owner.
     await has_moved_on(
         await unchanged_by(bob, office, "chat-1", "session.decline"), office, "chat-1", by="bob"
     )

@@ -54,7 +54,7 @@ async def answer(client: RawClient, message: Message) -> str:
 
 
 async def everything(office: Office) -> tuple[Any, ...]:
-    """Return all that a tenant holds, but for who looks."""
+    """Return all that a tenant holds, but for the observer."""
     observer = await office.connect_admin("observer")
     dialog = await observer.open_dialog()
     await office.settle(observer)
@@ -110,9 +110,9 @@ async def test_without_a_token_nothing_is_done_over_http(office: Office) -> None
     assert await everything(office) == before
 
 
-# Somebody else's --------------------------------------------------------------------------------------------
+# Another agent's --------------------------------------------------------------------------------------------
 
-# What an agent is answered who asks for what is another's.
+# The answers to an agent that asks for what is another's.
 STRANGERS_ANSWER = {
     "hello": "bad_message",
     "ping": DONE,
@@ -281,7 +281,7 @@ async def test_command_with_an_expired_token_is_not_done(office: Office) -> None
 
 # Another tenant's -------------------------------------------------------------------------------------------
 
-THEIRS, NOBODYS = "theirs", "nobody"
+THEIRS, UNKNOWN = "theirs", "unknown"
 CREATING = {("session.open", "session_id"), ("agent.put", "agent.id"), ("department.put", "department.id")}
 
 
@@ -332,7 +332,7 @@ async def test_what_is_foreign_answers_exactly_as_what_does_not_exist(
     before = await everything(theirs)
     caller = await ours.connect_agent("ana", role=role, format="msgpack" if "target" in path else "json")
 
-    answers = [await told(caller, ours, role, command, name) for name in (THEIRS, NOBODYS)]
+    answers = [await told(caller, ours, role, command, name) for name in (THEIRS, UNKNOWN)]
 
     assert answers[0] == answers[1]
     if (type, path) not in CREATING and type != "session.ack":
@@ -341,7 +341,7 @@ async def test_what_is_foreign_answers_exactly_as_what_does_not_exist(
 
 
 async def told(caller: RawClient, office: Office, role: str, command: Message, name: str) -> list[Any]:
-    """Return what a caller is told of a name, over a websocket and over HTTP, with the name taken out."""
+    """Return the answers about a name, over a websocket and over HTTP, with the name taken out."""
     filled = json.loads(json.dumps(command).replace('"?"', f'"{name}"'))
     await caller.send_as_is(filled)
     if filled["type"] == "session.ack":

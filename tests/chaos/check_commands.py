@@ -64,7 +64,7 @@ def moves(entries: list[Message]) -> list[Message]:
 
 
 def check_answers(history: History) -> Iterator[Violation]:
-    """Nobody is told of a defect, at whichever attempt."""
+    """No reply names a defect, at any attempt."""
     for client in history.clients:
         for moment in client.received("reply"):
             code = (moment.content.get("error") or {}).get("code")
@@ -107,7 +107,7 @@ def check_effects(history: History, final: Final) -> Iterator[Violation]:
 
 
 def subject_of(call: Call) -> str:
-    """Return what a command is about: its session, or else who gave it."""
+    """Return what a command is about: its session, or else its client."""
     session_id = call.fields.get("session_id", call.client)
     assert isinstance(session_id, str)
     return session_id
@@ -162,7 +162,7 @@ def _judge_place(call: Call, kind: str, final: Final) -> Iterator[Violation]:
 
 
 def _check_counts(history: History, final: Final) -> Iterator[Violation]:
-    """S3 and S5: nobody opened, accepted, recalled or closed more often than they asked."""
+    """S3 and S5: no client opened, accepted, recalled or closed more often than it asked."""
     allowed: dict[tuple[str, str, str], int] = defaultdict(int)
     for operation in operations(history, final.tenant):
         kind = ENTRY_KINDS.get(operation.first.type)

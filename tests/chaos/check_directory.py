@@ -51,7 +51,7 @@ class Fold:
             case "received", "reply":
                 self.resumed = self.resumes.pop(content["id"], self.resumed)
             case "received", "directory.snapshot" | "directory.patch" if self.is_open:
-                # What is still on its way to a dialog that was closed is nobody's.
+                # What is still on its way to a closed dialog is dropped.
                 return self._take(content)
         return None
 
@@ -82,7 +82,7 @@ def check_chains(history: History, tenant: str) -> Iterator[Violation]:
     """
     S9 and S10: each client's patches follow on each other, and one position means one directory to all.
 
-    A position that was used twice with different content is found here, whoever saw the two.
+    A position that was used twice with different content is found here, on whichever clients.
     """
     contents: dict[tuple[str, int], tuple[str, str]] = {}
     for client in history.clients:
@@ -113,7 +113,7 @@ def is_directory(moment: Moment) -> bool:
 
 
 def _check_capacity(message: Message, tenant: str, client: ClientLog, moment: int) -> Iterator[Violation]:
-    """S6: nobody's load is ever above what they can take; in a run nobody's capacity is lowered."""
+    """S6: no agent's load is ever above its capacity; a run lowers no capacity."""
     for row in message["agents"]:
         if row["load"] > row["capacity"]:
             what = f"{row['id']} has {row['load']} of {row['capacity']}"
@@ -133,7 +133,7 @@ def check_order(history: History, tenant: str) -> Iterator[Violation]:
                 shown = {one["id"]: one["fence"] for one in [*inbox["in_progress"], *inbox["pending"]]}
             elif content["type"] == "session.removed":
                 known = shown.pop(content["session_id"], None)
-                # After events were lost, every device of an agent is told what one of them may still show.
+                # After events were lost, every device of an agent gets what one of them may still show.
                 if known is None and content["why"] == "moved":
                     continue
                 if known is None or known >= content["fence"]:
@@ -150,8 +150,8 @@ def check_order(history: History, tenant: str) -> Iterator[Violation]:
 
 def check_screens(final: Final) -> Iterator[Violation]:
     """L2: every screen shows what the store holds."""
-    for who, awaited in final.unsettled:
-        yield Violation("L2", f"in vain: {awaited}", final.tenant, who)
+    for subject, awaited in final.unsettled:
+        yield Violation("L2", f"in vain: {awaited}", final.tenant, subject)
     agents = _rows(final.kept.agents)
     departments = _rows(final.kept.departments)
     for screen in final.screens:

@@ -15,7 +15,7 @@ Place = tuple[str, str, str]
 
 
 def check_sessions(history: History, final: Final) -> Iterator[Violation]:
-    """Hold the sessions at the end against their histories and against what everybody was told on the way."""
+    """Compare the sessions at the end with their histories and with what each client received."""
     for session_id, session in final.sessions.items():
         yield from _check_history(session_id, session, final)
     if not history.losses:
@@ -128,7 +128,7 @@ def _owner_after(entry: Message) -> tuple[str, str] | None:
 
 
 def _check_store(final: Final) -> Iterator[Violation]:
-    """S1 and S7: the interface shows what the store holds, and whoever has gone has nothing in progress."""
+    """S1 and S7: the interface shows what the store holds, and a gone agent has nothing in progress."""
     kept = final.kept
     fences = {session_id: session.fence for session_id, session in kept.sessions.items()}
     shown = {session_id: session["fence"] for session_id, session in final.sessions.items()}

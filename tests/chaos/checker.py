@@ -17,7 +17,7 @@ def check(history: History, finals: Sequence[Final]) -> list[Violation]:
     Return every violation of a run, what was seen first in front.
 
     Args:
-        history: What everybody sent, received and was answered.
+        history: What each client sent and received.
         finals: Each tenant at the end.
     """
     found = list(_check(history, finals))

@@ -1,4 +1,4 @@
-"""Clerks who pass sessions on, and keep a book of what was acknowledged to hold against the histories."""
+"""Clerks that pass sessions on, and keep a book of what was acknowledged to hold against the histories."""
 
 import asyncio
 import itertools
@@ -28,7 +28,7 @@ class Receipt:
 
 class Clerk:
     """
-    A back end at one router, who passes sessions of its own to and fro between two agents.
+    A back end at one router, which passes sessions of its own to and fro between two agents.
 
     Args:
         office: Whose.

@@ -1,5 +1,5 @@
 """
-What each durability loses and how long nobody is answered, when the store dies, fails over, or is cut off.
+What each durability loses, and how long commands wait, when the store dies, fails over, or is cut off.
 
 ``python -m tests.chaos.durability`` does it all and prints a table; it takes some minutes, and root.
 """
@@ -231,7 +231,7 @@ async def _cut_off(net: Network, store: SentinelStore, work: Work, choice: Choic
     await asyncio.to_thread(store.wait_for_promotion, old)
     await work.receive(SOME, 1)
     if choice in (MEMORY, FSYNC):
-        # On the island everybody is content meanwhile.
+        # On the island every command succeeds meanwhile.
         await work.receive(SOME, 0)
     net.mend("island")
     ended_at = time.monotonic()

@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 
 async def settle(company: Company, store: StoreServer, limit_s: float) -> Final:
     """
-    Return a tenant's end, once nobody works any more and everything is healed.
+    Return a tenant's end, once all work has ended and everything is healed.
 
     Args:
         company: The tenant.
@@ -39,7 +39,7 @@ async def settle(company: Company, store: StoreServer, limit_s: float) -> Final:
     end = time.monotonic() + limit_s
     while True:
         final, is_at_rest = await _look(company, store, limit_s)
-        # On a busy machine somebody may be thought gone while the others are looked at.
+        # On a busy machine an agent may be thought gone while the others are looked at.
         if is_at_rest or final.unsettled:
             return final
         if time.monotonic() > end:
@@ -51,9 +51,9 @@ async def _look(company: Company, store: StoreServer, limit_s: float) -> tuple[F
     """Wait for quiet and look at everything; return also whether nothing happened meanwhile."""
     unsettled: list[tuple[str, str]] = []
 
-    async def expect(condition: Callable[[], bool], who: str, what: str) -> None:
+    async def expect(condition: Callable[[], bool], subject: str, what: str) -> None:
         if not await comes_true(condition, limit_s):
-            unsettled.append((who, what))
+            unsettled.append((subject, what))
 
     here = [one for one in company.people.values() if not one.has_left]
     for person, outcome in zip(
@@ -69,7 +69,7 @@ async def _look(company: Company, store: StoreServer, limit_s: float) -> tuple[F
         "the store",
         f"{len(screens)} connections, and nothing due",
     )
-    # The feed keeps one order: whoever sees a later change was told of all earlier ones.
+    # The feed keeps one order: a client that sees a later change got all earlier ones.
     before = read_store(company.tenant, store)
     name = f"Settled {next(_numbers)}"
     await company.name_department(company.people["crm"], DEPARTMENTS[0], name)

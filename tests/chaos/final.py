@@ -1,4 +1,4 @@
-"""How a tenant is when nothing happens any more: by the store, the interface, and everybody's screen."""
+"""How a tenant is when nothing happens any more: by the store, the interface, and each client's screen."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Final:
         sessions: Every session as an admin reads it, by id.
         histories: Every session's history as an admin reads it.
         screens: What the clients show that are connected.
-        unsettled: What was awaited in vain: who does not show it, or what the store still counts.
+        unsettled: What was awaited in vain: the client that does not show it, or what the store still counts.
     """
 
     tenant: str

@@ -21,7 +21,7 @@ class Moment:
     Attributes:
         number: Counts all moments of a run, from 1.
         at_s: Seconds since the run began.
-        who: The client as ``tenant/name``, or ``scene``.
+        source: The client as ``tenant/name``, or ``scene``.
         what: ``sent``, ``received``, ``connected``, ``lost``, ``began`` (a client that knows nothing yet),
             ``fault`` or ``healed``.
         content: The message, or what there is to say.
@@ -29,7 +29,7 @@ class Moment:
 
     number: int
     at_s: float
-    who: str
+    source: str
     what: str
     content: Message
 
@@ -37,7 +37,7 @@ class Moment:
         shown = str(dict(self.content))
         if len(shown) > SHOWN_CHARACTERS_MAX:
             shown = shown[:SHOWN_CHARACTERS_MAX] + "…"
-        return f"{self.number:6} {self.at_s:8.3f} s  {self.who:16} {self.what:9} {shown}"
+        return f"{self.number:6} {self.at_s:8.3f} s  {self.source:16} {self.what:9} {shown}"
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Call:
     Attributes:
         began: The moment before it was given.
         tenant: Whose data.
-        client: Who gave it.
+        client: The client that gave it.
         caller: The agent or back end as whom it was given.
         role: Its role.
         type: The command.
@@ -117,7 +117,7 @@ class ClientLog:
     heard: bytearray = field(default_factory=bytearray)
 
     @property
-    def who(self) -> str:
+    def full_name(self) -> str:
         """How moments name it."""
         return f"{self.tenant}/{self.name}"
 
@@ -152,7 +152,7 @@ class History:
         markers: The text that each tenant's names, reasons and notes hold, by tenant.
         moments: All of it.
         calls: The commands.
-        clients: Who was there.
+        clients: Those of the run.
         losses: Where the store was made to forget.
         on_fault: Told of each fault, too.
     """
@@ -172,22 +172,22 @@ class History:
         """The number of the latest moment."""
         return len(self.moments)
 
-    def note(self, who: str, what: str, content: Message) -> Moment:
+    def note(self, source: str, what: str, content: Message) -> Moment:
         """Take something down."""
-        moment = Moment(self.now + 1, time.monotonic() - self._began, who, what, content)
+        moment = Moment(self.now + 1, time.monotonic() - self._began, source, what, content)
         self.moments.append(moment)
         return moment
 
     def note_client(self, client: ClientLog, what: str, content: Message) -> None:
         """Take something of a client down, unless its tenant's end was read already."""
         if client.tenant not in self._ended:
-            client.moments.append(self.note(client.who, what, content))
+            client.moments.append(self.note(client.full_name, what, content))
 
     def end(self, tenant: str) -> None:
         """
         Take nothing more of a tenant down, whose end was read just now.
 
-        While others are looked at, a busy machine may have somebody thought gone, and its sessions moved.
+        While others are looked at, a busy machine may have an agent thought gone, and its sessions moved.
         """
         self._ended.add(tenant)
 

@@ -93,7 +93,7 @@ class Island:
 
 
 class IslandStore(StoreServer):
-    """A store on an island, at `far_url`; who is on this machine reaches it by its unix socket, too."""
+    """A store on an island, at `far_url`; processes of this machine reach it by its unix socket, too."""
 
     def __init__(self, folder: Path, island: Island) -> None:
         self._island = island

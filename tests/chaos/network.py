@@ -26,7 +26,7 @@ class Network:
         ip("-n", self._switch, "link", "add", "switch", "type", "bridge")
         ip("-n", self._switch, "link", "set", "switch", "up")
         for number, (name, island) in enumerate(self._islands.items()):
-            # Nobody else sees these addresses.
+            # These addresses are seen here only.
             address = f"198.19.0.{number + 1}"
             ip(
                 "link",

@@ -1,4 +1,4 @@
-"""Who takes part in a run: each with a client that we ship, and with everything that it does taken down."""
+"""The people of a run: each with a client that we ship, and with everything that it does taken down."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Person:
 
     Args:
         history: Where everything is taken down.
-        log: Who it is there.
+        log: Its log there.
         ports: The routers' ports.
         seed: Of what it does by chance.
         claims: Of its token.
@@ -48,7 +48,7 @@ class Person:
         self.log = log
         self.proxies = [Proxy(port, log.heard.extend) for port in ports]
         self.chance = random.Random(seed)
-        # Whoever has left for good is not waited for.
+        # A person that has left for good is not waited for.
         self.has_left = False
         self.is_in = False
         # One client at a time.
@@ -124,7 +124,7 @@ class Person:
             await self._go()
 
     async def come_back(self) -> None:
-        """Leave with a goodbye, and come as somebody who knows nothing."""
+        """Leave with a goodbye, and come back with a client that knows nothing."""
         async with self._door:
             await self._go()
             await self._come(None)

@@ -108,7 +108,7 @@ class _Planner:
 
     def _end_router(self) -> Step | None:
         router = self._router()
-        # Somebody has to be there.
+        # One router has to stay.
         if router in self._away or len(self._away) == self.routers - 1:
             return None
         self._away.add(router)

@@ -79,7 +79,7 @@ async def _do(scene: Scene, step: Step) -> None:
             people = _people(scene)
             person = people[step.link % len(people)]
             link = scene.client_link(person, step.router)
-            _to_link(scene, step, link, f"{person.log.who} to router")
+            _to_link(scene, step, link, f"{person.log.full_name} to router")
         case _:
             raise ValueError(f"no such act: {step.act}")
 

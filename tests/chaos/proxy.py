@@ -12,7 +12,7 @@ PIECES_PER_S = 20
 
 
 class Direction(Enum):
-    """Where bytes go: from who connected to who listens, or back."""
+    """Where bytes go: from the client to the target, or back."""
 
     REQUESTS = auto()
     REPLIES = auto()
@@ -101,7 +101,7 @@ class Proxy:
 
     Args:
         target_port: Where to.
-        on_reply: Told of the bytes that are about to be passed on to who connected.
+        on_reply: Called with the bytes that are about to be passed on to the client.
     """
 
     def __init__(self, target_port: int, on_reply: Callable[[bytes], None] | None = None) -> None:

@@ -61,7 +61,7 @@ class RecordedClient(Client):
 
     Args:
         history: Where it is taken down.
-        log: Who it is there.
+        log: Its log there.
         url: The routers, as for any client.
         token: The token's source.
         options: As for any client.

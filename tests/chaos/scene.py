@@ -58,7 +58,7 @@ class Scene:
         seed: Of everything that happens by chance.
         routers: How many.
         tenants: Their names.
-        pause_s: How long somebody waits between two commands, at most.
+        pause_s: How long a person waits between two commands, at most.
         store_arguments: Of the store's command line.
         sources: A folder with the router's sources, where they are not this project's.
         settle_limit_s: How long what must come to pass in the end is awaited.
@@ -129,14 +129,14 @@ class Scene:
         return [proxy.url for proxy in self.store_proxies]
 
     def person(self, name: str, tenant: str | None = None) -> Person:
-        """Return somebody, of the first tenant unless said otherwise."""
+        """Return a person, of the first tenant unless said otherwise."""
         companies = {company.tenant: company for company in self.companies}
         return companies[tenant or self.companies[0].tenant].people[name]
 
     # Work.
 
     def begin_work(self) -> None:
-        """Have everybody do what they do; `let_work` does it, too."""
+        """Have all people do what they do; `let_work` does it, too."""
         for company in self.companies:
             company.begin_work()
 
@@ -245,7 +245,7 @@ class Scene:
         return self.store_proxies[router].link(name)
 
     def client_link(self, person: Person, router: int) -> Link:
-        """Return somebody's link to a router."""
+        """Return a person's link to a router."""
         return person.proxies[router].link()
 
     # The end.

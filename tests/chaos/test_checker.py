@@ -113,7 +113,7 @@ class Made:
         caller: str = "ana",
         **fields: Any,
     ) -> None:
-        """Have somebody give a command about chat-1, a transfer by Ana unless said otherwise."""
+        """Have a caller give a command about chat-1, a transfer by Ana unless said otherwise."""
         given = {"session_id": "chat-1", **fields}
         if type == "session.transfer":
             given["reason"] = REASON

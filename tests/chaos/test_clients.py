@@ -25,7 +25,7 @@ from tests.routers import RouterProcess
 from tests.servers import Place, StoreServer
 
 HARD_BYTES = 131_072
-# Small windows, so that there are many patches, and room for little; but who asks may ask a lot.
+# Small windows, so that there are many patches, and room for little; commands are not limited.
 NARROW = {
     "node_lease_ms": 30_000,
     "store_timeout_ms": 10_000,
@@ -47,11 +47,11 @@ BATCH_ITEMS = 15
 STORM_CLIENTS = 150
 
 
-# Who stops reading.
+# Clients that stop reading.
 
 
 async def connect_narrow(office: Office, agent_id: str) -> RawClient:
-    """Connect somebody with little room to receive, who reads only while a test does."""
+    """Connect a client with little room to receive, which reads only while a test does."""
     receiver = socket.socket()
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     receiver.connect(("127.0.0.1", office.routers[0].port))
@@ -69,7 +69,7 @@ async def in_batches(client: RawClient, commands: list[Message]) -> None:
         assert "result" in await client.reply(command["id"])
 
 
-async def change_everybody(admin: RawClient, rounds: int) -> None:
+async def change_every_agent(admin: RawClient, rounds: int) -> None:
     """Change every row of the directory, again and again."""
     for capacity in range(1, rounds + 1):
         profile = {"name": "n" * 120, "role": "agent", "departments": DEPARTMENTS, "capacity": capacity}
@@ -91,7 +91,7 @@ async def ask_until_done(client: RawClient, work: "asyncio.Future[None]") -> int
 
 @asynccontextmanager
 async def reading(client: RawClient) -> AsyncIterator[None]:
-    """Have somebody read whatever comes."""
+    """Have a client read whatever comes."""
     task = asyncio.create_task(client.read_on())
     yield
     task.cancel()
@@ -117,7 +117,7 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
     adela = await office.connect_admin()
     for department_id in DEPARTMENTS:
         await office.put_department(department_id)
-    await change_everybody(adela, 1)
+    await change_every_agent(adela, 1)
     witness = await office.connect_agent("witness")
     await office.open_session("of-the-witness", agent="witness")
     reader, stalled = await office.connect_agent("reader"), await connect_narrow(office, "stalled")
@@ -126,7 +126,7 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
 
     # While one of two does not read.
     async with reading(reader):
-        work = asyncio.ensure_future(change_everybody(adela, ROUNDS))
+        work = asyncio.ensure_future(change_every_agent(adela, ROUNDS))
         assert await ask_until_done(witness, work) > 0
         await office.settle()
     told = reader.dialog.patches
@@ -154,7 +154,7 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
     assert statuses_shown(reader, "witness") == ["connected"]
 
 
-# Who is gone without a word.
+# Clients that are gone without a word.
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ async def test_hellos_beyond_tenant_hellos_max_wait_without_a_timeout(
         found.proxy.link("relevo-commands").throttle(20_000)
 
         storm = asyncio.gather(*(office.connect_agent(f"agent-{n}", on=0) for n in range(200)))
-        # Who is in does not wait behind those who come.
+        # A welcomed client does not wait behind those that connect.
         while not storm.done():
             await witness.command("session.list")
         await storm

@@ -84,7 +84,7 @@ async def test_router_with_a_wrong_clock_behaves_like_any_other(
         assert times == sorted(times)
         assert abs(times[0] - began_at) < CLOSE_MS
 
-        # Nobody is thought gone too early or for longer than they are, and their sessions stay.
+        # No agent is thought gone too early or for too long, and the sessions stay.
         dropped_at = now_ms()
         carl.drop()
         row = await observer.sees_agent("carl", status="disconnected")

@@ -46,7 +46,7 @@ def expect_a_new_run(outcome: Outcome) -> None:
 
 
 def expect_no_more_than_was_asked(outcome: Outcome) -> None:
-    """Fail if a transfer was made that nobody asked for, or one was made twice."""
+    """Fail if a transfer was made without a command, or one was made twice."""
     assert outcome.reckoning.doubled == []
     assert outcome.reckoning.unasked == 0
 
@@ -136,7 +136,7 @@ async def expect_promises_of_shards(
             await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
 
 
-@pytest.mark.origin("after a failover publishes succeeded and nobody received them")
+@pytest.mark.origin("after a failover publishes succeeded and reached no subscriber")
 @pytest.mark.fault("another primary is promoted")
 async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
     tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice

@@ -73,7 +73,7 @@ async def cut_off(office: Office, cut: Callable[[], None], mend: Callable[[], No
     stranger = await office.connect_stranger(on=0)
     assert (await stranger.refused("hello", token=office.token("ana")))["code"] == "unavailable"
     assert await stranger.expect_close() == 4003
-    # Whoever is elsewhere works on, and may have what she had.
+    # Agents on the other router work on, and may have what she had.
     await observer.sees_agent("ana", load=0, pending=1)
     assert await until_ready(whole_router)
     assert statuses_shown(observer, "bob") == ["connected"]
@@ -195,7 +195,7 @@ async def test_hello_during_a_flush_gets_nothing_of_before(tmp_path: Path, make_
 
 
 async def gather_news(office: Office, count: int) -> tuple[RawClient, list[Message]]:
-    """Give Ana, who is on router 0, a session; return her, and notes for others to write in it."""
+    """Give Ana, on router 0, a session; return her, and notes for others to write in it."""
     ana = await office.connect_agent("ana", on=0)
     await office.open_session("chat-1", agent="ana")
     await ana.expect_push("session.assigned")
@@ -205,7 +205,7 @@ async def gather_news(office: Office, count: int) -> tuple[RawClient, list[Messa
 
 
 async def missed_and_told(office: Office, ana: RawClient, notes: list[Message]) -> None:
-    """Fail unless Ana is told each note once, in order, and her dialog goes on without a new beginning."""
+    """Fail unless Ana receives each note once, in order, and her dialog goes on without a new beginning."""
     for note in notes:
         entry = (await ana.expect_push("session.entry"))["entry"]
         assert entry["text"] == note["text"]

@@ -30,7 +30,7 @@ async def replies_are_lost(scene: Scene) -> None:
 
 
 async def a_router_dies(scene: Scene) -> None:
-    """Somebody with a session leaves for good, and a router is killed with everybody who is on it."""
+    """A person with a session leaves for good, and a router is killed with all its clients."""
     await scene.let_work(100)
     await scene.end_work()
     dora = scene.person("dora")
@@ -71,7 +71,7 @@ class Course:
 
 WORK = Course(people_work)
 TWO_TENANTS = Course(people_work, {"tenants": ("acme", "globex")})
-# What is not told is found out by the lease's renewal; here nobody can wait for that.
+# A lost event is noticed at the lease's renewal; here that comes too late.
 LONG_LEASE = Course(people_work, {"node_lease_ms": 90_000})
 LOST_REPLIES = Course(replies_are_lost)
 DEATH = Course(a_router_dies)
@@ -152,7 +152,7 @@ MUTANTS = [
         "    if reason is None:\n        entries.append",
     ),
     Mutant(
-        "the sweep forgets the sessions of who has gone",
+        "the sweep forgets the sessions of an agent that has gone",
         "S7",
         f"{LUA}/lib/presence.lua",
         "local ids = a and owned_by(a, SWEEP_MAX) or {}",
@@ -206,7 +206,7 @@ MUTANTS = [
         "since=seq - 1",
     ),
     Mutant(
-        "who resumes is told nothing",
+        "a client that resumes gets nothing",
         "S9",
         "router/tenant/fanout.py",
         "patch = self.replica.patch_since(*resume) if",

@@ -61,7 +61,7 @@ async def test_router_frozen_past_its_lease_closes_its_sockets(
     shown, true = statuses_shown(ana, "ana"), statuses_shown(observer, "ana")
     assert shown == true[: len(shown)]
     assert not {"disconnected"} & set(statuses_shown(observer, "bob"))
-    # Her clients come back, to the same router, and everybody has one view of it.
+    # Her clients come back, to the same router, and all have one view of it.
     assert (await expect_event(carl, Connected)).reconnected
     assert list(carl.inbox.pending) == ["chat-carl"]
     again = await office.connect_agent("ana", on=0)
@@ -87,7 +87,7 @@ async def test_router_frozen_within_its_lease_keeps_its_sockets(
     await ana.open_dialog()
 
     with standing_still(pair[0].process_id):
-        # Longer than both graces: somebody else's end meanwhile.
+        # Longer than both graces: Bob's end meanwhile.
         bob = await office.connect_agent("bob", on=1)
         await office.open_session("chat-bob", agent="bob")
         bob.drop()
@@ -124,7 +124,7 @@ class Relay:
         await self._enough.wait()
 
     def end(self) -> None:
-        """Let everybody keep what they have."""
+        """Let all keep what they have."""
         self._is_over = True
 
     async def _pass_on(self, name: str, to: str) -> None:
@@ -136,7 +136,7 @@ class Relay:
                 if len(self.made) >= self._wanted:
                     self._enough.set()
             with suppress(TimeoutError):
-                # What is passed on leaves the screen a moment later; and somebody has to see the end.
+                # What is passed on leaves the screen a moment later; and the end has to be seen.
                 async with asyncio.timeout(0.05):
                     while session_id is None or session_id in client.inbox.in_progress:
                         await anext(client)

@@ -151,7 +151,7 @@ async def lose_everything(
         assert observer.dialog.snapshots == 2
         await observer.sees_agent("ana", status="pause", load=0, departments=["sales"])
         await observer.sees_agent("bob", status="connected", load=0, departments=["sales"])
-        # Nobody asks for this one any more.
+        # No agent asks for this one any more.
         assert "support" not in observer.dialog.departments
     for name in ("chat-ana", "chat-bob", "chat-support"):
         assert (await office.post("session.get", session_id=name)).body["code"] == "not_found"

@@ -34,15 +34,15 @@ class Violation:
 
 def surrounding(history: History, violation: Violation) -> list[Moment]:
     """Return what happened to a violation's subject around it, and the faults in between."""
-    who, subject = f"{violation.tenant}/", violation.subject
-    is_client = any(client.who == who + subject for client in history.clients)
+    prefix, subject = f"{violation.tenant}/", violation.subject
+    is_client = any(client.full_name == prefix + subject for client in history.clients)
 
     def is_about(moment: Moment) -> bool:
         if is_client:
-            return moment.who == who + subject
-        return moment.who.startswith(who) and subject in str(moment.content)
+            return moment.source == prefix + subject
+        return moment.source.startswith(prefix) and subject in str(moment.content)
 
-    about = [moment for moment in history.moments if moment.who == "scene" or is_about(moment)]
+    about = [moment for moment in history.moments if moment.source == "scene" or is_about(moment)]
     end = len(about)
     if violation.moment is not None:
         end = sum(moment.number <= violation.moment for moment in about) + SURROUNDING // 4

@@ -1,7 +1,7 @@
 """
-Companies at work, by chance and from a seed: everybody opens, transfers, accepts, declines, comes and goes.
+Companies at work, by chance and from a seed: people open, transfer, accept, decline, come and go.
 
-Each text that somebody writes is that person's and is written once, so that the histories tell which of their
+Each text is one person's and is written once, so that the histories tell which
 commands were carried out, and how often.
 """
 
@@ -26,7 +26,7 @@ CAPACITIES = {"ana": 3, "bob": 2, "cleo": 4, "dora": 1}
 ADMINS = ("adela", "adam")
 OPEN_MAX = 18
 REPEATED_MAX = 20
-IN_HAND_MAX = 3
+IN_FLIGHT_MAX = 3
 
 
 class Company:
@@ -38,7 +38,7 @@ class Company:
         tenant: Its name.
         ports: The routers' ports.
         seed: Of everything that happens by chance.
-        pause_s: How long somebody waits between two commands, at most.
+        pause_s: How long a person waits between two commands, at most.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Company:
         kind: type[Person] = Person,
         **claims: Any,
     ) -> Person:
-        """Have somebody take part, who is not there yet."""
+        """Add a person to the company."""
         agent_id = agent_id or name
         log = ClientLog(self.tenant, name, agent_id, role)
         self._history.clients.append(log)
@@ -86,7 +86,7 @@ class Company:
         return person
 
     async def open_doors(self) -> None:
-        """Have the departments, and everybody in."""
+        """Make the departments, and connect all people."""
         crm = self.people["crm"]
         await crm.come()
         for department_id in DEPARTMENTS:
@@ -99,7 +99,7 @@ class Company:
         return await person.call("department.put", department=department)
 
     def begin_work(self) -> None:
-        """Have everybody do what they do, until `end_work`."""
+        """Have all people do what they do, until `end_work`."""
         self._is_at_work = True
         self._tasks = [asyncio.create_task(Worker(self, one).work()) for one in self.people.values()]
 
@@ -110,7 +110,7 @@ class Company:
         self._tasks = []
 
     async def close(self) -> None:
-        """Send everybody home."""
+        """Stop all work, and close the clients."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,11 +122,11 @@ class Company:
         return self._is_at_work
 
     def is_at_work(self, person: Person) -> bool:
-        """Return whether somebody goes on."""
+        """Return whether a person goes on."""
         return self._is_at_work and not person.has_left
 
     def pause_s(self, chance: random.Random) -> float:
-        """Return how long somebody waits before the next command."""
+        """Return how long a person waits before the next command."""
         return chance.uniform(0, self._pause_s)
 
 
@@ -140,7 +140,7 @@ class Worker:
         self._texts = 0
         self._sent_on: list[str] = []
         self._done: list[Call] = []
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
         acts: dict[str, list[tuple[int, Callable[[], Awaitable[object]]]]] = {
             "agent": [
                 (8, self._transfer_own),
@@ -168,15 +168,15 @@ class Worker:
             while self._company.is_at_work(self._person):
                 await asyncio.sleep(self._company.pause_s(self._chance))
                 act = self._chance.choices(self._acts, self._weights)[0]
-                if self._chance.random() < 0.3 and len(self._in_hand) < IN_HAND_MAX:
+                if self._chance.random() < 0.3 and len(self._in_flight) < IN_FLIGHT_MAX:
                     task = asyncio.create_task(self._do(act))
-                    self._in_hand.add(task)
-                    task.add_done_callback(self._in_hand.discard)
+                    self._in_flight.add(task)
+                    task.add_done_callback(self._in_flight.discard)
                 else:
                     await self._do(act)
-            await asyncio.gather(*self._in_hand)
+            await asyncio.gather(*self._in_flight)
         finally:
-            for task in self._in_hand:
+            for task in self._in_flight:
                 task.cancel()
 
     async def _do(self, act: Callable[[], Awaitable[object]]) -> None:
@@ -185,7 +185,7 @@ class Worker:
             await act()
         except RelevoError as error:
             # No router let it in, or opened its dialog, in time: the next act tries again.
-            log.info("%s: %r", self._person.log.who, error)
+            log.info("%s: %r", self._person.log.full_name, error)
 
     async def _call(self, type: str, **fields: Any) -> Call:
         call = await self._person.call(type, **fields)

@@ -87,7 +87,7 @@ class Echo:
 
 
 class OpenDoor:
-    """A gate that everybody may pass."""
+    """A gate that lets every peer in."""
 
     def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
         return peer or ""

@@ -49,13 +49,13 @@ class Office:
         """Return a token of this tenant."""
         return make_token(SECRET, tenant=self.tenant, sub=sub, role=role, **claims)
 
-    # Who is there.
+    # People.
 
     async def connect_agent(
         self, agent_id: str, *, on: int = 0, role: str = "agent", format: str | None = None, **claims: Any
     ) -> RawClient:
         """
-        Connect one device of an agent, whom the token's claims put into the directory.
+        Connect one device of an agent, which the token's claims put into the directory.
 
         Args:
             agent_id: The agent.
@@ -138,7 +138,7 @@ class Office:
     async def put_agent(
         self, agent_id: str, *, role: str = "agent", departments: Sequence[str] = (), capacity: int = 10
     ) -> None:
-        """Make an agent, who has no connection yet."""
+        """Make an agent without a connection."""
         profile = {"id": agent_id, "name": agent_id.title(), "role": role}
         await self.do("agent.put", agent={**profile, "departments": list(departments), "capacity": capacity})
 
@@ -173,7 +173,7 @@ class Office:
                 return found
 
     async def look_around(self) -> tuple[dict[str, Message], dict[str, Message]]:
-        """Return the agents and the departments as they are now, as somebody sees them who only looks."""
+        """Return the agents and the departments as they are now, as an observer sees them."""
         observer = await self.connect_admin("observer")
         shown = await observer.open_dialog()
         await self.settle(observer)
@@ -185,7 +185,7 @@ class Office:
 
     async def settle(self, *clients: RawClient) -> None:
         """
-        Return when these clients, who have a dialog open, were sent everything that happened before.
+        Return when these clients, with a dialog open, were sent everything that happened before.
 
         The feed keeps one order, so a client that sees a later change got all earlier ones.
         """

@@ -1,7 +1,7 @@
 """
 The whole story of a transfer, told once in every way in which clients may live it.
 
-Ana has a conversation and hands it to Bob, who has a browser and a phone. Eve watches from another desk. Bob
+Ana has a conversation and hands it to Bob, on a browser and a phone. Eve watches from another desk. Bob
 goes for lunch, the next transfer to him waits, and Adela, an admin, sends it on to a department.
 """
 
@@ -69,7 +69,7 @@ class Told:
         return await self.office.connect_agent(agent_id, on=desk if self._way.apart else 0, **claims)
 
     async def act(self, client: RawClient, command: str, **fields: Any) -> Message:
-        """Let somebody act, over a websocket or over HTTP with a token of their own."""
+        """Let a person act, over a websocket or over HTTP with a token of their own."""
         if not self._way.over_http:
             return await client.command(command, **fields)
         token = self.office.token(client.name, client.welcome["role"])
@@ -160,7 +160,7 @@ async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Tol
     assert (session["state"], session["owner"]) == ("in_progress", {"kind": "agent", "id": "bob"})
     assert (session["fence"], session["hops"], session["transfer"]) == (2, 1, transfer)
 
-    # Each of Bob's devices learns who sent it, to whom, and why; Ana that it is hers no more.
+    # Each of Bob's devices learns the sender, the target, and why; Ana that it is hers no more.
     for device in (bob_browser, bob_phone):
         assert await device.expect_push("session.assigned") == {
             "type": "session.assigned",
@@ -175,7 +175,7 @@ async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Tol
         "transfer": transfer,
     }
 
-    # His browser has it on the screen, and Ana is told so, once.
+    # His browser has it on the screen, and Ana receives that, once.
     await bob_browser.send("session.ack", session_id="chat-1", fence=2)
     await bob_phone.send("session.ack", session_id="chat-1", fence=2)
     updated = await ana.expect_push("transfer.updated")
@@ -199,7 +199,7 @@ async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Tol
         "internal",
     ]
 
-    # Bob pauses; the next transfer waits in his pending list, and he is told.
+    # Bob pauses; the next transfer waits in his pending list, with a push.
     await act(bob_browser, "status.set", status="pause")
     await ana.sees_agent("bob", status="pause", available=False)
     second = await act(ana, "session.transfer", session_id="chat-2", target=to_agent("bob"))
@@ -227,7 +227,7 @@ async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Tol
     await eve.sees_agent("dora", load=1, pending=0)
     await eve.sees_agent("bob", load=1, pending=0)
 
-    # At the end everybody has what the screens say.
+    # At the end the store holds what the screens say.
     assert [session["id"] for session in await office.list_sessions(agent_id="bob")] == ["chat-1"]
     assert [session["id"] for session in await office.list_sessions(agent_id="dora")] == ["chat-2"]
     assert await office.list_sessions(agent_id="ana") == []

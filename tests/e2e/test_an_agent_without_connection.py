@@ -1,4 +1,4 @@
-"""A conversation is transferred to an agent who is not there, and waits for them."""
+"""A conversation is transferred to an agent without a connection, and waits."""
 
 import time
 from collections.abc import AsyncIterator

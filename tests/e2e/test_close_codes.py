@@ -40,7 +40,7 @@ def provokes(code: int) -> Callable[[Provoke], Provoke]:
 
 @pytest.fixture(scope="module")
 def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RouterProcess]]:
-    """A router that allows little, and one that waits for nobody."""
+    """A router that allows little, and one that waits for no client."""
     little = {"connections_per_agent_max": 1, "outbox_hard_bytes": 65_536}
     hasty = {
         "relevo.router.gateway.connection.HELLO_TIMEOUT_MS": 500,
@@ -219,7 +219,7 @@ async def test_store_lost_past_the_lease_closes_with_4003(
 
     with standing_still(own_store.pid):
         assert await ana.expect_close() == 4003
-        # A client that connects now is told to retry.
+        # A client that connects now has to retry.
         error = await stranger.refused("hello", token=office.token("bob"))
         assert (error["code"], error["retryable"]) == ("unavailable", True)
         assert await stranger.expect_close() == 4003

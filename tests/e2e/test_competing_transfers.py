@@ -22,7 +22,7 @@ async def test_fifty_transfers_at_one_fence_have_one_winner(office: Office) -> N
     owners = [agents[0]]
 
     for _ in range(4):
-        # Everybody sends it to their neighbour, at the fence that everybody knows.
+        # Each client sends it to its neighbour, at the same fence.
         sent = [
             await client.send(
                 "session.transfer",
@@ -50,7 +50,7 @@ async def test_fifty_transfers_at_one_fence_have_one_winner(office: Office) -> N
                     "by": won["transfer"]["by"],
                     "at": won["transfer"]["at"],
                 }
-        # The neighbour of whoever asked may have it already: that is refused too, before or after.
+        # The target may have it already: that is refused too, before or after.
         codes = Counter(error["code"] for error in refused)
         assert set(codes) <= {"conflict", "same_target"}
         assert codes["conflict"] >= CLIENTS - 2
@@ -165,7 +165,7 @@ async def two_back_ends(office: Office) -> tuple[RawClient, RawClient]:
 
 
 async def open_many(office: Office, agent_id: str) -> None:
-    """Open fifty sessions with an agent who is not there."""
+    """Open fifty sessions with an agent without a connection."""
     crm = await office.connect_service()
     for number in range(CLIENTS):
         await crm.send(

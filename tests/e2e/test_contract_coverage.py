@@ -25,8 +25,8 @@ class Desk:
 
     Args:
         office: Their office.
-        ana: An agent, in sales, who has `chat-1`.
-        bob: An agent who has `chat-2`.
+        ana: An agent, in sales, the owner of `chat-1`.
+        bob: The owner of `chat-2`.
         adela: An admin.
         crm: A back end.
     """
@@ -80,7 +80,7 @@ def push(type: str) -> Callable[[Exercise], Exercise]:
 
 @pytest.fixture
 async def desk(routers: list[RouterProcess], make_office: MakeOffice, format: str) -> Desk:
-    """The people, who all speak one format, on two routers."""
+    """The people, all in one format, on two routers."""
     office = make_office(routers, (format,))
     await office.put_department("sales")
     people = [

@@ -23,7 +23,7 @@ async def test_fast_reloads_leave_no_ghost_connection(office: Office, store: Sto
             await hasty.send("hello", token=office.token("ana"))
             hasty.drop()
     last = await office.connect_agent("ana", on=1)
-    # The routers notice one after another who has gone; the pings are there to give them time.
+    # The routers notice one closed socket after another; the pings give them time.
     connections = f"relevo:{{{office.tenant}}}:connections:ana"
     while store.call("SCARD", connections) > 1:
         await observer.reply(await observer.send("ping"))

@@ -10,13 +10,13 @@ from tests.raw_client import Message, RawClient
 
 class Waiting:
     """
-    A session that Ana sent to Bob, who is on a break: it waits in his pending list.
+    A session that Ana sent to Bob, on a break: it waits in his pending list.
 
     Args:
         office: Their office.
-        ana: Who sent it, on the first router.
+        ana: The sender, on the first router.
         bob: On whom it waits, on the second.
-        adela: An admin, who watches all sessions.
+        adela: An admin that watches all sessions.
     """
 
     def __init__(self, office: Office, ana: RawClient, bob: RawClient, adela: RawClient) -> None:
@@ -51,7 +51,7 @@ async def waiting(office: Office) -> Waiting:
     return Waiting(office, ana, bob, adela)
 
 
-@pytest.mark.origin("who made a transfer never heard what became of it")
+@pytest.mark.origin("the sender of a transfer never heard what became of it")
 async def test_accept_notifies_the_sender(waiting: Waiting) -> None:
     accepted = (await waiting.bob.command("session.accept", session_id="chat-1", fence=2))["session"]
 
@@ -69,7 +69,7 @@ async def test_second_accept_is_a_conflict_with_the_owner(waiting: Waiting) -> N
     assert (error["code"], error["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "bob"})
 
 
-@pytest.mark.origin("who made a transfer never heard what became of it")
+@pytest.mark.origin("the sender of a transfer never heard what became of it")
 async def test_decline_returns_the_session_to_its_sender(waiting: Waiting) -> None:
     declined = (await waiting.bob.command("session.decline", session_id="chat-1", reason="busy"))["session"]
 
@@ -109,7 +109,7 @@ async def test_recall_of_an_accepted_session_is_a_conflict(waiting: Waiting) -> 
     assert (error["code"], error["details"]["state"]) == ("conflict", "in_progress")
 
 
-@pytest.mark.origin("who made a transfer never heard what became of it")
+@pytest.mark.origin("the sender of a transfer never heard what became of it")
 async def test_transfer_of_a_pending_session_notifies_the_sender(waiting: Waiting) -> None:
     await waiting.office.connect_agent("eve")
 
@@ -182,7 +182,7 @@ async def test_transfer_to_a_department_excludes_its_sender(office: Office) -> N
     assert (alone["transfer"]["outcome"], alone["transfer"]["assigned_to"]) == ("queued", None)
     assert alone["session"]["owner"] == {"kind": "department", "id": "sales"}
 
-    # A colleague who comes is given it; the sender is told whom it reached.
+    # A member that connects gets it; the sender receives its name.
     bob = await office.connect_agent("bob", departments=["sales"])
     assert [session["id"] for session in bob.welcome["inbox"]["in_progress"]] == ["chat-1"]
     updated = await ana.expect_push("transfer.updated")
@@ -202,7 +202,7 @@ async def test_department_chooses_the_lowest_load_then_the_longest_wait(office: 
         for number in range(6)
     ]
 
-    # 0/2 0/4 0/4, then 1/2 0/4 0/4, and so on: the lowest share, and of equals who waited longest.
+    # 0/2 0/4 0/4, then 1/2 0/4 0/4, and so on: the lowest share, and of equals the longest wait.
     assert chosen == ["ana", "bob", "dora", "bob", "dora", "ana"]
 
 
@@ -214,11 +214,11 @@ async def test_rejections_of_a_transfer_come_in_their_order(office: Office) -> N
     await office.open_session("done", agent="ana")
     await office.do("session.close", session_id="done")
     attempts: list[tuple[RawClient, str, dict[str, Any], str]] = [
-        (eve, "nowhere", {"target": to_agent("nobody"), "fence": 9}, "not_found"),
-        (eve, "done", {"target": to_agent("nobody"), "fence": 9}, "closed"),
-        (eve, "chat-1", {"target": to_agent("nobody"), "fence": 9}, "conflict"),
-        (eve, "chat-1", {"target": to_agent("nobody"), "fence": 1}, "forbidden"),
-        (ana, "chat-1", {"target": to_agent("nobody"), "fence": 1}, "not_found"),
+        (eve, "nowhere", {"target": to_agent("unknown"), "fence": 9}, "not_found"),
+        (eve, "done", {"target": to_agent("unknown"), "fence": 9}, "closed"),
+        (eve, "chat-1", {"target": to_agent("unknown"), "fence": 9}, "conflict"),
+        (eve, "chat-1", {"target": to_agent("unknown"), "fence": 1}, "forbidden"),
+        (ana, "chat-1", {"target": to_agent("unknown"), "fence": 1}, "not_found"),
         (ana, "chat-1", {"target": to_agent("ana"), "fence": 1}, "same_target"),
         (ana, "chat-1", {"target": to_agent("ana")}, "same_target"),
     ]
@@ -238,14 +238,14 @@ async def test_session_leaves_its_sender_only_with_a_new_owner(office: Office) -
     places = [to_agent("bob"), to_department("sales")] * 5
     has = "ana"
     for place in places:
-        # A transfer that fails takes it from nobody.
+        # A transfer that fails leaves it with its owner.
         assert (await people[has].refused("session.transfer", session_id="chat-1", target=to_agent("no")))[
             "code"
         ]
         assert people[has].unread("session.removed") == []
         sent = await people[has].command("session.transfer", session_id="chat-1", target=place)
         removed = await people[has].expect_push("session.removed")
-        # When it is gone from the one screen it is somebody's already, and can be taken up at once.
+        # When it is gone from the one screen it has its new owner already.
         session = await office.get_session("chat-1")
         assert (session["owner"], session["fence"]) == (place, removed["fence"])
         assert session == sent["session"]
@@ -263,21 +263,21 @@ async def test_session_leaves_its_sender_only_with_a_new_owner(office: Office) -
 @pytest.mark.origin("a transfer notice went to every operator")
 async def test_transfer_is_pushed_to_sender_and_target_alone(office: Office) -> None:
     await office.put_department("sales")
-    everybody = {
+    clients = {
         name: await office.connect_agent(name, on=on % 2, departments=["sales"])
         for on, name in enumerate(("ana", "bob", "cid", "dora", "eve", "fay"))
     }
-    everybody["adela"] = await office.connect_admin()
-    for client in everybody.values():
+    clients["adela"] = await office.connect_admin()
+    for client in clients.values():
         await client.open_dialog()
     await office.open_session("chat-1", agent="ana")
-    await everybody["ana"].command(
+    await clients["ana"].command(
         "session.transfer", session_id="chat-1", target=to_agent("bob"), reason="why"
     )
-    session = (await everybody["bob"].expect_push("session.assigned"))["session"]
-    await everybody["bob"].send("session.ack", session_id="chat-1", fence=session["fence"])
-    await everybody["ana"].expect_push("transfer.updated", state="delivered")
-    await office.settle(*everybody.values())
+    session = (await clients["bob"].expect_push("session.assigned"))["session"]
+    await clients["bob"].send("session.ack", session_id="chat-1", fence=session["fence"])
+    await clients["ana"].expect_push("transfer.updated", state="delivered")
+    await office.settle(*clients.values())
 
     told = {
         name: {
@@ -285,6 +285,6 @@ async def test_transfer_is_pushed_to_sender_and_target_alone(office: Office) -> 
             for message in client.received
             if message["type"].startswith(("session.", "transfer."))
         }
-        for name, client in everybody.items()
+        for name, client in clients.items()
     }
     assert {name for name, types in told.items() if types} == {"ana", "bob"}

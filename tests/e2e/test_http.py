@@ -1,4 +1,4 @@
-"""The commands over HTTP, as a back end sends them, and the pages for those who run the router."""
+"""The commands over HTTP, as a back end sends them, and the pages for operators."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ WEBSOCKET_ONLY = {
     "session.ack",
 }
 
-# One request of each command, in an order in which each can be carried out; `as` is who sends it.
+# One request of each command, in an order in which each can be carried out; `as` is the sender.
 A_DAY: list[dict[str, Any]] = [
     {"command": "department.put", "department": {"id": "sales", "name": "Sales"}},
     {
@@ -205,7 +205,7 @@ async def test_a_key_that_is_too_short_or_too_long_is_400(office: Office, key: s
     assert (answer.status, answer.body["details"]["path"]) == (400, "$.key")
 
 
-# For those who run the router.
+# Pages for operators.
 
 
 async def test_a_healthy_router_says_so(routers: list[RouterProcess], office: Office) -> None:
@@ -264,7 +264,7 @@ async def test_session_list_pages_hold_all_in_order(office: Office) -> None:
     for number in range(40):
         await office.put_agent(f"agent-{number}")
     shown = await bob.open_dialog()
-    await bob.until(lambda: len(shown.agents) == 42, "everybody in the dialog")
+    await bob.until(lambda: len(shown.agents) == 42, "every agent in the dialog")
 
 
 async def test_openapi_json_is_served_without_a_token(routers: list[RouterProcess]) -> None:

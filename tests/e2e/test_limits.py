@@ -85,7 +85,7 @@ async def test_hello_beyond_tenants_max_is_unavailable_until_one_leaves(
     error = await late.refused("hello", token=offices[-1].token("ana"))
     assert (error["code"], error["retryable"]) == ("unavailable", True)
     assert await late.expect_close() == 4003
-    # Those that are served take everybody of theirs.
+    # A tenant that is served takes further agents.
     await office.connect_agent("bob")
     await served[1].close()
     wait_until(lambda: small.metric("relevo_tenants") < TENANTS_MAX, "an idle tenant to be given up")
@@ -142,7 +142,7 @@ def holds(router: RouterProcess, peer: socket.socket) -> bool:
 
 
 async def fill_history(office: Office) -> None:
-    """Give Ana a session whose history is more than the network takes for somebody who reads nothing."""
+    """Give Ana a session whose history is more than the network takes for a client that reads nothing."""
     await office.put_agent("ana")
     await office.open_session("chat-1", agent="ana")
     crm = await office.connect_service(format="msgpack")

@@ -66,7 +66,7 @@ def statuses_shown(observer: RawClient, agent_id: str) -> list[str]:
 
 
 async def observe(office: Office, on: int = 1) -> RawClient:
-    """Connect an admin who has the dialog open."""
+    """Connect an admin with an open dialog."""
     observer = await office.connect_admin("observer", on=on)
     await observer.open_dialog()
     return observer
@@ -129,7 +129,7 @@ async def test_the_late_end_of_an_old_connection_removes_only_itself(office: Off
     observer = await observe(office)
 
     await old.close()
-    # Somebody who says goodbye afterwards is seen to go: by then Ana would have gone, too.
+    # A later goodbye is seen: by then Ana would have gone, too.
     other = await office.connect_agent("other", on=0)
     await other.close()
     await observer.sees_agent("other", status="disconnected")
@@ -174,7 +174,7 @@ async def test_dropped_agent_is_disconnected_then_its_sessions_are_pending(
     moved = (await short.history("chat-1"))[-1]
     assert (moved["kind"], moved["by"]) == ("moved", None)
     assert moved["at"] - dropped_at >= SESSION_GRACE_MS
-    # Who sent it learns that it waits now, and Ana finds it when she is back.
+    # The sender learns that it waits now, and Ana finds it when she is back.
     assert (await bob.expect_push("transfer.updated"))["state"] == "moved"
     back = await short.connect_agent("ana")
     assert [session["id"] for session in back.welcome["inbox"]["pending"]] == ["chat-1"]
@@ -326,7 +326,7 @@ async def test_draining_router_sends_its_clients_to_the_other_one(
 
     assert await asyncio.gather(*map(move, leaving)) == [4000] * len(names)
     assert await asyncio.to_thread(mortal[0].wait_gone) == 0
-    # Long enough for a grace to end: somebody else's does.
+    # Long enough for a grace to end: another agent's does.
     other = await office.connect_agent("other", on=1)
     other.drop()
     await observer.sees_agent("other", status="disconnected")

@@ -83,20 +83,18 @@ async def test_screens_agree_with_the_store_after_random_commands(office: Office
             continue
         by_agent = screens[name] and chance.random() < 0.6
         client = screens[name][-1].client if by_agent else chance.choice(admins)
-        # Nobody waits for the reply: whatever is under way may meet.
+        # No wait for the reply: commands in flight may meet.
         await client.send(**random_act(chance, names))
 
-    # Everybody waits for the replies, and then for all that happened before.
-    everybody = [screen.client for shown in screens.values() for screen in shown] + admins
-    for client in everybody:
+    # All clients wait for the replies, and then for all that happened before.
+    clients = [screen.client for shown in screens.values() for screen in shown] + admins
+    for client in clients:
         await client.reply(await client.send("ping"))
         await client.open_dialog()
-    await asyncio.gather(*(client.command("session.list") for client in everybody))
-    await office.settle(*everybody)
+    await asyncio.gather(*(client.command("session.list") for client in clients))
+    await office.settle(*clients)
 
-    errors = {
-        one["error"]["code"] for client in everybody for one in client.unread("reply") if "error" in one
-    }
+    errors = {one["error"]["code"] for client in clients for one in client.unread("reply") if "error" in one}
     assert errors.isdisjoint({"internal", "unavailable", "bad_message"})
     held = {session["id"]: session for session in await office.list_sessions()}
     for name, shown in screens.items():
@@ -174,7 +172,7 @@ async def check_the_store(office: Office, held: dict[str, Message], names: list[
         assert row["queued"] == len(waiting)
         assert row["agents"] == len(members)
         assert row["available"] == sum(agent["available"] for agent in members)
-        # Nobody waits in a queue while a member is available.
+        # No session waits in a queue while a member is available.
         assert not waiting or row["available"] == 0
     for session_id, session in held.items():
         history = await office.history(session_id)
@@ -185,7 +183,7 @@ async def check_the_store(office: Office, held: dict[str, Message], names: list[
 
 
 def random_act(chance: random.Random, names: list[str]) -> dict[str, Any]:
-    """Return something that somebody does, which may well be refused."""
+    """Return a random command, which may well be refused."""
     session = {"session_id": f"chat-{chance.randrange(SESSIONS)}"}
     agent = chance.choice(names)
     target = chance.choice(

@@ -104,7 +104,7 @@ async def test_no_frame_of_one_tenant_carries_a_word_of_the_other(
 
 
 async def busy_day(office: Office, marker: str, again: bool = False) -> list[RawClient]:
-    """Live through all kinds of messages with a marker in each text; return who listens."""
+    """Live through all kinds of messages with a marker in each text; return the clients that listen."""
     number = 2 if again else 1
     await office.put_department("sales", f"Sales {marker}")
     ana = await office.connect_agent("ana", name=f"Ana {marker}", departments=["sales"], on=0)

@@ -196,7 +196,7 @@ async def test_client_of_a_draining_router_is_never_disconnected(tried: Programs
         assert (await expect_event(agent, Connected)).reconnected
     assert await asyncio.to_thread(office.routers[0].wait_gone) == 0
 
-    # Somebody who does go is seen to go: by then they would have been, too.
+    # A later drop is seen: by then theirs would have been, too.
     other = await office.connect_agent("other", on=1)
     other.drop()
     await observer.sees_agent("other", status="disconnected")

@@ -1,4 +1,4 @@
-"""Tokens at a running router: who is let in, as what, and for how long."""
+"""Tokens at a running router: which are accepted, as what role, and for how long."""
 
 import time
 

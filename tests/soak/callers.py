@@ -24,11 +24,11 @@ async def read_nothing(router: Listening, token: Callable[[], str]) -> None:
 
     Args:
         router: Where.
-        token: Makes a token of somebody.
+        token: Makes an agent's token.
     """
     while True:
         # It is sent away with 4001, or dropped for having answered no ping: both are what it is here for. A
-        # machine that has no time for anybody may not let it in.
+        # machine that has no time for it may not let it in.
         with suppress(OSError, EOFError, AssertionError, ValueError):
             async with member(router, token()) as peer:
                 peer.stop_reading()

@@ -1,4 +1,4 @@
-"""Who and what appears in the machine's steps, and how often: two tenants with the same few ids."""
+"""The names in the machine's steps, and how often each appears: two tenants with the same few ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AGENTS = ["ana", "sales", "help", "bob"]
 DEPARTMENTS = ["sales", "help"]
 SESSIONS = ["s1", "s2", "s3", "s4", "s5", "ana"]
 ADMIN, SERVICES = "adm", ["desk", "ana"]
-# Admins who come over HTTP, and are not in the directory before they have taken a session.
+# Admins that come over HTTP, and are not in the directory before they have taken a session.
 STRANGERS: dict[str, dict[str, Any]] = {
     "boss": {"id": "boss", "role": "admin", "name": "Boss", "capacity": 2, "departments": ["night"]},
     "temp": {"id": "temp", "role": "admin", "capacity": 0},
@@ -35,7 +35,7 @@ capacities = st.sampled_from([1, 1, 2, 1, 3, 0])
 TARGETS = [{"kind": "agent", "id": one} for one in [*AGENTS, ADMIN]]
 TARGETS += [{"kind": "department", "id": one} for one in DEPARTMENTS] * 4
 targets = st.sampled_from(TARGETS)
-# Which session, and who asks: mostly one, and somebody, for whom the rule applies, found when the rule runs.
+# The session and the caller: mostly ones to which the rule applies, found when the rule runs.
 picks = st.integers(0, 29)
 FITTING: dict[str, list[tuple[str, ...]]] = {
     "session_accept": [("pending", "queued"), ("queued",)],

@@ -287,7 +287,7 @@ class Model(State):
         return lambda: {"entries": page, "more": len(later) > len(page)}
 
     def session_place(self, request: Request) -> Outcome:
-        """Count who waits before a queued session."""
+        """Count the sessions before a queued one."""
         s = self._find_to_change(request)
         me, role = request["by"]["id"], request["by"]["role"]
         maker = s.transfer.by if s.transfer is not None else None

@@ -18,7 +18,7 @@ from tests.stateful.stored import Kept, change_of
 
 @dataclass
 class Reader:
-    """Someone who knows a tenant from its feed only."""
+    """A reader that knows a tenant from its feed only."""
 
     agents: dict[str, Agent] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Reader:
             self.departments[department.id] = department
         for agent_id in event.agents_removed:
             if self.agents.pop(agent_id, None) is None:
-                yield f"S10: event {event.seq} removes agent {agent_id}, who was not there"
+                yield f"S10: event {event.seq} removes agent {agent_id}, which was not there"
         for department_id in event.departments_removed:
             if self.departments.pop(department_id, None) is None:
                 yield f"S10: event {event.seq} removes department {department_id}, which was not there"
@@ -68,7 +68,7 @@ def violations(before: Kept, after: Kept, reader: Reader, events: Sequence[recor
     Args:
         before: What the tenant's keys held before the step.
         after: What they hold now.
-        reader: Who has followed the feed up to before the step; follows it on.
+        reader: Has followed the feed up to before the step; follows it on.
         events: The step's.
     """
     first = 1 if before.epoch != after.epoch else before.seq + 1

@@ -142,7 +142,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         twin = self.twins[tenant]
         after = 0 if twin.epoch_ends else twin.kept.seq
         asked: Request = {"limits": LIMITS, "now": self.now, "after": after, "limit": 1000}
-        # Whoever asks for another epoch learns the present one.
+        # A question about another epoch is answered with the present one.
         present = self.stored.run(tenant, "events", asked | {"epoch": ""}).result
         assert present is not None
         reply = self.stored.run(tenant, "events", asked | {"epoch": present["epoch"]}).result
@@ -155,7 +155,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         assert all(event.at == self.now for event in events)
         return events
 
-    # Who asks, and of what ---------------------------------------------------------------------------------
+    # The caller, and the session ---------------------------------------------------------------------------
 
     def session(self, tenant: str, pick: int, command: str = "") -> str:
         """Return a session that fits a command, or any of those there might be."""
@@ -164,32 +164,34 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         found = sorted(s.id for s in self.twins[tenant].model.sessions.values() if s.state in wanted)
         return found[pick % len(found)] if found and pick >= 3 else SESSIONS[pick % len(SESSIONS)]
 
-    def caller(self, tenant: str, who: str, session_id: str = "", command: str = "") -> dict[str, Any]:
-        """Return who asks: a known person, or whoever now has that part in the session."""
+    def find_caller(
+        self, tenant: str, caller: str, session_id: str = "", command: str = ""
+    ) -> dict[str, Any]:
+        """Return the caller: a known one, or the one that has this part in the session now."""
         model = self.twins[tenant].model
-        if who == "admin":
+        if caller == "admin":
             return {"id": ADMIN, "role": "admin", "attached": True}
-        if who == "service":
+        if caller == "service":
             return {"id": SERVICES[self.now % 2], "role": "service"}
-        if who in STRANGERS:
-            return STRANGERS[who]
+        if caller in STRANGERS:
+            return STRANGERS[caller]
         s = model.sessions.get(session_id)
-        if s is not None and who not in AGENTS:
+        if s is not None and caller not in AGENTS:
             made = s.transfer.by.id if s.transfer is not None else None
             owner = s.owner.id if s.owner is not None else None
             sent_to = s.target.id if s.target is not None else None
             right = made if command == "session_recall" else owner
             parts = {"right": right, "owner": owner, "holder": s.holder, "maker": made, "target": sent_to}
-            who = parts[who] or who
+            caller = parts[caller] or caller
             if s.state == "queued" and command == "session_transfer":
-                return self.caller(tenant, "admin")
-            if s.state == "queued" and who in model.departments:
-                free = [a.id for a in model.members(who) if model.load(a) < a.capacity]
-                who = sorted(free)[0] if free else who
-        if who in SERVICES and who not in AGENTS:
-            return {"id": who, "role": "service"}
-        who = who if who in (*AGENTS, ADMIN) else AGENTS[0]
-        return {"id": who, "role": "admin" if who == ADMIN else "agent", "attached": True}
+                return self.find_caller(tenant, "admin")
+            if s.state == "queued" and caller in model.departments:
+                free = [a.id for a in model.members(caller) if model.load(a) < a.capacity]
+                caller = sorted(free)[0] if free else caller
+        if caller in SERVICES and caller not in AGENTS:
+            return {"id": caller, "role": "service"}
+        caller = caller if caller in (*AGENTS, ADMIN) else AGENTS[0]
+        return {"id": caller, "role": "admin" if caller == ADMIN else "agent", "attached": True}
 
     def fence(self, tenant: str, session_id: str, which: str | None) -> dict[str, int]:
         """Return the field `fence` of a request, or nothing."""
@@ -245,7 +247,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         waiting=st.lists(targets, min_size=2, max_size=5),
     )
     def open_shop(self, staff: list[tuple[list[str], int, str]], waiting: list[dict[str, str]]) -> None:
-        """Begin with departments, agents who are there, and customers, as a tenant does in the morning."""
+        """Begin with departments, present agents, and customers, as a tenant does in the morning."""
         for tenant in TENANTS:
             known: dict[str, Any] = {"departments": DEPARTMENTS, "capacity": 2}
             self.connect_with(tenant, ADMIN, NODES[0], CONNECTIONS[0], known)
@@ -256,7 +258,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
                     self.step(
                         tenant,
                         "status_set",
-                        by=self.caller(tenant, "admin"),
+                        by=self.find_caller(tenant, "admin"),
                         agent_id=agent_id,
                         status=status,
                     )
@@ -303,30 +305,30 @@ class CommandsAgainstModel(RuleBasedStateMachine):
 
     @rule(tenant=tenants, agent_id=agents, by_admin=st.booleans(), status=st.sampled_from(STATUSES), key=keys)
     def status_set(self, tenant: str, agent_id: str, by_admin: bool, status: str, key: str | None) -> None:
-        by = self.caller(tenant, "admin" if by_admin else agent_id)
+        by = self.find_caller(tenant, "admin" if by_admin else agent_id)
         self.step(tenant, "status_set", by=by, agent_id=agent_id, status=status, key=key)
 
     # Agents and departments --------------------------------------------------------------------------------
 
-    @rule(tenant=tenants, who=managers, id=agents, joined=memberships, capacity=capacities, key=keys)
+    @rule(tenant=tenants, caller=managers, id=agents, joined=memberships, capacity=capacities, key=keys)
     def agent_put(
-        self, tenant: str, who: str, id: str, joined: list[str], capacity: int, key: str | None
+        self, tenant: str, caller: str, id: str, joined: list[str], capacity: int, key: str | None
     ) -> None:
         role, name = "admin" if id == ADMIN else "agent", f"{id} {capacity}"
         put = {"id": id, "name": name, "role": role, "departments": joined, "capacity": capacity}
-        self.step(tenant, "agent_put", by=self.caller(tenant, who), agent=put, key=key)
+        self.step(tenant, "agent_put", by=self.find_caller(tenant, caller), agent=put, key=key)
 
     @rule(
         tenant=tenants,
-        who=managers,
+        caller=managers,
         id=departments,
         do=st.sampled_from(["put", "put", "rename", "remove", "remove agent"]),
         agent_id=agents,
         key=keys,
     )
-    def manage(self, tenant: str, who: str, id: str, do: str, agent_id: str, key: str | None) -> None:
+    def manage(self, tenant: str, caller: str, id: str, do: str, agent_id: str, key: str | None) -> None:
         """Do what is done less often."""
-        by = self.caller(tenant, who)
+        by = self.find_caller(tenant, caller)
         if do == "remove agent":
             self.step(tenant, "agent_remove", by=by, agent_id=agent_id, key=key)
         elif do == "remove":
@@ -337,34 +339,34 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     # Sessions ----------------------------------------------------------------------------------------------
 
     def open_session(
-        self, tenant: str, who: str, session_id: str, target: dict[str, str] | None, key: str | None
+        self, tenant: str, caller: str, session_id: str, target: dict[str, str] | None, key: str | None
     ) -> None:
         """Open a session; only an admin has no target."""
         where = {} if target is None else {"target": target}
-        by = self.caller(tenant, "admin" if target is None and who == "service" else who)
+        by = self.find_caller(tenant, "admin" if target is None and caller == "service" else caller)
         customer = {"id": "c:1", "name": "M\u00fcller"}
         self.step(tenant, "session_open", by=by, session_id=session_id, customer=customer, key=key, **where)
 
     @rule(
         tenant=tenants,
-        who=managers,
+        caller=managers,
         number=st.integers(0, len(SESSIONS) - 1),
         to=st.one_of(targets, targets, targets, st.none()),
         key=keys,
     )
     def session_open(
-        self, tenant: str, who: str, number: int, to: dict[str, str] | None, key: str | None
+        self, tenant: str, caller: str, number: int, to: dict[str, str] | None, key: str | None
     ) -> None:
         # Mostly one that is not there yet.
         closed = [one for one in SESSIONS if one not in self.twins[tenant].model.sessions]
         session_id = [*closed, *SESSIONS][number % len(SESSIONS)]
-        self.open_session(tenant, who, session_id, to, key)
+        self.open_session(tenant, caller, session_id, to, key)
 
     def session_step(
         self,
         command: str,
         tenant: str,
-        who: str,
+        caller: str,
         pick: int,
         fence: str | None,
         key: str | None,
@@ -372,23 +374,23 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     ) -> None:
         """Change a session."""
         session_id = self.session(tenant, pick, command)
-        by, at = self.caller(tenant, who, session_id, command), self.fence(tenant, session_id, fence)
+        by, at = self.find_caller(tenant, caller, session_id, command), self.fence(tenant, session_id, fence)
         given = {name: value for name, value in more.items() if value is not None}
         self.step(tenant, command, by=by, session_id=session_id, key=key, **at, **given)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, to=targets, reason=texts, fence=fences, key=keys)
+    @rule(tenant=tenants, caller=callers, pick=picks, to=targets, reason=texts, fence=fences, key=keys)
     def session_transfer(
         self,
         tenant: str,
-        who: str,
+        caller: str,
         pick: int,
         to: dict[str, str],
         reason: str | None,
         fence: str | None,
         key: str | None,
     ) -> None:
-        self.session_step("session_transfer", tenant, who, pick, fence, key, target=to, reason=reason)
+        self.session_step("session_transfer", tenant, caller, pick, fence, key, target=to, reason=reason)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(pick=picks, to=targets)
@@ -401,38 +403,40 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         self.session_step(command, TENANTS[0], "right", pick, None, None)
 
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, fence=fences, key=keys)
-    def session_accept(self, tenant: str, who: str, pick: int, fence: str | None, key: str | None) -> None:
-        who = "admin" if who == "service" else who
-        self.session_step("session_accept", tenant, who, pick, fence, key)
+    @rule(tenant=tenants, caller=callers, pick=picks, fence=fences, key=keys)
+    def session_accept(self, tenant: str, caller: str, pick: int, fence: str | None, key: str | None) -> None:
+        caller = "admin" if caller == "service" else caller
+        self.session_step("session_accept", tenant, caller, pick, fence, key)
 
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, reason=texts, key=keys)
-    def session_decline(self, tenant: str, who: str, pick: int, reason: str | None, key: str | None) -> None:
-        who = "admin" if who == "service" else who
-        self.session_step("session_decline", tenant, who, pick, None, key, reason=reason)
+    @rule(tenant=tenants, caller=callers, pick=picks, reason=texts, key=keys)
+    def session_decline(
+        self, tenant: str, caller: str, pick: int, reason: str | None, key: str | None
+    ) -> None:
+        caller = "admin" if caller == "service" else caller
+        self.session_step("session_decline", tenant, caller, pick, None, key, reason=reason)
 
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, key=keys)
-    def session_recall(self, tenant: str, who: str, pick: int, key: str | None) -> None:
-        self.session_step("session_recall", tenant, who, pick, None, key)
+    @rule(tenant=tenants, caller=callers, pick=picks, key=keys)
+    def session_recall(self, tenant: str, caller: str, pick: int, key: str | None) -> None:
+        self.session_step("session_recall", tenant, caller, pick, None, key)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, fence=fences, key=keys)
-    def session_close(self, tenant: str, who: str, pick: int, fence: str | None, key: str | None) -> None:
-        self.session_step("session_close", tenant, who, pick, fence, key)
+    @rule(tenant=tenants, caller=callers, pick=picks, fence=fences, key=keys)
+    def session_close(self, tenant: str, caller: str, pick: int, fence: str | None, key: str | None) -> None:
+        self.session_step("session_close", tenant, caller, pick, fence, key)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, text=texts, fence=fences, key=keys)
+    @rule(tenant=tenants, caller=callers, pick=picks, text=texts, fence=fences, key=keys)
     def note_or_ack(
-        self, tenant: str, who: str, pick: int, text: str | None, fence: str | None, key: str | None
+        self, tenant: str, caller: str, pick: int, text: str | None, fence: str | None, key: str | None
     ) -> None:
         """Write a note, or say that a session has arrived."""
         if text is not None:
-            self.session_step("session_note", tenant, who, pick, None, key, text=text)
+            self.session_step("session_note", tenant, caller, pick, None, key, text=text)
             return
         session_id = self.session(tenant, pick)
-        by = self.caller(tenant, "admin" if who == "service" else who, session_id)
+        by = self.find_caller(tenant, "admin" if caller == "service" else caller, session_id)
         at = self.fence(tenant, session_id, fence or "right") or {"fence": 1}
         self.step(tenant, "session_ack", by=by, session_id=session_id, **at)
 
@@ -451,17 +455,17 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             self.step(tenant, command, **again)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, who=callers, pick=picks, after=st.integers(0, 6), limit=st.integers(1, 4))
-    def read_session(self, tenant: str, who: str, pick: int, after: int, limit: int) -> None:
+    @rule(tenant=tenants, caller=callers, pick=picks, after=st.integers(0, 6), limit=st.integers(1, 4))
+    def read_session(self, tenant: str, caller: str, pick: int, after: int, limit: int) -> None:
         session_id = self.session(tenant, pick)
-        by = self.caller(tenant, who, session_id)
+        by = self.find_caller(tenant, caller, session_id)
         self.step(tenant, "session_get", by=by, session_id=session_id)
         self.step(tenant, "session_history", by=by, session_id=session_id, after=after, limit=limit)
         self.step(tenant, "session_place", by=by, session_id=session_id)
 
     @rule(
         tenant=tenants,
-        who=callers,
+        caller=callers,
         limit=st.integers(1, 4),
         filters=st.fixed_dictionaries(
             {},
@@ -472,9 +476,9 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             },
         ),
     )
-    def session_list(self, tenant: str, who: str, limit: int, filters: dict[str, str]) -> None:
+    def session_list(self, tenant: str, caller: str, limit: int, filters: dict[str, str]) -> None:
         """Read all pages, and compare them with the whole list."""
-        request = {"by": self.caller(tenant, who), "limits": LIMITS, "now": self.now, **filters}
+        request = {"by": self.find_caller(tenant, caller), "limits": LIMITS, "now": self.now, **filters}
         self.step(tenant, "directory", cursor="")
         expected = self.twins[tenant].model.run("session_list", request)
         listed: list[Session] = []

@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass
 class Change:
-    """What happened to one session in one step, and who is to hear of it."""
+    """What happened to one session in one step, and which clients are to hear of it."""
 
     session_id: str
     entries: list[Entry] = field(default_factory=list)
@@ -146,7 +146,7 @@ class State:
             transfer_id: What the store called the transfer that this step made: the choice is the store's.
 
         Returns:
-            What it must answer. `changes` is then what everybody else must hear.
+            What it must answer. `changes` is then what all others must hear.
         """
         self._now, self._transfer_id, self._limits = request["now"], transfer_id, request["limits"]
         self.changes = []
@@ -220,7 +220,7 @@ class State:
         return [a for a in self.agents.values() if department_id in a.departments]
 
     def best_first(self, department_id: str) -> list[KnownAgent]:
-        """Return the available members of a department, who gets the next session first."""
+        """Return the available members of a department, the next one first."""
         ready = [a for a in self.members(department_id) if self.available(a)]
         return sorted(ready, key=lambda a: (Fraction(self.load(a), a.capacity), a.assigned_last, a.id))
 
@@ -356,7 +356,7 @@ class State:
     def _notify_sender(
         self, s: KnownSession, change: Change, state: str, old: Transfer | None = None
     ) -> None:
-        """Tell who made the latest transfer; of `old` where another one takes its place."""
+        """Notify the sender of the latest transfer; of `old` where another one takes its place."""
         transfer = old if old is not None else s.transfer
         if transfer is not None:
             maker = f"service {transfer.by.id}" if transfer.by.role == "service" else transfer.by.id
@@ -409,7 +409,7 @@ class State:
         self._place(s, *self._route(target, present), by, change, kind)
         self._conclude(s, change)
 
-    # Who asks, and for what --------------------------------------------------------------------------------
+    # The caller, and the target ----------------------------------------------------------------------------
 
     def _caller(self, request: Request) -> Actor:
         claims = request["by"]

@@ -135,7 +135,7 @@ class Stored:
             if row[1] == b"set":
                 row[2].sort()
             elif row[1] == b"hash":
-                # A server may turn a hash over while nobody writes to it.
+                # A server may turn a hash over without a write to it.
                 row[2] = [word for pair in sorted(_pairs(row[2]).items()) for word in pair]
         return sorted(found)
 
@@ -268,7 +268,7 @@ def kept(rows: list[Any]) -> Kept:
         elif kind == "keys":
             found.keys |= {field_name.decode() for field_name in _pairs(content) if field_name}
         else:
-            raise AssertionError(f"a key that nobody knows: {name!r}")
+            raise AssertionError(f"unknown key: {name!r}")
     found.events = sorted(event.seq for event in events if event.epoch == found.epoch)
     return found
 

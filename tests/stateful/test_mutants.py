@@ -89,7 +89,7 @@ MUTANTS = [
         "if not meta.epoch then",
     ),
     Mutant(
-        "an unchanged row is told",
+        "an unchanged row is published",
         "lib/commit.lua",
         "return record, row, a.described",
         "return record, row, true",
@@ -122,12 +122,17 @@ MUTANTS = [
         "commands/session_transfer.lua",
         "told, superseded_sender, superseded = 'moved', s.sender, transfer_of(s)",
     ),
-    Mutant("who comes back is still sent away", "commands/connect.lua", ", 'sessions ' .. id)", ")"),
     Mutant(
-        "who comes back is not there", "commands/connect.lua", "if not a.present then", "if a.present then"
+        "an agent that comes back is still sent away", "commands/connect.lua", ", 'sessions ' .. id)", ")"
     ),
     Mutant(
-        "who comes back with other claims is as before",
+        "an agent that comes back is not there",
+        "commands/connect.lua",
+        "if not a.present then",
+        "if a.present then",
+    ),
+    Mutant(
+        "an agent that comes back with other claims is as before",
         "lib/directory.lua",
         "  touch(a)\n  a.described",
         "  a.described",

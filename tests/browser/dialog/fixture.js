@@ -84,9 +84,9 @@ export class DialogFixture {
     await router.command("agent.put", {
       agent: { id: "zoe", name: "Zoë Ångström", role: "agent", departments: ["sales"], capacity: 8 },
     });
-    await router.open("busy-1", "Somebody", "fabio");
-    await router.open("busy-2", "Somebody", "ana");
-    await router.open("busy-3", "Somebody", "paula");
+    await router.open("busy-1", "Customer", "fabio");
+    await router.open("busy-2", "Customer", "ana");
+    await router.open("busy-3", "Customer", "paula");
     await pablo.setStatus("pause");
     await paula.setStatus("pre_pause");
     return { ana, bruno, pablo, paula, carmen, fabio };

@@ -1,4 +1,4 @@
-/** What becomes of a transfer, as the one who made it sees it. */
+/** What becomes of a transfer, on its sender's screen. */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";

@@ -1,4 +1,4 @@
-"""The bundled store: real servers in temporary folders, their deaths and who shares them."""
+"""The bundled store: real servers in temporary folders, their deaths and the processes that share them."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What a command becomes for the store, and what the store's answer becomes; who may ask at all."""
+"""What a command becomes for the store, and what the store's answer becomes; which callers may send it."""
 
 from typing import Any, cast
 

@@ -42,11 +42,11 @@ class TimedCommands(StoreCommands):
 
 class Shop:
     """
-    A tenant with departments `sales` and `help` and an admin, who is at `boss`.
+    A tenant with departments `sales` and `help` and a connected admin `boss`.
 
     Args:
         store: Open.
-        tenant: Nobody else's.
+        tenant: Used by this one only.
         limits: What it may have.
     """
 
@@ -143,7 +143,7 @@ class Shop:
     async def transfer(
         self, session_id: str, target: dict[str, str], by: By = "boss", **fields: Any
     ) -> Session:
-        """Send a session to somebody."""
+        """Transfer a session."""
         return await self.change("session_transfer", session_id, by, target=target, **fields)
 
     async def accept(self, session_id: str, by: By, **fields: Any) -> Session:
@@ -197,7 +197,7 @@ class Shop:
         return found.events
 
     async def told(self) -> list[tuple[str, str]]:
-        """Return who was told what became of a transfer since the last time."""
+        """Return the senders notified since the last time, and what became of each transfer."""
         changes = [change for event in await self.news() for change in event.changes]
         return [
             (change.superseded_sender or change.record.sender or "", change.told)

@@ -1,4 +1,4 @@
-"""A record that cannot be read costs that record: it is told, kept aside, and its tenant goes on."""
+"""A record that cannot be read costs that record: it is reported, kept aside, and its tenant goes on."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.servers import StoreServer
 
 
 def place(session: Session) -> tuple[str, str | None]:
-    """Return a session's state and who has it."""
+    """Return a session's state and its owner's id."""
     return session.state, session.owner.id if session.owner is not None else None
 
 
@@ -157,7 +157,7 @@ async def test_stale_fence_conflict_names_the_owner_and_since_when(shop: Shop) -
 
 async def test_a_transfer_is_refused_by_the_first_rule_it_breaks(shop: Shop) -> None:
     await shop.hire("ana", "bob")
-    nowhere, back = to_agent("nobody"), to_agent("ana")
+    nowhere, back = to_agent("unknown"), to_agent("ana")
 
     async def refused(code: str, by: str, target: dict[str, str], **fields: int) -> None:
         await shop.refuse(code, "session_transfer", by, session_id="s", target=target, **fields)
@@ -176,7 +176,7 @@ async def test_a_transfer_is_refused_by_the_first_rule_it_breaks(shop: Shop) -> 
 
 
 async def pending_on_bob(shop: Shop, session_id: str = "s") -> None:
-    """Let ana send bob, who pauses, a session."""
+    """Let ana send a session to bob, paused."""
     await shop.hire("ana", "bob")
     await shop.status("bob", "pause")
     await shop.open(session_id, to_agent("ana"))

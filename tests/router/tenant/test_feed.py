@@ -1,4 +1,4 @@
-"""The feed on a real store: what is lost on the way is noticed and repaired, and nothing is told twice."""
+"""The feed on a real store: lost events are noticed and repaired, and nothing is delivered twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

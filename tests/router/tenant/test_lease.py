@@ -36,7 +36,7 @@ class SilentStore(ForgetfulStore):
 
     async def renew(self, tenant: str) -> Lease:
         await asyncio.Event().wait()
-        raise AssertionError("nobody sets it")
+        raise AssertionError("the event is never set")
 
 
 async def first_lease(held_before: bool) -> Lease:
@@ -74,7 +74,7 @@ async def test_lease_expires_on_time_before_a_late_renewal() -> None:
         SilentStore(),
         lease_ms=20,
         renew_ms=60_000,
-        on_lease=lambda tenant, lease: pytest.fail("nobody answers"),
+        on_lease=lambda tenant, lease: pytest.fail("the store never answers"),
         on_expired=ran_out.set_result,
     )
     leases.renewed("acme")

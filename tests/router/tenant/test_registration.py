@@ -24,7 +24,7 @@ def test_pending_disconnects_of_a_tenant_are_taken_once() -> None:
     pending.add("globex", "ana", "c3")
     assert len(pending) == 3
     assert pending.take("acme") == [("ana", "c1"), ("ana", "c2")]
-    assert (pending.take("acme"), pending.take("nobody")) == ([], [])
+    assert (pending.take("acme"), pending.take("unknown")) == ([], [])
     assert len(pending) == 1
 
 

@@ -57,9 +57,9 @@ async def go_on_sending(peer: Peer) -> None:
 
 
 async def no_more_open_than(served: Served, count: int) -> None:
-    """Wait until the server has noticed who is gone."""
+    """Wait until the server has noticed the closed peers."""
     async with asyncio.timeout(30):
-        while served.open_count > count:  # noqa: ASYNC110 - uvicorn tells nobody
+        while served.open_count > count:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.001)
 
 

@@ -133,7 +133,7 @@ test("each error code has its class", async () => {
   await admin.openSession("s-2", customer, Target.agent("ana"));
 
   await assert.rejects(ana.transfer("s-1", Target.agent("ana")), SameTargetError);
-  await assert.rejects(ana.transfer("s-1", Target.agent("nobody")), NotFoundError);
+  await assert.rejects(ana.transfer("s-1", Target.agent("unknown")), NotFoundError);
   await assert.rejects(ana.accept("s-2"), AtCapacityError);
   await assert.rejects(ana.putDepartment("x", "X"), ForbiddenError);
   await assert.rejects(admin.openSession("s-1", customer), SessionExistsError);
