@@ -16,6 +16,7 @@ import structlog
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.connection import Server
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
 from relevo.router.store.commands import StoreCommands
 
@@ -46,6 +47,7 @@ class NodeRegistry:
         self._commands = commands
         self._renew_s = renew_ms / 1000
         self._cleaned_at_ms = 0
+        self._unused: set[tuple[Server, str]] = set()
 
     async def start(self) -> None:
         """Take the lease, if the store can be reached."""
@@ -76,12 +78,21 @@ class NodeRegistry:
                 await self._drop_libraries(records.read_nodes(found.nodes))
 
     async def _drop_libraries(self, nodes: Iterable[records.NodeRecord]) -> None:
-        """Drop the function libraries of releases of which no node is or was there."""
+        """
+        Drop the function libraries of releases of which no node is or was there.
+
+        One goes if it was not in use at the last look either: a node that starts loads its library before it
+        has its lease.
+        """
         in_use = {node.library for node in nodes}
         try:
-            for server, names in (await self._store.libraries()).items():
-                for name in names:
-                    if name not in in_use and await self._store.drop_library(server, name):
-                        log.info("library dropped", library=name, server=str(server))
+            found = await self._store.libraries()
+            unused = {
+                (server, name) for server, names in found.items() for name in names if name not in in_use
+            }
+            for server, name in unused & self._unused:
+                if await self._store.drop_library(server, name):
+                    log.info("library dropped", library=name, server=str(server))
+            self._unused = unused
         except (StoreUnavailableError, StoreDefectError) as error:
             log.warning("library cleaning failed", reason=str(error))

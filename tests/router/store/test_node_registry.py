@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from relevo.router.store import records
+from relevo.router.store import node_registry, records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreUnavailableError, UnsupportedStoreError
 from relevo.router.store.commands import StoreCommands
@@ -21,7 +21,7 @@ from tests.kept import meta_of
 from tests.next_release import FIELD, NEXT_SCHEMA, make_next_release
 from tests.router.conftest import using
 from tests.router.store.shop import LIMITS, SALES, Shop
-from tests.servers import StoreServer, running
+from tests.servers import ClusterServers, StoreServer, running
 
 NODES = "relevo:{~}:nodes"
 
@@ -72,8 +72,24 @@ def contents(server: StoreServer) -> dict[bytes, bytes]:
     return {key: server.call("DUMP", key) for key in server.call("KEYS", "*")}
 
 
-async def renew(store: StoreClient, commands: StoreCommands) -> None:
-    await NodeRegistry(store, commands, 1000).start()
+def holds_nodes(server: StoreServer) -> bool:
+    """Return whether a shard is the one that holds the nodes' leases."""
+    return NODES.encode() in server.call("KEYS", "relevo:*")
+
+
+async def renew(*registries: NodeRegistry) -> None:
+    """Renew leases, and look for libraries that no node needs."""
+    for registry in registries:
+        await registry.start()
+
+
+def registry_of(commands: StoreCommands) -> NodeRegistry:
+    return NodeRegistry(commands.store, commands, 1000)
+
+
+@pytest.fixture
+def _always_cleaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_registry, "CLEANING_INTERVAL_MS", 0)
 
 
 async def test_a_renewal_says_what_a_node_is_and_reads(server: StoreServer) -> None:
@@ -87,31 +103,65 @@ async def test_a_renewal_says_what_a_node_is_and_reads(server: StoreServer) -> N
         assert await commands.read_nodes() == [node]
 
 
+@pytest.mark.usefixtures("_always_cleaning")
 async def test_a_library_goes_once_no_node_of_its_release_has_a_lease(
     server: StoreServer, next_library: Path
 ) -> None:
     async with AsyncExitStack() as stack:
         old = await stack.enter_async_context(node_of(server, "old"))
         new = await stack.enter_async_context(node_of(server, "new", next_library))
-        both = {old.store.library, new.store.library}
-        await renew(old.store, old)
-        await renew(new.store, new)
-        assert libraries(server) == both
+        registry = registry_of(new)
+        await renew(registry_of(old), registry, registry)
         age(server, "old", NODES_KEPT_MS - 60_000)
-        await renew(new.store, new)
-        assert libraries(server) == both
+        await renew(registry, registry)
+        assert libraries(server) == {old.store.library, new.store.library}
         age(server, "old")
         with capture_logs() as logs:
-            await renew(new.store, new)
+            await renew(registry, registry)
         assert libraries(server) == {new.store.library}
         assert [line["library"] for line in logs if line["event"] == "library dropped"] == [old.store.library]
 
 
+@pytest.mark.usefixtures("_always_cleaning")
+async def test_the_library_of_a_node_that_starts_stays(server: StoreServer, next_library: Path) -> None:
+    async with AsyncExitStack() as stack:
+        registry = registry_of(await stack.enter_async_context(node_of(server, "old")))
+        await renew(registry)
+        starting = await stack.enter_async_context(node_of(server, "new", next_library))
+        await renew(registry)
+        await renew(registry_of(starting))
+        await renew(registry)
+        assert starting.store.library in libraries(server)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_always_cleaning")
+async def test_a_library_goes_from_every_shard_of_a_cluster(
+    cluster: ClusterServers, next_library: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        stores = [
+            await stack.enter_async_context(using(cluster.url, folder)) for folder in (FOLDER, next_library)
+        ]
+        for store in stores:
+            await store.open()
+        old, new = (StoreCommands(store, LIMITS, store.library) for store in stores)
+        await renew(registry_of(old), registry_of(new))
+        names = {old.store.library, new.store.library}
+        assert all(libraries(server) >= names for server in cluster.nodes)
+        age(next(server for server in cluster.nodes if holds_nodes(server)), old.node_id)
+        registry = registry_of(new)
+        await renew(registry, registry)
+        assert all(libraries(server) & names == {new.store.library} for server in cluster.nodes)
+
+
+@pytest.mark.usefixtures("_always_cleaning")
 async def test_libraries_of_others_stay(server: StoreServer) -> None:
     text = "#!lua name=theirs\nredis.register_function('theirs', function() return 1 end)"
     server.call("FUNCTION", "LOAD", text)
     async with node_of(server, "n1") as commands:
-        await renew(commands.store, commands)
+        registry = registry_of(commands)
+        await renew(registry, registry)
         assert libraries(server) == {"theirs", commands.store.library}
 
 
@@ -164,7 +214,7 @@ async def test_a_store_of_a_newer_schema_is_refused_and_nothing_is_written(serve
     server.call("SET", "relevo:{~}:schema", NEXT_SCHEMA)
     before = contents(server)
     async with node_of(server, "old") as commands:
-        registry = NodeRegistry(commands.store, commands, 1000)
+        registry = registry_of(commands)
         with capture_logs() as logs:
             await registry.start()
             await registry.start()
@@ -183,7 +233,7 @@ async def test_a_store_of_a_newer_schema_is_refused_and_nothing_is_written(serve
 async def test_a_store_that_can_be_read_again_is_used_again(server: StoreServer) -> None:
     server.call("SET", "relevo:{~}:schema", NEXT_SCHEMA)
     async with node_of(server, "old") as commands:
-        registry = NodeRegistry(commands.store, commands, 1000)
+        registry = registry_of(commands)
         await registry.start()
         server.call("FLUSHALL")
         with capture_logs() as logs:
@@ -202,5 +252,5 @@ async def test_a_server_that_shows_no_libraries_is_a_warning(
 
         monkeypatch.setattr(StoreClient, "libraries", refuse)
         with capture_logs() as logs:
-            await renew(commands.store, commands)
+            await renew(registry_of(commands))
         assert [line["event"] for line in logs] == ["library cleaning failed"]
