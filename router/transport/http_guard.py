@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol, cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
@@ -26,8 +26,16 @@ HTTP_CONNECTIONS_MAX: Final = 20_000
 PATH_BYTES_MAX: Final = 8 * 1024
 HEAD_BYTES_MAX: Final = 32 * 1024
 HEADERS_MAX: Final = 128
+REQUEST_BYTES_MAX: Final = HEAD_BYTES_MAX + 8 * MESSAGE_BYTES_MAX
+"""A body may come in chunks of a byte, each with a head of its own; the application reads no more."""
+
 PIPELINE_MAX: Final = 16
-"""Requests of one connection that wait while another is answered (HTTP pipelining)."""
+"""
+Requests of one connection that wait while another is answered (HTTP pipelining).
+
+uvicorn stops reading after the first, but has parsed what came with it by then: thousands of requests, for
+half a second.
+"""
 
 LINGER_MS: Final = 1_000
 """How long a rejected connection is kept, so that the answer can still reach the peer."""
@@ -40,8 +48,6 @@ _TOO_MANY: Final = (503, "There are too many connections.\n")
 _TOO_MANY_FROM_THERE: Final = (429, "There are too many connections from this address.\n")
 _TOO_DEEP: Final = (429, "Too many requests wait on this connection.\n")
 _NOT_HTTP: Final = (400, "This is not HTTP.\n")
-
-_BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
 
 # A malformed request is answered and not logged: a flood would fill the log.
 _LOGGER: Final = logging.getLogger("uvicorn.error.requests")
@@ -61,33 +67,21 @@ class _RequestRejectedError(Exception):
     """Stop the parser; the answer is in ``_refusal``."""
 
 
-class _Shared:
-    """What all connections of one server share."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.timeout_s = REQUEST_TIMEOUT_MS / 1000
-        self.connections_max = HTTP_CONNECTIONS_MAX
-        # A body may come in chunks of a byte, each with a head of its own; the application reads no more.
-        self.request_bytes_max = HEAD_BYTES_MAX + 8 * MESSAGE_BYTES_MAX
-        self.open: set[BoundedHttp] = set()
-        self.addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
-
-
 class BoundedHttp(HttpToolsProtocol):
     """uvicorn's connection, with limits; made by uvicorn from what ``http_class`` returned."""
 
-    _shared: ClassVar[_Shared]
+    _open: ClassVar[set["BoundedHttp"]]
+    _addresses: ClassVar[Addresses]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _LOGGER
         self._ended = False  # Refused, or a websocket by now.
         self._refusal = _NOT_HTTP
-        self._in_head = self._in_body = self._in_replay = False
-        self._upgrades: bool | None = None  # Whether this request asks for a websocket, once that is known.
+        self._in_head = self._in_body = False
         self._head_bytes = 0
         self._unfinished_bytes = 0  # Fed since the last complete request.
-        self._fed = b""
+        self._fed = self._unfed = b""
         self._timer: asyncio.TimerHandle | None = None
         self._drop_timer: asyncio.TimerHandle | None = None
         self._address = ""
@@ -95,21 +89,21 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # A proxy's connection has no client address: its requests are known only later.
-        self._address = self._shared.addresses.of(self.client[0] if self.client else None, ())
-        if len(self._shared.open) >= self._shared.connections_max:
+        self._address = self._addresses.of(self.client[0] if self.client else None, ())
+        if len(self._open) >= HTTP_CONNECTIONS_MAX:
             self._refuse(*_TOO_MANY)
             return
-        if not self._shared.addresses.has_room(self._address):
+        if not self._addresses.has_room(self._address):
             self._refuse(*_TOO_MANY_FROM_THERE)
             return
-        self._shared.open.add(self)
-        self._shared.addresses.enter(self._address)
+        self._open.add(self)
+        self._addresses.enter(self._address)
         self._await_request()
 
     def pause_writing(self) -> None:
         """Abort a peer that takes longer to read an answer than it may take to send a request."""
         super().pause_writing()
-        self._drop_timer = self.loop.call_later(self._shared.timeout_s, self.transport.abort)
+        self._drop_timer = self.loop.call_later(REQUEST_TIMEOUT_MS / 1000, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -123,13 +117,15 @@ class BoundedHttp(HttpToolsProtocol):
         if self._ended:
             return
         self._unfinished_bytes += len(data)
-        self._fed = data
-        super().data_received(data)
-        if self._has_ended():
-            return
+        self._unfed = data
+        while self._unfed:
+            self._fed, self._unfed = self._unfed, b""
+            super().data_received(self._fed)
+            if self._has_ended():
+                return
         if self._in_head and self._unfinished_bytes > HEAD_BYTES_MAX:
             self._refuse(*_HEAD_TOO_LARGE)
-        elif self._unfinished_bytes > self._shared.request_bytes_max:
+        elif self._unfinished_bytes > REQUEST_BYTES_MAX:
             self._refuse(*_BODY_TOO_LARGE)
         elif self._unfinished_bytes and self._timer is None:
             self._await_request()
@@ -148,36 +144,21 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """
-        Go on as if no upgrade had been asked for (RFC 9110 section 7.8).
+        Parse the request again as if no upgrade had been asked for (RFC 9110 section 7.8).
 
         Some clients ask for HTTP/2 with their first request. The parser passes over its body and is of no use
-        any more: another one gets the headers that frame the body, and the rest of the input.
+        any more.
         """
         error = sys.exception()
         assert isinstance(error, HttpParserUpgrade)
-        rest = self._fed[error.args[0] :]
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        headers = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        head = b"%s %s HTTP/%s\r\n%s\r\n" % (method, self.url, version, b"".join(headers))
+        self._unfed = head + self._fed[error.args[0] :]
         self.parser = HttpRequestParser(self)
-        if self._has_body():
-            head = b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] in _BODY_HEADERS)
-            self._in_replay = True
-            try:
-                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + head + b"\r\n")
-            except HttpParserError:
-                self._refuse(*_NOT_HTTP)
-                return
-            self._in_replay = False
-        if rest:
-            self._fed = rest
-            super().data_received(rest)
 
-    def _should_upgrade(self) -> bool:
-        # uvicorn asks four times for each websocket, and would look through all headers each time.
-        if self._upgrades is None:
-            self._upgrades = super()._should_upgrade()
-        return self._upgrades
-
-    def _has_body(self) -> bool:
-        return any(name in _BODY_HEADERS for name, _ in self.headers)
+    def _ignores_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and not self._should_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Answer where the parser stopped: at a malformed request or at one of the limits."""
@@ -186,23 +167,16 @@ class BoundedHttp(HttpToolsProtocol):
     # What the parser finds.
 
     def on_message_begin(self) -> None:
-        if self._in_replay:
-            return
         super().on_message_begin()
         self._in_head = True
-        self._upgrades = None
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        if self._in_replay:
-            return
         super().on_url(url)
         if len(self.url) > PATH_BYTES_MAX:
             self._stop(_PATH_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_replay:
-            return
         # After a body in chunks, too: what comes there is kept with the headers.
         super().on_header(name, value)
         self._head_bytes += len(name) + len(value) + 4
@@ -210,15 +184,17 @@ class BoundedHttp(HttpToolsProtocol):
             self._stop(_HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        if self._in_replay:
-            return
         self._in_head, self._in_body = False, True
         if len(self.pipeline) >= PIPELINE_MAX:
             self._stop(_TOO_DEEP)
-        super().on_headers_complete()
+        if self.parser.get_method() == b"CONNECT":
+            # An upgrade to the parser, whatever its headers (RFC 9110 section 9.3.6): this is no proxy.
+            self._stop(_NOT_HTTP)
+        if not self._ignores_upgrade():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade() and not self._should_upgrade() and self._has_body():
+        if self._ignores_upgrade():
             return  # It only seems so: see _unsupported_upgrade_warning.
         super().on_message_complete()
         self._in_body = False
@@ -232,7 +208,7 @@ class BoundedHttp(HttpToolsProtocol):
         raise _RequestRejectedError
 
     def _await_request(self) -> None:
-        self._timer = self.loop.call_later(self._shared.timeout_s, self._time_is_up)
+        self._timer = self.loop.call_later(REQUEST_TIMEOUT_MS / 1000, self._time_is_up)
 
     def _time_is_up(self) -> None:
         if self._unfinished_bytes:
@@ -272,9 +248,9 @@ class BoundedHttp(HttpToolsProtocol):
         return self._ended
 
     def _release(self) -> None:
-        if self in self._shared.open:
-            self._shared.open.discard(self)
-            self._shared.addresses.leave(self._address)
+        if self in self._open:
+            self._open.discard(self)
+            self._addresses.leave(self._address)
         self._stop_timer()
         self._stop_drop_timer()
 
@@ -298,6 +274,7 @@ def http_class(settings: Settings) -> type[BoundedHttp]:
     """
 
     class ServedHttp(BoundedHttp):
-        _shared = _Shared(settings)
+        _open: ClassVar[set[BoundedHttp]] = set()
+        _addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
 
     return ServedHttp

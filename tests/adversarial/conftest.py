@@ -44,7 +44,7 @@ def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     limits: dict[str, int | str] = {
         "allowed_origins": ALLOWED_ORIGIN,
         "relevo.router.transport.http_guard.REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS,
-        "relevo.router.transport.http_guard.MESSAGE_BYTES_MAX": 1_000_000,
+        "relevo.router.transport.http_guard.REQUEST_BYTES_MAX": 10_000_000,
         "relevo.router.transport.websocket.MESSAGE_BYTES_MAX": 1_000_000,
         "message_rate": RATE,
         "agent_message_rate": 2 * RATE,

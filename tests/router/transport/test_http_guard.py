@@ -221,6 +221,7 @@ async def test_http_connections_over_the_limit_are_refused_without_websockets(
         b"GET / HTTP/1.1\r\na : b\r\n\r\n",
         b"GET / HTTP/1.1\r\na: b\r\n c: d\r\n\r\n",
         b"CONNECT relevo:1 HTTP/1.1\r\n\r\n",
+        b"CONNECT /x HTTP/1.1\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
