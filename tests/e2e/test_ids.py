@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,19 @@ async def test_history_and_list_find_ids_of_providers(office: Office) -> None:
     assert [session["id"] for session in found] == [CHAT]
     assert [entry["by"]["id"] for entry in history] == ["crm", ANA, ANA]
     assert history[-1]["transfer"]["to"]["id"] == BOB
+
+
+async def test_name_from_a_long_id_is_cut_to_what_a_name_may_have(office: Office) -> None:
+    newcomer, team, crm = "n" * 128, "t" * 128, "c" * 128
+    client = await office.connect_agent(newcomer, departments=[team])
+    dialog = await client.open_dialog()
+    token = office.token(crm, "service")
+    opening: dict[str, Any] = {"session_id": CHAT, "customer": CLEO, "target": to_agent(newcomer)}
+    assert (await office.post("session.open", token=token, **opening)).status == 200
+
+    assert client.welcome["agent"]["name"] == "n" * 120
+    assert dialog.departments[team]["name"] == "t" * 120
+    assert [entry["by"]["name"] for entry in await office.history(CHAT)] == ["c" * 120]
 
 
 async def test_what_is_due_comes_for_ids_of_providers(office: Office) -> None:

@@ -49,6 +49,13 @@ async def test_unknown_agent_gets_its_id_as_name_and_a_capacity_of_ten(
     assert (agent["name"], agent["departments"], agent["capacity"]) == ("newcomer", [], 10)
 
 
+@pytest.mark.parametrize(
+    ("claim", "name"), [(" Ana  Lima\n", "Ana  Lima"), ("n" * 121, "n" * 120), ("  ", "ana")]
+)
+async def test_name_claim_that_does_not_fit_lets_the_agent_in(office: Office, claim: str, name: str) -> None:
+    assert (await office.connect_agent("ana", name=claim)).welcome["agent"]["name"] == name
+
+
 async def test_what_a_token_leaves_out_stays_as_it_was(office: Office) -> None:
     await office.put_department("sales")
     await office.connect_agent("ana", name="Ana Lima", departments=["sales"], capacity=7)

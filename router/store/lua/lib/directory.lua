@@ -67,6 +67,11 @@ local function touch_department(id)
   departments_touched[id] = departments_touched[id] or true
 end
 
+-- The name of what has none: its id, as far as a name reaches.
+local function name_from(id)
+  return string.sub(id, 1, NAME_MAX)
+end
+
 local function put_department(id, name, row)
   row = row or {id = id, agents = 0, available = 0, queued = 0}
   row.name = name
@@ -110,12 +115,12 @@ local function claim_agent(claims)
   local a = find_agent(claims.id)
   if a and claims.again then return a end
   for _, id in ipairs(claims.departments or {}) do
-    if call('SISMEMBER', P .. 'departments', id) == 0 then put_department(id, id) end
+    if call('SISMEMBER', P .. 'departments', id) == 0 then put_department(id, name_from(id)) end
   end
   local departments = claims.departments and text_of(claims.departments)
   if not a then
     a = new_agent(claims.id)
-    describe(a, claims.name or claims.id, claims.role, departments or ' ', claims.capacity or CAPACITY_DEFAULT)
+    describe(a, claims.name or name_from(claims.id), claims.role, departments or ' ', claims.capacity or CAPACITY_DEFAULT)
   else
     describe(a, claims.name or a.name, claims.role, departments or a.departments, claims.capacity or a.capacity)
   end
@@ -132,7 +137,7 @@ local function caller()
     if not claims.epoch or claims.epoch == meta.epoch then reject('forbidden') end
     reject('unavailable', {reason = 'the store does not know the connection any more'})
   end
-  return {id = claims.id, name = a and a.name or claims.name or claims.id, role = claims.role}, a
+  return {id = claims.id, name = a and a.name or claims.name or name_from(claims.id), role = claims.role}, a
 end
 
 -- Who takes a session itself needs room for it; who is not in the directory yet, by what its token claims.

@@ -37,6 +37,7 @@ local SWEEP_MAX = 64 -- things done in one step; the rest stays due
 local ASIDE_MAX, ASIDE_BYTES_MAX = 100, 4096 -- bad records kept aside, and how much of each
 local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
 local CAPACITY_DEFAULT = 10
+local NAME_MAX = 120
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
 local STATES = {'in_progress', 'pending', 'queued', 'closed'}
 
