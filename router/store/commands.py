@@ -76,7 +76,7 @@ class CommandLimits:
             events_max=EVENTS_MAX,
             key_ttl_ms=KEY_TTL_MS,
             closed_retention_ms=settings.closed_retention_ms,
-            # Sessions of somebody who still looks connected must not move away.
+            # Sessions of an agent that still looks connected must not move away.
             presence_grace_ms=min(settings.presence_grace_ms, settings.session_grace_ms),
             session_grace_ms=settings.session_grace_ms,
             lease_ms=settings.node_lease_ms,
@@ -90,17 +90,17 @@ class CommandLimits:
 
 class Caller(msgspec.Struct, omit_defaults=True, gc=False):
     """
-    Who asks, as a command needs to know it.
+    The caller of a command, by its token.
 
     Args:
         id: The token's subject.
         role: The token's role.
         name: The token's name, if it has one.
         attached: Whether it asks over a connection that said hello, so that it must be in the directory.
-        epoch: The epoch in which that connection was registered. In another one, who is not in the directory
-            may have been lost with the store's memory; the command then refuses with `unavailable`.
-        departments: The token's, if it has some; only `connect` and who enters the directory by a command
-            need them.
+        epoch: The epoch in which that connection was registered. In another one, an agent missing from the
+            directory may have been lost with the store's memory; the command then refuses with `unavailable`.
+        departments: The token's, if it has some; only `connect` needs them, and a command by which the
+            caller enters the directory.
         capacity: As `departments`.
         again: Whether this only registers a known connection once more, so that the claims count only for an
             agent that is not in the directory.

@@ -159,7 +159,7 @@ class SessionRecord(msgspec.Struct, array_like=True, gc=False):
         department: The department in which it was queued last.
         delivered: Whether a client of its owner has said that it is there.
         target_kind: To whom it was sent last, with `target_id`.
-        sender: Who made its transfer (see `addressee`).
+        sender: The sender of its transfer (see `addressee`).
         index: Where this record stands in the log.
         placed_at: Where the record of the last change of owner stands.
         transfer_at: Where the record that holds the transfer stands; -1 for none.
@@ -294,7 +294,7 @@ def transfer_of(record: TransferRecord, session_id: str) -> Transfer:
 
 
 def owner_of(record: SessionRecord) -> Owner | None:
-    """Return who has a session; None where it is closed."""
+    """Return a session's owner; None where it is closed."""
     kind = OWNER_KINDS.get(record.state)
     return Owner(kind, record.owner_id) if kind is not None and record.owner_id is not None else None
 
@@ -560,7 +560,7 @@ class Directory(msgspec.Struct, gc=False):
 
     def forgot(self, epoch: str, seq: int) -> bool:
         """
-        Return whether the store went back behind a position that somebody has heard of.
+        Return whether the store went back behind a position that a reader has seen.
 
         A store that holds nothing at all did not go back: what is opened there is new, and says so.
         """
@@ -579,8 +579,8 @@ class Change(msgspec.Struct, array_like=True, gc=False):
         what: ``placed`` with another owner, ``written`` into its history, or ``delivered``.
         left: The agent that has it no more.
         why: Why it has it no more.
-        told: What the sender of the transfer is told became of it.
-        superseded_sender: Where another transfer takes the place of the sender's: who that was (`addressee`).
+        told: What became of the transfer, for its sender.
+        superseded_sender: The sender of the transfer that this one replaces (`addressee`).
         superseded: That transfer.
         transfer: The session's transfer, where its record does not hold it.
         record: The session's record.

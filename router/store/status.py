@@ -32,7 +32,7 @@ class LibraryStatus(msgspec.Struct):
 
 class StoreStatus(msgspec.Struct):
     """
-    What a store holds, and who uses it.
+    What a store holds, and the nodes that use it.
 
     Attributes:
         now: The store's time, in milliseconds since the Unix epoch.

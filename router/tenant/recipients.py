@@ -25,7 +25,7 @@ from relevo.protocol.pushes import (
 from relevo.router.store import records
 
 WATCHERS = None
-"""Addressee of a push that goes to every admin who watches."""
+"""Addressee of a push that goes to every admin that watches."""
 
 
 def pushes_of(

@@ -23,7 +23,7 @@ KEPT_MS = 4000
 LIMIT_S = 30.0
 SALES = {"kind": "department", "id": "sales"}
 SIDE = "side"
-"""A tenant in which nobody else works, so that each answer is known."""
+"""A tenant without other work, so that each answer is known."""
 REGISTRY = "relevo.router.store.node_registry"
 SETTINGS: dict[str, Any] = {
     # A client that moves to another router is back long before.

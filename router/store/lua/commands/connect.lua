@@ -18,7 +18,7 @@ store_command('connect', function()
   call('SADD', P .. 'node:' .. request.node_id, id .. ' ' .. request.connection_id)
   due_remove('presence ' .. id, 'sessions ' .. id)
   local a = claim_agent(request.by)
-  -- Who comes back within the grace, or with another device, mostly changes nothing that is kept.
+  -- An agent back within the grace, or with another device, mostly changes nothing that is kept.
   if not a.present then
     touch(a)
     a.present = true

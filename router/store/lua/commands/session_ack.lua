@@ -1,5 +1,5 @@
 --[[
-A client has the session that was assigned to its agent: the first to say so is told to who made the transfer.
+A client has the session that was assigned to its agent: the first ack notifies the sender of the transfer.
 
 session_id; fence. What is out of date is ignored.
 Result {}.

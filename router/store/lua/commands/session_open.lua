@@ -1,7 +1,7 @@
 --[[
 Open a session, or open a closed one again: its history and fence go on.
 
-session_id; customer {id, name}; target {kind, id}, missing for an admin who takes it itself.
+session_id; customer {id, name}; target {kind, id}, missing for an admin that takes it itself.
 Rejects not_found (the target), exists, at_capacity, forbidden (the tenant has too many).
 Result {session}.
 ]]

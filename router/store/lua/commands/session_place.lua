@@ -1,7 +1,7 @@
 --[[
 Say where a queued session stands in its department's queue.
 
-session_id. For who made the transfer, a member of the department, an admin, a back end.
+session_id. For the sender of the transfer, a member of the department, an admin, a back end.
 Rejects not_found, closed, conflict (it is in no queue any more), forbidden.
 Result {place}, from 1.
 ]]

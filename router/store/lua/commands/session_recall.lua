@@ -1,7 +1,7 @@
 --[[
-Take back a transfer that still waits: who made it, or an admin.
+Take back a transfer that still waits: its sender, or an admin.
 
-session_id. Rejects not_found, closed, forbidden, conflict (taken already, or there is nobody to give it back to).
+session_id. Rejects not_found, closed, forbidden, conflict (taken already, or it has no previous owner or department).
 Result {session}.
 ]]
 store_command('session_recall', function()

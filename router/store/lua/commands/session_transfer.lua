@@ -15,7 +15,7 @@ store_command('session_transfer', function()
   if s.owner_kind == target.kind and s.owner_id == target.id then reject('same_target') end
   local from = find_party(s.owner_kind, s.owner_id)
   local state, owner_id, assigned_to = route(target.kind, target.id, s.owner_kind == 'agent' and s.owner_id)
-  -- Another transfer takes the place of one that still waits: its sender is told so.
+  -- Another transfer takes the place of one that still waits, and notifies its sender.
   local told, superseded_sender, superseded
   if s.state ~= 'in_progress' and s.sender then
     told, superseded_sender, superseded = 'moved', s.sender, transfer_of(s)

@@ -2,7 +2,7 @@
 The commit of a step: what follows from its changes (queues, departments, load), the rows, and the one event.
 ]]
 
--- A member who became available gets the oldest of what waits in its departments, as far as it has room. A
+-- A member that became available gets the oldest of what waits in its departments, as far as it has room. A
 -- session that it gave away in this very step does not come straight back.
 local function drain(a)
   if a.departments == ' ' or not available(a) then return end

@@ -87,7 +87,7 @@ local function require_left(id)
   end
 end
 
--- What a tenant may have is bounded, so that nobody fills the store, be it by mistake.
+-- What a tenant may have is bounded, so that no client fills the store, be it by mistake.
 local function require_space(what, has, adds)
   local most = limits[what]
   if most and has + adds > most then reject('forbidden', {[what .. '_max'] = most}) end
@@ -109,7 +109,7 @@ local function require_space_for(claims)
   end
 end
 
--- Who says hello: made or updated by what its token claims. The departments that a token names need not exist yet;
+-- The agent of a hello: made or updated by its token's claims. The departments that a token names need not exist yet;
 -- but a connection that is only registered again brings back nothing that was removed or changed since.
 local function claim_agent(claims)
   local a = find_agent(claims.id)
@@ -127,9 +127,9 @@ local function claim_agent(claims)
   return a
 end
 
--- Who calls, as histories and transfers name it. A connected agent that was removed may do nothing more; one
+-- The caller, as histories and transfers name it. A connected agent that was removed may do nothing more; one
 -- that was registered in an earlier epoch may have been lost with it, and is registered again soon. Over HTTP, where
--- nobody says hello, an agent need not be in the directory.
+-- there is no hello, an agent need not be in the directory.
 local function caller()
   local claims = request.by
   local a = claims.role ~= 'service' and find_agent(claims.id) or nil
@@ -140,7 +140,7 @@ local function caller()
   return {id = claims.id, name = a and a.name or claims.name or name_from(claims.id), role = claims.role}, a
 end
 
--- Who takes a session itself needs room for it; who is not in the directory yet, by what its token claims.
+-- A caller that takes a session itself needs room for it; one outside the directory, by its token's capacity.
 local function require_room(me)
   local load, capacity = 0, request.by.capacity or CAPACITY_DEFAULT
   if me then load, capacity = me.load, me.capacity end

@@ -79,7 +79,7 @@ local sweeps = {
 }
 
 -- Do what is due, in the order of the times, and return whether there was anything, and whether there is more. One
--- thing brings the next: where nobody has looked for long, a lease that ran out, and the graces that have ended since.
+-- thing brings the next: after a long silence, a lease that ran out, and the graces that have ended since.
 local function sweep()
   if now < meta.due_at then return false end
   local spent = 0

@@ -148,7 +148,7 @@ local function replace_head(s)
   return pack_head(s) .. string.sub(s.record, s.rest + 1)
 end
 
--- Who wrote a record; nil for the system.
+-- The author of a record; nil for the system.
 local function author_in(record)
   local fields = decode(record)
   local id = fields[25]
@@ -171,7 +171,7 @@ end
 
 --[[
 An event, and what it says of a session: `what` happened ('placed' with another owner, 'written' into the history,
-'delivered'), which agent has it no more and why, what its sender is told (and, where another transfer takes the place
+'delivered'), which agent has it no more and why, the notice to its sender (and, where another transfer takes the place
 of the sender's, whose transfer and which), the transfer where the record does not hold it, and the record.
 ]]
 local function pack_change(change)

@@ -1,5 +1,5 @@
 --[[
-Sessions: who may change one, where it goes, and the one place where its owner changes.
+Sessions: which callers may change one, where it goes, and the one place where its owner changes.
 ]]
 local LIST = {pending = 'pending:', queued = 'queue:'}
 local OUTCOME = {in_progress = 'assigned', pending = 'pending', queued = 'queued'}
@@ -80,7 +80,7 @@ local function is_member(department_id, agent_id)
   return call('SISMEMBER', P .. 'members:' .. department_id, agent_id) == 1
 end
 
--- Somebody to whom the session was sent finds it moved on (conflict); to others it was never theirs (forbidden).
+-- A target of the session finds it moved on (conflict); to others it was never theirs (forbidden).
 local function reject_moved_on(s)
   local id = request.by.id
   local mine = owns(s) or request.by.role == 'admin' or (s.target_kind == 'agent' and s.target_id == id)
@@ -96,7 +96,7 @@ local function find_party(kind, id)
   return {kind = kind, id = id, name = party.name}
 end
 
--- A back end is told apart from an agent of the same id.
+-- A back end is kept apart from an agent of the same id.
 local function sender_of(claims)
   return claims.role == 'service' and 'service ' .. claims.id or claims.id
 end
@@ -159,7 +159,7 @@ local function write_record(s, what, kind, text, by, transfer, entries)
   call('RPUSH', P .. 'session:' .. s.id, s.record)
 end
 
--- Note for the event what happened to a session: `why` its owner has it no more, and what its sender is told.
+-- Note for the event what happened to a session: `why` its owner has it no more, and what became of its transfer.
 local function publish(s, what, why, told, superseded_sender, superseded)
   local left = s.left
   if s.owner_kind == 'agent' and s.owner_id == left then left = nil end
@@ -168,7 +168,7 @@ local function publish(s, what, why, told, superseded_sender, superseded)
     transfer = what ~= 'written' and s.transfer_at ~= s.index and transfer_of(s) or nil}
 end
 
--- Where a session sent to a target goes now: its state, its owner, and who has it if a department was the target.
+-- Where a session sent to a target goes now: its state, its owner, and the member that a department assigned it to.
 -- Of the members the one with the lowest load/capacity, then the one longest without an assignment.
 local function route(kind, id, except)
   if kind == 'agent' then return available(find_agent(id)) and 'in_progress' or 'pending', id end
@@ -178,7 +178,7 @@ local function route(kind, id, except)
   return 'queued', id
 end
 
--- Give a waiting session back: to who had it in progress before, else to the department it came from.
+-- Give a waiting session back: to the agent that had it in progress before, else to the department it came from.
 local function give_back(s, kind, by, text)
   local present = s.owner_kind == 'agent' and s.owner_id or nil
   local target_kind, target_id

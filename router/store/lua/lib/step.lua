@@ -79,7 +79,7 @@ local function last_order()
   return last > 0 and last + ORDER_STEPS / 2 ^ 10 or 0
 end
 
--- Another run of event numbers: whoever followed the last one reads the directory again, and sees from `before`
+-- Another run of event numbers: a follower of the last one reads the directory again, and sees from `before`
 -- whether it had heard what the store has forgotten.
 local function begin_epoch()
   local time, before = call('TIME'), meta.epoch and meta.epoch .. ' ' .. meta.seq or ''
@@ -131,7 +131,7 @@ local function begin(keys, args)
   return read_tenant(found[1])
 end
 
--- What is due next decides when somebody looks.
+-- What is due next decides when the next sweep is.
 local function due_at(at)
   if at < meta.due_at then meta.due_at, meta_changed = at, true end
 end
