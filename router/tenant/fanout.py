@@ -272,10 +272,12 @@ class TenantHub:
         replica = self.replica
         if not epoch:
             return None
-        if self._patches_to != (replica.epoch, replica.position) or len(self._patches) >= PATCHES_MAX:
+        if self._patches_to != (replica.epoch, replica.position):
             self._patches_to = (replica.epoch, replica.position)
             self._patches.clear()
         if (epoch, seq) not in self._patches:
+            if len(self._patches) >= PATCHES_MAX:
+                self._patches.clear()
             patch = replica.patch_since(epoch, seq)
             if patch is not None and self._is_large and _row_count(patch) * 4 > self._row_count:
                 patch = None

@@ -8,7 +8,7 @@ from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Session
 from relevo.router.store.commands import Caller
 from relevo.router.tenant.directory import Replica
-from relevo.router.tenant.fanout import REUSED_ROWS_MIN, TenantHub
+from relevo.router.tenant.fanout import PATCHES_MAX, REUSED_ROWS_MIN, TenantHub
 from tests.router.events import agent_record, change, directory, event, session_fields, session_record
 
 
@@ -197,7 +197,7 @@ def test_slow_subscriber_gets_one_snapshot_for_all_that_it_asks(hub: TenantHub) 
     assert client.chain() == [(None, 1), (None, 4)]
 
 
-def test_resume_from_before_most_of_a_large_directory_gets_the_shared_snapshot(hub: TenantHub) -> None:
+def test_resume_far_behind_a_large_directory_gets_the_shared_snapshot(hub: TenantHub) -> None:
     for agent_id in fill(hub, REUSED_ROWS_MIN)[: REUSED_ROWS_MIN // 3]:
         happen(hub, 1, agent_id)
     first, second = Listener(), Listener()
@@ -205,6 +205,22 @@ def test_resume_from_before_most_of_a_large_directory_gets_the_shared_snapshot(h
     hub.subscribe(second, ("e1", 2))
     assert first.chain() == second.chain() == [(None, hub.replica.position)]
     assert first.frames[0] is second.frames[0]
+
+
+@pytest.mark.limit("PATCHES_MAX")
+def test_patches_to_one_position_are_kept_up_to_a_bound(hub: TenantHub) -> None:
+    for load in range(PATCHES_MAX + 1):
+        happen(hub, load)
+    first, again, late = Listener(), Listener(), Listener()
+    hub.subscribe(first, ("e1", 1))
+    for seq in range(2, PATCHES_MAX + 1):
+        hub.subscribe(Listener(), ("e1", seq))
+    hub.subscribe(again, ("e1", 1))
+    assert again.frames[0] is first.frames[0]
+    hub.subscribe(Listener(), ("e1", PATCHES_MAX + 1))
+    hub.subscribe(late, ("e1", 1))
+    assert late.chain() == first.chain()
+    assert late.frames[0] is not first.frames[0]
 
 
 def test_clients_at_one_old_position_share_one_patch(hub: TenantHub) -> None:
