@@ -1,25 +1,20 @@
 /** Accessibility: keyboard, screen reader, colour schemes, a phone, three languages. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { expectAccessible, noBrowser, picture } from "../support/browser.js";
-import { DialogFixture } from "./fixture.js";
+import { test } from "node:test";
+import { expectAccessible, picture } from "../support/browser.js";
+import { openBefore } from "./fixture.js";
 import { choose, expectText, send, transfer } from "./actions.js";
 
-/** @type {DialogFixture} */
+/** @type {import("./fixture.js").DialogFixture} */
 let fixture;
-/** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
+/** @type {Awaited<ReturnType<typeof fixture.addAgents>>} */
 let agents;
-const options = { skip: noBrowser };
-
-before(async () => {
-  if (noBrowser) return;
-  fixture = await DialogFixture.open();
+const options = openBefore(async (opened) => {
+  fixture = opened;
   agents = await fixture.addAgents();
   await fixture.router.departments("legal");
 });
-afterEach(() => fixture?.closePages());
-after(() => fixture?.close());
 
 for (const [look, given] of Object.entries({ desktop: {}, phone: { phone: true } })) {
   test(`every state has no accessibility violation: ${look}`, options, async () => {

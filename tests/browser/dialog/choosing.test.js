@@ -1,22 +1,16 @@
 /** Choosing: what the two tabs show, the search, the reason, and what is said before it is sent. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { noBrowser } from "../support/browser.js";
-import { DialogFixture } from "./fixture.js";
+import { test } from "node:test";
+import { openBefore } from "./fixture.js";
 import { choose, column, expectNames, expectText, names, transfer } from "./actions.js";
 
-/** @type {DialogFixture} */
+/** @type {import("./fixture.js").DialogFixture} */
 let fixture;
-const options = { skip: noBrowser };
-
-before(async () => {
-  if (noBrowser) return;
-  fixture = await DialogFixture.open();
+const options = openBefore(async (opened) => {
+  fixture = opened;
   await fixture.addAgents();
 });
-afterEach(() => fixture?.closePages());
-after(() => fixture?.close());
 
 test("agents are sorted by readiness, with status, load and role", options, async () => {
   const { page, pageErrors } = await fixture.page();

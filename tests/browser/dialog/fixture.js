@@ -1,6 +1,7 @@
 /** The fixture of the dialog's tests: a router, a browser, and agents in all states. */
 
-import { launch } from "../support/browser.js";
+import { after, afterEach, before } from "node:test";
+import { launch, noBrowser } from "../support/browser.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
 import { servePages } from "../support/pages.js";
 import { Router } from "../support/router.js";
@@ -149,4 +150,23 @@ export class DialogFixture {
     }
     return { page, proxy, sessionId, pageErrors };
   }
+}
+
+/**
+ * Open a fixture before the tests of a file, close its pages after each, and the rest at the end.
+ *
+ * @param {(fixture: DialogFixture) => Promise<void>} prepare
+ * @returns {{ skip: typeof noBrowser }} the options of each test: without a browser it is skipped
+ */
+export function openBefore(prepare) {
+  /** @type {DialogFixture | undefined} */
+  let fixture;
+  before(async () => {
+    if (noBrowser) return;
+    fixture = await DialogFixture.open();
+    await prepare(fixture);
+  });
+  afterEach(() => fixture?.closePages());
+  after(() => fixture?.close());
+  return { skip: noBrowser };
 }

@@ -1,21 +1,17 @@
 /** The open dialog follows the directory, and keeps selection, scroll position and focus. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { afterEach, test } from "node:test";
 import { compareAgents } from "../../../clients/js/src/directory.js";
-import { noBrowser } from "../support/browser.js";
-import { DialogFixture } from "./fixture.js";
+import { openBefore } from "./fixture.js";
 import { choose, column, drawn, expectText, names } from "./actions.js";
 
-/** @type {DialogFixture} */
+/** @type {import("./fixture.js").DialogFixture} */
 let fixture;
-/** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
+/** @type {Awaited<ReturnType<typeof fixture.addAgents>>} */
 let agents;
-const options = { skip: noBrowser };
-
-before(async () => {
-  if (noBrowser) return;
-  fixture = await DialogFixture.open();
+const options = openBefore(async (opened) => {
+  fixture = opened;
   agents = await fixture.addAgents();
   await fixture.router.departments("crowd");
   for (let index = 0; index < 60; index += 1) {
@@ -24,11 +20,7 @@ before(async () => {
     await fixture.router.command("agent.put", { agent });
   }
 });
-afterEach(async () => {
-  await fixture?.closePages();
-  await Promise.all([agents?.ana.setStatus("connected"), agents?.bruno.setStatus("connected")]);
-});
-after(() => fixture?.close());
+afterEach(() => Promise.all([agents?.ana.setStatus("connected"), agents?.bruno.setStatus("connected")]));
 
 test("a selected agent that becomes unavailable shows alternatives", options, async () => {
   const { page } = await fixture.page();

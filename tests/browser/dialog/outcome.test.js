@@ -1,24 +1,18 @@
 /** What becomes of a transfer, on its sender's screen. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { noBrowser } from "../support/browser.js";
-import { DialogFixture } from "./fixture.js";
+import { test } from "node:test";
+import { openBefore } from "./fixture.js";
 import { choose, expectText, send, emitted, transfer } from "./actions.js";
 
-/** @type {DialogFixture} */
+/** @type {import("./fixture.js").DialogFixture} */
 let fixture;
-/** @type {Awaited<ReturnType<DialogFixture["addAgents"]>>} */
+/** @type {Awaited<ReturnType<typeof fixture.addAgents>>} */
 let agents;
-const options = { skip: noBrowser };
-
-before(async () => {
-  if (noBrowser) return;
-  fixture = await DialogFixture.open();
+const options = openBefore(async (opened) => {
+  fixture = opened;
   agents = await fixture.addAgents();
 });
-afterEach(() => fixture?.closePages());
-after(() => fixture?.close());
 
 test("a transfer to an available agent shows the time of delivery", options, async () => {
   const { page, sessionId } = await fixture.page();
