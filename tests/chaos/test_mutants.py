@@ -209,8 +209,8 @@ MUTANTS = [
         "a client that resumes gets nothing",
         "S9",
         "router/tenant/fanout.py",
-        "patch = self.replica.patch_since(*resume) if",
-        "patch = self.replica.patch_since(self.replica.epoch, self.replica.position) if",
+        "patch = replica.patch_since(epoch, seq)",
+        "patch = replica.patch_since(replica.epoch, replica.position)",
     ),
     Mutant(
         "a tenant's events go to another tenant, too",
