@@ -23,9 +23,10 @@ run: install ## Start a router with a demo tenant, and its store
 # Python's and JavaScript's beside each other: both wait more than they work.
 test: install tools ## Run all tests but the long ones; what this machine lacks is installed or named
 	@$(MAKE) --no-print-directory --jobs=2 test-python test-javascript
+	@$(BIN)/pytest --quiet --numprocesses auto -m "network and not long" $(PYTEST_OPTIONS) tests/chaos
 
 test-python: install
-	@$(BIN)/pytest --quiet --numprocesses auto --dist worksteal -m "not long" $(PYTEST_OPTIONS)
+	@$(BIN)/pytest --quiet --numprocesses auto --dist worksteal -m "not long and not network" $(PYTEST_OPTIONS)
 
 test-javascript:
 	@mkdir -p build; $(MAKE) --no-print-directory test-nodes >build/javascript.log 2>&1; code=$$?; \

@@ -51,10 +51,13 @@ NO_LIMITS = {
     # How often one thing is tried, and how much is read at a time.
     "FEED_BYTES",
     "LOADS_MAX",
+    "NAMES_MAX",
     "READ_BYTES_MAX",
     "REDIRECTS_MAX",
     "REGISTER_AGAIN_MAX",
     "REPAIR_EVENTS_MAX",
+    # A price.
+    "CHARGED_BYTES",
 }
 
 FAULTS: dict[str, str] = {
@@ -105,6 +108,9 @@ FAULTS: dict[str, str] = {
     "every link is cut and healed": "nothing untrue meanwhile, and all agree soon afterwards",
     "all clients come back at once": (
         "not all in one moment, and all of them; what the store has to do for each is one small script"
+    ),
+    "two releases run side by side, in a rolling upgrade and a roll-back": (
+        "nothing is lost or doubled, no status flickers, and a retry across releases is applied once"
     ),
 }
 """Each fault that a deployment meets, and what must come of it."""

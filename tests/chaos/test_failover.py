@@ -72,6 +72,7 @@ async def test_killed_primary_is_replaced_under_a_new_epoch(
     assert all(receipt.at <= outcome.ended_at for receipt in outcome.reckoning.lost)
 
 
+@pytest.mark.network
 @needs_networks
 @pytest.mark.fault("an old primary is cut off with a router")
 async def test_partitioned_primary_loses_nothing_that_replicas_acknowledged(
@@ -84,6 +85,7 @@ async def test_partitioned_primary_loses_nothing_that_replicas_acknowledged(
 
 
 @pytest.mark.long
+@pytest.mark.network
 @needs_networks
 @pytest.mark.fault("an old primary is cut off with a router")
 async def test_partitioned_primary_by_default_loses_what_it_did_alone(

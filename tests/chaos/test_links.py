@@ -102,6 +102,7 @@ async def test_silent_store_closes_clients_before_their_rows_are_stale(
         await office.leave()
 
 
+@pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.fault("a router is cut off from the store in silence")
 async def test_unplugged_router_closes_clients_before_their_rows_are_stale(

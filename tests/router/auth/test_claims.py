@@ -89,6 +89,7 @@ def test_claims_at_their_end_are_refused_in_spite_of_a_leeway() -> None:
         decode_claims(json.dumps(CLAIMS).encode()).require_current(ANA.expires_at, 5000)
 
 
+@pytest.mark.limit("NAME_CHARACTERS_MAX")
 @pytest.mark.parametrize(
     ("given", "taken"),
     [
