@@ -45,7 +45,8 @@ def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     hasty = {
         "relevo.router.gateway.connection.HELLO_TIMEOUT_MS": 500,
         "ping_interval_ms": 100,
-        "ping_timeout_ms": 100,
+        # Longer than the hello's: a client that is late with both hears of the hello.
+        "ping_timeout_ms": 800,
     }
     with (
         running_routers(1, store.url, tmp_path_factory.mktemp("strict"), **little) as strict,
