@@ -31,8 +31,7 @@ RATE_BUCKETS_MAX = 10_000
 CHARGED_BYTES = 4 * 1024
 """
 So many bytes of an answer cost one token more: an agent may be sent 4 MB a second by default and 16 MB at
-once, a tenant 20 MB and 80 MB. Encoding and sending those 20 MB takes some 6% of a core; most answers are
-shorter than 4 KiB, and cost nothing but their message.
+once, a tenant 20 MB and 80 MB. Most answers are shorter than 4 KiB, and cost nothing but their message.
 """
 
 REFUSALS_MAX = 1_000
