@@ -316,7 +316,7 @@ async def connect_agent(address: str, token: str, *, format: str = "json", name:
     return client
 
 
-class DeafSocket:
+class NonReadingSocket:
     """
     A websocket that takes part in the handshake and hears everything, but answers nothing.
 
@@ -333,7 +333,7 @@ class DeafSocket:
         self._protocol = protocol
 
     @classmethod
-    async def open(cls, address: str) -> "DeafSocket":
+    async def open(cls, address: str) -> "NonReadingSocket":
         """Connect, and offer JSON."""
         host, _, port = address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.servers import HERE, free_port, wait_until
+from tests.servers import LOOPBACK, free_port, wait_until
 
 SECRET = "a secret for tests, of 32 bytes or more"
 READY_LIMIT_S = 30.0
@@ -81,7 +81,7 @@ class RouterProcess:
 
     Attributes:
         variables: What else is in its environment, such as a library to load first.
-        place: Where it runs, if that is said before it is launched.
+        host: Where it runs, if that is said before it is launched.
 
     Args:
         store_url: The store that it uses.
@@ -93,7 +93,7 @@ class RouterProcess:
     def __init__(self, store_url: str, log_file: Path, **settings: int | str) -> None:
         self.port = free_port()
         self.variables: dict[str, str] = {}
-        self.place = HERE
+        self.host = LOOPBACK
         self._store_url = store_url
         self._log_file = log_file
         self._settings = settings
@@ -113,13 +113,13 @@ class RouterProcess:
     @property
     def address(self) -> str:
         """Its host and port."""
-        return f"{self.place.reached_at}:{self.port}"
+        return f"{self.host.reached_at}:{self.port}"
 
     def launch(self) -> None:
         """Start it, without waiting until it serves."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RELEVO_")}
         settings = {
-            "host": "127.0.0.1" if self.place is HERE else "0.0.0.0",
+            "host": "127.0.0.1" if self.host is LOOPBACK else "0.0.0.0",
             "port": self.port,
             "redis_url": self._store_url,
             "jwt_secret": SECRET,
@@ -129,13 +129,13 @@ class RouterProcess:
         constants = {name: value for name, value in self._settings.items() if "." in name}
         environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
         self._log_file.touch()
-        if self.place is HERE and not self.variables:
+        if self.host is LOOPBACK and not self.variables:
             self._process = _Fork(environment, self._log_file, constants)
             return
         # Where it runs and what it loads is settled before an interpreter starts.
         with self._log_file.open("ab") as log:
             script = f"from tests.routers import serve_with; serve_with({constants!r})"
-            command = [*self.place.within, sys.executable, "-c", script]
+            command = [*self.host.within, sys.executable, "-c", script]
             self._process = subprocess.Popen(command, env=environment | self.variables, stderr=log, cwd=ROOT)
 
     def wait_ready(self) -> None:
@@ -158,7 +158,7 @@ class RouterProcess:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Message, bytes]:
         """Send an HTTP request; return the status, the headers and the body of the answer."""
-        connection = http.client.HTTPConnection(self.place.reached_at, self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host.reached_at, self.port, timeout=30)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()

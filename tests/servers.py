@@ -21,7 +21,7 @@ SLOTS = 16384
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Host:
     """
     Where a process runs: on this machine's loopback, or in a network that a test made.
 
@@ -36,7 +36,7 @@ class Place:
     within: tuple[str, ...] = ()
 
 
-HERE = Place()
+LOOPBACK = Host()
 
 
 def valkey_binary() -> str:
@@ -75,7 +75,7 @@ class StoreServer:
         binary: The program.
         port: Its port; 0 for a unix socket in the folder and no port.
         arguments: Further words of its command line.
-        place: Where it runs.
+        host: Where it runs.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class StoreServer:
         binary: str | None = None,
         port: int = 0,
         arguments: Sequence[str] = (),
-        place: Place = HERE,
+        host: Host = LOOPBACK,
     ) -> None:
         self.folder = folder
         self.port = port
-        self.place = place
+        self.host = host
         self.socket_path = str(folder / "store.sock")
         self._binary = binary if binary is not None else valkey_binary()
         self._arguments = list(arguments)
@@ -101,7 +101,7 @@ class StoreServer:
     @property
     def url(self) -> str:
         """Where it listens, as the router wants it."""
-        return f"redis://{self.place.address}:{self.port}" if self.port else f"unix://{self.socket_path}"
+        return f"redis://{self.host.address}:{self.port}" if self.port else f"unix://{self.socket_path}"
 
     @property
     def is_running(self) -> bool:
@@ -138,7 +138,7 @@ class StoreServer:
         """Run one command over a connection of the test's own."""
         if self._client is None:
             where: dict[str, Any] = (
-                {"host": self.place.reached_at, "port": self.port}
+                {"host": self.host.reached_at, "port": self.port}
                 if self.port
                 else {"unix_socket_path": self.socket_path}
             )
@@ -147,12 +147,12 @@ class StoreServer:
 
     def _command(self) -> list[str]:
         listen = ["--port", str(self.port), "--bind", "127.0.0.1"]
-        if self.place is not HERE:
+        if self.host is not LOOPBACK:
             listen = ["--port", str(self.port), "--bind", "0.0.0.0", "--protected-mode", "no"]
         if not self.port:
             listen = ["--port", "0", "--unixsocket", self.socket_path]
         return [
-            *self.place.within,
+            *self.host.within,
             self._binary,
             *listen,
             *("--dir", str(self.folder), "--save", "", "--logfile", "", "--loglevel", "notice"),
@@ -193,7 +193,7 @@ class SentinelServer(StoreServer):
         primary_address: And its address.
         down_after_ms: How long the primary is silent before it counts as down.
         quorum: How many sentinels must find it so.
-        place: Where it runs.
+        host: Where it runs.
     """
 
     def __init__(
@@ -205,20 +205,20 @@ class SentinelServer(StoreServer):
         primary_address: str = "127.0.0.1",
         down_after_ms: int = 300,
         quorum: int = 1,
-        place: Place = HERE,
+        host: Host = LOOPBACK,
     ) -> None:
-        super().__init__(folder, binary=binary, port=free_port(), place=place)
+        super().__init__(folder, binary=binary, port=free_port(), host=host)
         self._file = folder / "sentinel.conf"
         self._file.write_text(
-            f"port {self.port}\nbind {'127.0.0.1' if place is HERE else '0.0.0.0'}\nprotected-mode no\n"
-            f"dir {folder}\nsentinel announce-ip {place.address}\n"
+            f"port {self.port}\nbind {'127.0.0.1' if host is LOOPBACK else '0.0.0.0'}\nprotected-mode no\n"
+            f"dir {folder}\nsentinel announce-ip {host.address}\n"
             f"sentinel monitor main {primary_address} {primary_port} {quorum}\n"
             f"sentinel down-after-milliseconds main {down_after_ms}\n"
             "sentinel failover-timeout main 2000\n"
         )
 
     def _command(self) -> list[str]:
-        return [*self.place.within, self._binary, str(self._file), "--sentinel"]
+        return [*self.host.within, self._binary, str(self._file), "--sentinel"]
 
 
 class ClusterServers:

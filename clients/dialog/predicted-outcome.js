@@ -1,4 +1,4 @@
-/** Predicts a transfer's outcome from the directory, and finds available agents near one who is not. */
+/** Predicts a transfer's outcome from the directory, and finds available agents near an unavailable one. */
 
 import { compareAgents } from "../js/src/directory.js";
 
@@ -55,7 +55,7 @@ export function predictOutcome(target, { agents, departments }, owner) {
 }
 
 /**
- * Return the available agents nearest to one who is not: most departments in common first, then the least loaded.
+ * Return the available agents nearest to an unavailable one: most departments in common first, then the least loaded.
  *
  * @param {Agent} agent
  * @param {Iterable<Agent>} agents

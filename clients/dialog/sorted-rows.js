@@ -161,7 +161,7 @@ export class SortedRows {
     }
     if (oneByOne) return;
     this.#rebuild();
-    // A reader who has scrolled down must not see another order in between.
+    // A reader that has scrolled down must not see another order in between.
     if (wasSorted) this.sort();
   }
 

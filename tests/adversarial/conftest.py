@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from relevo.router.gateway.rate_limit import BURST_S
-from tests.e2e.conftest import MakeOffice, make_office, store
-from tests.e2e.office import Office
+from tests.e2e.conftest import MakeTenant, make_tenant, store
+from tests.e2e.tenant import Tenant
 from tests.raw_client import RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
 
-__all__ = ["make_office", "store"]
+__all__ = ["make_tenant", "store"]
 
 ALLOWED_ORIGIN = "https://chat.example"
 REQUEST_TIMEOUT_MS = 400
@@ -57,22 +57,22 @@ def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def office(routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+def tenant(routers: list[RouterProcess], make_tenant: MakeTenant) -> Tenant:
     """A tenant on the two shared routers."""
-    return make_office(routers)
+    return make_tenant(routers)
 
 
 @pytest.fixture(autouse=True)
-async def bystander(routers: list[RouterProcess], make_office: MakeOffice) -> AsyncIterator[RawClient]:
+async def bystander(routers: list[RouterProcess], make_tenant: MakeTenant) -> AsyncIterator[RawClient]:
     """A client with an open dialog, which after every test still gets what changes."""
-    office = make_office(routers)
-    client = await office.connect_agent("bystander")
+    tenant = make_tenant(routers)
+    client = await tenant.connect_agent("bystander")
     await client.open_dialog()
     yield client
-    await still_served(office, client)
+    await still_served(tenant, client)
 
 
-async def still_served(office: Office, client: RawClient) -> None:
+async def still_served(tenant: Tenant, client: RawClient) -> None:
     """Fail unless a client that has its dialog open gets its pong and its patch."""
     assert (await client.reply(await client.send("ping")))["type"] == "pong"
-    await office.settle(client)
+    await tenant.settle(client)

@@ -24,7 +24,7 @@ SENT_AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True)
-class Target:
+class Address:
     """Where to connect."""
 
     port: int
@@ -60,13 +60,13 @@ async def flood(port: int, tokens: Sequence[str]) -> None:
     welcomed = asyncio.Semaphore(0)
     async with asyncio.TaskGroup() as connections:
         for token in tokens:
-            connections.create_task(_flood(Target(port), token, welcomed))
+            connections.create_task(_flood(Address(port), token, welcomed))
         for _ in tokens:
             await welcomed.acquire()
         print("flooding", flush=True)
 
 
-async def _flood(target: Target, token: str, welcomed: asyncio.Semaphore) -> None:
+async def _flood(target: Address, token: str, welcomed: asyncio.Semaphore) -> None:
     frames = any_frame(Opcode.TEXT, BATCH) * SENT_AT_ONCE
     while True:
         with suppress(OSError, EOFError, AssertionError):

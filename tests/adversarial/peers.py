@@ -10,7 +10,7 @@ from websockets.frames import Opcode
 from tests.router.transport.websocket_peer import JSON_NAME, Peer, raw_peer, upgrade_request
 
 
-class Listening(Protocol):
+class HasPort(Protocol):
     """What these clients know of a router."""
 
     @property
@@ -18,7 +18,7 @@ class Listening(Protocol):
 
 
 @asynccontextmanager
-async def stranger(router: Listening, subprotocol: str = JSON_NAME) -> AsyncIterator[Peer]:
+async def stranger(router: HasPort, subprotocol: str = JSON_NAME) -> AsyncIterator[Peer]:
     """Open a websocket, without a hello."""
     async with raw_peer(router.port) as peer:
         peer.send(upgrade_request(router.port, sec_websocket_protocol=subprotocol))
@@ -27,7 +27,7 @@ async def stranger(router: Listening, subprotocol: str = JSON_NAME) -> AsyncIter
 
 
 @asynccontextmanager
-async def member(router: Listening, token: str) -> AsyncIterator[Peer]:
+async def member(router: HasPort, token: str) -> AsyncIterator[Peer]:
     """Open a websocket in JSON, and read the welcome."""
     async with stranger(router) as peer:
         say(peer, {"type": "hello", "id": "1", "token": token})

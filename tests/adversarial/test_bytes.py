@@ -8,8 +8,8 @@ import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec, UndecodableError
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import Office
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import Tenant
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
 
@@ -68,12 +68,12 @@ async def send_bytes(client: RawClient, data: bytes, format: str) -> None:
 
 
 @pytest.mark.adversarial(*(f"message: {line}" for line in NO_JSON))
-async def test_what_is_no_json_closes_with_4503(office: Office) -> None:
-    await closes_with_4503(office, flat(NO_JSON), "json")
+async def test_what_is_no_json_closes_with_4503(tenant: Tenant) -> None:
+    await closes_with_4503(tenant, flat(NO_JSON), "json")
 
 
-async def test_half_a_surrogate_pair_is_a_bad_message_and_the_connection_stays(office: Office) -> None:
-    ana = await office.connect_agent("ana")
+async def test_half_a_surrogate_pair_is_a_bad_message_and_the_connection_stays(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
     await send_bytes(
         ana, rb'{"type": "session.note", "id": "n", "session_id": "s", "text": "\ud800"}', "json"
     )
@@ -82,16 +82,16 @@ async def test_half_a_surrogate_pair_is_a_bad_message_and_the_connection_stays(o
 
 
 @pytest.mark.adversarial(*(f"message: {line}" for line in NO_MSGPACK))
-async def test_what_is_no_messagepack_closes_with_4503(office: Office) -> None:
-    await closes_with_4503(office, flat(NO_MSGPACK), "msgpack")
+async def test_what_is_no_messagepack_closes_with_4503(tenant: Tenant) -> None:
+    await closes_with_4503(tenant, flat(NO_MSGPACK), "msgpack")
 
 
-async def closes_with_4503(office: Office, frames: list[bytes], format: str) -> None:
+async def closes_with_4503(tenant: Tenant, frames: list[bytes], format: str) -> None:
     """Send each frame over connections of its own, before and after the hello."""
     for data in frames:
         for client in (
-            await office.connect_stranger(format=format),
-            await office.connect_agent("ana", format=format),
+            await tenant.connect_without_hello(format=format),
+            await tenant.connect_agent("ana", format=format),
         ):
             await send_bytes(client, data, format)
             assert await client.expect_close() == 4503, data[:50]
@@ -101,9 +101,9 @@ async def closes_with_4503(office: Office, frames: list[bytes], format: str) -> 
 @pytest.mark.adversarial("message: depth 100,000")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_hundred_thousand_levels_are_one_close(
-    strict: RouterProcess, make_office: MakeOffice, format: str
+    strict: RouterProcess, make_tenant: MakeTenant, format: str
 ) -> None:
-    office = make_office([strict])
+    tenant = make_tenant([strict])
     opening, closing = (b"[", b"]") if format == "json" else (b"\x91", b"")
     nested = b'{"a":' if format == "json" else b"\x81\xa1a"
     for data in (
@@ -112,10 +112,10 @@ async def test_a_hundred_thousand_levels_are_one_close(
         nested * DEPTH,
         nested * DEPTH + b"1",
     ):
-        client = await office.connect_agent("ana", format=format)
+        client = await tenant.connect_agent("ana", format=format)
         await send_bytes(client, data, format)
         assert await client.expect_close() == 4503
-    client = await office.connect_agent("ana", format=format)
+    client = await tenant.connect_agent("ana", format=format)
     assert (await client.reply(await client.send("ping")))["type"] == "pong"
 
 
@@ -143,8 +143,8 @@ def test_the_codec_calls_any_depth_undecodable(codec: Codec, pieces: tuple[bytes
     ],
     ids=lambda body: repr(body[:20]),
 )
-async def test_a_body_that_is_no_map_is_400(office: Office, body: bytes) -> None:
-    answer = await office.post("session.close", raw=body)
+async def test_a_body_that_is_no_map_is_400(tenant: Tenant, body: bytes) -> None:
+    answer = await tenant.post("session.close", raw=body)
     assert (answer.status, answer.body["code"], answer.body["details"]) == (400, "bad_message", {"path": "$"})
 
 
@@ -155,8 +155,8 @@ NUMBERS = [
 
 
 @pytest.mark.adversarial("message: integers past 2^53")
-async def test_numbers_that_are_no_integers_in_bounds_are_refused_one_by_one(office: Office) -> None:
-    ana = await office.connect_agent("ana")
+async def test_numbers_that_are_no_integers_in_bounds_are_refused_one_by_one(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
     texts = [str(number).encode() for number in NUMBERS]
     for text in texts:
         await ana.socket.send(
@@ -169,11 +169,11 @@ async def test_numbers_that_are_no_integers_in_bounds_are_refused_one_by_one(off
 
 
 @pytest.mark.adversarial("message: integers past 2^53")
-async def test_the_largest_integer_is_one_and_it_stays_as_it_is(office: Office) -> None:
+async def test_the_largest_integer_is_one_and_it_stays_as_it_is(tenant: Tenant) -> None:
     largest = 2**53 - 1
     profile = {"id": "bob", "name": "Bob", "role": "agent", "departments": [], "capacity": largest}
     for encoding in FORMATS:
-        admin = await office.connect_admin(format=encoding)
+        admin = await tenant.connect_admin(format=encoding)
         assert (await admin.command("agent.put", agent=profile))["agent"]["capacity"] == largest
         error = await admin.refused("session.close", session_id="chat-1", fence=largest)
         assert error["code"] == "not_found"
@@ -204,17 +204,17 @@ WRITERS = [("json", pairs), ("msgpack", packed_pairs)]
 @pytest.mark.adversarial("message: duplicate keys")
 @pytest.mark.parametrize(("format", "write"), WRITERS)
 async def test_of_a_key_that_stands_twice_the_last_counts_if_both_fit(
-    office: Office, format: str, write: Callable[..., bytes]
+    tenant: Tenant, format: str, write: Callable[..., bytes]
 ) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    await office.open_session("chat-2", agent="ana")
-    ana = await office.connect_agent("ana", format=format)
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-2", agent="ana")
+    ana = await tenant.connect_agent("ana", format=format)
 
     await send_bytes(ana, write(*NOTE, ("text", "two"), ("session_id", "chat-2")), format)
     assert (await ana.reply("n"))["result"]["entry"]["text"] == "two"
-    assert [entry["text"] for entry in await office.history("chat-1")] == [None]
-    assert [entry["text"] for entry in await office.history("chat-2")] == [None, "two"]
+    assert [entry["text"] for entry in await tenant.history("chat-1")] == [None]
+    assert [entry["text"] for entry in await tenant.history("chat-2")] == [None, "two"]
     await send_bytes(ana, write(*NOTE, ("id", "m")), format)
     assert "result" in await ana.reply("m")
     for wrong in (7, None):
@@ -225,30 +225,30 @@ async def test_of_a_key_that_stands_twice_the_last_counts_if_both_fit(
 @pytest.mark.adversarial("message: duplicate keys")
 @pytest.mark.parametrize(("format", "write"), WRITERS)
 async def test_a_message_of_two_types_is_none(
-    office: Office, format: str, write: Callable[..., bytes]
+    tenant: Tenant, format: str, write: Callable[..., bytes]
 ) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    ana = await office.connect_agent("ana", format=format)
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    ana = await tenant.connect_agent("ana", format=format)
     close = ("type", "session.close")
     for fields in ((close, *NOTE), (*NOTE, close), (("id", "n"), close, ("session_id", "chat-1"), NOTE[0])):
         await send_bytes(ana, write(*fields), format)
         assert (await ana.reply("n"))["error"]["details"] == {"path": "$.type"}
-    assert (await office.get_session("chat-1"))["state"] == "pending"
-    assert len(await office.history("chat-1")) == 1
-    stranger = await office.connect_stranger(format=format)
-    hello = (("id", "1"), ("token", office.token("ana")), ("type", "hello"))
+    assert (await tenant.get_session("chat-1"))["state"] == "pending"
+    assert len(await tenant.history("chat-1")) == 1
+    stranger = await tenant.connect_without_hello(format=format)
+    hello = (("id", "1"), ("token", tenant.token("ana")), ("type", "hello"))
     await send_bytes(stranger, write(("type", "ping"), *hello), format)
     assert await stranger.expect_close() == 4503
 
 
 @pytest.mark.adversarial("message: duplicate keys")
-async def test_a_body_may_not_smuggle_a_type_or_an_id(office: Office) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
+async def test_a_body_may_not_smuggle_a_type_or_an_id(tenant: Tenant) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     for field, value in (("type", "session.close"), ("id", "x")):
         raw = json.dumps({field: value, "session_id": "chat-1"}).encode()
-        answer = await office.post("session.get", raw=raw)
+        answer = await tenant.post("session.get", raw=raw)
         assert (answer.status, answer.body["details"]) == (400, {"path": f"$.{field}"})
     raw = b'{"session_id": "chat-1", "session_id": "chat-2"}'
-    assert (await office.post("session.get", raw=raw)).status == 404
+    assert (await tenant.post("session.get", raw=raw)).status == 404

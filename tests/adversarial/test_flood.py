@@ -8,8 +8,8 @@ import pytest
 from relevo.router.gateway.rate_limit import REFUSALS_MAX
 from tests.adversarial.conftest import BURST, RATE, still_served
 from tests.adversarial.flooder import flooding
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import Answer, Office
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import Answer, Tenant
 from tests.raw_client import FORMATS, LIMIT_S, Message, RawClient
 from tests.routers import RouterProcess
 
@@ -21,9 +21,9 @@ COMMANDS = 30
 
 
 @pytest.fixture
-def crowded(strict: RouterProcess, make_office: MakeOffice) -> Office:
+def crowded(strict: RouterProcess, make_tenant: MakeTenant) -> Tenant:
     """A tenant on the router with small limits."""
-    return make_office([strict])
+    return make_tenant([strict])
 
 
 async def flood(client: RawClient, count: int, command: Message) -> None:
@@ -42,10 +42,10 @@ async def refusals(client: RawClient, count: int) -> list[Message]:
     return [reply["error"] for reply in client.unread("reply")]
 
 
-async def refused_over_http(office: Office, flooding: Sequence[RawClient]) -> Answer:
+async def refused_over_http(tenant: Tenant, flooding: Sequence[RawClient]) -> Answer:
     """Send a request while others take every token that comes, and return its refusal."""
     async with asyncio.timeout(LIMIT_S):
-        while (answer := await office.post("session.list")).status == 200:
+        while (answer := await tenant.post("session.list")).status == 200:
             for client in flooding:
                 await flood(client, 50, {"type": "ping"})
         return answer
@@ -55,7 +55,7 @@ async def refused_over_http(office: Office, flooding: Sequence[RawClient]) -> An
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_message_beyond_the_burst_is_rate_limited_with_a_retry_time(
-    crowded: Office, format: str
+    crowded: Tenant, format: str
 ) -> None:
     client = await crowded.connect_agent("ana", format=format)
     await flood(client, FLOOD, {"type": "ping"})
@@ -78,7 +78,7 @@ async def test_message_beyond_the_burst_is_rate_limited_with_a_retry_time(
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-async def test_message_retried_after_its_retry_time_is_let_through(crowded: Office, format: str) -> None:
+async def test_message_retried_after_its_retry_time_is_let_through(crowded: Tenant, format: str) -> None:
     client = await crowded.connect_agent("ana", format=format)
     await flood(client, BURST + TURNS, {"type": "ping"})
     await client.until(
@@ -99,7 +99,7 @@ async def test_message_retried_after_its_retry_time_is_let_through(crowded: Offi
 @pytest.mark.limit("REFUSALS_MAX")
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.slow
-async def test_client_ignoring_its_refusals_is_closed_with_4505(crowded: Office) -> None:
+async def test_client_ignoring_its_refusals_is_closed_with_4505(crowded: Tenant) -> None:
     other_device = await crowded.connect_agent("ana")
     client = await crowded.connect_agent("ana")
     await flood(client, BURST + 2 * REFUSALS_MAX, {"type": "ping"})
@@ -114,9 +114,9 @@ async def test_client_ignoring_its_refusals_is_closed_with_4505(crowded: Office)
         {"type": "session.note", "session_id": "chat-1", "text": "x"},
         {"type": "no such type"},
     ],
-    ids=["notes", "misfits"],
+    ids=["notes", "invalid_messages"],
 )
-async def test_rate_limited_command_is_not_done(crowded: Office, command: Message) -> None:
+async def test_rate_limited_command_is_not_done(crowded: Tenant, command: Message) -> None:
     client = await crowded.connect_agent("ana")
     await crowded.open_session("chat-1", agent="ana")
     await flood(client, FLOOD, command)
@@ -129,7 +129,7 @@ async def test_rate_limited_command_is_not_done(crowded: Office, command: Messag
 
 
 @pytest.mark.adversarial("rate: flood from one connection")
-async def test_acknowledgements_count_without_a_reply(crowded: Office) -> None:
+async def test_acknowledgements_count_without_a_reply(crowded: Tenant) -> None:
     client = await crowded.connect_agent("ana")
     await client.send_as_is([])
     for _ in range(0, FLOOD, 50):
@@ -142,7 +142,7 @@ async def test_acknowledgements_count_without_a_reply(crowded: Office) -> None:
 
 @pytest.mark.limit("agent_message_rate")
 @pytest.mark.adversarial("rate: flood from one agent")
-async def test_devices_of_an_agent_share_its_rate(crowded: Office) -> None:
+async def test_devices_of_an_agent_share_its_rate(crowded: Tenant) -> None:
     bob = await crowded.connect_agent("bob")
     devices = [await crowded.connect_agent("ana") for _ in range(3)]
     for device in devices:
@@ -158,7 +158,7 @@ async def test_devices_of_an_agent_share_its_rate(crowded: Office) -> None:
 @pytest.mark.limit("back_end_message_rate")
 @pytest.mark.adversarial("rate: flood over HTTP")
 async def test_back_end_shares_its_rate_between_http_and_websockets(
-    crowded: Office,
+    crowded: Tenant,
 ) -> None:
     links = [await crowded.connect_service() for _ in range(3)]
     for link in links:
@@ -175,9 +175,9 @@ async def test_back_end_shares_its_rate_between_http_and_websockets(
 @pytest.mark.limit("tenant_message_rate")
 @pytest.mark.adversarial("rate: flood from one tenant", "rate: flood over HTTP")
 async def test_agents_of_a_tenant_share_its_rate(
-    strict: RouterProcess, crowded: Office, make_office: MakeOffice
+    strict: RouterProcess, crowded: Tenant, make_tenant: MakeTenant
 ) -> None:
-    other = await make_office([strict]).connect_agent("ana")
+    other = await make_tenant([strict]).connect_agent("ana")
     crowd = [await crowded.connect_agent(f"agent-{number}") for number in range(6)]
     for client in crowd:
         await flood(client, BURST - 5, {"type": "ping"})
@@ -189,8 +189,8 @@ async def test_agents_of_a_tenant_share_its_rate(
 
 
 @pytest.mark.adversarial("rate: flood from one connection")
-async def test_a_flood_before_hello_is_no_flood(crowded: Office) -> None:
-    client = await crowded.connect_stranger()
+async def test_a_flood_before_hello_is_no_flood(crowded: Tenant) -> None:
+    client = await crowded.connect_without_hello()
     await flood(client, FLOOD, {"type": "ping"})
     assert await client.expect_close() == 4503
 
@@ -198,9 +198,9 @@ async def test_a_flood_before_hello_is_no_flood(crowded: Office) -> None:
 @pytest.mark.slow
 @pytest.mark.adversarial("rate: flood from one tenant")
 async def test_flood_from_a_tenant_leaves_other_tenants_served(
-    strict: RouterProcess, crowded: Office, make_office: MakeOffice
+    strict: RouterProcess, crowded: Tenant, make_tenant: MakeTenant
 ) -> None:
-    quiet = make_office([strict])
+    quiet = make_tenant([strict])
     other = await quiet.connect_agent("ana")
     await other.open_dialog()
     crowd = [await crowded.connect_agent(f"agent-{number}") for number in range(6)]
@@ -227,10 +227,10 @@ async def test_flood_from_a_tenant_leaves_other_tenants_served(
     ids=["connection", "agent", "tenant"],
 )
 async def test_flood_leaves_others_served(
-    strict: RouterProcess, crowded: Office, make_office: MakeOffice, senders: list[str]
+    strict: RouterProcess, crowded: Tenant, make_tenant: MakeTenant, senders: list[str]
 ) -> None:
     whole_tenant = len(set(senders)) > 1
-    client = await (make_office([strict]) if whole_tenant else crowded).connect_agent("ana")
+    client = await (make_tenant([strict]) if whole_tenant else crowded).connect_agent("ana")
     with flooding(strict.port, [crowded.token(sender) for sender in senders]):
         # Without the limits the last of these takes for ever, and each of the others sixty times as long.
         for number in range(COMMANDS):
@@ -240,11 +240,11 @@ async def test_flood_leaves_others_served(
 @pytest.mark.slow
 @pytest.mark.adversarial("rate: flood from one tenant")
 async def test_tenant_without_limits_leaves_the_store_to_others(
-    routers: list[RouterProcess], office: Office, make_office: MakeOffice
+    routers: list[RouterProcess], tenant: Tenant, make_tenant: MakeTenant
 ) -> None:
-    quiet = make_office(routers)
+    quiet = make_tenant(routers)
     client = await quiet.connect_agent("ana")
-    with flooding(routers[0].port, [office.token(f"loud-{number}") for number in range(100)]):
+    with flooding(routers[0].port, [tenant.token(f"loud-{number}") for number in range(100)]):
         for number in range(30):
             await client.command("status.set", status=("pause", "connected")[number % 2])
             await quiet.do("session.list")

@@ -7,7 +7,7 @@ import pytest
 from websockets.frames import Opcode
 
 from tests.adversarial.peers import member, say, stranger
-from tests.e2e.office import Office
+from tests.e2e.tenant import Tenant
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, masked
 from tests.routers import RouterProcess
 
@@ -126,12 +126,12 @@ CASES = [
 @pytest.mark.adversarial(*(f"frame: {kind}" for kind in BROKEN))
 @pytest.mark.parametrize(("data", "code"), CASES)
 async def test_broken_frame_closes_its_connection_alone(
-    routers: list[RouterProcess], office: Office, data: bytes, code: int
+    routers: list[RouterProcess], tenant: Tenant, data: bytes, code: int
 ) -> None:
     async with (
         stranger(routers[0]) as new,
-        member(routers[0], office.token("ana")) as known,
-        member(routers[0], office.token("ana")) as other_device,
+        member(routers[0], tenant.token("ana")) as known,
+        member(routers[0], tenant.token("ana")) as other_device,
     ):
         # Before hello nothing is taken but a hello.
         for peer in (new, known):
@@ -165,11 +165,11 @@ async def test_a_frame_of_the_other_kind_closes_with_1003(
 
 
 async def test_a_message_may_come_byte_by_byte_in_fragments_with_pings_between(
-    routers: list[RouterProcess], office: Office
+    routers: list[RouterProcess], tenant: Tenant
 ) -> None:
     message = PING_MESSAGE % "ü".encode()
     pieces = [masked(CONT, bytes([byte]), is_final=False) + masked(PING) for byte in message[1:]]
-    async with member(routers[0], office.token("ana")) as peer:
+    async with member(routers[0], tenant.token("ana")) as peer:
         for byte in masked(TEXT, message[:1], is_final=False) + b"".join(pieces) + masked(CONT):
             peer.send(bytes([byte]))
             await asyncio.sleep(0)
@@ -180,16 +180,16 @@ async def test_a_message_may_come_byte_by_byte_in_fragments_with_pings_between(
 
 
 async def test_a_hundred_peers_that_break_off_leave_nothing_behind(
-    routers: list[RouterProcess], office: Office
+    routers: list[RouterProcess], tenant: Tenant
 ) -> None:
     async def break_off(number: int) -> None:
-        async with member(routers[0], office.token(f"agent-{number % 7}")) as peer:
+        async with member(routers[0], tenant.token(f"agent-{number % 7}")) as peer:
             peer.send(masked(TEXT, PING_MESSAGE % b"1", is_final=number % 3 == 0)[: number % 40])
             if number % 2:
                 peer.abort()
 
     await asyncio.gather(*(break_off(number) for number in range(100)))
-    observer = await office.connect_admin("observer")
+    observer = await tenant.connect_admin("observer")
     dialog = await observer.open_dialog()
-    await office.settle(observer)
+    await tenant.settle(observer)
     assert set(dialog.agents) == {"observer", *(f"agent-{number}" for number in range(7))}

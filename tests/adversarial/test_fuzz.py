@@ -15,7 +15,7 @@ from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.frames import Core
 from tests.adversarial.fuzz_codec import check, one_input
 from tests.adversarial.peers import any_frame, member, stranger
-from tests.e2e.office import Office
+from tests.e2e.tenant import Tenant
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME
 from tests.routers import RouterProcess
 
@@ -155,12 +155,12 @@ def some_frames(chance: random.Random) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_router_survives_peers_gone_wrong(
-    routers: list[RouterProcess], office: Office, seed: int
+    routers: list[RouterProcess], tenant: Tenant, seed: int
 ) -> None:
     async def go_wrong(number: int) -> None:
         chance = random.Random(1000 * seed + number)
         opening: Any = (
-            member(routers[0], office.token(f"agent-{number % 5}"))
+            member(routers[0], tenant.token(f"agent-{number % 5}"))
             if number % 2
             else stranger(routers[0], chance.choice([JSON_NAME, MSGPACK_NAME]))
         )
@@ -174,7 +174,7 @@ async def test_a_router_survives_peers_gone_wrong(
     for start in range(0, 100, 20):
         await asyncio.gather(*(go_wrong(number) for number in range(start, start + 20)))
     # No session exists that no message opened.
-    assert await office.list_sessions() == []
+    assert await tenant.list_sessions() == []
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

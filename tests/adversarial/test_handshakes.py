@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.adversarial.conftest import ALLOWED_ORIGIN
-from tests.e2e.office import Office
+from tests.e2e.tenant import Tenant
 from tests.router.transport.websocket_peer import JSON_NAME, MSGPACK_NAME, Peer, raw_peer, upgrade_request
 from tests.routers import RouterProcess
 
@@ -183,10 +183,10 @@ async def test_too_many_headers_are_431(routers: list[RouterProcess], headers: d
     ],
 )
 async def test_a_request_that_comes_byte_by_byte_is_given_up(
-    strict: RouterProcess, office: Office, start: bytes, rest: bytes, expected: int
+    strict: RouterProcess, tenant: Tenant, start: bytes, rest: bytes, expected: int
 ) -> None:
     async with raw_peer(strict.port) as peer:
-        peer.send(start.replace(b"%s", office.token("crm", "service").encode()))
+        peer.send(start.replace(b"%s", tenant.token("crm", "service").encode()))
         dripping = asyncio.create_task(drip(peer, rest))
         status, _, _ = await peer.read_response()
         await peer.expect_end()

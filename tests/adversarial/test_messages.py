@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from relevo.protocol.commands import COMMANDS
-from tests.adversarial.misfits import NO_MAPS, Misfit, misfits
-from tests.e2e.office import Office
+from tests.adversarial.invalid_messages import NO_MAPS, InvalidMessage, invalid_messages
+from tests.e2e.tenant import Tenant
 from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
 
@@ -23,20 +23,20 @@ OVER_HTTP = sorted(
     if not name.startswith(("hello", "ping", "token", "directory"))
     and name not in ("session.watch", "session.unwatch", "session.ack")
 )
-LINES = sorted({each.line for name in COMMANDS for each in misfits(name)})
+LINES = sorted({each.line for name in COMMANDS for each in invalid_messages(name)})
 LINES_OVER_HTTP = sorted({*LINES} - {"NaN", "no type", "unknown type"})
 
 
-def in_format(type: str, format: str) -> list[Misfit]:
-    """Return the misfits that a format can say; JSON knows no NaN."""
-    return [each for each in misfits(type) if format == "msgpack" or each.line != "NaN"]
+def in_format(type: str, format: str) -> list[InvalidMessage]:
+    """Return the invalid_messages that a format can say; JSON knows no NaN."""
+    return [each for each in invalid_messages(type) if format == "msgpack" or each.line != "NaN"]
 
 
-def as_body(misfit: Misfit) -> str | None:
+def as_body(invalid_message: InvalidMessage) -> str | None:
     """Return what is wrong with a message as the body of a request, if that can be said there."""
-    if misfit.path in ("$.id", "$.type") or misfit.line == "NaN":
+    if invalid_message.path in ("$.id", "$.type") or invalid_message.line == "NaN":
         return None
-    fields = {name: value for name, value in misfit.message.items() if name not in ("id", "type")}
+    fields = {name: value for name, value in invalid_message.message.items() if name not in ("id", "type")}
     return json.dumps(fields)
 
 
@@ -69,12 +69,12 @@ async def verdicts(client: RawClient, messages: list[Any]) -> list[tuple[Any, An
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("type", COMMANDS)
 async def test_a_message_that_does_not_fit_its_type_is_answered_with_where(
-    office: Office, type: str, format: str
+    tenant: Tenant, type: str, format: str
 ) -> None:
-    client = await office.connect_admin(format=format)
-    observer = await office.connect_agent("observer", on=1)
+    client = await tenant.connect_admin(format=format)
+    observer = await tenant.connect_agent("observer", on=1)
     await observer.open_dialog()
-    await office.settle(observer)
+    await tenant.settle(observer)
     seen = len(observer.dialog.patches)
     bad = in_format(type, format)
 
@@ -84,21 +84,21 @@ async def test_a_message_that_does_not_fit_its_type_is_answered_with_where(
         assert (command_id, code, path) == (each.id, "bad_message", each.path), each
     assert (await client.reply(await client.send("ping", id="last")))["type"] == "pong"
     # And nothing came of it.
-    await office.settle(observer)
+    await tenant.settle(observer)
     changed = observer.dialog.patches[seen:]
     assert {row["id"] for patch in changed for row in patch["departments"]} == {"settled"}
     assert [row for patch in changed for row in patch["agents"]] == []
-    assert await office.list_sessions() == []
+    assert await tenant.list_sessions() == []
 
 
 @pytest.mark.adversarial(*(f"message: {line}" for line in LINES_OVER_HTTP))
 @pytest.mark.parametrize("type", OVER_HTTP)
 def test_a_body_that_does_not_fit_is_answered_with_where(
-    routers: list[RouterProcess], office: Office, type: str
+    routers: list[RouterProcess], tenant: Tenant, type: str
 ) -> None:
-    headers = {"authorization": f"Bearer {office.token('adela', 'admin')}"}
+    headers = {"authorization": f"Bearer {tenant.token('adela', 'admin')}"}
     with closing(http.client.HTTPConnection("127.0.0.1", routers[0].port, timeout=30)) as connection:
-        for each in misfits(type):
+        for each in invalid_messages(type):
             body = as_body(each)
             if body is not None:
                 connection.request("POST", f"/api/v1/{type}", body, headers)
@@ -110,8 +110,8 @@ def test_a_body_that_does_not_fit_is_answered_with_where(
 
 @pytest.mark.adversarial("message: not a map")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_what_is_no_map_is_no_message(office: Office, format: str) -> None:
-    client = await office.connect_agent("ana", format=format)
+async def test_what_is_no_map_is_no_message(tenant: Tenant, format: str) -> None:
+    client = await tenant.connect_agent("ana", format=format)
     for value in NO_MAPS:
         await client.send_as_is(value)
     await client.until(lambda: len(client.unread("reply")) >= len(NO_MAPS), "the replies")
@@ -124,9 +124,9 @@ async def test_what_is_no_map_is_no_message(office: Office, format: str) -> None
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("count", [65, 2000])
 async def test_a_batch_of_more_than_sixty_four_is_refused_whole(
-    office: Office, count: int, format: str
+    tenant: Tenant, count: int, format: str
 ) -> None:
-    client = await office.connect_agent("ana", format=format)
+    client = await tenant.connect_agent("ana", format=format)
     await client.send_as_is([{"type": "ping", "id": "1"}] * count)
     await client.until(lambda: client.unread("reply"), "the refusal")
     (reply,) = client.unread("reply")
@@ -140,10 +140,10 @@ async def test_a_batch_of_more_than_sixty_four_is_refused_whole(
 @pytest.mark.adversarial("message: ids that look like keys of the store")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_ids_that_look_like_keys_of_the_store_are_ids_like_any_other(
-    office: Office, format: str
+    tenant: Tenant, format: str
 ) -> None:
     """Colons are allowed in ids, and the store's keys are made of ids and colons."""
-    admin = await office.connect_admin(format=format)
+    admin = await tenant.connect_admin(format=format)
     ids = [
         "a",
         "a:b",
@@ -180,5 +180,5 @@ async def test_ids_that_look_like_keys_of_the_store_are_ids_like_any_other(
         assert (dialog.departments[one]["queued"], dialog.agents[one]["load"]) == (1, 0)
     for one in ids[::2]:
         await admin.command("session.close", session_id=one)
-    waiting = await office.list_sessions(state="queued")
+    waiting = await tenant.list_sessions(state="queued")
     assert [session["id"] for session in waiting] == ids[1::2]

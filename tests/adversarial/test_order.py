@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from relevo.protocol.commands import MUTATING
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
 ROUNDS = 20
 
 
-async def has_moved_on(error: Message, office: Office, session_id: str, by: str) -> None:
+async def has_moved_on(error: Message, tenant: Tenant, session_id: str, by: str) -> None:
     """Fail unless an error names the session's owner, and since when."""
-    session = await office.get_session(session_id)
+    session = await tenant.get_session(session_id)
     assert (error["code"], error["retryable"]) == ("conflict", False)
     assert error["details"]["by"]["id"] == by
     told = {name: error["details"][name] for name in ("fence", "state", "owner", "at")}
@@ -27,93 +27,93 @@ async def has_moved_on(error: Message, office: Office, session_id: str, by: str)
 
 
 async def unchanged_by(
-    client: RawClient, office: Office, session_id: str, type: str, **fields: Any
+    client: RawClient, tenant: Tenant, session_id: str, type: str, **fields: Any
 ) -> Message:
     """Return the error of a command, which has changed neither the session nor its history."""
-    before = (await office.get_session(session_id), await office.history(session_id))
+    before = (await tenant.get_session(session_id), await tenant.history(session_id))
     error = await client.refused(type, session_id=session_id, **fields)
-    assert (await office.get_session(session_id), await office.history(session_id)) == before
+    assert (await tenant.get_session(session_id), await tenant.history(session_id)) == before
     return error
 
 
 @pytest.mark.adversarial("order: accept twice")
-async def test_accept_repeated_by_its_owner_is_a_conflict(office: Office) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    phone = await office.connect_agent("ana", on=0)
-    browser = await office.connect_agent("ana", on=1, format="msgpack")
+async def test_accept_repeated_by_its_owner_is_a_conflict(tenant: Tenant) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    phone = await tenant.connect_agent("ana", on=0)
+    browser = await tenant.connect_agent("ana", on=1, format="msgpack")
     await phone.command("session.accept", session_id="chat-1")
     for client in (phone, browser):
         for fields in ({}, {"fence": 1}, {"fence": 2}):
-            error = await unchanged_by(client, office, "chat-1", "session.accept", **fields)
-            await has_moved_on(error, office, "chat-1", by="ana")
+            error = await unchanged_by(client, tenant, "chat-1", "session.accept", **fields)
+            await has_moved_on(error, tenant, "chat-1", by="ana")
     assert (await phone.open_dialog()).agents["ana"]["load"] == 1
 
 
 @pytest.mark.adversarial("order: accept twice")
-async def test_two_accepts_from_a_queue_have_one_winner(office: Office) -> None:
-    await office.put_department("sales")
+async def test_two_accepts_from_a_queue_have_one_winner(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
     members = [
-        await office.connect_agent(name, on=on, departments=["sales"])
+        await tenant.connect_agent(name, on=on, departments=["sales"])
         for on, name in enumerate(("ana", "bob"))
     ]
     for member in members:
         await member.command("status.set", status="pause")
-    await office.open_session("chat-1", department="sales")
+    await tenant.open_session("chat-1", department="sales")
     sent = [await member.send("session.accept", session_id="chat-1") for member in members]
     replies = [await member.reply(command) for member, command in zip(members, sent, strict=True)]
     (error,) = (reply["error"] for reply in replies if "error" in reply)
     (result,) = (reply["result"] for reply in replies if "result" in reply)
-    await has_moved_on(error, office, "chat-1", by=result["session"]["owner"]["id"])
+    await has_moved_on(error, tenant, "chat-1", by=result["session"]["owner"]["id"])
 
 
-async def sent_to_bob(office: Office) -> tuple[RawClient, RawClient]:
+async def sent_to_bob(tenant: Tenant) -> tuple[RawClient, RawClient]:
     """Have Ana send a session to Bob, paused; return both."""
-    ana = await office.connect_agent("ana", on=0)
-    bob = await office.connect_agent("bob", on=1)
+    ana = await tenant.connect_agent("ana", on=0)
+    bob = await tenant.connect_agent("bob", on=1)
     await bob.command("status.set", status="pause")
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
     await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
     return ana, bob
 
 
 @pytest.mark.adversarial("order: accept after recall")
-async def test_what_was_recalled_cannot_be_accepted(office: Office) -> None:
-    ana, bob = await sent_to_bob(office)
+async def test_what_was_recalled_cannot_be_accepted(tenant: Tenant) -> None:
+    ana, bob = await sent_to_bob(tenant)
     await ana.command("session.recall", session_id="chat-1")
-    error = await unchanged_by(bob, office, "chat-1", "session.accept", fence=2)
-    await has_moved_on(error, office, "chat-1", by="ana")
+    error = await unchanged_by(bob, tenant, "chat-1", "session.accept", fence=2)
+    await has_moved_on(error, tenant, "chat-1", by="ana")
     # It was sent to Bob last, so he learns the owner also without a fence.
     for command in ("session.accept", "session.decline"):
-        error = await unchanged_by(bob, office, "chat-1", command)
-        await has_moved_on(error, office, "chat-1", by="ana")
-    error = await unchanged_by(ana, office, "chat-1", "session.recall")
-    await has_moved_on(error, office, "chat-1", by="ana")
+        error = await unchanged_by(bob, tenant, "chat-1", command)
+        await has_moved_on(error, tenant, "chat-1", by="ana")
+    error = await unchanged_by(ana, tenant, "chat-1", "session.recall")
+    await has_moved_on(error, tenant, "chat-1", by="ana")
 
 
 @pytest.mark.adversarial("order: accept after recall")
-async def test_what_was_accepted_cannot_be_recalled_or_declined(office: Office) -> None:
-    ana, bob = await sent_to_bob(office)
+async def test_what_was_accepted_cannot_be_recalled_or_declined(tenant: Tenant) -> None:
+    ana, bob = await sent_to_bob(tenant)
     await bob.command("session.accept", session_id="chat-1")
     for client, command in ((ana, "session.recall"), (bob, "session.decline")):
-        error = await unchanged_by(client, office, "chat-1", command)
-        await has_moved_on(error, office, "chat-1", by="bob")
+        error = await unchanged_by(client, tenant, "chat-1", command)
+        await has_moved_on(error, tenant, "chat-1", by="bob")
 
 
 @pytest.mark.slow
 @pytest.mark.adversarial("order: accept after recall")
-async def test_of_accept_recall_and_decline_at_once_one_happens(office: Office) -> None:
-    ana, bob = await sent_to_bob(office)
-    phone = await office.connect_agent("bob", on=0)
+async def test_of_accept_recall_and_decline_at_once_one_happens(tenant: Tenant) -> None:
+    ana, bob = await sent_to_bob(tenant)
+    phone = await tenant.connect_agent("bob", on=0)
     for number in range(ROUNDS):
-        before = await office.get_session("chat-1")
+        before = await tenant.get_session("chat-1")
         asked = [(ana, "session.recall"), (bob, "session.accept"), (phone, "session.decline")]
         turned = asked[number % 3 :] + asked[: number % 3]
         sent = [(client, await client.send(command, session_id="chat-1")) for client, command in turned]
         replies = [await client.reply(command) for client, command in sent]
         (done,) = [reply["result"]["session"] for reply in replies if "result" in reply]
         assert {reply["error"]["code"] for reply in replies if "error" in reply} <= {"conflict", "forbidden"}
-        assert await office.get_session("chat-1") == done
+        assert await tenant.get_session("chat-1") == done
         assert done["fence"] == before["fence"] + 1
         again = bob if done["owner"]["id"] == "bob" else ana
         if again is bob:
@@ -122,73 +122,73 @@ async def test_of_accept_recall_and_decline_at_once_one_happens(office: Office) 
 
 
 @pytest.mark.adversarial("order: decline what is not yours")
-async def test_only_what_waits_for_oneself_can_be_declined(office: Office) -> None:
-    ana, bob = await sent_to_bob(office)
-    carl = await office.connect_agent("carl")
-    adela = await office.connect_admin()
+async def test_only_what_waits_for_oneself_can_be_declined(tenant: Tenant) -> None:
+    ana, bob = await sent_to_bob(tenant)
+    carl = await tenant.connect_agent("carl")
+    adela = await tenant.connect_admin()
     for client in (ana, carl):
-        assert (await unchanged_by(client, office, "chat-1", "session.decline"))["code"] == "forbidden"
+        assert (await unchanged_by(client, tenant, "chat-1", "session.decline"))["code"] == "forbidden"
     # An admin may take it, but it is not hers to give back.
-    error = await unchanged_by(adela, office, "chat-1", "session.decline")
-    await has_moved_on(error, office, "chat-1", by="ana")
+    error = await unchanged_by(adela, tenant, "chat-1", "session.decline")
+    await has_moved_on(error, tenant, "chat-1", by="ana")
     await bob.command("session.decline", session_id="chat-1")
-    error = await unchanged_by(ana, office, "chat-1", "session.decline")
-    await has_moved_on(error, office, "chat-1", by="bob")
+    error = await unchanged_by(ana, tenant, "chat-1", "session.decline")
+    await has_moved_on(error, tenant, "chat-1", by="bob")
     # It was sent to Bob last, so he learns the owner.
     await has_moved_on(
-        await unchanged_by(bob, office, "chat-1", "session.decline"), office, "chat-1", by="bob"
+        await unchanged_by(bob, tenant, "chat-1", "session.decline"), tenant, "chat-1", by="bob"
     )
     assert (await bob.refused("session.decline", session_id="chat-0"))["code"] == "not_found"
 
 
 @pytest.mark.adversarial("order: transfer to oneself")
-async def test_a_session_is_not_sent_to_where_it_is(office: Office) -> None:
-    await office.put_department("sales")
-    ana = await office.connect_agent("ana")
-    adela = await office.connect_admin(on=1)
-    crm = await office.connect_service(on=1)
-    await office.open_session("chat-1", agent="ana")
-    await office.open_session("chat-2", department="sales")
+async def test_a_session_is_not_sent_to_where_it_is(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana")
+    adela = await tenant.connect_admin(on=1)
+    crm = await tenant.connect_service(on=1)
+    await tenant.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-2", department="sales")
     for client in (ana, adela, crm):
         error = await unchanged_by(
-            client, office, "chat-1", "session.transfer", target=to_agent("ana"), reason="x"
+            client, tenant, "chat-1", "session.transfer", target=to_agent("ana"), reason="x"
         )
         assert (error["code"], error["retryable"]) == ("same_target", False)
     for client in (adela, crm):
         error = await unchanged_by(
-            client, office, "chat-2", "session.transfer", target=to_department("sales")
+            client, tenant, "chat-2", "session.transfer", target=to_department("sales")
         )
         assert error["code"] == "same_target"
     await ana.command("status.set", status="pause")
-    await office.open_session("chat-3", agent="ana")
-    error = await unchanged_by(ana, office, "chat-3", "session.transfer", target=to_agent("ana"))
+    await tenant.open_session("chat-3", agent="ana")
+    error = await unchanged_by(ana, tenant, "chat-3", "session.transfer", target=to_agent("ana"))
     assert error["code"] == "same_target"
 
 
 @pytest.mark.adversarial("order: transfer to a removed agent")
-async def test_transfer_to_a_removed_agent_is_not_found(office: Office) -> None:
-    await office.put_department("sales")
-    await office.put_agent("bob")
-    ana = await office.connect_agent("ana")
-    adela = await office.connect_admin(on=1)
-    await office.open_session("chat-1", agent="ana")
+async def test_transfer_to_a_removed_agent_is_not_found(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    await tenant.put_agent("bob")
+    ana = await tenant.connect_agent("ana")
+    adela = await tenant.connect_admin(on=1)
+    await tenant.open_session("chat-1", agent="ana")
     await adela.command("agent.remove", agent_id="bob")
     await adela.command("department.remove", department_id="sales")
     for client in (ana, adela):
-        error = await unchanged_by(client, office, "chat-1", "session.transfer", target=to_agent("bob"))
+        error = await unchanged_by(client, tenant, "chat-1", "session.transfer", target=to_agent("bob"))
         assert (error["code"], error["details"]) == ("not_found", {"agent_id": "bob"})
         target = to_department("sales")
-        error = await unchanged_by(client, office, "chat-1", "session.transfer", target=target)
+        error = await unchanged_by(client, tenant, "chat-1", "session.transfer", target=target)
         assert (error["code"], error["details"]) == ("not_found", {"department_id": "sales"})
     for target in (to_agent("bob"), to_department("sales")):
-        error = await adela.refused("session.open", session_id="chat-2", customer=ANYBODY, target=target)
+        error = await adela.refused("session.open", session_id="chat-2", customer=CUSTOMER, target=target)
         assert error["code"] == "not_found"
 
 
 @pytest.mark.adversarial("order: transfer to a removed agent")
-async def test_removed_agent_is_closed_with_4502_and_stays_removed(office: Office) -> None:
-    ana = await office.connect_agent("ana", on=0)
-    adela = await office.connect_admin(on=1)
+async def test_removed_agent_is_closed_with_4502_and_stays_removed(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana", on=0)
+    adela = await tenant.connect_admin(on=1)
     removing = await adela.send("agent.remove", agent_id="ana")
     sent = [await ana.send("status.set", status="pause"), await ana.send("session.list")]
     assert "result" in await adela.reply(removing)
@@ -197,16 +197,16 @@ async def test_removed_agent_is_closed_with_4502_and_stays_removed(office: Offic
         for reply in (reply for reply in ana.unread("reply") if reply["id"] == command):
             assert "result" in reply or reply["error"]["code"] in ("forbidden", "not_found")
     dialog = await adela.open_dialog()
-    await office.settle(adela)
+    await tenant.settle(adela)
     assert "ana" not in dialog.agents
 
 
 @pytest.mark.adversarial("order: transfer of a closed session")
 @pytest.mark.parametrize("role", ["agent", "admin"])
-async def test_a_closed_session_stays_closed(office: Office, role: str) -> None:
-    await office.put_agent("bob")
-    ana = await office.connect_agent("ana", role=role)
-    await office.open_session("chat-1", agent="ana")
+async def test_a_closed_session_stays_closed(tenant: Tenant, role: str) -> None:
+    await tenant.put_agent("bob")
+    ana = await tenant.connect_agent("ana", role=role)
+    await tenant.open_session("chat-1", agent="ana")
     await ana.command("session.close", session_id="chat-1")
     orders: list[tuple[str, Message]] = [
         ("session.transfer", {"target": to_agent("bob")}),
@@ -216,7 +216,7 @@ async def test_a_closed_session_stays_closed(office: Office, role: str) -> None:
         ("session.note", {"text": "x"}),
     ]
     for command, fields in orders:
-        error = await unchanged_by(ana, office, "chat-1", command, **fields)
+        error = await unchanged_by(ana, tenant, "chat-1", command, **fields)
         assert (error["code"], error["retryable"]) == ("closed", False), command
 
 
@@ -226,8 +226,8 @@ async def test_a_closed_session_stays_closed(office: Office, role: str) -> None:
 BODIES: dict[str, tuple[Message, Message]] = {
     "status.set": ({"status": "pause"}, {"status": "connected"}),
     "session.open": (
-        {"session_id": "new", "customer": ANYBODY},
-        {"session_id": "new", "customer": {**ANYBODY, "name": "Another"}},
+        {"session_id": "new", "customer": CUSTOMER},
+        {"session_id": "new", "customer": {**CUSTOMER, "name": "Another"}},
     ),
     "session.transfer": (
         {"session_id": "chat-1", "target": to_agent("bob")},
@@ -250,39 +250,39 @@ BODIES: dict[str, tuple[Message, Message]] = {
 
 @pytest.mark.adversarial("order: same key with another body")
 @pytest.mark.parametrize("type", sorted(MUTATING))
-async def test_a_key_stands_for_one_body_on_every_node(office: Office, type: str) -> None:
+async def test_a_key_stands_for_one_body_on_every_node(tenant: Tenant, type: str) -> None:
     for department in ("sales", "support"):
-        await office.put_department(department)
+        await tenant.put_department(department)
     for agent in ("bob", "carl"):
-        await office.put_agent(agent)
-    here = await office.connect_admin("ana", on=0)
-    there = await office.connect_admin("ana", on=1, format="msgpack")
+        await tenant.put_agent(agent)
+    here = await tenant.connect_admin("ana", on=0)
+    there = await tenant.connect_admin("ana", on=1, format="msgpack")
     for session_id in ("chat-1", "chat-2"):
-        await office.open_session(session_id, agent="ana")
+        await tenant.open_session(session_id, agent="ana")
     first, other = BODIES[type]
 
     answer = await here.reply(await here.send(type, key="k", **first))
-    after = (await office.list_sessions(), [await office.history(one) for one in ("chat-1", "chat-2")])
+    after = (await tenant.list_sessions(), [await tenant.history(one) for one in ("chat-1", "chat-2")])
     for client in (here, there):
         error = await client.refused(type, key="k", **other)
         assert (error["code"], error["retryable"]) == ("key_reused", False)
         repeated = await client.reply(await client.send(type, key="k", **first))
         assert {**repeated, "id": answer["id"]} == answer
-    token = office.token("ana", "admin")
-    over_http = await office.post(type, token=token, key="k", **other)
+    token = tenant.token("ana", "admin")
+    over_http = await tenant.post(type, token=token, key="k", **other)
     assert (over_http.status, over_http.body["code"]) == (409, "key_reused")
     assert (
-        await office.list_sessions(),
-        [await office.history(one) for one in ("chat-1", "chat-2")],
+        await tenant.list_sessions(),
+        [await tenant.history(one) for one in ("chat-1", "chat-2")],
     ) == after
 
 
-async def test_a_key_of_one_command_is_not_the_key_of_another(office: Office) -> None:
-    ana = await office.connect_agent("ana")
-    await office.open_session("chat-1", agent="ana")
+async def test_a_key_of_one_command_is_not_the_key_of_another(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     await ana.command("session.note", session_id="chat-1", text="x", key="k")
     assert (await ana.refused("session.close", session_id="chat-1", key="k"))["code"] == "key_reused"
-    assert (await office.get_session("chat-1"))["state"] == "in_progress"
+    assert (await tenant.get_session("chat-1"))["state"] == "in_progress"
 
 
 # At the same instant ----------------------------------------------------------------------------------------
@@ -290,15 +290,15 @@ async def test_a_key_of_one_command_is_not_the_key_of_another(office: Office) ->
 
 @pytest.mark.slow
 @pytest.mark.adversarial("order: two admins and the owner at once")
-async def test_of_two_admins_and_the_owner_one_moves_the_session(office: Office) -> None:
+async def test_of_two_admins_and_the_owner_one_moves_the_session(tenant: Tenant) -> None:
     people = {
-        "ana": await office.connect_agent("ana", on=0, role="admin"),
-        "adela": await office.connect_admin("adela", on=1),
-        "beate": await office.connect_admin("beate", on=0, format="msgpack"),
+        "ana": await tenant.connect_agent("ana", on=0, role="admin"),
+        "adela": await tenant.connect_admin("adela", on=1),
+        "beate": await tenant.connect_admin("beate", on=0, format="msgpack"),
     }
     for agent in ("bob", "carl"):
-        await office.put_agent(agent)
-    session = await office.open_session("chat-1", agent="ana")
+        await tenant.put_agent(agent)
+    session = await tenant.open_session("chat-1", agent="ana")
     targets = {"ana": to_agent("bob"), "adela": to_agent("carl"), "beate": to_agent("bob")}
     for number in range(ROUNDS):
         fence = session["fence"]
@@ -327,6 +327,6 @@ async def test_of_two_admins_and_the_owner_one_moves_the_session(office: Office)
                 }
         back = await people["adela"].command("session.transfer", session_id="chat-1", target=to_agent("ana"))
         session = back["session"]
-    entries = await office.history("chat-1")
+    entries = await tenant.history("chat-1")
     assert [entry["kind"] for entry in entries] == ["opened"] + ["transferred"] * (2 * ROUNDS)
     assert [entry["seq"] for entry in entries] == list(range(1, 2 * ROUNDS + 2))

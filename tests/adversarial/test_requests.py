@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.e2e.office import Office
+from tests.e2e.tenant import Tenant
 from tests.router.transport.websocket_peer import raw_peer, upgrade_request
 from tests.routers import RouterProcess
 
@@ -46,9 +46,9 @@ async def statuses(router: RouterProcess, request: bytes, count: int = 1) -> lis
     ],
 )
 async def test_path_is_answered_without_a_redirect(
-    routers: list[RouterProcess], office: Office, path: str, status: int
+    routers: list[RouterProcess], tenant: Tenant, path: str, status: int
 ) -> None:
-    assert await statuses(routers[0], post(path, office.token("crm", "service"))) == [status]
+    assert await statuses(routers[0], post(path, tenant.token("crm", "service"))) == [status]
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ async def test_path_is_answered_without_a_redirect(
     ],
 )
 async def test_what_stands_twice_in_the_head_is_refused(
-    routers: list[RouterProcess], office: Office, headers: list[str], status: int
+    routers: list[RouterProcess], tenant: Tenant, headers: list[str], status: int
 ) -> None:
-    token = office.token("crm", "service")
+    token = tenant.token("crm", "service")
     request = post("/api/v1/department.put", token, *headers, body=DEPARTMENT)
     assert await statuses(routers[0], request) == [status]
-    shown = await (await office.connect_agent("ana")).open_dialog()
+    shown = await (await tenant.connect_agent("ana")).open_dialog()
     assert ("sales" in shown.departments) == (status == 200)
 
 
@@ -81,9 +81,9 @@ UPGRADE = ("connection: upgrade, http2-settings", "upgrade: h2c", "http2-setting
 
 
 async def test_http_2_upgrade_is_answered_in_http_1_with_its_body_read(
-    routers: list[RouterProcess], office: Office
+    routers: list[RouterProcess], tenant: Tenant
 ) -> None:
-    token = office.token("crm", "service")
+    token = tenant.token("crm", "service")
     path = "/api/v1/department.put"
     whole = post(path, token, *UPGRADE, body=DEPARTMENT)
     head, _, _ = whole.partition(b"\r\n\r\n")
@@ -107,33 +107,33 @@ async def test_http_2_upgrade_is_answered_in_http_1_with_its_body_read(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"])
-async def test_a_command_is_posted(routers: list[RouterProcess], office: Office, method: str) -> None:
-    request = post(LIST, office.token("crm", "service")).replace(b"POST", method.encode(), 1)
+async def test_a_command_is_posted(routers: list[RouterProcess], tenant: Tenant, method: str) -> None:
+    request = post(LIST, tenant.token("crm", "service")).replace(b"POST", method.encode(), 1)
     assert await statuses(routers[0], request) == [405]
 
 
 async def test_requests_that_do_not_wait_are_answered_in_their_order(
-    routers: list[RouterProcess], office: Office
+    routers: list[RouterProcess], tenant: Tenant
 ) -> None:
-    token = office.token("crm", "service")
+    token = tenant.token("crm", "service")
     request = post(LIST, token) + post("/api/v1/nothing", token) + post(LIST, "no token") + post(LIST, token)
     assert await statuses(routers[0], request, 4) == [200, 400, 401, 200]
 
 
 async def test_a_websocket_does_not_begin_amid_another_answer(
-    routers: list[RouterProcess], office: Office
+    routers: list[RouterProcess], tenant: Tenant
 ) -> None:
     async with raw_peer(routers[0].port) as peer:
-        peer.send(post(LIST, office.token("crm", "service")) + upgrade_request(routers[0].port))
+        peer.send(post(LIST, tenant.token("crm", "service")) + upgrade_request(routers[0].port))
         assert b"101 Switching" not in await peer.reader.read()
 
 
 @pytest.mark.parametrize("asked_before", [(), UPGRADE])
 async def test_a_websocket_may_begin_after_an_answer(
-    routers: list[RouterProcess], office: Office, asked_before: tuple[str, ...]
+    routers: list[RouterProcess], tenant: Tenant, asked_before: tuple[str, ...]
 ) -> None:
     async with raw_peer(routers[0].port) as peer:
-        peer.send(post(LIST, office.token("crm", "service"), *asked_before))
+        peer.send(post(LIST, tenant.token("crm", "service"), *asked_before))
         status, _, body = await peer.read_response()
         assert (status, json.loads(body)) == (200, {"sessions": [], "cursor": None})
         peer.send(upgrade_request(routers[0].port))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from relevo.protocol.commands import COMMANDS
-from tests.adversarial.misfits import GOOD
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import Office, to_agent
+from tests.adversarial.invalid_messages import GOOD
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import Tenant, to_agent
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess
 
@@ -53,14 +53,14 @@ async def answer(client: RawClient, message: Message) -> str:
     return str(reply["error"]["code"]) if "error" in reply else DONE
 
 
-async def everything(office: Office) -> tuple[Any, ...]:
+async def everything(tenant: Tenant) -> tuple[Any, ...]:
     """Return all that a tenant holds, but for the observer."""
-    observer = await office.connect_admin("observer")
+    observer = await tenant.connect_admin("observer")
     dialog = await observer.open_dialog()
-    await office.settle(observer)
+    await tenant.settle(observer)
     await observer.close()
-    sessions = await office.list_sessions()
-    histories = [await office.history(session["id"]) for session in sessions]
+    sessions = await tenant.list_sessions()
+    histories = [await tenant.history(session["id"]) for session in sessions]
     agents = {name: row for name, row in dialog.agents.items() if name != "observer"}
     departments = {name: row for name, row in dialog.departments.items() if name != "settled"}
     return sessions, histories, agents, departments
@@ -71,43 +71,43 @@ async def everything(office: Office) -> tuple[Any, ...]:
 
 @pytest.mark.adversarial("rights: no hello")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_without_a_hello_no_command_is_even_answered(office: Office, format: str) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    before = await everything(office)
+async def test_without_a_hello_no_command_is_even_answered(tenant: Tenant, format: str) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    before = await everything(tenant)
     for name in COMMANDS:
         if name != "hello":
-            client = await office.connect_stranger(format=format)
+            client = await tenant.connect_without_hello(format=format)
             await client.send_as_is(order(name))
             assert await client.expect_close() == 4503
             assert client.received == []
-    assert await everything(office) == before
+    assert await everything(tenant) == before
 
 
 @pytest.mark.adversarial("rights: no hello")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_a_hello_that_comes_second_does_not_help_what_came_first(office: Office, format: str) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    before = await everything(office)
-    hello = {"type": "hello", "id": "h", "token": office.token("adela", "admin")}
+async def test_a_hello_that_comes_second_does_not_help_what_came_first(tenant: Tenant, format: str) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    before = await everything(tenant)
+    hello = {"type": "hello", "id": "h", "token": tenant.token("adela", "admin")}
     for name in COMMANDS:
         if name != "hello":
-            client = await office.connect_stranger(format=format)
+            client = await tenant.connect_without_hello(format=format)
             await client.send_as_is([order(name), hello, order(name)])
             assert await client.expect_close() == 4503
             assert client.received == []
-    assert await everything(office) == before
+    assert await everything(tenant) == before
 
 
 @pytest.mark.adversarial("rights: no hello")
-async def test_without_a_token_nothing_is_done_over_http(office: Office) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    before = await everything(office)
+async def test_without_a_token_nothing_is_done_over_http(tenant: Tenant) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    before = await everything(tenant)
     for name in OVER_HTTP:
-        assert (await office.post(name, token="", **body(order(name)))).status == 401
-    assert await everything(office) == before
+        assert (await tenant.post(name, token="", **body(order(name)))).status == 401
+    assert await everything(tenant) == before
 
 
 # Another agent's --------------------------------------------------------------------------------------------
@@ -159,19 +159,19 @@ SERVICES_ANSWER = STRANGERS_ANSWER | {
 }
 
 
-async def in_progress(office: Office) -> None:
-    await office.connect_agent("ana", departments=["sales"])
-    await office.open_session("chat-1", agent="ana")
+async def in_progress(tenant: Tenant) -> None:
+    await tenant.connect_agent("ana", departments=["sales"])
+    await tenant.open_session("chat-1", agent="ana")
 
 
-async def pending(office: Office) -> None:
-    await office.put_agent("ana", departments=["sales"])
-    await office.open_session("chat-1", agent="ana")
+async def pending(tenant: Tenant) -> None:
+    await tenant.put_agent("ana", departments=["sales"])
+    await tenant.open_session("chat-1", agent="ana")
 
 
-async def queued(office: Office) -> None:
-    await office.put_agent("ana", departments=["sales"])
-    await office.open_session("chat-1", department="sales")
+async def queued(tenant: Tenant) -> None:
+    await tenant.put_agent("ana", departments=["sales"])
+    await tenant.open_session("chat-1", department="sales")
 
 
 @pytest.mark.origin("any agent could transfer any chat through the API")
@@ -179,14 +179,14 @@ async def queued(office: Office) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("state", [in_progress, pending, queued], ids=lambda state: state.__name__)
 async def test_an_agent_does_nothing_with_what_is_anothers(
-    office: Office, state: Callable[[Office], Any], format: str
+    tenant: Tenant, state: Callable[[Tenant], Any], format: str
 ) -> None:
-    await office.put_department("sales")
-    await office.put_department("support")
-    await state(office)
-    ben = await office.connect_agent("ben", departments=["support"], format=format)
+    await tenant.put_department("sales")
+    await tenant.put_department("support")
+    await state(tenant)
+    ben = await tenant.connect_agent("ben", departments=["support"], format=format)
     assert set(STRANGERS_ANSWER) == set(COMMANDS)
-    before = await everything(office)
+    before = await everything(tenant)
     for name, expected in STRANGERS_ANSWER.items():
         if name != "session.list":
             assert await answer(ben, order(name)) == expected, name
@@ -198,43 +198,43 @@ async def test_an_agent_does_nothing_with_what_is_anothers(
         assert (await ben.refused("session.list", **filters))["code"] == "forbidden"
     assert (await ben.command("session.list"))["sessions"] == []
     assert ben.unread("session.changed") == []
-    assert await everything(office) == before
+    assert await everything(tenant) == before
 
 
 @pytest.mark.origin("any agent could transfer any chat through the API")
 @pytest.mark.adversarial("rights: agent not owner")
-async def test_an_agent_does_nothing_over_http_with_what_is_anothers(office: Office) -> None:
-    await office.put_department("sales")
-    await in_progress(office)
-    await office.put_agent("ben")
-    before = await everything(office)
+async def test_an_agent_does_nothing_over_http_with_what_is_anothers(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    await in_progress(tenant)
+    await tenant.put_agent("ben")
+    before = await everything(tenant)
     for name in OVER_HTTP:
         fields = {"agent_id": "ana"} if name == "session.list" else body(order(name))
-        found = await office.post(name, token=office.token("ben"), **fields)
+        found = await tenant.post(name, token=tenant.token("ben"), **fields)
         assert (found.status, found.body["code"]) == (403, "forbidden"), name
-    assert await everything(office) == before
+    assert await everything(tenant) == before
 
 
 @pytest.mark.adversarial("rights: service")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_a_back_end_does_what_it_may_and_nothing_else(office: Office, format: str) -> None:
+async def test_a_back_end_does_what_it_may_and_nothing_else(tenant: Tenant, format: str) -> None:
     for department in ("sales", "support"):
-        await office.put_department(department)
-    await office.put_agent("ben")
-    await in_progress(office)
-    crm = await office.connect_agent("crm", role="service", format=format)
+        await tenant.put_department(department)
+    await tenant.put_agent("ben")
+    await in_progress(tenant)
+    crm = await tenant.connect_agent("crm", role="service", format=format)
     commands = {name: order(name) for name in SERVICES_ANSWER}
     commands["session.list"] = {"type": "session.list", "id": "l", "agent_id": "ana"}
     commands["agent.put"]["agent"] = {**commands["agent.put"]["agent"], "id": "bruno", "departments": []}
-    before = await everything(office)
+    before = await everything(tenant)
     for name, expected in SERVICES_ANSWER.items():
         if expected != DONE:
             assert await answer(crm, commands[name]) == expected, name
-    assert await everything(office) == before
+    assert await everything(tenant) == before
     for name, expected in SERVICES_ANSWER.items():
         if expected == DONE:
             assert await answer(crm, commands[name]) == DONE, name
-    dialog = await (await office.connect_agent("ana")).open_dialog()
+    dialog = await (await tenant.connect_agent("ana")).open_dialog()
     assert "crm" not in dialog.agents
 
 
@@ -243,39 +243,39 @@ async def test_a_back_end_does_what_it_may_and_nothing_else(office: Office, form
 
 @pytest.mark.adversarial("rights: expired token")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_what_follows_an_expired_hello_is_not_looked_at(office: Office, format: str) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    before = await everything(office)
-    client = await office.connect_stranger(format=format)
-    hello = {"type": "hello", "id": "h", "token": office.token("adela", "admin", ttl_s=-1)}
+async def test_what_follows_an_expired_hello_is_not_looked_at(tenant: Tenant, format: str) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    before = await everything(tenant)
+    client = await tenant.connect_without_hello(format=format)
+    hello = {"type": "hello", "id": "h", "token": tenant.token("adela", "admin", ttl_s=-1)}
     await client.send_as_is([hello, *(order(name) for name in COMMANDS)])
     assert await client.expect_close() == 4500
     (reply,) = client.received
     assert (reply["id"], reply["error"]["code"]) == ("h", "unauthorized")
-    assert await everything(office) == before
+    assert await everything(tenant) == before
 
 
 @pytest.mark.adversarial("rights: expired token")
-async def test_with_an_expired_token_nothing_is_done_over_http(office: Office) -> None:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    before = await everything(office)
-    token = office.token("adela", "admin", ttl_s=-1)
+async def test_with_an_expired_token_nothing_is_done_over_http(tenant: Tenant) -> None:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    before = await everything(tenant)
+    token = tenant.token("adela", "admin", ttl_s=-1)
     for name in OVER_HTTP:
-        assert (await office.post(name, token=token, **body(order(name)))).status == 401
-    assert await everything(office) == before
+        assert (await tenant.post(name, token=token, **body(order(name)))).status == 401
+    assert await everything(tenant) == before
 
 
 @pytest.mark.slow
 @pytest.mark.adversarial("rights: expired token")
-async def test_command_with_an_expired_token_is_not_done(office: Office) -> None:
-    ana = await office.connect_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    device = await office.connect_agent("ana", ttl_s=1)
+async def test_command_with_an_expired_token_is_not_done(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    device = await tenant.connect_agent("ana", ttl_s=1)
     assert await device.expect_close() == 4501
-    token = office.token("ana", ttl_s=-10)
-    assert (await office.post("session.note", token=token, session_id="chat-1", text="x")).status == 401
+    token = tenant.token("ana", ttl_s=-10)
+    assert (await tenant.post("session.note", token=token, session_id="chat-1", text="x")).status == 401
     assert (await ana.command("session.history", session_id="chat-1"))["entries"][-1]["kind"] == "opened"
 
 
@@ -319,9 +319,9 @@ NAMING = list(naming())
 @pytest.mark.parametrize("role", ["agent", "admin", "service"])
 @pytest.mark.parametrize(("type", "path", "command"), NAMING, ids=[f"{row[0]} {row[1]}" for row in NAMING])
 async def test_what_is_foreign_answers_exactly_as_what_does_not_exist(
-    routers: list[RouterProcess], make_office: MakeOffice, type: str, path: str, command: Message, role: str
+    routers: list[RouterProcess], make_tenant: MakeTenant, type: str, path: str, command: Message, role: str
 ) -> None:
-    ours, theirs = make_office(routers), make_office(routers)
+    ours, theirs = make_tenant(routers), make_tenant(routers)
     await ours.put_department("support")
     await ours.put_agent("ana", departments=["support"])
     await ours.put_agent("ben")
@@ -340,7 +340,7 @@ async def test_what_is_foreign_answers_exactly_as_what_does_not_exist(
     assert await everything(theirs) == before
 
 
-async def told(caller: RawClient, office: Office, role: str, command: Message, name: str) -> list[Any]:
+async def told(caller: RawClient, tenant: Tenant, role: str, command: Message, name: str) -> list[Any]:
     """Return the answers about a name, over a websocket and over HTTP, with the name taken out."""
     filled = json.loads(json.dumps(command).replace('"?"', f'"{name}"'))
     await caller.send_as_is(filled)
@@ -352,6 +352,6 @@ async def told(caller: RawClient, office: Office, role: str, command: Message, n
         return ["made"]
     answers = [reply["error"]]
     if filled["type"] in OVER_HTTP:
-        token = office.token("ana", role)
-        answers.append((await office.post(filled["type"], token=token, **body(filled))).body)
+        token = tenant.token("ana", role)
+        answers.append((await tenant.post(filled["type"], token=token, **body(filled))).body)
     return [json.loads(json.dumps(each).replace(name, "?")) for each in answers]

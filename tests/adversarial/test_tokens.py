@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import Office
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import Tenant
 from tests.raw_client import FORMATS, make_token
 from tests.router.tokens import EC, ED, RSA, asymmetric, encode, hs256
 from tests.routers import SECRET, RouterProcess, running_routers
@@ -142,13 +142,13 @@ CASES = [pytest.param(kind, tokens, id=kind) for kind, tokens in TOKENS.items()]
 @pytest.mark.adversarial(*(f"token: {kind}" for kind in TOKENS))
 @pytest.mark.parametrize(("kind", "tokens"), CASES)
 async def test_a_bad_token_is_refused_wherever_it_is_shown(
-    routers: list[RouterProcess], office: Office, kind: str, tokens: list[str]
+    routers: list[RouterProcess], tenant: Tenant, kind: str, tokens: list[str]
 ) -> None:
-    ana = await office.connect_agent("ana", on=1)
+    ana = await tenant.connect_agent("ana", on=1)
     expires_at = ana.welcome["expires_at"]
     for number, token in enumerate(tokens):
         # At hello.
-        newcomer = await office.connect_stranger(format=FORMATS[number % len(FORMATS)])
+        newcomer = await tenant.connect_without_hello(format=FORMATS[number % len(FORMATS)])
         reply = await newcomer.say_hello(token)
         assert (reply["id"], reply["error"]["code"], reply["error"]["retryable"]) == ("1", *UNAUTHORIZED)
         assert await newcomer.expect_close() == 4500
@@ -157,17 +157,17 @@ async def test_a_bad_token_is_refused_wherever_it_is_shown(
         assert (error["code"], error["retryable"]) == UNAUTHORIZED
         # The answer says no more than the token does.
         assert SECRET not in json.dumps([reply, error])
-    assert (await ana.command("token.refresh", token=office.token("ana", ttl_s=7200)))[
+    assert (await ana.command("token.refresh", token=tenant.token("ana", ttl_s=7200)))[
         "expires_at"
     ] > expires_at
 
 
 @pytest.mark.adversarial(*(f"token: {kind}" for kind in TOKENS))
 @pytest.mark.parametrize(("kind", "tokens"), CASES)
-async def test_a_bad_bearer_is_401(office: Office, kind: str, tokens: list[str]) -> None:
+async def test_a_bad_bearer_is_401(tenant: Tenant, kind: str, tokens: list[str]) -> None:
     for token in tokens:
         if fits_a_header(token):
-            answer = await office.post("session.list", token=token)
+            answer = await tenant.post("session.list", token=token)
             assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), token
             assert answer.body["code"] == "unauthorized"
 
@@ -188,17 +188,17 @@ async def test_a_bad_bearer_is_401(office: Office, kind: str, tokens: list[str])
     ],
 )
 async def test_an_authorization_without_a_bearer_token_is_401(
-    routers: list[RouterProcess], office: Office, authorization: str | None
+    routers: list[RouterProcess], tenant: Tenant, authorization: str | None
 ) -> None:
     headers = (
-        {} if authorization is None else {"authorization": authorization.format(token=office.token("crm"))}
+        {} if authorization is None else {"authorization": authorization.format(token=tenant.token("crm"))}
     )
     status, answered, _ = routers[0].request("POST", "/api/v1/session.list", b"{}", headers)
     assert (status, answered["www-authenticate"]) == (401, "Bearer")
 
 
-async def test_a_token_longer_than_any_is_no_message(office: Office) -> None:
-    newcomer = await office.connect_stranger()
+async def test_a_token_longer_than_any_is_no_message(tenant: Tenant) -> None:
+    newcomer = await tenant.connect_without_hello()
     reply = await newcomer.say_hello("x" * 16_385)
     assert (reply["error"]["code"], reply["error"]["details"]) == ("bad_message", {"path": "$.token"})
     assert await newcomer.expect_close() == 4503
@@ -221,10 +221,10 @@ def public(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.mark.slow
 @pytest.mark.adversarial("token: HS256 signed with the public key")
 async def test_token_signed_with_the_public_key_is_unauthorized(
-    public: RouterProcess, make_office: MakeOffice
+    public: RouterProcess, make_tenant: MakeTenant
 ) -> None:
-    office = make_office([public])
-    claims = {"tenant": office.tenant, "sub": "ana", "role": "agent", "exp": SOON}
+    tenant = make_tenant([public])
+    claims = {"tenant": tenant.id, "sub": "ana", "role": "agent", "exp": SOON}
     pem = RSA.as_pem(private=False)
     bodies = [pem, pem.strip(), pem.replace(b"\n", b"\r\n"), b"".join(pem.splitlines()[1:-1])]
     der = base64.b64decode(bodies[-1])
@@ -236,10 +236,10 @@ async def test_token_signed_with_the_public_key_is_unauthorized(
         unsigned({"alg": "none"}),
     ]
     for token in forged:
-        newcomer = await office.connect_stranger()
+        newcomer = await tenant.connect_without_hello()
         assert (await newcomer.say_hello(token))["error"]["code"] == "unauthorized"
         assert await newcomer.expect_close() == 4500
-    newcomer = await office.connect_stranger()
+    newcomer = await tenant.connect_without_hello()
     assert (await newcomer.say_hello(asymmetric(RSA, "RS256", claims=claims)))["type"] == "welcome"
 
 
@@ -249,9 +249,9 @@ async def test_token_signed_with_the_public_key_is_unauthorized(
 @pytest.mark.adversarial("token: another tenant's")
 @pytest.mark.parametrize("role", ["agent", "admin", "service"])
 async def test_a_token_of_another_tenant_gives_nothing_of_this_one(
-    routers: list[RouterProcess], make_office: MakeOffice, role: str
+    routers: list[RouterProcess], make_tenant: MakeTenant, role: str
 ) -> None:
-    here, there = make_office(routers), make_office(routers)
+    here, there = make_tenant(routers), make_tenant(routers)
     await here.put_agent("ana")
     await here.open_session("chat-1", agent="ana")
     foreigner = await there.connect_agent("ana", role=role)
@@ -264,21 +264,21 @@ async def test_a_token_of_another_tenant_gives_nothing_of_this_one(
 
 
 @pytest.mark.adversarial("token: refreshed for another sub")
-async def test_refresh_with_another_identity_is_unauthorized(office: Office) -> None:
-    ana = await office.connect_agent("ana")
+async def test_refresh_with_another_identity_is_unauthorized(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
     for sub, role in [("bob", "agent"), ("Ana", "agent"), ("ana", "admin"), ("ana", "service")]:
         for ttl_s in (60, 36_000):
-            error = await ana.refused("token.refresh", token=office.token(sub, role, ttl_s=ttl_s))
+            error = await ana.refused("token.refresh", token=tenant.token(sub, role, ttl_s=ttl_s))
             assert (error["code"], error["retryable"]) == UNAUTHORIZED
     assert (await ana.refused("agent.remove", agent_id="bob"))["code"] == "forbidden"
 
 
 @pytest.mark.slow
 @pytest.mark.adversarial("token: expired during the connection")
-async def test_expired_token_closes_its_connections_and_no_others(office: Office) -> None:
-    stays = [await office.connect_agent("ana", role=role) for role in ("agent", "service")]
+async def test_expired_token_closes_its_connections_and_no_others(tenant: Tenant) -> None:
+    stays = [await tenant.connect_agent("ana", role=role) for role in ("agent", "service")]
     goes = [
-        await office.connect_agent("ana", role=role, format=encoding, ttl_s=1)
+        await tenant.connect_agent("ana", role=role, format=encoding, ttl_s=1)
         for role in ("agent", "service")
         for encoding in FORMATS
     ]

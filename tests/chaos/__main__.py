@@ -1,5 +1,5 @@
 """
-Break things at random while people work, round after round, until the time is over or an invariant broken.
+Break things at random while actors work, round after round, until the time is over or an invariant broken.
 
 ``python -m tests.chaos --seed 1 --minutes 10``. Each round has a seed of its own, one more than the round
 before: with that as ``--seed`` its faults come again.
@@ -16,10 +16,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.chaos.deployment import Deployment
 from tests.chaos.history import Moment
 from tests.chaos.plan import Plan, make_plan
-from tests.chaos.play import play, store_arguments
-from tests.chaos.scene import Scene
+from tests.chaos.run_plan import play, store_arguments
 from tests.chaos.violation import Violation, report
 
 FOLDER = Path("build/faults").absolute()
@@ -46,7 +46,7 @@ def play_round(folder: Path, seed: int, totals: Counter[str]) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     print(f"seed {seed}: {plan.routers} routers, a store whose data is {plan.store}", flush=True)
-    scene = Scene(
+    deployment = Deployment(
         folder,
         seed=seed,
         routers=plan.routers,
@@ -54,29 +54,29 @@ def play_round(folder: Path, seed: int, totals: Counter[str]) -> bool:
         settle_limit_s=SETTLE_LIMIT_S,
         node_lease_ms=LEASE_MS,
     )
-    scene.history.on_fault = _print_fault
-    found = asyncio.run(_play(scene, plan))
-    calls = scene.history.calls
+    deployment.history.on_fault = _print_fault
+    found = asyncio.run(_play(deployment, plan))
+    calls = deployment.history.calls
     totals["rounds"] += 1
-    totals["faults"] += sum(moment.what == "fault" for moment in scene.history.moments)
-    totals["messages"] += scene.history.now
+    totals["faults"] += sum(moment.what == "fault" for moment in deployment.history.moments)
+    totals["messages"] += deployment.history.now
     totals["commands"] += len(calls)
     totals["done"] += sum(call.is_acknowledged for call in calls)
     totals["doubtful"] += sum(call.is_doubtful for call in calls)
-    totals["tenants"] += len(scene.companies)
+    totals["tenants"] += len(deployment.workloads)
     if found:
-        print(f"\n{report(scene.history, found)}\n\nthe routers' logs and the store's data: {folder}")
+        print(f"\n{report(deployment.history, found)}\n\nthe routers' logs and the store's data: {folder}")
         return False
     shutil.rmtree(folder)
     return True
 
 
-async def _play(scene: Scene, plan: Plan) -> list[Violation]:
-    async with scene:
-        await play(scene, plan)
-        await scene.heal()
-        await scene.work_for(0.5)
-        return await scene.violations()
+async def _play(deployment: Deployment, plan: Plan) -> list[Violation]:
+    async with deployment:
+        await play(deployment, plan)
+        await deployment.heal()
+        await deployment.work_for(0.5)
+        return await deployment.violations()
 
 
 def _print_fault(moment: Moment) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.chaos.final import Final
+from tests.chaos.final_state import FinalState
 from tests.chaos.history import Call, History, Message
 from tests.chaos.violation import Violation
 
@@ -89,7 +89,7 @@ def check_repetitions(history: History, tenant: str) -> Iterator[Violation]:
                 break
 
 
-def check_effects(history: History, final: Final) -> Iterator[Violation]:
+def check_effects(history: History, final: FinalState) -> Iterator[Violation]:
     """S3, S4 and S5: what the histories hold is what was acknowledged, and nothing that was refused."""
     texts = _count_texts(final.histories)
     for operation in operations(history, final.tenant):
@@ -140,7 +140,7 @@ def _judge_count(history: History, operation: Operation, found: int) -> Iterator
         )
 
 
-def _judge_place(call: Call, kind: str, final: Final) -> Iterator[Violation]:
+def _judge_place(call: Call, kind: str, final: FinalState) -> Iterator[Violation]:
     """The reply says at which fence, or with which number, the change stands in the history."""
     assert call.result is not None
     subject = subject_of(call)
@@ -161,7 +161,7 @@ def _judge_place(call: Call, kind: str, final: Final) -> Iterator[Violation]:
         yield Violation("S4", what, call.tenant, subject, call.ended)
 
 
-def _check_counts(history: History, final: Final) -> Iterator[Violation]:
+def _check_counts(history: History, final: FinalState) -> Iterator[Violation]:
     """S3 and S5: no client opened, accepted, recalled or closed more often than it asked."""
     allowed: dict[tuple[str, str, str], int] = defaultdict(int)
     for operation in operations(history, final.tenant):

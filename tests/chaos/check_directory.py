@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.final import Final, Screen
+from tests.chaos.final_state import FinalState, Screen
 from tests.chaos.history import ClientLog, History, Message, Moment
 from tests.chaos.violation import Violation
 
@@ -19,7 +19,7 @@ Position = tuple[str, int]
 
 
 @dataclass
-class Fold:
+class DirectoryFold:
     """A directory as one client makes it of snapshots and patches."""
 
     position: Position | None = None
@@ -88,10 +88,10 @@ def check_chains(history: History, tenant: str) -> Iterator[Violation]:
     for client in history.clients:
         if client.tenant != tenant:
             continue
-        fold = Fold()
+        fold = DirectoryFold()
         for moment in client.moments:
             if moment.what == "began":
-                fold = Fold()
+                fold = DirectoryFold()
             wrong = fold.see(moment)
             if not is_directory(moment) or not fold.is_open:
                 continue
@@ -148,7 +148,7 @@ def check_order(history: History, tenant: str) -> Iterator[Violation]:
                 shown[session["id"]] = session["fence"]
 
 
-def check_screens(final: Final) -> Iterator[Violation]:
+def check_screens(final: FinalState) -> Iterator[Violation]:
     """L2: every screen shows what the store holds."""
     for subject, awaited in final.unsettled:
         yield Violation("L2", f"in vain: {awaited}", final.tenant, subject)
@@ -169,7 +169,7 @@ def check_screens(final: Final) -> Iterator[Violation]:
                 yield Violation("L2", what, final.tenant, session_id)
 
 
-def _compare(screen: Screen, kind: str, shown: Rows, true: Rows, final: Final) -> Iterator[Violation]:
+def _compare(screen: Screen, kind: str, shown: Rows, true: Rows, final: FinalState) -> Iterator[Violation]:
     for row_id in sorted(shown.keys() | true.keys()):
         if shown.get(row_id) != true.get(row_id):
             what = f"it shows {kind} {row_id} as {shown.get(row_id)}, but it is {true.get(row_id)}"

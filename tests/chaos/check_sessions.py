@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.chaos.check_commands import moves
-from tests.chaos.final import Final
+from tests.chaos.final_state import FinalState
 from tests.chaos.history import History, Message
 from tests.chaos.violation import Violation
 
@@ -14,7 +14,7 @@ Place = tuple[str, str, str]
 """State, and kind and id of the owner."""
 
 
-def check_sessions(history: History, final: Final) -> Iterator[Violation]:
+def check_sessions(history: History, final: FinalState) -> Iterator[Violation]:
     """Compare the sessions at the end with their histories and with what each client received."""
     for session_id, session in final.sessions.items():
         yield from _check_history(session_id, session, final)
@@ -27,7 +27,7 @@ def check_sessions(history: History, final: Final) -> Iterator[Violation]:
     yield from _check_store(final)
 
 
-def _check_history(session_id: str, session: Message, final: Final) -> Iterator[Violation]:
+def _check_history(session_id: str, session: Message, final: FinalState) -> Iterator[Violation]:
     entries = final.histories[session_id]
     numbers = [entry["seq"] for entry in entries]
     if numbers != list(range(1, len(entries) + 1)):
@@ -51,7 +51,7 @@ def _place(session: Message) -> Place:
     return session["state"], owner["kind"], owner["id"]
 
 
-def _places_seen(history: History, final: Final) -> dict[tuple[str, int], dict[Place, str]]:
+def _places_seen(history: History, final: FinalState) -> dict[tuple[str, int], dict[Place, str]]:
     """Return where anybody was told that a session is, at each of its fences, and by what."""
     seen: dict[tuple[str, int], dict[Place, str]] = defaultdict(dict)
 
@@ -75,7 +75,9 @@ def _places_seen(history: History, final: Final) -> dict[tuple[str, int], dict[P
     return seen
 
 
-def _one_owner_at_a_fence(seen: dict[tuple[str, int], dict[Place, str]], final: Final) -> Iterator[Violation]:
+def _one_owner_at_a_fence(
+    seen: dict[tuple[str, int], dict[Place, str]], final: FinalState
+) -> Iterator[Violation]:
     for (session_id, fence), places in seen.items():
         if len(places) > 1:
             yield Violation("S1", f"at fence {fence} it is in {places}", final.tenant, session_id)
@@ -91,7 +93,7 @@ def _owners_chain(
     session_id: str,
     entries: list[Message],
     seen: dict[tuple[str, int], dict[Place, str]],
-    final: Final,
+    final: FinalState,
 ) -> Iterator[Violation]:
     """S8: each transfer starts from the owner that the change before it left."""
     owner: tuple[str, str] | None = None
@@ -127,7 +129,7 @@ def _owner_after(entry: Message) -> tuple[str, str] | None:
     return None
 
 
-def _check_store(final: Final) -> Iterator[Violation]:
+def _check_store(final: FinalState) -> Iterator[Violation]:
     """S1 and S7: the interface shows what the store holds, and a gone agent has nothing in progress."""
     kept = final.kept
     fences = {session_id: session.fence for session_id, session in kept.sessions.items()}

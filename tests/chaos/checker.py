@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from tests.chaos.check_commands import check_answers, check_effects, check_repetitions
 from tests.chaos.check_directory import check_chains, check_order, check_screens, check_tenants_apart
 from tests.chaos.check_sessions import check_sessions
-from tests.chaos.final import Final
+from tests.chaos.final_state import FinalState
 from tests.chaos.history import History
 from tests.chaos.violation import Violation
 
 
-def check(history: History, finals: Sequence[Final]) -> list[Violation]:
+def check(history: History, finals: Sequence[FinalState]) -> list[Violation]:
     """
     Return every violation of a run, what was seen first in front.
 
@@ -25,7 +25,7 @@ def check(history: History, finals: Sequence[Final]) -> list[Violation]:
     return sorted(found, key=lambda violation: violation.moment or history.now + 1)
 
 
-def _check(history: History, finals: Sequence[Final]) -> Iterator[Violation]:
+def _check(history: History, finals: Sequence[FinalState]) -> Iterator[Violation]:
     yield from check_answers(history)
     yield from check_tenants_apart(history)
     for final in finals:

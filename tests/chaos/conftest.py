@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import make_office, start_routers, store
+from tests.e2e.conftest import make_tenant, start_routers, store
 from tests.servers import StoreServer, running
 
-__all__ = ["make_office", "start_routers", "store"]
+__all__ = ["make_tenant", "start_routers", "store"]
 
 # As a deployment has them, but short: times that a test can wait for.
 LEASE_MS = 1500

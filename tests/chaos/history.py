@@ -21,7 +21,7 @@ class Moment:
     Attributes:
         number: Counts all moments of a run, from 1.
         at_s: Seconds since the run began.
-        source: The client as ``tenant/name``, or ``scene``.
+        source: The client as ``tenant/name``, or ``deployment``.
         what: ``sent``, ``received``, ``connected``, ``lost``, ``began`` (a client that knows nothing yet),
             ``fault`` or ``healed``.
         content: The message, or what there is to say.
@@ -193,7 +193,7 @@ class History:
 
     def note_fault(self, what: str) -> None:
         """Take a fault down."""
-        moment = self.note("scene", "fault", {"what": what})
+        moment = self.note("deployment", "fault", {"what": what})
         if self.on_fault is not None:
             self.on_fault(moment)
 

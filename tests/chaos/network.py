@@ -1,31 +1,31 @@
-"""Islands that are joined to one another, of which one can be cut off from the others in silence."""
+"""Namespaces that are joined by a switch, each of which can be cut off from the others in silence."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.chaos.island import Island, ip
-from tests.servers import Place
+from tests.chaos.network_namespace import NetworkNamespace, ip
+from tests.servers import Host
 
 
 class Network:
     """
-    Islands around one switch; the link of each to here stays whole, whatever happens among them.
+    Namespaces around one switch; the link of each to this machine stays whole.
 
     Args:
-        islands: By the names of the places that they are.
+        namespaces: By the names of their hosts.
     """
 
-    def __init__(self, **islands: Island) -> None:
-        self.places: dict[str, Place] = {}
-        self._switch = f"{next(iter(islands.values())).name}-switch"
-        self._islands = islands
+    def __init__(self, **namespaces: NetworkNamespace) -> None:
+        self.hosts: dict[str, Host] = {}
+        self._switch = f"{next(iter(namespaces.values())).name}-switch"
+        self._namespaces = namespaces
 
-    def rise(self) -> None:
-        """Make the switch, and join the islands."""
+    def create(self) -> None:
+        """Make the switch, and join the namespaces."""
         ip("netns", "add", self._switch)
         ip("-n", self._switch, "link", "add", "switch", "type", "bridge")
         ip("-n", self._switch, "link", "set", "switch", "up")
-        for number, (name, island) in enumerate(self._islands.items()):
+        for number, (name, namespace) in enumerate(self._namespaces.items()):
             # These addresses are seen here only.
             address = f"198.19.0.{number + 1}"
             ip(
@@ -33,7 +33,7 @@ class Network:
                 "add",
                 "others",
                 "netns",
-                island.name,
+                namespace.name,
                 "type",
                 "veth",
                 "peer",
@@ -42,32 +42,32 @@ class Network:
                 self._switch,
             )
             ip("-n", self._switch, "link", "set", name, "master", "switch", "up")
-            ip("-n", island.name, "address", "add", f"{address}/24", "dev", "others")
-            ip("-n", island.name, "link", "set", "others", "up")
-            self.places[name] = Place(address, island.there, tuple(island.command()))
+            ip("-n", namespace.name, "address", "add", f"{address}/24", "dev", "others")
+            ip("-n", namespace.name, "link", "set", "others", "up")
+            self.hosts[name] = Host(address, namespace.address, tuple(namespace.command()))
 
-    def sink(self) -> None:
+    def delete(self) -> None:
         """Take the switch away."""
         ip("netns", "delete", self._switch)
 
     def cut(self, name: str) -> None:
-        """Cut an island off from the others: what is sent is lost without an error."""
+        """Cut a namespace off from the others: what is sent is lost without an error."""
         ip("-n", self._switch, "link", "set", name, "down")
 
     def mend(self, name: str) -> None:
-        """Join an island to the others again."""
+        """Join a namespace to the others again."""
         ip("-n", self._switch, "link", "set", name, "up")
 
 
 @contextmanager
 def network_of(*names: str) -> Iterator[Network]:
-    """Make islands of these names and join them, and take everything away at the end."""
+    """Make namespaces of these names and join them, and take everything away at the end."""
     with ExitStack() as stack:
-        islands = {name: Island() for name in names}
-        for island in islands.values():
-            island.rise()
-            stack.callback(island.sink)
-        network = Network(**islands)
-        network.rise()
-        stack.callback(network.sink)
+        namespaces = {name: NetworkNamespace() for name in names}
+        for namespace in namespaces.values():
+            namespace.create()
+            stack.callback(namespace.delete)
+        network = Network(**namespaces)
+        network.create()
+        stack.callback(network.delete)
         yield network

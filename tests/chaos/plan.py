@@ -20,11 +20,11 @@ STORES = ("kept", "kept", "kept", "emptied", "gone back")
 @dataclass(frozen=True, slots=True)
 class Step:
     """
-    One thing to do to a scene.
+    One thing to do to a deployment.
 
     Attributes:
-        pause_s: How long people work before it.
-        act: What, one of the acts that `tests.chaos.play` knows.
+        pause_s: How long actors work before it.
+        act: What, one of the acts that `tests.chaos.run_plan` knows.
         router: Which router it concerns.
         link: Which of the router's connections to the store, None for all; or whose link, by a number.
         amount: How much of it, between 0 and 1.

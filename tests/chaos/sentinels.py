@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers import HERE, Place, SentinelServer, StoreServer, free_port, valkey_binary, wait_until
+from tests.servers import LOOPBACK, Host, SentinelServer, StoreServer, free_port, valkey_binary, wait_until
 
 PROMOTION_LIMIT_S = 30.0
 
@@ -16,7 +16,7 @@ class SentinelStore:
 
     Args:
         folder: Theirs alone.
-        places: Where each server runs, and a sentinel beside it; the first one's is the primary.
+        hosts: Where each server runs, and a sentinel beside it; the first one's is the primary.
         binary: The program.
         arguments: Of every store server.
     """
@@ -25,26 +25,26 @@ class SentinelStore:
         self,
         folder: Path,
         *,
-        places: Sequence[Place] = (HERE, HERE, HERE),
+        hosts: Sequence[Host] = (LOOPBACK, LOOPBACK, LOOPBACK),
         binary: str | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
         binary = binary or valkey_binary()
         self.servers: list[StoreServer] = []
         self.sentinels: list[SentinelServer] = []
-        for number, place in enumerate(places):
+        for number, host in enumerate(hosts):
             home = folder / f"store{number}"
             home.mkdir()
             following: list[str] = []
             if self.servers:
                 primary = self.servers[0]
-                following = ["--replicaof", f"{primary.place.address} {primary.port}"]
+                following = ["--replicaof", f"{primary.host.address} {primary.port}"]
             self.servers.append(
                 StoreServer(
-                    home, binary=binary, port=free_port(), arguments=[*arguments, *following], place=place
+                    home, binary=binary, port=free_port(), arguments=[*arguments, *following], host=host
                 )
             )
-        for number, place in enumerate(places):
+        for number, host in enumerate(hosts):
             home = folder / f"sentinel{number}"
             home.mkdir()
             self.sentinels.append(
@@ -52,18 +52,18 @@ class SentinelStore:
                     home,
                     binary,
                     self.servers[0].port,
-                    primary_address=self.servers[0].place.address,
+                    primary_address=self.servers[0].host.address,
                     down_after_ms=1000,
-                    quorum=len(places) // 2 + 1,
-                    place=place,
+                    quorum=len(hosts) // 2 + 1,
+                    host=host,
                 )
             )
 
     @property
     def url(self) -> str:
         """The store, as a router wants it."""
-        hosts = ",".join(f"{sentinel.place.address}:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{hosts}/main"
+        addresses = ",".join(f"{sentinel.host.address}:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{addresses}/main"
 
     def start(self) -> None:
         """Start all, and return when each sentinel knows of all."""
@@ -92,7 +92,7 @@ class SentinelStore:
         """Return the primary that the last of the sentinels names."""
         state = _state(self.sentinels[-1])
         named = (state["ip"], int(state["port"]))
-        return next(one for one in self.servers if (one.place.address, one.port) == named)
+        return next(one for one in self.servers if (one.host.address, one.port) == named)
 
     def make_whole(self) -> None:
         """Start what was killed, and return when all servers follow the one that is named."""

@@ -11,17 +11,17 @@ import pytest
 from relevo_client import Client, Connected, Disconnected
 
 from tests.chaos.conftest import PATIENT
-from tests.chaos.island import risen
-from tests.chaos.serving import linked, on_stores, serving
+from tests.chaos.network_namespace import network_namespace
+from tests.chaos.proxied_routers import on_stores, proxied_routers, serving
 from tests.chaos.waiting import still_answered
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import Office
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import Tenant
 from tests.e2e.test_dialogs import directory_reads
 from tests.e2e.test_presence import observe, statuses_shown
 from tests.e2e.test_the_shipped_client import expect_event
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
-from tests.servers import Place, StoreServer
+from tests.servers import Host, StoreServer
 
 HARD_BYTES = 131_072
 # Small windows, so that there are many patches, and room for little; commands are not limited.
@@ -49,13 +49,13 @@ STORM_CLIENTS = 150
 # Clients that stop reading.
 
 
-async def connect_narrow(office: Office, agent_id: str) -> RawClient:
+async def connect_narrow(tenant: Tenant, agent_id: str) -> RawClient:
     """Connect a client with little room to receive, which reads only while a test does."""
     receiver = socket.socket()
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    receiver.connect(("127.0.0.1", office.routers[0].port))
-    client = await office.connect_stranger(sock=receiver, max_queue=1)
-    assert (await client.say_hello(office.token(agent_id)))["type"] == "welcome"
+    receiver.connect(("127.0.0.1", tenant.routers[0].port))
+    client = await tenant.connect_without_hello(sock=receiver, max_queue=1)
+    assert (await client.say_hello(tenant.token(agent_id)))["type"] == "welcome"
     return client
 
 
@@ -109,17 +109,17 @@ def closes(router: RouterProcess, code: int) -> float:
 @pytest.mark.timeout(120)
 @pytest.mark.fault("a client stops reading")
 async def test_stalled_client_gets_merged_patches_then_4001_alone(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     (router,) = start_routers(1, own_store.url, **NARROW)
-    office = make_office([router])
-    adela = await office.connect_admin()
+    tenant = make_tenant([router])
+    adela = await tenant.connect_admin()
     for department_id in DEPARTMENTS:
-        await office.put_department(department_id)
+        await tenant.put_department(department_id)
     await change_every_agent(adela, 1)
-    witness = await office.connect_agent("witness")
-    await office.open_session("of-the-witness", agent="witness")
-    reader, stalled = await office.connect_agent("reader"), await connect_narrow(office, "stalled")
+    witness = await tenant.connect_agent("witness")
+    await tenant.open_session("of-the-witness", agent="witness")
+    reader, stalled = await tenant.connect_agent("reader"), await connect_narrow(tenant, "stalled")
     for client in (reader, stalled):
         await client.open_dialog()
 
@@ -127,22 +127,22 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
     async with reading(reader):
         work = asyncio.ensure_future(change_every_agent(adela, ROUNDS))
         assert await ask_until_done(witness, work) > 0
-        await office.settle()
+        await tenant.settle()
     told = reader.dialog.patches
     # All of it would not have fit.
     assert sum(len(json.dumps(patch)) for patch in told) > 32 * HARD_BYTES
 
     # It reads again: few patches bring it to where the others are, without a gap or a new beginning.
     async with reading(reader):
-        await office.settle(stalled)
-    await office.settle(reader)
+        await tenant.settle(stalled)
+    await tenant.settle(reader)
     await stalled.sees_department("settled", name=reader.dialog.departments["settled"]["name"])
     assert stalled.dialog.rows == reader.dialog.rows
     assert stalled.dialog.snapshots == 1
     assert len(stalled.dialog.patches) < len(told)
 
     # What belongs to its sessions is not merged, and there is an end to what is kept for it.
-    await office.open_session("of-the-stalled", agent="stalled")
+    await tenant.open_session("of-the-stalled", agent="stalled")
     note = {"type": "session.note", "session_id": "of-the-stalled", "text": "x" * NOTE_CHARACTERS}
     written = 0
     while not await asyncio.to_thread(closes, router, 4001):
@@ -160,42 +160,44 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
 @pytest.mark.slow
 @pytest.mark.fault("a client's connection is half open")
 async def test_half_open_connection_ends_after_a_ping_and_its_timeout(
-    own_store: StoreServer, tmp_path: Path, make_office: MakeOffice
+    own_store: StoreServer, tmp_path: Path, make_tenant: MakeTenant
 ) -> None:
     pings = {"ping_interval_ms": 400, "ping_timeout_ms": 1500}
     graces = {"presence_grace_ms": 300, "session_grace_ms": 600}
     # What a grace ends is found when the lease is renewed, every third of it.
     lease = {"node_lease_ms": 9000}
-    with risen() as island:
-        (router,) = on_stores(tmp_path, own_store.url, host=island.here, **PATIENT | lease, **graces, **pings)
-        router.place = Place(island.here, island.here)
+    with network_namespace() as namespace:
+        (router,) = on_stores(
+            tmp_path, own_store.url, host=namespace.host_address, **PATIENT | lease, **graces, **pings
+        )
+        router.host = Host(namespace.host_address, namespace.host_address)
         async with serving([router]):
-            office = make_office([router])
-            observer = await observe(office, on=0)
+            tenant = make_tenant([router])
+            observer = await observe(tenant, on=0)
 
             async def connect_phone() -> tuple[RawClient, Message]:
-                phone = await office.connect_stranger(
-                    sock=await asyncio.to_thread(island.connect, router.port)
+                phone = await tenant.connect_without_hello(
+                    sock=await asyncio.to_thread(namespace.connect, router.port)
                 )
-                return phone, await phone.say_hello(office.token("ana"))
+                return phone, await phone.say_hello(tenant.token("ana"))
 
             ana, _ = await connect_phone()
-            await office.open_session("chat-1", agent="ana")
+            await tenant.open_session("chat-1", agent="ana")
             await observer.sees_agent("ana", status="connected", load=1)
 
             async with reading(ana):
-                island.cut()
+                namespace.cut()
                 # What is sent to her is not lost with her.
-                await office.open_session("chat-2", agent="ana")
+                await tenant.open_session("chat-2", agent="ana")
                 await observer.sees_agent("ana", status="disconnected")
                 await observer.sees_agent("ana", load=0, pending=2)
             assert await asyncio.to_thread(closes, router, 4002) == 1
             assert statuses_shown(observer, "observer") == ["connected"]
 
-            island.mend()
+            namespace.mend()
             _, welcome = await connect_phone()
             assert [one["id"] for one in welcome["inbox"]["pending"]] == ["chat-1", "chat-2"]
-            await office.leave()
+            await tenant.disconnect_all()
 
 
 # All come back at once.
@@ -205,22 +207,22 @@ async def test_half_open_connection_ends_after_a_ping_and_its_timeout(
 @pytest.mark.slow
 @pytest.mark.fault("all clients come back at once")
 async def test_reconnect_storm_costs_one_script_each_and_no_read(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
-    office = make_office(start_routers(2, own_store.url, **PATIENT))
+    tenant = make_tenant(start_routers(2, own_store.url, **PATIENT))
     names = [f"agent-{number}" for number in range(STORM_CLIENTS)]
 
     async def storm() -> list[RawClient]:
-        return await asyncio.gather(*(office.connect_agent(name, on=on) for on, name in enumerate(names)))
+        return await asyncio.gather(*(tenant.connect_agent(name, on=on) for on, name in enumerate(names)))
 
     async def scripts() -> float:
         counts = [
-            await asyncio.to_thread(router.metric, "relevo_store_commands_total") for router in office.routers
+            await asyncio.to_thread(router.metric, "relevo_store_commands_total") for router in tenant.routers
         ]
         return sum(counts)
 
-    await office.put_agent(names[0])
-    await office.open_session("chat-1", agent=names[0])
+    await tenant.put_agent(names[0])
+    await tenant.open_session("chat-1", agent=names[0])
     first = await storm()
     read, run = directory_reads(own_store), await scripts()
     for client in first:
@@ -232,7 +234,7 @@ async def test_reconnect_storm_costs_one_script_each_and_no_read(
     assert await scripts() - run < 2.5 * STORM_CLIENTS
     inbox = second[0].welcome["inbox"]
     assert [one["id"] for one in inbox["in_progress"] + inbox["pending"]] == ["chat-1"]
-    agents, _ = await office.look_around()
+    agents, _ = await tenant.read_directory()
     assert {row["status"] for row in agents.values()} == {"connected"}
 
 
@@ -240,37 +242,37 @@ async def test_reconnect_storm_costs_one_script_each_and_no_read(
 @pytest.mark.slow
 @pytest.mark.fault("all clients come back at once")
 async def test_hellos_beyond_tenant_hellos_max_wait_without_a_timeout(
-    tmp_path: Path, make_office: MakeOffice
+    tmp_path: Path, make_tenant: MakeTenant
 ) -> None:
     # All of them take the store longer than it may take, and twenty of them a fraction of that.
     settings = PATIENT | {"relevo.router.tenant.in_flight.TENANT_HELLOS_MAX": 20}
-    async with linked(tmp_path, **settings) as found:
-        office = make_office(found.routers)
-        witness = await office.connect_agent("witness", on=0)
+    async with proxied_routers(tmp_path, **settings) as found:
+        tenant = make_tenant(found.routers)
+        witness = await tenant.connect_agent("witness", on=0)
         found.proxy.link("relevo-commands").throttle(20_000)
 
-        storm = asyncio.gather(*(office.connect_agent(f"agent-{n}", on=0) for n in range(200)))
+        storm = asyncio.gather(*(tenant.connect_agent(f"agent-{n}", on=0) for n in range(200)))
         # A welcomed client does not wait behind those that connect.
         while not storm.done():
             await witness.command("session.list")
         await storm
 
         assert await asyncio.to_thread(found.routers[0].metric, "relevo_store_timeouts_total") == 0
-        await office.leave()
+        await tenant.disconnect_all()
 
 
 @pytest.mark.slow
 @pytest.mark.fault("all clients come back at once")
 async def test_clients_of_a_killed_router_reconnect_spread_over_time(
-    start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+    start_routers: StartRouters, make_tenant: MakeTenant, stack: AsyncExitStack
 ) -> None:
     pair = start_routers(2, **PATIENT)
-    office = make_office(pair)
+    tenant = make_tenant(pair)
     # As a program makes them, with the delays that the client chooses by itself.
     clients = [
         Client(
             [f"ws://{router.address}/ws" for router in pair],
-            token=office.token(f"agent-{number}"),
+            token=tenant.token(f"agent-{number}"),
             proxy=None,
         )
         for number in range(60)

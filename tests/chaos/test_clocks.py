@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PRESENCE_GRACE_MS, SHORT
-from tests.chaos.serving import on_stores, serving
+from tests.chaos.proxied_routers import on_stores, serving
 from tests.chaos.waiting import still_answered
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import to_agent
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import to_agent
 from tests.e2e.test_presence import now_ms, observe, statuses_shown
 from tests.raw_client import Message
 from tests.routers import RouterProcess
@@ -46,41 +46,41 @@ def clock_of(router: RouterProcess) -> float:
 @pytest.mark.fault("a router's clock is an hour off")
 @pytest.mark.parametrize("hours", [1, -1])
 async def test_router_with_a_wrong_clock_behaves_like_any_other(
-    own_store: StoreServer, tmp_path: Path, make_office: MakeOffice, hours: int
+    own_store: StoreServer, tmp_path: Path, make_tenant: MakeTenant, hours: int
 ) -> None:
     routers = on_stores(tmp_path, own_store.url, own_store.url, **SHORT)
     routers[0].variables = wrong_by(hours)
     async with serving(routers):
         assert abs(clock_of(routers[0]) - now_ms()) > CLOSE_MS
-        office = make_office(routers)
-        observer = await observe(office, on=1)
+        tenant = make_tenant(routers)
+        observer = await observe(tenant, on=1)
         began_at = now_ms()
 
         # Tokens: short ones are good, old and early ones are not, and one that ends ends the connection.
-        ana = await office.connect_agent("ana", on=0, ttl_s=120)
-        bob = await office.connect_agent("bob", on=1, ttl_s=120, nbf=time.time() - 60)
-        carl = await office.connect_agent("carl", on=0, nbf=time.time() - 60)
+        ana = await tenant.connect_agent("ana", on=0, ttl_s=120)
+        bob = await tenant.connect_agent("bob", on=1, ttl_s=120, nbf=time.time() - 60)
+        carl = await tenant.connect_agent("carl", on=0, nbf=time.time() - 60)
         assert abs(ana.welcome["server_at"] - began_at) < CLOSE_MS
         for claims in ({"ttl_s": -60}, {"nbf": time.time() + 600}):
-            stranger = await office.connect_stranger(on=0)
-            error = await stranger.refused("hello", token=office.token("x", **claims))
+            stranger = await tenant.connect_without_hello(on=0)
+            error = await stranger.refused("hello", token=tenant.token("x", **claims))
             assert error["code"] == "unauthorized"
             assert await stranger.expect_close() == 4500
-        brief = await office.connect_agent("brief", on=0, ttl_s=1)
+        brief = await tenant.connect_agent("brief", on=0, ttl_s=1)
         await brief.expect_push("token.expiring")
         assert await brief.expect_close() == 4501
 
         # What is done here and there stands in one order, at the right time, and once.
-        await office.open_session("chat-1", agent="ana")
+        await tenant.open_session("chat-1", agent="ana")
         for number, owner in enumerate((ana, bob, ana, bob)):
             target = to_agent("ana" if owner is bob else "bob")
             command: Message = {"session_id": "chat-1", "target": target, "key": f"key-{number}"}
             first = await owner.command("session.transfer", **command)
-            again = await office.post(
-                "session.transfer", on=number % 2, token=office.token(owner.name), **command
+            again = await tenant.post(
+                "session.transfer", on=number % 2, token=tenant.token(owner.name), **command
             )
             assert again.body == first
-        times = [entry["at"] for entry in await office.history("chat-1")]
+        times = [entry["at"] for entry in await tenant.history("chat-1")]
         assert times == sorted(times)
         assert abs(times[0] - began_at) < CLOSE_MS
 
@@ -91,4 +91,4 @@ async def test_router_with_a_wrong_clock_behaves_like_any_other(
         assert PRESENCE_GRACE_MS <= row["status_since_at"] - dropped_at < CLOSE_MS
         await still_answered(ana, bob, observer)
         assert statuses_shown(observer, "ana") == statuses_shown(observer, "bob") == ["connected"]
-        await office.leave()
+        await tenant.disconnect_all()

@@ -9,17 +9,23 @@ from relevo.router.store.client.durability import Durability, DurabilityLevel
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.lua.library import FOLDER
 from tests.chaos.conftest import PATIENT
-from tests.chaos.durability import MEMORY, REPLICA, Choice, Outcome, cut_the_primary_off, kill_the_primary
-from tests.chaos.island import NEEDS, can_rise
+from tests.chaos.durability import (
+    MEMORY,
+    REPLICA,
+    DurabilityCase,
+    FaultOutcome,
+    cut_the_primary_off,
+    kill_the_primary,
+)
+from tests.chaos.failover_deployment import FailoverDeployment
+from tests.chaos.network_namespace import NEEDS, can_create_networks
 from tests.chaos.waiting import insist, still_answered
-from tests.chaos.watched_scene import WatchedScene
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import to_agent
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import to_agent
 from tests.e2e.test_presence import observe
-from tests.kept import events_of, key_of
 from tests.router.conftest import using
 from tests.router.store.client.test_topology import tenant_on
-from tests.router.store.shop import Shop
+from tests.router.store.stored_tenant import StoredTenant
 from tests.servers import (
     ClusterServers,
     StoreServer,
@@ -27,6 +33,7 @@ from tests.servers import (
     valkey_binary,
     wait_until,
 )
+from tests.stored_records import events_of, key_of
 
 # Sentinels take their time, and on a busy machine more of it.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -34,10 +41,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 needs_redis = pytest.mark.skipif(
     redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"
 )
-needs_networks = pytest.mark.skipif(not can_rise(), reason=NEEDS)
+needs_networks = pytest.mark.skipif(not can_create_networks(), reason=NEEDS)
 
 
-def expect_a_new_run(outcome: Outcome) -> None:
+def expect_a_new_run(outcome: FaultOutcome) -> None:
     """Hold the last primary's events against what a promotion must begin: an epoch of its own, from 1."""
     before, after = outcome.epochs
     assert after != before
@@ -45,15 +52,15 @@ def expect_a_new_run(outcome: Outcome) -> None:
     assert [event.seq for event in outcome.events] == list(range(1, len(outcome.events) + 1))
 
 
-def expect_no_more_than_was_asked(outcome: Outcome) -> None:
+def expect_no_more_than_was_asked(outcome: FaultOutcome) -> None:
     """Fail if a transfer was made without a command, or one was made twice."""
-    assert outcome.reckoning.doubled == []
-    assert outcome.reckoning.unasked == 0
+    assert outcome.audit.doubled == []
+    assert outcome.audit.unasked == 0
 
 
 @pytest.mark.fault("another primary is promoted")
 @pytest.mark.parametrize(
-    ("choice", "binary"),
+    ("case", "binary"),
     [
         pytest.param(MEMORY, valkey_binary(), id="memory"),
         pytest.param(REPLICA, valkey_binary(), id="replica"),
@@ -61,15 +68,15 @@ def expect_no_more_than_was_asked(outcome: Outcome) -> None:
     ],
 )
 async def test_killed_primary_is_replaced_under_a_new_epoch(
-    tmp_path: Path, choice: Choice, binary: str
+    tmp_path: Path, case: DurabilityCase, binary: str
 ) -> None:
-    outcome = await kill_the_primary(tmp_path, choice, binary)
+    outcome = await kill_the_primary(tmp_path, case, binary)
     expect_a_new_run(outcome)
     expect_no_more_than_was_asked(outcome)
-    if choice is REPLICA:
-        assert outcome.reckoning.lost == []
+    if case is REPLICA:
+        assert outcome.audit.lost == []
     # By default what no replica had yet when the primary died may be gone, and nothing later.
-    assert all(receipt.at <= outcome.ended_at for receipt in outcome.reckoning.lost)
+    assert all(acknowledgement.at <= outcome.ended_at for acknowledgement in outcome.audit.lost)
 
 
 @pytest.mark.network
@@ -79,7 +86,7 @@ async def test_partitioned_primary_loses_nothing_that_replicas_acknowledged(
     tmp_path: Path,
 ) -> None:
     outcome = await cut_the_primary_off(tmp_path, REPLICA)
-    assert outcome.reckoning.lost == []
+    assert outcome.audit.lost == []
     expect_a_new_run(outcome)
     expect_no_more_than_was_asked(outcome)
 
@@ -92,10 +99,10 @@ async def test_partitioned_primary_by_default_loses_what_it_did_alone(
     tmp_path: Path,
 ) -> None:
     outcome = await cut_the_primary_off(tmp_path, MEMORY)
-    lost = outcome.reckoning.lost
+    lost = outcome.audit.lost
     assert lost
-    assert {receipt.session_id.partition("-")[0] for receipt in lost} == {"clerk0"}
-    assert all(receipt.at >= outcome.began_at for receipt in lost)
+    assert {acknowledgement.session_id.partition("-")[0] for acknowledgement in lost} == {"loop0"}
+    assert all(acknowledgement.at >= outcome.began_at for acknowledgement in lost)
     expect_a_new_run(outcome)
     expect_no_more_than_was_asked(outcome)
 
@@ -105,24 +112,24 @@ async def test_partitioned_primary_by_default_loses_what_it_did_alone(
 async def test_failover_under_load_breaks_no_invariant(
     tmp_path: Path,
 ) -> None:
-    async with WatchedScene(tmp_path, seed=4, durability="replica") as scene:
-        await scene.let_work(150)
-        await scene.kill_primary()
-        await scene.let_work(150)
-        await scene.heal()
-        await scene.check()
+    async with FailoverDeployment(tmp_path, seed=4, durability="replica") as deployment:
+        await deployment.let_work(150)
+        await deployment.kill_primary()
+        await deployment.let_work(150)
+        await deployment.heal()
+        await deployment.check()
 
 
 @pytest.mark.long
 @pytest.mark.fault("another primary is promoted")
 @pytest.mark.parametrize("durability", ["memory", "replica"])
 async def test_frozen_primary_is_not_believed_after_its_replacement(tmp_path: Path, durability: str) -> None:
-    async with WatchedScene(tmp_path, seed=5, durability=durability) as scene:
-        await scene.let_work(150)
-        await scene.freeze_primary()
-        await scene.let_work(150)
-        await scene.heal()
-        await scene.check()
+    async with FailoverDeployment(tmp_path, seed=5, durability=durability) as deployment:
+        await deployment.let_work(150)
+        await deployment.freeze_primary()
+        await deployment.let_work(150)
+        await deployment.heal()
+        await deployment.check()
 
 
 async def expect_promises_of_shards(
@@ -131,17 +138,17 @@ async def expect_promises_of_shards(
     """Hold a shard that has a replica, and another one that has none, against what was promised."""
     promise = Durability(DurabilityLevel.REPLICA, timeout_ms=500)
     async with using(cluster.url, FOLDER, durability=promise) as store:
-        kept = Shop(store, tenant_on(cluster, replicated, "kept"))
-        await kept.open_doors()
-        assert replica.call("SCARD", f"relevo:{{{kept.tenant}}}:departments") == 2
+        kept = StoredTenant(store, tenant_on(cluster, replicated, "kept"))
+        await kept.set_up()
+        assert replica.call("SCARD", f"relevo:{{{kept.id}}}:departments") == 2
         with pytest.raises(StoreUnavailableError, match="not acknowledged in 500 ms"):
-            await Shop(store, tenant_on(cluster, cluster.nodes[1], "alone")).open_doors()
+            await StoredTenant(store, tenant_on(cluster, cluster.nodes[1], "alone")).set_up()
 
 
 @pytest.mark.origin("after a failover publishes succeeded and reached no subscriber")
 @pytest.mark.fault("another primary is promoted")
 async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
-    tmp_path: Path, start_routers: StartRouters, make_office: MakeOffice
+    tmp_path: Path, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     cluster = ClusterServers(tmp_path / "cluster").start()
     try:
@@ -150,13 +157,13 @@ async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
         replica.call("READONLY")
         await expect_promises_of_shards(cluster, primary, replica)
         pair = start_routers(2, cluster.url, **PATIENT)
-        office = make_office(pair, tenant=tenant_on(cluster, primary, "shard"))
-        observers = [await observe(office, on=on) for on in (0, 1)]
-        ana = await office.connect_agent("ana", on=0)
-        bob = await office.connect_agent("bob", on=1)
-        await office.open_session("chat-1", agent="ana")
+        tenant = make_tenant(pair, tenant_id=tenant_on(cluster, primary, "shard"))
+        observers = [await observe(tenant, on=on) for on in (0, 1)]
+        ana = await tenant.connect_agent("ana", on=0)
+        bob = await tenant.connect_agent("bob", on=1)
+        await tenant.open_session("chat-1", agent="ana")
         before, _ = observers[0].dialog.position
-        kept = (key_of(office.tenant), "m")
+        kept = (key_of(tenant.id), "m")
         await asyncio.to_thread(
             wait_until, lambda: replica.call("HGET", *kept) == primary.call("HGET", *kept), "the replica"
         )
@@ -166,15 +173,15 @@ async def test_killed_shard_goes_on_with_its_replica_under_a_new_epoch(
         first = await insist(ana, "session.transfer", **wanted)
         assert await insist(ana, "session.transfer", **wanted) == first
         assert first["session"]["hops"] == 1
-        await office.settle(*observers)
+        await tenant.settle(*observers)
         for observer in observers:
             assert observer.dialog.position[0] != before
             assert observer.dialog.agents["bob"]["load"] == 1
-        published = events_of(replica, office.tenant)
+        published = events_of(replica, tenant.id)
         assert {event.epoch for event in published} == {observers[0].dialog.position[0]}
         assert [event.seq for event in published] == list(range(1, len(published) + 1))
         await still_answered(bob)
-        await office.leave()
+        await tenant.disconnect_all()
         for router in pair:
             await asyncio.to_thread(router.stop)
     finally:

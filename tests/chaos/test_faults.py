@@ -1,4 +1,4 @@
-"""Nothing is lost, doubled or untrue, whatever breaks while people work."""
+"""Nothing is lost, doubled or untrue, whatever breaks while actors work."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.deployment import Deployment
 from tests.chaos.proxy import Link
-from tests.chaos.scene import Scene
 
 
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_work_without_a_fault_breaks_no_invariant(tmp_path: Path) -> None:
-    async with Scene(tmp_path, seed=1) as scene:
-        await scene.let_work(400)
-        await scene.check()
+    async with Deployment(tmp_path, seed=1) as deployment:
+        await deployment.let_work(400)
+        await deployment.check()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.fault("a router is killed under load")
 async def test_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    async with Scene(tmp_path, seed=2) as scene:
-        await scene.let_work(150)
-        scene.kill_router(0)
-        await scene.let_work(150)
-        await scene.start_router(0)
-        scene.kill_router(1)
-        await scene.let_work(150)
-        await scene.heal()
-        await scene.check()
+    async with Deployment(tmp_path, seed=2) as deployment:
+        await deployment.let_work(150)
+        deployment.kill_router(0)
+        await deployment.let_work(150)
+        await deployment.start_router(0)
+        deployment.kill_router(1)
+        await deployment.let_work(150)
+        await deployment.heal()
+        await deployment.check()
 
 
 @pytest.mark.slow
@@ -41,21 +41,21 @@ async def test_router_killed_under_load_loses_and_doubles_nothing(tmp_path: Path
 async def test_links_cut_and_healed_at_random_leave_all_in_agreement(
     tmp_path: Path,
 ) -> None:
-    async with Scene(tmp_path, seed=3) as scene:
+    async with Deployment(tmp_path, seed=3) as deployment:
         chance = random.Random(3)
-        links = [scene.store_link(router) for router in range(2)]
+        links = [deployment.store_link(router) for router in range(2)]
         links += [
-            scene.client_link(person, router)
-            for company in scene.companies
-            for person in company.people.values()
+            deployment.client_link(actor, router)
+            for workload in deployment.workloads
+            for actor in workload.actors.values()
             for router in range(2)
         ]
         down: list[Link] = []
         for link in chance.sample(links, len(links)):
             link.down()
             down.append(link)
-            await scene.let_work(10)
+            await deployment.let_work(10)
             if len(down) > chance.randrange(3):
                 down.pop(chance.randrange(len(down))).heal()
-        await scene.heal()
-        await scene.check()
+        await deployment.heal()
+        await deployment.check()

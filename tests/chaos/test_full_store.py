@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PATIENT
-from tests.chaos.serving import on_stores, serving
+from tests.chaos.proxied_routers import on_stores, serving
 from tests.chaos.waiting import insist, still_answered, until_ready
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import ANYBODY, Office, to_agent
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent
 from tests.e2e.test_presence import observe
 from tests.raw_client import Message
 from tests.servers import StoreServer, running
@@ -55,15 +55,15 @@ def everything_of(tenant: str, store: StoreServer) -> dict[bytes, bytes]:
 
 
 async def fill_up(
-    office: Office, store: StoreServer, fill: Callable[[], object], make_room: Callable[[], object]
+    tenant: Tenant, store: StoreServer, fill: Callable[[], object], make_room: Callable[[], object]
 ) -> None:
     """Fill the store, have room made, and hold what comes of it against what must."""
-    adela = await office.connect_admin(on=0)
-    ana = await office.connect_agent("ana", on=0)
-    await office.connect_agent("bob", on=1)
-    observer = await observe(office, on=1)
+    adela = await tenant.connect_admin(on=0)
+    ana = await tenant.connect_agent("ana", on=0)
+    await tenant.connect_agent("bob", on=1)
+    observer = await observe(tenant, on=1)
     for number in (1, 2):
-        await office.open_session(f"chat-{number}", agent="ana")
+        await tenant.open_session(f"chat-{number}", agent="ana")
     await observer.sees_agent("ana", load=2)
 
     fill()
@@ -76,9 +76,9 @@ async def fill_up(
             break
         notes += 1
     assert (reply["error"]["code"], reply["error"]["retryable"]) == ("unavailable", True)
-    before = everything_of(office.tenant, store)
+    before = everything_of(tenant.id, store)
     wanted: list[tuple[str, Message]] = [
-        ("session.open", {"session_id": "chat-3", "customer": ANYBODY, "target": to_agent("bob")}),
+        ("session.open", {"session_id": "chat-3", "customer": CUSTOMER, "target": to_agent("bob")}),
         ("session.transfer", {"session_id": "chat-1", "target": to_agent("bob"), "reason": "no room"}),
         ("session.close", {"session_id": "chat-2"}),
         ("status.set", {"agent_id": "bob", "status": "pause"}),
@@ -90,19 +90,19 @@ async def fill_up(
     for wire_type, fields in wanted:
         error = await adela.refused(wire_type, **fields, key=f"{wire_type}-once")
         assert (error["code"], error["retryable"]) == ("unavailable", True)
-    assert everything_of(office.tenant, store) == before
-    for router in office.routers:
+    assert everything_of(tenant.id, store) == before
+    for router in tenant.routers:
         assert "store" in await until_ready(router, False)
     await still_answered(ana, adela, observer)
 
     make_room()
     for wire_type, fields in wanted:
         await insist(adela, wire_type, **fields, key=f"{wire_type}-once")
-    for router in office.routers:
+    for router in tenant.routers:
         await until_ready(router)
-    kinds = [entry["kind"] for entry in await office.history("chat-1")]
+    kinds = [entry["kind"] for entry in await tenant.history("chat-1")]
     assert kinds == ["opened", *["internal"] * notes, "transferred", "internal"]
-    assert (await office.get_session("chat-2"))["state"] == "closed"
+    assert (await tenant.get_session("chat-2"))["state"] == "closed"
     await observer.sees_agent("ana", load=0, status="connected")
     await observer.sees_agent("bob", load=2, status="pause")
     assert observer.dialog.snapshots == 1
@@ -112,7 +112,7 @@ async def fill_up(
 @pytest.mark.slow
 @pytest.mark.fault("the store's disk is full")
 async def test_full_disk_makes_commands_unavailable_until_there_is_room(
-    tmp_path: Path, make_office: MakeOffice
+    tmp_path: Path, make_tenant: MakeTenant
 ) -> None:
     with (
         small_disk(tmp_path / "disk") as disk,
@@ -120,19 +120,19 @@ async def test_full_disk_makes_commands_unavailable_until_there_is_room(
     ):
         routers = on_stores(tmp_path, store.url, store.url, **PATIENT)
         async with serving(routers):
-            office = make_office(routers)
-            await fill_up(office, store, lambda: fill_disk(disk), (disk / "ballast").unlink)
-            await office.leave()
+            tenant = make_tenant(routers)
+            await fill_up(tenant, store, lambda: fill_disk(disk), (disk / "ballast").unlink)
+            await tenant.disconnect_all()
 
 
 @pytest.mark.slow
 @pytest.mark.fault("the store's memory is full")
 async def test_full_memory_makes_commands_unavailable_until_there_is_room(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     def fill() -> None:
         own_store.call("SET", "ballast", b"x" * MEMORY_BYTES)
         own_store.call("CONFIG", "SET", "maxmemory", MEMORY_BYTES)
 
-    office = make_office(start_routers(2, own_store.url, **PATIENT))
-    await fill_up(office, own_store, fill, lambda: own_store.call("DEL", "ballast"))
+    tenant = make_tenant(start_routers(2, own_store.url, **PATIENT))
+    await fill_up(tenant, own_store, fill, lambda: own_store.call("DEL", "ballast"))

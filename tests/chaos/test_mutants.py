@@ -9,74 +9,74 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.scene import Scene
+from tests.chaos.deployment import Deployment
 from tests.chaos.violation import report
 from tests.next_release import copy_sources, replace
 
 LUA = "router/store/lua"
 
 
-async def people_work(scene: Scene) -> None:
+async def nothing_breaks(deployment: Deployment) -> None:
     """Nothing breaks."""
-    await scene.let_work(200)
+    await deployment.let_work(200)
 
 
-async def replies_are_lost(scene: Scene) -> None:
+async def replies_are_lost(deployment: Deployment) -> None:
     """What the store answers to a change is lost, again and again."""
     for _ in range(6):
         for router in range(2):
-            scene.store_link(router).drop_replies(to=b"_session_")
-        await scene.let_work(40)
+            deployment.store_link(router).drop_replies(to=b"_session_")
+        await deployment.let_work(40)
 
 
-async def a_router_dies(scene: Scene) -> None:
-    """A person with a session leaves for good, and a router is killed with all its clients."""
-    await scene.let_work(100)
-    await scene.end_work()
-    dora = scene.person("dora")
+async def a_router_dies(deployment: Deployment) -> None:
+    """An actor with a session leaves for good, and a router is killed with all its clients."""
+    await deployment.let_work(100)
+    await deployment.end_work()
+    dora = deployment.actor("dora")
     await dora.call("status.set", status="connected")
     customer = {"id": "customer", "name": "Customer"}
     target = {"kind": "agent", "id": "dora"}
-    await scene.person("crm").call("session.open", session_id="last", customer=customer, target=target)
-    await dora.go_for_good()
-    scene.kill_router(0)
-    await scene.heal()
+    await deployment.actor("crm").call("session.open", session_id="last", customer=customer, target=target)
+    await dora.disconnect_for_good()
+    deployment.kill_router(0)
+    await deployment.heal()
 
 
-async def the_store_goes_back(scene: Scene) -> None:
+async def the_store_goes_back(deployment: Deployment) -> None:
     """The store loses its latest changes."""
-    await scene.let_work(60)
-    scene.save_store()
-    await scene.let_work(150)
-    await scene.rewind_store()
-    await scene.let_work(60)
+    await deployment.let_work(60)
+    deployment.save_store()
+    await deployment.let_work(150)
+    await deployment.rewind_store()
+    await deployment.let_work(60)
 
 
-Run = Callable[[Scene], Awaitable[None]]
+Run = Callable[[Deployment], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Course:
+class Scenario:
     """
     What happens in a run.
 
     Attributes:
         run: It.
-        options: Of its scene.
+        options: Of its deployment.
     """
 
     run: Run
     options: dict[str, Any] = field(default_factory=dict)
 
 
-WORK = Course(people_work)
-TWO_TENANTS = Course(people_work, {"tenants": ("acme", "globex")})
+WORK = Scenario(nothing_breaks)
+TWO_TENANTS = Scenario(nothing_breaks, {"tenants": ("acme", "globex")})
 # A lost event is noticed at the lease's renewal; here that comes too late.
-LONG_LEASE = Course(people_work, {"node_lease_ms": 90_000})
-LOST_REPLIES = Course(replies_are_lost)
-DEATH = Course(a_router_dies)
-RETURN = Course(the_store_goes_back, {"store_arguments": ()})
-COURSES = {
+LONG_LEASE = Scenario(nothing_breaks, {"node_lease_ms": 90_000})
+LOST_REPLIES = Scenario(replies_are_lost)
+DEATH = Scenario(a_router_dies)
+RETURN = Scenario(the_store_goes_back, {"store_arguments": ()})
+SCENARIOS = {
     "work": WORK,
     "two tenants": TWO_TENANTS,
     "a long lease": LONG_LEASE,
@@ -88,14 +88,14 @@ COURSES = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """In `file`, `old` becomes `new`, and a run of this course breaks `invariant`, or else `or_else`."""
+    """In `file`, `old` becomes `new`, and a run of this scenario breaks `invariant`, or else `or_else`."""
 
     what: str
     invariant: str
     file: str
     old: str
     new: str = ""
-    course: Course = WORK
+    scenario: Scenario = WORK
     or_else: str = ""
 
 
@@ -225,21 +225,23 @@ MUTANTS = [
 BRIEF = {"the key is ignored", "load does not grow with what is owned", "a patch says that it starts earlier"}
 
 
-async def run(tmp_path: Path, course: Course, **options: Any) -> tuple[set[str], str]:
-    """Run a course; return the invariants that it breaks, and the report."""
-    scene = Scene(tmp_path, seed=7, **{"tenants": ("acme",), "pause_s": 0.05, **course.options, **options})
-    async with scene:
-        await course.run(scene)
-        found = await scene.violations()
-        return {violation.invariant for violation in found}, report(scene.history, found)
+async def run(tmp_path: Path, scenario: Scenario, **options: Any) -> tuple[set[str], str]:
+    """Run a scenario; return the invariants that it breaks, and the report."""
+    deployment = Deployment(
+        tmp_path, seed=7, **{"tenants": ("acme",), "pause_s": 0.05, **scenario.options, **options}
+    )
+    async with deployment:
+        await scenario.run(deployment)
+        found = await deployment.violations()
+        return {violation.invariant for violation in found}, report(deployment.history, found)
 
 
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
-async def test_the_router_itself_breaks_nothing(course: Course, tmp_path: Path) -> None:
-    broken, told = await run(tmp_path, course)
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+async def test_the_router_itself_breaks_nothing(scenario: Scenario, tmp_path: Path) -> None:
+    broken, told = await run(tmp_path, scenario)
     assert not broken, told
 
 
@@ -253,6 +255,6 @@ async def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     sources = copy_sources(tmp_path / "sources")
     replace(sources, mutant.file, mutant.old, mutant.new)
 
-    broken, told = await run(tmp_path, mutant.course, sources=sources, settle_limit_s=4.0)
+    broken, told = await run(tmp_path, mutant.scenario, sources=sources, settle_limit_s=4.0)
 
     assert broken & {mutant.invariant, mutant.or_else}, told

@@ -1,4 +1,4 @@
-"""The proxy before a server that says everything twice."""
+"""The fault proxy, before a server that sends everything back twice."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[..., Awaitable[Ends]]
 
 
-class Parrot:
-    """A server that says everything twice, and knows what it has heard."""
+class DoublingServer:
+    """A server that sends everything back twice, and keeps what it received."""
 
     def __init__(self) -> None:
         self.heard = bytearray()
@@ -34,9 +34,9 @@ class Parrot:
 
 
 @pytest.fixture
-def parrot() -> Parrot:
+def doubling_server() -> DoublingServer:
     """What stands behind the proxy."""
-    return Parrot()
+    return DoublingServer()
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ async def connect(proxy: Proxy) -> AsyncIterator[Connect]:
 
 
 @pytest.fixture
-async def proxy(parrot: Parrot) -> AsyncIterator[Proxy]:
+async def proxy(doubling_server: DoublingServer) -> AsyncIterator[Proxy]:
     """The proxy before it."""
-    server = await asyncio.start_server(parrot.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(doubling_server.serve, "127.0.0.1", 0)
     opened = Proxy(server.sockets[0].getsockname()[1])
     await opened.open()
     yield opened
@@ -87,7 +87,7 @@ async def read(reader: asyncio.StreamReader, count: int) -> bytes:
 
 
 async def test_what_is_held_back_arrives_when_the_link_is_healed(
-    proxy: Proxy, connect: Connect, parrot: Parrot
+    proxy: Proxy, connect: Connect, doubling_server: DoublingServer
 ) -> None:
     reader, writer = await connect(NAMED)
     proxy.link().stall()
@@ -96,21 +96,23 @@ async def test_what_is_held_back_arrives_when_the_link_is_healed(
     other, _ = await asyncio.gather(connect(), asyncio.sleep(0.05))
     other[1].write(b"two")
     await asyncio.sleep(0.05)
-    assert parrot.heard == NAMED
+    assert doubling_server.heard == NAMED
     assert not waiting.done()
     proxy.heal()
     assert await waiting == b"oneone"
     assert await read(other[0], 6) == b"twotwo"
 
 
-async def test_one_direction_stalls_alone(proxy: Proxy, connect: Connect, parrot: Parrot) -> None:
+async def test_one_direction_stalls_alone(
+    proxy: Proxy, connect: Connect, doubling_server: DoublingServer
+) -> None:
     reader, writer = await connect(NAMED)
     proxy.link().stall(Direction.REPLIES)
-    parrot.news.clear()
+    doubling_server.news.clear()
     writer.write(b"one")
     async with asyncio.timeout(LIMIT_S):
-        await parrot.news.wait()
-    assert parrot.heard == NAMED + b"one"
+        await doubling_server.news.wait()
+    assert doubling_server.heard == NAMED + b"one"
     waiting = asyncio.create_task(read(reader, 6))
     await asyncio.sleep(0.05)
     assert not waiting.done()
@@ -137,7 +139,7 @@ async def test_downed_link_accepts_no_connection_until_healed(proxy: Proxy, conn
 
 
 async def test_a_reply_is_dropped_once_with_its_connection(
-    proxy: Proxy, connect: Connect, parrot: Parrot
+    proxy: Proxy, connect: Connect, doubling_server: DoublingServer
 ) -> None:
     reader, writer = await connect(NAMED)
     proxy.link().drop_replies(after_bytes=4, to=b"one")
@@ -145,7 +147,7 @@ async def test_a_reply_is_dropped_once_with_its_connection(
     assert await read(reader, 6) == b"twotwo"
     writer.write(b"one")
     assert await read(reader, 6) == b"oneo"
-    assert parrot.heard.endswith(b"one")
+    assert doubling_server.heard.endswith(b"one")
     await connect(NAMED)
 
 

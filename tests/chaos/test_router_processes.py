@@ -9,10 +9,10 @@ from relevo_client import Client, Connected, Target, TransferResult
 
 from tests.chaos.conftest import SHORT
 from tests.chaos.waiting import until_ready
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import to_agent
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import to_agent
 from tests.e2e.test_presence import handshake_status, observe, statuses_shown
-from tests.e2e.test_the_shipped_client import Programs, expect_event
+from tests.e2e.test_the_shipped_client import ShippedClients, expect_event
 from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
 
@@ -29,19 +29,19 @@ async def answers_until_the_close(client: RawClient, command: str) -> tuple[list
 @pytest.mark.slow
 @pytest.mark.fault("a router stands still past its lease and goes on")
 async def test_router_frozen_past_its_lease_closes_its_sockets(
-    start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+    start_routers: StartRouters, make_tenant: MakeTenant, stack: AsyncExitStack
 ) -> None:
     pair = start_routers(2, **SHORT)
-    office = make_office(pair)
-    office.back_end_on = 1
-    observer = await observe(office, on=1)
-    bob = await office.connect_agent("bob", on=1)
-    ana = await office.connect_agent("ana", on=0)
+    tenant = make_tenant(pair)
+    tenant.back_end_on = 1
+    observer = await observe(tenant, on=1)
+    bob = await tenant.connect_agent("bob", on=1)
+    ana = await tenant.connect_agent("ana", on=0)
     await ana.open_dialog()
-    carl = await Programs(office, stack).agent("carl", on=0)
+    carl = await ShippedClients(tenant, stack).agent("carl", on=0)
     await expect_event(carl, Connected)
     for name in ("ana", "carl"):
-        await office.open_session(f"chat-{name}", agent=name)
+        await tenant.open_session(f"chat-{name}", agent=name)
     await ana.expect_push("session.assigned")
     await observer.sees_agent("carl", load=1)
 
@@ -49,7 +49,7 @@ async def test_router_frozen_past_its_lease_closes_its_sockets(
         # The other one takes its agents away, and their sessions wait for them; one is passed on.
         for name in ("ana", "carl"):
             await observer.sees_agent(name, status="disconnected", load=0, pending=1)
-        await office.do("session.transfer", session_id="chat-ana", target=to_agent("bob"))
+        await tenant.do("session.transfer", session_id="chat-ana", target=to_agent("bob"))
         await bob.expect_push("session.assigned", session__id="chat-ana")
         # Meanwhile she presses a button, for a session that she has no more.
         late = await ana.send("session.transfer", session_id="chat-ana", target=to_agent("carl"), key="late")
@@ -64,35 +64,35 @@ async def test_router_frozen_past_its_lease_closes_its_sockets(
     # Her clients come back, to the same router, and all have one view of it.
     assert (await expect_event(carl, Connected)).reconnected
     assert list(carl.inbox.pending) == ["chat-carl"]
-    again = await office.connect_agent("ana", on=0)
+    again = await tenant.connect_agent("ana", on=0)
     assert again.welcome["inbox"] == {"in_progress": [], "pending": []}
     await again.open_dialog()
-    await office.settle(again, observer)
+    await tenant.settle(again, observer)
     assert again.dialog.rows == observer.dialog.rows
     assert {row["status"] for row in again.dialog.agents.values()} == {"connected"}
-    assert [entry["kind"] for entry in await office.history("chat-ana")] == ["opened", "moved", "transferred"]
-    assert (await office.get_session("chat-ana"))["owner"] == to_agent("bob")
+    assert [entry["kind"] for entry in await tenant.history("chat-ana")] == ["opened", "moved", "transferred"]
+    assert (await tenant.get_session("chat-ana"))["owner"] == to_agent("bob")
 
 
 @pytest.mark.slow
 @pytest.mark.fault("a router stands still past its lease and goes on")
 async def test_router_frozen_within_its_lease_keeps_its_sockets(
-    start_routers: StartRouters, make_office: MakeOffice
+    start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     pair = start_routers(2, **SHORT | {"node_lease_ms": 6000})
-    office = make_office(pair)
-    office.back_end_on = 1
-    observer = await observe(office, on=1)
-    ana = await office.connect_agent("ana", on=0)
+    tenant = make_tenant(pair)
+    tenant.back_end_on = 1
+    observer = await observe(tenant, on=1)
+    ana = await tenant.connect_agent("ana", on=0)
     await ana.open_dialog()
 
     with standing_still(pair[0].process_id):
         # Longer than both graces: Bob's end meanwhile.
-        bob = await office.connect_agent("bob", on=1)
-        await office.open_session("chat-bob", agent="bob")
+        bob = await tenant.connect_agent("bob", on=1)
+        await tenant.open_session("chat-bob", agent="bob")
         bob.drop()
         await observer.sees_agent("bob", status="disconnected", pending=1)
-        await office.open_session("chat-ana", agent="ana")
+        await tenant.open_session("chat-ana", agent="ana")
 
     await ana.expect_push("session.assigned", session__id="chat-ana")
     await ana.sees_agent("bob", status="disconnected", pending=1)
@@ -100,8 +100,8 @@ async def test_router_frozen_within_its_lease_keeps_its_sockets(
     assert statuses_shown(observer, "ana") == ["connected"]
 
 
-class Relay:
-    """Agents in a ring, each of whom passes on at once whatever conversation comes to it."""
+class TransferRing:
+    """Agents in a ring, each of which transfers every session it gets to the next."""
 
     def __init__(self, agents: dict[str, Client]) -> None:
         self.agents = agents
@@ -146,24 +146,24 @@ class Relay:
 @pytest.mark.slow
 @pytest.mark.fault("a router drains")
 async def test_draining_router_fails_no_transfer_and_hides_no_agent(
-    start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+    start_routers: StartRouters, make_tenant: MakeTenant, stack: AsyncExitStack
 ) -> None:
     leaving, staying = pair = start_routers(2, **SHORT | {"node_lease_ms": 6000}, drain_ms=2000)
-    office = make_office(pair)
-    office.back_end_on = 1
-    programs = Programs(office, stack)
-    relay = Relay({f"agent-{n}": await programs.agent(f"agent-{n}", on=n % 2) for n in range(6)})
-    observer = await observe(office, on=1)
+    tenant = make_tenant(pair)
+    tenant.back_end_on = 1
+    programs = ShippedClients(tenant, stack)
+    relay = TransferRing({f"agent-{n}": await programs.agent(f"agent-{n}", on=n % 2) for n in range(6)})
+    observer = await observe(tenant, on=1)
     sessions = [f"chat-{number}" for number in range(6)]
     for number, session_id in enumerate(sessions):
-        await office.open_session(session_id, agent=f"agent-{number}")
+        await tenant.open_session(session_id, agent=f"agent-{number}")
 
     async with asyncio.TaskGroup() as work:
         work.create_task(relay.run())
         await relay.further(60)
         leaving.terminate()
         assert "draining" in await until_ready(leaving, False)
-        assert await handshake_status(office) == 503
+        assert await handshake_status(tenant) == 503
         await relay.further(60)
         assert await asyncio.to_thread(leaving.wait_gone) == 0
         await relay.further(60)
@@ -173,9 +173,9 @@ async def test_draining_router_fails_no_transfer_and_hides_no_agent(
     made = Counter(done.session.id for done in relay.made)
     assert {done.transfer.outcome for done in relay.made} == {"assigned"}
     for session_id in sessions:
-        assert (await office.get_session(session_id))["hops"] == made[session_id]
-        kinds = Counter(entry["kind"] for entry in await office.history(session_id))
+        assert (await tenant.get_session(session_id))["hops"] == made[session_id]
+        kinds = Counter(entry["kind"] for entry in await tenant.history(session_id))
         assert kinds == {"opened": 1, "transferred": made[session_id]}
-    await office.settle(observer)
+    await tenant.settle(observer)
     for name in relay.agents:
         assert statuses_shown(observer, name) == ["connected"]

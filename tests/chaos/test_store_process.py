@@ -9,13 +9,13 @@ import pytest
 
 from tests.chaos.conftest import PATIENT
 from tests.chaos.waiting import insist, still_answered, until_ready
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import Office, to_agent
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import Tenant, to_agent
 from tests.e2e.test_presence import observe, statuses_shown
-from tests.e2e.test_the_shipped_client import Programs
-from tests.kept import events_of
+from tests.e2e.test_the_shipped_client import ShippedClients
 from tests.routers import RouterProcess
 from tests.servers import StoreServer
+from tests.stored_records import events_of
 
 # A busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)
@@ -29,15 +29,15 @@ KINDS_WITHOUT_SESSIONS = {
 @pytest.mark.slow
 @pytest.mark.fault("the store is killed and starts again")
 async def test_commands_during_a_store_crash_are_unavailable_then_count_once(
-    kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    kept_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     pair = start_routers(2, kept_store.url, **PATIENT)
-    office = make_office(pair)
-    ana = await office.connect_agent("ana", on=0)
-    bob = await office.connect_agent("bob", on=1)
-    observers = [await observe(office, on=on) for on in (0, 1)]
+    tenant = make_tenant(pair)
+    ana = await tenant.connect_agent("ana", on=0)
+    bob = await tenant.connect_agent("bob", on=1)
+    observers = [await observe(tenant, on=on) for on in (0, 1)]
     for number in range(10):
-        await office.open_session(f"chat-{number}", agent="ana")
+        await tenant.open_session(f"chat-{number}", agent="ana")
     before = await ana.command("session.transfer", session_id="chat-0", target=to_agent("bob"), reason="kept")
     epoch, _ = observers[0].dialog.position
 
@@ -62,14 +62,14 @@ async def test_commands_during_a_store_crash_are_unavailable_then_count_once(
         await until_ready(router)
 
     # What was acknowledged before is there, and what was repeated happened once.
-    assert (await office.get_session("chat-0"))["transfer"]["id"] == before["transfer"]["id"]
+    assert (await tenant.get_session("chat-0"))["transfer"]["id"] == before["transfer"]["id"]
     for number in range(10):
-        kinds = [entry["kind"] for entry in await office.history(f"chat-{number}")]
+        kinds = [entry["kind"] for entry in await tenant.history(f"chat-{number}")]
         assert kinds == ["opened", "transferred", "internal"][: 3 if number == 0 else 2]
         await bob.expect_push("session.assigned", session__id=f"chat-{number}")
     assert bob.unread("session.assigned") == []
     await still_answered(ana, bob, *observers)
-    await office.settle(*observers)
+    await tenant.settle(*observers)
     for observer in observers:
         # A server that was away may have lost something: its numbers begin again.
         assert observer.dialog.position[0] != epoch
@@ -80,11 +80,11 @@ async def test_commands_during_a_store_crash_are_unavailable_then_count_once(
 @pytest.mark.slow
 @pytest.mark.fault("the store is killed and starts again")
 async def test_killed_store_keeps_all_that_was_acknowledged(
-    kept_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    kept_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
-    office = make_office(start_routers(1, kept_store.url, **PATIENT))
-    ana = await office.connect_agent("ana")
-    await office.open_session("chat-1", agent="ana")
+    tenant = make_tenant(start_routers(1, kept_store.url, **PATIENT))
+    ana = await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     acknowledged: list[str] = []
     enough = asyncio.Event()
 
@@ -105,7 +105,7 @@ async def test_killed_store_keeps_all_that_was_acknowledged(
     kept_store.start()
 
     await insist(ana, "session.get", session_id="chat-1")
-    written = [entry["text"] for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    written = [entry["text"] for entry in await tenant.history("chat-1") if entry["kind"] == "internal"]
     assert written[: len(acknowledged)] == acknowledged
     # One at most was on its way.
     assert len(written) <= len(acknowledged) + 1
@@ -123,16 +123,16 @@ def flush(store: StoreServer) -> None:
 
 
 async def lose_everything(
-    lose: Callable[[StoreServer], None], store: StoreServer, office: Office, routers: list[RouterProcess]
+    lose: Callable[[StoreServer], None], store: StoreServer, tenant: Tenant, routers: list[RouterProcess]
 ) -> None:
     """Have the store lose everything, and hold what comes of it against what must."""
-    ana = await office.connect_agent("ana", on=0, departments=["sales"])
-    bob = await office.connect_agent("bob", on=1, departments=["sales"])
-    observers = [await observe(office, on=on) for on in (0, 1)]
+    ana = await tenant.connect_agent("ana", on=0, departments=["sales"])
+    bob = await tenant.connect_agent("bob", on=1, departments=["sales"])
+    observers = [await observe(tenant, on=on) for on in (0, 1)]
     for name in ("ana", "bob"):
-        await office.open_session(f"chat-{name}", agent=name)
-    await office.put_department("support")
-    await office.open_session("chat-support", department="support")
+        await tenant.open_session(f"chat-{name}", agent=name)
+    await tenant.put_department("support")
+    await tenant.open_session("chat-support", department="support")
     await ana.command("session.transfer", session_id="chat-ana", target=to_agent("bob"))
     await bob.expect_push("session.assigned", session__id="chat-ana")
     await observers[0].sees_agent("bob", load=2)
@@ -154,16 +154,16 @@ async def lose_everything(
         # No agent asks for this one any more.
         assert "support" not in observer.dialog.departments
     for name in ("chat-ana", "chat-bob", "chat-support"):
-        assert (await office.post("session.get", session_id=name)).body["code"] == "not_found"
-    assert await office.list_sessions() == []
-    found = [key.decode() for key in store.call("KEYS", f"relevo:{{{office.tenant}}}:*")]
+        assert (await tenant.post("session.get", session_id=name)).body["code"] == "not_found"
+    assert await tenant.list_sessions() == []
+    found = [key.decode() for key in store.call("KEYS", f"relevo:{{{tenant.id}}}:*")]
     assert {key.split("}:")[1].partition(":")[0] for key in found} <= KINDS_WITHOUT_SESSIONS
     # Before anything else was written the epoch was new, and its numbers leave nothing out.
-    events = events_of(store, office.tenant)
+    events = events_of(store, tenant.id)
     assert {event.epoch for event in events} == {observers[0].dialog.position[0]}
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     # And life goes on, on both.
-    await office.open_session("chat-ana", agent="bob")
+    await tenant.open_session("chat-ana", agent="bob")
     assert (await bob.expect_push("session.assigned"))["session"]["fence"] == 1
     await still_answered(ana, bob, *observers)
 
@@ -171,35 +171,35 @@ async def lose_everything(
 @pytest.mark.slow
 @pytest.mark.fault("the store starts again empty")
 async def test_restarted_empty_store_gets_connections_registered_again(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
-    await lose_everything(start_again, own_store, make_office(pair), pair)
+    await lose_everything(start_again, own_store, make_tenant(pair), pair)
 
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is flushed")
 async def test_flushed_store_gets_connections_registered_again(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
-    await lose_everything(flush, own_store, make_office(pair), pair)
+    await lose_everything(flush, own_store, make_tenant(pair), pair)
 
 
 @pytest.mark.slow
 @pytest.mark.fault("the store is flushed")
 async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     # The lease's renewal would find it after ten seconds.
-    office = make_office(start_routers(1, own_store.url, **PATIENT))
-    browser = await office.connect_agent("bob")
-    observer = await observe(office, on=0)
-    await office.open_session("chat-1", agent="bob")
+    tenant = make_tenant(start_routers(1, own_store.url, **PATIENT))
+    browser = await tenant.connect_agent("bob")
+    observer = await observe(tenant, on=0)
+    await tenant.open_session("chat-1", agent="bob")
     await browser.expect_push("session.assigned")
 
     flush(own_store)
-    phone = await office.connect_agent("bob")
+    phone = await tenant.connect_agent("bob")
 
     assert phone.welcome["inbox"] == {"in_progress": [], "pending": []}
     assert (await browser.expect_push("session.removed"))["session_id"] == "chat-1"
@@ -207,9 +207,9 @@ async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
     await still_answered(phone, browser)
     assert phone.unread("session.removed") == []
     # Both are registered: either may go without the other being gone.
-    for leaves, stays in ((browser, phone), (phone, await office.connect_agent("bob"))):
+    for leaves, stays in ((browser, phone), (phone, await tenant.connect_agent("bob"))):
         await leaves.close()
-        await office.settle(observer)
+        await tenant.settle(observer)
         await still_answered(stays)
         assert statuses_shown(observer, "bob")[-1:] == ["connected"]
 
@@ -220,16 +220,16 @@ async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
 async def test_store_without_its_functions_gets_them_loaded_again(
     own_store: StoreServer,
     start_routers: StartRouters,
-    make_office: MakeOffice,
+    make_tenant: MakeTenant,
     stack: AsyncExitStack,
     what: str,
 ) -> None:
-    office = make_office(start_routers(2, own_store.url, **PATIENT))
-    programs = Programs(office, stack)
+    tenant = make_tenant(start_routers(2, own_store.url, **PATIENT))
+    programs = ShippedClients(tenant, stack)
     agents = [await programs.agent(f"agent-{number}", on=number) for number in range(4)]
     texts = [f"{number}" for number in range(200)]
     for number in range(len(agents)):
-        await office.open_session(f"chat-{number}", agent=f"agent-{number}")
+        await tenant.open_session(f"chat-{number}", agent=f"agent-{number}")
 
     async def write(number: int) -> None:
         for text in texts:
@@ -245,9 +245,9 @@ async def test_store_without_its_functions_gets_them_loaded_again(
 
     assert forgotten > 5
     for number in range(len(agents)):
-        history = await office.history(f"chat-{number}")
+        history = await tenant.history(f"chat-{number}")
         assert [entry["text"] for entry in history if entry["kind"] == "internal"] == texts
-    for router in office.routers:
+    for router in tenant.routers:
         _, page = await asyncio.to_thread(router.get, "/metrics")
         outcomes = [line for line in page.splitlines() if line.startswith("relevo_commands_total{")]
         assert outcomes

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from relevo.router.store import records
-from tests.chaos.ending import comes_true
+from tests.chaos.deployment import Deployment
 from tests.chaos.history import Message
-from tests.chaos.scene import Scene
-from tests.kept import meta_of
+from tests.chaos.settling import comes_true
 from tests.next_release import FIELD, NEXT_SCHEMA, make_next_release
 from tests.raw_client import make_token
 from tests.routers import SECRET, RouterProcess
+from tests.stored_records import meta_of
 
 KEPT_MS = 4000
 LIMIT_S = 30.0
@@ -43,9 +43,9 @@ async def post(router: RouterProcess, command: str, key: str | None, **fields: A
     return status, json.loads(body)
 
 
-def statuses(scene: Scene, agent_id: str) -> Iterator[tuple[str, int]]:
+def statuses(deployment: Deployment, agent_id: str) -> Iterator[tuple[str, int]]:
     """Yield each status in which any dialog showed an agent, with the time since when it has it."""
-    for client in scene.history.clients:
+    for client in deployment.history.clients:
         for moment in client.moments:
             rows = moment.content.get("agents") if moment.what == "received" else None
             yield from (
@@ -53,8 +53,8 @@ def statuses(scene: Scene, agent_id: str) -> Iterator[tuple[str, int]]:
             )
 
 
-def libraries(scene: Scene) -> int:
-    return len(scene.store.call("FUNCTION", "LIST"))
+def libraries(deployment: Deployment) -> int:
+    return len(deployment.store.call("FUNCTION", "LIST"))
 
 
 @pytest.mark.slow
@@ -64,25 +64,25 @@ async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     next_release = make_next_release(tmp_path / "next")
-    async with Scene(tmp_path, seed=11, tenants=("acme",), **SETTINGS) as scene:
+    async with Deployment(tmp_path, seed=11, tenants=("acme",), **SETTINGS) as deployment:
 
         async def replace_router(number: int, sources: Path | None) -> None:
-            await scene.stop_router(number)
-            router = scene.routers[number]
+            await deployment.stop_router(number)
+            router = deployment.routers[number]
             router.variables = {} if sources is None else {"PYTHONPATH": str(sources)}
-            await scene.start_router(number)
+            await deployment.start_router(number)
 
-        scene.begin_work()
-        [company] = scene.companies
+        deployment.begin_work()
+        [workload] = deployment.workloads
         # She only sits there, so that nothing but a router could change how she is shown.
-        ida = company.add("ida", "agent", departments=[], capacity=1)
-        await ida.come()
+        ida = workload.add("ida", "agent", departments=[], capacity=1)
+        await ida.connect()
         put = await post(
-            scene.routers[0], "department.put", "put", department={"id": "sales", "name": "Sales"}
+            deployment.routers[0], "department.put", "put", department={"id": "sales", "name": "Sales"}
         )
         assert put[0] == 200
         opened = await post(
-            scene.routers[0],
+            deployment.routers[0],
             "session.open",
             "open",
             session_id="both",
@@ -90,34 +90,34 @@ async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
             target=SALES,
         )
         assert opened[0] == 200
-        await scene.let_work(80)
+        await deployment.let_work(80)
 
         await replace_router(0, next_release)
-        await scene.let_work(80)
+        await deployment.let_work(80)
         answers = [
             await post(
-                scene.routers[number], "session.note", key.replace(" ", "-"), session_id="both", text=key
+                deployment.routers[number], "session.note", key.replace(" ", "-"), session_id="both", text=key
             )
             for number, key in ((0, "new first"), (1, "new first"), (1, "old first"), (0, "old first"))
         ]
         await replace_router(0, None)
-        await scene.let_work(80)
-        assert meta_of(scene.store, "acme").schema == records.SCHEMA
+        await deployment.let_work(80)
+        assert meta_of(deployment.store, "acme").schema == records.SCHEMA
 
         await replace_router(0, next_release)
-        await scene.let_work(80)
+        await deployment.let_work(80)
         await replace_router(1, next_release)
         monkeypatch.setattr(records, "READABLE", frozenset({records.SCHEMA, NEXT_SCHEMA}))
-        assert await comes_true(lambda: meta_of(scene.store, "acme").schema == NEXT_SCHEMA, LIMIT_S)
-        assert await comes_true(lambda: libraries(scene) == 1, LIMIT_S)
-        await scene.let_work(80)
-        last = await post(scene.routers[0], "session.note", "last", session_id="both", text="last")
+        assert await comes_true(lambda: meta_of(deployment.store, "acme").schema == NEXT_SCHEMA, LIMIT_S)
+        assert await comes_true(lambda: libraries(deployment) == 1, LIMIT_S)
+        await deployment.let_work(80)
+        last = await post(deployment.routers[0], "session.note", "last", session_id="both", text="last")
         assert last[0] == 200
-        assert FIELD.encode() in scene.store.call("LINDEX", f"relevo:{{{SIDE}}}:session:both", -1)
+        assert FIELD.encode() in deployment.store.call("LINDEX", f"relevo:{{{SIDE}}}:session:both", -1)
 
         assert [status for status, _ in answers] == [200] * 4
         assert (answers[0], answers[2]) == (answers[1], answers[3])
-        _, history = await post(scene.routers[1], "session.history", None, session_id="both", limit=100)
+        _, history = await post(deployment.routers[1], "session.history", None, session_id="both", limit=100)
         texts = [entry["text"] for entry in history["entries"] if entry["kind"] == "internal"]
         assert [text for text in texts if text in ("new first", "old first", "last")] == [
             "new first",
@@ -126,20 +126,20 @@ async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
         ]
         # The audit is of the release that the store is of by now.
         monkeypatch.setenv("PYTHONPATH", str(next_release))
-        await scene.check()
+        await deployment.check()
         # Since the same time, too: a dialog need not show what changes back within its window.
-        [(status, _)] = set(statuses(scene, "ida"))
+        [(status, _)] = set(statuses(deployment, "ida"))
         assert status == "connected"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_router_on_a_store_of_a_newer_schema_says_so_and_is_not_ready(tmp_path: Path) -> None:
-    async with Scene(tmp_path, seed=12, routers=1, tenants=()) as scene:
-        [router] = scene.routers
-        await scene.stop_router(0)
-        scene.store.call("SET", "relevo:{~}:schema", NEXT_SCHEMA)
-        scene.launch_router(0)
+    async with Deployment(tmp_path, seed=12, routers=1, tenants=()) as deployment:
+        [router] = deployment.routers
+        await deployment.stop_router(0)
+        deployment.store.call("SET", "relevo:{~}:schema", NEXT_SCHEMA)
+        deployment.launch_router(0)
 
         def refuses() -> bool:
             try:

@@ -42,7 +42,7 @@ def surrounding(history: History, violation: Violation) -> list[Moment]:
             return moment.source == prefix + subject
         return moment.source.startswith(prefix) and subject in str(moment.content)
 
-    about = [moment for moment in history.moments if moment.source == "scene" or is_about(moment)]
+    about = [moment for moment in history.moments if moment.source == "deployment" or is_about(moment)]
     end = len(about)
     if violation.moment is not None:
         end = sum(moment.number <= violation.moment for moment in about) + SURROUNDING // 4

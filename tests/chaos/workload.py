@@ -1,7 +1,7 @@
 """
-Companies at work, by chance and from a seed: people open, transfer, accept, decline, come and go.
+Random workloads from a seed: actors open, transfer, accept, decline, connect and disconnect.
 
-Each text is one person's and is written once, so that the histories tell which
+Each text is unique, so that the histories show which
 commands were carried out, and how often.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 from relevo_client import RelevoError
 
+from tests.chaos.actors import Actor, HttpBackEnd
 from tests.chaos.history import Call, ClientLog, History
-from tests.chaos.people import BackEnd, Person
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +29,16 @@ REPEATED_MAX = 20
 IN_FLIGHT_MAX = 3
 
 
-class Company:
+class Workload:
     """
-    One tenant with its people.
+    The actors of one tenant.
 
     Args:
         history: Where everything is taken down.
         tenant: Its name.
         ports: The routers' ports.
         seed: Of everything that happens by chance.
-        pause_s: How long a person waits between two commands, at most.
+        pause_s: How long an actor waits between two commands, at most.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Company:
     ) -> None:
         self.tenant = tenant
         self.marker = f"of {tenant} only"
-        self.people: dict[str, Person] = {}
+        self.actors: dict[str, Actor] = {}
         self.opened: list[str] = []
         self._history = history
         self._ports = ports
@@ -63,7 +63,7 @@ class Company:
         for name in ADMINS:
             self.add(name, "admin", departments=[], capacity=5)
         self.add("crm", "service")
-        self.add("shop", "service", kind=BackEnd)
+        self.add("shop", "service", kind=HttpBackEnd)
 
     def add(
         self,
@@ -71,37 +71,37 @@ class Company:
         role: str,
         *,
         agent_id: str | None = None,
-        kind: type[Person] = Person,
+        kind: type[Actor] = Actor,
         **claims: Any,
-    ) -> Person:
-        """Add a person to the company."""
+    ) -> Actor:
+        """Add an actor to the workload."""
         agent_id = agent_id or name
         log = ClientLog(self.tenant, name, agent_id, role)
         self._history.clients.append(log)
         seed = f"{self._seed} {self.tenant} {name}"
-        person = kind(
+        actor = kind(
             self._history, log, self._ports, seed, name=f"{agent_id.title()} {self.marker}", **claims
         )
-        self.people[name] = person
-        return person
+        self.actors[name] = actor
+        return actor
 
-    async def open_doors(self) -> None:
-        """Make the departments, and connect all people."""
-        crm = self.people["crm"]
-        await crm.come()
+    async def connect_all(self) -> None:
+        """Make the departments, and connect all actors."""
+        crm = self.actors["crm"]
+        await crm.connect()
         for department_id in DEPARTMENTS:
             await self.name_department(crm, department_id, department_id.title())
-        await asyncio.gather(*(one.come() for one in self.people.values() if one is not crm))
+        await asyncio.gather(*(one.connect() for one in self.actors.values() if one is not crm))
 
-    async def name_department(self, person: Person, department_id: str, name: str) -> Call:
+    async def name_department(self, actor: Actor, department_id: str, name: str) -> Call:
         """Make or name a department."""
         department = {"id": department_id, "name": f"{name} {self.marker}"}
-        return await person.call("department.put", department=department)
+        return await actor.call("department.put", department=department)
 
     def begin_work(self) -> None:
-        """Have all people do what they do, until `end_work`."""
+        """Start the worker of each actor; they run until `end_work`."""
         self._is_at_work = True
-        self._tasks = [asyncio.create_task(Worker(self, one).work()) for one in self.people.values()]
+        self._tasks = [asyncio.create_task(Worker(self, one).work()) for one in self.actors.values()]
 
     async def end_work(self) -> None:
         """Return when nothing is in flight."""
@@ -114,29 +114,29 @@ class Company:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(one.close() for one in self.people.values()))
+        await asyncio.gather(*(one.close() for one in self.actors.values()))
 
     @property
     def is_busy(self) -> bool:
-        """Whether people work."""
+        """Whether actors work."""
         return self._is_at_work
 
-    def is_at_work(self, person: Person) -> bool:
-        """Return whether a person goes on."""
-        return self._is_at_work and not person.has_left
+    def is_at_work(self, actor: Actor) -> bool:
+        """Return whether an actor goes on."""
+        return self._is_at_work and not actor.has_left
 
     def pause_s(self, chance: random.Random) -> float:
-        """Return how long a person waits before the next command."""
+        """Return how long an actor waits before the next command."""
         return chance.uniform(0, self._pause_s)
 
 
 class Worker:
-    """What one person does."""
+    """Send the commands of one actor, chosen at random."""
 
-    def __init__(self, company: Company, person: Person) -> None:
-        self._company = company
-        self._person = person
-        self._chance = person.chance
+    def __init__(self, workload: Workload, actor: Actor) -> None:
+        self._workload = workload
+        self._person = actor
+        self._chance = actor.chance
         self._texts = 0
         self._sent_on: list[str] = []
         self._done: list[Call] = []
@@ -153,20 +153,20 @@ class Worker:
                 (1, self._meddle),
                 (1, self._repeat),
                 (1, self._look),
-                (1, person.reopen_dialog),
-                (1, self._come_back),
+                (1, actor.reopen_dialog),
+                (1, self._reconnect),
             ],
             "service": [(8, self._open), (4, self._transfer_any), (1, self._close_any), (1, self._repeat)],
         }
         acts["service"] += [(1, self._rename), (1, self._note_any), (1, self._hire_and_dismiss)]
         acts["admin"] = [*acts["agent"], (3, self._transfer_any), (1, self._open_own), (1, self._set_other)]
-        self._weights, self._acts = zip(*acts[person.log.role], strict=True)
+        self._weights, self._acts = zip(*acts[actor.log.role], strict=True)
 
     async def work(self) -> None:
         """Do one thing after the other, sometimes the next before the answer to the last."""
         try:
-            while self._company.is_at_work(self._person):
-                await asyncio.sleep(self._company.pause_s(self._chance))
+            while self._workload.is_at_work(self._person):
+                await asyncio.sleep(self._workload.pause_s(self._chance))
                 act = self._chance.choices(self._acts, self._weights)[0]
                 if self._chance.random() < 0.3 and len(self._in_flight) < IN_FLIGHT_MAX:
                     task = asyncio.create_task(self._do(act))
@@ -181,7 +181,7 @@ class Worker:
 
     async def _do(self, act: Callable[[], Awaitable[object]]) -> None:
         try:
-            await self._person.be_in()
+            await self._person.ensure_connected()
             await act()
         except RelevoError as error:
             # No router let it in, or opened its dialog, in time: the next act tries again.
@@ -196,7 +196,7 @@ class Worker:
 
     def _text(self) -> str:
         self._texts += 1
-        return f"{self._person.log.name} {self._texts} {self._company.marker}"
+        return f"{self._person.log.name} {self._texts} {self._workload.marker}"
 
     def _target(self) -> dict[str, str]:
         if self._chance.random() < 0.3:
@@ -209,7 +209,7 @@ class Worker:
         return self._chance.choice(sessions) if sessions else None
 
     def _any(self) -> str:
-        return self._chance.choice(self._company.opened or ["nothing"])
+        return self._chance.choice(self._workload.opened or ["nothing"])
 
     # What agents do.
 
@@ -255,8 +255,8 @@ class Worker:
 
     async def _close(self, session_id: str) -> None:
         call = await self._call("session.close", session_id=session_id)
-        if call.is_acknowledged and session_id in self._company.opened:
-            self._company.opened.remove(session_id)
+        if call.is_acknowledged and session_id in self._workload.opened:
+            self._workload.opened.remove(session_id)
 
     async def _choose_status(self) -> None:
         await self._call("status.set", status=self._chance.choice(["connected"] * 4 + ["pause", "pre_pause"]))
@@ -272,9 +272,9 @@ class Worker:
     async def _look(self) -> None:
         await self._call("session.list", limit=100)
 
-    async def _come_back(self) -> None:
+    async def _reconnect(self) -> None:
         if self._chance.random() < 0.3:
-            await self._person.come_back()
+            await self._person.reconnect()
         else:
             for proxy in self._person.proxies:
                 proxy.link().cut()
@@ -282,18 +282,18 @@ class Worker:
     # What back ends and admins do.
 
     async def _open(self) -> None:
-        company = self._company
-        if len(company.opened) >= OPEN_MAX:
+        workload = self._workload
+        if len(workload.opened) >= OPEN_MAX:
             await self._close_any()
             return
         session_id = f"{self._person.log.name}-chat-{self._texts}"
         customer = {"id": f"customer-{self._texts}", "name": f"Customer {self._text()}"}
-        company.opened.append(session_id)
+        workload.opened.append(session_id)
         await self._call("session.open", session_id=session_id, customer=customer, target=self._target())
 
     async def _open_own(self) -> None:
         session_id = f"{self._person.log.name}-own-{self._texts}"
-        self._company.opened.append(session_id)
+        self._workload.opened.append(session_id)
         customer = {"id": "walk-in", "name": f"Customer {self._text()}"}
         await self._call("session.open", session_id=session_id, customer=customer)
 
@@ -308,7 +308,7 @@ class Worker:
 
     async def _rename(self) -> None:
         self._texts += 1
-        await self._company.name_department(
+        await self._workload.name_department(
             self._person, self._chance.choice(DEPARTMENTS), f"Department {self._texts}"
         )
 
@@ -316,7 +316,7 @@ class Worker:
         self._texts += 1
         profile = {
             "id": f"{self._person.log.name}-temp-{self._texts}",
-            "name": f"Temp {self._company.marker}",
+            "name": f"Temp {self._workload.marker}",
             "role": "agent",
             "departments": [self._chance.choice(DEPARTMENTS)],
             "capacity": 1,

@@ -86,8 +86,8 @@ class Echo:
         pass
 
 
-class OpenDoor:
-    """A gate that lets every peer in."""
+class AcceptAll:
+    """An acceptor that refuses no peer."""
 
     def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
         return peer or ""
@@ -107,7 +107,7 @@ async def _no_app(scope: object, receive: object, send: object) -> None:
 def echo_class(settings: EchoSettings) -> type[WebSocket]:
     """Return the class to give to uvicorn as ``ws=``."""
 
-    class EchoSocket(websocket_class(OpenDoor(), settings)):  # type: ignore[misc]
+    class EchoSocket(websocket_class(AcceptAll(), settings)):  # type: ignore[misc]
         __slots__ = ()
         _core_class = EchoCore
         _accept = staticmethod(accept_any)

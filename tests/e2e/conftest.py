@@ -1,4 +1,4 @@
-"""Routers and stores for the stories: started once and shared, because each test has a tenant of its own."""
+"""Routers and stores, started once and shared, because each test has a tenant of its own."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -8,11 +8,11 @@ import pytest
 
 from relevo.router import cli
 from tests.e2e import contract
-from tests.e2e.office import Office
+from tests.e2e.tenant import Tenant
 from tests.routers import RouterProcess, running_routers
 from tests.servers import ClusterServers, StoreServer, redis_binary, running
 
-MakeOffice = Callable[..., Office]
+MakeTenant = Callable[..., Tenant]
 StartRouters = Callable[..., list[RouterProcess]]
 
 # A test's tenant goes soon after the test, so that hundreds of them do not renew their leases for ever.
@@ -74,7 +74,7 @@ def own_store(tmp_path: Path) -> Iterator[StoreServer]:
 @pytest.fixture
 def start_routers(store: StoreServer, tmp_path: Path) -> Iterator[StartRouters]:
     """
-    Start routers for one test, which may end them. Ask for this before `make_office`.
+    Start routers for one test, which may end them. Ask for this before `make_tenant`.
 
     Clients have to leave before their router stops, or it waits for them.
     """
@@ -89,30 +89,30 @@ def start_routers(store: StoreServer, tmp_path: Path) -> Iterator[StartRouters]:
 
 
 @pytest.fixture
-async def make_office() -> AsyncIterator[MakeOffice]:
+async def make_tenant() -> AsyncIterator[MakeTenant]:
     """
     Make tenants on any routers; their clients are dropped at the end.
 
     Whatever they were sent by then is held against the protocol's document.
     """
-    offices: list[Office] = []
+    tenants: list[Tenant] = []
 
     def make(
-        routers: Sequence[RouterProcess], formats: Sequence[str] = ("json",), tenant: str | None = None
-    ) -> Office:
-        offices.append(Office(routers, formats, tenant))
-        return offices[-1]
+        routers: Sequence[RouterProcess], formats: Sequence[str] = ("json",), tenant_id: str | None = None
+    ) -> Tenant:
+        tenants.append(Tenant(routers, formats, tenant_id))
+        return tenants[-1]
 
     yield make
-    for office in offices:
-        await office.leave()
-    for office in offices:
-        for client in office.clients:
+    for tenant in tenants:
+        await tenant.disconnect_all()
+    for tenant in tenants:
+        for client in tenant.clients:
             for message in client.received:
                 contract.check(message)
 
 
 @pytest.fixture
-def office(routers: list[RouterProcess], make_office: MakeOffice) -> Office:
+def tenant(routers: list[RouterProcess], make_tenant: MakeTenant) -> Tenant:
     """A tenant on the two shared routers."""
-    return make_office(routers)
+    return make_tenant(routers)

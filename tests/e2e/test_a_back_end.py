@@ -1,14 +1,14 @@
 """A back end that keeps a websocket open hears what becomes of the transfers it made."""
 
-from tests.e2e.office import Office, to_agent
+from tests.e2e.tenant import Tenant, to_agent
 
 
-async def test_it_hears_that_its_transfer_waited_was_taken_and_is_on_the_screen(office: Office) -> None:
-    bob = await office.connect_agent("bob", on=1)
-    await office.connect_agent("ana")
-    crm = await office.connect_service()
+async def test_it_hears_that_its_transfer_waited_was_taken_and_is_on_the_screen(tenant: Tenant) -> None:
+    bob = await tenant.connect_agent("bob", on=1)
+    await tenant.connect_agent("ana")
+    crm = await tenant.connect_service()
     await bob.command("status.set", status="pause")
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
 
     await crm.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
     taken = (await bob.command("session.accept", session_id="chat-1", fence=2))["session"]
@@ -18,24 +18,24 @@ async def test_it_hears_that_its_transfer_waited_was_taken_and_is_on_the_screen(
     await crm.expect_push("transfer.updated", state="delivered")
 
 
-async def test_transfer_over_http_is_pushed_to_all_its_connections(office: Office) -> None:
-    bob = await office.connect_agent("bob")
-    crm, other_process = await office.connect_service(on=0), await office.connect_service(on=1)
-    await office.open_session("chat-1", agent="bob")
-    adela = await office.connect_admin()
+async def test_transfer_over_http_is_pushed_to_all_its_connections(tenant: Tenant) -> None:
+    bob = await tenant.connect_agent("bob")
+    crm, other_process = await tenant.connect_service(on=0), await tenant.connect_service(on=1)
+    await tenant.open_session("chat-1", agent="bob")
+    adela = await tenant.connect_admin()
     await adela.command("status.set", status="pause")
-    await office.do("session.transfer", session_id="chat-1", target=to_agent("adela"))
+    await tenant.do("session.transfer", session_id="chat-1", target=to_agent("adela"))
     await bob.expect_push("session.removed")
     await adela.command("session.decline", session_id="chat-1")
     for connection in (crm, other_process):
         await connection.expect_push("transfer.updated", state="declined")
 
 
-async def test_agent_and_back_end_of_one_id_get_their_own_pushes(office: Office) -> None:
-    crm, namesake = await office.connect_service(), await office.connect_agent("crm")
-    bob = await office.connect_agent("bob")
-    await office.open_session("chat-1", agent="crm")
-    await office.open_session("chat-2", agent="crm")
+async def test_agent_and_back_end_of_one_id_get_their_own_pushes(tenant: Tenant) -> None:
+    crm, namesake = await tenant.connect_service(), await tenant.connect_agent("crm")
+    bob = await tenant.connect_agent("bob")
+    await tenant.open_session("chat-1", agent="crm")
+    await tenant.open_session("chat-2", agent="crm")
 
     await crm.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
     await bob.send("session.ack", session_id="chat-1", fence=2)

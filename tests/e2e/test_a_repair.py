@@ -5,26 +5,26 @@ import asyncio
 import pytest
 
 from relevo.router import cli
-from tests.e2e.office import Office
-from tests.kept import rewrite_agent
+from tests.e2e.tenant import Tenant
 from tests.servers import StoreServer
+from tests.stored_records import rewrite_agent
 
 
 @pytest.mark.slow
-async def test_repaired_list_shows_on_every_dialog(office: Office, store: StoreServer) -> None:
-    ana = await office.connect_agent("ana")
-    bob = await office.connect_agent("bob", on=1)
-    await office.open_session("chat-1", agent="ana")
+async def test_repaired_list_shows_on_every_dialog(tenant: Tenant, store: StoreServer) -> None:
+    ana = await tenant.connect_agent("ana")
+    bob = await tenant.connect_agent("bob", on=1)
+    await tenant.open_session("chat-1", agent="ana")
     await ana.expect_push("session.assigned")
     for client in (ana, bob):
         await client.open_dialog()
     # Something takes it out of her record, and with the next thing that happens to her the dialogs say so.
-    rewrite_agent(store, office.tenant, "ana", owned=" ", load=0)
+    rewrite_agent(store, tenant.id, "ana", owned=" ", load=0)
     await ana.command("status.set", status="pause")
     for client in (ana, bob):
         await client.sees_agent("ana", load=0)
 
-    command = ["audit", "--redis-url", store.url, "--tenant", office.tenant]
+    command = ["audit", "--redis-url", store.url, "--tenant", tenant.id]
     assert await asyncio.to_thread(cli.main, command) == 1
     assert await asyncio.to_thread(cli.main, [*command, "--repair"]) == 0
 

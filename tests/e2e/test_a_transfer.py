@@ -1,8 +1,8 @@
 """
-The whole story of a transfer, told once in every way in which clients may live it.
+Transfers from one end to the other, over each format, transport, store and placement of agents on routers.
 
-Ana has a conversation and hands it to Bob, on a browser and a phone. Eve watches from another desk. Bob
-goes for lunch, the next transfer to him waits, and Adela, an admin, sends it on to a department.
+Ana has a conversation and transfers it to Bob, on a browser and a phone. Eve has the dialog open. Bob is on
+a break, the next transfer to him is pending, and Adela, an admin, transfers it on to a department.
 """
 
 import itertools
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import Office, to_agent, to_department
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import Tenant, to_agent, to_department
 from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess
 from tests.servers import SLOTS
@@ -25,15 +25,15 @@ REASON = "speaks Portuguese, and knows the refund"
 
 
 @dataclass(frozen=True)
-class Way:
+class Variant:
     """
-    One way to tell the story.
+    One combination of what must make no difference.
 
     Args:
         routers: The fixture with the routers.
         formats: The format of the clients of each router.
         apart: Whether the agents are on different routers.
-        over_http: Whether the agents' commands go over HTTP, and only what they are told over websockets.
+        over_http: Whether the agents' commands go over HTTP, and only pushes over websockets.
         shard: On which of three shards the tenant lives.
     """
 
@@ -44,78 +44,82 @@ class Way:
     shard: int | None = None
 
 
-WAYS = {
-    "in_json": Way(),
-    "in_messagepack": Way(formats=("msgpack",)),
-    "half_over_http": Way(over_http=True),
-    "on_different_routers": Way(apart=True),
-    "on_different_routers_in_both_formats": Way(formats=("json", "msgpack"), apart=True),
-    "on_the_first_of_three_shards": Way("cluster_routers", apart=True, shard=0),
-    "on_the_second_of_three_shards": Way("cluster_routers", formats=("json", "msgpack"), apart=True, shard=1),
-    "on_the_third_of_three_shards": Way("cluster_routers", formats=("msgpack",), apart=True, shard=2),
-    "on_redis": Way("redis_routers", formats=("json", "msgpack"), apart=True),
+VARIANTS = {
+    "in_json": Variant(),
+    "in_messagepack": Variant(formats=("msgpack",)),
+    "half_over_http": Variant(over_http=True),
+    "on_different_routers": Variant(apart=True),
+    "on_different_routers_in_both_formats": Variant(formats=("json", "msgpack"), apart=True),
+    "on_the_first_of_three_shards": Variant("cluster_routers", apart=True, shard=0),
+    "on_the_second_of_three_shards": Variant(
+        "cluster_routers", formats=("json", "msgpack"), apart=True, shard=1
+    ),
+    "on_the_third_of_three_shards": Variant("cluster_routers", formats=("msgpack",), apart=True, shard=2),
+    "on_redis": Variant("redis_routers", formats=("json", "msgpack"), apart=True),
 }
 
 
-class Told:
-    """An office, and the way in which its people act."""
+class VariantTenant:
+    """A tenant whose clients connect and act as a variant says."""
 
-    def __init__(self, way: Way, office: Office) -> None:
-        self._way = way
-        self.office = office
+    def __init__(self, variant: Variant, tenant: Tenant) -> None:
+        self._variant = variant
+        self.tenant = tenant
 
-    async def connect(self, agent_id: str, *, desk: int, **claims: Any) -> RawClient:
-        """Connect an agent; people at different desks may be on different routers."""
-        return await self.office.connect_agent(agent_id, on=desk if self._way.apart else 0, **claims)
+    async def connect(self, agent_id: str, *, on: int, **claims: Any) -> RawClient:
+        """Connect an agent; only some variants use two routers."""
+        return await self.tenant.connect_agent(agent_id, on=on if self._variant.apart else 0, **claims)
 
     async def act(self, client: RawClient, command: str, **fields: Any) -> Message:
-        """Let a person act, over a websocket or over HTTP with a token of their own."""
-        if not self._way.over_http:
+        """Send a command over a client's websocket, or over HTTP with a token of its agent."""
+        if not self._variant.over_http:
             return await client.command(command, **fields)
-        token = self.office.token(client.name, client.welcome["role"])
-        return await self.office.do(command, token=token, **fields)
+        token = self.tenant.token(client.name, client.welcome["role"])
+        return await self.tenant.do(command, token=token, **fields)
 
 
-@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
-def told(request: pytest.FixtureRequest, make_office: MakeOffice) -> Told:
-    """The story's office, in each way."""
-    way: Way = request.param
-    routers: list[RouterProcess] = request.getfixturevalue(way.routers)
-    return Told(way, make_office(routers, way.formats, tenant_of_shard(way.shard)))
+@pytest.fixture(params=VARIANTS.values(), ids=list(VARIANTS))
+def variant_tenant(request: pytest.FixtureRequest, make_tenant: MakeTenant) -> VariantTenant:
+    """A tenant in each variant."""
+    variant: Variant = request.param
+    routers: list[RouterProcess] = request.getfixturevalue(variant.routers)
+    return VariantTenant(variant, make_tenant(routers, variant.formats, tenant_of_shard(variant.shard)))
 
 
 def tenant_of_shard(shard: int | None) -> str | None:
     """Return a new tenant's id whose slot is in this third of all slots."""
-    ids = (f"office-{uuid.uuid4().hex[:12]}" for _ in itertools.count())
+    ids = (f"tenant-{uuid.uuid4().hex[:12]}" for _ in itertools.count())
     return None if shard is None else next(one for one in ids if key_slot(one.encode()) // THIRD == shard)
 
 
-def gaps(office: Office) -> list[float]:
+def gaps(tenant: Tenant) -> list[float]:
     """Return how many gaps each router has found in its feeds."""
-    return [router.metric("relevo_feed_gaps_total") for router in office.routers]
+    return [router.metric("relevo_feed_gaps_total") for router in tenant.routers]
 
 
-async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Told) -> None:
-    office, act = told.office, told.act
-    gaps_before = gaps(office)
+async def test_transfer_reaches_an_agent_then_the_best_of_a_department(variant_tenant: VariantTenant) -> None:
+    tenant, act = variant_tenant.tenant, variant_tenant.act
+    gaps_before = gaps(tenant)
 
     # The morning: two departments, four agents and an admin; Bob on his browser and on his phone.
-    await office.put_department("sales", "Sales")
-    await office.put_department("billing", "Billing")
-    ana = await told.connect("ana", desk=0, name="Ana Lima", departments=["sales"], capacity=10)
-    bob_browser = await told.connect("bob", desk=1, name="Bob Reis", departments=["sales"], capacity=10)
-    bob_phone = await told.connect("bob", desk=0)
-    dora = await told.connect("dora", desk=1, name="Dora Paz", departments=["billing"], capacity=10)
-    hugo = await told.connect("hugo", desk=0, name="Hugo Sanz", departments=["billing"], capacity=2)
-    eve = await told.connect("eve", desk=1, name="Eve Ruiz")
-    adela = await told.connect("adela", desk=0, role="admin", name="Adela Gil")
+    await tenant.put_department("sales", "Sales")
+    await tenant.put_department("billing", "Billing")
+    ana = await variant_tenant.connect("ana", on=0, name="Ana Lima", departments=["sales"], capacity=10)
+    bob_browser = await variant_tenant.connect(
+        "bob", on=1, name="Bob Reis", departments=["sales"], capacity=10
+    )
+    bob_phone = await variant_tenant.connect("bob", on=0)
+    dora = await variant_tenant.connect("dora", on=1, name="Dora Paz", departments=["billing"], capacity=10)
+    hugo = await variant_tenant.connect("hugo", on=0, name="Hugo Sanz", departments=["billing"], capacity=2)
+    eve = await variant_tenant.connect("eve", on=1, name="Eve Ruiz")
+    adela = await variant_tenant.connect("adela", on=0, role="admin", name="Adela Gil")
     await act(eve, "status.set", status="pause")
     await eve.open_dialog()
 
     # Two conversations come in for Ana, and one for Hugo.
-    await office.open_session("chat-1", agent="ana")
-    await office.open_session("chat-2", agent="ana")
-    await office.open_session("chat-3", agent="hugo")
+    await tenant.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-2", agent="ana")
+    await tenant.open_session("chat-3", agent="hugo")
     for session_id in ("chat-1", "chat-2"):
         assigned = await ana.expect_push("session.assigned", session__id=session_id)
         assert assigned["session"]["customer"] == {"id": "customer-1", "name": "Cleo Costa"}
@@ -228,9 +232,9 @@ async def test_transfer_reaches_an_agent_then_the_best_of_a_department(told: Tol
     await eve.sees_agent("bob", load=1, pending=0)
 
     # At the end the store holds what the screens say.
-    assert [session["id"] for session in await office.list_sessions(agent_id="bob")] == ["chat-1"]
-    assert [session["id"] for session in await office.list_sessions(agent_id="dora")] == ["chat-2"]
-    assert await office.list_sessions(agent_id="ana") == []
+    assert [session["id"] for session in await tenant.list_sessions(agent_id="bob")] == ["chat-1"]
+    assert [session["id"] for session in await tenant.list_sessions(agent_id="dora")] == ["chat-2"]
+    assert await tenant.list_sessions(agent_id="ana") == []
 
     # The feed brought it all: nothing had to be found out and repaired later.
-    assert gaps(office) == gaps_before
+    assert gaps(tenant) == gaps_before

@@ -10,7 +10,7 @@ import pytest
 from relevo.router.config import Settings
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.servers import StoreServer
 
 HOUR_MS = 60 * 60 * 1000
@@ -19,48 +19,48 @@ CRM = Caller("crm", "service")
 ANA = Caller("ana", "agent")
 
 
-class Past:
-    """The store's commands with the time passed in, for what happened long ago."""
+class BackdatedCommands:
+    """Store commands that run at a time in the past."""
 
-    def __init__(self, store_commands: StoreCommands, tenant: str, now_ms: int) -> None:
+    def __init__(self, store_commands: StoreCommands, tenant_id: str, now_ms: int) -> None:
         self._store_commands = store_commands
-        self._tenant = tenant
+        self._tenant_id = tenant_id
         self.now_ms = now_ms
 
-    async def happened(self, command: str, by: Caller, **fields: Any) -> None:
-        """Let something have happened at that time."""
+    async def run(self, command: str, by: Caller, **fields: Any) -> None:
+        """Run a command at that time."""
         await self._store_commands.run(
-            self._tenant, command, {"by": by, "now": self.now_ms, **fields}, msgspec.Raw
+            self._tenant_id, command, {"by": by, "now": self.now_ms, **fields}, msgspec.Raw
         )
 
 
 @pytest.fixture
-async def an_hour_ago(store: StoreServer, office: Office) -> AsyncIterator[Past]:
-    """The past of the office."""
+async def an_hour_ago(store: StoreServer, tenant: Tenant) -> AsyncIterator[BackdatedCommands]:
+    """The tenant's commands as of an hour ago."""
     opened = StoreClient(store.url)
-    yield Past(
-        StoreCommands(opened, CommandLimits.of(Settings()), "past"),
-        office.tenant,
+    yield BackdatedCommands(
+        StoreCommands(opened, CommandLimits.of(Settings()), "backdated"),
+        tenant.id,
         int(time.time() * 1000) - HOUR_MS,
     )
     await opened.close()
 
 
 async def test_agent_connecting_an_hour_later_finds_the_session_pending(
-    office: Office, an_hour_ago: Past
+    tenant: Tenant, an_hour_ago: BackdatedCommands
 ) -> None:
     for name in ("ana", "bob"):
         profile = {"id": name, "name": name.title(), "role": "agent"}
         agent = {**profile, "departments": [], "capacity": 10}
-        await an_hour_ago.happened("agent_put", CRM, agent=agent)
-    session = {"session_id": "chat-1", "customer": ANYBODY, "target": to_agent("ana")}
-    await an_hour_ago.happened("session_open", CRM, **session)
-    await an_hour_ago.happened("session_accept", ANA, session_id="chat-1")
-    await an_hour_ago.happened(
+        await an_hour_ago.run("agent_put", CRM, agent=agent)
+    session = {"session_id": "chat-1", "customer": CUSTOMER, "target": to_agent("ana")}
+    await an_hour_ago.run("session_open", CRM, **session)
+    await an_hour_ago.run("session_accept", ANA, session_id="chat-1")
+    await an_hour_ago.run(
         "session_transfer", ANA, session_id="chat-1", target=to_agent("bob"), reason="I am off"
     )
 
-    bob = await office.connect_agent("bob")
+    bob = await tenant.connect_agent("bob")
 
     assert bob.welcome["inbox"]["in_progress"] == []
     (waiting,) = bob.welcome["inbox"]["pending"]
@@ -85,18 +85,18 @@ async def test_agent_connecting_an_hour_later_finds_the_session_pending(
 
 @pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
 async def test_transfer_to_an_absent_agent_is_pending_until_accepted(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
-    await office.put_agent("bob")
-    ana = await office.connect_agent("ana")
+    await tenant.put_agent("bob")
+    ana = await tenant.connect_agent("ana")
     await ana.open_dialog()
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
 
     sent = await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
     assert (sent["transfer"]["outcome"], sent["session"]["state"]) == ("pending", "pending")
     await ana.sees_agent("bob", status="disconnected", available=False, pending=1, load=0)
 
-    bob = await office.connect_agent("bob")
+    bob = await tenant.connect_agent("bob")
     assert [session["id"] for session in bob.welcome["inbox"]["pending"]] == ["chat-1"]
     await bob.command("session.accept", session_id="chat-1")
 
@@ -105,12 +105,12 @@ async def test_transfer_to_an_absent_agent_is_pending_until_accepted(
 
 
 @pytest.mark.origin("a transfer to an offline agent left the visitor waiting for ever")
-async def test_admin_transfers_what_is_pending_with_an_absent_agent(office: Office) -> None:
-    await office.put_department("sales")
-    await office.put_agent("bob", departments=["sales"])
-    ana = await office.connect_agent("ana", departments=["sales"])
-    adela = await office.connect_admin()
-    await office.open_session("chat-1", agent="bob")
+async def test_admin_transfers_what_is_pending_with_an_absent_agent(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    await tenant.put_agent("bob", departments=["sales"])
+    ana = await tenant.connect_agent("ana", departments=["sales"])
+    adela = await tenant.connect_admin()
+    await tenant.open_session("chat-1", agent="bob")
 
     (waiting,) = (await adela.command("session.list", state="pending", agent_id="bob"))["sessions"]
     await adela.command(
@@ -118,5 +118,5 @@ async def test_admin_transfers_what_is_pending_with_an_absent_agent(office: Offi
     )
 
     assert (await ana.expect_push("session.assigned"))["transfer"]["from"]["id"] == "bob"
-    bob = await office.connect_agent("bob")
+    bob = await tenant.connect_agent("bob")
     assert bob.welcome["inbox"] == {"in_progress": [], "pending": []}

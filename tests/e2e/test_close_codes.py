@@ -9,16 +9,16 @@ import pytest
 from websockets.frames import Close, Opcode
 
 from tests.e2e import contract
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import Office
-from tests.raw_client import FORMATS, DeafSocket, RawClient
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import Tenant
+from tests.raw_client import FORMATS, NonReadingSocket, RawClient
 from tests.routers import RouterProcess, running_routers, standing_still
 from tests.servers import StoreServer
 
-Provoke: TypeAlias = Callable[[Office, str], Awaitable[int]]
+Provoke: TypeAlias = Callable[[Tenant, str], Awaitable[int]]
 
 PROVOKE: dict[int, Provoke] = {}
-"""How to get each close code: an office, and the format; returns the code."""
+"""How to get each close code: a tenant, and the format; returns the code."""
 
 # RFC 6455 section 7.4.1; PROTOCOL.md, Frames and batches, says when.
 STANDARD = (1003, 1007, 1009)
@@ -59,46 +59,46 @@ def limited(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("code", [code for code in (*contract.close_codes(), *STANDARD) if code not in APART])
 async def test_each_close_code_reaches_a_client(
-    limited: list[RouterProcess], make_office: MakeOffice, code: int, format: str
+    limited: list[RouterProcess], make_tenant: MakeTenant, code: int, format: str
 ) -> None:
     strict, impatient = limited
-    office = make_office([impatient if code in TIMED else strict])
-    assert await PROVOKE[code](office, format) == code
+    tenant = make_tenant([impatient if code in TIMED else strict])
+    assert await PROVOKE[code](tenant, format) == code
 
 
 @provokes(1003)
-async def a_frame_of_the_other_kind(office: Office, format: str) -> int:
-    ana = await office.connect_agent("ana", format=format)
+async def a_frame_of_the_other_kind(tenant: Tenant, format: str) -> int:
+    ana = await tenant.connect_agent("ana", format=format)
     await ana.socket.send("{}" if format == "msgpack" else b"{}")
     return await ana.expect_close()
 
 
 @provokes(1007)
-async def text_that_is_not_utf8(office: Office, format: str) -> int:
+async def text_that_is_not_utf8(tenant: Tenant, format: str) -> int:
     # Text is what the JSON subprotocol has; on the other one a text frame is refused for its kind.
-    ana = await office.connect_agent("ana", format="json")
+    ana = await tenant.connect_agent("ana", format="json")
     await ana.socket.send(b'{"type": "ping", "id": "\xff"}', text=True)
     return await ana.expect_close()
 
 
 @provokes(1009)
-async def a_message_over_64_kibibytes(office: Office, format: str) -> int:
-    ana = await office.connect_agent("ana", format=format)
+async def a_message_over_64_kibibytes(tenant: Tenant, format: str) -> int:
+    ana = await tenant.connect_agent("ana", format=format)
     await ana.send("ping", id="1" * 65_536)
     return await ana.expect_close()
 
 
 @provokes(4001)
-async def a_client_that_stops_reading(office: Office, format: str) -> int:
-    crm = await office.connect_service()
+async def a_client_that_stops_reading(tenant: Tenant, format: str) -> int:
+    crm = await tenant.connect_service()
     # Little room to receive, and no reader: the library stops reading when one message waits.
     receiver = socket.socket()
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    receiver.connect(("127.0.0.1", office.routers[0].port))
-    stalled = await office.connect_stranger(format=format, sock=receiver, max_queue=1)
-    assert (await stalled.say_hello(office.token("stalled")))["type"] == "welcome"
+    receiver.connect(("127.0.0.1", tenant.routers[0].port))
+    stalled = await tenant.connect_without_hello(format=format, sock=receiver, max_queue=1)
+    assert (await stalled.say_hello(tenant.token("stalled")))["type"] == "welcome"
 
-    await office.open_session("s", agent="stalled")
+    await tenant.open_session("s", agent="stalled")
     for number in range(10):
         await stalled.command("session.note", session_id="s", text=f"{number}" * 4000)
 
@@ -116,54 +116,54 @@ async def a_client_that_stops_reading(office: Office, format: str) -> int:
 
 
 @provokes(4002)
-async def a_client_that_answers_no_pings(office: Office, _: str) -> int:
-    deaf = await DeafSocket.open(office.routers[0].address)
-    await deaf.say_hello(office.token("ana"))
+async def a_client_that_answers_no_pings(tenant: Tenant, _: str) -> int:
+    deaf = await NonReadingSocket.open(tenant.routers[0].address)
+    await deaf.say_hello(tenant.token("ana"))
     *frames, last = await deaf.hear_until_the_end()
     assert Opcode.PING in [frame.opcode for frame in frames]
     return Close.parse(last.data).code
 
 
 @provokes(4500)
-async def a_token_that_nobody_signed(office: Office, format: str) -> int:
-    stranger = await office.connect_stranger(format=format)
-    error = await stranger.refused("hello", token=office.token("ana")[:-2] + "AA")
+async def a_token_without_a_signature(tenant: Tenant, format: str) -> int:
+    stranger = await tenant.connect_without_hello(format=format)
+    error = await stranger.refused("hello", token=tenant.token("ana")[:-2] + "AA")
     assert error["code"] == "unauthorized"
     return await stranger.expect_close()
 
 
 @provokes(4501)
-async def a_token_that_runs_out(office: Office, format: str) -> int:
-    ana = await office.connect_agent("ana", format=format, ttl_s=1)
+async def a_token_that_runs_out(tenant: Tenant, format: str) -> int:
+    ana = await tenant.connect_agent("ana", format=format, ttl_s=1)
     expiring = await ana.expect_push("token.expiring")
     assert expiring["expires_at"] == ana.welcome["expires_at"]
     return await ana.expect_close()
 
 
 @provokes(4502)
-async def an_agent_who_is_removed(office: Office, format: str) -> int:
-    ana = await office.connect_agent("ana", format=format)
-    await office.do("agent.remove", agent_id="ana")
+async def an_agent_that_is_removed(tenant: Tenant, format: str) -> int:
+    ana = await tenant.connect_agent("ana", format=format)
+    await tenant.do("agent.remove", agent_id="ana")
     return await ana.expect_close()
 
 
 @provokes(4503)
-async def what_is_neither_json_nor_messagepack(office: Office, format: str) -> int:
-    ana = await office.connect_agent("ana", format=format)
+async def what_is_neither_json_nor_messagepack(tenant: Tenant, format: str) -> int:
+    ana = await tenant.connect_agent("ana", format=format)
     await ana.socket.send(b"\xc1" if format == "msgpack" else "{")
     return await ana.expect_close()
 
 
 @provokes(4504)
-async def a_connection_that_says_nothing(office: Office, format: str) -> int:
-    return await (await office.connect_stranger(format=format)).expect_close()
+async def a_connection_that_says_nothing(tenant: Tenant, format: str) -> int:
+    return await (await tenant.connect_without_hello(format=format)).expect_close()
 
 
 @provokes(4505)
-async def one_connection_more_than_an_agent_may_have(office: Office, format: str) -> int:
-    await office.connect_agent("ana", format=format)
-    second = await office.connect_stranger(format=format)
-    error = await second.refused("hello", token=office.token("ana"))
+async def one_connection_more_than_an_agent_may_have(tenant: Tenant, format: str) -> int:
+    await tenant.connect_agent("ana", format=format)
+    second = await tenant.connect_without_hello(format=format)
+    error = await second.refused("hello", token=tenant.token("ana"))
     assert error["code"] == "rate_limited"
     return await second.expect_close()
 
@@ -182,9 +182,9 @@ async def one_connection_more_than_an_agent_may_have(office: Office, format: str
     ids=repr,
 )
 async def test_a_first_message_that_is_not_a_hello_closes_with_4503(
-    office: Office, first: object, format: str
+    tenant: Tenant, first: object, format: str
 ) -> None:
-    stranger = await office.connect_stranger(format=format)
+    stranger = await tenant.connect_without_hello(format=format)
 
     await stranger.send_as_is(first)
 
@@ -197,10 +197,10 @@ async def test_a_first_message_that_is_not_a_hello_closes_with_4503(
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_router_that_stops_closes_with_4000(
-    start_routers: StartRouters, make_office: MakeOffice, format: str
+    start_routers: StartRouters, make_tenant: MakeTenant, format: str
 ) -> None:
     (stopping,) = start_routers(1)
-    ana = await make_office([stopping]).connect_agent("ana", format=format)
+    ana = await make_tenant([stopping]).connect_agent("ana", format=format)
 
     stopping.terminate()
 
@@ -211,32 +211,32 @@ async def test_a_router_that_stops_closes_with_4000(
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 async def test_store_lost_past_the_lease_closes_with_4003(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, format: str
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant, format: str
 ) -> None:
     (router,) = start_routers(1, own_store.url, node_lease_ms=1500, store_timeout_ms=500)
-    office = make_office([router])
-    ana = await office.connect_agent("ana", format=format)
-    stranger = await office.connect_stranger(format=format)
+    tenant = make_tenant([router])
+    ana = await tenant.connect_agent("ana", format=format)
+    stranger = await tenant.connect_without_hello(format=format)
 
     with standing_still(own_store.pid):
         assert await ana.expect_close() == 4003
         # A client that connects now has to retry.
-        error = await stranger.refused("hello", token=office.token("bob"))
+        error = await stranger.refused("hello", token=tenant.token("bob"))
         assert (error["code"], error["retryable"]) == ("unavailable", True)
         assert await stranger.expect_close() == 4003
         assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 503
 
-    assert (await until_welcome(office, format)).welcome["agent"]["status"] == "connected"
+    assert (await until_welcome(tenant, format)).welcome["agent"]["status"] == "connected"
 
 
 @pytest.mark.slow
 async def test_router_frozen_past_its_lease_closes_with_4003(
-    start_routers: StartRouters, make_office: MakeOffice
+    start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     pair = start_routers(2, node_lease_ms=2000, presence_grace_ms=100, session_grace_ms=10_000)
-    office = make_office(pair)
-    ana = await office.connect_agent("ana", on=0)
-    observer = await office.connect_admin(on=1)
+    tenant = make_tenant(pair)
+    ana = await tenant.connect_agent("ana", on=0)
+    observer = await tenant.connect_admin(on=1)
     await observer.open_dialog()
 
     with standing_still(pair[0].process_id):
@@ -245,15 +245,15 @@ async def test_router_frozen_past_its_lease_closes_with_4003(
 
     # Awake again, it no longer believes in its connections.
     assert await ana.expect_close() == 4003
-    await office.connect_agent("ana", on=0)
+    await tenant.connect_agent("ana", on=0)
     await observer.sees_agent("ana", status="connected")
 
 
-async def until_welcome(office: Office, format: str) -> RawClient:
+async def until_welcome(tenant: Tenant, format: str) -> RawClient:
     """Say hello again and again, as a client does that was told to come back."""
     while True:
-        stranger = await office.connect_stranger(format=format)
-        reply = await stranger.say_hello(office.token("ana"))
+        stranger = await tenant.connect_without_hello(format=format)
+        reply = await stranger.say_hello(tenant.token("ana"))
         if reply["type"] == "welcome":
             stranger.welcome = reply
             return stranger

@@ -6,19 +6,19 @@ from itertools import pairwise
 
 import pytest
 
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
 CLIENTS = 50
 
 
 @pytest.mark.origin("a job with a stale list overwrote most assignments")
-async def test_fifty_transfers_at_one_fence_have_one_winner(office: Office) -> None:
+async def test_fifty_transfers_at_one_fence_have_one_winner(tenant: Tenant) -> None:
     agents = [f"agent-{number}" for number in range(CLIENTS)]
     clients = await asyncio.gather(
-        *(office.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
+        *(tenant.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
     )
-    fence = (await office.open_session("chat-1", agent=agents[0]))["fence"]
+    fence = (await tenant.open_session("chat-1", agent=agents[0]))["fence"]
     owners = [agents[0]]
 
     for _ in range(4):
@@ -57,22 +57,22 @@ async def test_fifty_transfers_at_one_fence_have_one_winner(office: Office) -> N
         owners.append(owner["id"])
         fence += 1
 
-    session = await office.get_session("chat-1")
+    session = await tenant.get_session("chat-1")
     assert (session["owner"]["id"], session["fence"], session["hops"]) == (owners[-1], 5, 4)
-    transfers = [entry["transfer"] for entry in await office.history("chat-1") if entry["transfer"]]
+    transfers = [entry["transfer"] for entry in await tenant.history("chat-1") if entry["transfer"]]
     assert [(one["from"]["id"], one["to"]["id"]) for one in transfers] == list(pairwise(owners))
-    loads = await loads_of(office)
+    loads = await loads_of(tenant)
     assert loads == {agent_id: (1 if agent_id == owners[-1] else 0, 0) for agent_id in agents}
 
 
 async def test_fifty_transfers_without_a_fence_make_a_chain_of_owners(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
     agents = [f"agent-{number}" for number in range(CLIENTS)]
     clients = await asyncio.gather(
-        *(office.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
+        *(tenant.connect_agent(agent_id, on=number, role="admin") for number, agent_id in enumerate(agents))
     )
-    await office.open_session("chat-1", agent=agents[0])
+    await tenant.open_session("chat-1", agent=agents[0])
 
     await asyncio.gather(
         *(
@@ -84,25 +84,25 @@ async def test_fifty_transfers_without_a_fence_make_a_chain_of_owners(
 
     applied = [reply["result"]["transfer"] for reply in replies if "result" in reply]
     assert {reply["error"]["code"] for reply in replies if "error" in reply} <= {"same_target"}
-    session = await office.get_session("chat-1")
+    session = await tenant.get_session("chat-1")
     assert session["fence"] == len(applied) + 1
-    transfers = [entry["transfer"] for entry in await office.history("chat-1") if entry["transfer"]]
+    transfers = [entry["transfer"] for entry in await tenant.history("chat-1") if entry["transfer"]]
     assert sorted(one["id"] for one in transfers) == sorted(one["id"] for one in applied)
     chain = [transfers[0]["from"]["id"], *(one["to"]["id"] for one in transfers)]
     assert [one["from"]["id"] for one in transfers] == chain[:-1]
     assert session["owner"]["id"] == chain[-1]
-    assert sum(load for load, _ in (await loads_of(office)).values()) == 1
+    assert sum(load for load, _ in (await loads_of(tenant)).values()) == 1
 
 
 @pytest.mark.origin("three nodes gave four chats against a limit of three")
 @pytest.mark.origin("text limits were compared as strings")
 async def test_fifty_transfers_to_a_capacity_of_ten_leave_forty_pending(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
-    first, second = await two_back_ends(office)
-    bob = await office.connect_agent("bob", on=1, capacity=10)
-    await office.put_agent("ana", capacity=CLIENTS)
-    await open_many(office, "ana")
+    first, second = await two_back_ends(tenant)
+    bob = await tenant.connect_agent("bob", on=1, capacity=10)
+    await tenant.put_agent("ana", capacity=CLIENTS)
+    await open_many(tenant, "ana")
 
     sent = [
         await (first if number % 2 else second).send(
@@ -117,9 +117,9 @@ async def test_fifty_transfers_to_a_capacity_of_ten_leave_forty_pending(
 
     outcomes = Counter(one["transfer"]["outcome"] for one in done)
     assert outcomes == {"assigned": 10, "pending": 40}
-    assert await loads_of(office) == {"ana": (0, 0), "bob": (10, 40)}
+    assert await loads_of(tenant) == {"ana": (0, 0), "bob": (10, 40)}
     # The list is in the order in which the store decided; each router's transfers keep their own order.
-    waiting = await office.list_sessions(agent_id="bob", state="pending")
+    waiting = await tenant.list_sessions(agent_id="bob", state="pending")
     assert in_order_of_arrival(waiting, done) == waiting
     for parity in (0, 1):
         numbers = [number for number in map(number_of, waiting) if number % 2 == parity]
@@ -131,14 +131,14 @@ async def test_fifty_transfers_to_a_capacity_of_ten_leave_forty_pending(
 
 
 async def test_fifty_transfers_to_ten_places_leave_forty_queued_in_order(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
-    first, second = await two_back_ends(office)
-    await office.put_department("sales")
+    first, second = await two_back_ends(tenant)
+    await tenant.put_department("sales")
     for name, on in (("bob", 0), ("dora", 1)):
-        await office.connect_agent(name, on=on, capacity=5, departments=["sales"])
-    await office.put_agent("ana", capacity=CLIENTS)
-    await open_many(office, "ana")
+        await tenant.connect_agent(name, on=on, capacity=5, departments=["sales"])
+    await tenant.put_agent("ana", capacity=CLIENTS)
+    await open_many(tenant, "ana")
 
     sent = [
         await (first if number % 2 else second).send(
@@ -153,23 +153,23 @@ async def test_fifty_transfers_to_ten_places_leave_forty_queued_in_order(
 
     assert Counter(one["transfer"]["outcome"] for one in done) == {"assigned": 10, "queued": 40}
     assert Counter(one["transfer"]["assigned_to"] for one in done) == {"bob": 5, "dora": 5, None: 40}
-    assert await loads_of(office) == {"ana": (0, 0), "bob": (5, 0), "dora": (5, 0)}
-    queue = await office.list_sessions(department_id="sales")
+    assert await loads_of(tenant) == {"ana": (0, 0), "bob": (5, 0), "dora": (5, 0)}
+    queue = await tenant.list_sessions(department_id="sales")
     assert len(queue) == 40
     assert in_order_of_arrival(queue, done) == queue
 
 
-async def two_back_ends(office: Office) -> tuple[RawClient, RawClient]:
+async def two_back_ends(tenant: Tenant) -> tuple[RawClient, RawClient]:
     """Connect a back end to each router."""
-    return await office.connect_service(on=0), await office.connect_service(on=1)
+    return await tenant.connect_service(on=0), await tenant.connect_service(on=1)
 
 
-async def open_many(office: Office, agent_id: str) -> None:
+async def open_many(tenant: Tenant, agent_id: str) -> None:
     """Open fifty sessions with an agent without a connection."""
-    crm = await office.connect_service()
+    crm = await tenant.connect_service()
     for number in range(CLIENTS):
         await crm.send(
-            "session.open", session_id=f"chat-{number}", customer=ANYBODY, target=to_agent(agent_id)
+            "session.open", session_id=f"chat-{number}", customer=CUSTOMER, target=to_agent(agent_id)
         )
     for number in range(CLIENTS):
         assert "result" in await crm.reply(str(number + 2))
@@ -186,9 +186,9 @@ def in_order_of_arrival(sessions: list[Message], done: list[Message]) -> list[Me
     return sorted(sessions, key=lambda session: order[session["id"]])
 
 
-async def loads_of(office: Office) -> dict[str, tuple[int, int]]:
+async def loads_of(tenant: Tenant) -> dict[str, tuple[int, int]]:
     """Return load and pending of each agent, as a dialog shows them."""
-    agents, _ = await office.look_around()
+    agents, _ = await tenant.read_directory()
     return {agent_id: (row["load"], row["pending"]) for agent_id, row in agents.items()}
 
 
@@ -200,16 +200,16 @@ async def replies_of(clients: list[RawClient], commands: list[str]) -> list[Mess
 
 
 @pytest.mark.origin("two agents took one chat")
-async def test_two_accepts_of_one_session_have_one_winner(office: Office) -> None:
-    await office.put_department("sales")
+async def test_two_accepts_of_one_session_have_one_winner(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
     members = [
-        await office.connect_agent(name, on=on, departments=["sales"])
+        await tenant.connect_agent(name, on=on, departments=["sales"])
         for on, name in enumerate(("ana", "bob"))
     ]
     for member in members:
         await member.command("status.set", status="pause")
     for number in range(10):
-        await office.open_session(f"chat-{number}", department="sales")
+        await tenant.open_session(f"chat-{number}", department="sales")
 
         asked = [await member.send("session.accept", session_id=f"chat-{number}") for member in members]
         replies = await replies_of(members, asked)
@@ -217,5 +217,5 @@ async def test_two_accepts_of_one_session_have_one_winner(office: Office) -> Non
         (taken,) = [reply["result"]["session"] for reply in replies if "result" in reply]
         (refused,) = [reply["error"] for reply in replies if "error" in reply]
         assert (refused["code"], refused["details"]["owner"]) == ("conflict", taken["owner"])
-    agents, _ = await office.look_around()
+    agents, _ = await tenant.read_directory()
     assert sum(row["load"] for row in agents.values()) == 10

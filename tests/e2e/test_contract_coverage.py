@@ -12,28 +12,28 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.e2e import contract, test_close_codes, test_errors
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.e2e.test_presence import now_ms
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess
 
 
-class Desk:
+class Clients:
     """
-    Ana, Bob and Adela at their screens, and a conversation with each of the first two.
+    The clients of Ana, Bob and Adela, and a session of each of the first two.
 
     Args:
-        office: Their office.
+        tenant: Their tenant.
         ana: An agent, in sales, the owner of `chat-1`.
         bob: The owner of `chat-2`.
         adela: An admin.
         crm: A back end.
     """
 
-    def __init__(self, office: Office, *people: RawClient) -> None:
-        self.office = office
-        self.ana, self.bob, self.adela, self.crm = people
+    def __init__(self, tenant: Tenant, *clients: RawClient) -> None:
+        self.tenant = tenant
+        self.ana, self.bob, self.adela, self.crm = clients
 
     async def pause_bob(self) -> None:
         """Let Bob take nothing new."""
@@ -46,7 +46,7 @@ class Desk:
         )
 
 
-Exercise: TypeAlias = Callable[[Desk], Awaitable[Any]]
+Exercise: TypeAlias = Callable[[Clients], Awaitable[Any]]
 
 COMMANDS: dict[str, Exercise] = {}
 """How to send each command, so that it is carried out; returns what answered it."""
@@ -79,25 +79,25 @@ def push(type: str) -> Callable[[Exercise], Exercise]:
 
 
 @pytest.fixture
-async def desk(routers: list[RouterProcess], make_office: MakeOffice, format: str) -> Desk:
-    """The people, all in one format, on two routers."""
-    office = make_office(routers, (format,))
-    await office.put_department("sales")
-    people = [
-        await office.connect_agent("ana", departments=["sales"]),
-        await office.connect_agent("bob", on=1),
-        await office.connect_admin(on=1),
-        await office.connect_service(),
+async def clients(routers: list[RouterProcess], make_tenant: MakeTenant, format: str) -> Clients:
+    """Clients of one format, on two routers."""
+    tenant = make_tenant(routers, (format,))
+    await tenant.put_department("sales")
+    connected = [
+        await tenant.connect_agent("ana", departments=["sales"]),
+        await tenant.connect_agent("bob", on=1),
+        await tenant.connect_admin(on=1),
+        await tenant.connect_service(),
     ]
-    await office.open_session("chat-1", agent="ana")
-    await office.open_session("chat-2", agent="bob")
-    return Desk(office, *people)
+    await tenant.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-2", agent="bob")
+    return Clients(tenant, *connected)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("type", contract.commands())
-async def test_command_is_applied_and_its_reply_fits_the_document(desk: Desk, type: str) -> None:
-    answer = await COMMANDS[type](desk)
+async def test_command_is_applied_and_its_reply_fits_the_document(clients: Clients, type: str) -> None:
+    answer = await COMMANDS[type](clients)
 
     documented = [name for name in contract.replies_to(type) if name != "reply.error"]
     if documented:
@@ -108,8 +108,8 @@ async def test_command_is_applied_and_its_reply_fits_the_document(desk: Desk, ty
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("type", [name for name in contract.pushes() if name not in APART])
-async def test_push_arrives_and_fits_the_document(desk: Desk, type: str) -> None:
-    message = await PUSHES[type](desk)
+async def test_push_arrives_and_fits_the_document(clients: Clients, type: str) -> None:
+    message = await PUSHES[type](clients)
 
     assert message["type"] == type
     assert contract.fits(type, message)
@@ -132,252 +132,252 @@ async def answer_to(client: RawClient, type: str, **fields: Any) -> Message:
 
 
 @command("hello")
-async def hello(desk: Desk) -> Message:
-    return desk.ana.welcome
+async def hello(clients: Clients) -> Message:
+    return clients.ana.welcome
 
 
 @command("ping")
-async def ping(desk: Desk) -> Message:
-    return await answer_to(desk.ana, "ping")
+async def ping(clients: Clients) -> Message:
+    return await answer_to(clients.ana, "ping")
 
 
 @command("token.refresh")
-async def token_refresh(desk: Desk) -> Message:
-    return await answer_to(desk.ana, "token.refresh", token=desk.office.token("ana"))
+async def token_refresh(clients: Clients) -> Message:
+    return await answer_to(clients.ana, "token.refresh", token=clients.tenant.token("ana"))
 
 
 @command("status.set")
-async def status_set(desk: Desk) -> Message:
-    answer = await answer_to(desk.ana, "status.set", status="pause", key="key-1")
+async def status_set(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "status.set", status="pause", key="key-1")
     assert answer["result"]["agent"]["status"] == "pause"
     return answer
 
 
 @command("directory.subscribe")
-async def directory_subscribe(desk: Desk) -> Message:
-    answer = await answer_to(desk.ana, "directory.subscribe")
-    await desk.ana.expect_push("directory.snapshot")
+async def directory_subscribe(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "directory.subscribe")
+    await clients.ana.expect_push("directory.snapshot")
     return answer
 
 
 @command("directory.unsubscribe")
-async def directory_unsubscribe(desk: Desk) -> Message:
-    return await answer_to(desk.ana, "directory.unsubscribe")
+async def directory_unsubscribe(clients: Clients) -> Message:
+    return await answer_to(clients.ana, "directory.unsubscribe")
 
 
 @command("session.open")
-async def session_open(desk: Desk) -> Message:
+async def session_open(clients: Clients) -> Message:
     answer = await answer_to(
-        desk.crm, "session.open", session_id="chat-3", customer=ANYBODY, target=to_department("sales")
+        clients.crm, "session.open", session_id="chat-3", customer=CUSTOMER, target=to_department("sales")
     )
     assert answer["result"]["session"]["owner"] == {"kind": "agent", "id": "ana"}
     return answer
 
 
 @command("session.transfer")
-async def session_transfer(desk: Desk) -> Message:
+async def session_transfer(clients: Clients) -> Message:
     answer = await answer_to(
-        desk.ana, "session.transfer", session_id="chat-1", target=to_agent("bob"), reason="lunch", fence=1
+        clients.ana, "session.transfer", session_id="chat-1", target=to_agent("bob"), reason="lunch", fence=1
     )
     assert answer["result"]["session"]["owner"] == {"kind": "agent", "id": "bob"}
     return answer
 
 
 @command("session.accept")
-async def session_accept(desk: Desk) -> Message:
-    await desk.pause_bob()
-    await desk.transfer()
-    answer = await answer_to(desk.bob, "session.accept", session_id="chat-1", fence=2)
+async def session_accept(clients: Clients) -> Message:
+    await clients.pause_bob()
+    await clients.transfer()
+    answer = await answer_to(clients.bob, "session.accept", session_id="chat-1", fence=2)
     assert answer["result"]["session"]["state"] == "in_progress"
     return answer
 
 
 @command("session.decline")
-async def session_decline(desk: Desk) -> Message:
-    await desk.pause_bob()
-    await desk.transfer()
-    answer = await answer_to(desk.bob, "session.decline", session_id="chat-1", reason="not mine")
+async def session_decline(clients: Clients) -> Message:
+    await clients.pause_bob()
+    await clients.transfer()
+    answer = await answer_to(clients.bob, "session.decline", session_id="chat-1", reason="not mine")
     assert answer["result"]["session"]["owner"] == {"kind": "agent", "id": "ana"}
     return answer
 
 
 @command("session.recall")
-async def session_recall(desk: Desk) -> Message:
-    await desk.pause_bob()
-    await desk.transfer()
-    answer = await answer_to(desk.ana, "session.recall", session_id="chat-1")
+async def session_recall(clients: Clients) -> Message:
+    await clients.pause_bob()
+    await clients.transfer()
+    answer = await answer_to(clients.ana, "session.recall", session_id="chat-1")
     assert answer["result"]["session"]["owner"] == {"kind": "agent", "id": "ana"}
     return answer
 
 
 @command("session.note")
-async def session_note(desk: Desk) -> Message:
-    answer = await answer_to(desk.ana, "session.note", session_id="chat-1", text="a good customer")
+async def session_note(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "session.note", session_id="chat-1", text="a good customer")
     assert answer["result"]["entry"]["kind"] == "internal"
     return answer
 
 
 @command("session.close")
-async def session_close(desk: Desk) -> Message:
-    answer = await answer_to(desk.ana, "session.close", session_id="chat-1", fence=1)
+async def session_close(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "session.close", session_id="chat-1", fence=1)
     session = answer["result"]["session"]
     assert (session["state"], session["owner"], session["fence"]) == ("closed", None, 2)
     return answer
 
 
 @command("session.get")
-async def session_get(desk: Desk) -> Message:
-    return await answer_to(desk.ana, "session.get", session_id="chat-1")
+async def session_get(clients: Clients) -> Message:
+    return await answer_to(clients.ana, "session.get", session_id="chat-1")
 
 
 @command("session.place")
-async def session_place(desk: Desk) -> Message:
-    await desk.ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))
-    answer = await answer_to(desk.ana, "session.place", session_id="chat-1")
+async def session_place(clients: Clients) -> Message:
+    await clients.ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))
+    answer = await answer_to(clients.ana, "session.place", session_id="chat-1")
     assert answer["result"] == {"place": 1}
     return answer
 
 
 @command("session.history")
-async def session_history(desk: Desk) -> Message:
-    await desk.ana.command("session.note", session_id="chat-1", text="one")
-    await desk.ana.command("session.note", session_id="chat-1", text="two")
-    answer = await answer_to(desk.ana, "session.history", session_id="chat-1", after=1, limit=1)
+async def session_history(clients: Clients) -> Message:
+    await clients.ana.command("session.note", session_id="chat-1", text="one")
+    await clients.ana.command("session.note", session_id="chat-1", text="two")
+    answer = await answer_to(clients.ana, "session.history", session_id="chat-1", after=1, limit=1)
     assert [entry["text"] for entry in answer["result"]["entries"]] == ["one"]
     assert answer["result"]["more"] is True
     return answer
 
 
 @command("session.list")
-async def session_list(desk: Desk) -> Message:
-    answer = await answer_to(desk.adela, "session.list", state="in_progress", limit=1)
+async def session_list(clients: Clients) -> Message:
+    answer = await answer_to(clients.adela, "session.list", state="in_progress", limit=1)
     assert [session["id"] for session in answer["result"]["sessions"]] == ["chat-1"]
     cursor = answer["result"]["cursor"]
-    rest = await desk.adela.command("session.list", state="in_progress", limit=1, cursor=cursor)
+    rest = await clients.adela.command("session.list", state="in_progress", limit=1, cursor=cursor)
     assert [session["id"] for session in rest["sessions"]] == ["chat-2"]
     assert rest["cursor"] is None
     return answer
 
 
 @command("session.watch")
-async def session_watch(desk: Desk) -> Message:
-    return await answer_to(desk.adela, "session.watch")
+async def session_watch(clients: Clients) -> Message:
+    return await answer_to(clients.adela, "session.watch")
 
 
 @command("session.unwatch")
-async def session_unwatch(desk: Desk) -> Message:
-    await desk.adela.command("session.watch")
-    answer = await answer_to(desk.adela, "session.unwatch")
-    await desk.adela.open_dialog()
-    await desk.office.open_session("chat-3", agent="ana")
-    await desk.adela.sees_agent("ana", load=2)
-    # What changed before may have come while she watched.
-    assert "chat-3" not in [push["session"]["id"] for push in desk.adela.unread("session.changed")]
+async def session_unwatch(clients: Clients) -> Message:
+    await clients.adela.command("session.watch")
+    answer = await answer_to(clients.adela, "session.unwatch")
+    await clients.adela.open_dialog()
+    await clients.tenant.open_session("chat-3", agent="ana")
+    await clients.adela.sees_agent("ana", load=2)
+    # What changed before may still have been on its way.
+    assert "chat-3" not in [push["session"]["id"] for push in clients.adela.unread("session.changed")]
     return answer
 
 
 @command("session.ack")
-async def session_ack(desk: Desk) -> None:
-    await desk.transfer()
-    acknowledgement = await desk.bob.send("session.ack", session_id="chat-1", fence=2)
-    assert (await desk.ana.expect_push("transfer.updated"))["state"] == "delivered"
+async def session_ack(clients: Clients) -> None:
+    await clients.transfer()
+    acknowledgement = await clients.bob.send("session.ack", session_id="chat-1", fence=2)
+    assert (await clients.ana.expect_push("transfer.updated"))["state"] == "delivered"
     # It has no reply: the next command's is the next one.
-    await desk.bob.command("session.list")
-    assert [message for message in desk.bob.unread("reply") if message["id"] == acknowledgement] == []
+    await clients.bob.command("session.list")
+    assert [message for message in clients.bob.unread("reply") if message["id"] == acknowledgement] == []
 
 
 @command("agent.put")
-async def agent_put(desk: Desk) -> Message:
+async def agent_put(clients: Clients) -> Message:
     agent = {"id": "bob", "name": "Roberto", "role": "agent", "departments": ["sales"], "capacity": 3}
-    answer = await answer_to(desk.crm, "agent.put", agent=agent)
+    answer = await answer_to(clients.crm, "agent.put", agent=agent)
     assert agent.items() <= answer["result"]["agent"].items()
     return answer
 
 
 @command("agent.remove")
-async def agent_remove(desk: Desk) -> Message:
-    await desk.office.put_agent("zoe")
-    return await answer_to(desk.crm, "agent.remove", agent_id="zoe")
+async def agent_remove(clients: Clients) -> Message:
+    await clients.tenant.put_agent("zoe")
+    return await answer_to(clients.crm, "agent.remove", agent_id="zoe")
 
 
 @command("department.put")
-async def department_put(desk: Desk) -> Message:
-    answer = await answer_to(desk.crm, "department.put", department={"id": "sales", "name": "Ventas"})
+async def department_put(clients: Clients) -> Message:
+    answer = await answer_to(clients.crm, "department.put", department={"id": "sales", "name": "Ventas"})
     assert answer["result"]["department"]["name"] == "Ventas"
     return answer
 
 
 @command("department.remove")
-async def department_remove(desk: Desk) -> Message:
-    return await answer_to(desk.crm, "department.remove", department_id="sales")
+async def department_remove(clients: Clients) -> Message:
+    return await answer_to(clients.crm, "department.remove", department_id="sales")
 
 
 # Pushes.
 
 
 @push("session.assigned")
-async def session_assigned(desk: Desk) -> Message:
-    sent = await desk.transfer(reason="lunch")
-    message = await desk.bob.expect_push("session.assigned", session__id="chat-1")
+async def session_assigned(clients: Clients) -> Message:
+    sent = await clients.transfer(reason="lunch")
+    message = await clients.bob.expect_push("session.assigned", session__id="chat-1")
     assert message["transfer"] == sent["transfer"]
     return message
 
 
 @push("session.pending")
-async def session_pending(desk: Desk) -> Message:
-    await desk.pause_bob()
-    sent = await desk.transfer()
-    message = await desk.bob.expect_push("session.pending")
+async def session_pending(clients: Clients) -> Message:
+    await clients.pause_bob()
+    sent = await clients.transfer()
+    message = await clients.bob.expect_push("session.pending")
     assert message["session"] == sent["session"]
     return message
 
 
 @push("session.removed")
-async def session_removed(desk: Desk) -> Message:
-    await desk.transfer()
-    return await desk.ana.expect_push("session.removed", session_id="chat-1", fence=2, why="transferred")
+async def session_removed(clients: Clients) -> Message:
+    await clients.transfer()
+    return await clients.ana.expect_push("session.removed", session_id="chat-1", fence=2, why="transferred")
 
 
 @push("session.entry")
-async def session_entry(desk: Desk) -> Message:
-    await desk.crm.command("session.note", session_id="chat-1", text="paid already")
-    return await desk.ana.expect_push("session.entry", entry__kind="internal", entry__text="paid already")
+async def session_entry(clients: Clients) -> Message:
+    await clients.crm.command("session.note", session_id="chat-1", text="paid already")
+    return await clients.ana.expect_push("session.entry", entry__kind="internal", entry__text="paid already")
 
 
 @push("session.changed")
-async def session_changed(desk: Desk) -> Message:
-    await desk.adela.command("session.watch")
-    sent = await desk.transfer()
-    # What changed before may have come while she watched.
-    message = await desk.adela.expect_push("session.changed", session__fence=sent["session"]["fence"])
+async def session_changed(clients: Clients) -> Message:
+    await clients.adela.command("session.watch")
+    sent = await clients.transfer()
+    # What changed before may still have been on its way.
+    message = await clients.adela.expect_push("session.changed", session__fence=sent["session"]["fence"])
     assert message["session"] == sent["session"]
     return message
 
 
 @push("transfer.updated")
-async def transfer_updated(desk: Desk) -> Message:
-    await desk.pause_bob()
-    await desk.transfer()
-    await desk.bob.command("session.decline", session_id="chat-1")
-    return await desk.ana.expect_push("transfer.updated", state="declined")
+async def transfer_updated(clients: Clients) -> Message:
+    await clients.pause_bob()
+    await clients.transfer()
+    await clients.bob.command("session.decline", session_id="chat-1")
+    return await clients.ana.expect_push("transfer.updated", state="declined")
 
 
 @push("directory.snapshot")
-async def directory_snapshot(desk: Desk) -> Message:
-    await desk.ana.command("directory.subscribe")
-    return await desk.ana.expect_push("directory.snapshot")
+async def directory_snapshot(clients: Clients) -> Message:
+    await clients.ana.command("directory.subscribe")
+    return await clients.ana.expect_push("directory.snapshot")
 
 
 @push("directory.patch")
-async def directory_patch(desk: Desk) -> Message:
-    await desk.ana.open_dialog()
-    await desk.pause_bob()
-    return await desk.ana.expect_push("directory.patch")
+async def directory_patch(clients: Clients) -> Message:
+    await clients.ana.open_dialog()
+    await clients.pause_bob()
+    return await clients.ana.expect_push("directory.patch")
 
 
 @push("token.expiring")
-async def token_expiring(desk: Desk) -> Message:
-    eve = await desk.office.connect_agent("eve", ttl_s=59)
+async def token_expiring(clients: Clients) -> Message:
+    eve = await clients.tenant.connect_agent("eve", ttl_s=59)
     message = await eve.expect_push("token.expiring")
     assert message["expires_at"] > now_ms()
     return message

@@ -4,30 +4,30 @@ import random
 
 import pytest
 
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
 TWENTY = 20
 
 
-async def queue_twenty(office: Office) -> list[str]:
+async def queue_twenty(tenant: Tenant) -> list[str]:
     """Let twenty sessions wait in sales, and return their ids, the first first."""
-    await office.put_department("sales")
-    crm = await office.connect_service()
+    await tenant.put_department("sales")
+    crm = await tenant.connect_service()
     ids = [f"chat-{number:02}" for number in range(TWENTY)]
     for session_id in ids:
         opened = await crm.command(
-            "session.open", session_id=session_id, customer=ANYBODY, target=to_department("sales")
+            "session.open", session_id=session_id, customer=CUSTOMER, target=to_department("sales")
         )
         assert opened["session"]["state"] == "queued"
         assert opened["session"]["owner"] == {"kind": "department", "id": "sales"}
     return ids
 
 
-async def queued(office: Office) -> list[str]:
+async def queued(tenant: Tenant) -> list[str]:
     """Return what waits in sales, the first first."""
-    return [session["id"] for session in await office.list_sessions(department_id="sales")]
+    return [session["id"] for session in await tenant.list_sessions(department_id="sales")]
 
 
 async def gets(member: RawClient, session_id: str) -> Message:
@@ -38,21 +38,21 @@ async def gets(member: RawClient, session_id: str) -> Message:
     return session
 
 
-async def test_connecting_member_gets_the_oldest_up_to_its_capacity(office: Office) -> None:
-    ids = await queue_twenty(office)
+async def test_connecting_member_gets_the_oldest_up_to_its_capacity(tenant: Tenant) -> None:
+    ids = await queue_twenty(tenant)
 
-    ana = await office.connect_agent("ana", departments=["sales"], capacity=3)
+    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=3)
 
     in_progress = [session["id"] for session in ana.welcome["inbox"]["in_progress"]]
     assert in_progress == ids[:3]
     assert ana.welcome["agent"]["load"] == 3
-    assert await queued(office) == ids[3:]
+    assert await queued(tenant) == ids[3:]
 
 
-async def test_member_that_becomes_available_gets_the_oldest_at_once(office: Office) -> None:
-    ids = await queue_twenty(office)
+async def test_member_that_becomes_available_gets_the_oldest_at_once(tenant: Tenant) -> None:
+    ids = await queue_twenty(tenant)
     waiting = iter(ids)
-    ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
+    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
     holds = next(waiting)
     assert [session["id"] for session in ana.welcome["inbox"]["in_progress"]] == [holds]
 
@@ -61,56 +61,56 @@ async def test_member_that_becomes_available_gets_the_oldest_at_once(office: Off
     holds = (await gets(ana, next(waiting)))["id"]
 
     # She transfers it away.
-    await office.put_agent("zoe")
+    await tenant.put_agent("zoe")
     await ana.command("session.transfer", session_id=holds, target=to_agent("zoe"))
     holds = (await gets(ana, next(waiting)))["id"]
 
     # An admin takes it from her.
-    adela = await office.connect_admin()
+    adela = await tenant.connect_admin()
     await adela.command("session.transfer", session_id=holds, target=to_agent("adela"))
     holds = (await gets(ana, next(waiting)))["id"]
 
     # Her capacity grows by one.
-    await office.put_agent("ana", departments=["sales"], capacity=2)
+    await tenant.put_agent("ana", departments=["sales"], capacity=2)
     await gets(ana, next(waiting))
 
     # A pause, with one conversation ended in it, and the end of the pause.
     await ana.command("status.set", status="pause")
     await ana.command("session.close", session_id=holds)
-    assert len(await queued(office)) == TWENTY - 5
+    assert len(await queued(tenant)) == TWENTY - 5
     await ana.command("status.set", status="connected")
     await gets(ana, next(waiting))
 
     # A colleague becomes a member.
-    bob = await office.connect_agent("bob", on=1, capacity=1)
-    await office.put_agent("bob", departments=["sales"], capacity=1)
+    bob = await tenant.connect_agent("bob", on=1, capacity=1)
+    await tenant.put_agent("bob", departments=["sales"], capacity=1)
     await gets(bob, next(waiting))
 
     # The others still wait, in their order.
-    assert await queued(office) == list(waiting)
+    assert await queued(tenant) == list(waiting)
 
 
-async def test_accept_from_the_queue_keeps_the_order_of_the_rest(office: Office) -> None:
-    ids = await queue_twenty(office)
-    ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
+async def test_accept_from_the_queue_keeps_the_order_of_the_rest(tenant: Tenant) -> None:
+    ids = await queue_twenty(tenant)
+    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
 
     await ana.command("status.set", status="pause")
     await ana.command("session.close", session_id=ids[0])
     taken = (await ana.command("session.accept", session_id=ids[7]))["session"]
 
     assert (taken["state"], taken["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
-    assert await queued(office) == [session_id for session_id in ids[1:] if session_id != ids[7]]
+    assert await queued(tenant) == [session_id for session_id in ids[1:] if session_id != ids[7]]
     assert (await ana.refused("session.accept", session_id=ids[8]))["code"] == "at_capacity"
 
 
-async def test_queue_of_a_paused_member_is_counted_and_not_assigned(office: Office) -> None:
-    ana = await office.connect_agent("ana", departments=["sales"], capacity=1)
+async def test_queue_of_a_paused_member_is_counted_and_not_assigned(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
     await ana.open_dialog()
     await ana.sees_department("sales", agents=1, available=1, queued=0)
 
     await ana.command("status.set", status="pre_pause")
     await ana.sees_agent("ana", status="pause")
-    await queue_twenty(office)
+    await queue_twenty(tenant)
 
     await ana.sees_department("sales", agents=1, available=0, queued=TWENTY)
     assert ana.unread("session.assigned") == []
@@ -118,19 +118,19 @@ async def test_queue_of_a_paused_member_is_counted_and_not_assigned(office: Offi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_queue_is_served_in_order_while_members_come_and_go(office: Office, seed: int) -> None:
+async def test_queue_is_served_in_order_while_members_come_and_go(tenant: Tenant, seed: int) -> None:
     chance = random.Random(seed)
-    ids = await queue_twenty(office)
+    ids = await queue_twenty(tenant)
     capacities = {"ana": 1, "bob": 2, "dora": 3}
-    observer = await office.connect_admin("observer")
+    observer = await tenant.connect_admin("observer")
     await observer.open_dialog()
     present: dict[str, RawClient] = {}
 
-    while await queued(office):
+    while await queued(tenant):
         name = chance.choice(list(capacities))
         member = present.get(name)
         if member is None:
-            present[name] = await office.connect_agent(
+            present[name] = await tenant.connect_agent(
                 name, on=chance.randrange(2), departments=["sales"], capacity=capacities[name]
             )
         elif chance.random() < 0.3:
@@ -143,32 +143,32 @@ async def test_queue_is_served_in_order_while_members_come_and_go(office: Office
             for session in (await member.command("session.list", state="in_progress"))["sessions"][:1]:
                 await member.command("session.close", session_id=session["id"])
         for agent_id in observer.dialog.agents.keys() & capacities.keys():
-            in_progress = await office.list_sessions(agent_id=agent_id, state="in_progress")
+            in_progress = await tenant.list_sessions(agent_id=agent_id, state="in_progress")
             assert len(in_progress) <= capacities[agent_id]
 
     # Each was given away once, and the n-th before the one after it.
     moments = []
     for session_id in ids:
-        kinds = [(entry["kind"], entry["at"]) for entry in await office.history(session_id)]
+        kinds = [(entry["kind"], entry["at"]) for entry in await tenant.history(session_id)]
         assert [kind for kind, _ in kinds][:2] == ["opened", "moved"]
         moments.append(kinds[1][1])
     assert moments == sorted(moments)
 
 
 @pytest.mark.origin("a freed slot went to a newer chat than the one that waited longest")
-async def test_freed_slot_goes_to_the_session_queued_longest(office: Office) -> None:
+async def test_freed_slot_goes_to_the_session_queued_longest(tenant: Tenant) -> None:
     for department_id in ("sales", "billing"):
-        await office.put_department(department_id)
-    ana = await office.connect_agent("ana", departments=["sales", "billing"], capacity=1)
-    await office.open_session("held", department="sales")
+        await tenant.put_department(department_id)
+    ana = await tenant.connect_agent("ana", departments=["sales", "billing"], capacity=1)
+    await tenant.open_session("held", department="sales")
     # The oldest is in the department that she names last, and was asked for on the other router.
     waiting = [("chat-0", "billing"), ("chat-1", "sales"), ("chat-2", "billing"), ("chat-3", "sales")]
     for number, (session_id, department_id) in enumerate(waiting):
-        await office.do(
+        await tenant.do(
             "session.open",
             on=number % 2,
             session_id=session_id,
-            customer=ANYBODY,
+            customer=CUSTOMER,
             target=to_department(department_id),
         )
     held = "held"

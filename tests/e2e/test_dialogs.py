@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.raw_client import Dialog, RawClient
 from tests.servers import StoreServer
 
@@ -14,12 +14,12 @@ AGENTS = 60
 
 
 @pytest.fixture
-async def sales(office: Office) -> Office:
-    """An office with Ana and Bob in sales, and Eve in no department."""
-    await office.put_department("sales")
-    await office.connect_agent("ana", departments=["sales"])
-    await office.connect_agent("bob", departments=["sales"])
-    return office
+async def sales(tenant: Tenant) -> Tenant:
+    """A tenant with Ana and Bob in sales, and Eve in no department."""
+    await tenant.put_department("sales")
+    await tenant.connect_agent("ana", departments=["sales"])
+    await tenant.connect_agent("bob", departments=["sales"])
+    return tenant
 
 
 async def resume(client: RawClient, dialog: Dialog) -> None:
@@ -29,7 +29,7 @@ async def resume(client: RawClient, dialog: Dialog) -> None:
     await client.command("directory.subscribe", resume={"epoch": epoch, "seq": seq})
 
 
-async def test_a_patch_holds_only_the_rows_that_changed(sales: Office) -> None:
+async def test_a_patch_holds_only_the_rows_that_changed(sales: Tenant) -> None:
     eve = await sales.connect_agent("eve", on=1)
     shown = await eve.open_dialog()
     adela = await sales.connect_admin()
@@ -52,7 +52,7 @@ async def test_a_patch_holds_only_the_rows_that_changed(sales: Office) -> None:
     assert ([row["id"] for row in patch["agents"]], patch["departments"]) == (["eve"], [])
 
 
-async def test_a_transfer_that_changes_two_loads_is_one_patch_of_two_rows(sales: Office) -> None:
+async def test_a_transfer_that_changes_two_loads_is_one_patch_of_two_rows(sales: Tenant) -> None:
     await sales.open_session("chat-1", agent="ana")
     eve = await sales.connect_agent("eve", on=1)
     shown = await eve.open_dialog()
@@ -68,7 +68,7 @@ async def test_a_transfer_that_changes_two_loads_is_one_patch_of_two_rows(sales:
     assert patch["departments"] == []
 
 
-async def test_what_is_removed_disappears_from_the_dialog(sales: Office) -> None:
+async def test_what_is_removed_disappears_from_the_dialog(sales: Tenant) -> None:
     eve = await sales.connect_agent("eve", on=1)
     await sales.put_agent("zoe", departments=["sales"])
     shown = await eve.open_dialog()
@@ -86,7 +86,7 @@ async def test_what_is_removed_disappears_from_the_dialog(sales: Office) -> None
     assert shown.snapshots == 1
 
 
-async def test_changes_of_one_moment_come_as_few_patches_and_the_latest_wins(sales: Office) -> None:
+async def test_changes_of_one_moment_come_as_few_patches_and_the_latest_wins(sales: Tenant) -> None:
     adela = await sales.connect_admin()
     eve = await sales.connect_agent("eve", on=1)
     shown = await eve.open_dialog()
@@ -106,7 +106,7 @@ async def test_changes_of_one_moment_come_as_few_patches_and_the_latest_wins(sal
     assert 1 <= len(with_ana) < 20
 
 
-async def test_a_dialog_that_was_closed_gets_no_patches(sales: Office) -> None:
+async def test_a_dialog_that_was_closed_gets_no_patches(sales: Tenant) -> None:
     adela = await sales.connect_admin()
     eve = await sales.connect_agent("eve")
     shown = await eve.open_dialog()
@@ -122,7 +122,7 @@ async def test_a_dialog_that_was_closed_gets_no_patches(sales: Office) -> None:
     assert len(shown.patches) == patches
 
 
-async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales: Office) -> None:
+async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales: Tenant) -> None:
     eve = await sales.connect_agent("eve", on=1)
     shown = await eve.open_dialog()
     stays = await sales.connect_agent("stays", on=1)
@@ -145,7 +145,7 @@ async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales:
     assert {row["id"] for row in missed["departments"]} == {"new", "settled"}
 
 
-async def test_a_dialog_that_missed_nothing_resumes_with_an_empty_patch(sales: Office) -> None:
+async def test_a_dialog_that_missed_nothing_resumes_with_an_empty_patch(sales: Tenant) -> None:
     eve = await sales.connect_agent("eve")
     shown = await eve.open_dialog()
     await sales.settle(eve)
@@ -165,7 +165,7 @@ async def test_a_dialog_that_missed_nothing_resumes_with_an_empty_patch(sales: O
     ids=["another epoch", "too long ago", "the future"],
 )
 async def test_a_position_that_is_not_kept_is_answered_with_a_snapshot(
-    sales: Office, lost: dict[str, Any]
+    sales: Tenant, lost: dict[str, Any]
 ) -> None:
     eve = await sales.connect_agent("eve")
     await eve.open_dialog()
@@ -180,7 +180,7 @@ async def test_a_position_that_is_not_kept_is_answered_with_a_snapshot(
     assert back.dialog.rows == eve.dialog.rows
 
 
-async def test_second_subscribe_gets_another_snapshot(sales: Office) -> None:
+async def test_second_subscribe_gets_another_snapshot(sales: Tenant) -> None:
     eve = await sales.connect_agent("eve")
     shown = await eve.open_dialog()
     await eve.open_dialog()
@@ -199,15 +199,15 @@ async def test_second_subscribe_gets_another_snapshot(sales: Office) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 async def test_two_dialogs_hold_the_same_rows_after_a_thousand_random_changes(
-    office: Office, seed: int
+    tenant: Tenant, seed: int
 ) -> None:
     chance = random.Random(seed)
-    adela = await office.connect_admin(on=0)
-    stays = await office.connect_agent("stays", on=0)
+    adela = await tenant.connect_admin(on=0)
+    stays = await tenant.connect_agent("stays", on=0)
     never_left = await stays.open_dialog()
-    keeps_router_two = await office.connect_agent("keeper", on=1)
+    keeps_router_two = await tenant.connect_agent("keeper", on=1)
     await keeps_router_two.open_dialog()
-    leaves = await office.connect_agent("leaves", on=1)
+    leaves = await tenant.connect_agent("leaves", on=1)
     resumed = await leaves.open_dialog()
 
     applied = round_number = 0
@@ -221,13 +221,13 @@ async def test_two_dialogs_hold_the_same_rows_after_a_thousand_random_changes(
         if round_number % 3 == 1:
             leaves.drop()
         if round_number % 3 == 2:
-            leaves = await office.connect_agent("leaves", on=1)
+            leaves = await tenant.connect_agent("leaves", on=1)
             await resume(leaves, resumed)
-    leaves = await office.connect_agent("leaves", on=1)
+    leaves = await tenant.connect_agent("leaves", on=1)
     await resume(leaves, resumed)
-    await office.settle(stays, leaves, keeps_router_two)
+    await tenant.settle(stays, leaves, keeps_router_two)
 
-    late = await office.connect_agent("stays", on=1)
+    late = await tenant.connect_agent("stays", on=1)
     fresh = await late.open_dialog()
     assert never_left.rows == resumed.rows == keeps_router_two.dialog.rows == fresh.rows
     # Neither was ever sent the whole again.
@@ -259,8 +259,8 @@ def random_change(chance: random.Random, number: int) -> dict[str, Any]:
             {"type": "agent.remove", "agent_id": agent},
             {"type": "department.put", "department": {"id": department, "name": f"{department} {number}"}},
             {"type": "department.remove", "department_id": department},
-            {"type": "session.open", "session_id": session, "customer": ANYBODY, "target": target},
-            {"type": "session.open", "session_id": session, "customer": ANYBODY},
+            {"type": "session.open", "session_id": session, "customer": CUSTOMER, "target": target},
+            {"type": "session.open", "session_id": session, "customer": CUSTOMER},
             {"type": "session.transfer", "session_id": session, "target": target},
             {"type": "session.accept", "session_id": session},
             {"type": "session.close", "session_id": session},
@@ -269,14 +269,14 @@ def random_change(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.origin("counts were not updated on a transfer")
-async def test_loads_follow_every_transfer_on_every_dialog(office: Office) -> None:
-    await office.put_department("sales")
-    ana = await office.connect_agent("ana", capacity=2)
-    bob = await office.connect_agent("bob", on=1, capacity=1)
+async def test_loads_follow_every_transfer_on_every_dialog(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", capacity=2)
+    bob = await tenant.connect_agent("bob", on=1, capacity=1)
     for client in (ana, bob):
         await client.open_dialog()
     for session_id in ("chat-1", "chat-2"):
-        await office.open_session(session_id, agent="ana")
+        await tenant.open_session(session_id, agent="ana")
 
     async def shows(ana_has: tuple[int, int], bob_has: tuple[int, int], queued: int) -> None:
         for client in (ana, bob):
@@ -296,9 +296,9 @@ async def test_loads_follow_every_transfer_on_every_dialog(office: Office) -> No
 
 
 @pytest.mark.origin("loading the agents took minutes")
-async def test_dialogs_are_served_without_reading_the_directory(office: Office, store: StoreServer) -> None:
-    await asyncio.gather(*(office.put_agent(f"agent-{number}") for number in range(AGENTS)))
-    admins = [await office.connect_admin(f"admin-{number}", on=number) for number in range(4)]
+async def test_dialogs_are_served_without_reading_the_directory(tenant: Tenant, store: StoreServer) -> None:
+    await asyncio.gather(*(tenant.put_agent(f"agent-{number}") for number in range(AGENTS)))
+    admins = [await tenant.connect_admin(f"admin-{number}", on=number) for number in range(4)]
     before = directory_reads(store)
 
     for admin in admins:

@@ -6,16 +6,16 @@ from typing import TypeAlias
 import pytest
 
 from tests.e2e import contract
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import ANYBODY, Office, to_agent
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent
 from tests.raw_client import FORMATS, Message, RawClient
 from tests.routers import RouterProcess, running_routers, standing_still
 from tests.servers import StoreServer, running
 
-Provoke: TypeAlias = Callable[[Office, StoreServer, RawClient], Awaitable[Message]]
+Provoke: TypeAlias = Callable[[Tenant, StoreServer, RawClient], Awaitable[Message]]
 
 PROVOKE: dict[str, Provoke] = {}
-"""How to get each error: an office on its own store, the store, and a connected admin; returns the error."""
+"""How to get each error: a tenant on its own store, the store, and a connected admin; returns the error."""
 
 # It takes as long as the router waits for its store.
 SLOW = ("unavailable",)
@@ -49,9 +49,9 @@ def frail_routers(
 
 
 @pytest.fixture
-def frail(frail_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
-    """An office on that router."""
-    return make_office(frail_routers)
+def frail(frail_routers: list[RouterProcess], make_tenant: MakeTenant) -> Tenant:
+    """A tenant on that router."""
+    return make_tenant(frail_routers)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -59,7 +59,7 @@ def frail(frail_routers: list[RouterProcess], make_office: MakeOffice) -> Office
     "code", [pytest.param(code, marks=[pytest.mark.slow] * (code in SLOW)) for code in contract.error_codes()]
 )
 async def test_each_error_code_reaches_a_client(
-    frail: Office, frail_store: StoreServer, code: str, format: str
+    frail: Tenant, frail_store: StoreServer, code: str, format: str
 ) -> None:
     adela = await frail.connect_agent("adela", role="admin", format=format)
 
@@ -71,34 +71,34 @@ async def test_each_error_code_reaches_a_client(
 
 
 @provokes("bad_message")
-async def a_field_that_does_not_fit(_: Office, __: StoreServer, adela: RawClient) -> Message:
+async def a_field_that_does_not_fit(_: Tenant, __: StoreServer, adela: RawClient) -> Message:
     error = await adela.refused("session.transfer", session_id="chat-1", target={"kind": "robot", "id": "r2"})
     assert error["details"] == {"path": "$.target.kind"}
     return error
 
 
 @provokes("unauthorized")
-async def a_token_signed_by_somebody_else(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    forged = office.token("adela", "admin")[:-2] + "AA"
+async def a_token_of_another_signer(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    forged = tenant.token("adela", "admin")[:-2] + "AA"
     return await adela.refused("token.refresh", token=forged)
 
 
 @provokes("forbidden")
-async def an_agent_who_touches_what_is_not_theirs(office: Office, _: StoreServer, __: RawClient) -> Message:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    bob = await office.connect_agent("bob")
+async def a_session_of_another_agent(tenant: Tenant, _: StoreServer, __: RawClient) -> Message:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    bob = await tenant.connect_agent("bob")
     return await bob.refused("session.close", session_id="chat-1")
 
 
 @provokes("not_found")
-async def a_session_that_does_not_exist(_: Office, __: StoreServer, adela: RawClient) -> Message:
+async def a_session_that_does_not_exist(_: Tenant, __: StoreServer, adela: RawClient) -> Message:
     return await adela.refused("session.get", session_id="nowhere")
 
 
 @provokes("conflict")
-async def a_fence_that_is_not_the_sessions(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    session = await office.open_session("chat-1", agent="adela")
+async def a_fence_that_is_not_the_sessions(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    session = await tenant.open_session("chat-1", agent="adela")
     error = await adela.refused("session.close", session_id="chat-1", fence=7)
     assert error["details"] == {
         "fence": 1,
@@ -111,59 +111,59 @@ async def a_fence_that_is_not_the_sessions(office: Office, _: StoreServer, adela
 
 
 @provokes("closed")
-async def a_session_that_has_ended(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    await office.open_session("chat-1", agent="adela")
+async def a_session_that_has_ended(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    await tenant.open_session("chat-1", agent="adela")
     await adela.command("session.close", session_id="chat-1")
     return await adela.refused("session.note", session_id="chat-1", text="too late")
 
 
 @provokes("same_target")
-async def a_transfer_to_whoever_has_it(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    await office.open_session("chat-1", agent="adela")
+async def a_transfer_to_the_present_owner(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    await tenant.open_session("chat-1", agent="adela")
     return await adela.refused("session.transfer", session_id="chat-1", target=to_agent("adela"))
 
 
 @provokes("at_capacity")
 async def one_session_more_than_there_is_room_for(
-    office: Office, _: StoreServer, adela: RawClient
+    tenant: Tenant, _: StoreServer, adela: RawClient
 ) -> Message:
-    await office.put_agent("adela", role="admin", capacity=1)
-    await office.open_session("chat-1", agent="adela")
-    await office.open_session("chat-2", agent="adela")
+    await tenant.put_agent("adela", role="admin", capacity=1)
+    await tenant.open_session("chat-1", agent="adela")
+    await tenant.open_session("chat-2", agent="adela")
     return await adela.refused("session.accept", session_id="chat-2")
 
 
 @provokes("in_use")
-async def the_removal_of_an_agent_with_a_session(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
+async def the_removal_of_an_agent_with_a_session(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     return await adela.refused("agent.remove", agent_id="ana")
 
 
 @provokes("exists")
-async def a_session_that_is_open_already(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    await office.open_session("chat-1", agent="adela")
-    return await adela.refused("session.open", session_id="chat-1", customer=ANYBODY)
+async def a_session_that_is_open_already(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    await tenant.open_session("chat-1", agent="adela")
+    return await adela.refused("session.open", session_id="chat-1", customer=CUSTOMER)
 
 
 @provokes("key_reused")
-async def a_key_with_another_body(office: Office, _: StoreServer, adela: RawClient) -> Message:
+async def a_key_with_another_body(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
     await adela.command("status.set", status="pause", key="key-1")
     return await adela.refused("status.set", status="connected", key="key-1")
 
 
 @provokes("rate_limited")
-async def one_connection_too_many_of_one_agent(office: Office, _: StoreServer, adela: RawClient) -> Message:
-    await office.connect_agent("adela", role="admin")
-    third = await office.connect_stranger()
-    error = await third.refused("hello", token=office.token("adela", "admin"))
+async def one_connection_too_many_of_one_agent(tenant: Tenant, _: StoreServer, adela: RawClient) -> Message:
+    await tenant.connect_agent("adela", role="admin")
+    third = await tenant.connect_without_hello()
+    error = await third.refused("hello", token=tenant.token("adela", "admin"))
     assert error["details"]["retry_in_ms"] > 0
     assert await third.expect_close() == 4505
     return error
 
 
 @provokes("unavailable")
-async def a_store_that_does_not_answer(office: Office, store: StoreServer, adela: RawClient) -> Message:
+async def a_store_that_does_not_answer(tenant: Tenant, store: StoreServer, adela: RawClient) -> Message:
     department = {"id": "sales", "name": "Sales"}
     with standing_still(store.pid):
         error = await adela.refused("department.put", department=department, key="key-1")
@@ -176,8 +176,8 @@ async def a_store_that_does_not_answer(office: Office, store: StoreServer, adela
 
 
 @provokes("internal")
-async def a_record_that_nobody_can_read(office: Office, store: StoreServer, adela: RawClient) -> Message:
-    store.call("RPUSH", f"relevo:{{{office.tenant}}}:session:chat-1", b"\xc1 is no MessagePack")
+async def a_record_that_is_not_messagepack(tenant: Tenant, store: StoreServer, adela: RawClient) -> Message:
+    store.call("RPUSH", f"relevo:{{{tenant.id}}}:session:chat-1", b"\xc1 is no MessagePack")
     error = await adela.refused("session.get", session_id="chat-1")
     assert error["details"]["incident"]
     return error

@@ -2,29 +2,29 @@
 
 import pytest
 
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import Office, to_agent
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import Tenant, to_agent
 from tests.raw_client import RawClient, open_socket
 from tests.servers import StoreServer
 
 
 @pytest.mark.slow
 @pytest.mark.origin("a fast refresh left ghost connections, stuck online")
-async def test_fast_reloads_leave_no_ghost_connection(office: Office, store: StoreServer) -> None:
-    observer = await office.connect_admin("observer")
+async def test_fast_reloads_leave_no_ghost_connection(tenant: Tenant, store: StoreServer) -> None:
+    observer = await tenant.connect_admin("observer")
     await observer.open_dialog()
     for number in range(20):
         # Each page goes before the next one has come, some before they were welcomed.
         if number % 3:
-            (await office.connect_agent("ana", on=number % 2)).drop()
+            (await tenant.connect_agent("ana", on=number % 2)).drop()
         else:
-            hasty = RawClient(await open_socket(office.routers[number % 2].address), "hasty")
-            office.clients.append(hasty)
-            await hasty.send("hello", token=office.token("ana"))
+            hasty = RawClient(await open_socket(tenant.routers[number % 2].address), "hasty")
+            tenant.clients.append(hasty)
+            await hasty.send("hello", token=tenant.token("ana"))
             hasty.drop()
-    last = await office.connect_agent("ana", on=1)
+    last = await tenant.connect_agent("ana", on=1)
     # The routers notice one closed socket after another; the pings give them time.
-    connections = f"relevo:{{{office.tenant}}}:connections:ana"
+    connections = f"relevo:{{{tenant.id}}}:connections:ana"
     while store.call("SCARD", connections) > 1:
         await observer.reply(await observer.send("ping"))
     await last.close()
@@ -34,37 +34,37 @@ async def test_fast_reloads_leave_no_ghost_connection(office: Office, store: Sto
 
 
 @pytest.mark.origin("a second device undid the status that was chosen on the first")
-async def test_second_device_keeps_the_status_chosen_on_the_first(office: Office) -> None:
-    observer = await office.connect_admin("observer")
+async def test_second_device_keeps_the_status_chosen_on_the_first(tenant: Tenant) -> None:
+    observer = await tenant.connect_admin("observer")
     await observer.open_dialog()
-    browser = await office.connect_agent("ana", on=0)
+    browser = await tenant.connect_agent("ana", on=0)
     for status in ("pause", "connected"):
         await browser.command("status.set", status=status)
         await observer.sees_agent("ana", status=status)
-        phone = await office.connect_agent("ana", on=1)
+        phone = await tenant.connect_agent("ana", on=1)
         assert phone.welcome["agent"]["status"] == status
         await phone.close()
-        await office.settle(observer)
+        await tenant.settle(observer)
         assert observer.dialog.agents["ana"]["status"] == status
 
 
 @pytest.mark.origin("one agent's event set all the others offline")
-async def test_events_of_one_agent_leave_the_others_connected(office: Office) -> None:
-    observer = await office.connect_admin("observer")
-    others = [await office.connect_agent(f"agent-{number}", on=number % 2) for number in range(8)]
-    ana = await office.connect_agent("ana", departments=["sales"])
+async def test_events_of_one_agent_leave_the_others_connected(tenant: Tenant) -> None:
+    observer = await tenant.connect_admin("observer")
+    others = [await tenant.connect_agent(f"agent-{number}", on=number % 2) for number in range(8)]
+    ana = await tenant.connect_agent("ana", departments=["sales"])
     await observer.open_dialog()
     await observer.sees_agent("ana", status="connected")
     seen = len(observer.dialog.patches)
 
-    phone = await office.connect_agent("ana", on=1)
+    phone = await tenant.connect_agent("ana", on=1)
     await ana.command("status.set", status="pause")
     await phone.close()
     await ana.close()
     await observer.sees_agent("ana", status="disconnected")
-    await office.do("agent.remove", agent_id="ana")
+    await tenant.do("agent.remove", agent_id="ana")
     await observer.until(lambda: "ana" not in observer.dialog.agents, "ana to be removed")
-    await office.settle(observer)
+    await tenant.settle(observer)
 
     told = {row["id"] for patch in observer.dialog.patches[seen:] for row in patch["agents"]}
     assert told == {"ana"}
@@ -76,28 +76,28 @@ async def test_events_of_one_agent_leave_the_others_connected(office: Office) ->
 @pytest.mark.slow
 @pytest.mark.origin("a server start set agents unavailable")
 async def test_starting_router_leaves_agents_available(
-    start_routers: StartRouters, make_office: MakeOffice
+    start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
-    office = make_office(start_routers(1))
-    observer = await office.connect_admin("observer")
-    await office.connect_agent("ana")
-    bob = await office.connect_agent("bob")
+    tenant = make_tenant(start_routers(1))
+    observer = await tenant.connect_admin("observer")
+    await tenant.connect_agent("ana")
+    bob = await tenant.connect_agent("bob")
     await bob.command("status.set", status="pause")
     await observer.open_dialog()
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
     await observer.sees_agent("ana", load=1)
     seen = len(observer.dialog.patches)
 
     (started,) = start_routers(1)
     # It serves the tenant from now on, too.
-    late = make_office([started], tenant=office.tenant)
+    late = make_tenant([started], tenant_id=tenant.id)
     zoe = await late.connect_agent("zoe")
     shown = await zoe.open_dialog()
-    await office.settle(observer, zoe)
+    await tenant.settle(observer, zoe)
 
     assert {row["id"] for patch in observer.dialog.patches[seen:] for row in patch["agents"]} == {"zoe"}
     for dialog in (observer.dialog, shown):
         assert (dialog.agents["ana"]["status"], dialog.agents["ana"]["available"]) == ("connected", True)
         assert dialog.agents["bob"]["status"] == "pause"
-    sent = await office.do("session.transfer", session_id="chat-1", target=to_agent("zoe"))
+    sent = await tenant.do("session.transfer", session_id="chat-1", target=to_agent("zoe"))
     assert sent["transfer"]["outcome"] == "assigned"

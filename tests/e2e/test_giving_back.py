@@ -4,143 +4,143 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.office import Office, to_agent, to_department
+from tests.e2e.tenant import Tenant, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
 
-class Waiting:
+class PendingSession:
     """
-    A session that Ana sent to Bob, on a break: it waits in his pending list.
+    A session that Ana transferred to Bob, on a break: it is in his pending list.
 
     Args:
-        office: Their office.
+        tenant: Their tenant.
         ana: The sender, on the first router.
-        bob: On whom it waits, on the second.
+        bob: The agent with whom it is pending, on the second.
         adela: An admin that watches all sessions.
     """
 
-    def __init__(self, office: Office, ana: RawClient, bob: RawClient, adela: RawClient) -> None:
-        self.office = office
+    def __init__(self, tenant: Tenant, ana: RawClient, bob: RawClient, adela: RawClient) -> None:
+        self.tenant = tenant
         self.ana = ana
         self.bob = bob
         self.adela = adela
 
     async def session(self) -> Message:
         """Return the session as it is now."""
-        return await self.office.get_session("chat-1")
+        return await self.tenant.get_session("chat-1")
 
     async def kinds(self) -> list[str]:
         """Return the kinds of its history's entries."""
-        return [entry["kind"] for entry in await self.office.history("chat-1")]
+        return [entry["kind"] for entry in await self.tenant.history("chat-1")]
 
 
 @pytest.fixture
-async def waiting(office: Office) -> Waiting:
-    """Ana, Bob and Adela have been told of the transfer."""
-    await office.put_department("sales")
-    ana = await office.connect_agent("ana", name="Ana", on=0, departments=["sales"])
-    bob = await office.connect_agent("bob", name="Bob", on=1)
-    adela = await office.connect_admin(on=1)
+async def pending(tenant: Tenant) -> PendingSession:
+    """Ana, Bob and Adela have received what the transfer pushed to them."""
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", name="Ana", on=0, departments=["sales"])
+    bob = await tenant.connect_agent("bob", name="Bob", on=1)
+    adela = await tenant.connect_admin(on=1)
     await bob.command("status.set", status="pause")
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
     await ana.expect_push("session.assigned")
     await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"), reason="yours")
     await ana.expect_push("session.removed", why="transferred")
     await bob.expect_push("session.pending")
     await adela.command("session.watch")
-    return Waiting(office, ana, bob, adela)
+    return PendingSession(tenant, ana, bob, adela)
 
 
 @pytest.mark.origin("the sender of a transfer never heard what became of it")
-async def test_accept_notifies_the_sender(waiting: Waiting) -> None:
-    accepted = (await waiting.bob.command("session.accept", session_id="chat-1", fence=2))["session"]
+async def test_accept_notifies_the_sender(pending: PendingSession) -> None:
+    accepted = (await pending.bob.command("session.accept", session_id="chat-1", fence=2))["session"]
 
     assert (accepted["state"], accepted["fence"], accepted["hops"]) == ("in_progress", 3, 1)
     assert accepted["transfer"]["outcome"] == "assigned"
-    assert (await waiting.bob.expect_push("session.assigned"))["session"] == accepted
-    assert (await waiting.ana.expect_push("transfer.updated", state="accepted"))["session"] == accepted
-    assert (await waiting.adela.expect_push("session.changed"))["session"] == accepted
-    assert await waiting.kinds() == ["opened", "transferred", "internal", "accepted"]
+    assert (await pending.bob.expect_push("session.assigned"))["session"] == accepted
+    assert (await pending.ana.expect_push("transfer.updated", state="accepted"))["session"] == accepted
+    assert (await pending.adela.expect_push("session.changed"))["session"] == accepted
+    assert await pending.kinds() == ["opened", "transferred", "internal", "accepted"]
 
 
-async def test_second_accept_is_a_conflict_with_the_owner(waiting: Waiting) -> None:
-    await waiting.bob.command("session.accept", session_id="chat-1")
-    error = await waiting.bob.refused("session.accept", session_id="chat-1")
+async def test_second_accept_is_a_conflict_with_the_owner(pending: PendingSession) -> None:
+    await pending.bob.command("session.accept", session_id="chat-1")
+    error = await pending.bob.refused("session.accept", session_id="chat-1")
     assert (error["code"], error["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "bob"})
 
 
 @pytest.mark.origin("the sender of a transfer never heard what became of it")
-async def test_decline_returns_the_session_to_its_sender(waiting: Waiting) -> None:
-    declined = (await waiting.bob.command("session.decline", session_id="chat-1", reason="busy"))["session"]
+async def test_decline_returns_the_session_to_its_sender(pending: PendingSession) -> None:
+    declined = (await pending.bob.command("session.decline", session_id="chat-1", reason="busy"))["session"]
 
     assert (declined["state"], declined["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
-    removed = await waiting.bob.expect_push("session.removed")
+    removed = await pending.bob.expect_push("session.removed")
     assert (removed["session_id"], removed["fence"], removed["why"]) == ("chat-1", 3, "declined")
-    assert (await waiting.ana.expect_push("session.assigned"))["session"] == declined
-    assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "declined"
-    assert (await waiting.ana.expect_push("session.entry", entry__kind="declined"))["entry"]["text"] == "busy"
-    assert await waiting.kinds() == ["opened", "transferred", "internal", "declined"]
+    assert (await pending.ana.expect_push("session.assigned"))["session"] == declined
+    assert (await pending.ana.expect_push("transfer.updated"))["state"] == "declined"
+    assert (await pending.ana.expect_push("session.entry", entry__kind="declined"))["entry"]["text"] == "busy"
+    assert await pending.kinds() == ["opened", "transferred", "internal", "declined"]
 
 
-async def test_declined_session_is_pending_with_a_paused_sender(waiting: Waiting) -> None:
-    await waiting.ana.command("status.set", status="pause")
+async def test_declined_session_is_pending_with_a_paused_sender(pending: PendingSession) -> None:
+    await pending.ana.command("status.set", status="pause")
 
-    declined = (await waiting.bob.command("session.decline", session_id="chat-1"))["session"]
+    declined = (await pending.bob.command("session.decline", session_id="chat-1"))["session"]
 
     assert (declined["state"], declined["owner"]) == ("pending", {"kind": "agent", "id": "ana"})
-    assert (await waiting.ana.expect_push("session.pending"))["session"] == declined
+    assert (await pending.ana.expect_push("session.pending"))["session"] == declined
 
 
-async def test_recall_returns_a_pending_session(waiting: Waiting) -> None:
-    recalled = (await waiting.ana.command("session.recall", session_id="chat-1"))["session"]
+async def test_recall_returns_a_pending_session(pending: PendingSession) -> None:
+    recalled = (await pending.ana.command("session.recall", session_id="chat-1"))["session"]
 
     assert (recalled["state"], recalled["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
-    assert (await waiting.bob.expect_push("session.removed"))["why"] == "recalled"
-    assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "recalled"
+    assert (await pending.bob.expect_push("session.removed"))["why"] == "recalled"
+    assert (await pending.ana.expect_push("transfer.updated"))["state"] == "recalled"
     # Bob was just about to take it; the fence that his screen shows tells him that it has moved on.
-    late = await waiting.bob.refused("session.accept", session_id="chat-1", fence=2)
+    late = await pending.bob.refused("session.accept", session_id="chat-1", fence=2)
     assert (late["code"], late["details"]["owner"]) == ("conflict", {"kind": "agent", "id": "ana"})
-    assert (await waiting.bob.refused("session.accept", session_id="chat-1"))["code"] == "conflict"
+    assert (await pending.bob.refused("session.accept", session_id="chat-1"))["code"] == "conflict"
 
 
-async def test_recall_of_an_accepted_session_is_a_conflict(waiting: Waiting) -> None:
-    await waiting.bob.command("session.accept", session_id="chat-1")
-    error = await waiting.ana.refused("session.recall", session_id="chat-1")
+async def test_recall_of_an_accepted_session_is_a_conflict(pending: PendingSession) -> None:
+    await pending.bob.command("session.accept", session_id="chat-1")
+    error = await pending.ana.refused("session.recall", session_id="chat-1")
     assert (error["code"], error["details"]["state"]) == ("conflict", "in_progress")
 
 
 @pytest.mark.origin("the sender of a transfer never heard what became of it")
-async def test_transfer_of_a_pending_session_notifies_the_sender(waiting: Waiting) -> None:
-    await waiting.office.connect_agent("eve")
+async def test_transfer_of_a_pending_session_notifies_the_sender(pending: PendingSession) -> None:
+    await pending.tenant.connect_agent("eve")
 
-    sent = await waiting.bob.command("session.transfer", session_id="chat-1", target=to_agent("eve"))
+    sent = await pending.bob.command("session.transfer", session_id="chat-1", target=to_agent("eve"))
 
     assert sent["transfer"]["from"] == {"kind": "agent", "id": "bob", "name": "Bob"}
-    moved = await waiting.ana.expect_push("transfer.updated")
+    moved = await pending.ana.expect_push("transfer.updated")
     assert (moved["state"], moved["transfer"]["reason"]) == ("moved", "yours")
-    assert (await waiting.bob.expect_push("session.removed"))["why"] == "transferred"
+    assert (await pending.bob.expect_push("session.removed"))["why"] == "transferred"
 
 
-async def test_admin_accepts_a_pending_session_of_another(waiting: Waiting) -> None:
-    taken = (await waiting.adela.command("session.accept", session_id="chat-1"))["session"]
+async def test_admin_accepts_a_pending_session_of_another(pending: PendingSession) -> None:
+    taken = (await pending.adela.command("session.accept", session_id="chat-1"))["session"]
 
     assert (taken["state"], taken["owner"]) == ("in_progress", {"kind": "agent", "id": "adela"})
-    assert (await waiting.bob.expect_push("session.removed"))["session_id"] == "chat-1"
-    assert (await waiting.adela.expect_push("session.assigned"))["session"] == taken
-    assert (await waiting.ana.expect_push("transfer.updated"))["state"] == "accepted"
+    assert (await pending.bob.expect_push("session.removed"))["session_id"] == "chat-1"
+    assert (await pending.adela.expect_push("session.assigned"))["session"] == taken
+    assert (await pending.ana.expect_push("transfer.updated"))["state"] == "accepted"
 
 
-async def test_close_of_a_pending_session_is_pushed_to_its_owner(waiting: Waiting) -> None:
-    await waiting.office.do("session.close", session_id="chat-1")
+async def test_close_of_a_pending_session_is_pushed_to_its_owner(pending: PendingSession) -> None:
+    await pending.tenant.do("session.close", session_id="chat-1")
 
-    assert (await waiting.bob.expect_push("session.removed"))["why"] == "closed"
-    changed = (await waiting.adela.expect_push("session.changed"))["session"]
+    assert (await pending.bob.expect_push("session.removed"))["why"] == "closed"
+    changed = (await pending.adela.expect_push("session.changed"))["session"]
     assert (changed["state"], changed["owner"]) == ("closed", None)
 
 
-async def test_pending_session_is_forbidden_to_others(waiting: Waiting) -> None:
-    eve = await waiting.office.connect_agent("eve")
-    before = await waiting.session()
+async def test_pending_session_is_forbidden_to_others(pending: PendingSession) -> None:
+    eve = await pending.tenant.connect_agent("eve")
+    before = await pending.session()
     attempts: list[tuple[RawClient, str, dict[str, Any]]] = [
         (eve, "session.accept", {}),
         (eve, "session.decline", {}),
@@ -150,22 +150,22 @@ async def test_pending_session_is_forbidden_to_others(waiting: Waiting) -> None:
         (eve, "session.close", {}),
         (eve, "session.get", {}),
         (eve, "session.history", {}),
-        (waiting.ana, "session.close", {}),
-        (waiting.bob, "session.recall", {}),
+        (pending.ana, "session.close", {}),
+        (pending.bob, "session.recall", {}),
     ]
     for client, command, fields in attempts:
         error = await client.refused(command, session_id="chat-1", **fields)
         assert (command, error["code"]) == (command, "forbidden")
-    assert await waiting.session() == before
-    assert await waiting.kinds() == ["opened", "transferred", "internal"]
+    assert await pending.session() == before
+    assert await pending.kinds() == ["opened", "transferred", "internal"]
 
 
-async def test_declined_session_without_a_sender_returns_to_its_queue(office: Office) -> None:
-    await office.put_department("sales")
-    bob = await office.connect_agent("bob", departments=["sales"])
+async def test_declined_session_without_a_sender_returns_to_its_queue(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    bob = await tenant.connect_agent("bob", departments=["sales"])
     await bob.command("status.set", status="pause")
-    adela = await office.connect_admin()
-    await office.open_session("chat-1", department="sales")
+    adela = await tenant.connect_admin()
+    await tenant.open_session("chat-1", department="sales")
     await adela.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
 
     declined = (await bob.command("session.decline", session_id="chat-1"))["session"]
@@ -173,32 +173,32 @@ async def test_declined_session_without_a_sender_returns_to_its_queue(office: Of
     assert (declined["state"], declined["owner"]) == ("queued", {"kind": "department", "id": "sales"})
 
 
-async def test_transfer_to_a_department_excludes_its_sender(office: Office) -> None:
-    await office.put_department("sales")
-    ana = await office.connect_agent("ana", departments=["sales"])
-    await office.open_session("chat-1", agent="ana")
+async def test_transfer_to_a_department_excludes_its_sender(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", departments=["sales"])
+    await tenant.open_session("chat-1", agent="ana")
 
     alone = await ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))
     assert (alone["transfer"]["outcome"], alone["transfer"]["assigned_to"]) == ("queued", None)
     assert alone["session"]["owner"] == {"kind": "department", "id": "sales"}
 
     # A member that connects gets it; the sender receives its name.
-    bob = await office.connect_agent("bob", departments=["sales"])
+    bob = await tenant.connect_agent("bob", departments=["sales"])
     assert [session["id"] for session in bob.welcome["inbox"]["in_progress"]] == ["chat-1"]
     updated = await ana.expect_push("transfer.updated")
     assert (updated["transfer"]["outcome"], updated["transfer"]["assigned_to"]) == ("assigned", "bob")
 
 
-async def test_department_chooses_the_lowest_load_then_the_longest_wait(office: Office) -> None:
-    await office.put_department("sales")
+async def test_department_chooses_the_lowest_load_then_the_longest_wait(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
     for name, capacity in (("ana", 2), ("bob", 4), ("dora", 4)):
-        await office.connect_agent(name, departments=["sales"], capacity=capacity)
+        await tenant.connect_agent(name, departments=["sales"], capacity=capacity)
         # Each has had one, in this order, so that the longest wait is Ana's.
-        await office.open_session(f"first-{name}", agent=name)
-        await office.do("session.close", session_id=f"first-{name}")
+        await tenant.open_session(f"first-{name}", agent=name)
+        await tenant.do("session.close", session_id=f"first-{name}")
 
     chosen = [
-        (await office.open_session(f"chat-{number}", department="sales"))["owner"]["id"]
+        (await tenant.open_session(f"chat-{number}", department="sales"))["owner"]["id"]
         for number in range(6)
     ]
 
@@ -207,12 +207,12 @@ async def test_department_chooses_the_lowest_load_then_the_longest_wait(office: 
 
 
 @pytest.mark.origin("a transfer was logged before it succeeded")
-async def test_rejections_of_a_transfer_come_in_their_order(office: Office) -> None:
-    ana = await office.connect_agent("ana")
-    eve = await office.connect_agent("eve")
-    await office.open_session("chat-1", agent="ana")
-    await office.open_session("done", agent="ana")
-    await office.do("session.close", session_id="done")
+async def test_rejections_of_a_transfer_come_in_their_order(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    eve = await tenant.connect_agent("eve")
+    await tenant.open_session("chat-1", agent="ana")
+    await tenant.open_session("done", agent="ana")
+    await tenant.do("session.close", session_id="done")
     attempts: list[tuple[RawClient, str, dict[str, Any], str]] = [
         (eve, "nowhere", {"target": to_agent("unknown"), "fence": 9}, "not_found"),
         (eve, "done", {"target": to_agent("unknown"), "fence": 9}, "closed"),
@@ -225,16 +225,16 @@ async def test_rejections_of_a_transfer_come_in_their_order(office: Office) -> N
     for client, session_id, fields, code in attempts:
         error = await client.refused("session.transfer", session_id=session_id, **fields)
         assert (fields, error["code"]) == (fields, code)
-    assert (await office.get_session("chat-1"))["fence"] == 1
+    assert (await tenant.get_session("chat-1"))["fence"] == 1
 
 
 @pytest.mark.origin("the sender was removed before the target had it")
-async def test_session_leaves_its_sender_only_with_a_new_owner(office: Office) -> None:
-    await office.put_department("sales")
-    people = {name: await office.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))}
-    adela = await office.connect_admin()
+async def test_session_leaves_its_sender_only_with_a_new_owner(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    people = {name: await tenant.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))}
+    adela = await tenant.connect_admin()
     await adela.command("session.watch")
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
     places = [to_agent("bob"), to_department("sales")] * 5
     has = "ana"
     for place in places:
@@ -246,14 +246,14 @@ async def test_session_leaves_its_sender_only_with_a_new_owner(office: Office) -
         sent = await people[has].command("session.transfer", session_id="chat-1", target=place)
         removed = await people[has].expect_push("session.removed")
         # When it is gone from the one screen it has its new owner already.
-        session = await office.get_session("chat-1")
+        session = await tenant.get_session("chat-1")
         assert (session["owner"], session["fence"]) == (place, removed["fence"])
         assert session == sent["session"]
         if place["kind"] == "agent":
             has = place["id"]
             await people[has].expect_push("session.assigned", session__fence=removed["fence"])
         else:
-            await office.do("session.transfer", session_id="chat-1", target=to_agent("ana"))
+            await tenant.do("session.transfer", session_id="chat-1", target=to_agent("ana"))
             has = "ana"
             await people[has].expect_push("session.assigned")
     await adela.until(lambda: len(adela.unread("session.changed")) == 16, "every change")
@@ -261,23 +261,23 @@ async def test_session_leaves_its_sender_only_with_a_new_owner(office: Office) -
 
 
 @pytest.mark.origin("a transfer notice went to every operator")
-async def test_transfer_is_pushed_to_sender_and_target_alone(office: Office) -> None:
-    await office.put_department("sales")
+async def test_transfer_is_pushed_to_sender_and_target_alone(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
     clients = {
-        name: await office.connect_agent(name, on=on % 2, departments=["sales"])
+        name: await tenant.connect_agent(name, on=on % 2, departments=["sales"])
         for on, name in enumerate(("ana", "bob", "cid", "dora", "eve", "fay"))
     }
-    clients["adela"] = await office.connect_admin()
+    clients["adela"] = await tenant.connect_admin()
     for client in clients.values():
         await client.open_dialog()
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
     await clients["ana"].command(
         "session.transfer", session_id="chat-1", target=to_agent("bob"), reason="why"
     )
     session = (await clients["bob"].expect_push("session.assigned"))["session"]
     await clients["bob"].send("session.ack", session_id="chat-1", fence=session["fence"])
     await clients["ana"].expect_push("transfer.updated", state="delivered")
-    await office.settle(*clients.values())
+    await tenant.settle(*clients.values())
 
     told = {
         name: {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.e2e.conftest import MakeOffice
-from tests.e2e.office import Office
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import Tenant
 from tests.raw_client import open_socket
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer, wait_until
@@ -38,10 +38,10 @@ def small(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def office(small: RouterProcess, make_office: MakeOffice) -> Office:
+def tenant(small: RouterProcess, make_tenant: MakeTenant) -> Tenant:
     """The one tenant there."""
     wait_until(lambda: small.metric("relevo_tenants") == 0, "the tenants of other tests to go")
-    return make_office([small])
+    return make_tenant([small])
 
 
 async def refused(router: RouterProcess, **headers: str) -> int:
@@ -53,54 +53,54 @@ async def refused(router: RouterProcess, **headers: str) -> int:
 
 @pytest.mark.limit("connections_max")
 async def test_handshake_beyond_connections_max_is_refused_until_one_leaves(
-    small: RouterProcess, office: Office
+    small: RouterProcess, tenant: Tenant
 ) -> None:
-    strangers = [await office.connect_stranger() for _ in range(CONNECTIONS_MAX)]
+    strangers = [await tenant.connect_without_hello() for _ in range(CONNECTIONS_MAX)]
     assert await refused(small) == 503
     await strangers[0].close()
     wait_until(lambda: small.metric("relevo_connections") < CONNECTIONS_MAX, "one to go")
-    await office.connect_stranger()
+    await tenant.connect_without_hello()
 
 
 @pytest.mark.limit("connections_per_address_max")
 async def test_handshake_beyond_connections_per_address_is_refused(
-    small: RouterProcess, office: Office
+    small: RouterProcess, tenant: Tenant
 ) -> None:
     there, elsewhere = {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-For": "192.0.2.7, 192.0.2.8"}
-    first, _ = [await office.connect_stranger(additional_headers=there) for _ in range(2)]
+    first, _ = [await tenant.connect_without_hello(additional_headers=there) for _ in range(2)]
     assert await refused(small, **there) == 429
-    await office.connect_stranger(additional_headers=elsewhere)
+    await tenant.connect_without_hello(additional_headers=elsewhere)
     await first.close()
     wait_until(lambda: small.metric("relevo_connections") == 2, "one to go")
-    await office.connect_stranger(additional_headers=there)
+    await tenant.connect_without_hello(additional_headers=there)
 
 
 @pytest.mark.limit("TENANTS_MAX", "TENANT_IDLE_MS")
 async def test_hello_beyond_tenants_max_is_unavailable_until_one_leaves(
-    small: RouterProcess, make_office: MakeOffice, office: Office
+    small: RouterProcess, make_tenant: MakeTenant, tenant: Tenant
 ) -> None:
-    offices = [office, *(make_office([small]) for _ in range(TENANTS_MAX))]
-    served = [await each.connect_agent("ana") for each in offices[:-1]]
-    late = await offices[-1].connect_stranger()
-    error = await late.refused("hello", token=offices[-1].token("ana"))
+    tenants = [tenant, *(make_tenant([small]) for _ in range(TENANTS_MAX))]
+    served = [await each.connect_agent("ana") for each in tenants[:-1]]
+    late = await tenants[-1].connect_without_hello()
+    error = await late.refused("hello", token=tenants[-1].token("ana"))
     assert (error["code"], error["retryable"]) == ("unavailable", True)
     assert await late.expect_close() == 4003
     # A tenant that is served takes further agents.
-    await office.connect_agent("bob")
+    await tenant.connect_agent("bob")
     await served[1].close()
     wait_until(lambda: small.metric("relevo_tenants") < TENANTS_MAX, "an idle tenant to be given up")
-    await offices[-1].connect_agent("ana")
+    await tenants[-1].connect_agent("ana")
 
 
-async def test_hello_beyond_agents_max_is_forbidden(office: Office) -> None:
+async def test_hello_beyond_agents_max_is_forbidden(tenant: Tenant) -> None:
     for number in range(AGENTS_MAX):
-        await office.put_agent(f"agent-{number}")
-    known = await office.connect_agent("agent-0")
-    one_more = await office.connect_stranger()
-    error = await one_more.refused("hello", token=office.token("one-more"))
+        await tenant.put_agent(f"agent-{number}")
+    known = await tenant.connect_agent("agent-0")
+    one_more = await tenant.connect_without_hello()
+    error = await one_more.refused("hello", token=tenant.token("one-more"))
     assert (error["code"], error["details"]) == ("forbidden", {"agents_max": AGENTS_MAX})
     assert await one_more.expect_close() == 4502
-    answer = await office.post(
+    answer = await tenant.post(
         "agent.put", agent={"id": "x", "name": "X", "role": "agent", "departments": [], "capacity": 1}
     )
     assert (answer.status, answer.body["code"]) == (403, "forbidden")
@@ -109,14 +109,14 @@ async def test_hello_beyond_agents_max_is_forbidden(office: Office) -> None:
 
 @pytest.mark.limit("REQUEST_TIMEOUT_MS")
 @pytest.mark.slow
-async def test_http_response_that_is_not_read_is_dropped(small: RouterProcess, office: Office) -> None:
-    await fill_history(office)
+async def test_http_response_that_is_not_read_is_dropped(small: RouterProcess, tenant: Tenant) -> None:
+    await fill_history(tenant)
     body = json.dumps({"session_id": "chat-1", "limit": 500}).encode()
     request = b"\r\n".join(
         [
             b"POST /api/v1/session.history HTTP/1.1",
             b"Host: router",
-            f"Authorization: Bearer {office.token('crm', 'service')}".encode(),
+            f"Authorization: Bearer {tenant.token('crm', 'service')}".encode(),
             b"Content-Length: %d" % len(body),
             b"",
             body,
@@ -141,11 +141,11 @@ def holds(router: RouterProcess, peer: socket.socket) -> bool:
     return False
 
 
-async def fill_history(office: Office) -> None:
+async def fill_history(tenant: Tenant) -> None:
     """Give Ana a session whose history is more than the network takes for a client that reads nothing."""
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
-    crm = await office.connect_service(format="msgpack")
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    crm = await tenant.connect_service(format="msgpack")
     sent = [await crm.send("session.note", session_id="chat-1", text="€" * 4000) for _ in range(499)]
     await crm.until(lambda: len(crm.unread("reply")) == len(sent), "the notes to be written")
     assert all("result" in reply for reply in crm.unread("reply"))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import Office, to_agent
-from tests.raw_client import DeafSocket, Message, RawClient
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import Tenant, to_agent
+from tests.raw_client import Message, NonReadingSocket, RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
 
@@ -39,9 +39,9 @@ def short_routers(
 
 
 @pytest.fixture
-def short(short_routers: list[RouterProcess], make_office: MakeOffice) -> Office:
-    """An office on those routers."""
-    return make_office(short_routers)
+def short(short_routers: list[RouterProcess], make_tenant: MakeTenant) -> Tenant:
+    """A tenant on those routers."""
+    return make_tenant(short_routers)
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def statuses_shown(observer: RawClient, agent_id: str) -> list[str]:
     return shown
 
 
-async def observe(office: Office, on: int = 1) -> RawClient:
+async def observe(tenant: Tenant, on: int = 1) -> RawClient:
     """Connect an admin with an open dialog."""
-    observer = await office.connect_admin("observer", on=on)
+    observer = await tenant.connect_admin("observer", on=on)
     await observer.open_dialog()
     return observer
 
@@ -75,16 +75,16 @@ async def observe(office: Office, on: int = 1) -> RawClient:
 # Within the grace.
 
 
-async def test_reconnecting_within_the_grace_shows_on_no_dialog(office: Office) -> None:
-    ana = await office.connect_agent("ana")
-    observers = [await observe(office, on=0), await observe(office, on=1)]
+async def test_reconnecting_within_the_grace_shows_on_no_dialog(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    observers = [await observe(tenant, on=0), await observe(tenant, on=1)]
     since_at = observers[0].dialog.agents["ana"]["status_since_at"]
 
     for on in (0, 1, 1, 0):
         ana.drop()
-        ana = await office.connect_agent("ana", on=on)
+        ana = await tenant.connect_agent("ana", on=on)
         assert ana.welcome["agent"]["status"] == "connected"
-    await office.settle(*observers)
+    await tenant.settle(*observers)
 
     for observer in observers:
         assert statuses_shown(observer, "ana") == ["connected"]
@@ -92,18 +92,18 @@ async def test_reconnecting_within_the_grace_shows_on_no_dialog(office: Office) 
 
 
 @pytest.mark.parametrize("goodbye", ["closes", "drops"])
-async def test_of_two_devices_one_goes_and_nothing_changes(office: Office, goodbye: str) -> None:
-    browser = await office.connect_agent("ana", on=0)
-    phone = await office.connect_agent("ana", on=1)
-    await office.open_session("chat-1", agent="ana")
-    observer = await observe(office)
+async def test_of_two_devices_one_goes_and_nothing_changes(tenant: Tenant, goodbye: str) -> None:
+    browser = await tenant.connect_agent("ana", on=0)
+    phone = await tenant.connect_agent("ana", on=1)
+    await tenant.open_session("chat-1", agent="ana")
+    observer = await observe(tenant)
     rows = observer.dialog.agents["ana"]
 
     if goodbye == "closes":
         await browser.close()
     else:
         browser.drop()
-    await office.open_session("chat-2", agent="ana")
+    await tenant.open_session("chat-2", agent="ana")
 
     assert (await phone.expect_push("session.assigned", session__id="chat-2"))["session"]["fence"] == 1
     shown = await observer.sees_agent("ana", load=2)
@@ -111,9 +111,9 @@ async def test_of_two_devices_one_goes_and_nothing_changes(office: Office, goodb
     assert statuses_shown(observer, "ana") == ["connected"]
 
 
-async def test_both_devices_get_what_the_agent_gets(office: Office) -> None:
-    devices = [await office.connect_agent("ana", on=on) for on in (0, 1)]
-    await office.open_session("chat-1", agent="ana")
+async def test_both_devices_get_what_the_agent_gets(tenant: Tenant) -> None:
+    devices = [await tenant.connect_agent("ana", on=on) for on in (0, 1)]
+    await tenant.open_session("chat-1", agent="ana")
 
     for device in devices:
         await device.expect_push("session.assigned", session__id="chat-1")
@@ -123,14 +123,14 @@ async def test_both_devices_get_what_the_agent_gets(office: Office) -> None:
         assert (removed["session_id"], removed["why"], removed["transfer"]) == ("chat-1", "closed", None)
 
 
-async def test_the_late_end_of_an_old_connection_removes_only_itself(office: Office) -> None:
-    old = await office.connect_agent("ana", on=0)
-    await office.connect_agent("ana", on=1)
-    observer = await observe(office)
+async def test_the_late_end_of_an_old_connection_removes_only_itself(tenant: Tenant) -> None:
+    old = await tenant.connect_agent("ana", on=0)
+    await tenant.connect_agent("ana", on=1)
+    observer = await observe(tenant)
 
     await old.close()
     # A later goodbye is seen: by then Ana would have gone, too.
-    other = await office.connect_agent("other", on=0)
+    other = await tenant.connect_agent("other", on=0)
     await other.close()
     await observer.sees_agent("other", status="disconnected")
 
@@ -140,11 +140,11 @@ async def test_the_late_end_of_an_old_connection_removes_only_itself(office: Off
 # Gone.
 
 
-async def test_any_other_close_is_waited_for_like_a_drop(office: Office) -> None:
-    observer = await observe(office)
-    ana = await office.connect_agent("ana")
+async def test_any_other_close_is_waited_for_like_a_drop(tenant: Tenant) -> None:
+    observer = await observe(tenant)
+    ana = await tenant.connect_agent("ana")
     await ana.close(1001)
-    other = await office.connect_agent("other")
+    other = await tenant.connect_agent("other")
     await other.close(1000)
 
     await observer.sees_agent("other", status="disconnected")
@@ -154,7 +154,7 @@ async def test_any_other_close_is_waited_for_like_a_drop(office: Office) -> None
 
 @pytest.mark.slow
 async def test_dropped_agent_is_disconnected_then_its_sessions_are_pending(
-    short: Office,
+    short: Tenant,
 ) -> None:
     observer = await observe(short)
     bob = await short.connect_agent("bob", on=1)
@@ -186,7 +186,7 @@ async def test_dropped_agent_is_disconnected_then_its_sessions_are_pending(
 
 
 @pytest.mark.slow
-async def test_agent_back_within_the_session_grace_keeps_its_sessions(short: Office) -> None:
+async def test_agent_back_within_the_session_grace_keeps_its_sessions(short: Tenant) -> None:
     observer = await observe(short)
     ana = await short.connect_agent("ana")
     await short.open_session("chat-1", agent="ana")
@@ -206,11 +206,11 @@ async def test_agent_back_within_the_session_grace_keeps_its_sessions(short: Off
 
 
 @pytest.mark.slow
-async def test_tenant_without_a_router_is_swept_by_the_next_command(short: Office) -> None:
+async def test_tenant_without_a_router_is_swept_by_the_next_command(short: Tenant) -> None:
     ana = await short.connect_agent("ana")
     await short.open_session("chat-1", agent="ana")
     await ana.close()
-    # No connection of this office is left; the back end asks until the time has come.
+    # No connection of this tenant is left; the back end asks until the time has come.
     session = await short.get_session("chat-1")
     while session["state"] == "in_progress":
         session = await short.get_session("chat-1")
@@ -222,27 +222,27 @@ async def test_tenant_without_a_router_is_swept_by_the_next_command(short: Offic
 # The chosen status.
 
 
-async def test_reconnected_agent_has_the_status_last_chosen(office: Office) -> None:
-    ana = await office.connect_agent("ana")
+async def test_reconnected_agent_has_the_status_last_chosen(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
     assert ana.welcome["agent"]["status"] == "connected"
     await ana.command("status.set", status="pause")
-    observer = await observe(office)
+    observer = await observe(tenant)
     await ana.close()
     await observer.sees_agent("ana", status="disconnected")
 
-    back = await office.connect_agent("ana")
+    back = await tenant.connect_agent("ana")
 
     assert back.welcome["agent"]["status"] == "pause"
     await observer.sees_agent("ana", status="pause")
 
 
-async def test_admin_disconnects_an_agent_until_it_chooses_a_status(office: Office) -> None:
-    adela = await office.connect_admin()
-    ana = await office.connect_agent("ana")
+async def test_admin_disconnects_an_agent_until_it_chooses_a_status(tenant: Tenant) -> None:
+    adela = await tenant.connect_admin()
+    ana = await tenant.connect_agent("ana")
     set_off = await adela.command("status.set", agent_id="ana", status="disconnected")
     assert (set_off["agent"]["status"], set_off["agent"]["available"]) == ("disconnected", False)
 
-    again = await office.connect_agent("ana", on=1)
+    again = await tenant.connect_agent("ana", on=1)
     assert again.welcome["agent"]["status"] == "disconnected"
     assert (await ana.refused("status.set", status="disconnected"))["code"] == "forbidden"
 
@@ -251,15 +251,15 @@ async def test_admin_disconnects_an_agent_until_it_chooses_a_status(office: Offi
 
 
 async def test_pre_pause_becomes_pause_with_the_last_session(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
-    ana = await office.connect_agent("ana")
-    await office.open_session("chat-1", agent="ana")
+    ana = await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     waits = (await ana.command("status.set", status="pre_pause"))["agent"]
     assert (waits["status"], waits["available"]) == ("pre_pause", False)
 
-    assert (await office.open_session("chat-2", agent="ana"))["state"] == "pending"
-    observer = await observe(office)
+    assert (await tenant.open_session("chat-2", agent="ana"))["state"] == "pending"
+    observer = await observe(tenant)
     await ana.command("session.close", session_id="chat-1")
 
     await observer.sees_agent("ana", status="pause", load=0, pending=1)
@@ -270,23 +270,23 @@ async def test_pre_pause_becomes_pause_with_the_last_session(
 
 @pytest.mark.slow
 async def test_agents_of_a_killed_router_are_disconnected_after_its_lease(
-    mortal: list[RouterProcess], make_office: MakeOffice
+    mortal: list[RouterProcess], make_tenant: MakeTenant
 ) -> None:
-    office = make_office(mortal)
-    office.back_end_on = 1
-    observer = await observe(office, on=1)
+    tenant = make_tenant(mortal)
+    tenant.back_end_on = 1
+    observer = await observe(tenant, on=1)
     for name in ("ana", "bob"):
-        await office.connect_agent(name, on=0)
-        await office.open_session(f"chat-{name}", agent=name)
-    both = await office.connect_agent("both", on=0)
-    await office.connect_agent("both", on=1)
+        await tenant.connect_agent(name, on=0)
+        await tenant.open_session(f"chat-{name}", agent=name)
+    both = await tenant.connect_agent("both", on=0)
+    await tenant.connect_agent("both", on=1)
     assert both.welcome["agent"]["status"] == "connected"
 
     killed_at = now_ms()
     mortal[0].kill()
 
     # Bob comes back in time, to the router that is left.
-    await office.connect_agent("bob", on=1)
+    await tenant.connect_agent("bob", on=1)
     row = await observer.sees_agent("ana", status="disconnected")
     assert row["status_since_at"] - killed_at >= PRESENCE_GRACE_MS
     await observer.sees_agent("ana", load=0, pending=1)
@@ -296,15 +296,15 @@ async def test_agents_of_a_killed_router_are_disconnected_after_its_lease(
 
 @pytest.mark.slow
 async def test_draining_router_sends_its_clients_to_the_other_one(
-    mortal: list[RouterProcess], make_office: MakeOffice
+    mortal: list[RouterProcess], make_tenant: MakeTenant
 ) -> None:
-    office = make_office(mortal)
-    observer = await observe(office, on=1)
+    tenant = make_tenant(mortal)
+    observer = await observe(tenant, on=1)
     names = [f"agent-{number}" for number in range(10)]
     for name in names:
-        await office.connect_agent(name, on=0)
+        await tenant.connect_agent(name, on=0)
         await observer.sees_agent(name, status="connected")
-    leaving = office.clients[-len(names) :]
+    leaving = tenant.clients[-len(names) :]
     # A command that is under way when the signal comes is answered.
     under_way = [await client.send("status.set", status="connected") for client in leaving]
     mortal[0].terminate()
@@ -317,17 +317,17 @@ async def test_draining_router_sends_its_clients_to_the_other_one(
     assert len({push["reconnect_in_ms"] for push in told}) > 1
     status, reason = await asyncio.to_thread(mortal[0].get, "/readyz")
     assert (status, '"draining"' in reason) == (503, True)
-    assert await handshake_status(office) == 503
+    assert await handshake_status(tenant) == 503
 
     async def move(client: RawClient) -> Any:
         code = await client.expect_close()
-        await office.connect_agent(client.name, on=1)
+        await tenant.connect_agent(client.name, on=1)
         return code
 
     assert await asyncio.gather(*map(move, leaving)) == [4000] * len(names)
     assert await asyncio.to_thread(mortal[0].wait_gone) == 0
     # Long enough for a grace to end: another agent's does.
-    other = await office.connect_agent("other", on=1)
+    other = await tenant.connect_agent("other", on=1)
     other.drop()
     await observer.sees_agent("other", status="disconnected")
     for name in names:
@@ -336,13 +336,13 @@ async def test_draining_router_sends_its_clients_to_the_other_one(
 
 @pytest.mark.slow
 async def test_draining_router_drops_a_client_that_answers_no_close(
-    start_routers: StartRouters, make_office: MakeOffice
+    start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     (leaving,) = start_routers(1, drain_ms=1, ping_interval_ms=60_000)
-    office = make_office([leaving])
-    deaf = await DeafSocket.open(f"127.0.0.1:{leaving.port}")
-    await deaf.say_hello(office.token("ana"))
-    observer = await observe(office, on=0)
+    tenant = make_tenant([leaving])
+    deaf = await NonReadingSocket.open(f"127.0.0.1:{leaving.port}")
+    await deaf.say_hello(tenant.token("ana"))
+    observer = await observe(tenant, on=0)
     await observer.sees_agent("ana", status="connected")
     leaving.terminate()
     # It is dropped after its time, and the router has ended as it should.
@@ -352,11 +352,11 @@ async def test_draining_router_drops_a_client_that_answers_no_close(
 
 @pytest.mark.slow
 async def test_draining_router_answers_what_is_in_flight(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     (leaving,) = start_routers(1, own_store.url, drain_ms=1, store_timeout_ms=10_000)
-    office = make_office([leaving])
-    ana, idle = await office.connect_agent("ana"), await office.connect_agent("idle")
+    tenant = make_tenant([leaving])
+    ana, idle = await tenant.connect_agent("ana"), await tenant.connect_agent("idle")
     os.kill(own_store.pid, signal.SIGSTOP)
     try:
         asked = await ana.send("status.set", status="pause")
@@ -373,11 +373,11 @@ async def test_draining_router_answers_what_is_in_flight(
 
 @pytest.mark.slow
 async def test_draining_router_closes_clients_that_refresh_a_token(
-    start_routers: StartRouters, make_office: MakeOffice
+    start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:
     (leaving,) = start_routers(1, drain_ms=5000)
-    office = make_office([leaving])
-    clients = [await office.connect_agent(f"agent-{number}") for number in range(4)]
+    tenant = make_tenant([leaving])
+    clients = [await tenant.connect_agent(f"agent-{number}") for number in range(4)]
     leaving.terminate()
 
     async def refresh(client: RawClient) -> int:
@@ -385,15 +385,15 @@ async def test_draining_router_closes_clients_that_refresh_a_token(
         # One that is sent away at once may be gone before it can ask.
         if push["reconnect_in_ms"] > 1000:
             assert "result" in await client.reply(
-                await client.send("token.refresh", token=office.token(client.name))
+                await client.send("token.refresh", token=tenant.token(client.name))
             )
         return await client.expect_close()
 
     assert await asyncio.gather(*map(refresh, clients)) == [4000] * 4
 
 
-async def handshake_status(office: Office) -> int:
+async def handshake_status(tenant: Tenant) -> int:
     """Return the HTTP status with which the first router refuses a websocket."""
     with pytest.raises(InvalidStatus) as refused:
-        await office.connect_stranger(on=0)
+        await tenant.connect_without_hello(on=0)
     return refused.value.response.status_code

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.office import ANYBODY, Office, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.raw_client import Message, RawClient
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
@@ -51,24 +51,24 @@ class Screen:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_screens_agree_with_the_store_after_random_commands(office: Office, seed: int) -> None:
+async def test_screens_agree_with_the_store_after_random_commands(tenant: Tenant, seed: int) -> None:
     chance = random.Random(seed)
-    await office.put_department("sales")
-    await office.put_department("billing")
+    await tenant.put_department("sales")
+    await tenant.put_department("billing")
     names = [f"agent-{number}" for number in range(AGENTS)]
     screens: dict[str, list[Screen]] = {name: [] for name in names}
     dropped: list[Screen] = []
 
     async def connect(name: str) -> None:
         departments = ["sales", "billing"][: chance.randrange(3)]
-        client = await office.connect_agent(
+        client = await tenant.connect_agent(
             name, on=chance.randrange(2), departments=departments, capacity=chance.randrange(1, 4)
         )
         screens[name].append(Screen(client))
 
     for name in names:
         await connect(name)
-    admins = [await office.connect_admin(on=on) for on in (0, 1)]
+    admins = [await tenant.connect_admin(on=on) for on in (0, 1)]
     await admins[0].command("session.watch")
 
     for _ in range(STEPS):
@@ -92,11 +92,11 @@ async def test_screens_agree_with_the_store_after_random_commands(office: Office
         await client.reply(await client.send("ping"))
         await client.open_dialog()
     await asyncio.gather(*(client.command("session.list") for client in clients))
-    await office.settle(*clients)
+    await tenant.settle(*clients)
 
     errors = {one["error"]["code"] for client in clients for one in client.unread("reply") if "error" in one}
     assert errors.isdisjoint({"internal", "unavailable", "bad_message"})
-    held = {session["id"]: session for session in await office.list_sessions()}
+    held = {session["id"]: session for session in await tenant.list_sessions()}
     for name, shown in screens.items():
         truth = {
             session_id: (session["state"], session["fence"])
@@ -118,15 +118,15 @@ async def test_screens_agree_with_the_store_after_random_commands(office: Office
     assert {session_id: session["fence"] for session_id, session in watched.items()} == {
         session_id: session["fence"] for session_id, session in held.items()
     }
-    await check_the_store(office, held, names)
+    await check_the_store(tenant, held, names)
 
 
 @pytest.mark.slow
 async def test_agent_connecting_during_transfers_gets_each_session_once(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
-    crm = await office.connect_service(on=1)
-    ana = await office.connect_agent("ana", on=0, capacity=5)
+    crm = await tenant.connect_service(on=1)
+    ana = await tenant.connect_agent("ana", on=0, capacity=5)
 
     # Sessions for Ana come in without a pause, while one device after the other says hello.
     opened = [await crm.send(**opening(number)) for number in range(100)]
@@ -134,14 +134,14 @@ async def test_agent_connecting_during_transfers_gets_each_session_once(
     for number in range(100, 1000):
         opened.append(await crm.send(**opening(number)))
         if number % 50 == 0:
-            screens.append(Screen(await office.connect_agent("ana", on=0)))
+            screens.append(Screen(await tenant.connect_agent("ana", on=0)))
     for command in opened:
         assert "result" in await crm.reply(command)
 
     for screen in screens:
         await screen.client.open_dialog()
-    await office.settle(*(screen.client for screen in screens))
-    truth = {one["id"]: (one["state"], one["fence"]) for one in await office.list_sessions(agent_id="ana")}
+    await tenant.settle(*(screen.client for screen in screens))
+    truth = {one["id"]: (one["state"], one["fence"]) for one in await tenant.list_sessions(agent_id="ana")}
     assert len(truth) == 1000
     for screen in screens:
         assert screen.shows() == truth
@@ -152,14 +152,14 @@ def opening(number: int) -> dict[str, Any]:
     return {
         "type": "session.open",
         "session_id": f"chat-{number}",
-        "customer": ANYBODY,
+        "customer": CUSTOMER,
         "target": to_agent("ana"),
     }
 
 
-async def check_the_store(office: Office, held: dict[str, Message], names: list[str]) -> None:
+async def check_the_store(tenant: Tenant, held: dict[str, Message], names: list[str]) -> None:
     """Hold the store's own numbers against each other: loads, queues, histories."""
-    agents, departments = await office.look_around()
+    agents, departments = await tenant.read_directory()
     for name in names:
         row = agents[name]
         mine = [one["state"] for one in held.values() if one["owner"] == {"kind": "agent", "id": name}]
@@ -175,7 +175,7 @@ async def check_the_store(office: Office, held: dict[str, Message], names: list[
         # No session waits in a queue while a member is available.
         assert not waiting or row["available"] == 0
     for session_id, session in held.items():
-        history = await office.history(session_id)
+        history = await tenant.history(session_id)
         assert [entry["seq"] for entry in history] == list(range(1, len(history) + 1))
         moves = [entry for entry in history if entry["kind"] != "internal"]
         # Each entry but a note is one change of owner or state.
@@ -192,7 +192,7 @@ def random_act(chance: random.Random, names: list[str]) -> dict[str, Any]:
     status = chance.choice(["connected", "connected", "pause", "pre_pause"])
     return chance.choice(
         [
-            {"type": "session.open", **session, "customer": ANYBODY, "target": target},
+            {"type": "session.open", **session, "customer": CUSTOMER, "target": target},
             {"type": "session.transfer", **session, "target": target, "reason": "so it is"},
             {"type": "session.transfer", **session, "target": target},
             {"type": "session.accept", **session},

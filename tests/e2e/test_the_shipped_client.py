@@ -21,8 +21,8 @@ from relevo_client import (
     TransferUpdated,
 )
 
-from tests.e2e.conftest import MakeOffice, StartRouters
-from tests.e2e.office import Office
+from tests.e2e.conftest import MakeTenant, StartRouters
+from tests.e2e.tenant import Tenant
 from tests.e2e.test_presence import SHORT, observe, statuses_shown
 from tests.raw_client import FORMATS, LIMIT_S
 from tests.routers import RouterProcess, running_routers, standing_still
@@ -34,19 +34,19 @@ CLEO = Customer("customer-1", "Cleo Costa")
 SOON = Backoff(0.01, 0.05)
 
 
-class Programs:
-    """Clients of one office, which are closed at the end."""
+class ShippedClients:
+    """Clients of one tenant, which are closed at the end."""
 
-    def __init__(self, office: Office, stack: AsyncExitStack) -> None:
-        self.office = office
+    def __init__(self, tenant: Tenant, stack: AsyncExitStack) -> None:
+        self.tenant = tenant
         self._stack = stack
 
     async def agent(self, agent_id: str, *, on: int = 0, format: Any = "msgpack", **claims: Any) -> Client:
         """Start an agent's client at one router, with the others to go to."""
-        routers = [*self.office.routers[on:], *self.office.routers[:on]]
+        routers = [*self.tenant.routers[on:], *self.tenant.routers[:on]]
         client = Client(
             [f"ws://{router.address}/ws" for router in routers],
-            token=lambda: self.office.token(agent_id, **claims),
+            token=lambda: self.tenant.token(agent_id, **claims),
             format=format,
             proxy=None,
             reconnect=SOON,
@@ -56,9 +56,9 @@ class Programs:
 
     async def back_end(self) -> HttpClient:
         """Start a back end's client."""
-        url = f"http://{self.office.routers[0].address}"
+        url = f"http://{self.tenant.routers[0].address}"
         return await self._stack.enter_async_context(
-            HttpClient(url, token=self.office.token("crm", "service"))
+            HttpClient(url, token=self.tenant.token("crm", "service"))
         )
 
 
@@ -79,24 +79,26 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-def programs(routers: list[RouterProcess], make_office: MakeOffice, stack: AsyncExitStack) -> Programs:
-    """Programs on the two shared routers."""
-    return Programs(make_office(routers), stack)
+def clients(routers: list[RouterProcess], make_tenant: MakeTenant, stack: AsyncExitStack) -> ShippedClients:
+    """Clients on the two shared routers."""
+    return ShippedClients(make_tenant(routers), stack)
 
 
 @pytest.fixture
-def tried(start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack) -> Programs:
-    """Programs on two routers that a test may end."""
-    return Programs(make_office(start_routers(2, **SHORT, drain_ms=300)), stack)
+def clients_of_own_routers(
+    start_routers: StartRouters, make_tenant: MakeTenant, stack: AsyncExitStack
+) -> ShippedClients:
+    """Clients on two routers that a test may end."""
+    return ShippedClients(make_tenant(start_routers(2, **SHORT, drain_ms=300)), stack)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-async def test_clients_and_a_back_end_complete_a_transfer(programs: Programs, format: str) -> None:
-    crm = await programs.back_end()
+async def test_clients_and_a_back_end_complete_a_transfer(clients: ShippedClients, format: str) -> None:
+    crm = await clients.back_end()
     await crm.put_department("sales", "Sales")
-    ana = await programs.agent("ana", format=format, name="Ana", departments=["sales"])
-    bob = await programs.agent("bob", on=1, format=format, name="Bob", departments=["sales"], capacity=1)
+    ana = await clients.agent("ana", format=format, name="Ana", departments=["sales"])
+    bob = await clients.agent("bob", on=1, format=format, name="Bob", departments=["sales"], capacity=1)
     await crm.open_session("chat-1", CLEO, Target.agent("ana"))
     await crm.open_session("chat-2", CLEO, Target.agent("ana"))
     await expect_event(ana, SessionAssigned)
@@ -131,41 +133,43 @@ async def test_clients_and_a_back_end_complete_a_transfer(programs: Programs, fo
 
 
 @pytest.mark.slow
-async def test_client_of_a_killed_router_goes_on_at_the_other_one(tried: Programs) -> None:
-    office = tried.office
-    office.back_end_on = 1
-    observer = await observe(office, on=1)
-    ana = await tried.agent("ana", on=0)
+async def test_client_of_a_killed_router_goes_on_at_the_other_one(
+    clients_of_own_routers: ShippedClients,
+) -> None:
+    tenant = clients_of_own_routers.tenant
+    tenant.back_end_on = 1
+    observer = await observe(tenant, on=1)
+    ana = await clients_of_own_routers.agent("ana", on=0)
     await ana.subscribe_directory()
-    await office.open_session("chat-1", agent="ana")
+    await tenant.open_session("chat-1", agent="ana")
     await expect_event(ana, SessionAssigned)
 
     # Notes are on their way while the router dies; each is written once.
     texts = [f"note {number}" for number in range(200)]
     writing = [asyncio.create_task(ana.note("chat-1", text)) for text in texts]
     await writing[0]
-    office.routers[0].kill()
+    tenant.routers[0].kill()
     await asyncio.gather(*writing)
 
     assert (await expect_event(ana, Connected)).reconnected
-    written = [entry["text"] for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    written = [entry["text"] for entry in await tenant.history("chat-1") if entry["kind"] == "internal"]
     assert sorted(written) == sorted(texts)
-    await office.put_department("new")
+    await tenant.put_department("new")
     while "new" not in ana.directory.departments:
         await anext(ana)
     assert list(ana.inbox.in_progress) == ["chat-1"]
-    await office.settle(observer)
+    await tenant.settle(observer)
     assert statuses_shown(observer, "ana") == ["connected"]
 
 
 @pytest.mark.slow
 async def test_note_with_a_lost_reply_is_written_once(
-    own_store: StoreServer, start_routers: StartRouters, make_office: MakeOffice, stack: AsyncExitStack
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant, stack: AsyncExitStack
 ) -> None:
     pair = start_routers(2, own_store.url, store_timeout_ms=10_000)
-    office = make_office(pair)
-    ana = await Programs(office, stack).agent("ana", on=0)
-    await office.open_session("chat-1", agent="ana")
+    tenant = make_tenant(pair)
+    ana = await ShippedClients(tenant, stack).agent("ana", on=0)
+    await tenant.open_session("chat-1", agent="ana")
     texts = [f"note {number}" for number in range(20)]
     sent = pair[0].metric("relevo_store_commands_total") + len(texts)
 
@@ -175,29 +179,31 @@ async def test_note_with_a_lost_reply_is_written_once(
         while await asyncio.to_thread(pair[0].metric, "relevo_store_commands_total") < sent:
             pass
         pair[0].kill()
-    office.back_end_on = 1
+    tenant.back_end_on = 1
     entries = await asyncio.gather(*writing)
 
-    history = [entry for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    history = [entry for entry in await tenant.history("chat-1") if entry["kind"] == "internal"]
     assert [entry["text"] for entry in history] == texts
     # Each was told, in the end, which one is its own.
     assert [(entry.seq, entry.text) for entry in entries] == [(one["seq"], one["text"]) for one in history]
 
 
 @pytest.mark.slow
-async def test_client_of_a_draining_router_is_never_disconnected(tried: Programs) -> None:
-    office = tried.office
-    observer = await observe(office, on=1)
-    agents = [await tried.agent(f"agent-{number}", on=0) for number in range(5)]
+async def test_client_of_a_draining_router_is_never_disconnected(
+    clients_of_own_routers: ShippedClients,
+) -> None:
+    tenant = clients_of_own_routers.tenant
+    observer = await observe(tenant, on=1)
+    agents = [await clients_of_own_routers.agent(f"agent-{number}", on=0) for number in range(5)]
 
-    office.routers[0].terminate()
+    tenant.routers[0].terminate()
     for agent in agents:
         await expect_event(agent, ServerDraining)
         assert (await expect_event(agent, Connected)).reconnected
-    assert await asyncio.to_thread(office.routers[0].wait_gone) == 0
+    assert await asyncio.to_thread(tenant.routers[0].wait_gone) == 0
 
     # A later drop is seen: by then theirs would have been, too.
-    other = await office.connect_agent("other", on=1)
+    other = await tenant.connect_agent("other", on=1)
     other.drop()
     await observer.sees_agent("other", status="disconnected")
     for number in range(5):
@@ -215,12 +221,12 @@ def strict(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.mark.slow
 @pytest.mark.parametrize("over", [*FORMATS, "http"])
 async def test_rate_limited_commands_are_retried_and_done_once(
-    strict: RouterProcess, make_office: MakeOffice, over: str
+    strict: RouterProcess, make_tenant: MakeTenant, over: str
 ) -> None:
-    office = make_office([strict])
-    token = office.token("ana")
-    await office.put_agent("ana")
-    await office.open_session("chat-1", agent="ana")
+    tenant = make_tenant([strict])
+    token = tenant.token("ana")
+    await tenant.put_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     texts = [f"note {number}" for number in range(60)]
     before = throttled(strict)
 
@@ -231,7 +237,7 @@ async def test_rate_limited_commands_are_retried_and_done_once(
         async with Client(f"ws://{strict.address}/ws", token, format=over, proxy=None) as sender:  # type: ignore[arg-type]
             await write(sender, texts)
 
-    notes = [entry["text"] for entry in await office.history("chat-1") if entry["kind"] == "internal"]
+    notes = [entry["text"] for entry in await tenant.history("chat-1") if entry["kind"] == "internal"]
     assert sorted(notes) == sorted(texts)
     assert throttled(strict) > before
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.e2e.office import Office
+from tests.e2e.tenant import Tenant
 
 # What a busy machine may take for a test, and far less than another unit of time would make of it.
 MINUTE_MS = 60_000
@@ -15,13 +15,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def test_welcome_holds_the_agent_and_the_expiry(office: Office) -> None:
+async def test_welcome_holds_the_agent_and_the_expiry(tenant: Tenant) -> None:
     before = now_ms()
-    await office.put_department("sales", "Sales")
-    ana = await office.connect_agent("ana", name="Ana Lima", departments=["sales"], capacity=7)
+    await tenant.put_department("sales", "Sales")
+    ana = await tenant.connect_agent("ana", name="Ana Lima", departments=["sales"], capacity=7)
 
     welcome = ana.welcome
-    assert (welcome["tenant"], welcome["role"], welcome["id"]) == (office.tenant, "agent", "1")
+    assert (welcome["tenant"], welcome["role"], welcome["id"]) == (tenant.id, "agent", "1")
     assert welcome["connection_id"]
     assert abs(welcome["server_at"] - before) < MINUTE_MS
     assert abs(welcome["expires_at"] - before - 60 * MINUTE_MS) < MINUTE_MS
@@ -43,45 +43,45 @@ async def test_welcome_holds_the_agent_and_the_expiry(office: Office) -> None:
 
 
 async def test_unknown_agent_gets_its_id_as_name_and_a_capacity_of_ten(
-    office: Office,
+    tenant: Tenant,
 ) -> None:
-    agent = (await office.connect_agent("newcomer")).welcome["agent"]
+    agent = (await tenant.connect_agent("newcomer")).welcome["agent"]
     assert (agent["name"], agent["departments"], agent["capacity"]) == ("newcomer", [], 10)
 
 
 @pytest.mark.parametrize(
     ("claim", "name"), [(" Ana  Lima\n", "Ana  Lima"), ("n" * 121, "n" * 120), ("  ", "ana")]
 )
-async def test_name_claim_that_does_not_fit_lets_the_agent_in(office: Office, claim: str, name: str) -> None:
-    assert (await office.connect_agent("ana", name=claim)).welcome["agent"]["name"] == name
+async def test_name_claim_that_does_not_fit_lets_the_agent_in(tenant: Tenant, claim: str, name: str) -> None:
+    assert (await tenant.connect_agent("ana", name=claim)).welcome["agent"]["name"] == name
 
 
-async def test_what_a_token_leaves_out_stays_as_it_was(office: Office) -> None:
-    await office.put_department("sales")
-    await office.connect_agent("ana", name="Ana Lima", departments=["sales"], capacity=7)
+async def test_what_a_token_leaves_out_stays_as_it_was(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    await tenant.connect_agent("ana", name="Ana Lima", departments=["sales"], capacity=7)
 
-    agent = (await office.connect_agent("ana", capacity=8)).welcome["agent"]
+    agent = (await tenant.connect_agent("ana", capacity=8)).welcome["agent"]
 
     assert (agent["name"], agent["departments"], agent["capacity"]) == ("Ana Lima", ["sales"], 8)
 
 
-async def test_a_back_end_is_no_agent_and_in_no_directory(office: Office) -> None:
-    crm = await office.connect_service()
+async def test_a_back_end_is_no_agent_and_in_no_directory(tenant: Tenant) -> None:
+    crm = await tenant.connect_service()
     assert (crm.welcome["role"], crm.welcome["agent"]) == ("service", None)
     assert crm.welcome["inbox"] == {"in_progress": [], "pending": []}
     assert (await crm.refused("directory.subscribe"))["code"] == "forbidden"
 
-    ana = await office.connect_agent("ana")
+    ana = await tenant.connect_agent("ana")
     assert set((await ana.open_dialog()).agents) == {"ana"}
 
 
 @pytest.mark.parametrize("role", ["agent", "service"])
-async def test_refreshed_token_moves_the_expiry(office: Office, role: str) -> None:
-    client = await office.connect_agent("ana", role=role, ttl_s=30)
+async def test_refreshed_token_moves_the_expiry(tenant: Tenant, role: str) -> None:
+    client = await tenant.connect_agent("ana", role=role, ttl_s=30)
     # Less than a minute is left, so it is said at once.
     expiring = await client.expect_push("token.expiring")
     assert expiring == {"type": "token.expiring", "expires_at": client.welcome["expires_at"]}
 
-    refreshed = await client.command("token.refresh", token=office.token("ana", role))
+    refreshed = await client.command("token.refresh", token=tenant.token("ana", role))
 
     assert refreshed["expires_at"] > expiring["expires_at"] + 3_000_000

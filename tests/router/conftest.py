@@ -13,10 +13,10 @@ from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.durability import Durability
 from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.lua.library import FOLDER
-from tests.router.store.shop import Shop
+from tests.router.store.stored_tenant import StoredTenant
 from tests.servers import StoreServer, running
 
-shops = count()
+tenants = count()
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -53,15 +53,15 @@ async def hanging_up() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
 @pytest.fixture(scope="module")
 def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """One Valkey for a file's tests, each with a tenant of its own."""
-    with running(StoreServer(tmp_path_factory.mktemp("shops"))) as server:
+    with running(StoreServer(tmp_path_factory.mktemp("tenants"))) as server:
         yield server
 
 
 @pytest.fixture
-async def shop(shared_valkey: StoreServer) -> AsyncIterator[Shop]:
+async def tenant(shared_valkey: StoreServer) -> AsyncIterator[StoredTenant]:
     """An open tenant with the real store commands."""
     async with using(shared_valkey.url, FOLDER) as opened:
         await opened.open()
-        tenant = Shop(opened, f"shop{next(shops)}")
-        await tenant.open_doors()
+        tenant = StoredTenant(opened, f"tenant{next(tenants)}")
+        await tenant.set_up()
         yield tenant

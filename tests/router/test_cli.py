@@ -53,7 +53,7 @@ def _drop(logger: object, method: str, event: MutableMapping[str, Any]) -> NoRet
     raise structlog.DropEvent
 
 
-class Runs:
+class FakeServe:
     """Stands in for the router: keeps what it was told to run with."""
 
     def __init__(self) -> None:
@@ -69,8 +69,8 @@ class Runs:
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
-    runs = Runs()
+def runs(monkeypatch: pytest.MonkeyPatch) -> FakeServe:
+    runs = FakeServe()
     monkeypatch.setattr("relevo.router.app.run", runs)
     return runs
 
@@ -129,7 +129,7 @@ def test_serve_with_a_key_file_that_cannot_be_used_says_so(
     assert line == "relevo: RELEVO_JWT_PUBLIC_KEY_FILE cannot be read: No such file or directory"
 
 
-def test_serve_runs_the_router_with_the_bundled_store(runs: Runs, tmp_path: Path) -> None:
+def test_serve_runs_the_router_with_the_bundled_store(runs: FakeServe, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     arguments = ["serve", "--port", "0", "--data-dir", str(folder), "--jwt-secret", SECRET, "--drain-ms=7"]
     assert cli.main(arguments) == 0
@@ -141,7 +141,7 @@ def test_serve_runs_the_router_with_the_bundled_store(runs: Runs, tmp_path: Path
 
 
 def test_serve_runs_the_router_with_the_store_of_an_url(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    runs: FakeServe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RELEVO_REDIS_URL", "redis://store.example:6379/3")
@@ -152,7 +152,7 @@ def test_serve_runs_the_router_with_the_store_of_an_url(
 
 
 def test_serve_on_a_taken_port_says_so_and_starts_nothing(
-    runs: Runs, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    runs: FakeServe, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -165,7 +165,7 @@ def test_serve_on_a_taken_port_says_so_and_starts_nothing(
 
 
 def test_serve_with_a_data_folder_it_cannot_use_says_so(
-    runs: Runs, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    runs: FakeServe, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     arguments = ("serve", "--jwt-secret", SECRET, "--port", "0", "--data-dir", str(tmp_path / "file"))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-class Parent:
+class ParentProcess:
     """A process with two workers, read line by line."""
 
     def __init__(self, target: str, stop_margin_s: float) -> None:
@@ -52,15 +52,15 @@ class Parent:
 
 
 class Start(Protocol):
-    def __call__(self, target: str, stop_margin_s: float = 10) -> Parent: ...
+    def __call__(self, target: str, stop_margin_s: float = 10) -> ParentProcess: ...
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    parents: list[Parent] = []
+    parents: list[ParentProcess] = []
 
-    def begin(target: str, stop_margin_s: float = 10) -> Parent:
-        parents.append(Parent(target, stop_margin_s))
+    def begin(target: str, stop_margin_s: float = 10) -> ParentProcess:
+        parents.append(ParentProcess(target, stop_margin_s))
         return parents[-1]
 
     yield begin

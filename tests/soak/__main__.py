@@ -1,5 +1,5 @@
 """
-Let companies work for a while on real routers, and see whether memory stays flat: ``python -m tests.soak``.
+Let workloads work for a while on real routers, and see whether memory stays flat: ``python -m tests.soak``.
 
 They connect, transfer, close, note, come back and follow the directory through the shipped Python client;
 beside them are clients that read nothing, and others that come and go. Keys and closed sessions are kept for
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.processes import private_bytes
-from tests.chaos.scene import Scene
+from tests.chaos.deployment import Deployment
 from tests.raw_client import make_token
 from tests.routers import SECRET
 from tests.soak.callers import come_and_go, read_nothing
@@ -55,11 +55,11 @@ class Soak:
     One run.
 
     Args:
-        scene: What is watched.
+        deployment: What is watched.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, deployment: Deployment) -> None:
+        self._scene = deployment
         self._samples: dict[str, list[Sample]] = defaultdict(list)
         self.commands = 0
 
@@ -130,9 +130,9 @@ def show(grown: list[Growth], commands: int) -> None:
 async def run(minutes: float, seed: int) -> int:
     """Run, show the outcome, and return the exit status."""
     with tempfile.TemporaryDirectory(prefix="relevo-soak-") as folder:
-        scene = Scene(Path(folder), seed=seed, tenants=TENANTS, pause_s=0.1, **SETTINGS)
-        async with scene:
-            soak = Soak(scene)
+        deployment = Deployment(Path(folder), seed=seed, tenants=TENANTS, pause_s=0.1, **SETTINGS)
+        async with deployment:
+            soak = Soak(deployment)
             grown = await soak.watch(60 * minutes)
     show(grown, soak.commands)
     return 0 if all(one.is_tolerated for one in grown) else 1

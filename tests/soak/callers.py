@@ -11,14 +11,14 @@ from contextlib import suppress
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
-from tests.adversarial.peers import Listening, member, say
+from tests.adversarial.peers import HasPort, member, say
 from tests.raw_client import connect_agent
 
 PINGS_AT_ONCE = 64
 PAUSE_S = 0.05
 
 
-async def read_nothing(router: Listening, token: Callable[[], str]) -> None:
+async def read_nothing(router: HasPort, token: Callable[[], str]) -> None:
     """
     Ask for much and read none of it, until the router hangs up; then again.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.stateful.commands import Model
-from tests.stateful.stored import Kept
+from tests.stateful.stored import StoredState
 
 
 def seen_of(model: Model) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def seen_of(model: Model) -> dict[str, Any]:
     return found
 
 
-def seen_in(after: Kept) -> dict[str, Any]:
+def seen_in(after: StoredState) -> dict[str, Any]:
     """Return what the store holds, in the same words."""
     lists = {name: ids for name, ids in after.lists.items() if name != "state:closed"}
     # What is over by the server's clock leaves this list at a later close.

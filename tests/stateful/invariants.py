@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from relevo.protocol.objects import Agent, Department, Session
 from relevo.router.store import records
 from tests.stateful.model import Change
-from tests.stateful.stored import Kept, change_of
+from tests.stateful.stored import StoredState, change_of
 
 
 @dataclass
@@ -61,7 +61,9 @@ class Reader:
             yield f"S8: {now.id} left {left}, but the one told so is {removed}"
 
 
-def violations(before: Kept, after: Kept, reader: Reader, events: Sequence[records.Event]) -> Iterator[str]:
+def violations(
+    before: StoredState, after: StoredState, reader: Reader, events: Sequence[records.Event]
+) -> Iterator[str]:
     """
     Yield every violation of one step.
 
@@ -88,7 +90,7 @@ def violations(before: Kept, after: Kept, reader: Reader, events: Sequence[recor
     yield from _nothing_undone(before, after)
 
 
-def _nothing_undone(before: Kept, after: Kept) -> Iterator[str]:
+def _nothing_undone(before: StoredState, after: StoredState) -> Iterator[str]:
     """S2, S6, S7 and S8 between two states."""
     for session_id, session in after.sessions.items():
         history = after.histories.get(session_id, [])
@@ -111,5 +113,5 @@ def _nothing_undone(before: Kept, after: Kept) -> Iterator[str]:
             yield f"S7: the order of {name} changed"
 
 
-def _fence(of: Kept, session_id: str) -> int:
+def _fence(of: StoredState, session_id: str) -> int:
     return of.sessions[session_id].fence if session_id in of.sessions else 0

@@ -17,7 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from relevo.protocol.objects import Session
 from relevo.router.store import records
-from tests.stateful.cast import (
+from tests.stateful.commands import Model
+from tests.stateful.comparison import contents, difference, seen_in, seen_of
+from tests.stateful.invariants import Reader, violations
+from tests.stateful.model import Answer, Request
+from tests.stateful.names import (
     ADMIN,
     AGENTS,
     CONNECTIONS,
@@ -47,11 +51,7 @@ from tests.stateful.cast import (
     tenants,
     texts,
 )
-from tests.stateful.commands import Model
-from tests.stateful.comparison import contents, difference, seen_in, seen_of
-from tests.stateful.invariants import Reader, violations
-from tests.stateful.model import Answer, Request
-from tests.stateful.stored import Kept, Stored, change_of, kept
+from tests.stateful.stored import CommandRunner, StoredState, change_of, stored_state
 
 
 class Twin:
@@ -60,7 +60,7 @@ class Twin:
     def __init__(self) -> None:
         self.model = Model()
         self.reader = Reader()
-        self.kept = Kept()
+        self.kept = StoredState()
         self.raw: list[Any] = []
         self.epoch_ends = True
         self.before = ""
@@ -70,7 +70,7 @@ class Twin:
 class CommandsAgainstModel(RuleBasedStateMachine):
     """Run every step twice and compare. A subclass sets `stored`."""
 
-    stored: Stored
+    stored: CommandRunner
     steps = 0
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         twin, before = self.twins[tenant], self.twins[tenant].kept
         events = self._read_events(tenant)
         twin.raw = self.stored.dump(tenant)
-        after = twin.kept = kept(twin.raw)
+        after = twin.kept = stored_state(twin.raw)
         assert (after.epoch != before.epoch) == twin.epoch_ends, "S9: an epoch ends when seq may have rewound"
         if twin.epoch_ends:
             assert after.epoch not in self.epochs, "S9: an epoch came back"
@@ -222,7 +222,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         if server == "an empty one":
             self.stored.empty()
             self.twins = {tenant: Twin() for tenant in TENANTS}
-            self.open_shop([(["sales"], 1, "pause"), (["sales", "help"], 2, "connected")], TARGETS[4:7])
+            self.set_up([(["sales"], 1, "pause"), (["sales", "help"], 2, "connected")], TARGETS[4:7])
         for tenant in TENANTS:
             for node_id in alive:
                 self.step(tenant, "renew", node_id=node_id, lease_ms=LEASE_MS)
@@ -246,7 +246,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         ),
         waiting=st.lists(targets, min_size=2, max_size=5),
     )
-    def open_shop(self, staff: list[tuple[list[str], int, str]], waiting: list[dict[str, str]]) -> None:
+    def set_up(self, staff: list[tuple[list[str], int, str]], waiting: list[dict[str, str]]) -> None:
         """Begin with departments, present agents, and customers, as a tenant does in the morning."""
         for tenant in TENANTS:
             known: dict[str, Any] = {"departments": DEPARTMENTS, "capacity": 2}

@@ -62,7 +62,7 @@ def prefix(tenant: str) -> str:
 
 
 @dataclass
-class Kept:
+class StoredState:
     """What a tenant's keys hold, taken apart but not checked."""
 
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Kept:
         return {name[len(kind) + 1 :]: ids for name, ids in self.lists.items() if name.startswith(kind + ":")}
 
 
-class Stored:
+class CommandRunner:
     """
     Run commands on a server of the test's own.
 
@@ -237,14 +237,14 @@ def session_of(log: list[bytes]) -> Session:
     return records.session_of(last, held)
 
 
-def kept(rows: list[Any]) -> Kept:
+def stored_state(rows: list[Any]) -> StoredState:
     """
     Take a dump apart.
 
     Raises:
         AssertionError: There is a key that no command should have made.
     """
-    found = Kept()
+    found = StoredState()
     events: list[records.Event] = []
     for name, _, content, ttl_ms in rows:
         kind, _, name_id = name.decode().partition(":")
@@ -273,7 +273,7 @@ def kept(rows: list[Any]) -> Kept:
     return found
 
 
-def _take(found: Kept, events: list[records.Event], name: str, record: bytes) -> None:
+def _take(found: StoredState, events: list[records.Event], name: str, record: bytes) -> None:
     """Take a field of the tenant's hash."""
     if name == "m":
         meta = records.decode_meta(record)

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from relevo.router.store.lua.library import FOLDER
 from tests.servers import StoreServer, running
 from tests.stateful.machine import CommandsAgainstModel
-from tests.stateful.stored import Stored
+from tests.stateful.stored import CommandRunner
 
 EXAMPLES_MAX = 1000
 
@@ -197,7 +197,7 @@ def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     server_folder = tmp_path / "server"
     server_folder.mkdir()
     with running(StoreServer(server_folder)) as server:
-        Machine.stored = Stored(server, scripts)
+        Machine.stored = CommandRunner(server, scripts)
         with pytest.raises(AssertionError):
             run_state_machine_as_test(
                 Machine,

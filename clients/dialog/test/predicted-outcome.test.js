@@ -26,7 +26,7 @@ test("a transfer to a department is assigned, or queued last", () => {
   assert.deepEqual(predictOutcome(billing, busy, null), { outcome: "queued", place: 3 });
 });
 
-test("an owner who is the only available member counts as unavailable", () => {
+test("an owner that is the only available member counts as unavailable", () => {
   const rows = directory({
     agents: [agent("me", { departments: ["billing"] })],
     departments: [department("billing", { available: 1 })],

@@ -158,7 +158,7 @@ REASONS: Final[Mapping[str, Mapping[Language, Sequence[str]]]] = {
 ADMIN_REASONS: Final[Sequence[str]] = (
     "Lleva demasiado tiempo esperando, por favor atendedlo ahora.",
     "Estava na lista de quem saiu para o almoço; alguém pode assumir?",
-    "Waiting too long there, moving it to where somebody is free.",
+    "Waiting too long there, moving it to where an agent is free.",
     "Cliente prioritário: já escreveu duas vezes.",
 )
 

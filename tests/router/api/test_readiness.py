@@ -19,7 +19,7 @@ from relevo.router.store.client.errors import (
 ADDRESS = "store.internal:6379"
 
 
-class Store:
+class FakeStore:
     """A store whose check a test lets end, well or with an error."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Store:
 
 
 async def test_many_requests_at_once_share_one_check() -> None:
-    store = Store()
+    store = FakeStore()
     store.answering.clear()
     ready = StoreReadiness(store.check)
     requests = [asyncio.create_task(ready.reason()) for _ in range(50)]
@@ -49,7 +49,7 @@ async def test_many_requests_at_once_share_one_check() -> None:
 
 
 async def test_a_check_answers_until_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store()
+    store = FakeStore()
     ready = StoreReadiness(store.check)
     monkeypatch.setattr(readiness, "STORE_CHECK_VALID_MS", 3_600_000)
     await ready.reason()
@@ -74,7 +74,7 @@ async def test_a_check_answers_until_it_is_too_old(monkeypatch: pytest.MonkeyPat
     ids=lambda error: type(error).__name__,
 )
 async def test_a_failure_is_answered_without_the_address_that_the_log_has(error: Exception) -> None:
-    store = Store()
+    store = FakeStore()
     store.error = error
 
     with capture_logs() as logs:

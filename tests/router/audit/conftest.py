@@ -3,13 +3,13 @@
 import pytest
 
 from tests.router.audit.fixture import Fixture
-from tests.router.store.shop import Shop
+from tests.router.store.stored_tenant import StoredTenant
 from tests.servers import StoreServer
 
 
 @pytest.fixture
-async def fixture(shop: Shop, shared_valkey: StoreServer) -> Fixture:
+async def fixture(tenant: StoredTenant, shared_valkey: StoreServer) -> Fixture:
     """A tenant with something of everything."""
-    made = Fixture(shared_valkey, shop)
+    made = Fixture(shared_valkey, tenant)
     await made.furnish()
     return made

@@ -12,7 +12,7 @@ from relevo.router.audit.layout import owned_in
 from relevo.router.audit.rebuild import rebuild
 from relevo.router.audit.scan import Counts, violations
 from relevo.router.store import records
-from tests.router.store.shop import HELP, SALES, Shop, to_agent
+from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
 from tests.servers import StoreServer
 
 
@@ -22,12 +22,12 @@ class Fixture:
 
     Args:
         server: Where it lives.
-        shop: The tenant.
+        tenant: The tenant.
     """
 
-    def __init__(self, server: StoreServer, shop: Shop) -> None:
+    def __init__(self, server: StoreServer, tenant: StoredTenant) -> None:
         self.server = server
-        self.shop = shop
+        self.tenant = tenant
 
     async def furnish(self) -> None:
         """
@@ -36,24 +36,24 @@ class Fixture:
         ana and bob are in sales and there; cid is in help, there, and on pause. s1 went from ana to bob, s2
         is pending on cid, s3 waits in help, s4 is closed, s5 is with ana, s6 went from ana to bob and back.
         """
-        await self.shop.hire("ana", "bob", departments=["sales"])
-        await self.shop.hire("cid", departments=["help"])
-        await self.shop.status("cid", "pause")
-        await self.shop.open("s1", to_agent("ana"))
-        await self.shop.transfer("s1", to_agent("bob"), "ana", reason="He knows it")
-        await self.shop.open("s2", to_agent("cid"))
-        await self.shop.open("s3", HELP)
-        await self.shop.open("s4", SALES)
-        await self.shop.close("s4")
-        await self.shop.open("s5", to_agent("ana"))
-        await self.shop.run("session_note", "ana", session_id="s5", text="Urgent", key="k", print="p" * 32)
-        await self.shop.open("s6", to_agent("ana"))
-        await self.shop.transfer("s6", to_agent("bob"), "ana")
-        await self.shop.transfer("s6", to_agent("ana"), "bob")
+        await self.tenant.connect_new("ana", "bob", departments=["sales"])
+        await self.tenant.connect_new("cid", departments=["help"])
+        await self.tenant.status("cid", "pause")
+        await self.tenant.open("s1", to_agent("ana"))
+        await self.tenant.transfer("s1", to_agent("bob"), "ana", reason="He knows it")
+        await self.tenant.open("s2", to_agent("cid"))
+        await self.tenant.open("s3", HELP)
+        await self.tenant.open("s4", SALES)
+        await self.tenant.close("s4")
+        await self.tenant.open("s5", to_agent("ana"))
+        await self.tenant.run("session_note", "ana", session_id="s5", text="Urgent", key="k", print="p" * 32)
+        await self.tenant.open("s6", to_agent("ana"))
+        await self.tenant.transfer("s6", to_agent("bob"), "ana")
+        await self.tenant.transfer("s6", to_agent("ana"), "bob")
 
     def call(self, command: str, key: str, *words: str | bytes | int | float) -> Any:
         """Run a plain command on one of the tenant's keys."""
-        return self.server.call(command, f"relevo:{{{self.shop.tenant}}}:{key}", *map(_word, words))
+        return self.server.call(command, f"relevo:{{{self.tenant.id}}}:{key}", *map(_word, words))
 
     def rewrite_agent(self, agent_id: str, **changes: Any) -> object:
         """Change fields of an agent's record."""
@@ -90,12 +90,12 @@ class Fixture:
 
     async def audit(self) -> list[Violation]:
         """Return the tenant's violations."""
-        found = violations(self.shop.commands.store, self.shop.commands, self.shop.tenant, Counts())
+        found = violations(self.tenant.commands.store, self.tenant.commands, self.tenant.id, Counts())
         return [violation async for _, violation in found]
 
     async def repair(self) -> None:
         """Derive lists and rows again, as the command does."""
-        await rebuild(self.shop.commands.store, self.shop.commands, self.shop.tenant)
+        await rebuild(self.tenant.commands.store, self.tenant.commands, self.tenant.id)
 
 
 def _word(word: str | bytes | int | float) -> str | bytes | int:

@@ -8,7 +8,7 @@ import pytest
 
 from relevo.router.audit.layout import EVENTS_PAGE, PAGE
 from tests.router.audit.fixture import Fixture
-from tests.router.store.shop import HELP
+from tests.router.store.stored_tenant import HELP
 
 LONG = 3 * PAGE  # Long enough for the server to keep it in no single piece.
 # What has no order is planted so often that no page holds all of it.
@@ -46,17 +46,17 @@ def lost(kind: str) -> list[str]:
 async def test_whatever_is_wrong_far_down_a_long_list_is_found(fixture: Fixture) -> None:
     # A hash in one piece is read in one piece, however long it is.
     fixture.server.call("CONFIG", "SET", "hash-max-listpack-entries", 64)
-    shop = fixture.shop
+    tenant = fixture.tenant
     away, ready = ([f"{kind}-{number}" for number in range(LONG)] for kind in ("away", "ready"))
-    await asyncio.gather(*(shop.connect(name, ["help"], 1, connection_id=name) for name in away))
-    await asyncio.gather(*(shop.status(name, "pause") for name in away))
-    await asyncio.gather(*(shop.connect(name, ["sales"], 1, connection_id=name) for name in ready))
-    await asyncio.gather(*(shop.open(f"queued-{number}", HELP) for number in range(LONG)))
+    await asyncio.gather(*(tenant.connect(name, ["help"], 1, connection_id=name) for name in away))
+    await asyncio.gather(*(tenant.status(name, "pause") for name in away))
+    await asyncio.gather(*(tenant.connect(name, ["sales"], 1, connection_id=name) for name in ready))
+    await asyncio.gather(*(tenant.open(f"queued-{number}", HELP) for number in range(LONG)))
     for number in range(PAGE + 5):
-        await shop.run("session_note", "ana", session_id="s5", text=str(number))
+        await tenant.run("session_note", "ana", session_id="s5", text=str(number))
     for number in range(LONG):
         department = {"id": f"department-{number}", "name": str(number)}
-        await shop.run("department_put", "boss", department=department)
+        await tenant.run("department_put", "boss", department=department)
         fixture.call("ZADD", "due", 1e15, f"drain {ready[number]}")
         fixture.call("SADD", "connections:ana", f"node more-{number}")
         fixture.call("SADD", "node:node", f"ana more-{number}")

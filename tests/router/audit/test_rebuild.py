@@ -14,7 +14,7 @@ from tests.servers import StoreServer
 async def test_a_rebuilt_row_is_published(fixture: Fixture) -> None:
     fixture.rewrite_agent("bob", load=5)
     await fixture.repair()
-    assert (await fixture.shop.agent("bob")).load == 1
+    assert (await fixture.tenant.agent("bob")).load == 1
 
 
 async def test_a_rebuild_begins_an_epoch_so_that_every_node_reads_the_directory(fixture: Fixture) -> None:
@@ -40,7 +40,7 @@ async def test_a_lost_session_is_not_invented_and_leaves_its_owners_list(fixture
     fixture.call("DEL", "session:s2")
     await fixture.repair()
     assert not fixture.call("EXISTS", "session:s2")
-    assert (await fixture.shop.agent("cid")).pending == 0
+    assert (await fixture.tenant.agent("cid")).pending == 0
 
 
 async def test_a_session_is_in_the_list_of_the_owner_that_its_record_names(fixture: Fixture) -> None:
@@ -62,20 +62,20 @@ async def test_an_agent_stuck_online_is_disconnected_after_its_graces(fixture: F
     fixture.call("DEL", "connections:ana")
     fixture.call("SREM", "node:node", "ana of-ana")
     await fixture.repair()
-    fixture.shop.now = int(fixture.call("ZSCORE", "due", "sessions ana"))
-    row = await fixture.shop.agent("ana")
+    fixture.tenant.now = int(fixture.call("ZSCORE", "due", "sessions ana"))
+    row = await fixture.tenant.agent("ana")
     assert (row.status, row.load, row.pending) == ("disconnected", 0, 2)
 
 
 async def test_an_agent_that_was_wrongly_unavailable_gets_what_waits(fixture: Fixture) -> None:
-    await fixture.shop.run("renew", node_id="node", lease_ms=10**12)
+    await fixture.tenant.run("renew", node_id="node", lease_ms=10**12)
     fixture.rewrite_agent("cid", chosen="connected")
     await fixture.repair()
     # A rebuild goes by the store's clock, as nothing passes it the time.
-    fixture.shop.now = int(fixture.call("ZSCORE", "due", "drain cid"))
-    await fixture.shop.agent("cid")
-    assert (await fixture.shop.agent("cid")).load == 1
-    assert (await fixture.shop.department("help")).queued == 0
+    fixture.tenant.now = int(fixture.call("ZSCORE", "due", "drain cid"))
+    await fixture.tenant.agent("cid")
+    assert (await fixture.tenant.agent("cid")).load == 1
+    assert (await fixture.tenant.department("help")).queued == 0
     assert await fixture.audit() == []
 
 
@@ -85,14 +85,14 @@ async def test_a_rebuild_of_what_is_right_changes_nothing(fixture: Fixture) -> N
         lists = [fixture.call("ZRANGE", key, 0, -1, "WITHSCORES") for key in keys]
         return [*lists, fixture.owned("ana"), fixture.owned("bob")]
 
-    before = kept(), await fixture.shop.agent("ana")
+    before = kept(), await fixture.tenant.agent("ana")
     await fixture.repair()
-    assert (kept(), await fixture.shop.agent("ana")) == before
+    assert (kept(), await fixture.tenant.agent("ana")) == before
     assert await fixture.audit() == []
 
 
 async def test_one_call_rebuilds_a_bounded_part_and_names_the_rest(fixture: Fixture) -> None:
-    commands, tenant = fixture.shop.commands, fixture.shop.tenant
+    commands, tenant = fixture.tenant.commands, fixture.tenant.id
     for number in range(250):
         fixture.call("ZADD", "pending:ana", number, f"lost-{number}")
     parts = [("pending:ana", "0"), ("session:s1", "0")]
@@ -110,7 +110,7 @@ async def test_a_key_of_another_type_costs_itself_and_the_rest_is_rebuilt(fixtur
     fixture.rewrite_agent("ana", load=5)
     fixture.call("SET", "members:gone", "a string")
     await fixture.repair()
-    assert (await fixture.shop.agent("ana")).load == 2
+    assert (await fixture.tenant.agent("ana")).load == 2
 
 
 def test_the_command_prints_what_it_found_and_what_is_left(
@@ -140,5 +140,5 @@ def test_the_command_prints_what_it_found_and_what_is_left(
 
 async def test_an_agent_whose_row_is_lost_comes_back_with_what_waits_for_it(fixture: Fixture) -> None:
     fixture.call("HDEL", "tenant", "acid")
-    await fixture.shop.connect("cid")
-    assert (await fixture.shop.agent("cid")).pending == 1
+    await fixture.tenant.connect("cid")
+    assert (await fixture.tenant.agent("cid")).pending == 1

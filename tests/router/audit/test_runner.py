@@ -65,8 +65,7 @@ def test_a_rule_is_known_for_each_kind_of_key_and_for_none_else() -> None:
 @pytest.mark.slow
 async def test_no_garbage_in_any_key_ends_an_audit(fixture: Fixture) -> None:
     names = [
-        name.decode().partition("}:")[2]
-        for name in fixture.server.call("KEYS", f"*{{{fixture.shop.tenant}}}*")
+        name.decode().partition("}:")[2] for name in fixture.server.call("KEYS", f"*{{{fixture.tenant.id}}}*")
     ]
     assert len(names) > 20
     for name in names:

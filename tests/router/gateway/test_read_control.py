@@ -8,7 +8,7 @@ from relevo.router.gateway.read_control import Pause, ReadControl
 from relevo.router.tenant.in_flight import InFlightLimiter
 
 
-class Member:
+class ReadConnection:
     """A connection whose commands stay in flight until a test finishes them."""
 
     def __init__(
@@ -69,7 +69,7 @@ def limiter_of(in_flight_max: int) -> InFlightLimiter:
     return InFlightLimiter(in_flight_max, 32, lambda callback: None)
 
 
-def reads(member: Member, steps: Sequence[str]) -> list[bool]:
+def reads(member: ReadConnection, steps: Sequence[str]) -> list[bool]:
     """Return whether the member is read after each step."""
     seen = []
     for step in steps:
@@ -83,13 +83,13 @@ def reads(member: Member, steps: Sequence[str]) -> list[bool]:
 
 @pytest.mark.limit("IN_FLIGHT_MAX")
 def test_commands_beyond_in_flight_max_pause_reading_until_half_answered() -> None:
-    member = Member(in_flight_max=4)
+    member = ReadConnection(in_flight_max=4)
     assert reads(member, ["1", "2", "3", "4"]) == [True, True, True, False]
     assert reads(member, ["finish"] * 4) == [False, True, True, True]
 
 
 def test_reading_with_two_pauses_resumes_after_both() -> None:
-    member = Member(in_flight_max=1)
+    member = ReadConnection(in_flight_max=1)
     member.throttle(9)
     member.receive("1")
     member.control.rested()
@@ -100,7 +100,7 @@ def test_reading_with_two_pauses_resumes_after_both() -> None:
 
 
 def test_leaving_pauses_reading_for_good() -> None:
-    member = Member(in_flight_max=1)
+    member = ReadConnection(in_flight_max=1)
     member.receive("1")
     member.control.pause(Pause.LEAVING.value)
     member.finish()
@@ -110,7 +110,7 @@ def test_leaving_pauses_reading_for_good() -> None:
 
 
 def test_answers_during_a_rest_do_not_end_it() -> None:
-    member = Member()
+    member = ReadConnection()
     member.receive("1")
     member.throttle(9)
     member.finish()
@@ -121,7 +121,7 @@ def test_answers_during_a_rest_do_not_end_it() -> None:
 
 
 def test_a_rest_below_a_millisecond_is_added_to_the_next() -> None:
-    member = Member(rate=1000)
+    member = ReadConnection(rate=1000)
     for number in range(10):
         member.throttle(1, 1.0 + sum(member.rests) / 1000)
         member.control.rested()
@@ -130,7 +130,7 @@ def test_a_rest_below_a_millisecond_is_added_to_the_next() -> None:
 
 
 def test_messages_held_during_the_hello_are_taken_after_it_in_order() -> None:
-    member = Member()
+    member = ReadConnection()
     member.control.hold()
     member.receive("a", "ping", "b")
     assert (member.taken, member.is_read) == ([], False)
@@ -141,7 +141,7 @@ def test_messages_held_during_the_hello_are_taken_after_it_in_order() -> None:
 
 def test_connections_of_a_tenant_without_room_take_turns() -> None:
     limiter = limiter_of(2)
-    loud, quiet = Member(limiter), Member(limiter)
+    loud, quiet = ReadConnection(limiter), ReadConnection(limiter)
     loud.receive("1", "2", "3", "4", "5")
     quiet.receive("a", "ping")
     assert (loud.taken, quiet.taken) == (["1", "2"], [])
@@ -159,7 +159,7 @@ def test_connections_of_a_tenant_without_room_take_turns() -> None:
 
 def test_an_ended_connection_gets_no_slot_and_blocks_no_other() -> None:
     limiter = limiter_of(1)
-    gone, other = Member(limiter), Member(limiter)
+    gone, other = ReadConnection(limiter), ReadConnection(limiter)
     other.receive("1")
     gone.receive("a")
     other.receive("2")
@@ -169,7 +169,7 @@ def test_an_ended_connection_gets_no_slot_and_blocks_no_other() -> None:
 
 
 def test_a_close_while_held_messages_are_taken_drops_the_rest() -> None:
-    member = Member()
+    member = ReadConnection()
     member.control.hold()
     member.receive("a", "b")
 

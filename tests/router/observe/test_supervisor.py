@@ -19,7 +19,7 @@ async def supervisor() -> AsyncIterator[Supervisor]:
     await supervisor.stop()
 
 
-class Work:
+class FailingTask:
     """A task that fails a number of times before it runs."""
 
     def __init__(self, failures: int) -> None:
@@ -35,7 +35,7 @@ class Work:
 
 
 async def test_task_that_fails_is_logged_counted_and_restarted(supervisor: Supervisor) -> None:
-    work = Work(3)
+    work = FailingTask(3)
     with structlog.testing.capture_logs() as logged:
         supervisor.run("clock", work)
         async with asyncio.timeout(30):
@@ -57,7 +57,7 @@ async def test_task_that_runs_steadily_is_not_failing(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("relevo.router.observe.supervisor.STEADY_S", 0.001)
-    work = Work(1)
+    work = FailingTask(1)
     supervisor.run("clock", work)
     async with asyncio.timeout(30):
         await work.runs.wait()
@@ -67,7 +67,7 @@ async def test_task_that_runs_steadily_is_not_failing(
 
 
 async def test_delay_of_a_task_that_keeps_failing_doubles(supervisor: Supervisor) -> None:
-    work = Work(4)
+    work = FailingTask(4)
     with structlog.testing.capture_logs() as logged:
         supervisor.run("clock", work)
         async with asyncio.timeout(30):
@@ -76,7 +76,7 @@ async def test_delay_of_a_task_that_keeps_failing_doubles(supervisor: Supervisor
 
 
 async def test_stopped_tasks_are_cancelled_and_not_restarted() -> None:
-    supervisor, work = Supervisor(), Work(0)
+    supervisor, work = Supervisor(), FailingTask(0)
     supervisor.run("clock", work)
     await work.runs.wait()
     await supervisor.stop()

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError
-from tests.kept import key_of, rewrite_meta
-from tests.router.store.shop import HELP, SALES, Shop, to_agent
+from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
 from tests.servers import StoreServer
+from tests.stored_records import key_of, rewrite_meta
 
 
 def with_one_more(packed: bytes) -> bytes:
@@ -20,64 +20,68 @@ def with_one_more(packed: bytes) -> bytes:
     return msgspec.msgpack.encode([*msgspec.msgpack.decode(packed), "of the next release"])
 
 
-def aside(server: StoreServer, shop: Shop) -> dict[str, bytes]:
+def aside(server: StoreServer, tenant: StoredTenant) -> dict[str, bytes]:
     """Return what was kept aside, by its place."""
-    found = server.call("HGETALL", f"relevo:{{{shop.tenant}}}:aside")
+    found = server.call("HGETALL", f"relevo:{{{tenant.id}}}:aside")
     return {name.decode(): kept for name, kept in found.items()}
 
 
-async def test_a_due_thing_of_an_unknown_kind_is_set_aside(shop: Shop, shared_valkey: StoreServer) -> None:
-    shared_valkey.call("ZADD", f"relevo:{{{shop.tenant}}}:due", 1, "timeout s1")
-    await shop.hire("ana")
-    shop.now += 10**9
+async def test_a_due_thing_of_an_unknown_kind_is_set_aside(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    shared_valkey.call("ZADD", f"relevo:{{{tenant.id}}}:due", 1, "timeout s1")
+    await tenant.connect_new("ana")
+    tenant.now += 10**9
     with capture_logs() as logs:
-        await shop.commands.renew(shop.tenant)
+        await tenant.commands.renew(tenant.id)
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["record set aside"]
-    assert shop.commands.bad_records == 1
-    assert list(aside(shared_valkey, shop)) == ["due timeout s1"]
-    assert b"timeout s1" not in shared_valkey.call("ZRANGE", f"relevo:{{{shop.tenant}}}:due", 0, -1)
-    await shop.connect("bob")
+    assert tenant.commands.bad_records == 1
+    assert list(aside(shared_valkey, tenant)) == ["due timeout s1"]
+    assert b"timeout s1" not in shared_valkey.call("ZRANGE", f"relevo:{{{tenant.id}}}:due", 0, -1)
+    await tenant.connect("bob")
 
 
-async def test_an_agent_whose_sessions_log_is_lost_can_drop(shop: Shop, shared_valkey: StoreServer) -> None:
-    await shop.hire("ana")
+async def test_an_agent_whose_sessions_log_is_lost_can_drop(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.connect_new("ana")
     for session_id in ("s1", "s2"):
-        await shop.open(session_id, to_agent("ana"))
-    shared_valkey.call("DEL", f"relevo:{{{shop.tenant}}}:session:s1")
-    await shop.disconnect("ana")
-    shop.now += 60_000
-    row = await shop.agent("ana")
+        await tenant.open(session_id, to_agent("ana"))
+    shared_valkey.call("DEL", f"relevo:{{{tenant.id}}}:session:s1")
+    await tenant.disconnect("ana")
+    tenant.now += 60_000
+    row = await tenant.agent("ana")
     assert (row.status, row.load, row.pending) == ("disconnected", 0, 1)
 
 
 async def test_a_queue_with_a_lost_session_goes_on_with_the_next(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
     for session_id in ("s1", "s2"):
-        await shop.open(session_id, SALES)
-    shared_valkey.call("DEL", f"relevo:{{{shop.tenant}}}:session:s1")
-    await shop.hire("ana", departments=["sales"], capacity=1)
-    assert await shop.listed(agent_id="ana") == ["s2"]
-    assert (await shop.department("sales")).queued == 0
+        await tenant.open(session_id, SALES)
+    shared_valkey.call("DEL", f"relevo:{{{tenant.id}}}:session:s1")
+    await tenant.connect_new("ana", departments=["sales"], capacity=1)
+    assert await tenant.listed(agent_id="ana") == ["s2"]
+    assert (await tenant.department("sales")).queued == 0
 
 
 async def test_records_with_one_more_field_are_read_and_written(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    await shop.hire("ana", "bob")
-    await shop.open("s", to_agent("ana"))
-    tenant, session = key_of(shop.tenant), f"relevo:{{{shop.tenant}}}:session:s"
+    await tenant.connect_new("ana", "bob")
+    await tenant.open("s", to_agent("ana"))
+    key, session = key_of(tenant.id), f"relevo:{{{tenant.id}}}:session:s"
     for name in ("m", "aana", "abob", "dsales"):
-        shared_valkey.call("HSET", tenant, name, with_one_more(shared_valkey.call("HGET", tenant, name)))
+        shared_valkey.call("HSET", key, name, with_one_more(shared_valkey.call("HGET", key, name)))
     shared_valkey.call("LSET", session, -1, with_one_more(shared_valkey.call("LINDEX", session, -1)))
-    moved = await shop.transfer("s", to_agent("bob"), by="ana", reason="holidays")
+    moved = await tenant.transfer("s", to_agent("bob"), by="ana", reason="holidays")
     assert (moved.fence, moved.owner and moved.owner.id) == (2, "bob")
     shared_valkey.call("LSET", session, -1, with_one_more(shared_valkey.call("LINDEX", session, -1)))
-    await shop.run("session_note", "bob", session_id="s", text="hello")
-    kinds = [entry.kind for entry in await shop.history("s")]
+    await tenant.run("session_note", "bob", session_id="s", text="hello")
+    kinds = [entry.kind for entry in await tenant.history("s")]
     assert kinds == ["opened", "transferred", "internal", "internal"]
-    assert (await shop.transfer("s", SALES, by="bob")).transfer is not None
-    assert aside(shared_valkey, shop) == {}
+    assert (await tenant.transfer("s", SALES, by="bob")).transfer is not None
+    assert aside(shared_valkey, tenant) == {}
 
 
 @pytest.mark.parametrize(
@@ -86,84 +90,86 @@ async def test_records_with_one_more_field_are_read_and_written(
     ids=["no MessagePack", "nothing", "a text", "a map", "another schema"],
 )
 async def test_a_session_that_cannot_be_read_is_a_defect_for_itself_alone(
-    shop: Shop, shared_valkey: StoreServer, record: bytes
+    tenant: StoredTenant, shared_valkey: StoreServer, record: bytes
 ) -> None:
-    await shop.hire("ana")
+    await tenant.connect_new("ana")
     for session_id in ("s", "t"):
-        await shop.open(session_id, to_agent("ana"))
-    shared_valkey.call("LSET", f"relevo:{{{shop.tenant}}}:session:s", -1, record)
+        await tenant.open(session_id, to_agent("ana"))
+    shared_valkey.call("LSET", f"relevo:{{{tenant.id}}}:session:s", -1, record)
     asked: dict[str, dict[str, Any]] = {"session_get": {}, "session_transfer": {"target": HELP}}
     for command, fields in asked.items():
         with pytest.raises(StoreDefectError, match="session s"):
-            await shop.run(command, "boss", session_id="s", **fields)
-    assert await shop.listed() == ["t"]
-    assert list(aside(shared_valkey, shop)) == ["session s"]
-    await shop.disconnect("ana", clean=True)
-    shop.now += 60_000
-    assert (await shop.agent("ana")).pending == 1
+            await tenant.run(command, "boss", session_id="s", **fields)
+    assert await tenant.listed() == ["t"]
+    assert list(aside(shared_valkey, tenant)) == ["session s"]
+    await tenant.disconnect("ana", clean=True)
+    tenant.now += 60_000
+    assert (await tenant.agent("ana")).pending == 1
 
 
 async def test_an_agent_that_cannot_be_read_is_left_out_of_the_directory(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    await shop.hire("ana", "bob", departments=["sales"])
-    shared_valkey.call("HSET", key_of(shop.tenant), "aana", b"\xc1")
-    assert sorted(row.id for row in (await shop.directory()).agents) == ["bob", "boss"]
-    session = await shop.open("s", SALES)
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    shared_valkey.call("HSET", key_of(tenant.id), "aana", b"\xc1")
+    assert sorted(row.id for row in (await tenant.directory()).agents) == ["bob", "boss"]
+    session = await tenant.open("s", SALES)
     assert session.owner is not None
     assert session.owner.id == "bob"
 
 
 async def test_only_so_many_bad_records_are_kept_aside_and_so_much_of_each(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
     for number in range(150):
-        shared_valkey.call("RPUSH", f"relevo:{{{shop.tenant}}}:session:s{number}", b"\xc1" + b"x" * 10_000)
+        shared_valkey.call("RPUSH", f"relevo:{{{tenant.id}}}:session:s{number}", b"\xc1" + b"x" * 10_000)
         with pytest.raises(StoreDefectError):
-            await shop.run("session_get", "boss", session_id=f"s{number}")
-    kept = aside(shared_valkey, shop)
+            await tenant.run("session_get", "boss", session_id=f"s{number}")
+    kept = aside(shared_valkey, tenant)
     assert len(kept) == 100
     assert max(map(len, kept.values())) < 4200
 
 
 async def test_a_lost_meta_record_begins_an_epoch_and_gives_no_place_twice(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    await shop.hire("ana")
+    await tenant.connect_new("ana")
     for session_id in ("s1", "s2"):
-        await shop.open(session_id, to_agent("ana"))
-    epoch = (await shop.directory()).epoch
-    shared_valkey.call("HSET", key_of(shop.tenant), "m", b"\xc1")
-    await shop.open("s3", to_agent("ana"))
-    assert (await shop.directory()).epoch != epoch
-    assert await shop.listed(agent_id="ana") == ["s1", "s2", "s3"]
+        await tenant.open(session_id, to_agent("ana"))
+    epoch = (await tenant.directory()).epoch
+    shared_valkey.call("HSET", key_of(tenant.id), "m", b"\xc1")
+    await tenant.open("s3", to_agent("ana"))
+    assert (await tenant.directory()).epoch != epoch
+    assert await tenant.listed(agent_id="ana") == ["s1", "s2", "s3"]
 
 
 async def test_a_tenant_of_a_newer_schema_is_refused_with_a_sentence(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    rewritten = records.decode_meta(shared_valkey.call("HGET", key_of(shop.tenant), "m"))
+    rewritten = records.decode_meta(shared_valkey.call("HGET", key_of(tenant.id), "m"))
     rewritten.schema = 99
     packed = msgspec.msgpack.encode(rewritten)
-    shared_valkey.call("HSET", key_of(shop.tenant), "m", packed)
-    details = await shop.refuse("unavailable", "session_get", "boss", session_id="s")
+    shared_valkey.call("HSET", key_of(tenant.id), "m", packed)
+    details = await tenant.refuse("unavailable", "session_get", "boss", session_id="s")
     assert details == {"reason": "the data of this tenant is of schema 99, and this router reads 1"}
-    assert shared_valkey.call("HGET", key_of(shop.tenant), "m") == packed
+    assert shared_valkey.call("HGET", key_of(tenant.id), "m") == packed
 
 
 async def test_an_event_that_cannot_be_read_makes_its_reader_read_the_directory(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    before: dict[str, Any] = {"epoch": shop.epoch, "after": shop.seq}
-    await shop.hire("ana")
-    shared_valkey.call("HSET", key_of(shop.tenant), before["after"] + 1, b"\xc1")
-    assert (await shop.commands.events(shop.tenant, before["epoch"], before["after"], 10)).events is None
+    before: dict[str, Any] = {"epoch": tenant.epoch, "after": tenant.seq}
+    await tenant.connect_new("ana")
+    shared_valkey.call("HSET", key_of(tenant.id), before["after"] + 1, b"\xc1")
+    assert (await tenant.commands.events(tenant.id, before["epoch"], before["after"], 10)).events is None
 
 
-async def test_the_number_of_kept_events_holds_for_an_epoch(shop: Shop, shared_valkey: StoreServer) -> None:
-    rewrite_meta(shared_valkey, shop.tenant, ring=4)
-    before = shop.seq
+async def test_the_number_of_kept_events_holds_for_an_epoch(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    rewrite_meta(shared_valkey, tenant.id, ring=4)
+    before = tenant.seq
     for session_id in ("s1", "s2", "s3"):
-        await shop.open(session_id, SALES)
-    found = await shop.commands.events(shop.tenant, shop.epoch, before, 10)
+        await tenant.open(session_id, SALES)
+    found = await tenant.commands.events(tenant.id, tenant.epoch, before, 10)
     assert [event.seq for event in found.events or ()] == [before + 1, before + 2, before + 3]

@@ -6,30 +6,30 @@ import msgspec
 import pytest
 
 from relevo.router.store import records
-from tests.router.store.shop import HELP, LIMITS, SALES, Raws, Shop, to_agent
+from tests.router.store.stored_tenant import HELP, LIMITS, SALES, Raws, StoredTenant, to_agent
 from tests.servers import StoreServer, wait_until
 
 SMALL = replace(LIMITS, agents_max=3, departments_max=4, sessions_max=3, history_max=4, events_max=16)
 
 
 @pytest.fixture
-async def small(shop: Shop) -> Shop:
+async def small(tenant: StoredTenant) -> StoredTenant:
     """A tenant that may not have much; it has an admin and two departments."""
-    opened = Shop(shop.commands.store, f"{shop.tenant}-small", SMALL)
-    await opened.open_doors()
+    opened = StoredTenant(tenant.commands.store, f"{tenant.id}-small", SMALL)
+    await opened.set_up()
     return opened
 
 
-def keys(server: StoreServer, shop: Shop, pattern: str) -> int:
+def keys(server: StoreServer, tenant: StoredTenant, pattern: str) -> int:
     """Return how many keys of the tenant have a name that fits."""
-    return len(server.call("KEYS", f"relevo:{{{shop.tenant}}}:{pattern}"))
+    return len(server.call("KEYS", f"relevo:{{{tenant.id}}}:{pattern}"))
 
 
 @pytest.mark.limit("agents_max")
 async def test_a_tenant_has_only_so_many_agents_however_they_come(
-    small: Shop, shared_valkey: StoreServer
+    small: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    await small.hire("ana", "bob")
+    await small.connect_new("ana", "bob")
     profile = {"id": "cleo", "name": "Cleo", "role": "agent", "departments": [], "capacity": 1}
     assert await small.refuse("forbidden", "agent_put", "boss", agent=profile) == {"agents_max": 3}
     where = {"node_id": "node", "connection_id": "c", "lease_ms": 6_000, "connections_max": 2}
@@ -49,7 +49,7 @@ async def test_a_tenant_has_only_so_many_agents_however_they_come(
 
 
 @pytest.mark.limit("departments_max")
-async def test_a_tenant_has_only_so_many_departments_however_they_come(small: Shop) -> None:
+async def test_a_tenant_has_only_so_many_departments_however_they_come(small: StoredTenant) -> None:
     await small.connect("ana", departments=["sales", "north", "south"])
     put = {"id": "west", "name": "West"}
     assert await small.refuse("forbidden", "department_put", "boss", department=put) == {"departments_max": 4}
@@ -61,8 +61,8 @@ async def test_a_tenant_has_only_so_many_departments_however_they_come(small: Sh
 
 
 @pytest.mark.limit("sessions_max")
-async def test_a_tenant_has_only_so_many_open_sessions(small: Shop) -> None:
-    await small.hire("ana", capacity=1)
+async def test_a_tenant_has_only_so_many_open_sessions(small: StoredTenant) -> None:
+    await small.connect_new("ana", capacity=1)
     for session_id in ("working", "pending"):
         await small.open(session_id, to_agent("ana"))
     await small.open("queued", SALES)
@@ -74,8 +74,8 @@ async def test_a_tenant_has_only_so_many_open_sessions(small: Shop) -> None:
 
 
 @pytest.mark.limit("history_max")
-async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(small: Shop) -> None:
-    await small.hire("ana")
+async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(small: StoredTenant) -> None:
+    await small.connect_new("ana")
     await small.open("s", SALES)
     await small.transfer("s", HELP)
     await small.transfer("s", SALES, reason="back again")
@@ -91,21 +91,21 @@ async def test_a_session_is_written_on_only_so_long_but_can_be_taken_and_closed(
 
 
 @pytest.mark.limit("EVENTS_MAX")
-async def test_only_the_latest_events_are_kept(small: Shop, shared_valkey: StoreServer) -> None:
+async def test_only_the_latest_events_are_kept(small: StoredTenant, shared_valkey: StoreServer) -> None:
     for number in range(400):
         await small.status("boss", ("pause", "connected")[number % 2])
-    fields = shared_valkey.call("HKEYS", f"relevo:{{{small.tenant}}}:tenant")
+    fields = shared_valkey.call("HKEYS", f"relevo:{{{small.id}}}:tenant")
     assert len([field for field in fields if field.isdigit()]) == SMALL.events_max
-    found = await small.commands.events(small.tenant, small.epoch, 400 - SMALL.events_max, 100)
+    found = await small.commands.events(small.id, small.epoch, 400 - SMALL.events_max, 100)
     assert found.events is None
 
 
 @pytest.mark.limit("KEY_TTL_MS")
 async def test_a_key_and_its_answer_go_when_their_time_is_over(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    short = Shop(shop.commands.store, f"{shop.tenant}-short", replace(LIMITS, key_ttl_ms=200))
-    await short.open_doors()
+    short = StoredTenant(tenant.commands.store, f"{tenant.id}-short", replace(LIMITS, key_ttl_ms=200))
+    await short.set_up()
     for number in range(50):
         put = {"id": "north", "name": f"North {number}"}
         await short.run("department_put", "boss", department=put, key=f"key {number}", print="p" * 32)
@@ -118,37 +118,39 @@ async def test_a_key_and_its_answer_go_when_their_time_is_over(
 
 
 @pytest.mark.limit("closed_retention_ms")
-async def test_closed_sessions_expire_and_leave_the_list(shop: Shop, shared_valkey: StoreServer) -> None:
+async def test_closed_sessions_expire_and_leave_the_list(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
     async def close_ten(name: str) -> None:
         for number in range(10):
-            await shop.open(f"{name}-{number}", SALES)
-            await shop.close(f"{name}-{number}")
+            await tenant.open(f"{name}-{number}", SALES)
+            await tenant.close(f"{name}-{number}")
 
     await close_ten("early")
     await close_ten("late")
     for number in range(10):
-        key = f"relevo:{{{shop.tenant}}}:session:early-{number}"
+        key = f"relevo:{{{tenant.id}}}:session:early-{number}"
         assert 0 < shared_valkey.call("PTTL", key) <= LIMITS.closed_retention_ms
         # As if that time were over.
         shared_valkey.call("PEXPIRE", key, 0)
     # Each that is closed takes two out of the list.
     for number in range(5):
-        await shop.open(f"last-{number}", SALES)
-        await shop.close(f"last-{number}")
-    assert shared_valkey.call("ZCARD", f"relevo:{{{shop.tenant}}}:state:closed") == 15
+        await tenant.open(f"last-{number}", SALES)
+        await tenant.close(f"last-{number}")
+    assert shared_valkey.call("ZCARD", f"relevo:{{{tenant.id}}}:state:closed") == 15
 
 
 @pytest.mark.slow
-async def test_a_welcome_holds_only_so_many_sessions(shop: Shop) -> None:
-    shop = Shop(shop.commands.store, f"{shop.tenant}-large", replace(LIMITS, sessions_max=2000))
-    await shop.hire("ana", capacity=0)
+async def test_a_welcome_holds_only_so_many_sessions(tenant: StoredTenant) -> None:
+    tenant = StoredTenant(tenant.commands.store, f"{tenant.id}-large", replace(LIMITS, sessions_max=2000))
+    await tenant.connect_new("ana", capacity=0)
     for number in range(1_001):
-        await shop.run(
+        await tenant.run(
             "session_open",
             "desk",
             session_id=f"s{number}",
             customer={"id": "c", "name": "C"},
             target=to_agent("ana"),
         )
-    attached = await shop.connect("ana")
+    attached = await tenant.connect("ana")
     assert len(msgspec.msgpack.decode(attached["pending"], type=Raws)) == 1_000

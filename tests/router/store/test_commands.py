@@ -12,7 +12,7 @@ from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 from tests.router.events import agent_record, department_record, event
-from tests.router.store.shop import LIMITS
+from tests.router.store.stored_tenant import LIMITS
 
 encode = msgspec.msgpack.encode
 

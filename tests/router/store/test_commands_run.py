@@ -7,7 +7,7 @@ import pytest
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError, StoreCommands
 from tests.router.store.fakes import FakeStoreClient
-from tests.router.store.shop import LIMITS
+from tests.router.store.stored_tenant import LIMITS
 
 
 @pytest.fixture

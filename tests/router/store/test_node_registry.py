@@ -17,11 +17,11 @@ from relevo.router.store.client.errors import StoreUnavailableError, Unsupported
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.lua.library import FOLDER
 from relevo.router.store.node_registry import NODES_KEPT_MS, NodeRegistry
-from tests.kept import meta_of
 from tests.next_release import FIELD, NEXT_SCHEMA, make_next_release
 from tests.router.conftest import using
-from tests.router.store.shop import LIMITS, SALES, Shop
+from tests.router.store.stored_tenant import LIMITS, SALES, StoredTenant
 from tests.servers import ClusterServers, StoreServer, running
+from tests.stored_records import meta_of
 
 NODES = "relevo:{~}:nodes"
 
@@ -188,12 +188,12 @@ async def test_a_new_field_is_written_once_every_node_reads_it(
         old = await stack.enter_async_context(node_of(server, "old"))
         store = await stack.enter_async_context(using(server.url, next_library))
         await store.open()
-        shop = Shop(store, "acme")
+        tenant = StoredTenant(store, "acme")
         await old.renew_node(NODES_KEPT_MS)
         async with as_the_next_release(monkeypatch):
-            await shop.commands.renew_node(NODES_KEPT_MS)
-            await shop.open_doors()
-            await shop.open("s", SALES)
+            await tenant.commands.renew_node(NODES_KEPT_MS)
+            await tenant.set_up()
+            await tenant.open("s", SALES)
             kept = [
                 msgspec.msgpack.decode(one) for one in server.call("LRANGE", "relevo:{acme}:session:s", 0, -1)
             ]
@@ -201,14 +201,14 @@ async def test_a_new_field_is_written_once_every_node_reads_it(
             assert meta_of(server, "acme").schema == 1
 
             age(server, "old")
-            await shop.commands.renew_node(NODES_KEPT_MS)
-            await shop.run("session_note", "desk", session_id="s", text="hello")
+            await tenant.commands.renew_node(NODES_KEPT_MS)
+            await tenant.run("session_note", "desk", session_id="s", text="hello")
             kept = [
                 msgspec.msgpack.decode(one) for one in server.call("LRANGE", "relevo:{acme}:session:s", 0, -1)
             ]
             assert [(record[0], FIELD in record) for record in kept] == [(1, False), (NEXT_SCHEMA, True)]
             assert meta_of(server, "acme").schema == NEXT_SCHEMA
-            assert [entry.kind for entry in await shop.history("s")] == ["opened", "internal"]
+            assert [entry.kind for entry in await tenant.history("s")] == ["opened", "internal"]
 
 
 async def test_a_store_of_a_newer_schema_is_refused_and_nothing_is_written(server: StoreServer) -> None:

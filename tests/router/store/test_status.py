@@ -13,7 +13,7 @@ from relevo.router.store import records
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.lua.library import FOLDER
 from tests.router.conftest import using
-from tests.router.store.shop import LIMITS
+from tests.router.store.stored_tenant import LIMITS
 from tests.servers import StoreServer, closed_port, running
 
 STATUS = ["store", "status", "--redis-url"]

@@ -7,15 +7,15 @@ import msgspec
 import pytest
 
 from relevo.router.store import records
-from tests.router.store.shop import HELP, SALES, Shop, to_agent
+from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
 from tests.servers import StoreServer
 
 # Presence ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_token_makes_its_agent_and_the_departments_it_names(shop: Shop) -> None:
-    await shop.connect("ana", departments=["sales", "night"], capacity=3)
-    ana, night = await shop.agent("ana"), await shop.department("night")
+async def test_a_token_makes_its_agent_and_the_departments_it_names(tenant: StoredTenant) -> None:
+    await tenant.connect("ana", departments=["sales", "night"], capacity=3)
+    ana, night = await tenant.agent("ana"), await tenant.department("night")
     assert (ana.status, ana.departments, ana.capacity, ana.available) == (
         "connected",
         ["sales", "night"],
@@ -25,197 +25,201 @@ async def test_a_token_makes_its_agent_and_the_departments_it_names(shop: Shop) 
     assert (night.name, night.agents, night.available) == ("night", 1, 1)
 
 
-async def test_token_without_claims_makes_a_plain_agent_and_changes_no_known_one(shop: Shop) -> None:
-    await shop.connect("ana")
-    assert (await shop.agent("ana")).capacity == 10
-    await shop.connect("ana", departments=["sales"], capacity=3)
-    await shop.connect("ana")
-    ana = await shop.agent("ana")
+async def test_token_without_claims_makes_a_plain_agent_and_changes_no_known_one(
+    tenant: StoredTenant,
+) -> None:
+    await tenant.connect("ana")
+    assert (await tenant.agent("ana")).capacity == 10
+    await tenant.connect("ana", departments=["sales"], capacity=3)
+    await tenant.connect("ana")
+    ana = await tenant.agent("ana")
     assert (ana.departments, ana.capacity) == (["sales"], 3)
 
 
-async def test_registering_a_connection_again_brings_back_no_old_claims(shop: Shop) -> None:
-    await shop.connect("ana", departments=["night"], capacity=3)
-    await shop.run("department_remove", "boss", department_id="night")
-    await shop.news()
-    await shop.connect("ana", departments=["night"], capacity=5, again=True)
-    assert (await shop.agent("ana")).capacity == 3
-    assert await shop.news() == []
+async def test_registering_a_connection_again_brings_back_no_old_claims(tenant: StoredTenant) -> None:
+    await tenant.connect("ana", departments=["night"], capacity=3)
+    await tenant.run("department_remove", "boss", department_id="night")
+    await tenant.new_events()
+    await tenant.connect("ana", departments=["night"], capacity=5, again=True)
+    assert (await tenant.agent("ana")).capacity == 3
+    assert await tenant.new_events() == []
 
 
 @pytest.mark.limit("connections_per_agent_max")
-async def test_an_agent_has_only_so_many_connections(shop: Shop) -> None:
+async def test_an_agent_has_only_so_many_connections(tenant: StoredTenant) -> None:
     for connection_id in ("c1", "c2", "c2"):
-        await shop.connect("ana", connection_id=connection_id)
+        await tenant.connect("ana", connection_id=connection_id)
     where = {"node_id": "node", "connection_id": "c3", "lease_ms": 6_000, "connections_max": 2}
-    await shop.refuse("rate_limited", "connect", {"id": "ana", "role": "agent"}, **where)
+    await tenant.refuse("rate_limited", "connect", {"id": "ana", "role": "agent"}, **where)
 
 
-async def test_agent_that_drops_stays_for_the_grace_then_is_disconnected(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.disconnect("ana")
-    shop.now += 9_999
-    assert (await shop.agent("ana")).status == "connected"
-    shop.now += 1
-    ana = await shop.agent("ana")
-    assert (ana.status, ana.status_since_at) == ("disconnected", shop.now)
+async def test_agent_that_drops_stays_for_the_grace_then_is_disconnected(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.disconnect("ana")
+    tenant.now += 9_999
+    assert (await tenant.agent("ana")).status == "connected"
+    tenant.now += 1
+    ana = await tenant.agent("ana")
+    assert (ana.status, ana.status_since_at) == ("disconnected", tenant.now)
 
 
-async def test_agent_that_says_goodbye_is_disconnected_at_once(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.disconnect("ana", clean=True)
-    assert (await shop.agent("ana")).status == "disconnected"
+async def test_agent_that_says_goodbye_is_disconnected_at_once(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.disconnect("ana", clean=True)
+    assert (await tenant.agent("ana")).status == "disconnected"
 
 
-async def test_agent_back_within_the_grace_was_never_away(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.news()
-    await shop.disconnect("ana")
-    shop.now += 9_999
-    await shop.connect("ana")
-    shop.now += 60_000
-    assert await shop.news() == []
+async def test_agent_back_within_the_grace_was_never_away(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.new_events()
+    await tenant.disconnect("ana")
+    tenant.now += 9_999
+    await tenant.connect("ana")
+    tenant.now += 60_000
+    assert await tenant.new_events() == []
 
 
-async def test_a_late_close_of_one_connection_leaves_the_other(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.connect("ana", connection_id="phone")
-    await shop.disconnect("ana", clean=True)
-    assert (await shop.agent("ana")).status == "connected"
+async def test_a_late_close_of_one_connection_leaves_the_other(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.connect("ana", connection_id="phone")
+    await tenant.disconnect("ana", clean=True)
+    assert (await tenant.agent("ana")).status == "connected"
 
 
-async def test_agent_that_stays_away_finds_its_sessions_pending_in_order(shop: Shop) -> None:
-    await shop.hire("ana")
+async def test_agent_that_stays_away_finds_its_sessions_pending_in_order(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
     for session_id in ("s2", "s1"):
-        await shop.open(session_id, to_agent("ana"))
-    await shop.disconnect("ana")
-    shop.now += 30_000
-    assert await shop.listed(agent_id="ana", state="pending") == ["s2", "s1"]
-    moved = (await shop.history("s1"))[-1]
+        await tenant.open(session_id, to_agent("ana"))
+    await tenant.disconnect("ana")
+    tenant.now += 30_000
+    assert await tenant.listed(agent_id="ana", state="pending") == ["s2", "s1"]
+    moved = (await tenant.history("s1"))[-1]
     assert (moved.kind, moved.by) == ("moved", None)
 
 
-async def test_the_agents_of_a_node_whose_lease_ran_out_are_gone_since_then(shop: Shop) -> None:
-    await shop.connect("ana", node_id="other", lease_ms=6_000)
-    shop.now += 6_000 + 9_999
-    assert (await shop.agent("ana")).status == "connected"
-    shop.now += 1
-    assert (await shop.agent("ana")).status == "disconnected"
+async def test_the_agents_of_a_node_whose_lease_ran_out_are_gone_since_then(tenant: StoredTenant) -> None:
+    await tenant.connect("ana", node_id="other", lease_ms=6_000)
+    tenant.now += 6_000 + 9_999
+    assert (await tenant.agent("ana")).status == "connected"
+    tenant.now += 1
+    assert (await tenant.agent("ana")).status == "disconnected"
 
 
-async def test_first_command_after_a_long_silence_sees_expired_graces_and_leases(shop: Shop) -> None:
-    await shop.connect("ana", departments=["sales"], capacity=2, node_id="other", lease_ms=6_000)
-    await shop.open("s1", to_agent("ana"))
-    shop.now += 3_600_000
-    assert (await shop.open("s2", SALES)).state == "queued"
-    assert await shop.listed(agent_id="ana", state="pending") == ["s1"]
+async def test_first_command_after_a_long_silence_sees_expired_graces_and_leases(
+    tenant: StoredTenant,
+) -> None:
+    await tenant.connect("ana", departments=["sales"], capacity=2, node_id="other", lease_ms=6_000)
+    await tenant.open("s1", to_agent("ana"))
+    tenant.now += 3_600_000
+    assert (await tenant.open("s2", SALES)).state == "queued"
+    assert await tenant.listed(agent_id="ana", state="pending") == ["s1"]
 
 
-async def test_a_node_learns_that_its_lease_had_run_out(shop: Shop) -> None:
+async def test_a_node_learns_that_its_lease_had_run_out(tenant: StoredTenant) -> None:
     async def renew() -> bool:
-        request: dict[str, Any] = {"now": shop.now, "node_id": "other", "lease_ms": 6_000}
-        return (await shop.commands.run(shop.tenant, "renew", request, records.Lease)).known
+        request: dict[str, Any] = {"now": tenant.now, "node_id": "other", "lease_ms": 6_000}
+        return (await tenant.commands.run(tenant.id, "renew", request, records.Lease)).known
 
     assert not await renew()
     assert await renew()
-    shop.now += 6_000
-    await shop.agent("boss")
+    tenant.now += 6_000
+    await tenant.agent("boss")
     assert not await renew()
 
 
-async def test_many_agents_of_a_lost_node_are_missed_a_few_at_a_time(shop: Shop) -> None:
+async def test_many_agents_of_a_lost_node_are_missed_a_few_at_a_time(tenant: StoredTenant) -> None:
     for number in range(401):
-        await shop.connect(f"a{number}", node_id="other", lease_ms=6_000)
-    shop.now += 16_000
-    left = [len([row for row in await directory(shop) if row.status == "connected"]) for _ in range(30)]
+        await tenant.connect(f"a{number}", node_id="other", lease_ms=6_000)
+    tenant.now += 16_000
+    left = [len([row for row in await directory(tenant) if row.status == "connected"]) for _ in range(30)]
     # A few are found gone while others' connections are still taken apart; each look does a bounded part.
     assert left == sorted(left, reverse=True)
     assert max(before - after for before, after in pairwise([402, *left])) <= 64 + 1
     assert left[-1] == 1
 
 
-async def test_a_renewal_says_whether_more_is_due(shop: Shop) -> None:
+async def test_a_renewal_says_whether_more_is_due(tenant: StoredTenant) -> None:
     for number in range(250):
-        await shop.connect(f"a{number}", node_id="other", lease_ms=6_000)
-    shop.now += 16_000
+        await tenant.connect(f"a{number}", node_id="other", lease_ms=6_000)
+    tenant.now += 16_000
     steps = 1
-    request = {"node_id": "n1", "lease_ms": 60_000, "now": shop.now}
-    while (await shop.commands.run(shop.tenant, "renew", request, records.Lease)).more:
+    request = {"node_id": "n1", "lease_ms": 60_000, "now": tenant.now}
+    while (await tenant.commands.run(tenant.id, "renew", request, records.Lease)).more:
         steps += 1
     assert steps > 1
-    assert [row.id for row in await directory(shop) if row.status == "connected"] == ["boss"]
+    assert [row.id for row in await directory(tenant) if row.status == "connected"] == ["boss"]
 
 
-async def test_a_long_queue_is_taken_over_in_several_steps(shop: Shop) -> None:
+async def test_a_long_queue_is_taken_over_in_several_steps(tenant: StoredTenant) -> None:
     for number in range(130):
-        await shop.open(f"s{number}", SALES)
-    await shop.news()
-    await shop.hire("ana", departments=["sales"], capacity=300)
-    while (await shop.commands.renew(shop.tenant)).more:
+        await tenant.open(f"s{number}", SALES)
+    await tenant.new_events()
+    await tenant.connect_new("ana", departments=["sales"], capacity=300)
+    while (await tenant.commands.renew(tenant.id)).more:
         pass
-    assert (await shop.department("sales")).queued == 0
-    assert [len(event.changes) for event in await shop.news() if event.changes] == [64, 64, 2]
-    assert await shop.listed(agent_id="ana", limit=500) == [f"s{number}" for number in range(130)]
+    assert (await tenant.department("sales")).queued == 0
+    assert [len(event.changes) for event in await tenant.new_events() if event.changes] == [64, 64, 2]
+    assert await tenant.listed(agent_id="ana", limit=500) == [f"s{number}" for number in range(130)]
 
 
-async def test_department_remove_with_many_members_takes_bounded_steps(shop: Shop) -> None:
-    await shop.hire(*(f"a{number}" for number in range(300)), departments=["sales", "help"])
-    await shop.news()
-    await shop.run("department_remove", "boss", department_id="sales")
-    await shop.refuse("not_found", "session_open", "boss", session_id="s", target=SALES, customer={})
+async def test_department_remove_with_many_members_takes_bounded_steps(tenant: StoredTenant) -> None:
+    await tenant.connect_new(*(f"a{number}" for number in range(300)), departments=["sales", "help"])
+    await tenant.new_events()
+    await tenant.run("department_remove", "boss", department_id="sales")
+    await tenant.refuse("not_found", "session_open", "boss", session_id="s", target=SALES, customer={})
     put = {"id": "sales", "name": "Again"}
-    await shop.refuse("unavailable", "department_put", "boss", department=put)
-    while (await shop.commands.renew(shop.tenant)).more:
+    await tenant.refuse("unavailable", "department_put", "boss", department=put)
+    while (await tenant.commands.renew(tenant.id)).more:
         pass
-    assert {tuple(row.departments) for row in await directory(shop)} == {(), ("help",)}
-    assert [len(event.agents) for event in await shop.news()] == [64, 64, 64, 64, 44]
-    await shop.run("department_put", "boss", department=put)
-    assert (await shop.department("sales")).agents == 0
+    assert {tuple(row.departments) for row in await directory(tenant)} == {(), ("help",)}
+    assert [len(event.agents) for event in await tenant.new_events()] == [64, 64, 64, 64, 44]
+    await tenant.run("department_put", "boss", department=put)
+    assert (await tenant.department("sales")).agents == 0
 
 
-async def test_an_agent_may_have_more_in_progress_than_its_record_holds(shop: Shop) -> None:
-    await shop.hire("ana", capacity=400)
+async def test_an_agent_may_have_more_in_progress_than_its_record_holds(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", capacity=400)
     for number in range(260):
-        await shop.open(f"s{number}", to_agent("ana"))
-    assert (await shop.agent("ana")).load == 260
+        await tenant.open(f"s{number}", to_agent("ana"))
+    assert (await tenant.agent("ana")).load == 260
     ids = [f"s{number}" for number in range(260)]
-    assert await shop.listed(agent_id="ana", limit=500) == ids
-    await shop.connect("ana")
+    assert await tenant.listed(agent_id="ana", limit=500) == ids
+    await tenant.connect("ana")
     for session_id in ids:
-        await shop.close(session_id)
-    assert (await shop.agent("ana")).load == 0
-    await shop.open("last", to_agent("ana"))
-    assert await shop.listed(agent_id="ana") == ["last"]
+        await tenant.close(session_id)
+    assert (await tenant.agent("ana")).load == 0
+    await tenant.open("last", to_agent("ana"))
+    assert await tenant.listed(agent_id="ana") == ["last"]
 
 
 # Status -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_status_is_kept_while_its_agent_is_away(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.status("ana", "pause")
-    await shop.disconnect("ana", clean=True)
-    assert (await shop.agent("ana")).status == "disconnected"
-    await shop.connect("ana")
-    assert (await shop.agent("ana")).status == "pause"
+async def test_a_status_is_kept_while_its_agent_is_away(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.status("ana", "pause")
+    await tenant.disconnect("ana", clean=True)
+    assert (await tenant.agent("ana")).status == "disconnected"
+    await tenant.connect("ana")
+    assert (await tenant.agent("ana")).status == "pause"
 
 
-async def test_agent_that_is_sent_away_stays_so_until_it_chooses_again(shop: Shop) -> None:
-    await shop.hire("ana")
-    assert (await shop.status("ana", "disconnected", by="boss")).status == "disconnected"
-    await shop.connect("ana", connection_id="phone")
-    assert (await shop.agent("ana")).status == "disconnected"
-    assert (await shop.status("ana", "connected")).available
+async def test_agent_that_is_sent_away_stays_so_until_it_chooses_again(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    assert (await tenant.status("ana", "disconnected", by="boss")).status == "disconnected"
+    await tenant.connect("ana", connection_id="phone")
+    assert (await tenant.agent("ana")).status == "disconnected"
+    assert (await tenant.status("ana", "connected")).available
 
 
-async def test_a_pre_pause_takes_nothing_new_and_is_a_pause_when_all_is_done(shop: Shop) -> None:
-    await shop.hire("ana", departments=["sales"])
-    await shop.open("s", to_agent("ana"))
-    assert (await shop.status("ana", "pre_pause")).status == "pre_pause"
-    assert (await shop.open("t", SALES)).state == "queued"
-    await shop.close("s", by="ana")
-    assert (await shop.agent("ana")).status == "pause"
-    assert (await shop.status("ana", "pre_pause")).status == "pause"
+async def test_a_pre_pause_takes_nothing_new_and_is_a_pause_when_all_is_done(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", departments=["sales"])
+    await tenant.open("s", to_agent("ana"))
+    assert (await tenant.status("ana", "pre_pause")).status == "pre_pause"
+    assert (await tenant.open("t", SALES)).state == "queued"
+    await tenant.close("s", by="ana")
+    assert (await tenant.agent("ana")).status == "pause"
+    assert (await tenant.status("ana", "pre_pause")).status == "pause"
 
 
 # Agents and departments -------------------------------------------------------------------------------------
@@ -225,211 +229,215 @@ def profile(agent_id: str, *departments: str) -> dict[str, Any]:
     return {"id": agent_id, "name": "A", "role": "agent", "departments": list(departments), "capacity": 1}
 
 
-async def test_an_agent_is_put_into_departments_that_exist(shop: Shop) -> None:
-    details = await shop.refuse("not_found", "agent_put", "boss", agent=profile("ana", "sales", "night"))
+async def test_an_agent_is_put_into_departments_that_exist(tenant: StoredTenant) -> None:
+    details = await tenant.refuse("not_found", "agent_put", "boss", agent=profile("ana", "sales", "night"))
     assert details == {"department_id": "night"}
-    await shop.run("agent_put", "boss", agent=profile("ana", "sales"))
-    await shop.run("agent_put", "boss", agent=profile("ana", "help"))
-    assert ((await shop.department("sales")).agents, (await shop.department("help")).agents) == (0, 1)
+    await tenant.run("agent_put", "boss", agent=profile("ana", "sales"))
+    await tenant.run("agent_put", "boss", agent=profile("ana", "help"))
+    assert ((await tenant.department("sales")).agents, (await tenant.department("help")).agents) == (0, 1)
 
 
-async def test_an_available_agent_takes_what_waits_in_a_department_it_joins(shop: Shop) -> None:
-    await shop.open("s", HELP)
-    await shop.hire("ana", departments=["sales"], capacity=1)
-    await shop.run("agent_put", "boss", agent=profile("ana", "sales", "help"))
-    assert await shop.listed(agent_id="ana") == ["s"]
+async def test_an_available_agent_takes_what_waits_in_a_department_it_joins(tenant: StoredTenant) -> None:
+    await tenant.open("s", HELP)
+    await tenant.connect_new("ana", departments=["sales"], capacity=1)
+    await tenant.run("agent_put", "boss", agent=profile("ana", "sales", "help"))
+    assert await tenant.listed(agent_id="ana") == ["s"]
 
 
-async def test_an_agent_with_sessions_is_not_removed(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.status("ana", "pause")
-    await shop.open("s", to_agent("ana"))
-    await shop.refuse("in_use", "agent_remove", "boss", agent_id="ana")
-    await shop.close("s")
-    await shop.news()
-    await shop.run("agent_remove", "boss", agent_id="ana")
-    [event] = await shop.news()
+async def test_an_agent_with_sessions_is_not_removed(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.status("ana", "pause")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.refuse("in_use", "agent_remove", "boss", agent_id="ana")
+    await tenant.close("s")
+    await tenant.new_events()
+    await tenant.run("agent_remove", "boss", agent_id="ana")
+    [event] = await tenant.new_events()
     assert event.agents_removed == ["ana"]
-    await shop.refuse(
+    await tenant.refuse(
         "not_found", "session_open", "boss", session_id="t", target=to_agent("ana"), customer={}
     )
 
 
-async def test_a_removed_agent_that_is_still_connected_may_do_nothing(shop: Shop) -> None:
-    await shop.hire("ana")
-    await shop.run("agent_remove", "boss", agent_id="ana")
-    await shop.refuse("forbidden", "status_set", "ana", agent_id="ana", status="pause")
-    await shop.disconnect("ana")
-    shop.now += 60_000
-    assert [row.id for row in await directory(shop)] == ["boss"]
+async def test_a_removed_agent_that_is_still_connected_may_do_nothing(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.run("agent_remove", "boss", agent_id="ana")
+    await tenant.refuse("forbidden", "status_set", "ana", agent_id="ana", status="pause")
+    await tenant.disconnect("ana")
+    tenant.now += 60_000
+    assert [row.id for row in await directory(tenant)] == ["boss"]
 
 
 async def test_agent_lost_with_the_stores_memory_is_not_taken_for_removed(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    await shop.hire("ana")
-    await shop.news()
-    ana = {"id": "ana", "role": "agent", "attached": True, "epoch": shop.epoch}
+    await tenant.connect_new("ana")
+    await tenant.new_events()
+    ana = {"id": "ana", "role": "agent", "attached": True, "epoch": tenant.epoch}
     choice = {"agent_id": "ana", "status": "pause", "key": "once", "print": "p" * 32}
-    shared_valkey.call("DEL", *shared_valkey.call("KEYS", f"relevo:{{{shop.tenant}}}:*"))
-    await shop.refuse("unavailable", "status_set", ana, **choice)
-    await shop.connect("ana")
+    shared_valkey.call("DEL", *shared_valkey.call("KEYS", f"relevo:{{{tenant.id}}}:*"))
+    await tenant.refuse("unavailable", "status_set", ana, **choice)
+    await tenant.connect("ana")
     # That was no answer, so the key has none either.
-    await shop.run("status_set", ana, **choice)
-    assert (await shop.agent("ana")).status == "pause"
+    await tenant.run("status_set", ana, **choice)
+    assert (await tenant.agent("ana")).status == "pause"
 
 
-async def test_a_department_with_a_queue_is_not_removed(shop: Shop) -> None:
-    await shop.open("s", SALES)
-    await shop.refuse("in_use", "department_remove", "boss", department_id="sales")
+async def test_a_department_with_a_queue_is_not_removed(tenant: StoredTenant) -> None:
+    await tenant.open("s", SALES)
+    await tenant.refuse("in_use", "department_remove", "boss", department_id="sales")
 
 
-async def test_a_removed_department_leaves_its_members_without_it(shop: Shop) -> None:
-    await shop.hire("ana", departments=["sales", "help"])
-    await shop.run("department_remove", "boss", department_id="sales")
-    assert (await shop.agent("ana")).departments == ["help"]
-    await shop.refuse("not_found", "department_remove", "boss", department_id="sales")
+async def test_a_removed_department_leaves_its_members_without_it(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", departments=["sales", "help"])
+    await tenant.run("department_remove", "boss", department_id="sales")
+    assert (await tenant.agent("ana")).departments == ["help"]
+    await tenant.refuse("not_found", "department_remove", "boss", department_id="sales")
 
 
-async def directory(shop: Shop) -> list[Any]:
+async def directory(tenant: StoredTenant) -> list[Any]:
     """Return all agents."""
-    return (await shop.directory()).agents
+    return (await tenant.directory()).agents
 
 
 # Idempotency keys -------------------------------------------------------------------------------------------
 
 
-async def test_command_repeated_with_its_key_is_applied_once_with_one_answer(shop: Shop) -> None:
-    await shop.hire("ana", "bob")
-    await shop.open("s", to_agent("ana"))
+async def test_command_repeated_with_its_key_is_applied_once_with_one_answer(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob")
+    await tenant.open("s", to_agent("ana"))
     keyed: dict[str, Any] = {"key": "k", "print": "p" * 32, "fence": 1}
-    first = await shop.transfer("s", to_agent("bob"), **keyed)
-    await shop.close("s")
-    await shop.news()
-    assert await shop.transfer("s", to_agent("bob"), **keyed) == first
-    assert await shop.news() == []
+    first = await tenant.transfer("s", to_agent("bob"), **keyed)
+    await tenant.close("s")
+    await tenant.new_events()
+    assert await tenant.transfer("s", to_agent("bob"), **keyed) == first
+    assert await tenant.new_events() == []
 
 
-async def test_a_key_is_not_for_another_body_and_not_another_callers(shop: Shop) -> None:
+async def test_a_key_is_not_for_another_body_and_not_another_callers(tenant: StoredTenant) -> None:
     put = {"id": "night", "name": "Night"}
-    await shop.run("department_put", "boss", department=put, key="k", print="p" * 32)
+    await tenant.run("department_put", "boss", department=put, key="k", print="p" * 32)
     other = put | {"name": "Day"}
-    await shop.refuse("key_reused", "department_put", "boss", department=other, key="k", print="q" * 32)
+    await tenant.refuse("key_reused", "department_put", "boss", department=other, key="k", print="q" * 32)
     for by in ("desk", {"id": "boss", "role": "service"}):
-        await shop.run("department_put", by, department=other, key="k", print="q" * 32)
-    assert (await shop.department("night")).name == "Day"
+        await tenant.run("department_put", by, department=other, key="k", print="q" * 32)
+    assert (await tenant.department("night")).name == "Day"
 
 
-async def test_a_refusal_is_the_first_answer_too(shop: Shop) -> None:
+async def test_a_refusal_is_the_first_answer_too(tenant: StoredTenant) -> None:
     keyed = {"key": "k", "print": "p" * 32, "target": SALES, "session_id": "s"}
-    await shop.refuse("not_found", "session_transfer", "boss", **keyed)
-    await shop.open("s", HELP)
-    await shop.refuse("not_found", "session_transfer", "boss", **keyed)
+    await tenant.refuse("not_found", "session_transfer", "boss", **keyed)
+    await tenant.open("s", HELP)
+    await tenant.refuse("not_found", "session_transfer", "boss", **keyed)
 
 
 @pytest.mark.parametrize("begins_after_ms", [0, 300_000, 599_999])
-async def test_a_key_is_kept_ten_minutes_whenever_its_hash_began(shop: Shop, begins_after_ms: int) -> None:
+async def test_a_key_is_kept_ten_minutes_whenever_its_hash_began(
+    tenant: StoredTenant, begins_after_ms: int
+) -> None:
     keyed: dict[str, Any] = {"key": "k", "print": "p" * 32}
-    shop.now += 600_000 - shop.now % 600_000 + begins_after_ms
-    first = await shop.run("department_put", "boss", department={"id": "n", "name": "N"}, **keyed)
-    shop.now += 600_000
-    assert await shop.run("department_put", "boss", department={"id": "n", "name": "M"}, **keyed) == first
-    shop.now += 600_001
-    await shop.run("department_put", "boss", department={"id": "n", "name": "M"}, **keyed)
-    assert (await shop.department("n")).name == "M"
+    tenant.now += 600_000 - tenant.now % 600_000 + begins_after_ms
+    first = await tenant.run("department_put", "boss", department={"id": "n", "name": "N"}, **keyed)
+    tenant.now += 600_000
+    assert await tenant.run("department_put", "boss", department={"id": "n", "name": "M"}, **keyed) == first
+    tenant.now += 600_001
+    await tenant.run("department_put", "boss", department={"id": "n", "name": "M"}, **keyed)
+    assert (await tenant.department("n")).name == "M"
 
 
-async def test_the_hash_of_the_keys_goes_as_a_whole(shop: Shop, shared_valkey: StoreServer) -> None:
+async def test_the_hash_of_the_keys_goes_as_a_whole(tenant: StoredTenant, shared_valkey: StoreServer) -> None:
     put = {"id": "n", "name": "N"}
     for number in range(4):
-        await shop.run("department_put", "boss", department=put, key=f"k{number}", print="p" * 32)
-        shop.now += 600_000
-    assert len(shared_valkey.call("KEYS", f"relevo:{{{shop.tenant}}}:keys:*")) == 2
-    for key in shared_valkey.call("KEYS", f"relevo:{{{shop.tenant}}}:keys:*"):
+        await tenant.run("department_put", "boss", department=put, key=f"k{number}", print="p" * 32)
+        tenant.now += 600_000
+    assert len(shared_valkey.call("KEYS", f"relevo:{{{tenant.id}}}:keys:*")) == 2
+    for key in shared_valkey.call("KEYS", f"relevo:{{{tenant.id}}}:keys:*"):
         assert 0 < shared_valkey.call("PTTL", key) <= 1_200_000
 
 
-async def test_a_key_remembers_the_session_as_it_was_then(shop: Shop, shared_valkey: StoreServer) -> None:
-    await shop.hire("ana", "bob")
-    await shop.open("s", to_agent("ana"))
+async def test_a_key_remembers_the_session_as_it_was_then(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.connect_new("ana", "bob")
+    await tenant.open("s", to_agent("ana"))
     keyed: dict[str, Any] = {"key": "k", "print": "p" * 32, "reason": "x" * 1000}
-    first = await shop.transfer("s", to_agent("bob"), **keyed)
+    first = await tenant.transfer("s", to_agent("bob"), **keyed)
     note: dict[str, Any] = {"key": "n", "print": "p" * 32, "session_id": "s", "text": "y" * 4000}
-    entry = await shop.run("session_note", "bob", **note)
-    await shop.transfer("s", to_agent("ana"))
-    assert await shop.transfer("s", to_agent("bob"), **keyed) == first
-    assert (await shop.run("session_note", "bob", **note))["entry"] == entry["entry"]
-    for key in shared_valkey.call("KEYS", f"relevo:{{{shop.tenant}}}:keys:*"):
+    entry = await tenant.run("session_note", "bob", **note)
+    await tenant.transfer("s", to_agent("ana"))
+    assert await tenant.transfer("s", to_agent("bob"), **keyed) == first
+    assert (await tenant.run("session_note", "bob", **note))["entry"] == entry["entry"]
+    for key in shared_valkey.call("KEYS", f"relevo:{{{tenant.id}}}:keys:*"):
         assert max(map(len, shared_valkey.call("HVALS", key))) < 100
 
 
 # The feed ---------------------------------------------------------------------------------------------------
 
 
-async def test_each_change_is_one_event_and_a_refusal_is_none(shop: Shop) -> None:
-    seq = shop.seq
-    await shop.open("s", SALES)
-    await shop.refuse("same_target", "session_transfer", "boss", session_id="s", target=SALES)
-    await shop.transfer("s", HELP)
-    assert [event.seq for event in await shop.news()] == [seq + 1, seq + 2]
+async def test_each_change_is_one_event_and_a_refusal_is_none(tenant: StoredTenant) -> None:
+    seq = tenant.seq
+    await tenant.open("s", SALES)
+    await tenant.refuse("same_target", "session_transfer", "boss", session_id="s", target=SALES)
+    await tenant.transfer("s", HELP)
+    assert [event.seq for event in await tenant.new_events()] == [seq + 1, seq + 2]
 
 
-async def test_an_event_brings_the_rows_that_changed_and_no_others(shop: Shop) -> None:
-    await shop.hire("ana", "bob", departments=["sales"])
-    await shop.news()
-    await shop.open("s", to_agent("ana"))
-    await shop.status("bob", "connected")
-    [event] = await shop.news()
+async def test_an_event_brings_the_rows_that_changed_and_no_others(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.new_events()
+    await tenant.open("s", to_agent("ana"))
+    await tenant.status("bob", "connected")
+    [event] = await tenant.new_events()
     assert ([row.id for row in event.agents], event.departments) == (["ana"], [])
 
 
-async def test_what_is_due_is_an_event_before_that_of_the_command(shop: Shop) -> None:
-    await shop.hire("ana", departments=["sales"])
-    await shop.disconnect("ana")
-    await shop.news()
-    shop.now += 10_000
-    await shop.open("s", SALES)
-    gone, opened = await shop.news()
+async def test_what_is_due_is_an_event_before_that_of_the_command(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", departments=["sales"])
+    await tenant.disconnect("ana")
+    await tenant.new_events()
+    tenant.now += 10_000
+    await tenant.open("s", SALES)
+    gone, opened = await tenant.new_events()
     assert [row.status for row in gone.agents] == ["disconnected"]
     assert [change.record.id for change in opened.changes] == ["s"]
 
 
 async def test_events_that_are_not_kept_any_more_are_not_pretended(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
     for session_id in ("s1", "s2", "s3"):
-        await shop.open(session_id, SALES)
-    epoch, seq = shop.epoch, shop.seq
-    shared_valkey.call("HDEL", f"relevo:{{{shop.tenant}}}:tenant", seq + 1)
+        await tenant.open(session_id, SALES)
+    epoch, seq = tenant.epoch, tenant.seq
+    shared_valkey.call("HDEL", f"relevo:{{{tenant.id}}}:tenant", seq + 1)
     for known, after, kept in (
         (epoch, seq, None),
         (epoch, seq + 1, 2),
         (epoch, seq + 3, 0),
         (epoch, seq + 4, None),
     ):
-        found = await shop.commands.events(shop.tenant, known, after, 10)
+        found = await tenant.commands.events(tenant.id, known, after, 10)
         assert (None if found.events is None else len(found.events)) == kept
 
 
 async def test_another_server_begins_another_epoch_before_its_first_event(
-    shop: Shop, shared_valkey: StoreServer
+    tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
-    await shop.open("s", SALES)
-    await shop.news()
-    before = shop.epoch
-    tenant = f"relevo:{{{shop.tenant}}}:tenant"
-    meta = records.decode_meta(shared_valkey.call("HGET", tenant, "m"))
+    await tenant.open("s", SALES)
+    await tenant.new_events()
+    before = tenant.epoch
+    key = f"relevo:{{{tenant.id}}}:tenant"
+    meta = records.decode_meta(shared_valkey.call("HGET", key, "m"))
     meta.run = "another"
-    shared_valkey.call("HSET", tenant, "m", msgspec.msgpack.encode(meta))
-    await shop.transfer("s", HELP)
-    [event] = await shop.news()
-    assert (event.epoch, event.seq) == (shop.epoch, 1)
-    assert shop.epoch != before
+    shared_valkey.call("HSET", key, "m", msgspec.msgpack.encode(meta))
+    await tenant.transfer("s", HELP)
+    [event] = await tenant.new_events()
+    assert (event.epoch, event.seq) == (tenant.epoch, 1)
+    assert tenant.epoch != before
 
 
 @pytest.mark.parametrize("command", ["session_get", "session_note", "session_transfer", "session_close"])
-async def test_another_tenants_session_is_none(shop: Shop, command: str) -> None:
-    other = Shop(shop.commands.store, f"{shop.tenant}:")
-    await other.open_doors()
+async def test_another_tenants_session_is_none(tenant: StoredTenant, command: str) -> None:
+    other = StoredTenant(tenant.commands.store, f"{tenant.id}:")
+    await other.set_up()
     await other.open("s", SALES)
-    await shop.refuse("not_found", command, "boss", session_id="s", target=HELP, text="hello")
+    await tenant.refuse("not_found", command, "boss", session_id="s", target=HELP, text="hello")

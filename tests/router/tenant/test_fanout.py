@@ -63,8 +63,8 @@ class SlowAfterOne(Listener):
         self.is_slow = True
 
 
-class Windows:
-    """Windows that close when the test says so."""
+class ManualWindows:
+    """ManualWindows that close when the test says so."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -74,12 +74,12 @@ class Windows:
 
 
 @pytest.fixture
-def windows() -> Windows:
-    return Windows()
+def windows() -> ManualWindows:
+    return ManualWindows()
 
 
 @pytest.fixture
-def hub(windows: Windows) -> TenantHub:
+def hub(windows: ManualWindows) -> TenantHub:
     replica = Replica(tombstones_max=10)
     replica.load(directory(1, agents=[agent_record(f"a{number}") for number in range(20)]))
     return TenantHub(replica, lambda codec, payload: payload, windows)
@@ -91,7 +91,7 @@ def happen(hub: TenantHub, load: int, agent_id: str = "a0") -> None:
     hub.deliver(step)
 
 
-def test_changes_of_one_window_are_one_patch_for_all(hub: TenantHub, windows: Windows) -> None:
+def test_changes_of_one_window_are_one_patch_for_all(hub: TenantHub, windows: ManualWindows) -> None:
     listeners = [Listener(), Listener(), Listener(MSGPACK)]
     for listener in listeners:
         hub.subscribe(listener, None)
@@ -271,7 +271,7 @@ def test_subscribers_in_a_new_epoch_get_a_snapshot(hub: TenantHub) -> None:
     assert [message["epoch"] for message in listener.heard] == ["e1", "e2"]
 
 
-def test_unsubscribed_client_gets_no_patch(hub: TenantHub, windows: Windows) -> None:
+def test_unsubscribed_client_gets_no_patch(hub: TenantHub, windows: ManualWindows) -> None:
     listener = Listener()
     hub.subscribe(listener, None)
     hub.unsubscribe(listener)

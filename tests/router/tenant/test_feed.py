@@ -13,9 +13,9 @@ from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
-from tests.kept import packed_event, rewrite_meta
 from tests.router.tenant.test_fanout import Listener
 from tests.servers import StoreServer, running
+from tests.stored_records import packed_event, rewrite_meta
 
 LIMITS = CommandLimits(
     events_max=100,
@@ -38,7 +38,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
         yield server
 
 
-class Followed:
+class FollowedTenant:
     """A tenant that is followed, with one open dialog; the test is its channel."""
 
     def __init__(self, server: StoreServer, store_commands: StoreCommands, tenant: str) -> None:
@@ -92,22 +92,22 @@ class Followed:
 
 
 @pytest.fixture
-async def followed(valkey: StoreServer, request: pytest.FixtureRequest) -> AsyncIterator[Followed]:
+async def followed(valkey: StoreServer, request: pytest.FixtureRequest) -> AsyncIterator[FollowedTenant]:
     store = StoreClient(valkey.url)
     await store.open()
     tenant = request.node.name
-    yield Followed(valkey, StoreCommands(store, LIMITS, "n1"), tenant)
+    yield FollowedTenant(valkey, StoreCommands(store, LIMITS, "n1"), tenant)
     await store.close()
 
 
-async def test_event_reaches_the_subscribers(followed: Followed) -> None:
+async def test_event_reaches_the_subscribers(followed: FollowedTenant) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, await followed.change(1))
     assert followed.departments() == ["d1"]
     assert followed.feed.gaps == 0
 
 
-async def test_lost_event_is_read_from_the_stream(followed: Followed) -> None:
+async def test_lost_event_is_read_from_the_stream(followed: FollowedTenant) -> None:
     await followed.begin()
     await followed.change(1)
     followed.feed.heard(followed.tenant, await followed.change(2))
@@ -117,7 +117,7 @@ async def test_lost_event_is_read_from_the_stream(followed: Followed) -> None:
     assert followed.dialog.chain()[-1][1] == 2
 
 
-async def test_gap_beyond_the_stream_reloads_the_directory(followed: Followed) -> None:
+async def test_gap_beyond_the_stream_reloads_the_directory(followed: FollowedTenant) -> None:
     await followed.begin()
     await followed.change(1)
     last = await followed.change(2)
@@ -131,7 +131,7 @@ async def test_gap_beyond_the_stream_reloads_the_directory(followed: Followed) -
 
 @pytest.mark.limit("FEED_BUFFER_MAX")
 async def test_events_during_a_repair_are_bounded_and_not_lost(
-    followed: Followed,
+    followed: FollowedTenant,
 ) -> None:
     payloads = [await followed.change(number) for number in range(1, 8)]
     followed.feed.subscribed(followed.tenant)
@@ -144,7 +144,7 @@ async def test_events_during_a_repair_are_bounded_and_not_lost(
     assert followed.departments() == [f"d{number}" for number in range(1, 8)]
 
 
-async def test_repeated_event_is_sent_once(followed: Followed) -> None:
+async def test_repeated_event_is_sent_once(followed: FollowedTenant) -> None:
     await followed.begin()
     payload = await followed.change(1)
     for _ in range(3):
@@ -152,7 +152,7 @@ async def test_repeated_event_is_sent_once(followed: Followed) -> None:
     assert followed.dialog.chain() == [(None, 0), (0, 1)]
 
 
-async def test_new_epoch_reloads_the_directory(followed: Followed) -> None:
+async def test_new_epoch_reloads_the_directory(followed: FollowedTenant) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, await followed.change(1))
     before = followed.hub.replica.epoch
@@ -167,7 +167,7 @@ async def test_new_epoch_reloads_the_directory(followed: Followed) -> None:
 
 @pytest.mark.parametrize(("kept", "forgotten"), [(2, 0), (1, 1)])
 async def test_restarted_store_shows_whether_it_lost_events(
-    followed: Followed, kept: int, forgotten: int
+    followed: FollowedTenant, kept: int, forgotten: int
 ) -> None:
     await followed.begin()
     for number in (1, 2):
@@ -179,7 +179,7 @@ async def test_restarted_store_shows_whether_it_lost_events(
     assert (followed.reloaded, followed.forgotten) == (1, forgotten)
 
 
-async def test_reload_is_reported_until_it_is_taken(followed: Followed) -> None:
+async def test_reload_is_reported_until_it_is_taken(followed: FollowedTenant) -> None:
     await followed.begin()
     followed.unavailable = 2
     rewrite_meta(followed.server, followed.tenant, run="another")
@@ -188,7 +188,7 @@ async def test_reload_is_reported_until_it_is_taken(followed: Followed) -> None:
     assert followed.reloaded == 1
 
 
-async def test_silent_loss_is_repaired_at_the_second_renewal(followed: Followed) -> None:
+async def test_silent_loss_is_repaired_at_the_second_renewal(followed: FollowedTenant) -> None:
     await followed.begin()
     await followed.change(1)
     for _ in range(2):
@@ -198,14 +198,14 @@ async def test_silent_loss_is_repaired_at_the_second_renewal(followed: Followed)
     assert followed.departments() == ["d1"]
 
 
-async def test_renewal_before_the_subscription_is_no_gap(followed: Followed) -> None:
+async def test_renewal_before_the_subscription_is_no_gap(followed: FollowedTenant) -> None:
     await followed.change(1)
     lease = await followed.store_commands.renew(followed.tenant)
     followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
     assert (followed.feed.gaps, followed.feed.is_repairing(followed.tenant)) == (0, False)
 
 
-async def test_bytes_that_are_no_event_are_dropped(followed: Followed) -> None:
+async def test_bytes_that_are_no_event_are_dropped(followed: FollowedTenant) -> None:
     await followed.begin()
     followed.feed.heard(followed.tenant, b"\xc1 not an event")
     followed.feed.heard(followed.tenant, await followed.change(1))

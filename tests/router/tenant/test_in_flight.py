@@ -8,7 +8,7 @@ from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
 STARTS_MAX = 4
 
 
-class Loop:
+class ManualLoop:
     """A loop whose iterations a test makes."""
 
     def __init__(self) -> None:
@@ -24,8 +24,8 @@ class Loop:
 
 
 @pytest.fixture
-def loop() -> Loop:
-    return Loop()
+def loop() -> ManualLoop:
+    return ManualLoop()
 
 
 def fill(limiter: InFlightLimiter, commands: int, started: list[int]) -> None:
@@ -43,7 +43,7 @@ def fill(limiter: InFlightLimiter, commands: int, started: list[int]) -> None:
 
 
 @pytest.mark.limit("TENANT_IN_FLIGHT_MAX")
-def test_commands_beyond_the_bound_start_when_others_are_done(loop: Loop) -> None:
+def test_commands_beyond_the_bound_start_when_others_are_done(loop: ManualLoop) -> None:
     limiter, started = InFlightLimiter(2, 100, loop.call_soon), list[int]()
     fill(limiter, 4, started)
     assert (started, limiter.has_room, limiter.has_waiters) == ([0, 1], False, True)
@@ -55,7 +55,7 @@ def test_commands_beyond_the_bound_start_when_others_are_done(loop: Loop) -> Non
 
 
 @pytest.mark.limit("TENANT_TURN_MAX")
-def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: Loop) -> None:
+def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: ManualLoop) -> None:
     limiter, started = InFlightLimiter(1000, STARTS_MAX, loop.call_soon), list[int]()
     fill(limiter, 2 * STARTS_MAX + 1, started)
     assert len(started) == STARTS_MAX
@@ -69,7 +69,7 @@ def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: Loop) -> No
     assert loop.due == []
 
 
-async def test_slots_beyond_the_bound_are_given_in_order(loop: Loop) -> None:
+async def test_slots_beyond_the_bound_are_given_in_order(loop: ManualLoop) -> None:
     limiter, entered = InFlightLimiter(1, 100, loop.call_soon), list[int]()
     leave = [asyncio.Event() for _ in range(3)]
 
@@ -89,7 +89,7 @@ async def test_slots_beyond_the_bound_are_given_in_order(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("is_free", [False, True])
-async def test_a_cancelled_wait_for_a_slot_leaves_the_room_to_others(loop: Loop, is_free: bool) -> None:
+async def test_a_cancelled_wait_for_a_slot_leaves_the_room_to_others(loop: ManualLoop, is_free: bool) -> None:
     limiter = InFlightLimiter(1, 100, loop.call_soon)
     limiter.acquire()
 

@@ -92,7 +92,7 @@ async def test_lease_expires_on_time_before_a_late_renewal() -> None:
 # On a loop of its own time ----------------------------------------------------------------------------------
 
 
-class Clock(selectors.SelectSelector):
+class VirtualTime(selectors.SelectSelector):
     """The time of a loop that waits for nothing but time, and does not take it."""
 
     now_s = 0.0
@@ -102,18 +102,18 @@ class Clock(selectors.SelectSelector):
         return super().select(0)
 
 
-class QuickLoop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop on which a wait is over at once."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = VirtualTime()
         super().__init__(self.clock)
 
     def time(self) -> float:
         return self.clock.now_s
 
 
-class Life:
+class LeaseRun:
     """
     A node's leases, from the moment at which it starts and opens its tenants.
 
@@ -152,7 +152,7 @@ class Life:
 
     def stand_still(self, seconds: float) -> None:
         """Have time pass without that the node gets to do anything."""
-        assert isinstance(self.loop, QuickLoop)
+        assert isinstance(self.loop, VirtualTimeLoop)
         self.loop.clock.now_s += seconds
 
     def at_once(self, since_s: float = 0.0) -> int:
@@ -163,13 +163,13 @@ class Life:
 
 def live(course: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a test in no time."""
-    with asyncio.Runner(loop_factory=QuickLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(course())
 
 
 def test_leases_are_renewed_in_time_and_spread() -> None:
     async def course() -> None:
-        life = Life()
+        life = LeaseRun()
         await asyncio.sleep(5 * RENEW_S)
         for tenant in TENANTS:
             times = [0.0, *life.asked[tenant]]
@@ -184,7 +184,7 @@ def test_leases_are_renewed_in_time_and_spread() -> None:
 
 def test_renewals_after_a_standstill_catch_up_and_stay_spread() -> None:
     async def course() -> None:
-        life = Life()
+        life = LeaseRun()
         await asyncio.sleep(2.51 * RENEW_S)
         life.stand_still(1.4 * RENEW_S)
         stood_until = life.loop.time()
@@ -201,7 +201,7 @@ def test_renewals_after_a_standstill_catch_up_and_stay_spread() -> None:
 
 def test_lease_expired_in_a_standstill_is_reported_before_renewal() -> None:
     async def course() -> None:
-        life = Life()
+        life = LeaseRun()
         await asyncio.sleep(2.01 * RENEW_S)
         asked = {tenant: list(times) for tenant, times in life.asked.items()}
         life.stand_still(LEASE_S)
@@ -218,7 +218,7 @@ def test_lease_expired_in_a_standstill_is_reported_before_renewal() -> None:
 def test_unanswered_renewal_delays_no_other_tenant() -> None:
     async def course() -> None:
         silent = TENANTS[0]
-        life = Life([silent])
+        life = LeaseRun([silent])
         life.leases.renewed(silent)
         await asyncio.sleep(5 * RENEW_S)
         assert life.expired.keys() == {silent}
@@ -231,7 +231,7 @@ def test_unanswered_renewal_delays_no_other_tenant() -> None:
 
 def test_group_without_tenants_does_not_wake_the_loop() -> None:
     async def course() -> None:
-        life = Life()
+        life = LeaseRun()
         await asyncio.sleep(2 * RENEW_S)
         for tenant in TENANTS:
             life.leases.leave(tenant)
@@ -249,7 +249,7 @@ def test_group_without_tenants_does_not_wake_the_loop() -> None:
 
 def test_left_tenant_is_not_renewed() -> None:
     async def course() -> None:
-        life = Life()
+        life = LeaseRun()
         await asyncio.sleep(2 * RENEW_S)
         left, other = TENANTS[:2]
         asked = len(life.asked[left])
@@ -276,7 +276,7 @@ def test_leases_task_that_fails_is_restarted(task: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(Leases, task, fail_once)
 
     async def course() -> None:
-        life = Life()
+        life = LeaseRun()
         silent = TENANTS[0]
         await asyncio.sleep(5 * RENEW_S)
         assert all(len(life.asked[tenant]) >= 3 for tenant in TENANTS)

@@ -48,7 +48,7 @@ def test_pending_disconnects_without_room_keep_none_of_a_new_tenant() -> None:
 # With fakes of the store, the feed and the leases -----------------------------------------------------------
 
 
-class Store:
+class FakeStore:
     """Store commands that keep what they are asked, and answer as a test says."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Store:
         return self.counted
 
 
-class Registered(Listener):
+class RegisteredClient(Listener):
     """A client whose connection is registered."""
 
     def __init__(self, connection_id: str, agent_id: str = "ana") -> None:
@@ -87,11 +87,11 @@ class Registered(Listener):
         return Caller(self.agent_id, "agent", again=True)
 
 
-class Parts:
+class RegistrationWithFakes:
     """A registration of one tenant with its fakes, which are tenants, feed and leases in one."""
 
     def __init__(self) -> None:
-        self.store = Store()
+        self.store = FakeStore()
         self.tasks = BackgroundTasks()
         replica = Replica(10)
         replica.load(directory(1))
@@ -133,8 +133,8 @@ class Parts:
     def renewed(self, tenant: str) -> None:
         self.renewals += 1
 
-    def attach(self, *connection_ids: str) -> list[Registered]:
-        clients = [Registered(connection_id) for connection_id in connection_ids]
+    def attach(self, *connection_ids: str) -> list[RegisteredClient]:
+        clients = [RegisteredClient(connection_id) for connection_id in connection_ids]
         for client in clients:
             self.tenant_hub.attach(client.agent_id, client)
             self.open_connections.add(client.connection_id)
@@ -151,28 +151,30 @@ CLAIMS = Caller("ana", "agent")
 
 
 @pytest.fixture
-async def parts() -> Parts:
-    return Parts()
+async def parts() -> RegistrationWithFakes:
+    return RegistrationWithFakes()
 
 
-async def test_register_renews_the_lease(parts: Parts) -> None:
+async def test_register_renews_the_lease(parts: RegistrationWithFakes) -> None:
     attached = await parts.registration.register("acme", CLAIMS, "c1")
     assert (attached.epoch, parts.store.asked, parts.renewals) == ("e1", [("connect", "ana", "c1")], 1)
 
 
-async def test_register_in_another_epoch_waits_for_the_feed_and_repeats(parts: Parts) -> None:
+async def test_register_in_another_epoch_waits_for_the_feed_and_repeats(parts: RegistrationWithFakes) -> None:
     parts.store.epochs = ["e2", "e1"]
     await parts.registration.register("acme", CLAIMS, "c1")
     assert (len(parts.store.asked), parts.repairs) == (2, 1)
 
 
-async def test_register_in_ever_new_epochs_is_unavailable(parts: Parts) -> None:
+async def test_register_in_ever_new_epochs_is_unavailable(parts: RegistrationWithFakes) -> None:
     parts.store.epochs = ["e2", "e3"]
     with pytest.raises(StoreUnavailableError, match="one epoch after the other"):
         await parts.registration.register("acme", CLAIMS, "c1")
 
 
-async def test_register_without_an_answer_is_disconnected_at_the_next_renewal(parts: Parts) -> None:
+async def test_register_without_an_answer_is_disconnected_at_the_next_renewal(
+    parts: RegistrationWithFakes,
+) -> None:
     parts.store.error = StoreUnavailableError("no answer in time")
     with pytest.raises(StoreUnavailableError):
         await parts.registration.register("acme", CLAIMS, "c1")
@@ -181,14 +183,16 @@ async def test_register_without_an_answer_is_disconnected_at_the_next_renewal(pa
     assert parts.store.asked[-1] == ("disconnect", "ana", "c1")
 
 
-async def test_register_with_a_lost_lease_closes_the_tenants_clients(parts: Parts) -> None:
+async def test_register_with_a_lost_lease_closes_the_tenants_clients(parts: RegistrationWithFakes) -> None:
     (client,) = parts.attach("c0")
     parts.store.known = False
     await parts.registration.register("acme", CLAIMS, "c1")
     assert client.closed is CloseCode.STORE_LOST
 
 
-async def test_disconnect_without_the_store_is_deferred_to_the_next_renewal(parts: Parts) -> None:
+async def test_disconnect_without_the_store_is_deferred_to_the_next_renewal(
+    parts: RegistrationWithFakes,
+) -> None:
     parts.store.error = StoreUnavailableError("no answer in time")
     await parts.registration.disconnect("acme", "ana", "c1", clean=True)
     parts.store.error = None
@@ -197,7 +201,7 @@ async def test_disconnect_without_the_store_is_deferred_to_the_next_renewal(part
     assert parts.store.asked == [("disconnect", "ana", "c1")] * 2
 
 
-async def test_disconnects_of_a_dropped_tenant_are_not_sent(parts: Parts) -> None:
+async def test_disconnects_of_a_dropped_tenant_are_not_sent(parts: RegistrationWithFakes) -> None:
     parts.store.error = StoreUnavailableError("no answer in time")
     await parts.registration.disconnect("acme", "ana", "c1", clean=True)
     parts.store.error = None
@@ -206,13 +210,13 @@ async def test_disconnects_of_a_dropped_tenant_are_not_sent(parts: Parts) -> Non
     assert len(parts.store.asked) == 1
 
 
-async def test_renewal_of_an_unknown_lease_closes_the_tenants_clients(parts: Parts) -> None:
+async def test_renewal_of_an_unknown_lease_closes_the_tenants_clients(parts: RegistrationWithFakes) -> None:
     clients = parts.attach("c1", "c2")
     await parts.renew(2, known=False)
     assert [client.closed for client in clients] == [CloseCode.STORE_LOST] * 2
 
 
-async def test_renewals_that_count_others_twice_are_reconciled(parts: Parts) -> None:
+async def test_renewals_that_count_others_twice_are_reconciled(parts: RegistrationWithFakes) -> None:
     parts.attach("c1", "c2")
     parts.store.counted = [("ana", "c1"), ("bob", "stray")]
     await parts.renew(3)
@@ -225,27 +229,29 @@ async def test_renewals_that_count_others_twice_are_reconciled(parts: Parts) -> 
     ]
 
 
-async def test_renewal_with_the_right_count_between_two_wrong_reconciles_nothing(parts: Parts) -> None:
+async def test_renewal_with_the_right_count_between_two_wrong_reconciles_nothing(
+    parts: RegistrationWithFakes,
+) -> None:
     parts.attach("c1")
     for counted in (3, 1, 3):
         await parts.renew(counted)
     assert parts.store.asked == []
 
 
-async def test_reload_registers_the_clients_again(parts: Parts) -> None:
+async def test_reload_registers_the_clients_again(parts: RegistrationWithFakes) -> None:
     parts.attach("c1", "c2")
     await parts.registration.reloaded("acme", False)
     assert sorted(parts.store.asked) == [("connect", "ana", "c1"), ("connect", "ana", "c2")]
 
 
-async def test_reload_in_another_epoch_is_a_gap(parts: Parts) -> None:
+async def test_reload_in_another_epoch_is_a_gap(parts: RegistrationWithFakes) -> None:
     parts.attach("c1")
     parts.store.epochs = ["e2"]
     with pytest.raises(GapError):
         await parts.registration.reloaded("acme", False)
 
 
-async def test_reload_of_a_store_that_forgot_events_closes_the_clients(parts: Parts) -> None:
+async def test_reload_of_a_store_that_forgot_events_closes_the_clients(parts: RegistrationWithFakes) -> None:
     (client,) = parts.attach("c1")
     await parts.registration.reloaded("acme", True)
     assert (client.closed, parts.store.asked) == (CloseCode.STORE_LOST, [])

@@ -17,7 +17,7 @@ def short_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relevo.router.tenant.registry.TENANT_IDLE_MS", 0)
 
 
-class Parts:
+class FakeParts:
     """Feed, subscriptions and leases in one, which keep what they are asked."""
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class Parts:
         self.asked.append(f"lease {tenant}")
 
 
-class Tenants:
+class RegistryWithFakes:
     """A registry with its fakes, and an event for a tenant that was dropped."""
 
     def __init__(self, **changed: Any) -> None:
-        self.parts = Parts()
+        self.parts = FakeParts()
         self.dropped: asyncio.Queue[str] = asyncio.Queue()
         parts = cast(Any, self.parts)
         settings = Settings(**changed)
@@ -63,7 +63,7 @@ class Tenants:
 
 
 async def test_a_tenant_is_opened_at_first_use_and_once() -> None:
-    tenants = Tenants()
+    tenants = RegistryWithFakes()
     hub = await tenants.registry.serve("acme")
     assert await tenants.registry.serve("acme") is hub
     assert tenants.parts.asked == ["follow acme", "subscribe acme", "lease acme"]
@@ -72,7 +72,7 @@ async def test_a_tenant_is_opened_at_first_use_and_once() -> None:
 
 
 async def test_a_tenant_whose_directory_is_not_read_in_time_is_not_served() -> None:
-    tenants = Tenants(store_timeout_ms=10)
+    tenants = RegistryWithFakes(store_timeout_ms=10)
     tenants.parts.is_slow = True
     with pytest.raises(TimeoutError):
         await tenants.registry.serve("acme")
@@ -80,7 +80,7 @@ async def test_a_tenant_whose_directory_is_not_read_in_time_is_not_served() -> N
 
 async def test_tenants_beyond_the_maximum_are_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relevo.router.tenant.registry.TENANTS_MAX", 1)
-    tenants = Tenants()
+    tenants = RegistryWithFakes()
     await tenants.registry.serve("acme")
     with pytest.raises(StoreUnavailableError, match="as many tenants as it may"):
         await tenants.registry.serve("globex")
@@ -88,7 +88,7 @@ async def test_tenants_beyond_the_maximum_are_not_served(monkeypatch: pytest.Mon
 
 
 async def test_a_tenant_is_dropped_after_its_last_connection() -> None:
-    tenants = Tenants()
+    tenants = RegistryWithFakes()
     for connection_id in ("c1", "c2"):
         tenants.registry.enter("acme", connection_id)
     await tenants.registry.serve("acme")
@@ -103,7 +103,7 @@ async def test_a_tenant_is_dropped_after_its_last_connection() -> None:
 
 
 async def test_a_connection_that_enters_an_idle_tenant_keeps_it() -> None:
-    tenants = Tenants()
+    tenants = RegistryWithFakes()
     for connection_id, tenant in (("c1", "acme"), ("c2", "globex")):
         tenants.registry.enter(tenant, connection_id)
         await tenants.registry.serve(tenant)
@@ -115,7 +115,7 @@ async def test_a_connection_that_enters_an_idle_tenant_keeps_it() -> None:
 
 
 async def test_a_connection_is_known_from_its_entry_until_it_leaves() -> None:
-    registry = Tenants().registry
+    registry = RegistryWithFakes().registry
     seen = [registry.has_connection("acme", "c1")]
     registry.enter("acme", "c1")
     seen += [registry.has_connection("acme", "c1"), registry.has_connection("globex", "c1")]
@@ -125,7 +125,7 @@ async def test_a_connection_is_known_from_its_entry_until_it_leaves() -> None:
 
 
 async def test_a_stopped_registry_follows_no_feed() -> None:
-    tenants = Tenants()
+    tenants = RegistryWithFakes()
     await tenants.registry.serve("acme")
     tenants.registry.stop()
     assert tenants.parts.followed == {}

@@ -114,7 +114,7 @@ async def test_a_configured_origin_may_connect_and_the_servers_own_host_no_more(
 
 
 async def test_the_gate_refuses_with_its_own_status_and_text(served: Served) -> None:
-    served.door.refusal = (503, "draining")
+    served.acceptor.refusal = (503, "draining")
     status, head, body = await shake_hands(served.port, upgrade_request(served.port))
     assert (status, body) == (503, "draining\n")
     assert "connection: close" in head
@@ -150,7 +150,7 @@ async def test_the_first_offer_that_is_known_is_taken(served: Served, offers: st
     assert f"sec-websocket-protocol: {taken}\r\n" in head
     # RFC 6455 section 1.3 gives this answer to the key that the request holds.
     assert "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n" in head
-    assert (await served.door.next_endpoint()).socket.codec.subprotocol == taken
+    assert (await served.acceptor.next_endpoint()).socket.codec.subprotocol == taken
 
 
 async def test_compression_is_not_negotiated(served: Served) -> None:

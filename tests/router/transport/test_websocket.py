@@ -100,7 +100,7 @@ async def test_a_large_burst_to_a_peer_that_reads_arrives_whole_and_in_order() -
     async with serve_websockets(outbox_hard_bytes=64 * 1024 * 1024) as served:
         url, subprotocols = served.url, [Subprotocol(JSON_NAME)]
         async with connect(url, subprotocols=subprotocols, max_size=None) as client:
-            endpoint = await served.door.next_endpoint()
+            endpoint = await served.acceptor.next_endpoint()
             for number in range(50_000):
                 endpoint.socket.send(b'{"number":%d,"padding":"%s"}' % (number, b"x" * 100))
             numbers: list[int] = []
@@ -116,14 +116,14 @@ def _json_items(message: str | bytes) -> list[Any]:
 
 async def test_a_message_may_be_sent_while_the_connection_is_accepted() -> None:
     async with serve_websockets() as served:
-        accept = served.door.accept
+        accept = served.acceptor.accept
 
         def accept_and_greet(socket: Any) -> Any:
             endpoint = accept(socket)
             socket.send(b'"welcome"')
             return endpoint
 
-        served.door.accept = accept_and_greet  # type: ignore[method-assign]
+        served.acceptor.accept = accept_and_greet  # type: ignore[method-assign]
         async with open_peer(served) as (peer, _):
             assert await peer.read_frame() == (TEXT, b'"welcome"')
 
@@ -343,7 +343,7 @@ async def test_a_flood_of_tiny_messages_is_taken_a_slice_at_a_turn(served: Serve
                 lambda: taken_in_a_turn.append(endpoint.received_count - before)
             )
 
-    served.door.on_message = count_per_turn
+    served.acceptor.on_message = count_per_turn
     async with open_peer(served) as (peer, endpoint):
         peer.send(masked(TEXT) * 10_000)
         async with asyncio.timeout(WAIT_S):

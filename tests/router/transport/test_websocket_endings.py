@@ -103,7 +103,7 @@ async def test_an_aborted_connection_is_reported_as_1006(served: Served) -> None
 
 async def test_a_close_sends_what_is_queued_first(served: Served) -> None:
     async with connect(served.url, subprotocols=[Subprotocol(JSON_NAME)]) as client:
-        endpoint = await served.door.next_endpoint()
+        endpoint = await served.acceptor.next_endpoint()
         endpoint.socket.send(b"1")
         endpoint.socket.send(b"2")
         endpoint.socket.close(CloseCode.TOKEN_EXPIRED, "expired")
@@ -238,7 +238,7 @@ async def test_a_connection_that_could_not_be_accepted_is_not_waited_for() -> No
         raise RuntimeError("a defect")
 
     async with serve_websockets() as served:
-        served.door.accept = refuse_to_accept  # type: ignore[method-assign]
+        served.acceptor.accept = refuse_to_accept  # type: ignore[method-assign]
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05), open_peer(served):
                 pass

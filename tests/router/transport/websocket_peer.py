@@ -64,8 +64,8 @@ class Recorder:
 
 
 @dataclass
-class Door:
-    """A gate that a test opens and shuts."""
+class ScriptedAcceptor:
+    """An acceptor that refuses where a test says so."""
 
     on_message: Callable[[Recorder, bytes], None] | None = None
     refusal: tuple[int, str] | None = None
@@ -94,7 +94,7 @@ class Served:
     """A running server."""
 
     port: int
-    door: Door
+    acceptor: ScriptedAcceptor
     server: uvicorn.Server
 
     @property
@@ -123,11 +123,11 @@ async def serve_websockets(
     *, on_message: Callable[[Recorder, bytes], None] | None = None, root_path: str = "", **settings: Any
 ) -> AsyncIterator[Served]:
     """Serve on a free loopback port until the block ends."""
-    door = Door(on_message)
+    acceptor = ScriptedAcceptor(on_message)
     limits = SocketSettings(**settings)
     config = uvicorn.Config(
         plain_app,
-        ws=websocket_class(door, limits),
+        ws=websocket_class(acceptor, limits),
         http=http_class(limits),
         lifespan="off",
         log_config=None,
@@ -139,7 +139,7 @@ async def serve_websockets(
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     try:
-        yield Served(listener.getsockname()[1], door, server)
+        yield Served(listener.getsockname()[1], acceptor, server)
     finally:
         for serving in server.servers:
             serving.close()
@@ -248,7 +248,7 @@ async def open_peer(served: Served, subprotocol: str = JSON_NAME) -> AsyncIterat
         peer.send(upgrade_request(served.port, sec_websocket_protocol=subprotocol))
         status, _, _ = await peer.read_response()
         assert status == 101
-        yield peer, await served.door.next_endpoint()
+        yield peer, await served.acceptor.next_endpoint()
 
 
 async def turns(count: int = 3) -> None:

@@ -20,7 +20,7 @@ from relevo.router.store.lua.library import FOLDER
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
 from tests.router.store.client.test_pipeline import LATE_S, calls_of, seconds_until_unavailable
-from tests.router.store.shop import Shop
+from tests.router.store.stored_tenant import StoredTenant
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, wait_until
 
@@ -182,13 +182,13 @@ async def test_reply_to_a_repeated_key_is_as_durable_as_the_first(
         using(primary.url, FOLDER, durability=ON_REPLICA) as one,
         using(primary.url, FOLDER, durability=ON_REPLICA) as another,
     ):
-        await Shop(one, tenant).open_doors()
+        await StoredTenant(one, tenant).set_up()
         put = {"department": {"id": "night", "name": "Night"}, "key": "k", "print": "0" * 32}
         with standing_still(replica.pid):
             for store in (one, another, one):
                 with pytest.raises(StoreUnavailableError, match="0 of 1 replicas had it"):
-                    await Shop(store, tenant).run("department_put", "boss", **put)
-        assert "department" in await Shop(another, tenant).run("department_put", "boss", **put)
+                    await StoredTenant(store, tenant).run("department_put", "boss", **put)
+        assert "department" in await StoredTenant(another, tenant).run("department_put", "boss", **put)
         assert replica.call("SISMEMBER", f"relevo:{{{tenant}}}:departments", "night") == 1
 
 

@@ -27,7 +27,7 @@ def test_other_error_is_no_redirect(text: str) -> None:
     assert parse_redirect(text, HERE) is None
 
 
-def test_missing_function_is_told_from_other_errors() -> None:
+def test_missing_function_is_distinguished_from_other_errors() -> None:
     assert NOT_LOADED.search("ERR Function not found")
     assert not NOT_LOADED.search("ERR user_function:1: Function not found by the script")
     assert ALREADY_LOADED.search("ERR Library 'relevo_0a' already exists")

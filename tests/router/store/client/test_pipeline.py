@@ -71,7 +71,7 @@ class FakeConnection:
 
 
 @dataclass
-class Bench:
+class PipelineWithFakes:
     """A pipeline on a connection that a test replies for."""
 
     pipeline: Pipeline
@@ -96,7 +96,9 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def bench(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[PipelineWithFakes]:
     """A pipeline that is connected, with the function library loaded."""
     connection, rerouted = FakeConnection(), list[tuple[Call, Exception]]()
 
@@ -115,7 +117,7 @@ async def bench(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
         reroute=lambda call, error: rerouted.append((call, error)),
         fails_over=True,
     )
-    opened = Bench(pipeline, connection, rerouted)
+    opened = PipelineWithFakes(pipeline, connection, rerouted)
     warm = opened.submit("warm", b"warm")
     await connection.written.wait()
     await opened.reply(b"library", b"warm")
@@ -124,7 +126,7 @@ async def bench(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     await pipeline.close()
 
 
-async def test_next_batch_is_written_before_the_replies_are_handled(bench: Bench) -> None:
+async def test_next_batch_is_written_before_the_replies_are_handled(bench: PipelineWithFakes) -> None:
     first = bench.submit("acme", b"first")
     await asyncio.sleep(0)
     second = bench.submit("acme", b"second")
@@ -136,7 +138,7 @@ async def test_next_batch_is_written_before_the_replies_are_handled(bench: Bench
     assert await first == b"1"
 
 
-async def test_replies_in_two_reads_end_one_batch(bench: Bench) -> None:
+async def test_replies_in_two_reads_end_one_batch(bench: PipelineWithFakes) -> None:
     calls = [bench.submit("acme", b"%d" % number) for number in range(3)]
     await asyncio.sleep(0)
     late = bench.submit("acme", b"late")
@@ -149,7 +151,7 @@ async def test_replies_in_two_reads_end_one_batch(bench: Bench) -> None:
     assert await late == b"late"
 
 
-async def test_noisy_tenant_delays_another_by_one_batch_at_most(bench: Bench) -> None:
+async def test_noisy_tenant_delays_another_by_one_batch_at_most(bench: PipelineWithFakes) -> None:
     noisy = [bench.submit("noisy", b"noisy%d" % number) for number in range(500)]
     await asyncio.sleep(0)
     assert len(bench.sent()) == PipelineLimits().batch_per_tenant_max
@@ -164,7 +166,7 @@ async def test_noisy_tenant_delays_another_by_one_batch_at_most(bench: Bench) ->
     assert sum(call.done() for call in noisy) == 2 * PipelineLimits().batch_per_tenant_max
 
 
-async def test_lost_functions_are_loaded_and_called_in_order(bench: Bench) -> None:
+async def test_lost_functions_are_loaded_and_called_in_order(bench: PipelineWithFakes) -> None:
     calls = [bench.submit("acme", b"%d" % number) for number in range(3)]
     await asyncio.sleep(0)
     calls.append(bench.submit("acme", b"3"))
@@ -175,7 +177,7 @@ async def test_lost_functions_are_loaded_and_called_in_order(bench: Bench) -> No
     assert await asyncio.gather(*calls) == [b"0", b"1", b"2", b"3"]
 
 
-async def test_lost_connection_doubts_what_was_sent_and_reroutes_the_rest(bench: Bench) -> None:
+async def test_lost_connection_doubts_what_was_sent_and_reroutes_the_rest(bench: PipelineWithFakes) -> None:
     sent = bench.submit("acme", b"sent")
     await asyncio.sleep(0)
     unsent = bench.submit("acme", b"unsent")
@@ -187,7 +189,7 @@ async def test_lost_connection_doubts_what_was_sent_and_reroutes_the_rest(bench:
     assert isinstance(error, NotSentError)
 
 
-async def test_redirected_call_is_rerouted_not_failed(bench: Bench) -> None:
+async def test_redirected_call_is_rerouted_not_failed(bench: PipelineWithFakes) -> None:
     moved = bench.submit("acme", b"moved")
     await asyncio.sleep(0)
     await bench.reply(ErrorReply("MOVED 7 10.0.0.2:7000"))
@@ -198,7 +200,7 @@ async def test_redirected_call_is_rerouted_not_failed(bench: Bench) -> None:
     assert error.server == Server("10.0.0.2", 7000)
 
 
-async def test_more_replies_than_calls_end_the_connection(bench: Bench) -> None:
+async def test_more_replies_than_calls_end_the_connection(bench: PipelineWithFakes) -> None:
     reported: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
     call = bench.submit("acme", b"one")

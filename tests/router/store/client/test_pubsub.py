@@ -17,7 +17,7 @@ from tests.router.store.client.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer
 
 
-class Follower:
+class RecordingPubSub:
     """PubSub whose calls are kept in order."""
 
     def __init__(self, store: StoreClient) -> None:
@@ -49,8 +49,8 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(store: StoreClient) -> AsyncIterator[Follower]:
-    follower = Follower(store)
+async def following(store: StoreClient) -> AsyncIterator[RecordingPubSub]:
+    follower = RecordingPubSub(store)
     yield follower
     await follower.subscriptions.close()
 

@@ -34,7 +34,7 @@ async def serving(routers: Sequence[RouterProcess]) -> AsyncIterator[None]:
 
 
 @dataclass
-class Linked:
+class ProxiedRouters:
     """A store, a router behind a proxy, and a router beside it."""
 
     store: StoreServer
@@ -43,7 +43,7 @@ class Linked:
 
 
 @asynccontextmanager
-async def linked(folder: Path, **settings: int | str) -> AsyncIterator[Linked]:
+async def proxied_routers(folder: Path, **settings: int | str) -> AsyncIterator[ProxiedRouters]:
     """Run a store and two routers, number 0 behind a proxy."""
     (folder / "tcp").mkdir()
     with running(StoreServer(folder / "tcp", port=free_port())) as store:
@@ -52,6 +52,6 @@ async def linked(folder: Path, **settings: int | str) -> AsyncIterator[Linked]:
         try:
             routers = on_stores(folder, proxy.url, store.url, **settings)
             async with serving(routers):
-                yield Linked(store, proxy, routers)
+                yield ProxiedRouters(store, proxy, routers)
         finally:
             await proxy.close()

@@ -1,4 +1,4 @@
-"""A store, routers, the links between them, and companies at work: what a fault befalls."""
+"""A store, routers, the links between them, and workloads: the system under fault."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.chaos.actors import Actor
 from tests.chaos.checker import check
-from tests.chaos.ending import audit, comes_true, settle
 from tests.chaos.history import History
-from tests.chaos.people import Person
 from tests.chaos.proxy import Link, Proxy
+from tests.chaos.settling import audit, comes_true, settle
 from tests.chaos.violation import Violation, report
-from tests.chaos.workload import Company
+from tests.chaos.workload import Workload
 from tests.routers import RouterProcess
 from tests.servers import StoreServer, free_port
 
@@ -42,23 +42,23 @@ class ViolationError(AssertionError):
     """An invariant is broken; the text says which, and what surrounds it."""
 
 
-class Scene:
+class Deployment:
     """
-    Everything that a run needs, started and stopped with it.
+    Everything that a chaos run needs, started and stopped with it.
 
-        async with Scene(tmp_path, seed=1) as scene:
-            await scene.let_work(200)
-            scene.kill_router(0)
-            await scene.let_work(200)
-            await scene.heal()
-            await scene.check()
+        async with Deployment(tmp_path, seed=1) as deployment:
+            await deployment.let_work(200)
+            deployment.kill_router(0)
+            await deployment.let_work(200)
+            await deployment.heal()
+            await deployment.check()
 
     Args:
         folder: Of its own, for the store's data and for logs.
         seed: Of everything that happens by chance.
         routers: How many.
         tenants: Their names.
-        pause_s: How long a person waits between two commands, at most.
+        pause_s: How long an actor waits between two commands, at most.
         store_arguments: Of the store's command line.
         sources: A folder with the router's sources, where they are not this project's.
         settle_limit_s: How long what must come to pass in the end is awaited.
@@ -84,7 +84,7 @@ class Scene:
         self.store = StoreServer(home, port=free_port(), arguments=store_arguments)
         self.store_proxies = [Proxy(self.store.port) for _ in range(routers)]
         self.routers: list[RouterProcess] = []
-        self.companies: list[Company] = []
+        self.workloads: list[Workload] = []
         self._folder = folder
         self._seed = seed
         self._tenants = tenants
@@ -108,9 +108,9 @@ class Scene:
                 await asyncio.to_thread(router.wait_ready)
             ports = [router.port for router in self.routers]
             for tenant in self._tenants:
-                company = Company(self.history, tenant, ports, self._seed, pause_s=self._pause_s)
-                self.companies.append(company)
-                await company.open_doors()
+                workload = Workload(self.history, tenant, ports, self._seed, pause_s=self._pause_s)
+                self.workloads.append(workload)
+                await workload.connect_all()
         except BaseException:
             await self._stop()
             raise
@@ -128,17 +128,17 @@ class Scene:
             await proxy.open()
         return [proxy.url for proxy in self.store_proxies]
 
-    def person(self, name: str, tenant: str | None = None) -> Person:
-        """Return a person, of the first tenant unless said otherwise."""
-        companies = {company.tenant: company for company in self.companies}
-        return companies[tenant or self.companies[0].tenant].people[name]
+    def actor(self, name: str, tenant: str | None = None) -> Actor:
+        """Return an actor, of the first tenant unless said otherwise."""
+        workloads = {workload.tenant: workload for workload in self.workloads}
+        return workloads[tenant or self.workloads[0].tenant].actors[name]
 
     # Work.
 
     def begin_work(self) -> None:
-        """Have all people do what they do; `let_work` does it, too."""
-        for company in self.companies:
-            company.begin_work()
+        """Start all workloads; `let_work` does it, too."""
+        for workload in self.workloads:
+            workload.begin_work()
 
     async def let_work(self, commands: int) -> None:
         """
@@ -147,21 +147,21 @@ class Scene:
         Raises:
             TimeoutError: They are not, though each is given up at some time.
         """
-        if not any(company.is_busy for company in self.companies):
+        if not any(workload.is_busy for workload in self.workloads):
             self.begin_work()
         wanted = self._answered() + commands
         if not await comes_true(lambda: self._answered() >= wanted, self._settle_limit_s + commands / 10):
             raise TimeoutError(f"not even {commands} commands were answered")
 
     async def work_for(self, seconds: float) -> None:
-        """Have people work for a while, whether they get anything done or not."""
-        if not any(company.is_busy for company in self.companies):
+        """Run the workloads for a while, whether any command is answered or not."""
+        if not any(workload.is_busy for workload in self.workloads):
             self.begin_work()
         await asyncio.sleep(seconds)
 
     async def end_work(self) -> None:
         """Return when nothing is in flight; pushes may still come."""
-        await asyncio.gather(*(company.end_work() for company in self.companies))
+        await asyncio.gather(*(workload.end_work() for workload in self.workloads))
 
     def _answered(self) -> int:
         return sum(call.ended is not None and not call.is_doubtful for call in self.history.calls)
@@ -244,20 +244,20 @@ class Scene:
         """Return a router's link to the store: all of it, or `relevo-commands`, or `relevo-feed`."""
         return self.store_proxies[router].link(name)
 
-    def client_link(self, person: Person, router: int) -> Link:
-        """Return a person's link to a router."""
-        return person.proxies[router].link()
+    def client_link(self, actor: Actor, router: int) -> Link:
+        """Return an actor's link to a router."""
+        return actor.proxies[router].link()
 
     # The end.
 
     async def heal(self) -> None:
         """Mend whatever is broken, and return when every router serves."""
-        self.history.note("scene", "healed", {})
+        self.history.note("deployment", "healed", {})
         for proxy in self.store_proxies:
             proxy.heal()
-        for company in self.companies:
-            for person in company.people.values():
-                for proxy in person.proxies:
+        for workload in self.workloads:
+            for actor in workload.actors.values():
+                for proxy in actor.proxies:
                     proxy.heal()
         if not self.store.is_running:
             await self.start_store()
@@ -273,9 +273,9 @@ class Scene:
         """End the work, let everything settle, and return what is wrong."""
         await self.end_work()
         finals = []
-        for company in self.companies:
-            finals.append(await settle(company, self.store, self._settle_limit_s))
-            self.history.end(company.tenant)
+        for workload in self.workloads:
+            finals.append(await settle(workload, self.store, self._settle_limit_s))
+            self.history.end(workload.tenant)
         return [*check(self.history, finals), *await audit(self.store)]
 
     async def check(self) -> None:
@@ -293,8 +293,8 @@ class Scene:
         self.history.note_fault(what)
 
     async def _stop(self) -> None:
-        for company in self.companies:
-            await company.close()
+        for workload in self.workloads:
+            await workload.close()
         for router in self.routers:
             if router.is_running:
                 router.kill()

@@ -36,7 +36,7 @@ PAST_2_53 = (INTEGER_MAX + 1, 2**63 - 1, 2**64 - 1, 1e300)
 
 
 @dataclass(frozen=True)
-class Misfit:
+class InvalidMessage:
     """
     One message that is refused.
 
@@ -57,18 +57,18 @@ class Misfit:
         return sent if isinstance(sent, str) and 1 <= len(sent) <= 64 else None
 
 
-def misfits(type: str) -> list[Misfit]:
-    """Return every misfit of one command; each differs from a good message in one thing."""
+def invalid_messages(type: str) -> list[InvalidMessage]:
+    """Return every invalid message of one command; each differs from a good message in one thing."""
     good = {"id": "1", **GOOD[type], "type": type}
     struct = inspect.type_info(COMMANDS[type])
     assert isinstance(struct, inspect.StructType)
-    found = [Misfit(line, changed, path) for line, changed, path in _of_struct(struct, good, "$")]
+    found = [InvalidMessage(line, changed, path) for line, changed, path in _of_struct(struct, good, "$")]
     if not any(field.name == "key" for field in struct.fields):
-        found.append(Misfit("unknown field", {**good, "key": "k"}, "$.key"))
+        found.append(InvalidMessage("unknown field", {**good, "key": "k"}, "$.key"))
     untyped = {name: value for name, value in good.items() if name != "type"}
-    found.append(Misfit("no type", untyped, "$.type"))
-    found += [Misfit("unknown type", {**good, "type": other}, "$.type") for other in _no_types(type)]
-    found += [Misfit(WRONG_KIND, {**good, "type": value}, "$.type") for value in NO_TYPES]
+    found.append(InvalidMessage("no type", untyped, "$.type"))
+    found += [InvalidMessage("unknown type", {**good, "type": other}, "$.type") for other in _no_types(type)]
+    found += [InvalidMessage(WRONG_KIND, {**good, "type": value}, "$.type") for value in NO_TYPES]
     return found
 
 

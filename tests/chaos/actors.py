@@ -1,4 +1,4 @@
-"""The people of a run: each with a client that we ship, and with everything that it does taken down."""
+"""Actors of a chaos run: each sends commands with a shipped client, and everything is recorded."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tests.chaos.recorded_client import RecordedClient
 from tests.raw_client import make_token
 from tests.routers import SECRET
 
-SOON = Backoff(0.02, 0.2)
+SHORT_BACKOFF = Backoff(0.02, 0.2)
 # How long a command is tried before its outcome counts as unknown.
-PATIENCE_S = 5.0
+COMMAND_TIMEOUT_S = 5.0
 # A run that heals at all heals long before.
 WELCOME_LIMIT_S = 30.0
 
 
-class Person:
+class Actor:
     """
     One agent, admin or back end with one websocket client, behind a proxy for each router.
 
     Args:
-        history: Where everything is taken down.
+        history: The record of the run.
         log: Its log there.
         ports: The routers' ports.
         seed: Of what it does by chance.
@@ -48,11 +48,11 @@ class Person:
         self.log = log
         self.proxies = [Proxy(port, log.heard.extend) for port in ports]
         self.chance = random.Random(seed)
-        # A person that has left for good is not waited for.
+        # An actor that has left for good is not waited for.
         self.has_left = False
-        self.is_in = False
+        self.is_connected = False
         # One client at a time.
-        self._door = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._history = history
         self._claims = claims
         self._keys = 0
@@ -75,17 +75,17 @@ class Person:
         log = self.log
         return make_token(SECRET, tenant=log.tenant, sub=log.agent_id, role=log.role, **self._claims)
 
-    async def come(self, *, on: int | None = None) -> None:
+    async def connect(self, *, on: int | None = None) -> None:
         """
-        Connect, and open the dialog if it may have one; an admin watches the sessions, too.
+        Connect, and open the dialog if the role has one; an admin watches the sessions, too.
 
         Args:
             on: The router to try first; by chance where absent.
         """
-        async with self._door:
-            await self._come(on)
+        async with self._lock:
+            await self._connect(on)
 
-    async def _come(self, on: int | None) -> None:
+    async def _connect(self, on: int | None) -> None:
         await self._open_proxies()
         first = self.chance.randrange(len(self.proxies)) if on is None else on
         proxies = [*self.proxies[first:], *self.proxies[:first]]
@@ -95,59 +95,59 @@ class Person:
             [f"ws://127.0.0.1:{proxy.port}/ws" for proxy in proxies],
             lambda: self.token,
             format=self.chance.choice(["json", "msgpack"]),
-            command_timeout_s=PATIENCE_S,
+            command_timeout_s=COMMAND_TIMEOUT_S,
             connect_timeout_s=WELCOME_LIMIT_S,
             proxy=None,
-            reconnect=SOON,
-            retry=SOON,
+            reconnect=SHORT_BACKOFF,
+            retry=SHORT_BACKOFF,
         )
         await self._client.start()
-        self.is_in = True
+        self.is_connected = True
         if self.log.role != "service":
             await self._client.subscribe_directory(timeout_s=WELCOME_LIMIT_S)
         if self.log.role == "admin":
             await self._client.watch_sessions(timeout_s=WELCOME_LIMIT_S)
 
-    async def be_in(self) -> None:
-        """Be connected with the dialog open, whatever happened."""
-        async with self._door:
+    async def ensure_connected(self) -> None:
+        """Connect and open the dialog, unless both hold already."""
+        async with self._lock:
             if self.has_left:
                 return
-            if not self.is_in:
-                await self._come(None)
+            if not self.is_connected:
+                await self._connect(None)
             elif self.log.role != "service" and not self.client.directory.live:
                 await self.client.subscribe_directory(timeout_s=WELCOME_LIMIT_S)
 
-    async def go(self) -> None:
-        """Leave with a goodbye."""
-        async with self._door:
-            await self._go()
+    async def disconnect(self) -> None:
+        """Close the connection with code 1000."""
+        async with self._lock:
+            await self._disconnect()
 
-    async def come_back(self) -> None:
-        """Leave with a goodbye, and come back with a client that knows nothing."""
-        async with self._door:
-            await self._go()
-            await self._come(None)
+    async def reconnect(self) -> None:
+        """Close the connection with code 1000, and connect with a new client."""
+        async with self._lock:
+            await self._disconnect()
+            await self._connect(None)
 
     async def reopen_dialog(self) -> None:
         """Close the dialog and open it again."""
-        async with self._door:
+        async with self._lock:
             await self.client.unsubscribe_directory()
             await self.client.subscribe_directory()
 
-    async def _go(self) -> None:
-        self.is_in = False
+    async def _disconnect(self) -> None:
+        self.is_connected = False
         if self._client is not None:
             await self._client.close()
 
-    async def go_for_good(self) -> None:
-        """Leave, not to come back."""
+    async def disconnect_for_good(self) -> None:
+        """Disconnect, not to connect again."""
         self.has_left = True
-        await self.go()
+        await self.disconnect()
 
     async def close(self) -> None:
-        """Leave, and take the proxies along."""
-        await self.go()
+        """Disconnect, and close the proxies."""
+        await self.disconnect()
         for proxy in self.proxies:
             await proxy.close()
 
@@ -187,7 +187,7 @@ class Person:
                 await proxy.open()
 
 
-class BackEnd(Person):
+class HttpBackEnd(Actor):
     """A back end that sends its commands over HTTP, to one router."""
 
     _http: HttpClient | None = None
@@ -197,24 +197,24 @@ class BackEnd(Person):
         assert self._http is not None
         return self._http
 
-    async def _come(self, on: int | None) -> None:
+    async def _connect(self, on: int | None) -> None:
         await self._open_proxies()
         proxy = self.proxies[self.chance.randrange(len(self.proxies)) if on is None else on]
         self._http = HttpClient(
             f"http://127.0.0.1:{proxy.port}",
             lambda: self.token,
-            command_timeout_s=PATIENCE_S,
-            request_timeout_s=PATIENCE_S / 2,
-            retry=SOON,
+            command_timeout_s=COMMAND_TIMEOUT_S,
+            request_timeout_s=COMMAND_TIMEOUT_S / 2,
+            retry=SHORT_BACKOFF,
         )
-        self.is_in = True
+        self.is_connected = True
 
-    async def be_in(self) -> None:
-        async with self._door:
-            if not self.is_in:
-                await self._come(None)
+    async def ensure_connected(self) -> None:
+        async with self._lock:
+            if not self.is_connected:
+                await self._connect(None)
 
-    async def _go(self) -> None:
-        self.is_in = False
+    async def _disconnect(self) -> None:
+        self.is_connected = False
         if self._http is not None:
             await self._http.close()

@@ -1,4 +1,4 @@
-"""One tenant of its own for one test, with its agents, admins and back ends on real routers."""
+"""A tenant for one test, with its agents, admins and back ends on real routers."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 from tests.raw_client import Message, RawClient, connect_agent, make_token, open_socket
 from tests.routers import SECRET, RouterProcess
 
-ANYBODY = {"id": "customer-1", "name": "Cleo Costa"}
+CUSTOMER = {"id": "customer-1", "name": "Cleo Costa"}
 
 
 @dataclass
@@ -24,20 +24,24 @@ class Answer:
     body: Any
 
 
-class Office:
+class Tenant:
     """
     A tenant that no other test knows.
 
     Args:
         routers: Where its clients connect: number 0 unless a test says otherwise.
         formats: The format of each router's clients, in turn.
+        tenant_id: Its id; a new one by default.
     """
 
     def __init__(
-        self, routers: Sequence[RouterProcess], formats: Sequence[str] = ("json",), tenant: str | None = None
+        self,
+        routers: Sequence[RouterProcess],
+        formats: Sequence[str] = ("json",),
+        tenant_id: str | None = None,
     ) -> None:
         self.routers = routers
-        self.tenant = tenant or f"office-{uuid.uuid4().hex[:12]}"
+        self.id = tenant_id or f"tenant-{uuid.uuid4().hex[:12]}"
         # Where the back end sends its requests: the number of a router.
         self.back_end_on = 0
         self._formats = formats
@@ -47,9 +51,9 @@ class Office:
 
     def token(self, sub: str, role: str = "agent", **claims: Any) -> str:
         """Return a token of this tenant."""
-        return make_token(SECRET, tenant=self.tenant, sub=sub, role=role, **claims)
+        return make_token(SECRET, tenant=self.id, sub=sub, role=role, **claims)
 
-    # People.
+    # Clients.
 
     async def connect_agent(
         self, agent_id: str, *, on: int = 0, role: str = "agent", format: str | None = None, **claims: Any
@@ -81,13 +85,13 @@ class Office:
         """Connect a back end."""
         return await self.connect_agent("crm", on=on, role="service", **claims)
 
-    async def connect_stranger(self, *, on: int = 0, format: str = "json", **options: Any) -> RawClient:
+    async def connect_without_hello(self, *, on: int = 0, format: str = "json", **options: Any) -> RawClient:
         """Open a websocket without saying hello."""
         client = RawClient(await open_socket(self.routers[on].address, format, **options), "stranger")
         self.clients.append(client)
         return client
 
-    # What the back end does.
+    # Commands of the back end.
 
     async def post(
         self,
@@ -145,7 +149,7 @@ class Office:
     async def open_session(self, session_id: str, *, agent: str = "", department: str = "") -> Message:
         """Open a session with an agent or a department, and return it."""
         target = {"kind": "agent", "id": agent} if agent else {"kind": "department", "id": department}
-        answer = await self.do("session.open", session_id=session_id, customer=ANYBODY, target=target)
+        answer = await self.do("session.open", session_id=session_id, customer=CUSTOMER, target=target)
         session: Message = answer["session"]
         return session
 
@@ -172,7 +176,7 @@ class Office:
             if cursor is None:
                 return found
 
-    async def look_around(self) -> tuple[dict[str, Message], dict[str, Message]]:
+    async def read_directory(self) -> tuple[dict[str, Message], dict[str, Message]]:
         """Return the agents and the departments as they are now, as an observer sees them."""
         observer = await self.connect_admin("observer")
         shown = await observer.open_dialog()
@@ -181,7 +185,7 @@ class Office:
         agents = {agent_id: row for agent_id, row in shown.agents.items() if agent_id != "observer"}
         return agents, {name: row for name, row in shown.departments.items() if name != "settled"}
 
-    # Ends.
+    # The end.
 
     async def settle(self, *clients: RawClient) -> None:
         """
@@ -193,7 +197,7 @@ class Office:
         await self.put_department("settled", name)
         await asyncio.gather(*(client.sees_department("settled", name=name) for client in clients))
 
-    async def leave(self) -> None:
+    async def disconnect_all(self) -> None:
         """Drop all connections."""
         for client in self.clients:
             client.drop()

@@ -1,4 +1,4 @@
-"""A scene whose store is a primary with replicas, of which sentinels promote one when it is gone."""
+"""A deployment whose store is a primary with replicas and sentinels."""
 
 import asyncio
 import os
@@ -6,18 +6,18 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.scene import APPEND_ONLY, Scene
+from tests.chaos.deployment import APPEND_ONLY, Deployment
 from tests.chaos.sentinels import SentinelStore
 
 ROUTERS = 2
 
 
-class WatchedScene(Scene):
+class FailoverDeployment(Deployment):
     """
-    Have companies at work on a store that fails over.
+    Run workloads on a store that fails over.
 
     Args:
-        folder: As of Scene.
+        folder: As of Deployment.
         seed: The same.
         settings: The same.
     """

@@ -1,4 +1,4 @@
-"""A network of one's own, with one link to here that can be cut so that neither side hears of it."""
+"""Network namespaces, each with a link to this machine that can be cut without a word to either side."""
 
 import ctypes
 import os
@@ -15,13 +15,13 @@ import pytest
 
 from tests.servers import StoreServer, free_port, running
 
-NEEDS = "a network of one's own takes root, and iproute2"
+NEEDS = "network namespaces need root and iproute2"
 CONNECT_LIMIT_S = 5.0
 
 _CLONE_NEWNET = 0x40000000  # From <sched.h>.
 
 
-def can_rise() -> bool:
+def can_create_networks() -> bool:
     """Return whether this process may make networks."""
     return os.geteuid() == 0 and shutil.which("ip") is not None
 
@@ -31,33 +31,33 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
-class Island:
+class NetworkNamespace:
     """
     A network namespace of Linux.
 
     Attributes:
-        here: The address of this side, to which the island connects.
-        there: The island's address.
+        host_address: The address of this side, to which clients in the namespace connect.
+        address: The namespace's address.
     """
 
     def __init__(self) -> None:
         # Any of the /30 networks that are set apart for tests by RFC 2544.
         start = (198 << 24 | 18 << 16) + 4 * random.randrange(1 << 15)
-        self.here, self.there = (socket.inet_ntoa((start + host).to_bytes(4)) for host in (1, 2))
+        self.host_address, self.address = (socket.inet_ntoa((start + host).to_bytes(4)) for host in (1, 2))
         self.name = f"relevo-{start:x}"
         self._near, self._far = f"rv{start:x}n", f"rv{start:x}f"
 
-    def rise(self) -> None:
+    def create(self) -> None:
         """Make the namespace and the link."""
         ip("netns", "add", self.name)
         ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
-        ip("address", "add", f"{self.here}/30", "dev", self._near)
+        ip("address", "add", f"{self.host_address}/30", "dev", self._near)
         ip("link", "set", self._near, "up")
-        ip("-n", self.name, "address", "add", f"{self.there}/30", "dev", self._far)
+        ip("-n", self.name, "address", "add", f"{self.address}/30", "dev", self._far)
         ip("-n", self.name, "link", "set", "lo", "up")
         self.mend()
 
-    def sink(self) -> None:
+    def delete(self) -> None:
         """Take it away, and the link with it."""
         ip("netns", "delete", self.name)
 
@@ -82,7 +82,7 @@ class Island:
             with Path(f"/run/netns/{self.name}").open() as namespace:
                 if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
-            made.append(socket.create_connection((self.here, port), timeout=CONNECT_LIMIT_S))
+            made.append(socket.create_connection((self.host_address, port), timeout=CONNECT_LIMIT_S))
 
         thread = threading.Thread(target=make)
         thread.start()
@@ -92,38 +92,38 @@ class Island:
         return connected
 
 
-class IslandStore(StoreServer):
-    """A store on an island, at `far_url`; processes of this machine reach it by its unix socket, too."""
+class NamespacedStore(StoreServer):
+    """A store in a namespace, at `far_url`; processes of this machine reach it by its unix socket, too."""
 
-    def __init__(self, folder: Path, island: Island) -> None:
-        self._island = island
+    def __init__(self, folder: Path, namespace: NetworkNamespace) -> None:
+        self._namespace = namespace
         port = free_port()
-        self.far_url = f"redis://{island.there}:{port}"
+        self.far_url = f"redis://{namespace.address}:{port}"
         super().__init__(
-            folder, arguments=["--port", str(port), "--bind", island.there, "--protected-mode", "no"]
+            folder, arguments=["--port", str(port), "--bind", namespace.address, "--protected-mode", "no"]
         )
 
     def _command(self) -> list[str]:
-        return self._island.command(*super()._command())
+        return self._namespace.command(*super()._command())
 
 
 @contextmanager
-def risen() -> Iterator[Island]:
-    """Make an island, and take it away at the end; where that is not allowed, leave the test out."""
-    if not can_rise():
+def network_namespace() -> Iterator[NetworkNamespace]:
+    """Make a namespace, and take it away at the end; where that is not allowed, leave the test out."""
+    if not can_create_networks():
         pytest.skip(NEEDS)
-    island = Island()
-    island.rise()
+    namespace = NetworkNamespace()
+    namespace.create()
     try:
-        yield island
+        yield namespace
     finally:
-        island.sink()
+        namespace.delete()
 
 
 @contextmanager
-def store_on(island: Island, folder: Path) -> Iterator[IslandStore]:
+def store_on(namespace: NetworkNamespace, folder: Path) -> Iterator[NamespacedStore]:
     """Run a store there."""
     folder.mkdir()
-    store = IslandStore(folder, island)
+    store = NamespacedStore(folder, namespace)
     with running(store):
         yield store

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.chaos.history import Message
-from tests.stateful.stored import Kept
+from tests.stateful.stored import StoredState
 
 Standing = Mapping[str, tuple[str, int]]
 """State and fence of sessions, by id."""
@@ -33,7 +33,7 @@ class Screen:
 
 
 @dataclass(slots=True)
-class Final:
+class FinalState:
     """
     A tenant at the end.
 
@@ -47,7 +47,7 @@ class Final:
     """
 
     tenant: str
-    kept: Kept
+    kept: StoredState
     sessions: dict[str, Message] = field(default_factory=dict)
     histories: dict[str, list[Message]] = field(default_factory=dict)
     screens: list[Screen] = field(default_factory=list)

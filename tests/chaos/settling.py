@@ -14,31 +14,31 @@ from typing import Any
 
 from relevo_client import RelevoError
 
-from tests.chaos.final import Final, Screen
+from tests.chaos.actors import Actor
+from tests.chaos.final_state import FinalState, Screen
 from tests.chaos.history import Message
-from tests.chaos.people import Person
 from tests.chaos.violation import Violation
-from tests.chaos.workload import DEPARTMENTS, Company
+from tests.chaos.workload import DEPARTMENTS, Workload
 from tests.servers import StoreServer
-from tests.stateful.stored import DUMP, Kept, kept, prefix
+from tests.stateful.stored import DUMP, StoredState, prefix, stored_state
 
 POLL_S = 0.02
 STATES = ("in_progress", "pending", "queued", "closed")
 _numbers = itertools.count(1)
 
 
-async def settle(company: Company, store: StoreServer, limit_s: float) -> Final:
+async def settle(workload: Workload, store: StoreServer, limit_s: float) -> FinalState:
     """
     Return a tenant's end, once all work has ended and everything is healed.
 
     Args:
-        company: The tenant.
+        workload: The tenant.
         store: Where it lives.
         limit_s: How long each thing that must come to pass is awaited; what does not is in the result.
     """
     end = time.monotonic() + limit_s
     while True:
-        final, is_at_rest = await _look(company, store, limit_s)
+        final, is_at_rest = await _look(workload, store, limit_s)
         # On a busy machine an agent may be thought gone while the others are looked at.
         if is_at_rest or final.unsettled:
             return final
@@ -47,7 +47,7 @@ async def settle(company: Company, store: StoreServer, limit_s: float) -> Final:
             return final
 
 
-async def _look(company: Company, store: StoreServer, limit_s: float) -> tuple[Final, bool]:
+async def _look(workload: Workload, store: StoreServer, limit_s: float) -> tuple[FinalState, bool]:
     """Wait for quiet and look at everything; return also whether nothing happened meanwhile."""
     unsettled: list[tuple[str, str]] = []
 
@@ -55,34 +55,36 @@ async def _look(company: Company, store: StoreServer, limit_s: float) -> tuple[F
         if not await comes_true(condition, limit_s):
             unsettled.append((subject, what))
 
-    here = [one for one in company.people.values() if not one.has_left]
-    for person, outcome in zip(
-        here, await asyncio.gather(*(one.be_in() for one in here), return_exceptions=True), strict=True
+    here = [one for one in workload.actors.values() if not one.has_left]
+    for actor, outcome in zip(
+        here,
+        await asyncio.gather(*(one.ensure_connected() for one in here), return_exceptions=True),
+        strict=True,
     ):
         if isinstance(outcome, RelevoError):
-            unsettled.append((person.log.name, f"it could not come back: {outcome!r}"))
+            unsettled.append((actor.log.name, f"it could not come back: {outcome!r}"))
         elif isinstance(outcome, BaseException):
             raise outcome
-    screens = [one for one in here if one.log.role != "service" and one.is_in]
+    screens = [one for one in here if one.log.role != "service" and one.is_connected]
     await expect(
-        lambda: _is_quiet(read_store(company.tenant, store), len(screens)),
+        lambda: _is_quiet(read_store(workload.tenant, store), len(screens)),
         "the store",
         f"{len(screens)} connections, and nothing due",
     )
     # The feed keeps one order: a client that sees a later change got all earlier ones.
-    before = read_store(company.tenant, store)
+    before = read_store(workload.tenant, store)
     name = f"Settled {next(_numbers)}"
-    await company.name_department(company.people["crm"], DEPARTMENTS[0], name)
+    await workload.name_department(workload.actors["crm"], DEPARTMENTS[0], name)
     await asyncio.gather(
         *(
             expect(lambda one=one: _shows(one, name), one.log.name, f"department {name}")  # type: ignore[misc]
             for one in screens
         )
     )
-    final = Final(company.tenant, before, unsettled=unsettled)
-    await _read_through_interface(company.people["adela"], final)
+    final = FinalState(workload.tenant, before, unsettled=unsettled)
+    await _read_through_interface(workload.actors["adela"], final)
     final.screens = [_screen(one) for one in screens]
-    final.kept = read_store(company.tenant, store)
+    final.kept = read_store(workload.tenant, store)
     return final, (final.kept.epoch, final.kept.seq) == (before.epoch, before.seq + 1)
 
 
@@ -96,9 +98,9 @@ async def comes_true(condition: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
-def read_store(tenant: str, store: StoreServer) -> Kept:
+def read_store(tenant: str, store: StoreServer) -> StoredState:
     """Return what a tenant's keys hold."""
-    return kept(store.call("EVAL", DUMP, 0, prefix(tenant)))
+    return stored_state(store.call("EVAL", DUMP, 0, prefix(tenant)))
 
 
 async def audit(store: StoreServer) -> list[Violation]:
@@ -120,17 +122,17 @@ async def audit(store: StoreServer) -> list[Violation]:
     return found
 
 
-def _is_quiet(now: Kept, connections: int) -> bool:
+def _is_quiet(now: StoredState, connections: int) -> bool:
     counted = sum(len(those) for name, those in now.sets.items() if name.startswith("connections:"))
     return counted == connections and all(what.startswith("node ") for what in now.due)
 
 
-def _shows(person: Person, name: str) -> bool:
-    row = person.client.directory.departments.get(DEPARTMENTS[0])
+def _shows(actor: Actor, name: str) -> bool:
+    row = actor.client.directory.departments.get(DEPARTMENTS[0])
     return row is not None and row.name.startswith(name)
 
 
-async def _read_through_interface(admin: Person, final: Final) -> None:
+async def _read_through_interface(admin: Actor, final: FinalState) -> None:
     async def ask(type: str, **fields: Any) -> Any:
         return await admin.commands.command(type, fields, timeout_s=10)
 
@@ -153,12 +155,12 @@ async def _read_through_interface(admin: Person, final: Final) -> None:
             more = history["more"]
 
 
-def _screen(person: Person) -> Screen:
-    client = person.client
+def _screen(actor: Actor) -> Screen:
+    client = actor.client
     sessions = [*client.inbox.in_progress.values(), *client.inbox.pending.values()]
     return Screen(
-        person.log.name,
-        person.log.agent_id,
+        actor.log.name,
+        actor.log.agent_id,
         {session.id: (session.state, session.fence) for session in sessions},
         _rows(client.directory.agents),
         _rows(client.directory.departments),

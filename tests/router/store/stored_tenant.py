@@ -1,4 +1,4 @@
-"""One tenant on a real store, with the commands as short words and the time in the test's hand."""
+"""One tenant on a real store, each command one method, the time set by the test."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class TimedCommands(StoreCommands):
         return await super().run(tenant, command, request | {"now": self.now}, answer, **options)
 
 
-class Shop:
+class StoredTenant:
     """
     A tenant with departments `sales` and `help` and a connected admin `boss`.
 
     Args:
         store: Open.
-        tenant: Used by this one only.
+        tenant_id: Used by this one only.
         limits: What it may have.
     """
 
-    def __init__(self, store: StoreClient, tenant: str, limits: CommandLimits = LIMITS) -> None:
+    def __init__(self, store: StoreClient, tenant_id: str, limits: CommandLimits = LIMITS) -> None:
         self.commands = TimedCommands(store, limits, "node")
-        self.tenant = tenant
+        self.id = tenant_id
         self.epoch = ""
         self.seq = 0
 
@@ -71,7 +71,7 @@ class Shop:
             role = {"boss": "admin", "desk": "service"}.get(by, "agent")
             by = {"id": by, "role": role} | ({"attached": True} if role != "service" else {})
         request = fields | ({"by": by} if by is not None else {})
-        result = await self.commands.run(self.tenant, command, request, msgspec.Raw, durable=True)
+        result = await self.commands.run(self.id, command, request, msgspec.Raw, durable=True)
         return msgspec.msgpack.decode(result, type=Result)
 
     async def refuse(self, code: str, command: str, by: By | None = None, **fields: Any) -> dict[str, Any]:
@@ -81,14 +81,14 @@ class Shop:
         assert refusal.value.code == code
         return refusal.value.details
 
-    async def open_doors(self) -> None:
+    async def set_up(self) -> None:
         """Bring the admin and the departments in."""
         await self.connect("boss")
         for department_id in ("sales", "help"):
             await self.run(
                 "department_put", "boss", department={"id": department_id, "name": department_id.title()}
             )
-        await self.news()
+        await self.new_events()
 
     # Presence ----------------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class Shop:
         }
         return await self.run("connect", by, **where | more)
 
-    async def hire(self, *agent_ids: str, departments: Iterable[str] = (), capacity: int = 10) -> None:
+    async def connect_new(self, *agent_ids: str, departments: Iterable[str] = (), capacity: int = 10) -> None:
         """Connect agents that did not exist."""
         for agent_id in agent_ids:
             await self.connect(agent_id, list(departments), capacity)
@@ -173,11 +173,11 @@ class Shop:
         packed = msgspec.msgpack.decode(result["records"], type=Raws)
         return [entry for raw in packed for entry in records.entries_of(records.decode_session(raw))]
 
-    # What is there, and what was told -----------------------------------------------------------------------
+    # Reads --------------------------------------------------------------------------------------------------
 
     async def directory(self) -> records.Directory:
         """Return the whole directory."""
-        return await self.commands.directory(self.tenant)
+        return await self.commands.directory(self.id)
 
     async def agent(self, agent_id: str) -> Agent:
         """Return an agent's row."""
@@ -187,18 +187,18 @@ class Shop:
         """Return a department's row."""
         return next(row for row in (await self.directory()).departments if row.id == department_id)
 
-    async def news(self) -> list[records.Event]:
+    async def new_events(self) -> list[records.Event]:
         """Return the events since the last time."""
-        found = await self.commands.events(self.tenant, self.epoch, self.seq, 1000)
+        found = await self.commands.events(self.id, self.epoch, self.seq, 1000)
         if found.events is None:
-            found = await self.commands.events(self.tenant, found.epoch, 0, 1000)
+            found = await self.commands.events(self.id, found.epoch, 0, 1000)
         self.epoch, self.seq = found.epoch, found.seq
         assert found.events is not None
         return found.events
 
-    async def told(self) -> list[tuple[str, str]]:
+    async def notified(self) -> list[tuple[str, str]]:
         """Return the senders notified since the last time, and what became of each transfer."""
-        changes = [change for event in await self.news() for change in event.changes]
+        changes = [change for event in await self.new_events() for change in event.changes]
         return [
             (change.superseded_sender or change.record.sender or "", change.told)
             for change in changes
