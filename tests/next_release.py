@@ -1,5 +1,6 @@
 """
-A release after this one: with a newer schema, one more field in a session's record, another function library.
+A release after this one: with a newer schema, a field in a session's record that only that schema has, an
+extra field, which needs no schema, and another function library.
 
 It is made from a copy of the sources, as a router runs from one.
 """
@@ -14,6 +15,8 @@ SOURCES = ("protocol", "router")
 NEXT_SCHEMA = 2
 FIELD = "of the next release"
 """What the new field holds."""
+EXTRA = "written"
+"""The name of the extra field: how many of a session's records this release wrote."""
 
 LUA = "router/store/lua/lib"
 CHANGES = [
@@ -25,18 +28,25 @@ CHANGES = [
     (
         f"{LUA}/records.lua",
         "return SESSION_FIELDS .. pack(",
-        r"return (schema >= 2 and '\220\0\29' or SESSION_FIELDS) .. pack(",
+        r"return (schema >= 2 and '\220\0\31' or SESSION_FIELDS) .. pack(",
     ),
     (
         f"{LUA}/records.lua",
         "string.sub(s.record, s.rest + 1)",
         "string.sub(s.record, s.rest + 1)"
-        f" .. (schema >= 2 and string.byte(s.record, 3) == 28 and pack('{FIELD}') or '')",
+        f" .. (schema >= 2 and string.byte(s.record, 3) == 30 and pack('{FIELD}') or '')",
     ),
     (
         f"{LUA}/sessions.lua",
-        "pack_entry(kind, now, text, by) .. (transfer or NIL)",
-        f"pack_entry(kind, now, text, by) .. (transfer or NIL) .. (schema >= 2 and pack('{FIELD}') or '')",
+        "pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)",
+        "pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)"
+        f" .. (schema >= 2 and pack('{FIELD}') or '')",
+    ),
+    (
+        f"{LUA}/sessions.lua",
+        "  if transfer then s.transfer_at = s.index end\n",
+        f"  if transfer then s.transfer_at = s.index end\n"
+        f"  set_extra(s, '{EXTRA}', (s.extra.{EXTRA} or 0) + 1)\n",
     ),
     ("router/store/records.py", "SCHEMA: Final = 1", "SCHEMA: Final = 2"),
     ("router/store/records.py", "frozenset({1})", "frozenset({1, 2})"),
@@ -44,6 +54,11 @@ CHANGES = [
         "router/store/records.py",
         "    transfer: TransferRecord | None = None\n\n\nclass SessionView",
         '    transfer: TransferRecord | None = None\n    note: str = ""\n\n\nclass SessionView',
+    ),
+    (
+        "router/store/records.py",
+        '    """Extra fields of a session, as it is since a record."""\n',
+        f'    """Extra fields of a session, as it is since a record."""\n\n    {EXTRA}: int = 0\n',
     ),
     ("router/__init__.py", '__version__ = "', '__version__ = "next.'),
 ]

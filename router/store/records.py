@@ -2,8 +2,8 @@
 What is kept in the store, field by field, and what its commands answer.
 
 ``lua/lib/records.lua`` writes these shapes: a record is a MessagePack array that begins with the number of
-its schema. Fields stand at fixed places, so a new one goes to the end: a reader that does not know it passes
-it over, and one that misses it takes the default.
+its schema and has its fields at fixed places; what stands behind those that it knows is passed over. A new
+field is an extra one (see there): it goes into the class ``...Extra`` of its record, with its default.
 """
 
 from __future__ import annotations
@@ -63,6 +63,33 @@ def addressee(role: str, id: str) -> str:
     return f"service {id}" if role == "service" else id
 
 
+# Extra fields of records: see ``lua/lib/records.lua`` ------------------------------------------------------
+
+
+class MetaExtra(msgspec.Struct, gc=False):
+    """Extra fields of a tenant."""
+
+
+class AgentExtra(msgspec.Struct, gc=False):
+    """Extra fields of an agent."""
+
+
+class DepartmentExtra(msgspec.Struct, gc=False):
+    """Extra fields of a department."""
+
+
+class SessionExtra(msgspec.Struct, gc=False):
+    """Extra fields of a session, as it is since a record."""
+
+
+class EntryExtra(msgspec.Struct, gc=False):
+    """Extra fields of an entry."""
+
+
+class TransferExtra(msgspec.Struct, gc=False):
+    """Extra fields of a transfer."""
+
+
 # Kept records ----------------------------------------------------------------------------------------------
 
 
@@ -88,11 +115,12 @@ class MetaRecord(msgspec.Struct, array_like=True, gc=False):
     ring: int
     key_generation: int = 0
     before: str = ""
+    extra: MetaExtra | None = None
 
 
 class AgentRecord(msgspec.Struct, array_like=True, gc=False):
     """
-    An agent. The fields up to `available` are its row, as events tell it.
+    An agent. The fields up to `extra` are its row, as events tell it.
 
     Attributes:
         departments: Ids, with a space before and behind each.
@@ -113,6 +141,7 @@ class AgentRecord(msgspec.Struct, array_like=True, gc=False):
     load: int
     pending: int
     available: bool
+    extra: AgentExtra | None = None
     chosen: Status = "connected"
     present: bool = False
     assigned: int = 0
@@ -128,6 +157,7 @@ class DepartmentRecord(msgspec.Struct, array_like=True, gc=False):
     agents: int = 0
     available: int = 0
     queued: int = 0
+    extra: DepartmentExtra | None = None
 
 
 class TransferRecord(msgspec.Struct, array_like=True, gc=False):
@@ -147,6 +177,7 @@ class TransferRecord(msgspec.Struct, array_like=True, gc=False):
     outcome: Outcome
     assigned_to: str | None
     at: int
+    extra: TransferExtra | None = None
 
 
 class SessionRecord(msgspec.Struct, array_like=True, gc=False):
@@ -188,12 +219,14 @@ class SessionRecord(msgspec.Struct, array_like=True, gc=False):
     placed_at: int
     transfer_at: int
     entry_count: int
+    extra: SessionExtra | None
     kind: EntryKind
     at: int
     text: str | None = None
     by_id: str | None = None
     by_name: str | None = None
     by_role: Role | None = None
+    entry_extra: EntryExtra | None = None
     transfer: TransferRecord | None = None
 
 

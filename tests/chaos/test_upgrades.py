@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from relevo.router.store import records
 from tests.chaos.deployment import Deployment
 from tests.chaos.history import Message
 from tests.chaos.settling import comes_true
-from tests.next_release import FIELD, NEXT_SCHEMA, make_next_release
+from tests.next_release import EXTRA, FIELD, NEXT_SCHEMA, make_next_release
 from tests.raw_client import make_token
 from tests.routers import SECRET, RouterProcess
 from tests.stored_records import meta_of
@@ -51,6 +52,11 @@ def statuses(deployment: Deployment, agent_id: str) -> Iterator[tuple[str, int]]
             yield from (
                 (row["status"], row["status_since_at"]) for row in rows or () if row["id"] == agent_id
             )
+
+
+def extra_of(packed: bytes) -> object:
+    """Return the extra fields of a session's record."""
+    return msgspec.msgpack.decode(packed)[records.SessionRecord.__struct_fields__.index("extra")]
 
 
 def libraries(deployment: Deployment) -> int:
@@ -113,7 +119,10 @@ async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
         await deployment.let_work(80)
         last = await post(deployment.routers[0], "session.note", "last", session_id="both", text="last")
         assert last[0] == 200
-        assert FIELD.encode() in deployment.store.call("LINDEX", f"relevo:{{{SIDE}}}:session:both", -1)
+        packed = deployment.store.call("LINDEX", f"relevo:{{{SIDE}}}:session:both", -1)
+        assert FIELD.encode() in packed
+        # The release between, which does not know the field, carried it on.
+        assert extra_of(packed) == {EXTRA: 2}
 
         assert [status for status, _ in answers] == [200] * 4
         assert (answers[0], answers[2]) == (answers[1], answers[3])

@@ -12,12 +12,28 @@ from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError
 from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
 from tests.servers import StoreServer
-from tests.stored_records import key_of, rewrite_meta
+from tests.stored_records import key_of, packed_event, rewrite_meta
 
 
 def with_one_more(packed: bytes) -> bytes:
     """Return a record as a release with one more field writes it."""
     return msgspec.msgpack.encode([*msgspec.msgpack.decode(packed), "of the next release"])
+
+
+EXTRA = {"colour": "red", "since": 7, "seen": ["ana", "bob"]}
+"""Extra fields that this release does not know."""
+
+
+def with_extra(packed: bytes, record: type[msgspec.Struct], name: str = "extra") -> bytes:
+    """Return a record as a release with further extra fields writes it."""
+    fields = msgspec.msgpack.decode(packed)
+    fields[record.__struct_fields__.index(name)] = EXTRA
+    return msgspec.msgpack.encode(fields)
+
+
+def extra_of(packed: bytes, record: type[msgspec.Struct]) -> object:
+    """Return the extra fields that a record holds."""
+    return msgspec.msgpack.decode(packed)[record.__struct_fields__.index("extra")]
 
 
 def aside(server: StoreServer, tenant: StoredTenant) -> dict[str, bytes]:
@@ -82,6 +98,46 @@ async def test_records_with_one_more_field_are_read_and_written(
     assert kinds == ["opened", "transferred", "internal", "internal"]
     assert (await tenant.transfer("s", SALES, by="bob")).transfer is not None
     assert aside(shared_valkey, tenant) == {}
+
+
+async def test_extra_fields_of_a_newer_release_outlive_what_rewrites_their_records(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.connect_new("ana", "bob")
+    await tenant.open("s", to_agent("ana"))
+    key, session = key_of(tenant.id), f"relevo:{{{tenant.id}}}:session:s"
+    rows: dict[str, type[msgspec.Struct]]
+    rows = {"m": records.MetaRecord, "aana": records.AgentRecord, "dsales": records.DepartmentRecord}
+    for name, record in rows.items():
+        shared_valkey.call("HSET", key, name, with_extra(shared_valkey.call("HGET", key, name), record))
+    opened = shared_valkey.call("LINDEX", session, -1)
+    shared_valkey.call("LSET", session, -1, with_extra(opened, records.SessionRecord))
+    await tenant.transfer("s", SALES, by="ana")
+    await tenant.run("session_accept", "boss", session_id="s")
+    await tenant.run("department_put", "boss", department={"id": "sales", "name": "Sold"})
+    for name, record in rows.items():
+        assert extra_of(shared_valkey.call("HGET", key, name), record) == EXTRA
+    assert extra_of(shared_valkey.call("LINDEX", session, -1), records.SessionRecord) == EXTRA
+    event = msgspec.msgpack.decode(packed_event(shared_valkey, tenant.id))
+    [row] = (row for row in event[records.Event.__struct_fields__.index("departments")] if row[1] == "sales")
+    assert extra_of(msgspec.msgpack.encode(row), records.DepartmentRecord) == EXTRA
+    assert aside(shared_valkey, tenant) == {}
+
+
+async def test_an_accepted_transfer_keeps_extra_fields_of_a_newer_release(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.connect_new("ana", "bob")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.transfer("s", SALES, by="ana")
+    session = f"relevo:{{{tenant.id}}}:session:s"
+    fields = msgspec.msgpack.decode(shared_valkey.call("LINDEX", session, -1))
+    transfer = msgspec.msgpack.encode(fields[-1])
+    fields[-1] = msgspec.msgpack.decode(with_extra(transfer, records.TransferRecord))
+    shared_valkey.call("LSET", session, -1, msgspec.msgpack.encode(fields))
+    await tenant.run("session_accept", "boss", session_id="s")
+    accepted = msgspec.msgpack.decode(shared_valkey.call("LINDEX", session, -1))
+    assert extra_of(msgspec.msgpack.encode(accepted[-1]), records.TransferRecord) == EXTRA
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ store_command('session_open', function()
   end
   require_space('sessions', open, 1)
   local s = {id = id, customer_id = request.customer.id, customer_name = request.customer.name, opened_at = now,
-    hops = 0, fence = 0, entry_count = 0, index = -1, transfer_at = -1, placed_at = -1, owner_id = nil,
+    hops = 0, fence = 0, entry_count = 0, index = -1, transfer_at = -1, placed_at = -1, owner_id = nil, extra = NO_EXTRA,
     -- The list of closed ones may hold it still where its record is gone.
     state = 'closed'}
   if old then s.fence, s.entry_count, s.index = old.fence, old.entry_count, old.index end

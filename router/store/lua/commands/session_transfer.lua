@@ -23,7 +23,7 @@ store_command('session_transfer', function()
   move_session(s, state, owner_id)
   s.target_kind, s.target_id, s.sender, s.hops = target.kind, target.id, sender_of(request.by), s.hops + 1
   local transfer = pack_transfer({id = meta.epoch .. '-' .. s.order, from = from, to = to, by = by, reason = reason,
-    outcome = OUTCOME[state], assigned_to = assigned_to, at = now})
+    outcome = OUTCOME[state], assigned_to = assigned_to, at = now, extra = NO_EXTRA})
   write_record(s, 'placed', 'transferred', nil, by, transfer, reason and 2)
   publish(s, 'placed', 'transferred', told, superseded_sender, superseded)
   return session_result(s)

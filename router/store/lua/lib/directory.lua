@@ -38,7 +38,7 @@ end
 
 local function new_agent(id)
   local a = {id = id, chosen = 'connected', present = false, status = 'disconnected', status_since_at = now,
-    assigned = 0, departments = ' ', load = 0, pending = call('ZCARD', P .. 'pending:' .. id), owned = ' ',
+    assigned = 0, departments = ' ', load = 0, pending = call('ZCARD', P .. 'pending:' .. id), owned = ' ', extra = NO_EXTRA,
     load_before = 0, pending_before = 0, available_before = false, status_before = 'disconnected'}
   agents[id] = a
   call('SADD', P .. 'agents', id)
@@ -73,7 +73,7 @@ local function name_from(id)
 end
 
 local function put_department(id, name, row)
-  row = row or {id = id, agents = 0, available = 0, queued = 0}
+  row = row or {id = id, agents = 0, available = 0, queued = 0, extra = NO_EXTRA}
   row.name = name
   call('HSET', P .. 'tenant', 'd' .. id, pack_department(row))
   call('SADD', P .. 'departments', id)

@@ -5,6 +5,12 @@ reads the same shapes.
 A record is a MessagePack array whose first element is the number of its schema. A reader takes the fields that it
 knows by their place: what a newer release has added behind them is passed over, and what an older one has not written
 gets a default. What is of a schema that is not READABLE, or no record at all, is read as nothing (see `set_aside`).
+
+To add a field to a tenant, an agent, a department, a session, an entry or a transfer: read it as `x.extra.NAME`, nil
+where it is unset, and change it with `set_extra(x, 'NAME', value)`; for routers, add it with its default to the class
+`...Extra` in records.py. Extra fields are a map at the end of the record, one byte where there are none. No schema
+grows for one: a release rewrites the extra fields that it does not know as it read them. A value is a text, a number,
+true, or a list or map of these; what is false, zero or empty is unset. An agent's are told with its row.
 ]]
 local SCHEMA, READABLE = 1, {[1] = true}
 -- In which schema this call writes: the tenant's. A field of a newer one is written only where this is as new.
@@ -47,55 +53,76 @@ local function without_id(text, id)
   return first and string.sub(text, 1, first) .. string.sub(text, last + 1) or text
 end
 
+-- Extra fields: see above. ------------------------------------------------------------------------------------
+
+local NO_EXTRA = {} -- of every record that has none; never written to
+
+local function set_extra(x, name, value)
+  if x.extra == NO_EXTRA then x.extra = {} end
+  x.extra[name] = value
+end
+
+local function pack_extra(extra)
+  return next(extra) == nil and NIL or pack(extra)
+end
+
 -- The tenant: where its feed and its order are, and when the next thing is due. --------------------------------
 
 -- `ring` is how many events are kept: it holds for an epoch, whatever the routers are set to.
 local function pack_meta(m)
-  return array(9) .. pack(m.schema, m.epoch, m.seq, m.order, m.run, m.due_at, m.ring, m.key_generation, m.before)
+  return array(10) .. pack(m.schema, m.epoch, m.seq, m.order, m.run, m.due_at, m.ring, m.key_generation, m.before)
+    .. pack_extra(m.extra)
 end
 
 local function read_meta(record)
-  local ok, _, schema, epoch, seq, order, run, due_at, ring, key_generation, before = fields_of(record, 9)
+  local ok, _, schema, epoch, seq, order, run, due_at, ring, key_generation, before, extra
+    = fields_of(record, 10)
   if not ok then return end
   return {schema = schema, epoch = epoch, seq = seq, order = order, run = run, due_at = due_at,
-    ring = ring, key_generation = key_generation or 0, before = before or ''}
+    ring = ring, key_generation = key_generation or 0, before = before or '', extra = extra or NO_EXTRA}
 end
 
--- An agent: the first eleven fields are its row, as events tell it; the others are for the commands only. --------
+-- An agent: the first twelve fields are its row, as events tell it; the others are for the commands only. --------
 
-local ROW_FIELDS, AGENT_FIELDS = '\155', '\159' -- heads of arrays of 11 and 15
+local ROW_FIELDS, AGENT_FIELDS = '\156', '\220\0\16' -- heads of arrays of 12 and 16
 
 -- Return the record, and the row.
 local function pack_agent(a)
   local row = pack(schema, a.id, a.name, a.role, a.departments, a.capacity, a.status, a.status_since_at, a.load,
-    a.pending, a.available)
+    a.pending, a.available) .. pack_extra(a.extra)
   return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
 end
 
 -- `owned` are the ids of its sessions in progress, oldest first; false where they stand in a list of their own.
 local function read_agent(record)
   local ok, _, schema, id, name, role, departments, capacity, status, status_since_at, load, pending, available,
-    chosen, present, assigned, owned = fields_of(record, 15)
+    extra, chosen, present, assigned, owned = fields_of(record, 16)
   if not (ok and READABLE[schema] and type(name) == 'string' and type(departments) == 'string'
-      and type(capacity) == 'number' and type(load) == 'number' and type(pending) == 'number') then
+      and type(capacity) == 'number' and type(load) == 'number' and type(pending) == 'number'
+      and type(extra or NO_EXTRA) == 'table') then
     return
   end
   if owned == nil then owned = ' ' end
   return {id = id, name = name, role = role, departments = departments, capacity = capacity, status = status,
     status_since_at = status_since_at, load = load, pending = pending, available = available,
-    chosen = chosen or 'connected', present = present or false, assigned = assigned or 0, owned = owned,
+    extra = extra or NO_EXTRA, chosen = chosen or 'connected', present = present or false, assigned = assigned or 0,
+    owned = owned,
     load_before = load, pending_before = pending, available_before = available, status_before = status,
     touched = nil, described = nil}
 end
 
 local function pack_department(row)
-  return array(6) .. pack(schema, row.id, row.name, row.agents, row.available, row.queued)
+  return array(7) .. pack(schema, row.id, row.name, row.agents, row.available, row.queued) .. pack_extra(row.extra)
 end
 
 local function read_department(record)
-  local ok, _, schema, id, name, agents, available, queued = fields_of(record, 6)
-  if not (ok and READABLE[schema] and type(id) == 'string' and type(name) == 'string') then return end
-  return {id = id, name = name, agents = agents or 0, available = available or 0, queued = queued or 0}
+  local ok, _, schema, id, name, agents, available, queued, extra = fields_of(record, 7)
+  if not (ok and READABLE[schema] and type(id) == 'string' and type(name) == 'string'
+      and type(extra or NO_EXTRA) == 'table') then
+    return
+  end
+  return {id = id, name = name, agents = agents or 0, available = available or 0, queued = queued or 0,
+    extra = extra or NO_EXTRA}
 end
 
 --[[
@@ -107,40 +134,40 @@ Of the transfer the head says only in which record of the log it stands (`transf
 `placed_at` is the record of the last change of owner; `index` that of this one. `entry_count` counts the entries of
 the history up to this record's last: a transfer with a reason is two, of which the second is the reason.
 ]]
-local SESSION_FIELDS = '\220\0\28' -- the head of an array of 28
+local SESSION_FIELDS = '\220\0\30' -- the head of an array of 30
 
 local function pack_head(s)
   return SESSION_FIELDS .. pack(schema, s.id, s.state, s.owner_id, s.fence, s.hops, s.opened_at, s.updated_at,
     s.customer_id, s.customer_name, s.order, s.holder, s.department, s.delivered, s.target_kind, s.target_id, s.sender,
-    s.index, s.placed_at, s.transfer_at, s.entry_count)
+    s.index, s.placed_at, s.transfer_at, s.entry_count) .. pack_extra(s.extra)
 end
 
-local function pack_entry(kind, at, text, by)
-  return pack(kind, at, text, by and by.id, by and by.name, by and by.role)
+local function pack_entry(kind, at, text, by, extra)
+  return pack(kind, at, text, by and by.id, by and by.name, by and by.role) .. pack_extra(extra)
 end
 
 -- `from` is nil, or a party like `to`: {kind, id, name}.
 local function pack_transfer(t)
   local from, to, by = t.from, t.to, t.by
-  return array(14) .. pack(t.id, from and from.kind, from and from.id, from and from.name, to.kind, to.id, to.name, by.id,
-    by.name, by.role, t.reason, t.outcome, t.assigned_to, t.at)
+  return array(15) .. pack(t.id, from and from.kind, from and from.id, from and from.name, to.kind, to.id, to.name, by.id,
+    by.name, by.role, t.reason, t.outcome, t.assigned_to, t.at) .. pack_extra(t.extra)
 end
 
 local OWNER_KIND = {in_progress = 'agent', pending = 'agent', queued = 'department'}
 
 local function read_session(record)
   local ok, rest, schema, id, state, owner_id, fence, hops, opened_at, updated_at, customer_id, customer_name, order,
-    holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count
-    = fields_of(record, 21)
+    holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count,
+    extra = fields_of(record, 22)
   if not (ok and READABLE[schema] and type(entry_count) == 'number' and type(fence) == 'number'
-      and (type(owner_id) == 'string' or state == 'closed')) then
+      and (type(owner_id) == 'string' or state == 'closed') and type(extra or NO_EXTRA) == 'table') then
     return
   end
   return {id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence, hops = hops,
     opened_at = opened_at, updated_at = updated_at, customer_id = customer_id, customer_name = customer_name,
     order = order, holder = holder, department = department, delivered = delivered, target_kind = target_kind,
     target_id = target_id, sender = sender, index = index, placed_at = placed_at, transfer_at = transfer_at,
-    entry_count = entry_count, record = record, rest = rest, left = nil}
+    entry_count = entry_count, extra = extra or NO_EXTRA, record = record, rest = rest, left = nil}
 end
 
 -- The same session with another head, where nothing has happened.
@@ -151,13 +178,13 @@ end
 -- The author of a record; nil for the system.
 local function author_in(record)
   local fields = decode(record)
-  local id = fields[25]
-  return id and {id = id, name = fields[26], role = fields[27]}
+  local id = fields[26]
+  return id and {id = id, name = fields[27], role = fields[28]}
 end
 
 -- The transfer that a record holds, packed; nil for none.
 local function packed_transfer_in(record)
-  local ok, start = fields_of(record, 27)
+  local ok, start = fields_of(record, 29)
   if not ok or start == -1 then return end
   local after, transfer = read(record, 1, start)
   return transfer and string.sub(record, start + 1, after == -1 and #record or after)
@@ -166,7 +193,8 @@ end
 local function read_transfer(packed)
   local f = decode(packed)
   return {id = f[1], from = f[2] and {kind = f[2], id = f[3], name = f[4]}, to = {kind = f[5], id = f[6], name = f[7]},
-    by = {id = f[8], name = f[9], role = f[10]}, reason = f[11], outcome = f[12], assigned_to = f[13], at = f[14]}
+    by = {id = f[8], name = f[9], role = f[10]}, reason = f[11], outcome = f[12], assigned_to = f[13], at = f[14],
+    extra = f[15] or NO_EXTRA}
 end
 
 --[[

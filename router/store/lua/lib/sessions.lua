@@ -150,12 +150,13 @@ local function move_session(s, state, owner_id)
   if owner_id then join_owner(s) end
 end
 
--- Append what happened to the log of a session; `what` is the event's word for it (see pack_change).
-local function write_record(s, what, kind, text, by, transfer, entries)
+-- Append what happened to the log of a session; `what` is the event's word for it (see pack_change). `extra` are extra
+-- fields of the entry.
+local function write_record(s, what, kind, text, by, transfer, entries, extra)
   s.index, s.entry_count = s.index + 1, s.entry_count + (entries or 1)
   if transfer then s.transfer_at = s.index end
   if what == 'placed' then s.placed_at = s.index end
-  s.record = pack_head(s) .. pack_entry(kind, now, text, by) .. (transfer or NIL)
+  s.record = pack_head(s) .. pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)
   call('RPUSH', P .. 'session:' .. s.id, s.record)
 end
 

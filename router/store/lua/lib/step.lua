@@ -96,9 +96,10 @@ local function read_tenant(record)
       .. ', and this router reads ' .. SCHEMA}}
   end
   if not meta or type(meta.schema) ~= 'number' or type(meta.order) ~= 'number' or type(meta.seq) ~= 'number'
-      or type(meta.due_at) ~= 'number' or type(meta.ring) ~= 'number' then
+      or type(meta.due_at) ~= 'number' or type(meta.ring) ~= 'number' or type(meta.extra) ~= 'table' then
     if record then set_aside('tenant m', record, 'the meta record cannot be read') end
-    meta = {schema = limits.schema, order = last_order(), due_at = 0, ring = limits.events, key_generation = 0}
+    meta = {schema = limits.schema, order = last_order(), due_at = 0, ring = limits.events, key_generation = 0,
+      extra = NO_EXTRA}
   end
   if meta.schema < limits.schema then meta.schema, meta_changed = limits.schema, true end
   schema = meta.schema
