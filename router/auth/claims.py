@@ -155,11 +155,13 @@ def decode_claims(payload: bytes, paths: ClaimPaths = DEFAULT_PATHS) -> Claims:
 
 def _renamed(given: dict[str, Any], paths: ClaimPaths) -> dict[str, Any]:
     """Return the claims by the names that the router has for them, with the one role that counts."""
-    renamed = {name: value for name, value in given.items() if name not in ClaimPaths._fields}
-    for name, path in paths._asdict().items():
-        for value in _at(given, path):
-            renamed[name] = value
-            break
+    renamed = given
+    if paths != DEFAULT_PATHS:
+        renamed = {name: value for name, value in given.items() if name not in ClaimPaths._fields}
+        for name, path in paths._asdict().items():
+            for value in _at(given, path):
+                renamed[name] = value
+                break
     if isinstance(renamed.get("role"), list):
         held = renamed["role"]
         renamed["role"] = next((role for role in _RANKED_ROLES if role in held), None)

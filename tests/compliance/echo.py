@@ -17,7 +17,7 @@ from websockets.frames import Frame, Opcode
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.frames import Core, build_frame
-from relevo.router.transport.handshake import accept
+from relevo.router.transport.handshake import Handshake
 from relevo.router.transport.http_guard import http_class
 from relevo.router.transport.interface import Endpoint, Socket
 from relevo.router.transport.origins import OriginRule
@@ -54,15 +54,17 @@ class EchoCore(Core):
         return super().take(frame)
 
 
-def accept_any(
-    url: bytes, scope: Mapping[str, Any], origin_rule: OriginRule, refusal: tuple[int, str] | None
-) -> tuple[bytes, Codec | None]:
-    """Accept a handshake as the router does, and one that offers no subprotocol, too."""
-    if any(name == b"sec-websocket-protocol" for name, _ in scope["headers"]):
-        return accept(url, scope, origin_rule, refusal)
-    offer = (b"sec-websocket-protocol", JSON.subprotocol.encode())
-    response, codec = accept(url, {**scope, "headers": [*scope["headers"], offer]}, origin_rule, refusal)
-    return response.replace(f"Sec-WebSocket-Protocol: {JSON.subprotocol}\r\n".encode(), b""), codec
+class TolerantHandshake(Handshake):
+    """Accepts as the router does, and what offers no subprotocol, too."""
+
+    def answer(
+        self, url: bytes, scope: Mapping[str, Any], refusal: tuple[int, str] | None
+    ) -> tuple[bytes, Codec | None]:
+        if any(name == b"sec-websocket-protocol" for name, _ in scope["headers"]):
+            return super().answer(url, scope, refusal)
+        offer = (b"sec-websocket-protocol", JSON.subprotocol.encode())
+        response, codec = super().answer(url, {**scope, "headers": [*scope["headers"], offer]}, refusal)
+        return response.replace(f"Sec-WebSocket-Protocol: {JSON.subprotocol}\r\n".encode(), b""), codec
 
 
 class Echo:
@@ -110,9 +112,9 @@ def echo_class(settings: EchoSettings) -> type[WebSocket]:
     class EchoSocket(websocket_class(AcceptAll(), settings)):  # type: ignore[misc]
         __slots__ = ()
         _core_class = EchoCore
-        _accept = staticmethod(accept_any)
 
     EchoSocket._shared.message_bytes_max = MESSAGE_BYTES_MAX
+    EchoSocket._shared.handshake = TolerantHandshake(OriginRule(settings.allowed_origins))
 
     return EchoSocket
 
