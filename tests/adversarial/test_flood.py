@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from relevo.router.gateway.rate_limit import REFUSALS_MAX
-from tests.adversarial.conftest import BURST, RATE, still_served
+from tests.adversarial.conftest import BURST, RATE
 from tests.adversarial.flooder import flooding
 from tests.e2e.conftest import MakeTenant
 from tests.e2e.tenant import Answer, Tenant
@@ -15,8 +14,6 @@ from tests.routers import RouterProcess
 
 # More than the burst, and less than what ends the connection.
 FLOOD = BURST + 500
-CROWDED = BURST + 100
-TURNS = 40
 COMMANDS = 30
 
 
@@ -75,71 +72,6 @@ async def test_message_beyond_the_burst_is_rate_limited_with_a_retry_time(
     assert refused[0]["error"]["details"]["retry_in_ms"] <= 1.5 * 1000 / RATE
 
 
-@pytest.mark.adversarial("rate: flood from one connection")
-@pytest.mark.slow
-@pytest.mark.parametrize("format", FORMATS)
-async def test_message_retried_after_its_retry_time_is_let_through(crowded: Tenant, format: str) -> None:
-    client = await crowded.connect_agent("ana", format=format)
-    await flood(client, BURST + TURNS, {"type": "ping"})
-    await client.until(
-        lambda: len(client.unread("pong")) + len(client.unread("reply")) == BURST + TURNS, "all answers"
-    )
-    refused = client.unread("reply")
-    assert refused
-
-    async def come_back(reply: Message) -> None:
-        await asyncio.sleep(reply["error"]["details"]["retry_in_ms"] / 1000)
-        await client.send("ping", id=f"again-{reply['id']}")
-
-    await asyncio.gather(*(come_back(reply) for reply in refused))
-    await client.until(lambda: len(client.unread("pong")) == BURST + TURNS, "a pong for each")
-    assert client.unread("reply") == refused
-
-
-@pytest.mark.limit("REFUSALS_MAX")
-@pytest.mark.adversarial("rate: flood from one connection")
-@pytest.mark.slow
-async def test_client_ignoring_its_refusals_is_closed_with_4505(crowded: Tenant) -> None:
-    other_device = await crowded.connect_agent("ana")
-    client = await crowded.connect_agent("ana")
-    await flood(client, BURST + 2 * REFUSALS_MAX, {"type": "ping"})
-    assert await client.expect_close() == 4505
-    assert (await other_device.reply(await other_device.send("ping")))["type"] == "pong"
-
-
-@pytest.mark.adversarial("rate: flood from one connection")
-@pytest.mark.parametrize(
-    "command",
-    [
-        {"type": "session.note", "session_id": "chat-1", "text": "x"},
-        {"type": "no such type"},
-    ],
-    ids=["notes", "invalid_messages"],
-)
-async def test_rate_limited_command_is_not_done(crowded: Tenant, command: Message) -> None:
-    client = await crowded.connect_agent("ana")
-    await crowded.open_session("chat-1", agent="ana")
-    await flood(client, FLOOD, command)
-    await client.until(lambda: len(client.unread("reply")) == FLOOD, "all replies")
-    done = [reply for reply in client.unread("reply") if "result" in reply]
-    history = await crowded.history("chat-1")
-    assert len(history) == 1 + len(done)
-    codes = {reply["error"]["code"] for reply in client.unread("reply") if "error" in reply}
-    assert codes == ({"rate_limited"} if done else {"bad_message", "rate_limited"})
-
-
-@pytest.mark.adversarial("rate: flood from one connection")
-async def test_acknowledgements_count_without_a_reply(crowded: Tenant) -> None:
-    client = await crowded.connect_agent("ana")
-    await client.send_as_is([])
-    for _ in range(0, FLOOD, 50):
-        await client.send_as_is([{"type": "session.ack", "session_id": "chat-1", "fence": 1}] * 50)
-    acknowledgement = {"type": "session.ack", "session_id": "chat-1", "fence": 1}
-    await client.send_as_is([acknowledgement] * 63 + [{"type": "ping", "id": "last"}])
-    assert (await client.reply("last"))["error"]["code"] == "rate_limited"
-    assert client.unread("reply") == []
-
-
 @pytest.mark.limit("agent_message_rate")
 @pytest.mark.adversarial("rate: flood from one agent")
 async def test_devices_of_an_agent_share_its_rate(crowded: Tenant) -> None:
@@ -186,35 +118,6 @@ async def test_agents_of_a_tenant_share_its_rate(
     assert (await refused_over_http(crowded, crowd)).body["details"]["limit"] == "tenant"
     assert (await other.reply(await other.send("ping")))["type"] == "pong"
     assert strict.metric('relevo_throttled_total{limit="tenant"}') >= len(refused)
-
-
-@pytest.mark.adversarial("rate: flood from one connection")
-async def test_a_flood_before_hello_is_no_flood(crowded: Tenant) -> None:
-    client = await crowded.connect_without_hello()
-    await flood(client, FLOOD, {"type": "ping"})
-    assert await client.expect_close() == 4503
-
-
-@pytest.mark.slow
-@pytest.mark.adversarial("rate: flood from one tenant")
-async def test_flood_from_a_tenant_leaves_other_tenants_served(
-    strict: RouterProcess, crowded: Tenant, make_tenant: MakeTenant
-) -> None:
-    quiet = make_tenant([strict])
-    other = await quiet.connect_agent("ana")
-    await other.open_dialog()
-    crowd = [await crowded.connect_agent(f"agent-{number}") for number in range(6)]
-    flooding = asyncio.gather(*(flood(client, CROWDED, {"type": "session.list"}) for client in crowd))
-    answered = 0
-    while not flooding.done() or answered < 3:
-        await still_served(quiet, other)
-        answered += 1
-    await flooding
-    for client in crowd:
-        await client.until(lambda client=client: len(client.unread("reply")) == CROWDED, "all replies")  # type: ignore[misc]
-    errors = [reply["error"] for client in crowd for reply in client.unread("reply") if "error" in reply]
-    assert {error["code"] for error in errors} == {"rate_limited"}
-    assert other.unread("reply") == []
 
 
 @pytest.mark.slow

@@ -50,23 +50,6 @@ async def test_accept_repeated_by_its_owner_is_a_conflict(tenant: Tenant) -> Non
     assert (await phone.open_dialog()).agents["ana"]["load"] == 1
 
 
-@pytest.mark.adversarial("order: accept twice")
-async def test_two_accepts_from_a_queue_have_one_winner(tenant: Tenant) -> None:
-    await tenant.put_department("sales")
-    members = [
-        await tenant.connect_agent(name, on=on, departments=["sales"])
-        for on, name in enumerate(("ana", "bob"))
-    ]
-    for member in members:
-        await member.command("status.set", status="pause")
-    await tenant.open_session("chat-1", department="sales")
-    sent = [await member.send("session.accept", session_id="chat-1") for member in members]
-    replies = [await member.reply(command) for member, command in zip(members, sent, strict=True)]
-    (error,) = (reply["error"] for reply in replies if "error" in reply)
-    (result,) = (reply["result"] for reply in replies if "result" in reply)
-    await has_moved_on(error, tenant, "chat-1", by=result["session"]["owner"]["id"])
-
-
 async def sent_to_bob(tenant: Tenant) -> tuple[RawClient, RawClient]:
     """Have Ana send a session to Bob, paused; return both."""
     ana = await tenant.connect_agent("ana", on=0)
@@ -75,29 +58,6 @@ async def sent_to_bob(tenant: Tenant) -> tuple[RawClient, RawClient]:
     await tenant.open_session("chat-1", agent="ana")
     await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
     return ana, bob
-
-
-@pytest.mark.adversarial("order: accept after recall")
-async def test_what_was_recalled_cannot_be_accepted(tenant: Tenant) -> None:
-    ana, bob = await sent_to_bob(tenant)
-    await ana.command("session.recall", session_id="chat-1")
-    error = await unchanged_by(bob, tenant, "chat-1", "session.accept", fence=2)
-    await has_moved_on(error, tenant, "chat-1", by="ana")
-    # It was sent to Bob last, so he learns the owner also without a fence.
-    for command in ("session.accept", "session.decline"):
-        error = await unchanged_by(bob, tenant, "chat-1", command)
-        await has_moved_on(error, tenant, "chat-1", by="ana")
-    error = await unchanged_by(ana, tenant, "chat-1", "session.recall")
-    await has_moved_on(error, tenant, "chat-1", by="ana")
-
-
-@pytest.mark.adversarial("order: accept after recall")
-async def test_what_was_accepted_cannot_be_recalled_or_declined(tenant: Tenant) -> None:
-    ana, bob = await sent_to_bob(tenant)
-    await bob.command("session.accept", session_id="chat-1")
-    for client, command in ((ana, "session.recall"), (bob, "session.decline")):
-        error = await unchanged_by(client, tenant, "chat-1", command)
-        await has_moved_on(error, tenant, "chat-1", by="bob")
 
 
 @pytest.mark.slow
@@ -119,50 +79,6 @@ async def test_of_accept_recall_and_decline_at_once_one_happens(tenant: Tenant) 
         if again is bob:
             await bob.command("session.transfer", session_id="chat-1", target=to_agent("ana"))
         await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
-
-
-@pytest.mark.adversarial("order: decline what is not yours")
-async def test_only_what_waits_for_oneself_can_be_declined(tenant: Tenant) -> None:
-    ana, bob = await sent_to_bob(tenant)
-    carl = await tenant.connect_agent("carl")
-    adela = await tenant.connect_admin()
-    for client in (ana, carl):
-        assert (await unchanged_by(client, tenant, "chat-1", "session.decline"))["code"] == "forbidden"
-    # An admin may take it, but it is not hers to give back.
-    error = await unchanged_by(adela, tenant, "chat-1", "session.decline")
-    await has_moved_on(error, tenant, "chat-1", by="ana")
-    await bob.command("session.decline", session_id="chat-1")
-    error = await unchanged_by(ana, tenant, "chat-1", "session.decline")
-    await has_moved_on(error, tenant, "chat-1", by="bob")
-    # It was sent to Bob last, so he learns the owner.
-    await has_moved_on(
-        await unchanged_by(bob, tenant, "chat-1", "session.decline"), tenant, "chat-1", by="bob"
-    )
-    assert (await bob.refused("session.decline", session_id="chat-0"))["code"] == "not_found"
-
-
-@pytest.mark.adversarial("order: transfer to oneself")
-async def test_a_session_is_not_sent_to_where_it_is(tenant: Tenant) -> None:
-    await tenant.put_department("sales")
-    ana = await tenant.connect_agent("ana")
-    adela = await tenant.connect_admin(on=1)
-    crm = await tenant.connect_service(on=1)
-    await tenant.open_session("chat-1", agent="ana")
-    await tenant.open_session("chat-2", department="sales")
-    for client in (ana, adela, crm):
-        error = await unchanged_by(
-            client, tenant, "chat-1", "session.transfer", target=to_agent("ana"), reason="x"
-        )
-        assert (error["code"], error["retryable"]) == ("same_target", False)
-    for client in (adela, crm):
-        error = await unchanged_by(
-            client, tenant, "chat-2", "session.transfer", target=to_department("sales")
-        )
-        assert error["code"] == "same_target"
-    await ana.command("status.set", status="pause")
-    await tenant.open_session("chat-3", agent="ana")
-    error = await unchanged_by(ana, tenant, "chat-3", "session.transfer", target=to_agent("ana"))
-    assert error["code"] == "same_target"
 
 
 @pytest.mark.adversarial("order: transfer to a removed agent")

@@ -11,34 +11,13 @@ import pytest
 from tests.e2e.conftest import MakeTenant
 from tests.e2e.tenant import Tenant
 from tests.raw_client import FORMATS, make_token
-from tests.router.tokens import EC, ED, RSA, asymmetric, encode, hs256
+from tests.router.tokens import EC, RSA, asymmetric, encode, hs256
 from tests.routers import SECRET, RouterProcess, running_routers
 from tests.servers import StoreServer
 
 UNAUTHORIZED = ("unauthorized", False)
 GOOD: dict[str, Any] = {"tenant": "acme", "sub": "ana", "role": "agent"}
 SOON = int(time.time()) + 3600
-
-# What an id of a tenant or an agent must not be.
-NO_IDS: list[Any] = [
-    *(
-        "",
-        " ",
-        "a b",
-        "{acme}",
-        "a}",
-        "acme\n",
-        "\nacme",
-        "acme\r\n",
-        "acme\x00",
-        "\x00",
-        "a" * 129,
-        "ä",
-        "a\\b",
-    ),
-    *("a,b", "a*", "acme:{x}", "\N{FULLWIDTH LATIN SMALL LETTER A}", "a\N{COMBINING ACUTE ACCENT}"),
-    *(7, 1.5, True, None, [], ["acme"], {}, {"id": "acme"}),
-]
 
 
 def unsigned(header: dict[str, Any], signature: str = "") -> str:
@@ -52,89 +31,35 @@ def good(**claims: Any) -> str:
     return hs256({**GOOD, "exp": SOON, **claims}, SECRET)
 
 
-def without(*names: str) -> str:
-    return hs256({name: value for name, value in {**GOOD, "exp": SOON}.items() if name not in names}, SECRET)
-
-
-def tampered() -> Iterator[str]:
-    """Yield tokens that were changed after they were signed."""
-    header, claims, signature = good().split(".")
-    other = encode(json.dumps({**GOOD, "role": "admin", "exp": SOON}).encode())
-    yield f"{header}.{other}.{signature}"
-    yield f"{header}.{claims}.{signature[:-2]}"
-    yield f"{header}.{claims}.{signature[::-1]}"
-    yield f"{header}.{claims}.{'A' * len(signature)}"
-    yield f"{header}.{claims}."
-    yield f"{header}.{claims}"
-    yield f"{header}.{claims}.{signature}.{signature}"
-    yield f"{header}..{signature}"
-    yield f".{claims}.{signature}"
-    yield f"{header}.{claims}.{signature} x"
-
-
-def claiming(name: str, *values: Any) -> list[str]:
-    """Return a token for each value of a claim."""
-    return [good(**{name: value}) for value in values]
-
-
-NO_ALGORITHMS: list[Any] = ["HS384", "HS512", "RS256", "hs256", "", None, ["HS256"], 256, {}]
-NO_CLAIMS: list[Any] = [[], "acme", None, 7, {}]
-
-
 def fits_a_header(token: str) -> bool:
     return token.isascii() and token.isprintable()
 
 
-OWN_KEY = {"jwk": RSA.as_dict(private=False)}
+def tampered() -> str:
+    """Return a token whose role was changed after it was signed."""
+    header, _, signature = good().split(".")
+    claims = encode(json.dumps({**GOOD, "role": "admin", "exp": SOON}).encode())
+    return f"{header}.{claims}.{signature}"
+
+
+# Some of each kind; tests/router/auth has them all.
 TOKENS: dict[str, list[str]] = {
-    "missing": [
-        *("", "x", ".", "..", "...", "a.b.c", "null", "Bearer", "\x00", "ä.ö.ü", "{}.{}.{}"),
-        "x" * 16_000,
-    ],
-    "expired": [
-        make_token(SECRET, ttl_s=-1, **GOOD),
-        make_token(SECRET, ttl_s=-0.001, **GOOD),
-        *claiming("exp", 0, 1, -1, 1.5, "9999999999", True, None, [], {}, 1e300, 10**400, 2**53),
-        *claiming("exp", float("nan"), float("inf"), -float("inf")),
-        without("exp"),
-    ],
-    "not yet valid": [
-        *claiming("nbf", SOON, SOON + 0.5, "0", [], -1),
-        *claiming("iat", SOON, SOON + 0.5, "0", [], -1),
-    ],
+    "missing": ["", "a.b.c", "ä.ö.ü", "x" * 16_000],
+    "expired": [make_token(SECRET, ttl_s=-1, **GOOD), good(exp=float("nan")), good(exp=10**400)],
+    "not yet valid": [good(nbf=SOON), good(iat=SOON)],
     "wrong key": [
         hs256({**GOOD, "exp": SOON}, "another secret, just as long as the first"),
-        hs256({**GOOD, "exp": SOON}, SECRET[:-1]),
-        hs256({**GOOD, "exp": SOON}, ""),
-        *tampered(),
+        tampered(),
         asymmetric(RSA, "RS256", claims={**GOOD, "exp": SOON}),
-        asymmetric(EC, "ES256", claims={**GOOD, "exp": SOON}),
-        asymmetric(ED, "EdDSA", claims={**GOOD, "exp": SOON}),
-        *(hs256({**GOOD, "exp": SOON}, SECRET, {"alg": algorithm}) for algorithm in NO_ALGORITHMS),
-        hs256({**GOOD, "exp": SOON}, SECRET, {}),
-        hs256({**GOOD, "exp": SOON}, SECRET, []),
-        hs256({**GOOD, "exp": SOON}, SECRET, {"alg": "HS256", "crit": ["exp"], "exp": 0}),
-        hs256({**GOOD, "exp": SOON}, SECRET, {"alg": "HS256", "b64": False, "crit": ["b64"]}),
-        unsigned({"alg": "RS256", **OWN_KEY}, "AAAA"),
+        unsigned({"alg": "RS256", "jwk": RSA.as_dict(private=False)}, "AAAA"),
     ],
     "alg none": [
-        *(unsigned({"alg": name}) for name in ("none", "None", "NONE", "nOnE")),
-        *(unsigned({"alg": name}, "AAAA") for name in ("none", "None", "NONE", "nOnE")),
+        unsigned({"alg": "none"}),
+        unsigned({"alg": "nOnE"}, "AAAA"),
         good().rpartition(".")[0] + ".",
-        unsigned({"alg": "none", "typ": "JWT", "kid": "../../dev/null"}),
     ],
-    "no tenant": [
-        *(without(*names) for names in (("tenant",), ("sub",), ("role",), ("tenant", "sub", "role"))),
-        *(hs256(claims, SECRET) for claims in NO_CLAIMS),
-    ],
-    "ids that do not match": [
-        *claiming("tenant", *NO_IDS),
-        *claiming("sub", *NO_IDS),
-        *claiming("role", "root", "Agent", "agent ", "", None, 7, [], ["Agent"], {}),
-        *claiming("capacity", -1, 1.5, "10", True, 2**53, []),
-        *claiming("departments", "sales", ["a", "a"], [7], [None], ["{x}"], ["a\n"], {}, ["a"] * 65),
-        *claiming("name", 7, [], True),
-    ],
+    "no tenant": [hs256({"sub": "ana", "role": "agent", "exp": SOON}, SECRET), hs256([], SECRET)],
+    "ids that do not match": [good(tenant="{acme}"), good(sub="ana\n"), good(role="root"), good(capacity=-1)],
 }
 CASES = [pytest.param(kind, tokens, id=kind) for kind, tokens in TOKENS.items()]
 

@@ -22,7 +22,7 @@ PROVOKE: dict[int, Provoke] = {}
 
 # RFC 6455 section 7.4.1; PROTOCOL.md, Frames and batches, says when.
 STANDARD = (1003, 1007, 1009)
-# These need a process of their own.
+# They take a router or a store that stops: see below, and test_presence.py.
 APART = (4000, 4003)
 # The router for these is impatient; tests of the others may stand still for as long as they like.
 TIMED = (4002, 4504)
@@ -168,46 +168,6 @@ async def one_connection_more_than_an_agent_may_have(tenant: Tenant, format: str
     return await second.expect_close()
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize(
-    "first",
-    [
-        {"type": "ping", "id": "1"},
-        {"type": "hello"},
-        {"type": "hello", "id": "1", "token": 7},
-        {"type": "nothing of the kind", "id": "1"},
-        ["hello"],
-        7,
-    ],
-    ids=repr,
-)
-async def test_a_first_message_that_is_not_a_hello_closes_with_4503(
-    tenant: Tenant, first: object, format: str
-) -> None:
-    stranger = await tenant.connect_without_hello(format=format)
-
-    await stranger.send_as_is(first)
-
-    assert await stranger.expect_close() == 4503
-
-
-# 4000 and 4003: a router of its own for each.
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("format", FORMATS)
-async def test_a_router_that_stops_closes_with_4000(
-    start_routers: StartRouters, make_tenant: MakeTenant, format: str
-) -> None:
-    (stopping,) = start_routers(1)
-    ana = await make_tenant([stopping]).connect_agent("ana", format=format)
-
-    stopping.terminate()
-
-    assert (await ana.expect_push("server.draining"))["reconnect_in_ms"] >= 0
-    assert await ana.expect_close() == 4000
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 async def test_store_lost_past_the_lease_closes_with_4003(
@@ -227,26 +187,6 @@ async def test_store_lost_past_the_lease_closes_with_4003(
         assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 503
 
     assert (await until_welcome(tenant, format)).welcome["agent"]["status"] == "connected"
-
-
-@pytest.mark.slow
-async def test_router_frozen_past_its_lease_closes_with_4003(
-    start_routers: StartRouters, make_tenant: MakeTenant
-) -> None:
-    pair = start_routers(2, node_lease_ms=2000, presence_grace_ms=100, session_grace_ms=10_000)
-    tenant = make_tenant(pair)
-    ana = await tenant.connect_agent("ana", on=0)
-    observer = await tenant.connect_admin(on=1)
-    await observer.open_dialog()
-
-    with standing_still(pair[0].process_id):
-        # The other router takes the silent one's agents away.
-        await observer.sees_agent("ana", status="disconnected")
-
-    # Awake again, it no longer believes in its connections.
-    assert await ana.expect_close() == 4003
-    await tenant.connect_agent("ana", on=0)
-    await observer.sees_agent("ana", status="connected")
 
 
 async def until_welcome(tenant: Tenant, format: str) -> RawClient:

@@ -54,7 +54,7 @@ COMMANDS: dict[str, Exercise] = {}
 PUSHES: dict[str, Exercise] = {}
 """How to get each push; returns it."""
 
-# It needs a router that stops: test_close_codes.py and test_presence.py.
+# It needs a router that stops: test_presence.py.
 APART = ("server.draining",)
 
 

@@ -38,17 +38,6 @@ async def gets(member: RawClient, session_id: str) -> Message:
     return session
 
 
-async def test_connecting_member_gets_the_oldest_up_to_its_capacity(tenant: Tenant) -> None:
-    ids = await queue_twenty(tenant)
-
-    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=3)
-
-    in_progress = [session["id"] for session in ana.welcome["inbox"]["in_progress"]]
-    assert in_progress == ids[:3]
-    assert ana.welcome["agent"]["load"] == 3
-    assert await queued(tenant) == ids[3:]
-
-
 async def test_member_that_becomes_available_gets_the_oldest_at_once(tenant: Tenant) -> None:
     ids = await queue_twenty(tenant)
     waiting = iter(ids)
@@ -90,32 +79,6 @@ async def test_member_that_becomes_available_gets_the_oldest_at_once(tenant: Ten
     assert await queued(tenant) == list(waiting)
 
 
-async def test_accept_from_the_queue_keeps_the_order_of_the_rest(tenant: Tenant) -> None:
-    ids = await queue_twenty(tenant)
-    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
-
-    await ana.command("status.set", status="pause")
-    await ana.command("session.close", session_id=ids[0])
-    taken = (await ana.command("session.accept", session_id=ids[7]))["session"]
-
-    assert (taken["state"], taken["owner"]) == ("in_progress", {"kind": "agent", "id": "ana"})
-    assert await queued(tenant) == [session_id for session_id in ids[1:] if session_id != ids[7]]
-    assert (await ana.refused("session.accept", session_id=ids[8]))["code"] == "at_capacity"
-
-
-async def test_queue_of_a_paused_member_is_counted_and_not_assigned(tenant: Tenant) -> None:
-    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
-    await ana.open_dialog()
-    await ana.sees_department("sales", agents=1, available=1, queued=0)
-
-    await ana.command("status.set", status="pre_pause")
-    await ana.sees_agent("ana", status="pause")
-    await queue_twenty(tenant)
-
-    await ana.sees_department("sales", agents=1, available=0, queued=TWENTY)
-    assert ana.unread("session.assigned") == []
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_queue_is_served_in_order_while_members_come_and_go(tenant: Tenant, seed: int) -> None:
@@ -153,26 +116,3 @@ async def test_queue_is_served_in_order_while_members_come_and_go(tenant: Tenant
         assert [kind for kind, _ in kinds][:2] == ["opened", "moved"]
         moments.append(kinds[1][1])
     assert moments == sorted(moments)
-
-
-@pytest.mark.origin("a freed slot went to a newer chat than the one that waited longest")
-async def test_freed_slot_goes_to_the_session_queued_longest(tenant: Tenant) -> None:
-    for department_id in ("sales", "billing"):
-        await tenant.put_department(department_id)
-    ana = await tenant.connect_agent("ana", departments=["sales", "billing"], capacity=1)
-    await tenant.open_session("held", department="sales")
-    # The oldest is in the department that she names last, and was asked for on the other router.
-    waiting = [("chat-0", "billing"), ("chat-1", "sales"), ("chat-2", "billing"), ("chat-3", "sales")]
-    for number, (session_id, department_id) in enumerate(waiting):
-        await tenant.do(
-            "session.open",
-            on=number % 2,
-            session_id=session_id,
-            customer=CUSTOMER,
-            target=to_department(department_id),
-        )
-    held = "held"
-    for session_id, _ in waiting:
-        await ana.command("session.close", session_id=held)
-        await ana.expect_push("session.assigned", session__id=session_id)
-        held = session_id

@@ -29,29 +29,6 @@ async def resume(client: RawClient, dialog: Dialog) -> None:
     await client.command("directory.subscribe", resume={"epoch": epoch, "seq": seq})
 
 
-async def test_a_patch_holds_only_the_rows_that_changed(sales: Tenant) -> None:
-    eve = await sales.connect_agent("eve", on=1)
-    shown = await eve.open_dialog()
-    adela = await sales.connect_admin()
-    await eve.sees_agent("adela", status="connected")
-    shown.patches.clear()
-
-    await adela.command("status.set", agent_id="ana", status="pause")
-    await eve.sees_agent("ana", status="pause")
-
-    (patch,) = shown.patches
-    assert [row["id"] for row in patch["agents"]] == ["ana"]
-    assert [(row["id"], row["available"]) for row in patch["departments"]] == [("sales", 1)]
-    assert patch["agents_removed"] == patch["departments_removed"] == []
-
-    # Eve is in no department, so only her own row changes.
-    shown.patches.clear()
-    await adela.command("status.set", agent_id="eve", status="pause")
-    await eve.sees_agent("eve", status="pause")
-    (patch,) = shown.patches
-    assert ([row["id"] for row in patch["agents"]], patch["departments"]) == (["eve"], [])
-
-
 async def test_a_transfer_that_changes_two_loads_is_one_patch_of_two_rows(sales: Tenant) -> None:
     await sales.open_session("chat-1", agent="ana")
     eve = await sales.connect_agent("eve", on=1)
@@ -106,22 +83,6 @@ async def test_changes_of_one_moment_come_as_few_patches_and_the_latest_wins(sal
     assert 1 <= len(with_ana) < 20
 
 
-async def test_a_dialog_that_was_closed_gets_no_patches(sales: Tenant) -> None:
-    adela = await sales.connect_admin()
-    eve = await sales.connect_agent("eve")
-    shown = await eve.open_dialog()
-    await eve.command("directory.unsubscribe")
-    patches = len(shown.patches)
-
-    await adela.command("status.set", agent_id="ana", status="pause")
-    witness = await sales.connect_agent("witness")
-    await witness.open_dialog()
-    await sales.settle(witness)
-    await eve.command("session.list")
-
-    assert len(shown.patches) == patches
-
-
 async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales: Tenant) -> None:
     eve = await sales.connect_agent("eve", on=1)
     shown = await eve.open_dialog()
@@ -143,57 +104,6 @@ async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales:
     missed = shown.patches[0]
     assert [row["id"] for row in missed["agents"]] == ["ana"]
     assert {row["id"] for row in missed["departments"]} == {"new", "settled"}
-
-
-async def test_a_dialog_that_missed_nothing_resumes_with_an_empty_patch(sales: Tenant) -> None:
-    eve = await sales.connect_agent("eve")
-    shown = await eve.open_dialog()
-    await sales.settle(eve)
-    await eve.command("directory.unsubscribe")
-    shown.patches.clear()
-
-    await resume(eve, shown)
-    await eve.expect_push("directory.patch", since=shown.position[1], seq=shown.position[1])
-
-    (patch,) = shown.patches
-    assert (patch["agents"], patch["departments"]) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "lost",
-    [{"epoch": "another"}, {"seq": 0}, {"seq": 2**40}],
-    ids=["another epoch", "too long ago", "the future"],
-)
-async def test_a_position_that_is_not_kept_is_answered_with_a_snapshot(
-    sales: Tenant, lost: dict[str, Any]
-) -> None:
-    eve = await sales.connect_agent("eve")
-    await eve.open_dialog()
-    await sales.settle(eve)
-    epoch, seq = eve.dialog.position
-    back = await sales.connect_agent("eve")
-
-    await back.command("directory.subscribe", resume={"epoch": epoch, "seq": seq} | lost)
-    await back.expect_push("directory.snapshot")
-    await sales.settle(eve, back)
-
-    assert back.dialog.rows == eve.dialog.rows
-
-
-async def test_second_subscribe_gets_another_snapshot(sales: Tenant) -> None:
-    eve = await sales.connect_agent("eve")
-    shown = await eve.open_dialog()
-    await eve.open_dialog()
-    assert shown.snapshots == 2
-    adela = await sales.connect_admin()
-    await eve.sees_agent("adela", status="connected")
-    shown.patches.clear()
-
-    await adela.command("status.set", agent_id="ana", status="pause")
-    await sales.settle(eve)
-
-    # Each change comes once.
-    assert len([patch for patch in shown.patches if patch["agents"]]) == 1
 
 
 @pytest.mark.slow

@@ -78,71 +78,6 @@ def test_the_day_leaves_no_command_out() -> None:
     assert {step["command"] for step in A_DAY} == set(contract.commands()) - WEBSOCKET_ONLY
 
 
-@pytest.mark.parametrize("command", sorted(WEBSOCKET_ONLY))
-async def test_what_concerns_a_connection_is_refused_over_http(tenant: Tenant, command: str) -> None:
-    answer = await tenant.post(command)
-    assert (answer.status, answer.body["code"]) == (400, "bad_message")
-
-
-async def test_what_the_back_end_does_reaches_the_agents_websocket(tenant: Tenant) -> None:
-    ana = await tenant.connect_agent("ana", on=1)
-    await tenant.open_session("chat-1", agent="ana")
-    assigned = await ana.expect_push("session.assigned")
-    assert (assigned["session"]["id"], assigned["transfer"]) == ("chat-1", None)
-
-
-# Statuses.
-
-
-async def test_invalid_body_over_http_is_400_with_its_path(tenant: Tenant) -> None:
-    for raw, path in [
-        (b'{"session_id": 7}', "$.session_id"),
-        (b"{}", "$.session_id"),
-        (b'{"session_id": "s", "colour": "red"}', "$.colour"),
-        (b"[1, 2]", "$"),
-        (b"not json", "$"),
-        (b'{"session_id": "s", "id": "1"}', "$.id"),
-    ]:
-        answer = await tenant.post("session.get", raw=raw)
-        assert (answer.status, answer.body["code"]) == (400, "bad_message")
-        assert answer.body["details"]["path"] == path
-
-
-async def test_unknown_names_over_http_are_404(tenant: Tenant) -> None:
-    answer = await tenant.post("session.get", session_id="nowhere")
-    assert (answer.status, answer.body["code"]) == (404, "not_found")
-
-
-async def test_an_unknown_command_is_a_bad_message_at_its_type(tenant: Tenant) -> None:
-    answer = await tenant.post("session.dance")
-    assert (answer.status, answer.body["code"]) == (400, "bad_message")
-    assert answer.body["details"] == {"path": "$.type"}
-
-
-async def test_conflicts_over_http_are_409(tenant: Tenant) -> None:
-    await tenant.put_agent("ana")
-    await tenant.open_session("chat-1", agent="ana")
-    customer, ana = {"customer": CUSTOMER}, {"target": to_agent("ana")}
-    chat: dict[str, Any] = {"session_id": "chat-1"}
-    steps: list[tuple[str, dict[str, Any], str]] = [
-        ("session.close", chat | {"fence": 9}, "conflict"),
-        ("session.transfer", chat | ana, "same_target"),
-        ("session.open", chat | customer | ana, "exists"),
-        ("agent.remove", {"agent_id": "ana"}, "in_use"),
-        ("session.close", chat, "none"),
-        ("session.close", chat, "closed"),
-    ]
-    for command, fields, code in steps:
-        answer = await tenant.post(command, **fields)
-        expected = (200, "none") if code == "none" else (409, code)
-        assert (answer.status, answer.body.get("code", "none")) == expected
-
-
-async def test_a_body_over_64_kibibytes_is_413(tenant: Tenant) -> None:
-    answer = await tenant.post("session.note", session_id="chat-1", text="x" * 70_000)
-    assert answer.status == 413
-
-
 # Keys.
 
 
@@ -162,47 +97,6 @@ async def test_the_same_key_over_http_and_websocket_applies_once(tenant: Tenant)
     assert (again.status, again.body) == (200, first)
     assert third == first
     assert (await tenant.get_session("chat-1"))["hops"] == 1
-
-
-async def test_a_refusal_is_repeated_for_the_same_key(tenant: Tenant) -> None:
-    await tenant.put_agent("ana")
-    first = await tenant.post("session.get", session_id="chat-1")
-    assert first.status == 404
-    refused = await tenant.post("session.close", key="key-1", session_id="chat-1")
-    await tenant.open_session("chat-1", agent="ana")
-
-    again = await tenant.post("session.close", key="key-1", session_id="chat-1")
-
-    assert (refused.status, again.body) == (404, refused.body)
-    assert (await tenant.get_session("chat-1"))["state"] == "pending"
-
-
-async def test_the_same_key_with_another_body_is_409(tenant: Tenant) -> None:
-    department = {"id": "sales", "name": "Sales"}
-    await tenant.post("department.put", key="key-1", department=department)
-    answer = await tenant.post("department.put", key="key-1", department=department | {"name": "Ventas"})
-    assert (answer.status, answer.body["code"]) == (409, "key_reused")
-
-
-async def test_the_same_key_of_another_caller_is_another_key(tenant: Tenant) -> None:
-    for caller in ("ana", "bob"):
-        client = await tenant.connect_agent(caller)
-        done = await client.command("status.set", status="pause", key="key-1")
-        assert done["agent"]["id"] == caller
-
-
-async def test_a_key_in_the_header_and_in_the_body_is_400(tenant: Tenant) -> None:
-    department = {"id": "sales", "name": "Sales"}
-    answer = await tenant.post(
-        "department.put", key="key-1", raw=json.dumps({"department": department, "key": "key-2"}).encode()
-    )
-    assert (answer.status, answer.body["details"]["path"]) == (400, "$.key")
-
-
-@pytest.mark.parametrize("key", ["", "k" * 65])
-async def test_a_key_that_is_too_short_or_too_long_is_400(tenant: Tenant, key: str) -> None:
-    answer = await tenant.post("department.put", key=key, department={"id": "sales", "name": "Sales"})
-    assert (answer.status, answer.body["details"]["path"]) == (400, "$.key")
 
 
 # Pages for operators.

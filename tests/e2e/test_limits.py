@@ -14,9 +14,7 @@ from tests.raw_client import open_socket
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer, wait_until
 
-CONNECTIONS_MAX = 30
 TENANTS_MAX = 3
-AGENTS_MAX = 4
 REQUEST_TIMEOUT_MS = 500
 
 
@@ -24,11 +22,9 @@ REQUEST_TIMEOUT_MS = 500
 def small(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RouterProcess]:
     """A router with room for few."""
     limits = {
-        "connections_max": CONNECTIONS_MAX,
         "connections_per_address_max": 2,
         "relevo.router.tenant.registry.TENANTS_MAX": TENANTS_MAX,
         "relevo.router.tenant.registry.TENANT_IDLE_MS": 200,
-        "agents_max": AGENTS_MAX,
         "relevo.router.transport.http_guard.REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS,
         # Some answers here are megabytes, and machines are busy.
         "store_timeout_ms": 20_000,
@@ -49,17 +45,6 @@ async def refused(router: RouterProcess, **headers: str) -> int:
     with pytest.raises(InvalidStatus) as refusal:
         await open_socket(router.address, additional_headers=headers)
     return refusal.value.response.status_code
-
-
-@pytest.mark.limit("connections_max")
-async def test_handshake_beyond_connections_max_is_refused_until_one_leaves(
-    small: RouterProcess, tenant: Tenant
-) -> None:
-    strangers = [await tenant.connect_without_hello() for _ in range(CONNECTIONS_MAX)]
-    assert await refused(small) == 503
-    await strangers[0].close()
-    wait_until(lambda: small.metric("relevo_connections") < CONNECTIONS_MAX, "one to go")
-    await tenant.connect_without_hello()
 
 
 @pytest.mark.limit("connections_per_address_max")
@@ -90,21 +75,6 @@ async def test_hello_beyond_tenants_max_is_unavailable_until_one_leaves(
     await served[1].close()
     wait_until(lambda: small.metric("relevo_tenants") < TENANTS_MAX, "an idle tenant to be given up")
     await tenants[-1].connect_agent("ana")
-
-
-async def test_hello_beyond_agents_max_is_forbidden(tenant: Tenant) -> None:
-    for number in range(AGENTS_MAX):
-        await tenant.put_agent(f"agent-{number}")
-    known = await tenant.connect_agent("agent-0")
-    one_more = await tenant.connect_without_hello()
-    error = await one_more.refused("hello", token=tenant.token("one-more"))
-    assert (error["code"], error["details"]) == ("forbidden", {"agents_max": AGENTS_MAX})
-    assert await one_more.expect_close() == 4502
-    answer = await tenant.post(
-        "agent.put", agent={"id": "x", "name": "X", "role": "agent", "departments": [], "capacity": 1}
-    )
-    assert (answer.status, answer.body["code"]) == (403, "forbidden")
-    assert (await known.reply(await known.send("ping")))["type"] == "pong"
 
 
 @pytest.mark.limit("REQUEST_TIMEOUT_MS")

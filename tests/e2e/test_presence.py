@@ -111,32 +111,6 @@ async def test_of_two_devices_one_goes_and_nothing_changes(tenant: Tenant, goodb
     assert statuses_shown(observer, "ana") == ["connected"]
 
 
-async def test_both_devices_get_what_the_agent_gets(tenant: Tenant) -> None:
-    devices = [await tenant.connect_agent("ana", on=on) for on in (0, 1)]
-    await tenant.open_session("chat-1", agent="ana")
-
-    for device in devices:
-        await device.expect_push("session.assigned", session__id="chat-1")
-    await devices[0].command("session.close", session_id="chat-1")
-    for device in devices:
-        removed = await device.expect_push("session.removed")
-        assert (removed["session_id"], removed["why"], removed["transfer"]) == ("chat-1", "closed", None)
-
-
-async def test_the_late_end_of_an_old_connection_removes_only_itself(tenant: Tenant) -> None:
-    old = await tenant.connect_agent("ana", on=0)
-    await tenant.connect_agent("ana", on=1)
-    observer = await observe(tenant)
-
-    await old.close()
-    # A later goodbye is seen: by then Ana would have gone, too.
-    other = await tenant.connect_agent("other", on=0)
-    await other.close()
-    await observer.sees_agent("other", status="disconnected")
-
-    assert statuses_shown(observer, "ana") == ["connected"]
-
-
 # Gone.
 
 
@@ -217,52 +191,6 @@ async def test_tenant_without_a_router_is_swept_by_the_next_command(short: Tenan
 
     assert session["state"] == "pending"
     assert session["updated_at"] - session["opened_at"] >= SESSION_GRACE_MS
-
-
-# The chosen status.
-
-
-async def test_reconnected_agent_has_the_status_last_chosen(tenant: Tenant) -> None:
-    ana = await tenant.connect_agent("ana")
-    assert ana.welcome["agent"]["status"] == "connected"
-    await ana.command("status.set", status="pause")
-    observer = await observe(tenant)
-    await ana.close()
-    await observer.sees_agent("ana", status="disconnected")
-
-    back = await tenant.connect_agent("ana")
-
-    assert back.welcome["agent"]["status"] == "pause"
-    await observer.sees_agent("ana", status="pause")
-
-
-async def test_admin_disconnects_an_agent_until_it_chooses_a_status(tenant: Tenant) -> None:
-    adela = await tenant.connect_admin()
-    ana = await tenant.connect_agent("ana")
-    set_off = await adela.command("status.set", agent_id="ana", status="disconnected")
-    assert (set_off["agent"]["status"], set_off["agent"]["available"]) == ("disconnected", False)
-
-    again = await tenant.connect_agent("ana", on=1)
-    assert again.welcome["agent"]["status"] == "disconnected"
-    assert (await ana.refused("status.set", status="disconnected"))["code"] == "forbidden"
-
-    chosen = await ana.command("status.set", status="connected")
-    assert (chosen["agent"]["status"], chosen["agent"]["available"]) == ("connected", True)
-
-
-async def test_pre_pause_becomes_pause_with_the_last_session(
-    tenant: Tenant,
-) -> None:
-    ana = await tenant.connect_agent("ana")
-    await tenant.open_session("chat-1", agent="ana")
-    waits = (await ana.command("status.set", status="pre_pause"))["agent"]
-    assert (waits["status"], waits["available"]) == ("pre_pause", False)
-
-    assert (await tenant.open_session("chat-2", agent="ana"))["state"] == "pending"
-    observer = await observe(tenant)
-    await ana.command("session.close", session_id="chat-1")
-
-    await observer.sees_agent("ana", status="pause", load=0, pending=1)
 
 
 # Routers that end.

@@ -161,6 +161,7 @@ def test_invalid_message_quotes_and_shortens_a_strange_name(
     assert codec.decode(pack(PING | {name: 1})) == [InvalidMessage("1", path, "Unknown field")]
 
 
+@pytest.mark.adversarial("message: duplicate keys")
 def test_decode_field_twice_takes_the_last(codec: Codec) -> None:
     if codec.binary:
         twice = b"\x83\xa4type\xa4ping\xa2id\xa11\xa2id\xa12"
@@ -179,14 +180,23 @@ def test_decode_field_twice_with_an_invalid_first_is_invalid(codec: Codec) -> No
     assert item.path == "$.id"
 
 
-def test_decode_type_twice_is_invalid() -> None:
-    (item,) = JSON.decode(b'{"type": "ping", "id": "1", "type": "session.watch"}')
+@pytest.mark.adversarial("message: duplicate keys")
+def test_decode_type_twice_is_invalid(codec: Codec) -> None:
+    if codec.binary:
+        twice = b"\x83\xa4type\xa4ping\xa2id\xa11\xa4type\xadsession.watch"
+    else:
+        twice = b'{"type": "ping", "id": "1", "type": "session.watch"}'
+    (item,) = codec.decode(twice)
     assert isinstance(item, InvalidMessage)
     assert item.path == "$.type"
 
 
 @pytest.mark.limit("INTEGER_MAX")
-@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000, "1.0", "1e3", "true"])
+@pytest.mark.adversarial("message: integers past 2^53")
+@pytest.mark.parametrize(
+    "number",
+    ["1e999", "-1e999", "9" * 5000, str(2**53), str(2**64), "1.0", "1e3", "true"],
+)
 def test_decode_number_that_is_no_bounded_integer_is_invalid(number: str) -> None:
     command = f'{{"type": "session.close", "id": "1", "session_id": "s", "fence": {number}}}'
     (item,) = JSON.decode(command.encode())

@@ -316,6 +316,7 @@ def test_a_throttled_acknowledgement_has_no_reply() -> None:
     assert machine.of(Send) == []
 
 
+@pytest.mark.limit("REFUSALS_MAX")
 def test_a_sender_that_ignores_the_rate_is_closed_with_4505() -> None:
     machine = Machine(message_rate=1)
     machine.open()

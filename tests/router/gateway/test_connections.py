@@ -43,6 +43,7 @@ async def test_closes_are_counted_by_the_side_that_closed(by_peer: bool, code: i
     assert node.parts.counts.closes == {counted: 1}
 
 
+@pytest.mark.limit("connections_max")
 async def test_a_node_with_connections_max_refuses_more() -> None:
     node = NodeConnections(connections_max=1)
     assert node.connections.refuse("192.0.2.1") is None

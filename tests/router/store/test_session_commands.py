@@ -78,6 +78,7 @@ async def test_member_that_becomes_available_gets_the_queue_oldest_first(tenant:
     assert [entry.kind for entry in await tenant.history("s1")] == ["opened", "moved"]
 
 
+@pytest.mark.origin("a freed slot went to a newer chat than the one that waited longest")
 async def test_freed_slot_goes_to_the_session_that_waited_longest(tenant: StoredTenant) -> None:
     await tenant.connect_new("ana", departments=["sales"], capacity=1)
     for session_id in ("s1", "s2", "s3"):
@@ -157,6 +158,8 @@ async def test_stale_fence_conflict_names_the_owner_and_since_when(tenant: Store
     }
 
 
+@pytest.mark.adversarial("order: transfer to oneself")
+@pytest.mark.origin("a transfer was logged before it succeeded")
 async def test_a_transfer_is_refused_by_the_first_rule_it_breaks(tenant: StoredTenant) -> None:
     await tenant.connect_new("ana", "bob")
     nowhere, back = to_agent("unknown"), to_agent("ana")
@@ -170,6 +173,7 @@ async def test_a_transfer_is_refused_by_the_first_rule_it_breaks(tenant: StoredT
     await refused("forbidden", "bob", nowhere, fence=1)
     await refused("not_found", "ana", nowhere, fence=1)
     await refused("same_target", "ana", back, fence=1)
+    assert [entry.kind for entry in await tenant.history("s")] == ["opened"]
     await tenant.close("s")
     await refused("closed", "bob", nowhere, fence=7)
 
@@ -293,6 +297,7 @@ async def test_a_session_that_came_from_nowhere_cannot_be_declined(tenant: Store
     await tenant.refuse("conflict", "session_decline", "bob", session_id="s")
 
 
+@pytest.mark.adversarial("order: decline what is not yours")
 async def test_only_its_owner_declines(tenant: StoredTenant) -> None:
     await pending_on_bob(tenant)
     await tenant.refuse("forbidden", "session_decline", "ana", session_id="s")

@@ -13,9 +13,11 @@ from websockets.typing import Subprotocol
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.router.transport.frames import Core, build_frame
+from tests.router.transport.bad_frames import BINARY, BROKEN, CLOSE, CONT, LIMIT, PING, PONG, TEXT
 from tests.router.transport.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
+    WAIT_S,
     Served,
     echo,
     masked,
@@ -23,9 +25,19 @@ from tests.router.transport.websocket_peer import (
     serve_websockets,
 )
 
-CONT, TEXT, BINARY = Opcode.CONT, Opcode.TEXT, Opcode.BINARY
-CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
-LIMIT = 64 * 1024
+CASES = [
+    pytest.param(JSON_NAME, data, code, id=f"{kind}-{number}")
+    for kind, cases in BROKEN.items()
+    for number, (data, code) in enumerate(cases)
+] + [
+    pytest.param(JSON_NAME, masked(BINARY, b"{}"), 1003, id="binary in JSON"),
+    pytest.param(JSON_NAME, masked(BINARY, b"{", is_final=False), 1003, id="binary fragment in JSON"),
+    pytest.param(JSON_NAME, masked(BINARY), 1003, id="empty binary in JSON"),
+    pytest.param(MSGPACK_NAME, masked(TEXT, b"{}"), 1003, id="text in MessagePack"),
+    pytest.param(MSGPACK_NAME, masked(TEXT, b"{", is_final=False), 1003, id="text fragment in MessagePack"),
+    pytest.param(MSGPACK_NAME, masked(TEXT, b"\xff"), 1003, id="no text in MessagePack"),
+    pytest.param(MSGPACK_NAME, masked(BINARY, b"x" * (LIMIT + 200)), 1009, id="far too many in MessagePack"),
+]
 
 
 @pytest.fixture
@@ -153,54 +165,9 @@ async def test_a_ping_is_answered_with_its_payload(served: Served) -> None:
         assert await peer.read_frame() == (PONG, b"are you there")
 
 
-@pytest.mark.parametrize(
-    ("subprotocol", "data", "code"),
-    [
-        pytest.param(JSON_NAME, masked(BINARY, b"{}"), 1003, id="binary in JSON"),
-        pytest.param(MSGPACK_NAME, masked(TEXT, b"{}"), 1003, id="text in MessagePack"),
-        pytest.param(JSON_NAME, masked(BINARY, b"{", is_final=False), 1003, id="binary fragment in JSON"),
-        pytest.param(JSON_NAME, masked(TEXT, b"\xff"), 1007, id="not UTF-8"),
-        pytest.param(JSON_NAME, masked(TEXT, "€".encode()[:2]), 1007, id="half a character"),
-        pytest.param(JSON_NAME, masked(TEXT, b"\xed\xa0\x80"), 1007, id="a surrogate"),
-        pytest.param(
-            JSON_NAME,
-            masked(TEXT, b"ok", is_final=False) + masked(CONT, b"\xff"),
-            1007,
-            id="not UTF-8 in a fragment",
-        ),
-        pytest.param(JSON_NAME, masked(TEXT, b"x" * (LIMIT + 1)), 1009, id="one byte too many"),
-        pytest.param(MSGPACK_NAME, masked(BINARY, b"x" * (LIMIT + 200)), 1009, id="far too many"),
-        pytest.param(
-            JSON_NAME,
-            masked(TEXT, b"x" * LIMIT, is_final=False) + masked(CONT, b"x"),
-            1009,
-            id="too many in fragments",
-        ),
-        pytest.param(JSON_NAME, b"\x81\xff" + b"\x7f" + b"\xff" * 7 + bytes(4), 1009, id="length 2^63-1"),
-        pytest.param(JSON_NAME, b"\x81\xff" + b"\xff" * 8 + bytes(4), 1009, id="length 2^64-1"),
-        pytest.param(JSON_NAME, b"\x81\x02{}", 1002, id="unmasked"),
-        pytest.param(JSON_NAME, b"\xc1\x80" + bytes(4), 1002, id="reserved bit 1"),
-        pytest.param(JSON_NAME, b"\xa1\x80" + bytes(4), 1002, id="reserved bit 2"),
-        pytest.param(JSON_NAME, b"\x91\x80" + bytes(4), 1002, id="reserved bit 3"),
-        pytest.param(JSON_NAME, b"\x83\x80" + bytes(4), 1002, id="reserved opcode"),
-        pytest.param(JSON_NAME, b"\x8b\x80" + bytes(4), 1002, id="reserved control opcode"),
-        pytest.param(JSON_NAME, b"\x09\x80" + bytes(4), 1002, id="fragmented ping"),
-        pytest.param(JSON_NAME, b"\x89\xfe\x00\x7e" + bytes(4 + 126), 1002, id="oversize ping"),
-        pytest.param(JSON_NAME, masked(CONT, b"x"), 1002, id="continuation of nothing"),
-        pytest.param(
-            JSON_NAME,
-            masked(TEXT, b"x", is_final=False) + masked(TEXT, b"y"),
-            1002,
-            id="a message within a message",
-        ),
-        pytest.param(JSON_NAME, masked(CLOSE, b"\x03"), 1002, id="close with half a code"),
-        pytest.param(JSON_NAME, masked(CLOSE, (999).to_bytes(2)), 1002, id="close code 999"),
-        pytest.param(JSON_NAME, masked(CLOSE, (1005).to_bytes(2)), 1002, id="close code 1005"),
-        pytest.param(JSON_NAME, masked(CLOSE, (1006).to_bytes(2)), 1002, id="close code 1006"),
-        pytest.param(JSON_NAME, masked(CLOSE, (5000).to_bytes(2)), 1002, id="close code 5000"),
-        pytest.param(JSON_NAME, masked(CLOSE, (1000).to_bytes(2) + b"\xff"), 1007, id="reason not UTF-8"),
-    ],
-)
+@pytest.mark.limit("CONTROL_FRAMES_MAX")
+@pytest.mark.adversarial(*(f"frame: {kind}" for kind in BROKEN))
+@pytest.mark.parametrize(("subprotocol", "data", "code"), CASES)
 async def test_bytes_that_break_a_rule_are_answered_with_its_close_code(
     served: Served, subprotocol: str, data: bytes, code: int
 ) -> None:
@@ -209,7 +176,10 @@ async def test_bytes_that_break_a_rule_are_answered_with_its_close_code(
         await peer.expect_close(code)
         await peer.expect_end()
         peer.abort()
-        await endpoint.expect("lost", code, False)
+        async with asyncio.timeout(WAIT_S):
+            while (event := await endpoint.events.get())[0] != "lost":
+                pass
+        assert event == ("lost", code, False)
 
 
 async def test_messages_before_the_bytes_that_break_a_rule_are_delivered(served: Served) -> None:
@@ -246,23 +216,6 @@ async def test_the_close_reaches_a_peer_that_is_still_sending(served: Served) ->
         peer.send(b"\x81\xff" + (2**30).to_bytes(8) + bytes(4) + bytes(2_000_000))
         await peer.expect_close(1009)
         await peer.expect_end()
-
-
-@pytest.mark.parametrize(
-    "flood",
-    [
-        pytest.param(masked(PING), id="pings"),
-        pytest.param(masked(PONG), id="pongs"),
-        pytest.param(masked(TEXT, is_final=False) + masked(CONT, is_final=False) * 100, id="empty fragments"),
-    ],
-)
-async def test_a_flood_of_frames_that_carry_nothing_is_ended(served: Served, flood: bytes) -> None:
-    async with open_peer(served) as (peer, endpoint):
-        rest = masked(CONT, is_final=False) if len(flood) > 100 else flood
-        peer.send(flood + rest * 1_100)
-        assert await peer.expect_close(1008) == "too many control frames or empty fragments"
-        peer.abort()
-        await endpoint.expect("lost", 1008, False)
 
 
 # What goes out ----------------------------------------------------------------------------------------------

@@ -45,7 +45,10 @@ def case_name(value: object) -> str:
         ({"start": "GET /other HTTP/1.1"}, 404, "There is no websocket here; connect to /ws.\n"),
         ({"start": "GET /ws/ HTTP/1.1"}, 404, "There is no websocket here; connect to /ws.\n"),
         ({"start": "GET /WS HTTP/1.1"}, 404, "There is no websocket here; connect to /ws.\n"),
-        ({"start": "POST /ws HTTP/1.1"}, 405, f"{FAILED}unsupported HTTP method: POST.\n"),
+        *(
+            ({"start": f"{method} /ws HTTP/1.1"}, 405, f"{FAILED}unsupported HTTP method: {method}.\n")
+            for method in ("POST", "PUT", "DELETE", "OPTIONS")
+        ),
         ({"sec_websocket_key": None}, 400, f"{FAILED}missing Sec-WebSocket-Key header.\n"),
         ({"sec_websocket_key": "c2hvcnQ="}, 400, f"{FAILED}invalid Sec-WebSocket-Key header: c2hvcnQ=.\n"),
         ({"sec_websocket_version": None}, 400, f"{FAILED}missing Sec-WebSocket-Version header.\n"),
@@ -54,7 +57,15 @@ def case_name(value: object) -> str:
         ({"host": "a\r\nhost: b"}, 400, f"{FAILED}invalid Host header: multiple values.\n"),
         ({"sec_websocket_protocol": None}, 400, NO_SUBPROTOCOL),
         ({"sec_websocket_protocol": "relevo.v2.json"}, 400, NO_SUBPROTOCOL),
-        ({"sec_websocket_protocol": "chat, RELEVO.V1.JSON"}, 400, NO_SUBPROTOCOL),
+        *(
+            ({"sec_websocket_protocol": offer}, 400, NO_SUBPROTOCOL)
+            for offer in ("chat, RELEVO.V1.JSON", "relevo.v1", "relevo.v1.jsonx")
+        ),
+        (
+            {"sec_websocket_protocol": "a;q=1"},
+            400,
+            f"{FAILED}invalid Sec-WebSocket-Protocol header: expected comma at 1 in a;q=1.\n",
+        ),
         ({"origin": "null"}, 403, f"{FAILED}invalid Origin header: null.\n"),
         ({"origin": "http://evil.example"}, 403, f"{FAILED}invalid Origin header: http://evil.example.\n"),
         ({"origin": ""}, 403, f"{FAILED}empty Origin header.\n"),
@@ -63,6 +74,10 @@ def case_name(value: object) -> str:
         ({f"x_{number}": "1" for number in range(130)}, 431, "The headers are too large.\n"),
     ],
     ids=case_name,
+)
+@pytest.mark.adversarial(
+    *("handshake: no subprotocol", "handshake: unknown subprotocol", "handshake: POST to /ws"),
+    *("handshake: request line over 8 KiB", "handshake: too many headers"),
 )
 async def test_a_bad_handshake_is_refused_with_its_status_and_reason(
     served: Served, changes: dict[str, str | None], status: int, body: str
@@ -133,6 +148,7 @@ async def test_behind_a_prefix_the_path_is_known_with_and_without_it(path: str) 
         assert (await shake_hands(served.port, request))[0] == 101
 
 
+@pytest.mark.adversarial("handshake: several subprotocols")
 @pytest.mark.parametrize(
     ("offers", "taken"),
     [

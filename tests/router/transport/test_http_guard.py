@@ -70,11 +70,13 @@ async def expect_refusal(peer: Peer, status: int) -> None:
     await peer.expect_end()
 
 
+@pytest.mark.adversarial("handshake: opened and silent")
 async def test_a_connection_that_says_nothing_is_closed_without_a_word(impatient: Served) -> None:
     await silence(impatient)
     assert impatient.open_count == 0
 
 
+@pytest.mark.adversarial("handshake: a byte a second")
 @pytest.mark.parametrize("start", [b"", GET], ids=["first request", "second request"])
 async def test_a_head_that_comes_byte_by_byte_is_cut_off(impatient: Served, start: bytes) -> None:
     async with raw_peer(impatient.port) as peer:
@@ -208,17 +210,25 @@ async def test_http_connections_over_the_limit_are_refused_without_websockets(
                 assert (await peer.read_response())[0] == 204
 
 
+@pytest.mark.adversarial("handshake: plain HTTP garbage")
 @pytest.mark.parametrize(
     "garbage",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"\x81\x85\x00\x00\x00\x00hello",
+        b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"get / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\nhost: relevo\n\n",
         b"GET /\xff HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\na\x00b: c\r\n\r\n",
         b"GET / HTTP/1.1\r\na: \x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\na: b\rc\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\n: empty name\r\n\r\n",
         b"GET / HTTP/1.1\r\na : b\r\n\r\n",
         b"GET / HTTP/1.1\r\na: b\r\n c: d\r\n\r\n",
         b"CONNECT relevo:1 HTTP/1.1\r\n\r\n",
@@ -226,6 +236,7 @@ async def test_http_connections_over_the_limit_are_refused_without_websockets(
         b"POST / HTTP/1.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: 0x10\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n",
         bytes(1000),
     ],

@@ -19,6 +19,7 @@ OWN_HOST = [
 
 FOREIGN = [
     ("null", "chat.example.com"),
+    ("NULL", "chat.example.com"),
     ("", "chat.example.com"),
     ("https://evil.example", "chat.example.com"),
     ("https://chat.example.com.evil.example", "chat.example.com"),
@@ -39,14 +40,32 @@ FOREIGN = [
     ("https://chat.example.com", ""),
     ("https://chat.example.com", "user@chat.example.com"),
     ("https://chat.example.com.", "chat.example.com"),
+    ("https://evil.example/chat.example.com", "chat.example.com"),
+    ("https://evil.example#chat.example.com", "chat.example.com"),
+    ("https://evil.example?https://chat.example.com", "chat.example.com"),
+    ("https://chat.example.com:443.evil.example", "chat.example.com"),
+    ("https://chatxexample.com", "chat.example.com"),
+    ("https://chat.example.com, https://evil.example", "chat.example.com"),
+    ("https:chat.example.com", "chat.example.com"),
+    ("file://", "chat.example.com"),
+    ("https://.chat.example.com", "chat.example.com"),
+    ("https://\N{CYRILLIC SMALL LETTER ES}hat.example.com".encode().decode("latin-1"), "chat.example.com"),
 ]
 
 
+@pytest.mark.adversarial("handshake: Origin in upper case")
 @pytest.mark.parametrize(("origin", "host"), OWN_HOST)
 def test_without_a_list_a_page_of_the_same_host_may_connect(origin: str, host: str) -> None:
     assert OriginRule(()).allows(origin, host)
 
 
+@pytest.mark.adversarial(
+    *(
+        "handshake: Origin null",
+        "handshake: Origin with a look-alike suffix",
+        "handshake: Origin of a sub-domain",
+    )
+)
 @pytest.mark.parametrize(("origin", "host"), FOREIGN)
 def test_without_a_list_no_other_page_may_connect(origin: str, host: str) -> None:
     assert not OriginRule(()).allows(origin, host)
