@@ -110,7 +110,7 @@ export function describePrediction(predicted, { kind, name, wasAvailable }, word
       return { text: words.say("dialog.will_queue", { name, place }), tone: "waiting" };
     }
     case "pending": {
-      const text = words.say(`dialog.will_pend_${predicted.because}`, { name });
+      const text = words.say(`dialog.will_pend_${predicted.because}`, { name }, predicted.because);
       const changed = wasAvailable ? `${words.say("dialog.became_unavailable", { name })} ` : "";
       return { text: changed + text, tone: "waiting" };
     }

@@ -65,7 +65,7 @@ export function agentRenderer(words, departmentName, hasNamesake) {
       const departments = departmentsOf(agent, departmentName);
       const id = hasNamesake(agent) ? agent.id : "";
       setText(parts.departments, [id, departments].filter(Boolean).join(" · "));
-      setText(parts.status, words().say(`shared.${state}`));
+      setText(parts.status, words().say(`shared.${state}`, {}, state));
       setText(parts.load, `${words().number(load)}/${words().number(capacity)}`);
       setText(parts.loadInWords, words().say("dialog.load", { load, capacity }));
       parts.filled.style.transform = `scaleX(${capacity > 0 ? Math.min(1, load / capacity) : 1})`;

@@ -119,7 +119,7 @@ export function describeTransfer(progress, context) {
     // An agent at capacity may not accept another.
     const full = because === "at_capacity" ? "_at_capacity" : "";
     const details = [words.say(`dialog.pending_detail${full}`, { name })];
-    if (because !== "available") details.unshift(words.say(`dialog.pending_${because}`, { name }));
+    if (because !== "available") details.unshift(words.say(`dialog.pending_${because}`, { name }, because));
     return { tone: "waiting", title: words.say("dialog.pending", { name }), details };
   }
   if (session.state === "queued" && state !== "moved") {

@@ -9,9 +9,9 @@ from typing import Any
 
 from relevo_client import (
     Backoff,
-    ClientClosed,
+    ClientClosedError,
     Commands,
-    ConnectionStopped,
+    ConnectionStoppedError,
     HttpClient,
     RelevoError,
 )
@@ -175,7 +175,7 @@ class Actor:
             call.result = await self.commands.command(type, fields, key=key, **options)
         except RelevoError as error:
             # Only a router's final word says that nothing was done.
-            if not error.retryable and not isinstance(error, ClientClosed | ConnectionStopped):
+            if not error.retryable and not isinstance(error, ClientClosedError | ConnectionStoppedError):
                 call.error = error.code
         finally:
             call.ended = history.now + 1

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from relevo_client import Backoff, Client, CommandTimeout, SameTargetError, Target
+from relevo_client import Backoff, Client, CommandTimeoutError, SameTargetError, Target
 
 from tests.e2e.tenant import Tenant
 from tests.raw_client import LIMIT_S
@@ -96,7 +96,7 @@ class TransferLoop:
                 # A transfer before it was lost, and the session is where it was.
                 turn = 1 - turn
                 continue
-            except CommandTimeout:
+            except CommandTimeoutError:
                 self.doubtful += 1
                 continue
             self.acknowledgements.append(Acknowledgement(done.transfer.id, session_id, time.monotonic()))

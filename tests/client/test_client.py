@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from relevo_client import (
     BadMessageError,
-    CommandTimeout,
+    CommandTimeoutError,
     ConflictError,
     Connected,
     DirectoryChanged,
@@ -124,7 +124,7 @@ async def test_command_refused_for_the_moment_is_sent_again_with_its_key(router:
 
 async def test_command_without_an_answer_times_out(router: ScriptedRouter) -> None:
     async with connected(router) as (client, _):
-        with pytest.raises(CommandTimeout) as timeout:
+        with pytest.raises(CommandTimeoutError) as timeout:
             await client.note("c-1", "hola", key="mine", timeout_s=0.02)
         assert timeout.value.key == "mine"
 
@@ -133,7 +133,7 @@ async def test_command_beyond_in_flight_max_waits_for_a_slot(router: ScriptedRou
     async with connected(router, in_flight_max=1) as (client, connection):
         first = asyncio.create_task(client.get_session("c-1"))
         command = await connection.expect("session.get")
-        with pytest.raises(CommandTimeout):
+        with pytest.raises(CommandTimeoutError):
             await client.get_session("c-2", timeout_s=0.02)
         third = asyncio.create_task(client.get_session("c-3"))
         await connection.reply(command, {"session": session_map("c-1")})
@@ -239,7 +239,7 @@ async def test_subscription_without_a_snapshot_times_out(router: ScriptedRouter)
         subscribing = asyncio.create_task(client.subscribe_directory(timeout_s=0.05))
         await connection.reply(await connection.expect("directory.subscribe"), {})
 
-        with pytest.raises(CommandTimeout):
+        with pytest.raises(CommandTimeoutError):
             await subscribing
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from relevo_client import (
     Client,
-    ClientClosed,
+    ClientClosedError,
     Connected,
-    ConnectionStopped,
-    ConnectTimeout,
+    ConnectionStoppedError,
+    ConnectTimeoutError,
     Disconnected,
-    HandshakeRefused,
-    SentAway,
+    HandshakeRefusedError,
+    SentAwayError,
     SessionAssigned,
-    SignInRefused,
+    SignInRefusedError,
     UnauthorizedError,
 )
 
@@ -36,7 +36,7 @@ async def test_start_with_a_wrong_token_raises_sign_in_refused(router: ScriptedR
 
     with pytest.raises(UnauthorizedError) as refused:
         await starting
-    assert isinstance(refused.value, SignInRefused)
+    assert isinstance(refused.value, SignInRefusedError)
 
 
 async def test_close_4502_ends_the_loop_and_the_commands(router: ScriptedRouter) -> None:
@@ -45,13 +45,13 @@ async def test_close_4502_ends_the_loop_and_the_commands(router: ScriptedRouter)
         await connection.expect("session.note")
         await connection.close(4502, "removed")
 
-        with pytest.raises(SentAway):
+        with pytest.raises(SentAwayError):
             await noting
         assert isinstance(await anext(client), Connected)
         last = await anext(client)
         assert isinstance(last, Disconnected)
-        assert isinstance(last.error, SentAway)
-        with pytest.raises(SentAway):
+        assert isinstance(last.error, SentAwayError)
+        with pytest.raises(SentAwayError):
             await anext(client)
 
 
@@ -64,9 +64,9 @@ async def test_close_ends_the_loop_and_fails_unanswered_commands(router: Scripte
 
         assert await connection.wait_closed() == 1000
         assert [type(event) for event in await looping] == [Connected]
-        with pytest.raises(ClientClosed):
+        with pytest.raises(ClientClosedError):
             await noting
-        with pytest.raises(ClientClosed):
+        with pytest.raises(ClientClosedError):
             await client.get_session("c-1")
 
 
@@ -84,18 +84,18 @@ async def test_router_that_is_not_ready_is_tried_again(router: ScriptedRouter) -
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_refused_handshake_is_final(router: ScriptedRouter, status: int) -> None:
     router.refusals = [status]
-    with pytest.raises(HandshakeRefused) as refused:
+    with pytest.raises(HandshakeRefusedError) as refused:
         await make_client(router).start()
 
     assert refused.value.status == status
-    assert isinstance(refused.value, ConnectionStopped)
+    assert isinstance(refused.value, ConnectionStoppedError)
 
 
 async def test_start_without_a_router_raises_connect_timeout() -> None:
     with closed_port() as port:
         url = f"ws://127.0.0.1:{port}/ws"
         client = Client(url, "jwt", connect_timeout_s=0.05, reconnect=AT_ONCE, proxy=None)
-        with pytest.raises(ConnectTimeout) as timeout:
+        with pytest.raises(ConnectTimeoutError) as timeout:
             await client.start()
 
     assert f"127.0.0.1:{port}" in str(timeout.value)
@@ -234,5 +234,5 @@ def test_client_of_a_malformed_url_raises_at_once(url: Any) -> None:
 
 
 async def test_client_that_was_not_started_takes_no_commands() -> None:
-    with pytest.raises(ClientClosed):
+    with pytest.raises(ClientClosedError):
         await Client("ws://127.0.0.1:9/ws", "jwt").get_session("c-1")

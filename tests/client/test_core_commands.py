@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from relevo_client.errors import CommandTimeout, ConflictError, InvalidReply, RelevoError, UnavailableError
+from relevo_client.errors import (
+    CommandTimeoutError,
+    ConflictError,
+    InvalidReplyError,
+    RelevoError,
+    UnavailableError,
+)
 
 from .driver import NOTE, Driver
 from .wire import error_map
@@ -85,7 +91,7 @@ def test_command_at_its_deadline_raises_with_the_last_error() -> None:
     driver.wait(5)
 
     outcome = driver.outcome(command_id)
-    assert isinstance(outcome, CommandTimeout)
+    assert isinstance(outcome, CommandTimeoutError)
     assert outcome.key == "key-1"
     assert isinstance(outcome.__cause__, UnavailableError)
     driver.reply(command, {"entry": 1})
@@ -98,7 +104,7 @@ def test_command_gives_up_at_its_deadline_without_any_connection() -> None:
     assert driver.core.wake_at(driver.now) == driver.now + 5
     driver.wait(5)
 
-    assert isinstance(driver.outcome(command_id), CommandTimeout)
+    assert isinstance(driver.outcome(command_id), CommandTimeoutError)
     assert driver.connect() == []
 
 
@@ -129,7 +135,7 @@ def test_reply_without_a_result_is_no_reply() -> None:
     command_id = driver.note()
     driver.receive({"type": "reply", "id": driver.sent()[0]["id"]})
 
-    assert isinstance(driver.outcome(command_id), InvalidReply)
+    assert isinstance(driver.outcome(command_id), InvalidReplyError)
 
 
 def test_reply_without_its_command_is_ignored() -> None:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 from relevo_client.errors import (
-    ClientClosed,
+    ClientClosedError,
     RateLimitedError,
     RelevoError,
-    SentAway,
-    SignInRefused,
-    TokenExpired,
+    SentAwayError,
+    SignInRefusedError,
+    TokenExpiredError,
 )
 from relevo_client.events import Connected, Disconnected, ServerDraining
 
@@ -57,8 +57,8 @@ def test_refused_hello_is_final() -> None:
     driver.close(4500)
 
     assert driver.core.phase == "stopped"
-    assert isinstance(driver.core.stop, SignInRefused)
-    assert isinstance(driver.outcome(command_id), SignInRefused)
+    assert isinstance(driver.core.stop, SignInRefusedError)
+    assert isinstance(driver.outcome(command_id), SignInRefusedError)
     (event,) = driver.events()
     assert isinstance(event, Disconnected)
     assert (event.reconnect_in_s, event.error) == (None, driver.core.stop)
@@ -70,7 +70,7 @@ def test_refused_hello_is_final_even_if_its_close_code_was_lost() -> None:
     driver.refuse(driver.sent()[0], "forbidden")
     driver.close(1006)
 
-    assert isinstance(driver.core.stop, SentAway)
+    assert isinstance(driver.core.stop, SentAwayError)
     assert driver.core.stop.close_code == 1006
 
 
@@ -133,7 +133,7 @@ def test_only_a_stable_connection_resets_the_backoff() -> None:
     assert waits == [0.5, 1.0, 2.0, 0.5, 1.0]
 
 
-@pytest.mark.parametrize(("code", "kind"), [(4501, TokenExpired), (4502, SentAway)])
+@pytest.mark.parametrize(("code", "kind"), [(4501, TokenExpiredError), (4502, SentAwayError)])
 def test_close_that_says_stay_away_ends_the_client(code: int, kind: type[RelevoError]) -> None:
     driver = Driver()
     driver.connect()
@@ -184,9 +184,9 @@ def test_shut_fails_unanswered_commands() -> None:
     command_id = driver.note()
     driver.core.shut()
 
-    assert isinstance(driver.outcome(command_id), ClientClosed)
+    assert isinstance(driver.outcome(command_id), ClientClosedError)
     driver.close(4502)
-    assert isinstance(driver.core.stop, ClientClosed)
+    assert isinstance(driver.core.stop, ClientClosedError)
 
 
 def test_fresh_token_is_handed_over_and_forgotten_with_its_connection() -> None:

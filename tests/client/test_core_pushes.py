@@ -6,25 +6,31 @@ import pytest
 from relevo_client.core import CoreSettings
 from relevo_client.decode import InvalidDataError
 from relevo_client.events import (
+    AgentChanged,
+    Connected,
     DirectoryChanged,
     SessionAssigned,
     SessionChanged,
     SessionEntry,
     SessionPending,
     SessionRemoved,
+    StatusChanged,
     TokenExpiring,
     TransferUpdated,
+    UnknownPush,
 )
+from relevo_client.objects import Person
 
 from .driver import Driver
 from .wire import agent_row, patch_map, session_map, snapshot_map, transfer_map
+
+ENTRY = {"seq": 2, "kind": "internal", "at": 5, "by": None, "text": "x", "transfer": None}
 
 
 def test_push_becomes_its_event() -> None:
     driver = Driver()
     driver.connect()
     driver.events()
-    entry = {"seq": 2, "kind": "internal", "at": 5, "by": None, "text": "x", "transfer": None}
     session, transfer = session_map(), transfer_map()
     driver.receive(
         {"type": "session.assigned", "session": session, "transfer": transfer},
@@ -36,7 +42,7 @@ def test_push_becomes_its_event() -> None:
             "why": "transferred",
             "transfer": transfer,
         },
-        {"type": "session.entry", "session_id": "c-1", "entry": entry},
+        {"type": "session.entry", "session_id": "c-1", "entry": ENTRY},
         {"type": "session.changed", "session": session},
         {"type": "transfer.updated", "transfer": transfer, "state": "delivered", "session": session},
         {"type": "token.expiring", "expires_at": 60},
@@ -55,13 +61,162 @@ def test_push_becomes_its_event() -> None:
     assert not driver.core.take_token_wanted()
 
 
-def test_unknown_types_and_fields_are_ignored() -> None:
+def test_unknown_push_is_passed_through() -> None:
     driver = Driver()
-    driver.connect(weather="fine")
+    driver.connect()
     driver.events()
     driver.receive({"type": "session.sung", "session": 5}, {"type": "pong", "id": "1"})
 
+    assert driver.events() == [UnknownPush("session.sung", {"session": 5})]
+
+
+def test_unknown_fields_are_kept_in_extra() -> None:
+    driver = Driver()
+    driver.connect(weather="fine", agent=agent_row(mood="good"))
+    driver.receive(
+        {"type": "session.changed", "session": session_map(type="chat"), "why": "sung", "verse": 2}
+    )
+    connected, changed = driver.events()
+
+    assert isinstance(connected, Connected)
+    assert connected.welcome.extra == {"weather": "fine"}
+    assert driver.core.agent is not None
+    assert driver.core.agent.extra == {"mood": "good"}
+    assert isinstance(changed, SessionChanged)
+    assert (changed.why, changed.extra, changed.session.extra) == ("sung", {"verse": 2}, {"type": "chat"})
+
+
+def test_unknown_values_are_passed_through() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.events()
+    driver.receive(
+        {"type": "session.removed", "session_id": "c-1", "fence": 2, "why": "abducted"},
+        {"type": "session.entry", "session_id": "c-1", "entry": ENTRY | {"kind": "sung", "why": "bored"}},
+        {
+            "type": "transfer.updated",
+            "transfer": transfer_map(outcome="thrown"),
+            "state": "caught",
+            "session": session_map(state="parked"),
+            "why": "windy",
+        },
+    )
+    removed, added, updated = driver.events()
+
+    assert isinstance(removed, SessionRemoved)
+    assert isinstance(added, SessionEntry)
+    assert isinstance(updated, TransferUpdated)
+    assert (removed.why, added.entry.kind, added.entry.why) == ("abducted", "sung", "bored")
+    assert (updated.transfer.outcome, updated.state, updated.why) == ("thrown", "caught", "windy")
+    assert str(updated.session.state) == "parked"
+
+
+def test_session_in_an_unknown_state_is_kept_apart() -> None:
+    driver = Driver()
+    driver.connect(in_progress=[session_map("c-1")])
+    driver.receive(
+        {"type": "session.assigned", "session": session_map("c-1", fence=2, state="parked"), "transfer": None}
+    )
+    inbox = driver.core.inbox
+
+    assert (list(inbox.in_progress), list(inbox.pending), list(inbox.other)) == ([], [], ["c-1"])
+
+
+def test_agent_changed_replaces_the_own_row() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.events()
+    driver.receive({"type": "agent.changed", "agent": agent_row(load=3)})
+
+    (event,) = driver.events()
+    assert isinstance(event, AgentChanged)
+    assert driver.core.agent == event.agent
+    assert event.agent.load == 3
+
+
+def test_status_changed_replaces_the_own_row_and_names_its_author() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.events()
+    by = {"id": "root", "name": "Root"}
+    driver.receive(
+        {
+            "type": "status.changed",
+            "agent": agent_row(status="pause", status_by=by, status_reason="training"),
+            "by": by,
+            "reason": "training",
+        }
+    )
+
+    (event,) = driver.events()
+    assert isinstance(event, StatusChanged)
+    assert (event.by, event.reason) == (Person("root", "Root"), "training")
+    assert driver.core.agent is not None
+    assert (driver.core.agent.status, driver.core.agent.status_by) == ("pause", Person("root", "Root"))
+
+
+@pytest.mark.parametrize(("agent_id", "load"), [("ana", 4), ("bo", 0)])
+def test_reply_with_the_own_row_replaces_it(agent_id: str, load: int) -> None:
+    driver = Driver()
+    driver.connect()
+    command = driver.core.submit("status.set", {"status": "pause"}, deadline=driver.now + 1)
+    (message,) = driver.sent()
+    driver.reply(message, {"agent": agent_row(agent_id, load=4)})
+
+    assert driver.outcome(command) == {"agent": agent_row(agent_id, load=4)}
+    assert driver.core.agent is not None
+    assert (driver.core.agent.id, driver.core.agent.load) == ("ana", load)
+
+
+def snapshot_parts(count: int, **fields: Any) -> list[dict[str, Any]]:
+    return [
+        snapshot_map(9, agents=[agent_row(f"a-{part}")], departments=[], part=part, parts=count, **fields)
+        for part in range(1, count + 1)
+    ]
+
+
+def test_snapshot_in_parts_is_applied_when_all_are_there() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.subscribe()
+    driver.receive(snapshot_map(3))
+    driver.events()
+    one, two, three = snapshot_parts(3)
+    driver.receive(one, two)
     assert driver.events() == []
+    assert (driver.core.directory.seq, list(driver.core.directory.agents)) == (3, ["ana"])
+    driver.receive(three)
+
+    (event,) = driver.events()
+    assert isinstance(event, DirectoryChanged)
+    assert event.snapshot
+    assert (driver.core.directory.seq, list(driver.core.directory.agents)) == (9, ["a-1", "a-2", "a-3"])
+
+
+def test_parts_of_a_lost_connection_are_forgotten() -> None:
+    driver = Driver()
+    driver.connect()
+    driver.subscribe()
+    driver.receive(snapshot_parts(3)[0])
+    driver.close()
+    driver.connect()
+    driver.events()
+    driver.receive(*snapshot_parts(2, epoch="e2"))
+
+    assert list(driver.core.directory.agents) == ["a-1", "a-2"]
+    assert driver.core.directory.epoch == "e2"
+
+
+@pytest.mark.parametrize("change", [{"part": 3}, {"seq": 10}, {"epoch": "e2"}, {"parts": 4}])
+def test_part_that_does_not_continue_the_others_raises(change: dict[str, Any]) -> None:
+    driver = Driver()
+    driver.connect()
+    driver.subscribe()
+    one, two, _ = snapshot_parts(3)
+    driver.receive(one)
+
+    with pytest.raises(InvalidDataError, match="part 2 of 3"):
+        driver.receive(two | change)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import pytest
+import relevo_client
 from relevo_client.decode import InvalidDataError
 from relevo_client.errors import (
     ERRORS,
+    CommandTimeoutError,
     ConflictError,
-    ConnectionStopped,
+    ConnectionStoppedError,
+    ConnectTimeoutError,
+    NoOriginError,
+    NotAllowedError,
     RateLimitedError,
     RelevoError,
-    SentAway,
-    SignInRefused,
+    SentAwayError,
+    SignInRefusedError,
     UnauthorizedError,
     error_from_wire,
     stop_from_close,
 )
-from relevo_client.objects import Actor, Owner
+from relevo_client.objects import Actor, Owner, Party
 
 from .wire import error_map
 
@@ -33,6 +38,8 @@ CODES = {
     "rate_limited": True,
     "unavailable": True,
     "internal": True,
+    "not_allowed": False,
+    "no_origin": False,
 }
 
 
@@ -102,16 +109,51 @@ def test_close_code_below_4500_reconnects(close_code: int) -> None:
         (4503, "bad_message"),
         (4504, "hello_timeout"),
         (4505, "rate_limited"),
+        (4506, "replaced"),
         (4600, "connection_stopped"),
     ],
 )
 def test_close_code_from_4500_stops_the_client(close_code: int, code: str) -> None:
     error = stop_from_close(close_code, "why")
 
-    assert isinstance(error, ConnectionStopped)
+    assert isinstance(error, ConnectionStoppedError)
     assert (error.code, error.close_code, error.message, error.retryable) == (code, close_code, "why", False)
 
 
+def test_not_allowed_says_why_and_what_would_be() -> None:
+    bea = {"kind": "agent", "id": "bea", "name": "Bea"}
+    error = error_from_wire(
+        error_map("not_allowed", because="status", department="sales", alternatives=[bea, 5])
+    )
+
+    assert isinstance(error, NotAllowedError)
+    assert (error.because, error.department) == ("status", "sales")
+    assert error.alternatives == (Party("agent", "bea", "Bea"),)
+
+
+def test_no_origin_names_the_owner() -> None:
+    error = error_from_wire(error_map("no_origin", owner={"kind": "agent", "id": "cy"}))
+
+    assert isinstance(error, NoOriginError)
+    assert error.owner == Owner("agent", "cy")
+
+
+@pytest.mark.parametrize("kind", [CommandTimeoutError, ConnectTimeoutError])
+def test_timeout_of_the_client_is_a_timeout_error(kind: type[RelevoError]) -> None:
+    with pytest.raises(TimeoutError) as timeout:
+        raise kind("late")
+    assert isinstance(timeout.value, RelevoError)
+    assert timeout.value.message == "late"
+
+
+def test_every_exception_of_the_package_ends_in_error() -> None:
+    exported = [getattr(relevo_client, name) for name in relevo_client.__all__]
+    exceptions = [each for each in exported if isinstance(each, type) and issubclass(each, BaseException)]
+
+    assert exceptions
+    assert [each.__name__ for each in exceptions if not each.__name__.endswith("Error")] == []
+
+
 def test_stop_is_also_the_error_it_stands_for() -> None:
-    assert issubclass(SignInRefused, UnauthorizedError)
-    assert issubclass(SentAway, RelevoError)
+    assert issubclass(SignInRefusedError, UnauthorizedError)
+    assert issubclass(SentAwayError, RelevoError)

@@ -9,12 +9,12 @@ import pytest
 from relevo_client import (
     Backoff,
     BadMessageError,
-    CommandTimeout,
+    CommandTimeoutError,
     ConflictError,
     Customer,
     ForbiddenError,
     HttpClient,
-    InvalidReply,
+    InvalidReplyError,
     NotFoundError,
     Target,
     UnauthorizedError,
@@ -125,7 +125,7 @@ async def test_retryable_error_is_sent_again_with_the_same_key() -> None:
 async def test_command_at_its_deadline_raises_with_the_last_error() -> None:
     router = ScriptedHttp(refusal(503, "unavailable"))
     async with router.client(retry=Backoff(0.02, 0.02)) as relevo:
-        with pytest.raises(CommandTimeout) as timeout:
+        with pytest.raises(CommandTimeoutError) as timeout:
             await relevo.close_session("c-1", key="mine", timeout_s=0.03)
 
     assert timeout.value.key == "mine"
@@ -165,15 +165,15 @@ async def test_command_not_encodable_in_json_raises_unsent() -> None:
 async def test_result_of_another_shape_raises_invalid_reply() -> None:
     router = ScriptedHttp(ok({"session": {"id": 5}}))
     async with router.client() as relevo:
-        with pytest.raises(InvalidReply, match=r"session\.id"):
+        with pytest.raises(InvalidReplyError, match=r"session\.id"):
             await relevo.get_session("c-1")
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, b"[]", InvalidReply),
-        (200, b"<html>", InvalidReply),
+        (200, b"[]", InvalidReplyError),
+        (200, b"<html>", InvalidReplyError),
         (400, b"", BadMessageError),
         (401, b"", UnauthorizedError),
         (403, b"<html>", ForbiddenError),
@@ -181,7 +181,7 @@ async def test_result_of_another_shape_raises_invalid_reply() -> None:
         (413, b"", BadMessageError),
         (500, b'{"error": "text"}', UnavailableError),
         (504, b"", UnavailableError),
-        (302, b"", InvalidReply),
+        (302, b"", InvalidReplyError),
         (400, b"[" * 100_000, BadMessageError),
     ],
 )

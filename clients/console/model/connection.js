@@ -2,11 +2,11 @@
 
 import {
   Client,
-  HandshakeRefused,
-  RateLimitPassed,
-  SentAway,
-  SignInRefused,
-  TokenExpired,
+  HandshakeRefusedError,
+  RateLimitPassedError,
+  SentAwayError,
+  SignInRefusedError,
+  TokenExpiredError,
 } from "../../js/src/index.js";
 import { expiryOf } from "./sign-in.js";
 
@@ -180,16 +180,16 @@ export class Connection extends EventTarget {
 
   /** @param {Error} error @returns {Ending} */
   #endingOf(error) {
-    if (error instanceof TokenExpired) return "expired";
-    if (error instanceof SignInRefused) {
+    if (error instanceof TokenExpiredError) return "expired";
+    if (error instanceof SignInRefusedError) {
       const end = expiryOf(this.#token);
       // The router's clock decides, not this machine's.
       const expired = /expired/.test(error.message) || (end !== null && end <= this.now());
       return expired ? "expired" : "wrong";
     }
-    if (error instanceof SentAway) return "removed";
-    if (error instanceof RateLimitPassed) return "rate";
-    if (error instanceof HandshakeRefused) return "handshake";
+    if (error instanceof SentAwayError) return "removed";
+    if (error instanceof RateLimitPassedError) return "rate";
+    if (error instanceof HandshakeRefusedError) return "handshake";
     return "other";
   }
 

@@ -1,6 +1,6 @@
 /** The admin's dashboard: every open conversation, the waiting ones, and the agents. */
 
-import { hasTerms, searchTerms } from "../../js/src/index.js";
+import { hasTerms, isNewer, searchTerms } from "../../js/src/index.js";
 import { Samples } from "./samples.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
@@ -92,8 +92,8 @@ export class Dashboard extends EventTarget {
     let oldestAt = Infinity;
     for (const { state, updatedAt } of this.sessions.values()) {
       if (state === "in_progress") totals.inProgress += 1;
-      else {
-        totals[state === "pending" ? "pending" : "queued"] += 1;
+      else if (state === "pending" || state === "queued") {
+        totals[state] += 1;
         oldestAt = Math.min(oldestAt, updatedAt);
       }
     }
@@ -115,7 +115,7 @@ export class Dashboard extends EventTarget {
     /** @type {Map<string, Waiting>} */
     const queues = new Map();
     for (const { state, owner, updatedAt } of this.sessions.values()) {
-      if (owner === null || state === "in_progress") continue;
+      if (owner === null || (state !== "pending" && state !== "queued")) continue;
       const lists = state === "pending" ? pending : queues;
       const { count, oldestAt } = lists.get(owner.id) ?? { count: 0, oldestAt: Infinity };
       lists.set(owner.id, { count: count + 1, oldestAt: Math.min(oldestAt, updatedAt) });
@@ -214,8 +214,7 @@ export class Dashboard extends EventTarget {
   /** @param {Session} session */
   #store(session) {
     const known = this.sessions.get(session.id);
-    const older = known !== undefined && known.openedAt === session.openedAt && known.fence > session.fence;
-    if (older || (known !== undefined && known.openedAt > session.openedAt)) return;
+    if (known !== undefined && isNewer(known, session)) return;
     if (session.state === "closed") {
       this.sessions.delete(session.id);
       if (this.#changedIds !== null) this.#closed.set(session.id, session.openedAt);

@@ -5,7 +5,7 @@ import { Timeline } from "./timeline.js";
 
 /** @typedef {import("../../js/src/index.js").Agent} Agent */
 /** @typedef {import("../../js/src/index.js").Entry} Entry */
-/** @typedef {import("../../js/src/index.js").RemovalCause} RemovalCause */
+/** @typedef {import("../../js/src/index.js").SessionRemoved["why"]} RemovalCause */
 /** @typedef {import("../../js/src/index.js").Session} Session */
 /** @typedef {import("../../js/src/index.js").Transfer} Transfer */
 /** @typedef {import("../../js/src/index.js").TransferState} TransferState */

@@ -160,10 +160,11 @@ export class Conversation extends LiveElement {
 
   /** @param {NonNullable<OpenSession["removal"]>} removal */
   #describeRemoval({ why, transfer }) {
-    if (why !== "transferred" || transfer === null) return say(`removed_${why}`);
+    if (why !== "transferred" || transfer === null) return say(`removed_${why}`, {}, say("removed_moved"));
     const mine = transfer.by.id === this.#context.workspace.me?.id;
     const names = { name: transfer.by.name, target: transfer.to.name };
-    return say(mine ? `removed_by_me_${transfer.outcome}` : "removed_transferred", names);
+    const transferred = say("removed_transferred", names);
+    return mine ? say(`removed_by_me_${transfer.outcome}`, names, transferred) : transferred;
   }
 
   /** @param {Session} session */

@@ -2,9 +2,9 @@
 
 import {
   AtCapacityError,
-  CommandTimeout,
+  CommandTimeoutError,
   ConflictError,
-  ConnectionStopped,
+  ConnectionStoppedError,
   ForbiddenError,
   NotFoundError,
   RateLimitedError,
@@ -29,8 +29,8 @@ export function sayError(error, directory) {
   if (error instanceof NotFoundError) return say("error_not_found");
   if (error instanceof ForbiddenError) return say("error_forbidden");
   if (error instanceof RateLimitedError) return say("error_rate_limited");
-  if (error instanceof CommandTimeout) return say("error_no_answer");
-  if (error instanceof ConnectionStopped) return say("error_stopped");
+  if (error instanceof CommandTimeoutError) return say("error_no_answer");
+  if (error instanceof ConnectionStoppedError) return say("error_stopped");
   if (error instanceof RelevoError) return say("error_other", { message: error.message });
   // A defect of this page, not an error of the router: report it to the developer's console too.
   reportError(error);

@@ -51,7 +51,7 @@ export function stateMark() {
     /** @param {Session} session */
     update({ state }) {
       setAttribute(mark, "data-state", state);
-      setText(mark, say(`state_${state}`));
+      setText(mark, say(`state_${state}`, {}, state));
     },
   });
 }

@@ -153,14 +153,15 @@ export class Notices {
       if (why === "transferred" && transfer !== null) {
         return say("notice_taken", { customer, name: transfer.by.name, target: transfer.to.name });
       }
-      return say(`notice_removed_${why}`, { customer });
+      return say(`notice_removed_${why}`, { customer }, say("notice_removed_moved", { customer }));
     }
     if (activity.kind !== "updated") return null;
     const { session, transfer, state } = activity;
     const has = session.owner === null ? transfer.to.name : this.#workspace.ownerName(session.owner);
     // `delivered` is news only after a wait; the dialog has shown the rest.
     if (state === "delivered" && transfer.outcome === "assigned") return null;
-    return say(`notice_${state}`, { customer: session.customer.name, name: has });
+    const values = { customer: session.customer.name, name: has };
+    return say(`notice_${state}`, values, say("notice_moved", values));
   }
 
   /** Remove the notices of conversations that were opened or that left. */

@@ -105,9 +105,9 @@ function sayEntry({ kind, by, transfer }, myId) {
   const actor = nameOf(by, myId);
   if (kind === "transferred" && transfer !== null) {
     const to = transfer.to.id === myId && transfer.to.kind === "agent" ? say("you") : transfer.to.name;
-    return say(`entry_transferred_${transfer.outcome}`, { name: actor, to });
+    return say(`entry_transferred_${transfer.outcome}`, { name: actor, to }, `${transfer.outcome}: ${to}`);
   }
-  return say(by === null ? `entry_${kind}_system` : `entry_${kind}`, { name: actor });
+  return say(by === null ? `entry_${kind}_system` : `entry_${kind}`, { name: actor }, `${kind}: ${actor}`);
 }
 
 /** @param {Actor | null} by @param {string} myId */

@@ -57,9 +57,10 @@ function primary(tag) {
  *
  * @param {string} name
  * @param {Record<string, string | number>} [values]
+ * @param {string} [otherwise] The text where there is none of this name: a name of a word that a newer router may send.
  */
-export function say(name, values) {
-  return words.say(`console.${name}`, values);
+export function say(name, values, otherwise) {
+  return words.say(`console.${name}`, values, otherwise);
 }
 
 /**

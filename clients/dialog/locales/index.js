@@ -50,9 +50,10 @@ export class Words {
    *
    * @param {string} key A section and a name, such as `dialog.transfer`.
    * @param {Parameters} [parameters] Numbers get the format of the language.
+   * @param {string} [otherwise] The text where there is none of this key: a key of a word that a newer router may send.
    */
-  say(key, parameters = {}) {
-    const message = find(this.#locale, key) ?? find(english, key);
+  say(key, parameters = {}, otherwise) {
+    const message = find(this.#locale, key) ?? find(english, key) ?? otherwise;
     if (message === undefined) throw new RangeError(`there is no text ${key}`);
     const form = typeof message === "string" ? message : this.#form(message, Number(parameters.count));
     return form.replace(/\{(\w+)\}/g, (whole, name) => {

@@ -3,7 +3,7 @@
 import { json } from "./codec.js";
 import { CommandMethods, present } from "./commands.js";
 import { Core } from "./core.js";
-import { ClientClosed, CommandTimeout, ConnectTimeout, InvalidReply } from "./errors.js";
+import { ClientClosedError, CommandTimeoutError, ConnectTimeoutError, InvalidReplyError } from "./errors.js";
 import { EventQueue, Listeners } from "./events.js";
 import { makeClock, newKey, platform, QUIET_LOGGER } from "./platform.js";
 import { CORE_SETTINGS } from "./settings.js";
@@ -113,8 +113,8 @@ export class Client extends CommandMethods {
   /**
    * Connect, and wait for the welcome.
    *
-   * @returns {Promise<void>} Rejects with a `ConnectionStopped` if the router refused this client for good,
-   *   with a `ConnectTimeout` if there was no welcome in time; the client is closed then.
+   * @returns {Promise<void>} Rejects with a `ConnectionStoppedError` if the router refused this client for good,
+   *   with a `ConnectTimeoutError` if there was no welcome in time; the client is closed then.
    */
   async start() {
     if (this.#started) throw new TypeError("a client is started once");
@@ -127,7 +127,7 @@ export class Client extends CommandMethods {
         this.#connectTimeoutMs ?? Infinity,
         () => {
           const cause = this.#lastTrouble === "" ? undefined : new Error(this.#lastTrouble);
-          return new ConnectTimeout(`no router let the client in within ${this.#connectTimeoutMs} ms`, {
+          return new ConnectTimeoutError(`no router let the client in within ${this.#connectTimeoutMs} ms`, {
             cause,
           });
         },
@@ -139,7 +139,7 @@ export class Client extends CommandMethods {
   }
 
   /**
-   * Close the connection with 1000; pending commands reject with `ClientClosed`.
+   * Close the connection with 1000; pending commands reject with `ClientClosedError`.
    *
    * @returns {Promise<void>} Resolves when the connection is closed, or after two seconds.
    */
@@ -193,9 +193,9 @@ export class Client extends CommandMethods {
     return this.#core.welcome;
   }
 
-  /** The own agent as the latest welcome has it, null for a back end. */
+  /** The own agent's row, live also without the directory; null for a back end. */
   get agent() {
-    return this.#core.welcome?.agent ?? null;
+    return this.#core.agent;
   }
 
   // Events.
@@ -229,11 +229,11 @@ export class Client extends CommandMethods {
         for (;;) {
           const event = left ? undefined : queue.take();
           if (event !== undefined) return { value: event, done: false };
-          if (left || this.#core.stop instanceof ClientClosed) return { value: undefined, done: true };
+          if (left || this.#core.stop instanceof ClientClosedError) return { value: undefined, done: true };
           try {
             await this.#shell.waitUntil(() => left || queue.size > 0);
           } catch (error) {
-            if (!(error instanceof ClientClosed)) throw error;
+            if (!(error instanceof ClientClosedError)) throw error;
           }
         }
       },
@@ -265,7 +265,7 @@ export class Client extends CommandMethods {
    * @param {ChangeOptions} [options]
    */
   async command(type, fields, { timeoutMs = this.#commandTimeoutMs, key, signal } = {}) {
-    if (!this.#started) throw new ClientClosed("the client is not started");
+    if (!this.#started) throw new ClientClosedError("the client is not started");
     return this.#shell.call(type, present(fields), { timeoutMs, key: key ?? null, signal });
   }
 
@@ -282,7 +282,7 @@ export class Client extends CommandMethods {
     await this.#shell.waitUntil(
       () => this.directory.live,
       end - this.#shell.now(),
-      () => new CommandTimeout("directory.subscribe brought no directory in time"),
+      () => new CommandTimeoutError("directory.subscribe brought no directory in time"),
     );
     return this.directory;
   }
@@ -299,8 +299,8 @@ export class Client extends CommandMethods {
   /**
    * Get a `sessionChanged` for every session of the tenant that changes, over every reconnection.
    *
-   * Changes during a disconnection are not sent: list the sessions again after `connected`, and keep the highest
-   * fence of each.
+   * Changes during a disconnection are not sent: list the sessions again after `connected`, and keep of each
+   * the newest (`isNewer`).
    *
    * @param {ReadOptions} [options]
    */
@@ -330,7 +330,7 @@ export class Client extends CommandMethods {
     const { expires_at: expiresAt } = await this.command("token.refresh", { token: fresh }, options);
     this.#tokens.replace(fresh);
     if (!Number.isSafeInteger(Number(expiresAt)))
-      throw new InvalidReply("token.refresh: expected expires_at");
+      throw new InvalidReplyError("token.refresh: expected expires_at");
     return Number(expiresAt);
   }
 

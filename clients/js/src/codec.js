@@ -16,12 +16,12 @@ export const MESSAGE_BYTES_MAX = 64 * 1024;
  * @property {(message: object) => Encoded} encode Encode one message of plain values.
  * @property {(messages: Encoded[]) => Encoded} join Put encoded messages into one batch.
  * @property {(data: unknown) => unknown[]} decode Decode a message or a batch, in order; throws
- *   `UndecodableMessage`.
+ *   `UndecodableMessageError`.
  */
 
 /** A frame holds nothing that the agreed format can be read from. */
-export class UndecodableMessage extends Error {
-  name = "UndecodableMessage";
+export class UndecodableMessageError extends Error {
+  name = "UndecodableMessageError";
 }
 
 /** JSON in text frames. @type {Codec} */
@@ -30,7 +30,7 @@ export const json = Object.freeze({
   encode: (message) => JSON.stringify(message),
   join: (messages) => `[${messages.join(",")}]`,
   decode(data) {
-    if (typeof data !== "string") throw new UndecodableMessage("a frame of the wrong kind");
+    if (typeof data !== "string") throw new UndecodableMessageError("a frame of the wrong kind");
     return readWith(JSON.parse, data);
   },
 });
@@ -51,7 +51,7 @@ export function messagePack({ encode, decode }) {
     join: joinBytes,
     /** @param {unknown} data */
     decode(data) {
-      if (typeof data === "string") throw new UndecodableMessage("a frame of the wrong kind");
+      if (typeof data === "string") throw new UndecodableMessageError("a frame of the wrong kind");
       return readWith(
         decode,
         data instanceof Uint8Array ? data : new Uint8Array(/** @type {ArrayBuffer} */ (data)),
@@ -167,7 +167,7 @@ function readWith(read, data) {
     value = read(data);
   } catch (error) {
     // A library throws errors of its own, or overflows the stack.
-    throw new UndecodableMessage(String(error), { cause: error });
+    throw new UndecodableMessageError(String(error), { cause: error });
   }
   return Array.isArray(value) ? value : [value];
 }

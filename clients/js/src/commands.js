@@ -1,9 +1,9 @@
 /** The commands as methods, the same over a websocket and over HTTP. */
 
-import { InvalidData, shape } from "./decode.js";
-import { InvalidReply } from "./errors.js";
+import { InvalidDataError, shape } from "./decode.js";
+import { InvalidReplyError } from "./errors.js";
 import {
-  agent,
+  agentResult,
   department,
   entry,
   historyPage,
@@ -49,14 +49,13 @@ import {
 
 /** @typedef {{ state?: SessionState, agentId?: string, departmentId?: string }} SessionFilter */
 
-const agentResult = shape((map) => ({ agent: agent(map.agent) }));
 const departmentResult = shape((map) => ({ department: department(map.department) }));
 const entryResult = shape((map) => ({ entry: entry(map.entry) }));
 
 /**
  * The commands that need no connection of their own.
  *
- * Each method rejects with the typed error of the router's refusal, or with `CommandTimeout` when there was
+ * Each method rejects with the typed error of the router's refusal, or with `CommandTimeoutError` when there was
  * no final answer in time. An argument that is undefined is not sent.
  */
 export class CommandMethods {
@@ -323,7 +322,8 @@ export class CommandMethods {
     try {
       return decode(result);
     } catch (cause) {
-      if (cause instanceof InvalidData) throw new InvalidReply(`${type}: ${cause.message}`, { cause });
+      if (cause instanceof InvalidDataError)
+        throw new InvalidReplyError(`${type}: ${cause.message}`, { cause });
       throw cause;
     }
   }

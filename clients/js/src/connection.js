@@ -1,7 +1,7 @@
 /** One websocket connection. */
 
-import { pack, UndecodableMessage } from "./codec.js";
-import { HandshakeRefused } from "./errors.js";
+import { pack, UndecodableMessageError } from "./codec.js";
+import { HandshakeRefusedError } from "./errors.js";
 import { platform } from "./platform.js";
 
 /** @typedef {import("./codec.js").Codec} Codec */
@@ -13,8 +13,8 @@ import { platform } from "./platform.js";
  * @typedef {object} ConnectionListener
  * @property {() => void} opened
  * @property {(messages: unknown[]) => void} received
- * @property {(error: UndecodableMessage) => void} undecodable
- * @property {(error: HandshakeRefused) => void} refused
+ * @property {(error: UndecodableMessageError) => void} undecodable
+ * @property {(error: HandshakeRefusedError) => void} refused
  * @property {(closeCode: number, reason: string) => void} closed
  */
 
@@ -28,7 +28,7 @@ export class Connection {
   #errorMessage = "";
 
   /**
-   * Connect. Throws `HandshakeRefused` if the platform does not try.
+   * Connect. Throws `HandshakeRefusedError` if the platform does not try.
    *
    * @param {import("./platform.js").WebSocketConstructor} WebSocket
    * @param {string} url
@@ -41,21 +41,21 @@ export class Connection {
       this.#socket = new WebSocket(url, [codec.subprotocol]);
     } catch (cause) {
       // A page on https may not open ws://, or the platform rejects the address.
-      throw new HandshakeRefused(`${url}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+      throw new HandshakeRefusedError(`${url}: ${cause instanceof Error ? cause.message : cause}`, { cause });
     }
     const socket = this.#socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       // Old versions of React Native have no `protocol`.
       if (socket.protocol === undefined || socket.protocol === codec.subprotocol) listener.opened();
-      else listener.refused(new HandshakeRefused(`${url} does not speak ${codec.subprotocol}`));
+      else listener.refused(new HandshakeRefusedError(`${url} does not speak ${codec.subprotocol}`));
     };
     socket.onmessage = ({ data }) => {
       let messages;
       try {
         messages = codec.decode(data);
       } catch (error) {
-        if (!(error instanceof UndecodableMessage)) throw error;
+        if (!(error instanceof UndecodableMessageError)) throw error;
         listener.undecodable(error);
         return;
       }

@@ -7,20 +7,20 @@
  * again.
  */
 
-import { asMap, InvalidData, isMap, shape, string } from "./decode.js";
+import { asMap, InvalidDataError, isMap, shape, string } from "./decode.js";
 import { Directory } from "./directory.js";
 import {
-  ClientClosed,
+  ClientClosedError,
   errorFromWire,
-  InvalidReply,
+  InvalidReplyError,
   RelevoError,
   stopFromClose,
   stopFromRefusal,
   TOKEN_EXPIRED,
 } from "./errors.js";
-import { PUSHES } from "./events.js";
+import { PUSHES, unknownPush } from "./events.js";
 import { Inbox } from "./inbox.js";
-import { sessionResult, welcome } from "./objects.js";
+import { agentResult, sessionResult, welcome } from "./objects.js";
 import { Acknowledgements, PendingCommands } from "./pending-commands.js";
 import { Reconnection } from "./reconnection.js";
 import { Subscriptions } from "./subscriptions.js";
@@ -28,7 +28,7 @@ import { Heartbeat } from "./heartbeat.js";
 
 /** @typedef {import("./settings.js").CoreSettings} CoreSettings */
 /** @typedef {import("./events.js").ClientEvent} ClientEvent */
-/** @typedef {import("./errors.js").ConnectionStopped} ConnectionStopped */
+/** @typedef {import("./errors.js").ConnectionStoppedError} ConnectionStoppedError */
 /** @typedef {"offline" | "connecting" | "hello" | "ready" | "stopped"} Phase */
 /** @typedef {Record<string, unknown>} Message */
 /** @typedef {{ id: string, result: Message } | { id: string, error: RelevoError }} SettledCommand */
@@ -45,6 +45,8 @@ export class Core {
   phase = "offline";
   /** @type {import("./objects.js").Welcome | null} */
   welcome = null;
+  /** The own agent's row. @type {import("./objects.js").Agent | null} */
+  agent = null;
   /** Why the client has ended. @type {RelevoError | null} */
   stop = null;
 
@@ -111,7 +113,7 @@ export class Core {
   }
 
   /**
-   * Take one message; a batch is as many calls. Throws `InvalidData` if it is of a known type, but not of its
+   * Take one message; a batch is as many calls. Throws `InvalidDataError` if it is of a known type, but not of its
    * shape: the message is lost, and the connection has to be replaced.
    *
    * @param {unknown} message
@@ -159,7 +161,7 @@ export class Core {
   /**
    * Stop: no further attempt can succeed.
    *
-   * @param {ConnectionStopped} stop
+   * @param {ConnectionStoppedError} stop
    * @param {number} now
    */
   refused(stop, now) {
@@ -185,7 +187,7 @@ export class Core {
     if (this.phase === "stopped") return;
     this.#forgetConnection();
     this.#close = { code: 1000, reason: "" };
-    this.#stop(new ClientClosed("the client was closed"));
+    this.#stop(new ClientClosedError("the client was closed"));
   }
 
   /**
@@ -364,6 +366,7 @@ export class Core {
     const reconnected = this.welcome !== null;
     const parsed = welcome(map);
     this.welcome = parsed;
+    this.agent = parsed.agent;
     this.phase = "ready";
     this.#readyAt = now;
     this.#stepUntil = Infinity;
@@ -403,18 +406,29 @@ export class Core {
    * @param {unknown} result
    */
   #readResult({ type, mayBeReplayed }, result) {
-    if (!isMap(result)) return new InvalidReply(`${type} was answered without a result`);
+    if (!isMap(result)) return new InvalidReplyError(`${type} was answered without a result`);
     try {
-      // A program that awaited a command finds its effect in the inbox before the push comes. A replayed reply may
+      // A program that awaited a command finds its effect in the client before the push comes. A replayed reply may
       // be older than the last welcome, and is left out.
-      const agentId = mayBeReplayed ? undefined : this.welcome?.agent?.id;
-      if (agentId !== undefined && "session" in result)
-        this.inbox.observe(sessionResult(result).session, agentId);
+      if (!mayBeReplayed && this.agent !== null) this.#observe(result, this.agent.id);
     } catch (cause) {
-      if (cause instanceof InvalidData) return new InvalidReply(`${type}: ${cause.message}`, { cause });
+      if (cause instanceof InvalidDataError)
+        return new InvalidReplyError(`${type}: ${cause.message}`, { cause });
       throw cause;
     }
     return result;
+  }
+
+  /**
+   * @param {Message} result
+   * @param {string} agentId
+   */
+  #observe(result, agentId) {
+    if ("session" in result) this.inbox.observe(sessionResult(result).session, agentId);
+    if ("agent" in result) {
+      const { agent } = agentResult(result);
+      if (agent.id === agentId) this.agent = agent;
+    }
   }
 
   /**
@@ -423,13 +437,16 @@ export class Core {
    * @param {number} now
    */
   #onPush(type, map, now) {
-    const event = type.startsWith("directory.")
+    if (type === "pong") return;
+    const directory = type === "directory.snapshot" || type === "directory.patch";
+    const event = directory
       ? this.#subscriptions.received(type, map, now)
-      : PUSHES.get(type)?.(map);
-    if (event === null || event === undefined) return;
+      : (PUSHES.get(type)?.(map) ?? unknownPush(type, map));
+    if (event === null) return;
     if (event.type === "sessionAssigned" || event.type === "sessionPending")
       this.inbox.observe(event.session);
     else if (event.type === "sessionRemoved") this.inbox.remove(event.sessionId, event.fence);
+    else if (event.type === "agentChanged" || event.type === "statusChanged") this.agent = event.agent;
     else if (event.type === "tokenExpiring") this.#tokenWanted = true;
     else if (event.type === "serverDraining") this.#drainAt = now + Math.max(0, event.reconnectInMs);
     if (event.type === "sessionAssigned" && this.#settings.acknowledge) {
@@ -473,6 +490,7 @@ export class Core {
     // The next hello carries a fresh token itself.
     this.#pending.dropInternal("token.refresh");
     this.#pending.connectionLost();
+    this.#subscriptions.connectionLost();
     this.directory.cut();
   }
 

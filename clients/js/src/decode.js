@@ -1,15 +1,15 @@
-/** Turn decoded maps into frozen typed objects, strictly for what is known and deaf to what is not. */
+/** Turn decoded maps into frozen typed objects: known fields strictly, unknown ones passed through. */
 
 /**
- * Decode a value of the wire; throws `InvalidData`.
+ * Decode a value of the wire; throws `InvalidDataError`.
  *
  * @template T
  * @typedef {(value: unknown) => T} Decoder
  */
 
 /** What came does not have the shape that the protocol gives it; `path` says where. */
-export class InvalidData extends Error {
-  name = "InvalidData";
+export class InvalidDataError extends Error {
+  name = "InvalidDataError";
   path = "";
   #complaint;
 
@@ -31,7 +31,7 @@ export class InvalidData extends Error {
    * @param {string} place A field's name, or an index in brackets.
    */
   static within(error, place) {
-    if (error instanceof InvalidData) {
+    if (error instanceof InvalidDataError) {
       const dot = error.path === "" || error.path.startsWith("[") ? "" : ".";
       error.path = `${place}${dot}${error.path}`;
       error.message = `${error.path}: ${error.#complaint}`;
@@ -42,13 +42,13 @@ export class InvalidData extends Error {
 
 /** @type {Decoder<string>} */
 export function string(value) {
-  if (typeof value !== "string") throw new InvalidData("a string", value);
+  if (typeof value !== "string") throw new InvalidDataError("a string", value);
   return value;
 }
 
 /** @type {Decoder<boolean>} */
 export function boolean(value) {
-  if (typeof value !== "boolean") throw new InvalidData("a boolean", value);
+  if (typeof value !== "boolean") throw new InvalidDataError("a boolean", value);
   return value;
 }
 
@@ -56,7 +56,7 @@ export function boolean(value) {
 export function integer(value) {
   // Some MessagePack libraries give every 64-bit integer, and so every time, as a BigInt.
   const number = typeof value === "bigint" ? Number(value) : value;
-  if (!Number.isSafeInteger(number)) throw new InvalidData("an integer", value);
+  if (!Number.isSafeInteger(number)) throw new InvalidDataError("an integer", value);
   return /** @type {number} */ (number);
 }
 
@@ -98,7 +98,7 @@ export function optional(inner, otherwise) {
  */
 export function list(inner) {
   return (value) => {
-    if (!Array.isArray(value)) throw new InvalidData("an array", value);
+    if (!Array.isArray(value)) throw new InvalidDataError("an array", value);
     /** @type {T[]} */
     const items = new Array(value.length);
     let index = 0;
@@ -106,7 +106,7 @@ export function list(inner) {
       // Plain steps: this runs for ten thousand rows before the engine has compiled it.
       for (; index < value.length; index += 1) items[index] = inner(value[index]);
     } catch (error) {
-      throw InvalidData.within(error, `[${index}]`);
+      throw InvalidDataError.within(error, `[${index}]`);
     }
     return Object.freeze(items);
   };
@@ -126,9 +126,36 @@ export function shape(read) {
     try {
       return Object.freeze(read(map));
     } catch (error) {
-      throw InvalidData.within(error, lastTaken(read, map));
+      throw InvalidDataError.within(error, lastTaken(read, map));
     }
   };
+}
+
+const NOTHING = Object.freeze({});
+
+/** The fields of a message around what it says. */
+export const ENVELOPE = Object.freeze(["type", "id"]);
+
+/**
+ * Decode a map; its unknown fields are kept in `extra`, as they came.
+ *
+ * @template {object} T
+ * @param {(map: Readonly<Record<string, unknown>>) => T} read As of `shape`. It takes each field that is known, always.
+ * @param {readonly string[]} [others] Names of fields that are known, and no part of the object.
+ * @returns {Decoder<T & { readonly extra: Readonly<Record<string, unknown>> }>}
+ */
+export function openShape(read, others = []) {
+  /** @type {Set<string> | null} */
+  let known = null;
+  /** @param {Readonly<Record<string, unknown>>} map */
+  const extraOf = (map) => {
+    known ??= new Set([...others, ...fieldsTaken(read, map)]);
+    /** @type {Record<string, unknown>} */
+    let extra = NOTHING;
+    for (const name in map) if (!known.has(name)) extra = { ...extra, [name]: map[name] };
+    return Object.freeze(extra);
+  };
+  return shape((map) => Object.assign(read(map), { extra: extraOf(map) }));
 }
 
 /**
@@ -138,20 +165,33 @@ export function shape(read) {
  * @param {Record<string, unknown>} map
  */
 function lastTaken(read, map) {
-  let last = "";
-  const take = (/** @type {Record<string, unknown>} */ of, /** @type {string | symbol} */ name) =>
-    of[(last = String(name))];
+  return fieldsTaken(read, map).at(-1) ?? "";
+}
+
+/**
+ * Return the fields that decoding takes from a map, in order, up to the one that it fails at.
+ *
+ * @param {(map: Readonly<Record<string, unknown>>) => unknown} read
+ * @param {Readonly<Record<string, unknown>>} map
+ */
+function fieldsTaken(read, map) {
+  /** @type {string[]} */
+  const taken = [];
+  const take = (/** @type {Record<string, unknown>} */ of, /** @type {string | symbol} */ name) => {
+    taken.push(String(name));
+    return of[String(name)];
+  };
   try {
     read(new Proxy(map, { get: take }));
   } catch {
     // The same error as before.
   }
-  return last;
+  return taken;
 }
 
 /** @param {unknown} value */
 export function asMap(value) {
-  if (!isMap(value)) throw new InvalidData("a map", value);
+  if (!isMap(value)) throw new InvalidDataError("a map", value);
   return value;
 }
 

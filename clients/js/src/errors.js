@@ -1,7 +1,7 @@
 /** What can go wrong: one class for each error code of the protocol, and a few of the client's own. */
 
-import { InvalidData, isMap } from "./decode.js";
-import { actor, owner } from "./objects.js";
+import { InvalidDataError, isMap } from "./decode.js";
+import { actor, owner, party } from "./objects.js";
 
 /**
  * @typedef {object} ErrorFacts
@@ -135,12 +135,45 @@ export class InternalError extends RelevoError {
 }
 
 /**
+ * A rule, the hours, a full queue or unmet needs forbid it; nothing has changed (PROTOCOL.md, 11).
+ *
+ * `because` says which: `departments`, `agents`, `status`, `capacity`, `hops`, `reason`, `closed_now`, `queue_full` or
+ * `needs`.
+ */
+export class NotAllowedError extends RelevoError {
+  static code = "not_allowed";
+
+  get because() {
+    return text(this.details.because);
+  }
+  /** The id of the department whose rule it is, null for the tenant's. */
+  get department() {
+    return text(this.details.department);
+  }
+  /** At most three targets that are allowed and available now, the best first. */
+  get alternatives() {
+    const { alternatives } = this.details;
+    const parties = Array.isArray(alternatives) ? alternatives.map((each) => decoded(party, each)) : [];
+    return parties.filter((each) => each !== null);
+  }
+}
+
+/** There is no agent and no department to give the session back to: its `owner` keeps it. */
+export class NoOriginError extends RelevoError {
+  static code = "no_origin";
+
+  get owner() {
+    return decoded(owner, this.details.owner);
+  }
+}
+
+/**
  * A command had no final reply in time. If it was sent, it may have been applied.
  *
  * Sent again with the same `key` within ten minutes, it is applied at most once. The last error reply, if any, is
  * the `cause`.
  */
-export class CommandTimeout extends RelevoError {
+export class CommandTimeoutError extends RelevoError {
   static code = "timeout";
   static retryable = true;
 
@@ -156,28 +189,28 @@ export class CommandTimeout extends RelevoError {
 }
 
 /** The program gave a command up, by the signal that it passed with it. */
-export class CommandAborted extends RelevoError {
+export class CommandAbortedError extends RelevoError {
   static code = "aborted";
 }
 
 /** The router answered something that the protocol does not allow. */
-export class InvalidReply extends RelevoError {
+export class InvalidReplyError extends RelevoError {
   static code = "invalid_reply";
 }
 
 /** The client was closed, or not started yet. */
-export class ClientClosed extends RelevoError {
+export class ClientClosedError extends RelevoError {
   static code = "client_closed";
 }
 
 /** No router let the client in within its first wait. The last attempt's error is the `cause`. */
-export class ConnectTimeout extends RelevoError {
+export class ConnectTimeoutError extends RelevoError {
   static code = "connect_timeout";
   static retryable = true;
 }
 
 /** The router does not want this client back until something changes. */
-export class ConnectionStopped extends RelevoError {
+export class ConnectionStoppedError extends RelevoError {
   static code = "connection_stopped";
 
   /**
@@ -191,37 +224,42 @@ export class ConnectionStopped extends RelevoError {
 }
 
 /** The token was refused (close code 4500). */
-export class SignInRefused extends ConnectionStopped {
+export class SignInRefusedError extends ConnectionStoppedError {
   static code = "unauthorized";
 }
 
 /** The token expired and no fresh one was given in time (close code 4501). */
-export class TokenExpired extends ConnectionStopped {
+export class TokenExpiredError extends ConnectionStoppedError {
   static code = "unauthorized";
 }
 
 /** The agent was removed, or sent away by an admin (close code 4502). */
-export class SentAway extends ConnectionStopped {
+export class SentAwayError extends ConnectionStoppedError {
   static code = "forbidden";
 }
 
 /** The router could not decode what this client sent (close code 4503). */
-export class MessageRefused extends ConnectionStopped {
+export class MessageRefusedError extends ConnectionStoppedError {
   static code = "bad_message";
 }
 
 /** No `hello` reached the router in time (close code 4504). */
-export class HelloTimedOut extends ConnectionStopped {
+export class HelloTimeoutError extends ConnectionStoppedError {
   static code = "hello_timeout";
 }
 
 /** The rate limit was passed again and again (close code 4505). */
-export class RateLimitPassed extends ConnectionStopped {
+export class RateLimitPassedError extends ConnectionStoppedError {
   static code = "rate_limited";
 }
 
+/** A newer connection of the same agent replaced this one (close code 4506): do not reconnect by itself. */
+export class ReplacedError extends ConnectionStoppedError {
+  static code = "replaced";
+}
+
 /** The websocket cannot be opened at all: a page that may not, or a router of another kind. */
-export class HandshakeRefused extends ConnectionStopped {
+export class HandshakeRefusedError extends ConnectionStoppedError {
   static code = "handshake_refused";
 }
 
@@ -241,33 +279,36 @@ export const ERRORS = byCode([
   RateLimitedError,
   UnavailableError,
   InternalError,
+  NotAllowedError,
+  NoOriginError,
 ]);
 
 /**
- * The close codes after which a client does not reconnect. Others of 4500-4999 become `ConnectionStopped`.
+ * The close codes after which a client does not reconnect. Others of 4500-4999 become `ConnectionStoppedError`.
  *
- * @type {ReadonlyMap<number, typeof ConnectionStopped>}
+ * @type {ReadonlyMap<number, typeof ConnectionStoppedError>}
  */
 export const STOPS = new Map([
-  [4500, SignInRefused],
-  [4501, TokenExpired],
-  [4502, SentAway],
-  [4503, MessageRefused],
-  [4504, HelloTimedOut],
-  [4505, RateLimitPassed],
+  [4500, SignInRefusedError],
+  [4501, TokenExpiredError],
+  [4502, SentAwayError],
+  [4503, MessageRefusedError],
+  [4504, HelloTimeoutError],
+  [4505, RateLimitPassedError],
+  [4506, ReplacedError],
 ]);
 
 export const TOKEN_EXPIRED = 4501;
 
 /**
- * Build the typed error from the `error` map of a reply or an HTTP body; throws `InvalidData`.
+ * Build the typed error from the `error` map of a reply or an HTTP body; throws `InvalidDataError`.
  *
  * @param {unknown} value
  * @returns {RelevoError}
  */
 export function errorFromWire(value) {
   if (!isMap(value) || typeof value.code !== "string")
-    throw InvalidData.within(new InvalidData("a map with a code", value), "error");
+    throw InvalidDataError.within(new InvalidDataError("a map with a code", value), "error");
   const kind = ERRORS.get(value.code) ?? RelevoError;
   return new kind(text(value.message) ?? "", {
     code: value.code,
@@ -284,7 +325,7 @@ export function errorFromWire(value) {
  */
 export function stopFromClose(closeCode, reason) {
   if (!(closeCode >= 4500 && closeCode <= 4999)) return null;
-  const kind = STOPS.get(closeCode) ?? ConnectionStopped;
+  const kind = STOPS.get(closeCode) ?? ConnectionStoppedError;
   return new kind(reason || `closed with ${closeCode}`, { closeCode });
 }
 
@@ -295,8 +336,14 @@ export function stopFromClose(closeCode, reason) {
  * @param {number} closeCode What the connection was closed with after it.
  */
 export function stopFromRefusal(refusal, closeCode) {
-  const kinds = [SignInRefused, SentAway, MessageRefused, HelloTimedOut, RateLimitPassed];
-  const kind = kinds.find(({ code }) => code === refusal.code) ?? ConnectionStopped;
+  const kinds = [
+    SignInRefusedError,
+    SentAwayError,
+    MessageRefusedError,
+    HelloTimeoutError,
+    RateLimitPassedError,
+  ];
+  const kind = kinds.find(({ code }) => code === refusal.code) ?? ConnectionStoppedError;
   return new kind(refusal.message, { code: refusal.code, details: refusal.details, closeCode });
 }
 
@@ -307,7 +354,7 @@ export function stopFromRefusal(refusal, closeCode) {
  * @returns {unknown}
  */
 export function abortion(signal) {
-  return signal?.reason ?? new CommandAborted("the command was given up");
+  return signal?.reason ?? new CommandAbortedError("the command was given up");
 }
 
 /**
@@ -338,7 +385,7 @@ function decoded(decoder, value) {
   try {
     return value === null || value === undefined ? null : decoder(value);
   } catch (error) {
-    if (error instanceof InvalidData) return null;
+    if (error instanceof InvalidDataError) return null;
     throw error;
   }
 }

@@ -1,7 +1,16 @@
 /** A client's events: listeners are called at once, loops read a bounded queue. */
 
-import { entry, session, transfer, transferOrNull } from "./objects.js";
-import { integer, shape, string, word } from "./decode.js";
+import {
+  agent,
+  entry,
+  personOrNull,
+  session,
+  textOrNull,
+  transfer,
+  transferOrNull,
+  wordOrNull,
+} from "./objects.js";
+import { ENVELOPE, integer, openShape, string, word } from "./decode.js";
 
 /** @typedef {import("./objects.js").Agent} Agent */
 /** @typedef {import("./objects.js").Department} Department */
@@ -14,129 +23,180 @@ import { integer, shape, string, word } from "./decode.js";
 /**
  * The client is connected and welcomed; `client.inbox` is up to date.
  *
- * @typedef {object} Connected
- * @property {"connected"} type
- * @property {Welcome} welcome
- * @property {boolean} reconnected
+ * @typedef {{
+ *   readonly type: "connected",
+ *   readonly welcome: Welcome,
+ *   readonly reconnected: boolean,
+ * }} Connected
  */
 
 /**
  * The connection ended.
  *
- * @typedef {object} Disconnected
- * @property {"disconnected"} type
- * @property {number} closeCode The websocket close code, 1006 if the connection was lost without one.
- * @property {string} reason What was given as the reason, possibly empty.
- * @property {number | null} reconnectInMs When the first new attempt starts, or null if there will be none.
- * @property {RelevoError | null} error Why there will be none.
+ * - `closeCode`: the websocket close code, 1006 if the connection was lost without one.
+ * - `reason`: what was given as the reason, possibly empty.
+ * - `reconnectInMs`: when the first new attempt starts, or null if there will be none.
+ * - `error`: why there will be none.
+ *
+ * @typedef {{
+ *   readonly type: "disconnected",
+ *   readonly closeCode: number,
+ *   readonly reason: string,
+ *   readonly reconnectInMs: number | null,
+ *   readonly error: RelevoError | null,
+ * }} Disconnected
  */
 
 /**
  * A connection attempt failed; the next one starts in `reconnectInMs`.
  *
- * @typedef {object} Unreachable
- * @property {"unreachable"} type
- * @property {string} reason
- * @property {number} attempts How many have failed in a row.
- * @property {number} reconnectInMs
+ * - `attempts`: how many have failed in a row.
+ *
+ * @typedef {{
+ *   readonly type: "unreachable",
+ *   readonly reason: string,
+ *   readonly attempts: number,
+ *   readonly reconnectInMs: number,
+ * }} Unreachable
  */
 
 /**
  * A session is in progress with this agent now; `transfer` has the sender, the target and the reason.
  *
- * @typedef {object} SessionAssigned
- * @property {"sessionAssigned"} type
- * @property {Session} session
- * @property {Transfer | null} transfer
+ * @typedef {{
+ *   readonly type: "sessionAssigned",
+ *   readonly session: Session,
+ *   readonly transfer: Transfer | null,
+ * }} SessionAssigned
  */
 
 /**
  * A session is in this agent's pending list now.
  *
- * @typedef {object} SessionPending
- * @property {"sessionPending"} type
- * @property {Session} session
- * @property {Transfer | null} transfer
+ * @typedef {{
+ *   readonly type: "sessionPending",
+ *   readonly session: Session,
+ *   readonly transfer: Transfer | null,
+ * }} SessionPending
  */
 
 /**
  * The session left this agent.
  *
- * @typedef {object} SessionRemoved
- * @property {"sessionRemoved"} type
- * @property {string} sessionId
- * @property {number} fence
- * @property {import("./objects.js").RemovalCause} why
- * @property {Transfer | null} transfer
+ * @typedef {{
+ *   readonly type: "sessionRemoved",
+ *   readonly sessionId: string,
+ *   readonly fence: number,
+ *   readonly why: import("./objects.js").RemovalCause | import("./objects.js").MoveCause,
+ *   readonly transfer: Transfer | null,
+ * }} SessionRemoved
  */
 
 /**
  * The history of a session of this agent has a new entry.
  *
- * @typedef {object} SessionEntry
- * @property {"sessionEntry"} type
- * @property {string} sessionId
- * @property {Entry} entry
+ * @typedef {{
+ *   readonly type: "sessionEntry",
+ *   readonly sessionId: string,
+ *   readonly entry: Entry,
+ * }} SessionEntry
  */
 
 /**
- * A session of the tenant changed; for admins that watch.
+ * A session of the tenant changed; for admins and back ends that watch. `why`: the kind of the entry that caused it, null if
+ * the router does not say.
  *
- * @typedef {object} SessionChanged
- * @property {"sessionChanged"} type
- * @property {Session} session
+ * @typedef {{
+ *   readonly type: "sessionChanged",
+ *   readonly session: Session,
+ *   readonly why: string | null,
+ * }} SessionChanged
  */
 
 /**
- * A transfer that this agent made was delivered, accepted, declined, recalled or moved.
+ * A transfer that this agent made was delivered, accepted, declined, recalled or moved. `why`: why the system moved it.
  *
- * @typedef {object} TransferUpdated
- * @property {"transferUpdated"} type
- * @property {Transfer} transfer
- * @property {import("./objects.js").TransferState} state
- * @property {Session} session
+ * @typedef {{
+ *   readonly type: "transferUpdated",
+ *   readonly transfer: Transfer,
+ *   readonly state: import("./objects.js").TransferState,
+ *   readonly session: Session,
+ *   readonly why: import("./objects.js").MoveCause | null,
+ * }} TransferUpdated
+ */
+
+/**
+ * The own row of this agent changed; `client.agent` is this one already.
+ *
+ * @typedef {{ readonly type: "agentChanged", readonly agent: Agent }} AgentChanged
+ */
+
+/**
+ * Another person, or the system (`by` is null), changed this agent's status; `client.agent` has it already.
+ *
+ * @typedef {{
+ *   readonly type: "statusChanged",
+ *   readonly agent: Agent,
+ *   readonly by: import("./objects.js").Person | null,
+ *   readonly reason: string | null,
+ * }} StatusChanged
+ */
+
+/**
+ * A push of a newer router, that this client does not know: its type on the wire, and its other fields as they came.
+ *
+ * @typedef {{
+ *   readonly type: "unknownPush",
+ *   readonly push: string,
+ *   readonly fields: Readonly<Record<string, unknown>>,
+ * }} UnknownPush
  */
 
 /**
  * Rows of `client.directory` changed; it holds them already. With `snapshot` everything was replaced, and the
  * rows are all rows.
  *
- * @typedef {object} DirectoryChanged
- * @property {"directoryChanged"} type
- * @property {readonly Agent[]} agents
- * @property {readonly Department[]} departments
- * @property {readonly string[]} agentsRemoved
- * @property {readonly string[]} departmentsRemoved
- * @property {boolean} snapshot
+ * @typedef {{
+ *   readonly type: "directoryChanged",
+ *   readonly agents: readonly Agent[],
+ *   readonly departments: readonly Department[],
+ *   readonly agentsRemoved: readonly string[],
+ *   readonly departmentsRemoved: readonly string[],
+ *   readonly snapshot: boolean,
+ * }} DirectoryChanged
  */
 
 /**
  * The token expires at `expiresAt`. A token function is called at once.
  *
- * @typedef {object} TokenExpiring
- * @property {"tokenExpiring"} type
- * @property {number} expiresAt
+ * @typedef {{
+ *   readonly type: "tokenExpiring",
+ *   readonly expiresAt: number,
+ * }} TokenExpiring
  */
 
 /**
  * The router drains; the client reconnects in `reconnectInMs`.
  *
- * @typedef {object} ServerDraining
- * @property {"serverDraining"} type
- * @property {number} reconnectInMs
+ * @typedef {{
+ *   readonly type: "serverDraining",
+ *   readonly reconnectInMs: number,
+ * }} ServerDraining
  */
 
 /**
  * The loop read too slowly: the oldest `count` events were dropped. Only loops get it.
  *
- * @typedef {object} EventsLost
- * @property {"eventsLost"} type
- * @property {number} count
+ * @typedef {{
+ *   readonly type: "eventsLost",
+ *   readonly count: number,
+ * }} EventsLost
  */
 
 /** @typedef {Connected | Disconnected | Unreachable | TokenExpiring | ServerDraining} ConnectionEvent */
 /** @typedef {SessionAssigned | SessionPending | SessionRemoved | SessionEntry | SessionChanged} SessionEvent */
-/** @typedef {ConnectionEvent | SessionEvent | TransferUpdated | DirectoryChanged} ClientEvent */
+/** @typedef {AgentChanged | StatusChanged | DirectoryChanged | UnknownPush} OtherEvent */
+/** @typedef {ConnectionEvent | SessionEvent | TransferUpdated | OtherEvent} ClientEvent */
 
 /** @typedef {ClientEvent | EventsLost} LoopEvent */
 
@@ -157,22 +217,38 @@ function push(type, decode) {
   return (value) => Object.freeze({ type, ...decode(value) });
 }
 
-const received = shape((map) => ({ session: session(map.session), transfer: transferOrNull(map.transfer) }));
-const removed = shape((map) => ({
+/**
+ * @template {object} T
+ * @param {(map: Readonly<Record<string, unknown>>) => T} read
+ */
+const message = (read) => openShape(read, ENVELOPE);
+
+const received = message((map) => ({
+  session: session(map.session),
+  transfer: transferOrNull(map.transfer),
+}));
+const removed = message((map) => ({
   sessionId: string(map.session_id),
   fence: integer(map.fence),
   why: word(map.why),
   transfer: transferOrNull(map.transfer),
 }));
-const added = shape((map) => ({ sessionId: string(map.session_id), entry: entry(map.entry) }));
-const changed = shape((map) => ({ session: session(map.session) }));
-const updated = shape((map) => ({
+const added = message((map) => ({ sessionId: string(map.session_id), entry: entry(map.entry) }));
+const changed = message((map) => ({ session: session(map.session), why: wordOrNull(map.why) }));
+const updated = message((map) => ({
   transfer: transfer(map.transfer),
   state: word(map.state),
   session: session(map.session),
+  why: wordOrNull(map.why),
 }));
-const expiring = shape((map) => ({ expiresAt: integer(map.expires_at) }));
-const draining = shape((map) => ({ reconnectInMs: integer(map.reconnect_in_ms) }));
+const ownRow = message((map) => ({ agent: agent(map.agent) }));
+const ownStatus = message((map) => ({
+  agent: agent(map.agent),
+  by: personOrNull(map.by),
+  reason: textOrNull(map.reason),
+}));
+const expiring = message((map) => ({ expiresAt: integer(map.expires_at) }));
+const draining = message((map) => ({ reconnectInMs: integer(map.reconnect_in_ms) }));
 
 /**
  * The pushes whose fields are an event's fields.
@@ -186,9 +262,23 @@ export const PUSHES = new Map([
   ["session.entry", push("sessionEntry", added)],
   ["session.changed", push("sessionChanged", changed)],
   ["transfer.updated", push("transferUpdated", updated)],
+  ["agent.changed", push("agentChanged", ownRow)],
+  ["status.changed", push("statusChanged", ownStatus)],
   ["token.expiring", push("tokenExpiring", expiring)],
   ["server.draining", push("serverDraining", draining)],
 ]);
+
+/**
+ * Return the event of a push that this client does not know.
+ *
+ * @param {string} type
+ * @param {Readonly<Record<string, unknown>>} map
+ * @returns {UnknownPush}
+ */
+export function unknownPush(type, map) {
+  const { type: _, ...fields } = map;
+  return Object.freeze({ type: "unknownPush", push: type, fields: Object.freeze(fields) });
+}
 
 /** Hold events for a loop until it takes them. */
 export class EventQueue {

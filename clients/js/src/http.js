@@ -2,14 +2,14 @@
 
 import { whyNotPlain } from "./codec.js";
 import { CommandMethods, present } from "./commands.js";
-import { InvalidData, isMap } from "./decode.js";
+import { InvalidDataError, isMap } from "./decode.js";
 import {
   abortion,
   BadMessageError,
-  CommandTimeout,
+  CommandTimeoutError,
   errorFromWire,
   ERRORS,
-  InvalidReply,
+  InvalidReplyError,
   RelevoError,
   UnauthorizedError,
   UnavailableError,
@@ -114,7 +114,7 @@ export class HttpClient extends CommandMethods {
       }
     } catch (error) {
       if (error !== limit.over) throw error;
-      throw new CommandTimeout(`${type} had no final answer in time`, { key: ownKey, cause: lastError });
+      throw new CommandTimeoutError(`${type} had no final answer in time`, { key: ownKey, cause: lastError });
     } finally {
       limit.end();
     }
@@ -157,17 +157,17 @@ export class HttpClient extends CommandMethods {
  */
 export function readAnswer(status, body) {
   const answer = parse(body);
-  if (status === 200) return isMap(answer) ? answer : new InvalidReply("the answer is no JSON object");
+  if (status === 200) return isMap(answer) ? answer : new InvalidReplyError("the answer is no JSON object");
   if (isMap(answer)) {
     try {
       return errorFromWire(answer.error ?? answer);
     } catch (error) {
-      if (!(error instanceof InvalidData)) throw error;
+      if (!(error instanceof InvalidDataError)) throw error;
     }
   }
   const kind = ERRORS.get(CODES_BY_STATUS.get(status) ?? "");
   return kind === undefined
-    ? new InvalidReply(`unexpected HTTP status ${status}`)
+    ? new InvalidReplyError(`unexpected HTTP status ${status}`)
     : new kind(`HTTP status ${status} without an error of the router`);
 }
 
@@ -188,7 +188,7 @@ function pause(delayMs) {
 /** A command's time, which its caller may cut short. */
 class Limit {
   /** What `race` rejects with when the time is over. */
-  over = new CommandTimeout();
+  over = new CommandTimeoutError();
   /** @type {Set<() => void>} */
   #endings = new Set();
   /** @type {(error: unknown) => void} */

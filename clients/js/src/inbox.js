@@ -1,4 +1,4 @@
-/** The agent's inbox: its sessions in progress, and its pending list. */
+/** The agent's inbox: its sessions in progress, its pending list, and those in a state that this client does not know. */
 
 /** @typedef {import("./objects.js").Session} Session */
 /** @typedef {import("./objects.js").InboxContent} InboxContent */
@@ -19,9 +19,7 @@ const TOMBSTONES_MAX = 4096;
  */
 export class Inbox {
   /** @type {Map<string, Session>} */
-  #inProgress = new Map();
-  /** @type {Map<string, Session>} */
-  #pending = new Map();
+  #sessions = new Map();
   /**
    * Above the bound the oldest are dropped; the next welcome repairs what a late push then adds.
    *
@@ -31,12 +29,17 @@ export class Inbox {
 
   /** Sessions in progress with the agent, by id; a copy. @returns {ReadonlyMap<string, Session>} */
   get inProgress() {
-    return new Map(this.#inProgress);
+    return this.#of((state) => state === "in_progress");
   }
 
   /** Sessions in the agent's pending list, by id; a copy. @returns {ReadonlyMap<string, Session>} */
   get pending() {
-    return new Map(this.#pending);
+    return this.#of((state) => state === "pending");
+  }
+
+  /** The agent's sessions in a state that this client does not know; a copy. @returns {ReadonlyMap<string, Session>} */
+  get other() {
+    return this.#of((state) => state !== "in_progress" && state !== "pending");
   }
 
   /**
@@ -45,7 +48,7 @@ export class Inbox {
    * @param {string} sessionId
    */
   get(sessionId) {
-    return this.#inProgress.get(sessionId) ?? this.#pending.get(sessionId);
+    return this.#sessions.get(sessionId);
   }
 
   /**
@@ -58,9 +61,8 @@ export class Inbox {
    * @returns {Session[]} The sessions in progress that are new here, or of another version than before.
    */
   replace({ inProgress, pending }) {
-    const held = new Map([...this.#inProgress, ...this.#pending]);
-    this.#inProgress = byId(inProgress);
-    this.#pending = byId(pending);
+    const held = this.#sessions;
+    this.#sessions = new Map([...inProgress, ...pending].map((session) => [session.id, session]));
     this.#tombstones.clear();
     return inProgress.filter((session) => {
       const known = held.get(session.id);
@@ -84,10 +86,8 @@ export class Inbox {
       if (known !== undefined) this.#drop(session.id, session);
       return;
     }
-    const [home, other] =
-      session.state === "pending" ? [this.#pending, this.#inProgress] : [this.#inProgress, this.#pending];
-    other.delete(session.id);
-    home.set(session.id, session);
+    if (known?.state !== session.state) this.#sessions.delete(session.id);
+    this.#sessions.set(session.id, session);
     this.#tombstones.delete(session.id);
   }
 
@@ -112,8 +112,7 @@ export class Inbox {
    * @param {Tombstone} tombstone
    */
   #drop(sessionId, { openedAt, fence }) {
-    this.#inProgress.delete(sessionId);
-    this.#pending.delete(sessionId);
+    this.#sessions.delete(sessionId);
     // Deleted first, so that it stands at the end of the map, which keeps the order of insertion.
     this.#tombstones.delete(sessionId);
     this.#tombstones.set(sessionId, { openedAt, fence });
@@ -124,21 +123,21 @@ export class Inbox {
       }
     }
   }
+
+  /** @param {(state: string) => boolean} stateFits */
+  #of(stateFits) {
+    return new Map([...this.#sessions].filter(([, session]) => stateFits(session.state)));
+  }
 }
 
 /**
- * @param {readonly Session[]} sessions
- * @returns {Map<string, Session>}
- */
-function byId(sessions) {
-  return new Map(sessions.map((session) => [session.id, session]));
-}
-
-/**
+ * Return whether one version of a session is newer than another: opened later, or of a higher fence. The id of a closed
+ * session may be opened again, with fence 1 (PROTOCOL.md, 8a.9).
+ *
  * @param {Session} one
  * @param {Session} other
  */
-function isNewer(one, other) {
+export function isNewer(one, other) {
   return one.openedAt > other.openedAt || (one.openedAt === other.openedAt && one.fence > other.fence);
 }
 

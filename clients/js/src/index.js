@@ -9,35 +9,38 @@ export { hasTerms, searchTerms } from "./names.js";
 export {
   AtCapacityError,
   BadMessageError,
-  ClientClosed,
-  CommandAborted,
-  CommandTimeout,
+  ClientClosedError,
+  CommandAbortedError,
+  CommandTimeoutError,
   ConflictError,
-  ConnectionStopped,
-  ConnectTimeout,
+  ConnectionStoppedError,
+  ConnectTimeoutError,
   ForbiddenError,
-  HandshakeRefused,
-  HelloTimedOut,
+  HandshakeRefusedError,
+  HelloTimeoutError,
   InternalError,
   InUseError,
-  InvalidReply,
+  InvalidReplyError,
   KeyReusedError,
-  MessageRefused,
+  MessageRefusedError,
+  NoOriginError,
+  NotAllowedError,
   NotFoundError,
   RateLimitedError,
-  RateLimitPassed,
+  RateLimitPassedError,
   RelevoError,
+  ReplacedError,
   SameTargetError,
-  SentAway,
+  SentAwayError,
   SessionClosedError,
   SessionExistsError,
-  SignInRefused,
-  TokenExpired,
+  SignInRefusedError,
+  TokenExpiredError,
   UnauthorizedError,
   UnavailableError,
 } from "./errors.js";
 export { HttpClient } from "./http.js";
-export { Inbox } from "./inbox.js";
+export { Inbox, isNewer } from "./inbox.js";
 export { Target } from "./objects.js";
 export { pageSignals } from "./page-lifecycle.js";
 
@@ -45,6 +48,7 @@ export { pageSignals } from "./page-lifecycle.js";
 /** @typedef {import("./codec.js").Codec} Codec */
 /** @typedef {import("./commands.js").ChangeOptions} ChangeOptions */
 /** @typedef {import("./commands.js").ReadOptions} ReadOptions */
+/** @typedef {import("./events.js").AgentChanged} AgentChanged */
 /** @typedef {import("./events.js").ClientEvent} ClientEvent */
 /** @typedef {import("./events.js").Connected} Connected */
 /** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
@@ -58,8 +62,10 @@ export { pageSignals } from "./page-lifecycle.js";
 /** @typedef {import("./events.js").SessionEntry} SessionEntry */
 /** @typedef {import("./events.js").SessionPending} SessionPending */
 /** @typedef {import("./events.js").SessionRemoved} SessionRemoved */
+/** @typedef {import("./events.js").StatusChanged} StatusChanged */
 /** @typedef {import("./events.js").TokenExpiring} TokenExpiring */
 /** @typedef {import("./events.js").TransferUpdated} TransferUpdated */
+/** @typedef {import("./events.js").UnknownPush} UnknownPush */
 /** @typedef {import("./events.js").Unreachable} Unreachable */
 /** @typedef {import("./http.js").HttpClientOptions} HttpClientOptions */
 /** @typedef {import("./objects.js").Actor} Actor */
@@ -70,9 +76,12 @@ export { pageSignals } from "./page-lifecycle.js";
 /** @typedef {import("./objects.js").Entry} Entry */
 /** @typedef {import("./objects.js").EntryKind} EntryKind */
 /** @typedef {import("./objects.js").HistoryPage} HistoryPage */
+/** @typedef {import("./objects.js").InboxContent} InboxContent */
+/** @typedef {import("./objects.js").MoveCause} MoveCause */
 /** @typedef {import("./objects.js").Outcome} Outcome */
 /** @typedef {import("./objects.js").Owner} Owner */
 /** @typedef {import("./objects.js").Party} Party */
+/** @typedef {import("./objects.js").Person} Person */
 /** @typedef {import("./objects.js").RemovalCause} RemovalCause */
 /** @typedef {import("./objects.js").Role} Role */
 /** @typedef {import("./objects.js").Session} Session */
@@ -84,6 +93,7 @@ export { pageSignals } from "./page-lifecycle.js";
 /** @typedef {import("./objects.js").TransferResult} TransferResult */
 /** @typedef {import("./objects.js").TransferState} TransferState */
 /** @typedef {import("./objects.js").Welcome} Welcome */
+/** @typedef {import("./objects.js").WireObject} WireObject */
 /** @typedef {import("./page-lifecycle.js").SignalListener} SignalListener */
 /** @typedef {import("./page-lifecycle.js").Signals} Signals */
 /** @typedef {import("./tokens.js").TokenSource} TokenSource */

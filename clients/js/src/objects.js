@@ -1,197 +1,246 @@
 /** The objects of the protocol, as a client sees them: frozen, typed, times in milliseconds of the epoch. */
 
-import { boolean, integer, list, nullable, optional, shape, string, word } from "./decode.js";
+import {
+  asMap,
+  boolean,
+  ENVELOPE,
+  integer,
+  list,
+  nullable,
+  openShape,
+  optional,
+  shape,
+  string,
+  word,
+} from "./decode.js";
 
-/** @typedef {"agent" | "admin" | "service"} Role */
+// The values that this client knows. A newer router may send others: they come through unchanged.
+
+/** @typedef {"agent" | "admin" | "service" | "customer"} Role */
 /** @typedef {"agent" | "admin"} AgentRole */
 /** @typedef {"connected" | "pre_pause" | "pause" | "disconnected"} Status */
 /** @typedef {"in_progress" | "pending" | "queued" | "closed"} SessionState */
-/** @typedef {"assigned" | "pending" | "queued"} Outcome */
+/** @typedef {"assigned" | "pending" | "queued" | "offered"} Outcome */
 /** @typedef {"delivered" | "accepted" | "declined" | "recalled" | "moved"} TransferState */
 /** @typedef {"transferred" | "declined" | "recalled" | "moved" | "closed"} RemovalCause */
+/** @typedef {"unanswered" | "overdue" | "overflow" | "disconnected" | "evacuated" | "queue" | "declined"} MoveCause */
 /** @typedef {"agent" | "department"} TargetKind */
 /** @typedef {"opened" | "transferred" | "accepted" | "declined" | "recalled" | "moved" | "closed"} Change */
 /** @typedef {Change | "internal"} EntryKind */
 
 /**
+ * What every object has: the fields that this client does not know, by their names on the wire, as they came.
+ *
+ * @typedef {{ readonly extra: Readonly<Record<string, unknown>> }} WireObject
+ */
+
+/**
  * The author of a change: an agent, an admin or a back end.
  *
- * @typedef {object} Actor
- * @property {string} id
- * @property {string} name
- * @property {Role} role
+ * @typedef {WireObject & { readonly id: string, readonly name: string, readonly role: Role }} Actor
+ */
+
+/**
+ * An agent or an admin, by id and name.
+ *
+ * @typedef {WireObject & { readonly id: string, readonly name: string }} Person
  */
 
 /**
  * The customer of a conversation.
  *
- * @typedef {object} Customer
- * @property {string} id
- * @property {string} name
+ * @typedef {{ readonly id: string, readonly name: string }} Customer
  */
 
 /**
  * The target of a session.
  *
- * @typedef {object} Target
- * @property {TargetKind} kind
- * @property {string} id
+ * @typedef {{ readonly kind: TargetKind, readonly id: string }} Target
  */
 
 /**
  * The owner of a session: an agent (in progress or pending), or a department's queue.
  *
- * @typedef {object} Owner
- * @property {TargetKind} kind
- * @property {string} id
+ * @typedef {{ readonly kind: TargetKind, readonly id: string }} Owner
  */
 
 /**
  * One side of a transfer, with its name at that time.
  *
- * @typedef {object} Party
- * @property {TargetKind} kind
- * @property {string} id
- * @property {string} name
+ * @typedef {WireObject & { readonly kind: TargetKind, readonly id: string, readonly name: string }} Party
  */
 
 /**
- * An agent's row in the directory; `load` of `capacity` sessions are in progress with it.
+ * An agent's row in the directory.
  *
- * @typedef {object} Agent
- * @property {string} id
- * @property {string} name
- * @property {AgentRole} role
- * @property {readonly string[]} departments
- * @property {Status} status
- * @property {number} statusSinceAt
- * @property {number} load
- * @property {number} capacity
- * @property {number} pending Sessions in its pending list.
- * @property {boolean} available Connected, and with room for one more.
+ * - `load` of `capacity` sessions are in progress with it, `pending` are in its pending list; `available`: it is
+ *   connected, and has room for one more.
+ * - `statusReason`, `statusUntilAt`: why it has its status and until when, as it said; nothing happens by itself then.
+ *   `statusBy`: the person that set it, null for itself and for the system.
+ * - `missed`: how many placed sessions in a row it has not answered. `wrapping`: how many closed sessions keep their slot
+ *   for a while.
+ *
+ * @typedef {WireObject & {
+ *   readonly id: string,
+ *   readonly name: string,
+ *   readonly role: AgentRole,
+ *   readonly departments: readonly string[],
+ *   readonly status: Status,
+ *   readonly statusSinceAt: number,
+ *   readonly load: number,
+ *   readonly capacity: number,
+ *   readonly pending: number,
+ *   readonly available: boolean,
+ *   readonly tags: readonly string[],
+ *   readonly statusReason: string | null,
+ *   readonly statusUntilAt: number | null,
+ *   readonly statusBy: Person | null,
+ *   readonly missed: number,
+ *   readonly wrapping: number,
+ * }} Agent
  */
 
 /**
  * A department's row: members, members available now, sessions that wait for one.
  *
- * @typedef {object} Department
- * @property {string} id
- * @property {string} name
- * @property {number} agents
- * @property {number} available
- * @property {number} queued
+ * @typedef {WireObject & {
+ *   readonly id: string,
+ *   readonly name: string,
+ *   readonly agents: number,
+ *   readonly available: number,
+ *   readonly queued: number,
+ * }} Department
  */
 
 /**
- * One transfer of a session: from, to, by, reason and outcome.
+ * One transfer of a session: from, to, by, reason and outcome. `assignedTo`: the agent assigned by a department.
  *
- * @typedef {object} Transfer
- * @property {string} id
- * @property {string} sessionId
- * @property {Party | null} from
- * @property {Party} to
- * @property {Actor} by
- * @property {string | null} reason
- * @property {Outcome} outcome
- * @property {string | null} assignedTo The agent assigned by a department.
- * @property {number} at
+ * @typedef {WireObject & {
+ *   readonly id: string,
+ *   readonly sessionId: string,
+ *   readonly from: Party | null,
+ *   readonly to: Party,
+ *   readonly by: Actor,
+ *   readonly reason: string | null,
+ *   readonly outcome: Outcome,
+ *   readonly assignedTo: string | null,
+ *   readonly at: number,
+ * }} Transfer
  */
 
 /**
- * A conversation; `fence` grows by one at each change of owner or state.
+ * A conversation.
  *
- * @typedef {object} Session
- * @property {string} id
- * @property {Customer} customer
- * @property {SessionState} state
- * @property {Owner | null} owner
- * @property {number} fence
- * @property {number} hops
- * @property {number} openedAt
- * @property {number} updatedAt
- * @property {Transfer | null} transfer The latest.
+ * - `fence` grows by one at each change of owner or state; `openedAt` and `fence` order its versions (`isNewer`).
+ * - `transfer`: the latest. `department`: the id of the department that it was last routed through.
+ * - `answeredAt`: when its present owner answered it. `dueAt`: when the system moves it on by itself.
+ * - `attributes`: what the back end keeps with it.
+ *
+ * @typedef {WireObject & {
+ *   readonly id: string,
+ *   readonly customer: Customer,
+ *   readonly state: SessionState,
+ *   readonly owner: Owner | null,
+ *   readonly fence: number,
+ *   readonly hops: number,
+ *   readonly openedAt: number,
+ *   readonly updatedAt: number,
+ *   readonly transfer: Transfer | null,
+ *   readonly department: string | null,
+ *   readonly answeredAt: number | null,
+ *   readonly dueAt: number | null,
+ *   readonly attributes: Readonly<Record<string, unknown>>,
+ * }} Session
  */
 
 /**
  * A line of a session's history; `seq` counts from 1 without gaps.
  *
- * @typedef {object} Entry
- * @property {number} seq
- * @property {EntryKind} kind
- * @property {number} at
- * @property {Actor | null} by
- * @property {string | null} text
- * @property {Transfer | null} transfer
+ * - `why`: why the system moved the session, of kind `moved`. `decision`: why it chose this owner (PROTOCOL.md, 12), as
+ *   it came. `passed`: the rules that an admin or a back end passed over.
+ *
+ * @typedef {WireObject & {
+ *   readonly seq: number,
+ *   readonly kind: EntryKind,
+ *   readonly at: number,
+ *   readonly by: Actor | null,
+ *   readonly text: string | null,
+ *   readonly transfer: Transfer | null,
+ *   readonly why: MoveCause | null,
+ *   readonly decision: Readonly<Record<string, unknown>> | null,
+ *   readonly passed: readonly string[],
+ * }} Entry
  */
 
 /**
  * An agent's sessions at its connection.
  *
- * @typedef {object} InboxContent
- * @property {readonly Session[]} inProgress
- * @property {readonly Session[]} pending
+ * @typedef {{ readonly inProgress: readonly Session[], readonly pending: readonly Session[] }} InboxContent
  */
 
 /**
- * The router's reply to `hello`. `agent` is null for a back end; `expiresAt` is the token's expiry.
+ * The router's reply to `hello`. `agent` is null for a back end; `expiresAt` is the token's expiry; `server` is the
+ * router's name and version, null if it does not send them; `features` names what it can do beyond the first part of the
+ * protocol.
  *
- * @typedef {object} Welcome
- * @property {string} connectionId
- * @property {string} tenant
- * @property {Role} role
- * @property {Agent | null} agent
- * @property {number} expiresAt
- * @property {number} serverAt
- * @property {number} pingIntervalMs
- * @property {string | null} server The router's name and version; null if it does not send them.
- * @property {InboxContent} inbox
+ * @typedef {WireObject & {
+ *   readonly connectionId: string,
+ *   readonly tenant: string,
+ *   readonly role: Role,
+ *   readonly agent: Agent | null,
+ *   readonly expiresAt: number,
+ *   readonly serverAt: number,
+ *   readonly pingIntervalMs: number,
+ *   readonly server: string | null,
+ *   readonly inbox: InboxContent,
+ *   readonly features: readonly string[],
+ * }} Welcome
  */
 
 /**
  * The session after a transfer, and the transfer itself.
  *
- * @typedef {object} TransferResult
- * @property {Session} session
- * @property {Transfer} transfer
+ * @typedef {{ readonly session: Session, readonly transfer: Transfer }} TransferResult
  */
 
 /**
  * A page of a history; `more`: entries follow the last.
  *
- * @typedef {object} HistoryPage
- * @property {readonly Entry[]} entries
- * @property {boolean} more
+ * @typedef {{ readonly entries: readonly Entry[], readonly more: boolean }} HistoryPage
  */
 
 /**
  * A page of sessions; `cursor` of the next page, null at the end.
  *
- * @typedef {object} SessionPage
- * @property {readonly Session[]} sessions
- * @property {string | null} cursor
+ * @typedef {{ readonly sessions: readonly Session[], readonly cursor: string | null }} SessionPage
  */
 
 /**
- * All rows of the directory at `seq` of `epoch`.
+ * The rows of the directory at `seq` of `epoch`: all of them, or part `part` (from 1) of `parts`;
+ * both are 0 where it is whole.
  *
- * @typedef {object} Snapshot
- * @property {string} epoch
- * @property {number} seq
- * @property {readonly Department[]} departments
- * @property {readonly Agent[]} agents
+ * @typedef {{
+ *   readonly epoch: string,
+ *   readonly seq: number,
+ *   readonly departments: readonly Department[],
+ *   readonly agents: readonly Agent[],
+ *   readonly part: number,
+ *   readonly parts: number,
+ * }} Snapshot
  */
 
 /**
  * The rows that changed after `since` up to `seq`, whole.
  *
- * @typedef {object} Patch
- * @property {string} epoch
- * @property {number} since
- * @property {number} seq
- * @property {readonly Department[]} departments
- * @property {readonly Agent[]} agents
- * @property {readonly string[]} departmentsRemoved
- * @property {readonly string[]} agentsRemoved
+ * @typedef {{
+ *   readonly epoch: string,
+ *   readonly since: number,
+ *   readonly seq: number,
+ *   readonly departments: readonly Department[],
+ *   readonly agents: readonly Agent[],
+ *   readonly departmentsRemoved: readonly string[],
+ *   readonly agentsRemoved: readonly string[],
+ * }} Patch
  */
 
 /** Names of the two kinds of target. */
@@ -208,18 +257,35 @@ export const Target = Object.freeze({
  */
 
 /** @type {Decoder<Actor>} */
-export const actor = shape((map) => ({ id: string(map.id), name: string(map.name), role: word(map.role) }));
-/** @type {Decoder<Customer>} */
-export const customer = shape((map) => ({ id: string(map.id), name: string(map.name) }));
-/** @type {Decoder<Owner>} */
-export const owner = shape((map) => ({ kind: word(map.kind), id: string(map.id) }));
+export const actor = openShape((map) => ({
+  id: string(map.id),
+  name: string(map.name),
+  role: word(map.role),
+}));
+/** @type {Decoder<Person>} */
+const person = openShape((map) => ({ id: string(map.id), name: string(map.name) }));
+/** @type {Decoder<WireObject & Customer>} */
+export const customer = openShape((map) => ({ id: string(map.id), name: string(map.name) }));
+/** @type {Decoder<WireObject & Owner>} */
+export const owner = openShape((map) => ({ kind: word(map.kind), id: string(map.id) }));
 /** @type {Decoder<Party>} */
-export const party = shape((map) => ({ kind: word(map.kind), id: string(map.id), name: string(map.name) }));
+export const party = openShape((map) => ({
+  kind: word(map.kind),
+  id: string(map.id),
+  name: string(map.name),
+}));
 
 const strings = list(string);
+const stringsIfAny = optional(strings, Object.freeze([]));
+export const textOrNull = nullable(string);
+const integerOrNull = nullable(integer);
+const count = optional(integer, 0);
+export const personOrNull = nullable(person);
+const mapOrNull = nullable(asMap);
+const mapIfAny = optional(asMap, Object.freeze({}));
 
 /** @type {Decoder<Agent>} */
-export const agent = shape((map) => ({
+export const agent = openShape((map) => ({
   id: string(map.id),
   name: string(map.name),
   role: word(map.role),
@@ -230,10 +296,16 @@ export const agent = shape((map) => ({
   capacity: integer(map.capacity),
   pending: integer(map.pending),
   available: boolean(map.available),
+  tags: stringsIfAny(map.tags),
+  statusReason: textOrNull(map.status_reason),
+  statusUntilAt: integerOrNull(map.status_until_at),
+  statusBy: personOrNull(map.status_by),
+  missed: count(map.missed),
+  wrapping: count(map.wrapping),
 }));
 
 /** @type {Decoder<Department>} */
-export const department = shape((map) => ({
+export const department = openShape((map) => ({
   id: string(map.id),
   name: string(map.name),
   agents: integer(map.agents),
@@ -241,13 +313,14 @@ export const department = shape((map) => ({
   queued: integer(map.queued),
 }));
 
-const textOrNull = nullable(string);
+/** Any word of an enumeration, or null. */
+export const wordOrNull = nullable(word);
 const actorOrNull = nullable(actor);
 const ownerOrNull = nullable(owner);
 const partyOrNull = nullable(party);
 
 /** @type {Decoder<Transfer>} */
-export const transfer = shape((map) => ({
+export const transfer = openShape((map) => ({
   id: string(map.id),
   sessionId: string(map.session_id),
   from: partyOrNull(map.from),
@@ -263,7 +336,7 @@ export const transfer = shape((map) => ({
 export const transferOrNull = nullable(transfer);
 
 /** @type {Decoder<Session>} */
-export const session = shape((map) => ({
+export const session = openShape((map) => ({
   id: string(map.id),
   customer: customer(map.customer),
   state: word(map.state),
@@ -273,16 +346,23 @@ export const session = shape((map) => ({
   openedAt: integer(map.opened_at),
   updatedAt: integer(map.updated_at),
   transfer: transferOrNull(map.transfer),
+  department: textOrNull(map.department),
+  answeredAt: integerOrNull(map.answered_at),
+  dueAt: integerOrNull(map.due_at),
+  attributes: mapIfAny(map.attributes),
 }));
 
 /** @type {Decoder<Entry>} */
-export const entry = shape((map) => ({
+export const entry = openShape((map) => ({
   seq: integer(map.seq),
   kind: word(map.kind),
   at: integer(map.at),
   by: actorOrNull(map.by),
   text: textOrNull(map.text),
   transfer: transferOrNull(map.transfer),
+  why: wordOrNull(map.why),
+  decision: mapOrNull(map.decision),
+  passed: stringsIfAny(map.passed),
 }));
 
 const sessions = list(session);
@@ -295,20 +375,26 @@ const inbox = optional(
 );
 
 /** @type {Decoder<Welcome>} */
-export const welcome = shape((map) => ({
-  connectionId: string(map.connection_id),
-  tenant: string(map.tenant),
-  role: word(map.role),
-  agent: agentOrNull(map.agent),
-  expiresAt: integer(map.expires_at),
-  serverAt: integer(map.server_at),
-  pingIntervalMs: integer(map.ping_interval_ms),
-  server: textOrNull(map.server),
-  inbox: inbox(map.inbox),
-}));
+export const welcome = openShape(
+  (map) => ({
+    connectionId: string(map.connection_id),
+    tenant: string(map.tenant),
+    role: word(map.role),
+    agent: agentOrNull(map.agent),
+    expiresAt: integer(map.expires_at),
+    serverAt: integer(map.server_at),
+    pingIntervalMs: integer(map.ping_interval_ms),
+    server: textOrNull(map.server),
+    inbox: inbox(map.inbox),
+    features: stringsIfAny(map.features),
+  }),
+  ENVELOPE,
+);
 
 const entries = list(entry);
 
+/** What commands on an agent answer. */
+export const agentResult = shape((map) => ({ agent: agent(map.agent) }));
 /** What most commands on a session answer. */
 export const sessionResult = shape((map) => ({ session: session(map.session) }));
 /** @type {Decoder<TransferResult>} */
@@ -329,7 +415,6 @@ const agents = list(agent);
 const departments = list(department);
 const agentsIfAny = optional(agents, []);
 const departmentsIfAny = optional(departments, []);
-const idsIfAny = optional(strings, []);
 
 /** @type {Decoder<Snapshot>} */
 export const snapshot = shape((map) => ({
@@ -337,6 +422,8 @@ export const snapshot = shape((map) => ({
   seq: integer(map.seq),
   departments: departments(map.departments),
   agents: agents(map.agents),
+  part: count(map.part),
+  parts: count(map.parts),
 }));
 
 /** @type {Decoder<Patch>} */
@@ -346,6 +433,6 @@ export const patch = shape((map) => ({
   seq: integer(map.seq),
   departments: departmentsIfAny(map.departments),
   agents: agentsIfAny(map.agents),
-  departmentsRemoved: idsIfAny(map.departments_removed),
-  agentsRemoved: idsIfAny(map.agents_removed),
+  departmentsRemoved: stringsIfAny(map.departments_removed),
+  agentsRemoved: stringsIfAny(map.agents_removed),
 }));

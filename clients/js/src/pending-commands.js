@@ -1,6 +1,6 @@
 /** Pending commands: each is sent once per connection, with one idempotency key, until its deadline. */
 
-import { CommandTimeout, RateLimitedError } from "./errors.js";
+import { CommandTimeoutError, RateLimitedError } from "./errors.js";
 
 /** @typedef {import("./backoff.js").Backoff} Backoff */
 /** @typedef {import("./errors.js").RelevoError} RelevoError */
@@ -219,14 +219,14 @@ export class PendingCommands {
    * Take out the commands whose deadline has come, each with its error.
    *
    * @param {number} now
-   * @returns {[PendingCommand, CommandTimeout][]}
+   * @returns {[PendingCommand, CommandTimeoutError][]}
    */
   expire(now) {
     const due = [...this].filter((command) => command.deadline <= now);
     return due.map((command) => {
       this.drop(command.id);
       const facts = { key: command.key, cause: command.lastError ?? undefined };
-      return [command, new CommandTimeout(`${command.type} had no final answer in time`, facts)];
+      return [command, new CommandTimeoutError(`${command.type} had no final answer in time`, facts)];
     });
   }
 

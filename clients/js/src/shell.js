@@ -1,8 +1,8 @@
 /** The shell around the core: the websocket, the only timer, and the waiting callers. */
 
-import { byteLength, MESSAGE_BYTES_MAX, UndecodableMessage, whyNotPlain } from "./codec.js";
-import { InvalidData } from "./decode.js";
-import { abortion, BadMessageError, HandshakeRefused } from "./errors.js";
+import { byteLength, MESSAGE_BYTES_MAX, UndecodableMessageError, whyNotPlain } from "./codec.js";
+import { InvalidDataError } from "./decode.js";
+import { abortion, BadMessageError, HandshakeRefusedError } from "./errors.js";
 import { Connection } from "./connection.js";
 import { platform } from "./platform.js";
 
@@ -191,7 +191,7 @@ export class Shell {
         closed: (code, reason) => this.#onClosed(code, reason),
       });
     } catch (error) {
-      if (!(error instanceof HandshakeRefused)) throw error;
+      if (!(error instanceof HandshakeRefusedError)) throw error;
       this.#onRefused(error);
     }
   }
@@ -210,13 +210,13 @@ export class Shell {
   #giveUp(error) {
     // The message is lost, and with it the client's state; a new connection restores it. That also repairs what a
     // defect of this client has left undone.
-    const invalid = error instanceof UndecodableMessage || error instanceof InvalidData;
+    const invalid = error instanceof UndecodableMessageError || error instanceof InvalidDataError;
     this.#environment.logger.error(`relevo-client: ${invalid ? "not of the protocol" : "a defect"}:`, error);
     this.#core.giveUp(`not of the protocol: ${error}`, this.now());
     this.advance();
   }
 
-  /** @param {HandshakeRefused} error */
+  /** @param {HandshakeRefusedError} error */
   #onRefused(error) {
     this.#closeConnection(1000, "");
     this.#core.refused(error, this.now());

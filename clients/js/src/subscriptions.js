@@ -1,14 +1,58 @@
 /** The program's subscriptions, restored after reconnections and after gaps in the patch chain. */
 
+import { InvalidDataError } from "./decode.js";
 import { patch, snapshot } from "./objects.js";
 
 /** @typedef {import("./backoff.js").Backoff} Backoff */
 /** @typedef {import("./directory.js").Directory} Directory */
 /** @typedef {import("./events.js").DirectoryChanged} DirectoryChanged */
+/** @typedef {import("./objects.js").Snapshot} Snapshot */
 /** @typedef {import("./pending-commands.js").PendingCommands} PendingCommands */
 
 const DIRECTORY = "directory.subscribe";
 const SESSIONS = "session.watch";
+
+/** The parts of a snapshot that follow each other, until all are there (PROTOCOL.md, 8a.11). */
+class SnapshotParts {
+  /** @type {Snapshot[]} */
+  #parts = [];
+
+  /**
+   * Take a part. Throws `InvalidDataError` if it does not continue the parts before it.
+   *
+   * @param {Snapshot} part
+   * @returns {Snapshot | null} The whole snapshot with the last part, null before.
+   */
+  add(part) {
+    if (part.part <= 1) this.#parts = [];
+    if (part.parts === 0) return part;
+    const first = this.#parts[0] ?? part;
+    const continues =
+      part.epoch === first.epoch &&
+      part.seq === first.seq &&
+      part.parts === first.parts &&
+      part.part === this.#parts.length + 1;
+    if (!continues) {
+      const expected = `part ${this.#parts.length + 1} of ${first.parts}`;
+      throw InvalidDataError.within(new InvalidDataError(expected, part.part), "part");
+    }
+    this.#parts.push(part);
+    if (part.part < part.parts) return null;
+    const parts = this.#parts;
+    this.#parts = [];
+    return {
+      ...first,
+      part: 0,
+      parts: 0,
+      departments: parts.flatMap(({ departments }) => departments),
+      agents: parts.flatMap(({ agents }) => agents),
+    };
+  }
+
+  clear() {
+    this.#parts = [];
+  }
+}
 
 export class Subscriptions {
   #directory;
@@ -17,6 +61,7 @@ export class Subscriptions {
   #random;
   #wantsDirectory = false;
   #wantsSessions = false;
+  #snapshotParts = new SnapshotParts();
   /** Gaps in a row that resuming has not filled. */
   #gaps = 0;
 
@@ -75,8 +120,13 @@ export class Subscriptions {
     if (this.#wantsSessions) this.#subscribe(SESSIONS, 0);
   }
 
+  /** Forget what a connection that was lost has left unfinished. */
+  connectionLost() {
+    this.#snapshotParts.clear();
+  }
+
   /**
-   * Apply a snapshot or a patch.
+   * Apply a snapshot, or a part of one, or a patch.
    *
    * @param {string} type
    * @param {unknown} message
@@ -84,9 +134,10 @@ export class Subscriptions {
    * @returns {DirectoryChanged | null} What changed, if anything did.
    */
   received(type, message, now) {
+    const whole = type === "directory.snapshot" ? this.#snapshotParts.add(snapshot(message)) : null;
     // Sent before the router had the unsubscription.
     if (!this.#wantsDirectory) return null;
-    if (type === "directory.snapshot") return this.#directory.replace(snapshot(message));
+    if (whole !== null) return this.#directory.replace(whole);
     if (type !== "directory.patch") return null;
     const wasLive = this.#directory.live;
     const changed = this.#directory.apply(patch(message));

@@ -16,7 +16,7 @@ from typing import Final
 
 from relevo_client import (
     Client,
-    CommandTimeout,
+    CommandTimeoutError,
     Connected,
     Disconnected,
     Event,
@@ -145,7 +145,7 @@ class Watcher:
         Apply events until the client ends.
 
         Raises:
-            ConnectionStopped: The router closed the connection for good.
+            ConnectionStoppedError: The router closed the connection for good.
         """
         async for event in self._client:
             await self.take(event)
@@ -195,7 +195,7 @@ class Watcher:
         while self._client.connected:
             try:
                 await self.list_sessions()
-            except CommandTimeout as error:
+            except CommandTimeoutError as error:
                 # The view stays on the screen. A new connection lists again by itself; this one retries.
                 self._problem = str(error)
             else:

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {
   BadMessageError,
-  ClientClosed,
-  CommandAborted,
-  CommandTimeout,
+  ClientClosedError,
+  CommandAbortedError,
+  CommandTimeoutError,
   ConflictError,
-  InvalidReply,
+  InvalidReplyError,
   Target,
 } from "../../src/index.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
@@ -150,13 +150,13 @@ test("a command without a reply times out, also offline", async (t) => {
   const { client, socket } = await environment.connected();
   const answered = assert.rejects(
     client.note("c-1", "hola", { key: "mine", timeoutMs: 20 }),
-    (error) => error instanceof CommandTimeout && error.key === "mine",
+    (error) => error instanceof CommandTimeoutError && error.key === "mine",
   );
   await environment.pass(20);
   await answered;
 
   socket.cut();
-  const later = assert.rejects(client.getSession("c-1", { timeoutMs: 20 }), CommandTimeout);
+  const later = assert.rejects(client.getSession("c-1", { timeoutMs: 20 }), CommandTimeoutError);
   await environment.pass(20);
   await later;
 });
@@ -176,7 +176,7 @@ test("an aborted command is not resent and frees its slot", async (t) => {
   assert.equal((await getting).id, "c-2");
   await assert.rejects(client.note("c-1", "hola", { signal }), { name: "AbortError" });
   const silent = { aborted: true, addEventListener() {}, removeEventListener() {} };
-  await assert.rejects(client.note("c-1", "hola", { signal: silent }), CommandAborted);
+  await assert.rejects(client.note("c-1", "hola", { signal: silent }), CommandAbortedError);
   socket.cut();
   const next = await environment.nextSocket();
   await next.letIn();
@@ -214,14 +214,14 @@ test("a codec that fails on a message fails that command only", async (t) => {
   await noting;
 });
 
-test("a result of another shape rejects with InvalidReply", async (t) => {
+test("a result of another shape rejects with InvalidReplyError", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
   const getting = client.history("c-1");
   socket.reply(await socket.expect("session.history"), { entries: [{ ...ENTRY, seq: "1" }], more: false });
 
   await assert.rejects(
     getting,
-    (error) => error instanceof InvalidReply && /entries\[0\]\.seq/.test(error.message),
+    (error) => error instanceof InvalidReplyError && /entries\[0\]\.seq/.test(error.message),
   );
 });
 
@@ -273,7 +273,7 @@ test("subscribeDirectory resolves when the directory is loaded", async (t) => {
 test("a subscription without a snapshot times out", async (t) => {
   const environment = new FakeEnvironment(t);
   const { client, socket } = await environment.connected();
-  const refused = assert.rejects(client.subscribeDirectory({ timeoutMs: 50 }), CommandTimeout);
+  const refused = assert.rejects(client.subscribeDirectory({ timeoutMs: 50 }), CommandTimeoutError);
   socket.reply(await socket.expect("directory.subscribe"), {});
   await environment.pass(50);
   await refused;
@@ -281,9 +281,9 @@ test("a subscription without a snapshot times out", async (t) => {
 
 test("a client not started, or closed, rejects commands", async (t) => {
   const environment = new FakeEnvironment(t);
-  await assert.rejects(environment.client().getSession("c-1"), ClientClosed);
+  await assert.rejects(environment.client().getSession("c-1"), ClientClosedError);
 
   const { client } = await environment.connected();
   await client.close();
-  await assert.rejects(client.getSession("c-1"), ClientClosed);
+  await assert.rejects(client.getSession("c-1"), ClientClosedError);
 });

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {
   Client,
-  ClientClosed,
-  ConnectTimeout,
-  HandshakeRefused,
-  SentAway,
-  SignInRefused,
+  ClientClosedError,
+  ConnectTimeoutError,
+  HandshakeRefusedError,
+  SentAwayError,
+  SignInRefusedError,
 } from "../../src/index.js";
 import { settle, FakeEnvironment } from "../support/fake-environment.js";
 import { sessionMap, welcomeMap } from "../support/wire-messages.js";
@@ -31,7 +31,7 @@ test("a client offers its subprotocol, sends hello, and is welcomed", async (t) 
 test("a wrong token rejects start", async (t) => {
   const environment = new FakeEnvironment(t);
   const starting = environment.client().start();
-  const refused = assert.rejects(starting, SignInRefused);
+  const refused = assert.rejects(starting, SignInRefusedError);
   const socket = await environment.nextSocket();
   socket.accept();
   socket.refuse(await socket.expect("hello"), "unauthorized");
@@ -42,12 +42,12 @@ test("a wrong token rejects start", async (t) => {
 test("a close code above 4500 fails the commands with its error", async (t) => {
   const environment = new FakeEnvironment(t);
   const { client, socket } = await environment.connected();
-  const noting = assert.rejects(client.note("c-1", "hola"), SentAway);
+  const noting = assert.rejects(client.note("c-1", "hola"), SentAwayError);
   await socket.expect("session.note");
   socket.cut(4502, "removed");
   await noting;
 
-  assert.ok(client.stopped instanceof SentAway);
+  assert.ok(client.stopped instanceof SentAwayError);
   await environment.pass(60_000);
   assert.deepEqual(environment.sockets, []);
 });
@@ -55,7 +55,7 @@ test("a close code above 4500 fails the commands with its error", async (t) => {
 test("close sends 1000 and fails pending commands", async (t) => {
   const environment = new FakeEnvironment(t);
   const { client, socket } = await environment.connected();
-  const noting = assert.rejects(client.note("c-1", "hola"), ClientClosed);
+  const noting = assert.rejects(client.note("c-1", "hola"), ClientClosedError);
   await socket.expect("session.note");
   await client.close();
 
@@ -83,7 +83,7 @@ test("an unreachable router is retried until connectTimeoutMs", async (t) => {
   client.on("unreachable", ({ reason, attempts: count }) => attempts.push([reason, count]));
   const refused = assert.rejects(
     client.start(),
-    (error) => error instanceof ConnectTimeout && /ECONNREFUSED/.test(error.cause.message),
+    (error) => error instanceof ConnectTimeoutError && /ECONNREFUSED/.test(error.cause.message),
   );
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const socket = await environment.nextSocket();
@@ -140,13 +140,13 @@ test("a platform that rejects the address ends the client at once", async (t) =>
 
   await assert.rejects(
     client.start(),
-    (error) => error instanceof HandshakeRefused && /insecure/.test(error.message),
+    (error) => error instanceof HandshakeRefusedError && /insecure/.test(error.message),
   );
 });
 
 test("a server with another subprotocol ends the client at once", async (t) => {
   const environment = new FakeEnvironment(t);
-  const refused = assert.rejects(environment.client().start(), HandshakeRefused);
+  const refused = assert.rejects(environment.client().start(), HandshakeRefusedError);
   const socket = await environment.nextSocket();
   socket.accept("");
   await refused;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { SentAway } from "../../src/index.js";
+import { SentAwayError } from "../../src/index.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
 import { sessionMap, transferMap } from "../support/wire-messages.js";
 
@@ -86,8 +86,8 @@ test("a loop throws the error that ended the client", async (t) => {
 
   const { value: last } = await events.next();
   assert.deepEqual([last.type, last.closeCode, last.reconnectInMs], ["disconnected", 4502, null]);
-  assert.ok(last.error instanceof SentAway);
-  await assert.rejects(events.next(), SentAway);
+  assert.ok(last.error instanceof SentAwayError);
+  await assert.rejects(events.next(), SentAwayError);
 });
 
 test("a slow loop gets eventsLost with the count", async (t) => {

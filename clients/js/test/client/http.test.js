@@ -3,11 +3,11 @@ import test from "node:test";
 import {
   Backoff,
   BadMessageError,
-  CommandTimeout,
+  CommandTimeoutError,
   ConflictError,
   ForbiddenError,
   HttpClient,
-  InvalidReply,
+  InvalidReplyError,
   NotFoundError,
   Target,
   UnauthorizedError,
@@ -118,7 +118,7 @@ test("a command at its deadline rejects with the last error", async () => {
   await assert.rejects(
     client("jwt", { retry }).closeSession("c-1", { key: "mine", timeoutMs: 30 }),
     (error) =>
-      error instanceof CommandTimeout && error.key === "mine" && error.cause instanceof UnavailableError,
+      error instanceof CommandTimeoutError && error.key === "mine" && error.cause instanceof UnavailableError,
   );
 });
 
@@ -166,8 +166,8 @@ test("a value without a JSON form is rejected without a request", async () => {
 
 test("a response of a proxy maps to an error", () => {
   for (const [status, body, kind] of [
-    [200, "[]", InvalidReply],
-    [200, "<html>", InvalidReply],
+    [200, "[]", InvalidReplyError],
+    [200, "<html>", InvalidReplyError],
     [400, "", BadMessageError],
     [401, "", UnauthorizedError],
     [403, "<html>", ForbiddenError],
@@ -175,7 +175,7 @@ test("a response of a proxy maps to an error", () => {
     [413, "", BadMessageError],
     [500, '{"error": "text"}', UnavailableError],
     [504, "", UnavailableError],
-    [302, "", InvalidReply],
+    [302, "", InvalidReplyError],
     [400, "[".repeat(100_000), BadMessageError],
   ]) {
     assert.equal(readAnswer(status, body).constructor, kind, `${status} ${body.slice(0, 20)}`);

@@ -7,7 +7,7 @@ import {
   byteLength,
   MESSAGE_BYTES_MAX,
   pack,
-  UndecodableMessage,
+  UndecodableMessageError,
   whyNotPlain,
 } from "../../src/codec.js";
 
@@ -57,16 +57,16 @@ for (const [name, codec] of Object.entries(codecs)) {
 
 test("an invalid frame is one error", () => {
   for (const data of ["", "{", '"\u{d800}', "[".repeat(1_000_000)]) {
-    assert.throws(() => json.decode(data), UndecodableMessage, data.slice(0, 9));
+    assert.throws(() => json.decode(data), UndecodableMessageError, data.slice(0, 9));
   }
   for (const bytes of [[], [0xc1], [0x82, 0xa1], new Array(200_000).fill(0x91)]) {
-    assert.throws(() => codecs.msgpack.decode(new Uint8Array(bytes)), UndecodableMessage);
+    assert.throws(() => codecs.msgpack.decode(new Uint8Array(bytes)), UndecodableMessageError);
   }
 });
 
 test("a frame of the other type is an error", () => {
-  assert.throws(() => json.decode(new ArrayBuffer(2)), UndecodableMessage);
-  assert.throws(() => codecs.msgpack.decode("{}"), UndecodableMessage);
+  assert.throws(() => json.decode(new ArrayBuffer(2)), UndecodableMessageError);
+  assert.throws(() => codecs.msgpack.decode("{}"), UndecodableMessageError);
 });
 
 test("MessagePack is decoded from an ArrayBuffer or a view of one", () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  CommandTimeout,
+  CommandTimeoutError,
   ConflictError,
-  InvalidReply,
+  InvalidReplyError,
   RelevoError,
   UnavailableError,
 } from "../../src/index.js";
@@ -92,7 +92,7 @@ test("a command at its deadline rejects with the last error", () => {
   driver.wait(5000);
 
   const outcome = driver.outcome(id);
-  assert.ok(outcome instanceof CommandTimeout);
+  assert.ok(outcome instanceof CommandTimeoutError);
   assert.equal(outcome.key, "key-1");
   assert.ok(outcome.cause instanceof UnavailableError);
   driver.reply(command, { entry: 1 });
@@ -104,7 +104,7 @@ test("a command at its deadline rejects without a connection", () => {
   const id = driver.note(5000);
   driver.wait(5000);
 
-  assert.ok(driver.outcome(id) instanceof CommandTimeout);
+  assert.ok(driver.outcome(id) instanceof CommandTimeoutError);
   assert.deepEqual(driver.connect(), []);
 });
 
@@ -118,7 +118,7 @@ test("a command whose deadline passed in a sleep is not sent", () => {
 
   assert.deepEqual(driver.connect(), []);
   driver.wait(0);
-  assert.ok(driver.outcome(id) instanceof CommandTimeout);
+  assert.ok(driver.outcome(id) instanceof CommandTimeoutError);
 });
 
 test("a command with an infinite deadline still has an outcome", () => {
@@ -180,7 +180,7 @@ test("a command that cannot be sent is settled", () => {
   assert.deepEqual(driver.sent(), []);
 });
 
-test("an invalid reply settles its command with InvalidReply", () => {
+test("an invalid reply settles its command with InvalidReplyError", () => {
   const driver = new CoreDriver();
   driver.connect();
   const ids = [driver.note(), driver.note()];
@@ -190,7 +190,7 @@ test("an invalid reply settles its command with InvalidReply", () => {
   const [one, other] = driver.core.takeOutcomes();
 
   assert.deepEqual([one.id, other.id], ids);
-  assert.ok(one.error instanceof InvalidReply);
+  assert.ok(one.error instanceof InvalidReplyError);
   assert.match(other.error.message, /session\.fence: expected an integer/);
 });
 

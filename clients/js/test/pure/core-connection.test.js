@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ClientClosed, SentAway, SignInRefused, TokenExpired } from "../../src/index.js";
+import { ClientClosedError, SentAwayError, SignInRefusedError, TokenExpiredError } from "../../src/index.js";
 import { CoreDriver, SETTINGS } from "../support/core-driver.js";
 import { sessionMap, welcomeMap } from "../support/wire-messages.js";
 
@@ -43,7 +43,7 @@ test("a rejected hello is final", () => {
   driver.close(4500);
 
   assert.equal(driver.core.phase, "stopped");
-  assert.ok(driver.core.stop instanceof SignInRefused);
+  assert.ok(driver.core.stop instanceof SignInRefusedError);
   assert.equal(driver.outcome(id), driver.core.stop);
   const [event] = driver.events();
   assert.deepEqual([event.type, event.reconnectInMs, event.error], ["disconnected", null, driver.core.stop]);
@@ -54,7 +54,7 @@ test("a rejected hello is final without its close code", () => {
   driver.refuse(driver.open(), "forbidden");
   driver.close(1006);
 
-  assert.ok(driver.core.stop instanceof SentAway);
+  assert.ok(driver.core.stop instanceof SentAwayError);
   assert.equal(driver.core.stop.closeCode, 1006);
 });
 
@@ -135,8 +135,8 @@ test("only a stable connection resets the delays", () => {
 });
 
 for (const [code, kind] of [
-  [4501, TokenExpired],
-  [4502, SentAway],
+  [4501, TokenExpiredError],
+  [4502, SentAwayError],
 ]) {
   test(`a close with ${code} ends the client`, () => {
     const driver = new CoreDriver();
@@ -160,7 +160,7 @@ test("an expired token ends a client only if it cannot be renewed", () => {
 
   driver.refuse(driver.open("fresh"), "unauthorized");
   driver.close(4500);
-  assert.ok(driver.core.stop instanceof SignInRefused);
+  assert.ok(driver.core.stop instanceof SignInRefusedError);
 });
 
 test("a draining router is left at its time for the next at once", () => {
@@ -168,7 +168,7 @@ test("a draining router is left at its time for the next at once", () => {
   driver.connect();
   driver.events();
   driver.receive({ type: "server.draining", reconnect_in_ms: 3000 });
-  assert.deepEqual(driver.events(), [{ type: "serverDraining", reconnectInMs: 3000 }]);
+  assert.deepEqual(driver.events(), [{ type: "serverDraining", reconnectInMs: 3000, extra: {} }]);
   assert.equal(driver.wakeIn(), 3000);
 
   driver.wait(2999);
@@ -194,10 +194,10 @@ test("shut fails pending commands", () => {
   const id = driver.note();
   driver.core.shut();
 
-  assert.ok(driver.outcome(id) instanceof ClientClosed);
+  assert.ok(driver.outcome(id) instanceof ClientClosedError);
   assert.deepEqual(driver.core.takeClose(), { code: 1000, reason: "" });
   driver.close(4502);
-  assert.ok(driver.core.stop instanceof ClientClosed);
+  assert.ok(driver.core.stop instanceof ClientClosedError);
 });
 
 test("a fresh token is sent, and dropped with its connection", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { InvalidData } from "../../src/decode.js";
+import { InvalidDataError } from "../../src/decode.js";
 import { CoreDriver } from "../support/core-driver.js";
 import { agentRow, ENTRY, patchMap, sessionMap, snapshotMap, transferMap } from "../support/wire-messages.js";
 
@@ -51,20 +51,145 @@ test("each push becomes its event", () => {
   assert.equal(driver.core.takeTokenWanted(), false);
 });
 
-test("unknown types, fields and values are ignored", () => {
-  const driver = connected({}, { weather: "fine" });
+test("an unknown push is passed through", () => {
+  const driver = connected();
   driver.receive(
     { type: "session.sung", session: 5 },
     { type: "directory.sung" },
     { type: "pong", id: "1" },
     { type: "__proto__" },
-    { type: "session.changed", session: sessionMap("c-1", { state: "asleep" }) },
   );
 
-  assert.deepEqual(
-    driver.events().map((event) => event.session.state),
-    ["asleep"],
+  assert.deepEqual(driver.events(), [
+    { type: "unknownPush", push: "session.sung", fields: { session: 5 } },
+    { type: "unknownPush", push: "directory.sung", fields: {} },
+    { type: "unknownPush", push: "__proto__", fields: {} },
+  ]);
+});
+
+test("unknown fields are kept in extra", () => {
+  const driver = new CoreDriver();
+  driver.connect({ weather: "fine", agent: agentRow("ana", { mood: "good" }) });
+  const session = sessionMap("c-1", { type: "chat" });
+  for (let time = 0; time < 2; time += 1)
+    driver.receive({ type: "session.changed", session, why: "sung", verse: 2 });
+  const [welcomed, ...changes] = driver.events();
+
+  assert.deepEqual(welcomed.welcome.extra, { weather: "fine" });
+  assert.deepEqual(driver.core.agent.extra, { mood: "good" });
+  for (const changed of changes)
+    assert.deepEqual(
+      [changed.why, changed.extra, changed.session.extra],
+      ["sung", { verse: 2 }, { type: "chat" }],
+    );
+});
+
+test("unknown values are passed through", () => {
+  const driver = connected();
+  driver.receive(
+    { type: "session.removed", session_id: "c-1", fence: 2, why: "abducted" },
+    { type: "session.entry", session_id: "c-1", entry: { ...ENTRY, kind: "sung", why: "bored" } },
+    {
+      type: "transfer.updated",
+      transfer: transferMap("c-1", { outcome: "thrown" }),
+      state: "caught",
+      session: sessionMap("c-1", { state: "parked" }),
+      why: "windy",
+    },
   );
+  const [removed, added, updated] = driver.events();
+
+  assert.deepEqual([removed.why, added.entry.kind, added.entry.why], ["abducted", "sung", "bored"]);
+  assert.deepEqual([updated.transfer.outcome, updated.state, updated.why], ["thrown", "caught", "windy"]);
+  assert.equal(updated.session.state, "parked");
+});
+
+test("a session in an unknown state is kept apart", () => {
+  const driver = connected({}, { inbox: { in_progress: [sessionMap("c-1")], pending: [] } });
+  const session = sessionMap("c-1", { fence: 2, state: "parked" });
+  driver.receive({ type: "session.assigned", session, transfer: null });
+  const { inProgress, pending, other } = driver.core.inbox;
+
+  assert.deepEqual([inProgress.size, pending.size, [...other.keys()]], [0, 0, ["c-1"]]);
+});
+
+test("agent.changed replaces the own row", () => {
+  const driver = connected();
+  driver.receive({ type: "agent.changed", agent: agentRow("ana", { load: 3 }) });
+  const [event] = driver.events();
+
+  assert.equal(event.type, "agentChanged");
+  assert.equal(driver.core.agent, event.agent);
+  assert.equal(event.agent.load, 3);
+});
+
+test("status.changed replaces the own row, and has its author", () => {
+  const driver = connected();
+  const by = { id: "root", name: "Root" };
+  const agent = agentRow("ana", { status: "pause", status_by: by, status_reason: "training" });
+  driver.receive({ type: "status.changed", agent, by, reason: "training" });
+  const [event] = driver.events();
+
+  assert.deepEqual([event.by, event.reason], [{ ...by, extra: {} }, "training"]);
+  assert.equal(driver.core.agent.status, "pause");
+  assert.deepEqual(driver.core.agent.statusBy, { ...by, extra: {} });
+});
+
+test("a reply with the own row replaces it", () => {
+  const driver = connected();
+  for (const [id, load] of [
+    ["bo", 0],
+    ["ana", 4],
+  ]) {
+    driver.submit("status.set", { status: "pause" });
+    driver.reply(driver.sent()[0], { agent: agentRow(id, { load: 4 }) });
+    assert.deepEqual([driver.core.agent.id, driver.core.agent.load], ["ana", load]);
+  }
+});
+
+const snapshotParts = (parts, fields) =>
+  Array.from({ length: parts }, (_, index) =>
+    snapshotMap(9, {
+      agents: [agentRow(`a-${index + 1}`)],
+      departments: [],
+      part: index + 1,
+      parts,
+      ...fields,
+    }),
+  );
+
+test("a snapshot in parts is applied when all are there", () => {
+  const driver = subscribed();
+  const [one, two, three] = snapshotParts(3);
+  driver.receive(one, two);
+  assert.deepEqual(driver.events(), []);
+  assert.deepEqual([driver.core.directory.seq, driver.core.directory.agents.size], [4, 1]);
+  driver.receive(three);
+  const [event] = driver.events();
+
+  assert.equal(event.snapshot, true);
+  assert.equal(driver.core.directory.seq, 9);
+  assert.deepEqual([...driver.core.directory.agents.keys()], ["a-1", "a-2", "a-3"]);
+});
+
+test("the parts of a lost connection are forgotten", () => {
+  const driver = subscribed();
+  driver.receive(snapshotParts(3)[0]);
+  driver.close();
+  driver.connect();
+  driver.receive(...snapshotParts(2, { epoch: "e2" }));
+
+  assert.deepEqual([...driver.core.directory.agents.keys()], ["a-1", "a-2"]);
+  assert.equal(driver.core.directory.epoch, "e2");
+});
+
+test("a part that does not continue the others throws", () => {
+  for (const change of [{ part: 3 }, { seq: 10 }, { epoch: "e2" }, { parts: 4 }]) {
+    const driver = subscribed();
+    const [one, two] = snapshotParts(3);
+    driver.receive(one);
+    assert.throws(() => driver.receive({ ...two, ...change }), /part: expected part 2 of 3/);
+  }
 });
 
 test("an invalid message throws", () => {
@@ -83,7 +208,7 @@ test("an invalid message throws", () => {
     const driver = connected();
     driver.subscribe();
 
-    assert.throws(() => driver.receive(message), InvalidData, JSON.stringify(message));
+    assert.throws(() => driver.receive(message), InvalidDataError, JSON.stringify(message));
   }
 });
 
@@ -116,7 +241,7 @@ test("an invalid message's error has the path", () => {
     const driver = connected();
     driver.subscribe();
 
-    assert.throws(() => driver.receive(message), { name: "InvalidData", message: complaint });
+    assert.throws(() => driver.receive(message), { name: "InvalidDataError", message: complaint });
   }
 });
 

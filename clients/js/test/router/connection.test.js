@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Backoff, SentAway, SignInRefused, Target } from "../../src/index.js";
+import { Backoff, SentAwayError, SignInRefusedError, Target } from "../../src/index.js";
 import { directoryShows, makeToken, nextEvent, Router } from "../support/router.js";
 
 const reconnect = new Backoff({ initialMs: 50, capMs: 200 });
@@ -17,17 +17,17 @@ test("a wrong, a foreign and an expired token are rejected", async () => {
     `${makeToken("ana").slice(0, -4)}AAAA`,
     makeToken("ana", { ttlSeconds: -60 }),
   ]) {
-    await assert.rejects(router.client("ana", { token }).start(), SignInRefused);
+    await assert.rejects(router.client("ana", { token }).start(), SignInRefusedError);
   }
 });
 
-test("a removed agent gets SentAway", async () => {
+test("a removed agent gets SentAwayError", async () => {
   const claims = { tenant: "removed" };
   const ana = await router.connect("ana", { claims });
   const gone = nextEvent(ana, "disconnected");
   await router.http("boss", { ...claims, role: "admin" }).removeAgent("ana");
 
-  assert.ok((await gone).error instanceof SentAway);
+  assert.ok((await gone).error instanceof SentAwayError);
   assert.equal((await gone).closeCode, 4502);
 });
 

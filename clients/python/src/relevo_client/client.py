@@ -27,11 +27,11 @@ from .decode import InvalidDataError
 from .directory import Directory
 from .errors import (
     BadMessageError,
-    ClientClosed,
-    CommandTimeout,
-    ConnectTimeout,
-    HandshakeRefused,
-    InvalidReply,
+    ClientClosedError,
+    CommandTimeoutError,
+    ConnectTimeoutError,
+    HandshakeRefusedError,
+    InvalidReplyError,
     RelevoError,
 )
 from .events import Event
@@ -145,8 +145,8 @@ class Client(Commands):
         Connect, and wait for the welcome.
 
         Raises:
-            ConnectionStopped: The router, or the way to it, refused this client for good.
-            ConnectTimeout: No router let it in within ``connect_timeout_s``.
+            ConnectionStoppedError: The router, or the way to it, refused this client for good.
+            ConnectTimeoutError: No router let it in within ``connect_timeout_s``.
         """
         if self._runner is not None:
             raise RuntimeError("a client is started once")
@@ -157,7 +157,7 @@ class Client(Commands):
                 await self._until(lambda: self._core.welcome is not None)
         except TimeoutError:
             await self.close()
-            raise ConnectTimeout(
+            raise ConnectTimeoutError(
                 f"no router let the client in within {self._connect_timeout_s} s: {self._last_error}"
             ) from self._last_error
         except BaseException:
@@ -165,7 +165,7 @@ class Client(Commands):
             raise
 
     async def close(self) -> None:
-        """Close the connection with 1000, and fail unanswered commands with ``ClientClosed``."""
+        """Close the connection with 1000, and fail unanswered commands with ``ClientClosedError``."""
         connection = self._connection
         self._core.shut()
         self._advance()
@@ -202,8 +202,8 @@ class Client(Commands):
 
     @property
     def agent(self) -> Agent | None:
-        """The own agent as the latest welcome has it, None for a back end."""
-        return None if self._core.welcome is None else self._core.welcome.agent
+        """The own agent's row, live also without the directory; None for a back end."""
+        return self._core.agent
 
     def __aiter__(self) -> Self:
         return self
@@ -214,12 +214,12 @@ class Client(Commands):
 
         Raises:
             StopAsyncIteration: The program closed the client, and all events were taken.
-            ConnectionStopped: The router ended the client for good, and all events were taken.
+            ConnectionStoppedError: The router ended the client for good, and all events were taken.
         """
         events = self._core.events
         try:
             await self._until(lambda: len(events) > 0)
-        except ClientClosed:
+        except ClientClosedError:
             raise StopAsyncIteration from None
         return events.take()
 
@@ -246,17 +246,17 @@ class Client(Commands):
             timeout_s: When to give up, in seconds.
 
         Raises:
-            CommandTimeout: There was no final answer in time.
+            CommandTimeoutError: There was no final answer in time.
             RelevoError: The router's error, the error that ended the client, or ``RateLimitedError``.
         """
         if self._runner is None:
-            raise ClientClosed("the client is not started")
+            raise ClientClosedError("the client is not started")
         deadline = self._now() + (self._command_timeout_s if timeout_s is None else timeout_s)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._limit.acquire()
         except TimeoutError:
-            raise CommandTimeout(f"{type} had no slot in time", key=key) from None
+            raise CommandTimeoutError(f"{type} had no slot in time", key=key) from None
         try:
             return await self._send(type, fields, key, deadline)
         finally:
@@ -270,7 +270,7 @@ class Client(Commands):
                 await self.command("directory.subscribe", {}, timeout_s=timeout_s)
                 await self._until(lambda: self.directory.live)
         except TimeoutError:
-            raise CommandTimeout("directory.subscribe brought no directory in time") from None
+            raise CommandTimeoutError("directory.subscribe brought no directory in time") from None
         return self.directory
 
     async def unsubscribe_directory(self, **options: Unpack[ReadOptions]) -> None:
@@ -282,7 +282,7 @@ class Client(Commands):
         Get a ``SessionChanged`` for every session of the tenant that changes, over every reconnection.
 
         Changes during a lost connection are not replayed: list the sessions again after ``Connected``,
-        and keep of each the highest fence.
+        and keep of each the latest ``version``.
         """
         await self.command("session.watch", {}, **options)
 
@@ -306,7 +306,7 @@ class Client(Commands):
         self._tokens.replace(fresh)
         expires_at = result.get("expires_at")
         if type(expires_at) is not int:
-            raise InvalidReply("token.refresh: expected expires_at")
+            raise InvalidReplyError("token.refresh: expected expires_at")
         return expires_at
 
     async def ack(self, session_id: str, fence: int) -> None:
@@ -338,7 +338,7 @@ class Client(Commands):
             try:
                 token = await self._fresh_token()
                 connection = await open_connection(url, self._codec, self._connection_settings)
-            except HandshakeRefused as error:
+            except HandshakeRefusedError as error:
                 self._core.refused(error, self._now())
             except UnreachableError as error:
                 logger.info("no connection: %s", error)
@@ -474,7 +474,7 @@ class Client(Commands):
         if error is not None:
             # A defect of this client. Waiting commands fail, rather than hang.
             logger.error("client ended by a defect", exc_info=error)
-            self._core.refused(HandshakeRefused(f"a defect of the client: {error!r}"), self._now())
+            self._core.refused(HandshakeRefusedError(f"a defect of the client: {error!r}"), self._now())
             self._advance()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from .decode import InvalidDataError, decode
-from .errors import InvalidReply
+from .errors import InvalidReplyError
 from .objects import (
     Agent,
     AgentRole,
@@ -76,7 +76,7 @@ class Commands(ABC):
     The commands that need no connection of their own.
 
     Each method raises the router's error as its class (see ``relevo_client.errors``), or
-    ``CommandTimeout`` when there was no final answer in time. An argument that is None is not sent.
+    ``CommandTimeoutError`` when there was no final answer in time. An argument that is None is not sent.
     """
 
     @abstractmethod
@@ -308,12 +308,12 @@ def decode_result(kind: type[T], type: str, result: Mapping[str, Any]) -> T:
     Build a command's typed result.
 
     Raises:
-        InvalidReply: The router answered something else.
+        InvalidReplyError: The router answered something else.
     """
     try:
         return decode(kind, result)
     except InvalidDataError as error:
-        raise InvalidReply(f"{type}: {error}") from error
+        raise InvalidReplyError(f"{type}: {error}") from error
 
 
 def _present(**fields: Any) -> dict[str, Any]:

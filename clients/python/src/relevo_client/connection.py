@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from .codec import Codec, DecodeError, pack
-from .errors import HandshakeRefused
+from .errors import HandshakeRefusedError
 
 # Proxies, and routers that are starting or draining, answer with these for a while.
 _TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
@@ -109,7 +109,7 @@ async def open_connection(url: str, codec: Codec, settings: ConnectionSettings) 
 
     Raises:
         UnreachableError: It did not work this time.
-        HandshakeRefused: It will not work before something changes.
+        HandshakeRefusedError: It will not work before something changes.
     """
     options: dict[str, Any] = {} if settings.ssl is None else {"ssl": settings.ssl}
     try:
@@ -127,14 +127,14 @@ async def open_connection(url: str, codec: Codec, settings: ConnectionSettings) 
         status = error.response.status_code
         if status in _TEMPORARY_STATUSES:
             raise UnreachableError(f"{url} answered {status}") from error
-        raise HandshakeRefused(f"{url} answered {status}", status=status) from error
+        raise HandshakeRefusedError(f"{url} answered {status}", status=status) from error
     except (OSError, EOFError, InvalidMessage, ProxyError, ConnectionClosed) as error:
         raise UnreachableError(f"{url}: {error}") from error
     except InvalidHandshake as error:
-        raise HandshakeRefused(f"{url}: {error}") from error
+        raise HandshakeRefusedError(f"{url}: {error}") from error
     if socket.subprotocol != codec.subprotocol:
         await socket.close(1002, "no common subprotocol")
-        raise HandshakeRefused(f"{url} does not speak {codec.subprotocol}")
+        raise HandshakeRefusedError(f"{url} does not speak {codec.subprotocol}")
     return Connection(socket, codec)
 
 

@@ -15,18 +15,19 @@ from typing import Any, Literal, TypeAlias
 
 from .backoff import Backoff
 from .decode import InvalidDataError, decode
-from .directory import Directory, Patch, Snapshot
+from .directory import Directory, Patch, Snapshot, SnapshotParts
 from .errors import (
-    ClientClosed,
-    ConnectionStopped,
-    InvalidReply,
+    ClientClosedError,
+    ConnectionStoppedError,
+    InvalidReplyError,
     RelevoError,
     error_from_wire,
     stop_from_close,
     stop_from_refusal,
 )
 from .events import (
-    SESSION_PUSHES,
+    PUSHES,
+    AgentChanged,
     Connected,
     DirectoryChanged,
     Disconnected,
@@ -35,10 +36,12 @@ from .events import (
     SessionAssigned,
     SessionPending,
     SessionRemoved,
+    StatusChanged,
     TokenExpiring,
+    UnknownPush,
 )
 from .inbox import Inbox
-from .objects import Session, Welcome
+from .objects import Agent, Session, Welcome
 from .pending import MUTATING, Outcome, PendingCommand, PendingCommands
 
 logger = logging.getLogger("relevo_client")
@@ -95,6 +98,7 @@ class Core:
         self.events = EventQueue(settings.events_max)
         self.phase: Phase = "offline"
         self.welcome: Welcome | None = None
+        self.agent: Agent | None = None
         self.stop: RelevoError | None = None
         self.reconnect_at = 0.0
         self._settings = settings
@@ -110,6 +114,7 @@ class Core:
         self._token_wanted = False
         self._wants_directory = False
         self._wants_sessions = False
+        self._snapshot_parts = SnapshotParts()
         self._gaps = 0
         self._attempts = 0
         self._ready_at = 0.0
@@ -121,8 +126,7 @@ class Core:
             "welcome": self._on_welcome,
             "directory.snapshot": self._on_snapshot,
             "directory.patch": self._on_patch,
-            "token.expiring": self._on_token_expiring,
-            "server.draining": self._on_draining,
+            "pong": self._on_pong,
         }
 
     # The connection.
@@ -152,10 +156,10 @@ class Core:
         kind = message.get("type")
         if not isinstance(kind, str):
             raise InvalidDataError("type", "a string", kind)
-        if kind in SESSION_PUSHES:
-            self._on_session_push(kind, message)
-        elif kind in self._handlers:
+        if kind in self._handlers:
             self._handlers[kind](message, now)
+        else:
+            self._on_push(kind, message, now)
 
     def closed(self, close_code: int, reason: str, now: float) -> None:
         """Note the end of a connection, and decide what comes after it."""
@@ -188,7 +192,7 @@ class Core:
         if self.phase != "stopped":
             self._back_off(now)
 
-    def refused(self, stop: ConnectionStopped, now: float) -> None:
+    def refused(self, stop: ConnectionStoppedError, now: float) -> None:
         """Note a connection attempt that failed for good."""
         if self.phase != "stopped":
             self._stop(stop)
@@ -198,7 +202,7 @@ class Core:
         """End the client, because its program closes it."""
         if self.phase != "stopped":
             self._forget_connection()
-            self._stop(ClientClosed("the client was closed"))
+            self._stop(ClientClosedError("the client was closed"))
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -319,7 +323,7 @@ class Core:
     def _on_welcome(self, message: Mapping[str, Any], now: float) -> None:
         welcome = decode(Welcome, message)
         reconnected = self.welcome is not None
-        self.phase, self.welcome = "ready", welcome
+        self.phase, self.welcome, self.agent = "ready", welcome, welcome.agent
         self._ready_at, self._hello_until = now, _FOREVER
         for session in self.inbox.replace(welcome.inbox):
             # Its session.assigned went to a connection that was lost, or to none, so its sender has no
@@ -352,35 +356,57 @@ class Core:
         self._pending.drop(command.id)
         result = message.get("result")
         if not isinstance(result, Mapping):
-            self._finish(command, InvalidReply(f"{command.type} was answered without a result"))
+            self._finish(command, InvalidReplyError(f"{command.type} was answered without a result"))
             return
         try:
             # A replayed reply may be long past; the welcome since then is newer.
             if not command.may_be_replayed:
                 self._observe_result(result)
         except InvalidDataError as invalid:
-            self._finish(command, InvalidReply(f"{command.type}: {invalid}"))
+            self._finish(command, InvalidReplyError(f"{command.type}: {invalid}"))
         else:
             self._finish(command, result)
 
     def _observe_result(self, result: Mapping[str, Any]) -> None:
-        # So that a program that awaited a command finds its effect in the inbox, before the push comes.
-        if self.welcome is not None and self.welcome.agent is not None and "session" in result:
-            self.inbox.observe(decode(Session, result["session"]), self.welcome.agent.id)
+        # So that a program that awaited a command finds its effect in the client, before the push comes.
+        if self.agent is None:
+            return
+        if "session" in result:
+            self.inbox.observe(decode(Session, result["session"]), self.agent.id)
+        if "agent" in result:
+            agent = decode(Agent, result["agent"])
+            self.agent = agent if agent.id == self.agent.id else self.agent
 
-    def _on_session_push(self, kind: str, message: Mapping[str, Any]) -> None:
-        event = decode(SESSION_PUSHES[kind], message)
-        if isinstance(event, SessionAssigned | SessionPending):
-            self.inbox.observe(event.session)
-        elif isinstance(event, SessionRemoved):
-            self.inbox.remove(event.session_id, event.fence)
+    def _on_push(self, kind: str, message: Mapping[str, Any], now: float) -> None:
+        known = PUSHES.get(kind)
+        if known is None:
+            fields = {name: value for name, value in message.items() if name != "type"}
+            self.events.put(UnknownPush(kind, fields))
+            return
+        event = decode(known, message)
+        match event:
+            case SessionAssigned(session) | SessionPending(session):
+                self.inbox.observe(session)
+            case SessionRemoved(session_id, fence):
+                self.inbox.remove(session_id, fence)
+            case AgentChanged(agent) | StatusChanged(agent):
+                self.agent = agent
+            case TokenExpiring():
+                self._token_wanted = True
+            case ServerDraining(reconnect_in_ms):
+                self._drain_at = now + max(0, reconnect_in_ms) / 1000
         if isinstance(event, SessionAssigned) and self._settings.acknowledge:
             self.acknowledge(event.session.id, event.session.fence)
         self.events.put(event)
 
+    def _on_pong(self, message: Mapping[str, Any], now: float) -> None:
+        # The reply to a `ping`, which this client does not send.
+        pass
+
     def _on_snapshot(self, message: Mapping[str, Any], now: float) -> None:
-        if self._wants_directory:
-            self.events.put(self.directory.replace(decode(Snapshot, message)))
+        snapshot = self._snapshot_parts.add(decode(Snapshot, message))
+        if snapshot is not None and self._wants_directory:
+            self.events.put(self.directory.replace(snapshot))
 
     def _on_patch(self, message: Mapping[str, Any], now: float) -> None:
         if not self._wants_directory:
@@ -399,15 +425,6 @@ class Core:
             wait_s = self._settings.retry.delay_s(self._gaps, self._random) if self._gaps else 0.0
             self._gaps += 1
             self._subscribe("directory.subscribe", now + wait_s)
-
-    def _on_token_expiring(self, message: Mapping[str, Any], now: float) -> None:
-        self.events.put(decode(TokenExpiring, message))
-        self._token_wanted = True
-
-    def _on_draining(self, message: Mapping[str, Any], now: float) -> None:
-        event = decode(ServerDraining, message)
-        self._drain_at = now + max(0, event.reconnect_in_ms) / 1000
-        self.events.put(event)
 
     # Internals.
 
@@ -466,6 +483,7 @@ class Core:
         # The next hello carries a fresh token itself.
         self._drop_internal("token.refresh")
         self._pending.connection_lost()
+        self._snapshot_parts.clear()
         self.directory.cut()
 
     def _back_off(self, now: float) -> None:

@@ -1,16 +1,22 @@
-"""Build frozen dataclasses from decoded maps: known fields strictly, unknown ones ignored."""
+"""Build frozen dataclasses from decoded maps: known fields strictly, unknown ones passed through."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
 _Converter = Callable[[object, str], Any]
-_Plan = tuple[tuple[str, str, _Converter, bool], ...]
+
+
+class _Plan(NamedTuple):
+    fields: tuple[tuple[str, str, _Converter, bool], ...]
+    known: frozenset[str]
+    keeps_extra: bool
+
 
 # As many as there are classes; made at their first use, because type hints are slow to resolve.
 _plans: dict[type[Any], _Plan] = {}
@@ -28,7 +34,7 @@ def decode(kind: type[T], value: object, path: str = "") -> T:
     """
     Build a dataclass from a map.
 
-    Unknown fields are ignored. A missing field takes its default, or None where its type allows that.
+    Unknown fields go into the object's ``extra``, if it has one, unchanged. A missing one takes its default.
     A ``Literal`` is checked to be a string only: a newer router may know one more value than this client,
     and that must not cost a whole directory snapshot.
 
@@ -42,12 +48,15 @@ def decode(kind: type[T], value: object, path: str = "") -> T:
     """
     if not isinstance(value, Mapping):
         raise InvalidDataError(path, "a map", value)
+    plan = _plan(kind)
     arguments: dict[str, Any] = {}
-    for name, wire, converter, required in _plan(kind):
+    for name, wire, converter, required in plan.fields:
         if wire in value:
             arguments[name] = converter(value[wire], f"{path}.{wire}" if path else wire)
         elif required:
             raise InvalidDataError(f"{path}.{wire}" if path else wire, "a value", None)
+    if plan.keeps_extra and not value.keys() <= plan.known:
+        arguments["extra"] = {name: item for name, item in value.items() if name not in plan.known}
     return kind(**arguments)
 
 
@@ -57,14 +66,16 @@ def _plan(kind: type[Any]) -> _Plan:
         return known
     hints = get_type_hints(kind)
     plan = []
+    keeps_extra = False
     for field in fields(kind):
-        if not field.init:
-            continue
-        required = field.default is MISSING and field.default_factory is MISSING
-        plan.append(
-            (field.name, field.metadata.get("wire", field.name), _converter(hints[field.name]), required)
-        )
-    _plans[kind] = tuple(plan)
+        if field.name == "extra":
+            keeps_extra = True
+        elif field.init:
+            required = field.default is MISSING and field.default_factory is MISSING
+            wire = field.metadata.get("wire", field.name)
+            plan.append((field.name, wire, _converter(hints[field.name]), required))
+    names = frozenset((*(wire for _, wire, _, _ in plan), *getattr(kind, "envelope", ())))
+    _plans[kind] = _Plan(tuple(plan), names, keeps_extra)
     return _plans[kind]
 
 
@@ -77,6 +88,8 @@ def _converter(hint: Any) -> _Converter:
         return _sequence(_converter(get_args(hint)[0]))
     if origin is Literal:
         return _scalar(str)
+    if origin is Mapping:
+        return _map
     if is_dataclass(hint) and isinstance(hint, type):
         return lambda value, path: decode(hint, value, path)
     if hint in (str, int, bool):
@@ -92,6 +105,12 @@ def _scalar(kind: type[Any]) -> _Converter:
         return value
 
     return convert
+
+
+def _map(value: object, path: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise InvalidDataError(path, "a map", value)
+    return value
 
 
 def _optional(inner: _Converter) -> _Converter:

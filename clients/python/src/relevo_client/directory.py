@@ -3,28 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from .decode import InvalidDataError
 from .events import DirectoryChanged
 from .names import has_terms, order_key, search_terms
-from .objects import Agent, Department, Status
+from .objects import Agent, Department, Status, WireMessage
 
 _BEHIND_CONNECTED: Mapping[Status, int] = {"pre_pause": 2, "pause": 3, "disconnected": 4}
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All rows of the directory at ``seq`` of ``epoch``."""
+class Snapshot(WireMessage):
+    """
+    The rows of the directory at ``seq`` of ``epoch``: all of them, or part ``part`` (from 1) of ``parts``.
+
+    Both are 0 where it is whole.
+    """
 
     epoch: str
     seq: int
     departments: tuple[Department, ...]
     agents: tuple[Agent, ...]
+    part: int = 0
+    parts: int = 0
+
+
+class SnapshotParts:
+    """The parts of a snapshot that follow each other, until all are there (PROTOCOL.md, 8a.11)."""
+
+    def __init__(self) -> None:
+        self._parts: list[Snapshot] = []
+
+    def add(self, snapshot: Snapshot) -> Snapshot | None:
+        """
+        Take a part.
+
+        Returns:
+            The whole snapshot with the last part, None before.
+
+        Raises:
+            InvalidDataError: It does not continue the parts before it.
+        """
+        if snapshot.part <= 1:
+            self._parts.clear()
+        if snapshot.parts == 0:
+            return snapshot
+        first = self._parts[0] if self._parts else snapshot
+        expected = (first.epoch, first.seq, first.parts, len(self._parts) + 1)
+        if (snapshot.epoch, snapshot.seq, snapshot.parts, snapshot.part) != expected:
+            raise InvalidDataError("part", f"part {expected[3]} of {first.parts}", snapshot.part)
+        self._parts.append(snapshot)
+        if snapshot.part < snapshot.parts:
+            return None
+        parts, self._parts = self._parts, []
+        return replace(
+            first,
+            part=0,
+            parts=0,
+            departments=tuple(row for part in parts for row in part.departments),
+            agents=tuple(row for part in parts for row in part.agents),
+        )
+
+    def clear(self) -> None:
+        """Forget the parts of a connection that was lost."""
+        self._parts.clear()
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(WireMessage):
     """The rows that changed after ``since`` up to ``seq``, whole."""
 
     epoch: str

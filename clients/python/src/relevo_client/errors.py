@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from .decode import InvalidDataError, decode
-from .objects import Actor, Owner
+from .objects import Actor, Owner, Party
 
 T = TypeVar("T")
 
@@ -178,7 +178,46 @@ class InternalError(RelevoError):
         return self._detail_str("incident")
 
 
-class CommandTimeout(RelevoError):
+class NotAllowedError(RelevoError):
+    """
+    A rule, the hours, a full queue or unmet needs forbid it; nothing has changed (PROTOCOL.md, 11).
+
+    ``because`` says which: ``departments``, ``agents``, ``status``, ``capacity``, ``hops``, ``reason``,
+    ``closed_now``, ``queue_full`` or ``needs``.
+    """
+
+    default_code = "not_allowed"
+
+    @property
+    def because(self) -> str | None:
+        """What forbids it."""
+        return self._detail_str("because")
+
+    @property
+    def department(self) -> str | None:
+        """The id of the department whose rule it is, None for the tenant's."""
+        return self._detail_str("department")
+
+    @property
+    def alternatives(self) -> tuple[Party, ...]:
+        """At most three targets that are allowed and available now, the best first."""
+        found = self.details.get("alternatives")
+        parties = [_decoded(Party, each) for each in found] if isinstance(found, list) else []
+        return tuple(party for party in parties if party is not None)
+
+
+class NoOriginError(RelevoError):
+    """There is no agent and no department to give the session back to: its ``owner`` keeps it."""
+
+    default_code = "no_origin"
+
+    @property
+    def owner(self) -> Owner | None:
+        """The session's present owner."""
+        return _decoded(Owner, self.details.get("owner"))
+
+
+class CommandTimeoutError(RelevoError, TimeoutError):
     """
     A command had no final answer in time. One that was sent may or may not have been applied.
 
@@ -197,26 +236,26 @@ class CommandTimeout(RelevoError):
         self.key = key
 
 
-class InvalidReply(RelevoError):
+class InvalidReplyError(RelevoError):
     """The router answered something that the protocol does not allow."""
 
     default_code = "invalid_reply"
 
 
-class ClientClosed(RelevoError):
+class ClientClosedError(RelevoError):
     """The client was closed, or not opened yet."""
 
     default_code = "client_closed"
 
 
-class ConnectTimeout(RelevoError):
+class ConnectTimeoutError(RelevoError, TimeoutError):
     """No router let the client in within its first wait. The last attempt's error is the ``__cause__``."""
 
     default_code = "connect_timeout"
     default_retryable = True
 
 
-class ConnectionStopped(RelevoError):
+class ConnectionStoppedError(RelevoError):
     """
     The router, or a proxy, refused this client: do not reconnect until something changes.
 
@@ -238,43 +277,49 @@ class ConnectionStopped(RelevoError):
         self.close_code = close_code
 
 
-class SignInRefused(ConnectionStopped, UnauthorizedError):
+class SignInRefusedError(ConnectionStoppedError, UnauthorizedError):
     """The token was refused (close code 4500)."""
 
     default_code = "unauthorized"
 
 
-class TokenExpired(ConnectionStopped, UnauthorizedError):
+class TokenExpiredError(ConnectionStoppedError, UnauthorizedError):
     """The token expired and no fresh one was given in time (close code 4501)."""
 
     default_code = "unauthorized"
 
 
-class SentAway(ConnectionStopped, ForbiddenError):
+class SentAwayError(ConnectionStoppedError, ForbiddenError):
     """The agent was removed, or sent away by an admin (close code 4502)."""
 
     default_code = "forbidden"
 
 
-class MessageRefused(ConnectionStopped, BadMessageError):
+class MessageRefusedError(ConnectionStoppedError, BadMessageError):
     """The router could not decode what this client sent (close code 4503)."""
 
     default_code = "bad_message"
 
 
-class HelloTimedOut(ConnectionStopped):
+class HelloTimeoutError(ConnectionStoppedError):
     """No ``hello`` reached the router in time (close code 4504)."""
 
     default_code = "hello_timeout"
 
 
-class RateLimitPassed(ConnectionStopped, RateLimitedError):
+class RateLimitPassedError(ConnectionStoppedError, RateLimitedError):
     """The rate limit was passed again and again (close code 4505)."""
 
     default_code = "rate_limited"
 
 
-class HandshakeRefused(ConnectionStopped):
+class ReplacedError(ConnectionStoppedError):
+    """A newer connection of the same agent replaced this one (close code 4506)."""
+
+    default_code = "replaced"
+
+
+class HandshakeRefusedError(ConnectionStoppedError):
     """
     The HTTP handshake was refused for good: wrong path, origin or subprotocol.
 
@@ -306,19 +351,22 @@ ERRORS: Mapping[str, type[RelevoError]] = {
         RateLimitedError,
         UnavailableError,
         InternalError,
+        NotAllowedError,
+        NoOriginError,
     )
 }
 """The protocol's error codes. An unknown code becomes a plain ``RelevoError`` that carries it."""
 
-STOPS: Mapping[int, type[ConnectionStopped]] = {
-    4500: SignInRefused,
-    4501: TokenExpired,
-    4502: SentAway,
-    4503: MessageRefused,
-    4504: HelloTimedOut,
-    4505: RateLimitPassed,
+STOPS: Mapping[int, type[ConnectionStoppedError]] = {
+    4500: SignInRefusedError,
+    4501: TokenExpiredError,
+    4502: SentAwayError,
+    4503: MessageRefusedError,
+    4504: HelloTimeoutError,
+    4505: RateLimitPassedError,
+    4506: ReplacedError,
 }
-"""The close codes after which a client stays away. Others of 4500-4999 become ``ConnectionStopped``."""
+"""The close codes after which a client stays away. Others of 4500-4999 become ``ConnectionStoppedError``."""
 
 
 def error_from_wire(value: object) -> RelevoError:
@@ -340,20 +388,20 @@ def error_from_wire(value: object) -> RelevoError:
     )
 
 
-def stop_from_close(close_code: int, reason: str) -> ConnectionStopped | None:
+def stop_from_close(close_code: int, reason: str) -> ConnectionStoppedError | None:
     """Return the error that a close code means, or None if the client is to connect again."""
     if not 4500 <= close_code <= 4999:
         return None
-    kind = STOPS.get(close_code, ConnectionStopped)
+    kind = STOPS.get(close_code, ConnectionStoppedError)
     return kind(reason or f"closed with {close_code}", close_code=close_code)
 
 
-def stop_from_refusal(error: RelevoError) -> ConnectionStopped:
+def stop_from_refusal(error: RelevoError) -> ConnectionStoppedError:
     """Return the error for a ``hello`` that was refused for good."""
-    kinds: Mapping[str, type[ConnectionStopped]] = {
+    kinds: Mapping[str, type[ConnectionStoppedError]] = {
         kind.default_code: kind for code, kind in STOPS.items() if code != 4501
     }
-    kind = kinds.get(error.code, ConnectionStopped)
+    kind = kinds.get(error.code, ConnectionStoppedError)
     return kind(error.message, code=error.code, details=error.details)
 
 

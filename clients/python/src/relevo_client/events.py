@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .errors import RelevoError
-from .objects import Agent, Department, Entry, RemovalCause, Session, Transfer, TransferState, Welcome
+from .objects import (
+    Agent,
+    Department,
+    Entry,
+    MoveCause,
+    Person,
+    RemovalCause,
+    Session,
+    Transfer,
+    TransferState,
+    Welcome,
+    WireMessage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionAssigned:
+class SessionAssigned(WireMessage):
     """A session is in progress with this agent now; ``transfer`` holds its sender, target and reason."""
 
     session: Session
@@ -46,7 +58,7 @@ class SessionAssigned:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionPending:
+class SessionPending(WireMessage):
     """A session is in this agent's pending list now."""
 
     session: Session
@@ -54,17 +66,22 @@ class SessionPending:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRemoved:
-    """This agent had the session and has it no more."""
+class SessionRemoved(WireMessage):
+    """
+    This agent had the session and has it no more.
+
+    Attributes:
+        why: ``moved`` by the system, or why it moved it.
+    """
 
     session_id: str
     fence: int
-    why: RemovalCause
+    why: RemovalCause | MoveCause
     transfer: Transfer | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SessionEntry:
+class SessionEntry(WireMessage):
     """A session of this agent got a line of history."""
 
     session_id: str
@@ -72,19 +89,66 @@ class SessionEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionChanged:
-    """A session of the tenant changed; for an admin that watches."""
+class SessionChanged(WireMessage):
+    """
+    A session of the tenant changed; for an admin or a back end that watches.
+
+    Attributes:
+        why: The kind of the entry that caused it, None if the router does not say.
+    """
 
     session: Session
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TransferUpdated:
-    """A transfer that this agent made was delivered, accepted, declined, recalled or moved."""
+class TransferUpdated(WireMessage):
+    """
+    A transfer that this agent made was delivered, accepted, declined, recalled or moved.
+
+    Attributes:
+        why: Why the system moved it.
+    """
 
     transfer: Transfer
     state: TransferState
     session: Session
+    why: MoveCause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged(WireMessage):
+    """The own row of this agent changed; ``client.agent`` is this one already."""
+
+    agent: Agent
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged(WireMessage):
+    """
+    Another person, or the system, changed this agent's status; ``client.agent`` has it already.
+
+    Attributes:
+        by: The person, None for the system.
+    """
+
+    agent: Agent
+    by: Person | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPush:
+    """
+    A push of a newer router, that this client does not know.
+
+    Attributes:
+        type: Its type on the wire.
+        fields: Its other fields, as they came.
+    """
+
+    type: str
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +170,14 @@ class DirectoryChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenExpiring:
+class TokenExpiring(WireMessage):
     """The token ends at ``expires_at`` (ms). A token that is a callable is asked for a fresh one at once."""
 
     expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
-class ServerDraining:
+class ServerDraining(WireMessage):
     """The router is about to stop; the client moves to another in ``reconnect_in_ms``."""
 
     reconnect_in_ms: int
@@ -135,19 +199,26 @@ Event: TypeAlias = (
     | SessionEntry
     | SessionChanged
     | TransferUpdated
+    | AgentChanged
+    | StatusChanged
     | DirectoryChanged
     | TokenExpiring
     | ServerDraining
+    | UnknownPush
     | EventsLost
 )
 
-SESSION_PUSHES: Mapping[str, type[Event]] = {
+PUSHES: Mapping[str, type[Event]] = {
     "session.assigned": SessionAssigned,
     "session.pending": SessionPending,
     "session.removed": SessionRemoved,
     "session.entry": SessionEntry,
     "session.changed": SessionChanged,
     "transfer.updated": TransferUpdated,
+    "agent.changed": AgentChanged,
+    "status.changed": StatusChanged,
+    "token.expiring": TokenExpiring,
+    "server.draining": ServerDraining,
 }
 """The pushes whose fields are an event's fields."""
 

@@ -19,8 +19,8 @@ from .decode import InvalidDataError
 from .errors import (
     ERRORS,
     BadMessageError,
-    CommandTimeout,
-    InvalidReply,
+    CommandTimeoutError,
+    InvalidReplyError,
     RelevoError,
     UnauthorizedError,
     UnavailableError,
@@ -115,7 +115,7 @@ class HttpClient(Commands):
             timeout_s: When to give up, in seconds.
 
         Raises:
-            CommandTimeout: There was no final answer in time.
+            CommandTimeoutError: There was no final answer in time.
             RelevoError: The router's error.
         """
         if type in MUTATING and key is None:
@@ -130,7 +130,7 @@ class HttpClient(Commands):
                 async with self._limit:
                     return await self._repeat(type, body, key, attempts)
         except TimeoutError:
-            raise CommandTimeout(f"{type} had no final answer in time", key=key) from attempts.last_error
+            raise CommandTimeoutError(f"{type} had no final answer in time", key=key) from attempts.last_error
 
     async def _repeat(
         self, type: str, body: bytes, key: str | None, attempts: _Attempts
@@ -189,7 +189,7 @@ def read_answer(status: int, body: bytes) -> Mapping[str, Any] | RelevoError:
     except (ValueError, RecursionError):
         answer = None
     if status == 200:
-        return answer if isinstance(answer, dict) else InvalidReply("the answer is no JSON object")
+        return answer if isinstance(answer, dict) else InvalidReplyError("the answer is no JSON object")
     if isinstance(answer, dict):
         try:
             return error_from_wire(answer.get("error", answer))
@@ -197,5 +197,5 @@ def read_answer(status: int, body: bytes) -> Mapping[str, Any] | RelevoError:
             answer = None
     code = _CODES_BY_STATUS.get(status)
     if code is None:
-        return InvalidReply(f"unexpected HTTP status {status}")
+        return InvalidReplyError(f"unexpected HTTP status {status}")
     return ERRORS[code](f"HTTP status {status} without an error of the router")

@@ -1,9 +1,9 @@
-"""What the agent has: sessions in progress with it, and its pending list."""
+"""What the agent has: sessions in progress with it, its pending list, and what this client does not know."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from .objects import InboxContent, Session
@@ -30,8 +30,7 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self._in_progress: dict[str, Session] = {}
-        self._pending: dict[str, Session] = {}
+        self._sessions: dict[str, Session] = {}
         # The versions at which sessions left. Beyond the bound the oldest are forgotten: a late push that
         # finds none is put right by the next welcome.
         self._left: OrderedDict[str, _Departure] = OrderedDict()
@@ -39,16 +38,21 @@ class Inbox:
     @property
     def in_progress(self) -> Mapping[str, Session]:
         """Sessions in progress with the agent, by id; a copy, so that a loop over it may await."""
-        return dict(self._in_progress)
+        return self._of(lambda state: state == "in_progress")
 
     @property
     def pending(self) -> Mapping[str, Session]:
         """Sessions in the agent's pending list, by id; a copy."""
-        return dict(self._pending)
+        return self._of(lambda state: state == "pending")
+
+    @property
+    def other(self) -> Mapping[str, Session]:
+        """The agent's sessions in a state that this client does not know, by id; a copy."""
+        return self._of(lambda state: state not in ("in_progress", "pending"))
 
     def get(self, session_id: str) -> Session | None:
         """Return a session that the agent has, or None."""
-        return self._in_progress.get(session_id) or self._pending.get(session_id)
+        return self._sessions.get(session_id)
 
     def replace(self, content: InboxContent) -> list[Session]:
         """
@@ -60,9 +64,8 @@ class Inbox:
         Returns:
             The sessions in progress that are new here, or have changed.
         """
-        held = {**self._in_progress, **self._pending}
-        self._in_progress = {session.id: session for session in content.in_progress}
-        self._pending = {session.id: session for session in content.pending}
+        held = self._sessions
+        self._sessions = {session.id: session for session in (*content.in_progress, *content.pending)}
         self._left.clear()
         return [session for session in content.in_progress if held.get(session.id) != session]
 
@@ -75,7 +78,7 @@ class Inbox:
             agent_id: Whose inbox this is, or None if the session is known to be this agent's.
         """
         known = self.get(session.id)
-        if known is not None and _version(known) > _version(session):
+        if known is not None and known.version > session.version:
             return
         left = self._left.get(session.id)
         if left is not None and left.outdates(session):
@@ -86,13 +89,9 @@ class Inbox:
             if known is not None:
                 self._drop(session.id, _Departure(session.opened_at, session.fence))
             return
-        home, other = (
-            (self._pending, self._in_progress)
-            if session.state == "pending"
-            else (self._in_progress, self._pending)
-        )
-        other.pop(session.id, None)
-        home[session.id] = session
+        if known is not None and known.state != session.state:
+            del self._sessions[session.id]
+        self._sessions[session.id] = session
         self._left.pop(session.id, None)
 
     def remove(self, session_id: str, fence: int) -> None:
@@ -108,13 +107,11 @@ class Inbox:
         self._drop(session_id, left)
 
     def _drop(self, session_id: str, departure: _Departure) -> None:
-        self._in_progress.pop(session_id, None)
-        self._pending.pop(session_id, None)
+        self._sessions.pop(session_id, None)
         self._left[session_id] = departure
         self._left.move_to_end(session_id)
         if len(self._left) > _TOMBSTONES_MAX:
             self._left.popitem(last=False)
 
-
-def _version(session: Session) -> tuple[int, int]:
-    return session.opened_at, session.fence
+    def _of(self, state_fits: Callable[[str], bool]) -> dict[str, Session]:
+        return {session.id: session for session in self._sessions.values() if state_fits(session.state)}

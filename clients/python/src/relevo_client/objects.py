@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
-Role: TypeAlias = Literal["agent", "admin", "service"]
+# The values that this client knows. A newer router may send others: they come through unchanged.
+Role: TypeAlias = Literal["agent", "admin", "service", "customer"]
 AgentRole: TypeAlias = Literal["agent", "admin"]
 Status: TypeAlias = Literal["connected", "pre_pause", "pause", "disconnected"]
 SessionState: TypeAlias = Literal["in_progress", "pending", "queued", "closed"]
-Outcome: TypeAlias = Literal["assigned", "pending", "queued"]
+Outcome: TypeAlias = Literal["assigned", "pending", "queued", "offered"]
 TransferState: TypeAlias = Literal["delivered", "accepted", "declined", "recalled", "moved"]
 RemovalCause: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
+MoveCause: TypeAlias = Literal[
+    "unanswered", "overdue", "overflow", "disconnected", "evacuated", "queue", "declined"
+]
 TargetKind: TypeAlias = Literal["agent", "department"]
 EntryKind: TypeAlias = Literal[
     "opened", "transferred", "accepted", "declined", "recalled", "moved", "internal", "closed"
@@ -20,7 +24,29 @@ EntryKind: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
+class WireObject:
+    """
+    An object of the wire.
+
+    Attributes:
+        extra: The fields that this client does not know, by their names on the wire, as they came.
+    """
+
+    # Fields of the message around it, which are no part of it.
+    envelope: ClassVar[tuple[str, ...]] = ()
+
+    extra: Mapping[str, Any] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage(WireObject):
+    """A whole message of the wire."""
+
+    envelope: ClassVar[tuple[str, ...]] = ("type", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor(WireObject):
     """An actor: an agent, an admin or a back end."""
 
     id: str
@@ -29,7 +55,15 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class Person(WireObject):
+    """An agent or an admin, by id and name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Customer(WireObject):
     """The person on the other side of a conversation."""
 
     id: str
@@ -63,7 +97,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(WireObject):
     """The owner of a session: an agent (in progress or pending), or a department's queue."""
 
     kind: TargetKind
@@ -71,7 +105,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
+class Party(WireObject):
     """One side of a transfer, with its name at that time."""
 
     kind: TargetKind
@@ -80,8 +114,17 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """An agent's row in the directory; ``load`` of ``capacity`` sessions are in progress with it."""
+class Agent(WireObject):
+    """
+    An agent's row in the directory; ``load`` of ``capacity`` sessions are in progress with it.
+
+    Attributes:
+        status_reason: Why it has its status, as it, an admin or the system said.
+        status_until_at: Until when, in ms, as it said; nothing happens by itself then.
+        status_by: The person that set the status for it; None for itself and for the system.
+        missed: How many placed sessions in a row it has not answered.
+        wrapping: How many closed sessions keep their slot for a while.
+    """
 
     id: str
     name: str
@@ -93,10 +136,16 @@ class Agent:
     capacity: int
     pending: int
     available: bool
+    tags: tuple[str, ...] = ()
+    status_reason: str | None = None
+    status_until_at: int | None = None
+    status_by: Person | None = None
+    missed: int = 0
+    wrapping: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Department:
+class Department(WireObject):
     """A department's row: members, members available now, sessions that wait for one."""
 
     id: str
@@ -107,7 +156,7 @@ class Department:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(WireObject):
     """One transfer of a session: from whom, to whom, by whom, why, and what became of it. ``at`` in ms."""
 
     id: str
@@ -122,8 +171,17 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A conversation; ``fence`` grows by one at each change of owner or state. Times in ms."""
+class Session(WireObject):
+    """
+    A conversation; ``fence`` grows by one at each change of owner or state. Times in ms.
+
+    Attributes:
+        transfer: The latest.
+        department: The id of the department that it was last routed through.
+        answered_at: When its present owner answered it, None before.
+        due_at: When the system moves it on by itself, None for never.
+        attributes: What the back end keeps with it: strings, numbers and booleans.
+    """
 
     id: str
     customer: Customer
@@ -134,11 +192,31 @@ class Session:
     opened_at: int
     updated_at: int
     transfer: Transfer | None = None
+    department: str | None = None
+    answered_at: int | None = None
+    due_at: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """
+        Return what orders the versions of one session: when it was opened, and its fence.
+
+        The id of a closed session may be opened again, with fence 1 (PROTOCOL.md, 8a.9).
+        """
+        return self.opened_at, self.fence
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of a session's history; ``seq`` counts from 1 without gaps. ``at`` in ms."""
+class Entry(WireObject):
+    """
+    A line of a session's history; ``seq`` counts from 1 without gaps. ``at`` in ms.
+
+    Attributes:
+        why: Why the system moved the session, of kind ``moved``.
+        decision: Why the system chose this owner (PROTOCOL.md, 12), as it came.
+        passed: The rules that an admin or a back end passed over.
+    """
 
     seq: int
     kind: EntryKind
@@ -146,10 +224,13 @@ class Entry:
     by: Actor | None = None
     text: str | None = None
     transfer: Transfer | None = None
+    why: MoveCause | None = None
+    decision: Mapping[str, Any] | None = field(default=None, hash=False)
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class InboxContent:
+class InboxContent(WireObject):
     """What an agent has when it connects."""
 
     in_progress: tuple[Session, ...] = ()
@@ -157,11 +238,13 @@ class InboxContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(WireMessage):
     """
     The router's answer to ``hello``. ``expires_at`` is the token's end, in ms.
 
-    ``server`` is the router's name and version, None if it does not send them.
+    Attributes:
+        server: The router's name and version, None if it does not send them.
+        features: What it can do beyond the first part of the protocol, by name.
     """
 
     connection_id: str
@@ -173,6 +256,7 @@ class Welcome:
     server: str | None = None
     agent: Agent | None = None
     inbox: InboxContent = field(default_factory=InboxContent)
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .backoff import Backoff
-from .errors import CommandTimeout, RateLimitedError, RelevoError
+from .errors import CommandTimeoutError, RateLimitedError, RelevoError
 
 MUTATING = frozenset(
     {
@@ -131,13 +131,13 @@ class PendingCommands:
             command.sent = False
             command.may_be_replayed = command.key is not None
 
-    def expire(self, now: float) -> list[tuple[PendingCommand, CommandTimeout]]:
+    def expire(self, now: float) -> list[tuple[PendingCommand, CommandTimeoutError]]:
         """Take out the commands whose deadline has come, each with its error."""
         expired = []
         for command in self:
             if command.deadline <= now:
                 self.drop(command.id)
-                error = CommandTimeout(f"{command.type} had no final answer in time", key=command.key)
+                error = CommandTimeoutError(f"{command.type} had no final answer in time", key=command.key)
                 error.__cause__ = command.last_error
                 expired.append((command, error))
         return expired
