@@ -165,6 +165,7 @@ class SessionOpen(Mutation, frozen=True, gc=False, kw_only=True, tag="session.op
     session_id: Id
     customer: CustomerProfile
     target: Target | None = None
+    reopen: bool | None = None
 
 
 class SessionTransfer(Mutation, frozen=True, gc=False, kw_only=True, tag="session.transfer"):

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from relevo.protocol.objects import Actor, Owner, SessionState
+from relevo.protocol.objects import Actor, Owner, Session, SessionState
 
 LimitName: TypeAlias = Literal["connection", "agent", "back_end", "tenant"]
 
@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     AT_CAPACITY = "at_capacity"
     IN_USE = "in_use"
     EXISTS = "exists"
+    NO_ORIGIN = "no_origin"
     KEY_REUSED = "key_reused"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
@@ -88,6 +89,34 @@ class ConflictDetails(Details, frozen=True, gc=False, kw_only=True):
     at: int
 
 
+class AtCapacityDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The agent's sessions in progress, and how many it may have."""
+
+    load: int
+    capacity: int
+
+
+class InUseDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The sessions that an agent (`in_progress`, `pending`) or a department (`queued`) still has."""
+
+    in_progress: int | None = None
+    pending: int | None = None
+    queued: int | None = None
+
+
+class ExistsDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The session of that id."""
+
+    session: Session
+
+
+class NoOriginDetails(Details, frozen=True, gc=False, kw_only=True):
+    """The session's owner, with which it stays; ``department`` is the session's, to which it cannot go."""
+
+    owner: Owner
+    department: str | None = None
+
+
 class RateLimitedDetails(Details, frozen=True, gc=False, kw_only=True):
     """When to send the message again, and the limit; ``connections_max`` for a `hello` beyond that bound."""
 
@@ -137,11 +166,16 @@ ERRORS: Mapping[ErrorCode, ErrorRow] = {
     ErrorCode.CONFLICT: ErrorRow("the session has moved on", False, 409, ConflictDetails),
     ErrorCode.CLOSED: ErrorRow("the session is closed", False, 409),
     ErrorCode.SAME_TARGET: ErrorRow("it is already there", False, 409),
-    ErrorCode.AT_CAPACITY: ErrorRow("accepting would exceed the agent's capacity", False, 409),
-    ErrorCode.IN_USE: ErrorRow(
-        "an agent or department that still has sessions cannot be removed", False, 409
+    ErrorCode.AT_CAPACITY: ErrorRow(
+        "accepting would exceed the agent's capacity", False, 409, AtCapacityDetails
     ),
-    ErrorCode.EXISTS: ErrorRow("a session of this id is open already", False, 409),
+    ErrorCode.IN_USE: ErrorRow(
+        "an agent or department that still has sessions cannot be removed", False, 409, InUseDetails
+    ),
+    ErrorCode.EXISTS: ErrorRow("a session of this id is there already", False, 409, ExistsDetails),
+    ErrorCode.NO_ORIGIN: ErrorRow(
+        "no agent had the session before, and it has no department to go to", False, 409, NoOriginDetails
+    ),
     ErrorCode.KEY_REUSED: ErrorRow("same key, other body", False, 409),
     ErrorCode.RATE_LIMITED: ErrorRow(
         "too many messages: `details.retry_in_ms`", True, 429, RateLimitedDetails

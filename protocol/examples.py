@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from relevo.protocol.commands import (
     AgentProfile,
     AgentPut,
@@ -106,6 +108,7 @@ _session = Session(
     opened_at=_AT - 300_000,
     updated_at=_AT,
     transfer=_transfer,
+    department="sales",
 )
 _entry = Entry(seq=3, kind="internal", at=_AT, by=_ana, text=_REASON)
 
@@ -122,6 +125,7 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
         session_id="s-1042",
         customer=CustomerProfile("c-7", "Carla Gómez"),
         target=Target("department", "support"),
+        reopen=False,
     ),
     SessionTransfer(
         id="8", key="k-8", session_id="s-1042", target=Target("department", "sales"), reason=_REASON, fence=1
@@ -176,9 +180,10 @@ ERROR_EXAMPLES: tuple[Error, ...] = (
     ),
     Error.of(ErrorCode.CLOSED),
     Error.of(ErrorCode.SAME_TARGET),
-    Error.of(ErrorCode.AT_CAPACITY),
-    Error.of(ErrorCode.IN_USE),
-    Error.of(ErrorCode.EXISTS),
+    Error.of(ErrorCode.AT_CAPACITY, load=10, capacity=10),
+    Error.of(ErrorCode.IN_USE, in_progress=1, pending=3),
+    Error.of(ErrorCode.EXISTS, session=msgspec.to_builtins(_session)),
+    Error.of(ErrorCode.NO_ORIGIN, owner={"kind": "agent", "id": "bruno"}),
     Error.of(ErrorCode.KEY_REUSED),
     Error.of(ErrorCode.RATE_LIMITED, limit="agent", retry_in_ms=250),
     Error.of(ErrorCode.UNAVAILABLE, reason="the store did not answer in time"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Role: TypeAlias = Literal["agent", "admin", "service"]
 AgentRole: TypeAlias = Literal["agent", "admin"]
@@ -95,7 +96,11 @@ class Transfer(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename={"fro
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A conversation with a customer: state, owner, fence and latest transfer."""
+    """
+    A conversation with a customer: state, owner, fence and latest transfer.
+
+    ``department`` is the one through which it was routed last; left out where there is none.
+    """
 
     id: str
     customer: Customer
@@ -106,6 +111,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     opened_at: int
     updated_at: int
     transfer: Transfer | None = None
+    department: str | UnsetType = UNSET
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):

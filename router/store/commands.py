@@ -195,6 +195,8 @@ class StoreCommands:
                 raise StoreDefectError(command, f"a record cannot be read: {outcome.details}")
             if outcome.error is not None:
                 details = outcome.details if isinstance(outcome.details, dict) else {}
+                if outcome.session is not records.MISSING:
+                    details["session"] = records.session(outcome.session)
                 raise CommandRejectedError(outcome.error, details)
             if outcome.result is records.MISSING:
                 raise StoreDefectError(command, "it answered nothing")

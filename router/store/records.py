@@ -186,8 +186,8 @@ class SessionRecord(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         order: Its place among all changes of owner.
-        holder: The agent that had it in progress last.
-        department: The department in which it was queued last.
+        holder: The agent that had it in progress before its present owner; of old records perhaps that owner.
+        department: The department through which it was routed last.
         delivered: Whether a client of its owner has said that it is there.
         target_kind: To whom it was sent last, with `target_id`.
         sender: The sender of its transfer (see `addressee`).
@@ -345,6 +345,7 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
         opened_at=record.opened_at,
         updated_at=record.updated_at,
         transfer=transfer_of(latest, record.id) if latest is not None else None,
+        department=record.department or msgspec.UNSET,
     )
 
 
@@ -434,11 +435,17 @@ def entry(packed: msgspec.Raw) -> Entry:
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What every command returns: a result, or the code of the rule that rejected it; and bad records."""
+    """
+    What every command returns: a result, or the code of the rule that rejected it; and bad records.
+
+    Attributes:
+        session: The session that a rejection is about, where it says so.
+    """
 
     result: msgspec.Raw = MISSING
     error: str | None = None
     details: dict[str, Any] | list[Any] | None = None
+    session: msgspec.Raw = MISSING
     set_aside: list[str] = []
 
 

@@ -80,9 +80,17 @@ def _fits(schema: Any, value: Any) -> bool:
         return all(_fits(schema["items"], each) for each in value)
     if schema.get("title") == "Error":
         return _fits_error(schema, value)
-    return "properties" not in schema or (
-        set(value) == set(schema["properties"]) and _fields_fit(schema, value)
-    )
+    return "properties" not in schema or (_is_whole(schema, value) and _fields_fit(schema, value))
+
+
+def _is_whole(schema: Any, value: Any) -> bool:
+    """Return whether all fields are there but those that are left out where they are unset."""
+    left_out = {
+        name
+        for name, each in schema["properties"].items()
+        if name not in schema.get("required", ()) and each.get("type", "") in ("string", "integer", "boolean")
+    }
+    return set(schema["properties"]) - left_out <= set(value) <= set(schema["properties"])
 
 
 def _fits_error(schema: Any, error: Any) -> bool:

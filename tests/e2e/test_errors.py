@@ -127,10 +127,20 @@ async def a_transfer_to_the_present_owner(tenant: Tenant, _: StoreServer, adela:
 async def one_session_more_than_there_is_room_for(
     tenant: Tenant, _: StoreServer, adela: RawClient
 ) -> Message:
+    await tenant.put_department("sales")
     await tenant.put_agent("adela", role="admin", capacity=1)
     await tenant.open_session("chat-1", agent="adela")
-    await tenant.open_session("chat-2", agent="adela")
+    await tenant.open_session("chat-2", department="sales")
     return await adela.refused("session.accept", session_id="chat-2")
+
+
+@provokes("no_origin")
+async def the_decline_of_a_session_from_a_back_end(
+    tenant: Tenant, _: StoreServer, adela: RawClient
+) -> Message:
+    await adela.command("status.set", status="pause")
+    await tenant.open_session("chat-1", agent="adela")
+    return await adela.refused("session.decline", session_id="chat-1")
 
 
 @provokes("in_use")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -117,7 +117,10 @@ def test_command_with_an_unknown_inner_field_names_it(command_type: str, codec: 
 def test_command_with_a_field_of_a_wrong_type_names_it(
     command_type: str, wrong: Any, codec: Codec, pack: Pack
 ) -> None:
+    types = get_type_hints(COMMANDS[command_type])
     for name in COMMANDS[command_type].__struct_encode_fields__:
+        if wrong is True and bool in get_args(types[name]):
+            continue
         item = decode_one(codec, pack(fields_of(command_type) | {name: wrong}))
         assert isinstance(item, InvalidMessage)
         # A map where a map belongs is of the right kind, but lacks what belongs into it.

@@ -31,6 +31,7 @@ def test_error_codes_are_those_of_the_contract() -> None:
         "at_capacity": False,
         "in_use": False,
         "exists": False,
+        "no_origin": False,
         "key_reused": False,
         "rate_limited": True,
         "unavailable": True,

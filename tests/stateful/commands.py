@@ -92,8 +92,9 @@ class Model(State):
         self._caller(request)
         if request["agent_id"] not in self.agents:
             raise RejectedError("not_found")
-        if any(s.agent_id() == request["agent_id"] for s in self.sessions.values()):
-            raise RejectedError("in_use")
+        held = {state: len(self.held(state, request["agent_id"])) for state in ("in_progress", "pending")}
+        if any(held.values()):
+            raise RejectedError("in_use", held)
         del self.agents[request["agent_id"]]
         return dict
 
@@ -111,7 +112,7 @@ class Model(State):
         if department_id not in self.departments:
             raise RejectedError("not_found")
         if self.held("queued", department_id):
-            raise RejectedError("in_use")
+            raise RejectedError("in_use", {"queued": len(self.held("queued", department_id))})
         for agent in self.members(department_id):
             agent.departments.remove(department_id)
         del self.departments[department_id]
@@ -133,16 +134,19 @@ class Model(State):
         if target is not None:
             self._party(target)
         old = self.sessions.get(request["session_id"])
-        if old is not None and old.state != "closed":
-            raise RejectedError("exists")
+        if old is not None and (old.state != "closed" or not request.get("reopen", True)):
+            raise RejectedError("exists", {"session": old.seen()})
         if target is None:
             self._require_room(request)
-            owner = Owner("agent", (self.agents.get(by.id) or self._claim(request["by"])).id)
+            me = self.agents.get(by.id) or self._claim(request["by"])
+            owner = Owner("agent", me.id)
+            self._begin_grace(me, request)
             place = "in_progress", owner
         else:
             owner = target
             place = self._route(target)
         s = KnownSession(request["session_id"], Customer(**request["customer"]), self._now, target=owner)
+        s.department = self._department_at(owner)
         if old is not None:
             s.fence, s.history = old.fence, old.history
         self.sessions[s.id] = s
@@ -169,6 +173,7 @@ class Model(State):
         state, owner = self._route(target, s.agent_id())
         s.hops += 1
         s.target = target
+        s.department = self._department_at(target, s.department)
         s.transfer = Transfer(
             id=self._transfer_id,
             session_id=s.id,
@@ -195,8 +200,10 @@ class Model(State):
         member = s.state == "queued" and s.owner is not None and me in self.members(s.owner.id)
         if not s.waits or not (self._owns(s, request) or member or by.role == "admin"):
             raise self._moved_on(s, request)
-        self._require_room(request)
+        if not self._owns(s, request):
+            self._require_room(request)
         taker = me or self._claim(request["by"])
+        self._begin_grace(taker, request)
         change = Change(s.id)
         if s.transfer is not None:
             direct = (s.transfer.to.kind, s.transfer.to.id) == ("agent", taker.id)

@@ -31,7 +31,8 @@ class Reader:
                 yield f"S10: event {event.seq} brings an unchanged row of agent {agent.id}"
             self.agents[agent.id] = agent
         for department in map(records.department_of, event.departments):
-            if self.departments.get(department.id) == department:
+            # One session may leave its queue, and another one join it.
+            if self.departments.get(department.id) == department and not event.changes:
                 yield f"S10: event {event.seq} brings an unchanged row of department {department.id}"
             self.departments[department.id] = department
         for agent_id in event.agents_removed:
@@ -100,9 +101,10 @@ def _nothing_undone(before: StoredState, after: StoredState) -> Iterator[str]:
         old = before.sessions.get(session_id)
         if old is not None and session.fence < old.fence:
             yield f"S2: the fence of {session_id} went from {old.fence} back to {session.fence}"
+    takers = set(_takers(before, after))
     for agent_id, agent in after.agents.items():
         was = before.agents[agent_id].load if agent_id in before.agents else 0
-        if agent.load > was and agent.load > agent.capacity:
+        if agent.load > was and agent.load > agent.capacity and agent_id not in takers:
             yield f"S6: {agent_id} was given a session beyond its capacity {agent.capacity}"
     for name, ids in after.lists.items():
         stayed = [one for one in ids if _fence(before, one) == _fence(after, one)]
@@ -111,6 +113,14 @@ def _nothing_undone(before: StoredState, after: StoredState) -> Iterator[str]:
             and "available:" not in name
         ):
             yield f"S7: the order of {name} changed"
+
+
+def _takers(before: StoredState, after: StoredState) -> Iterator[str]:
+    """Yield the agents that took a session themselves: of their own pending list, whatever their capacity."""
+    for session_id, history in after.histories.items():
+        for entry in history[len(before.histories.get(session_id, [])) :]:
+            if entry.kind == "accepted" and entry.by is not None:
+                yield entry.by.id
 
 
 def _fence(of: StoredState, session_id: str) -> int:

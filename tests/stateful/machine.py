@@ -339,10 +339,18 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     # Sessions ----------------------------------------------------------------------------------------------
 
     def open_session(
-        self, tenant: str, caller: str, session_id: str, target: dict[str, str] | None, key: str | None
+        self,
+        tenant: str,
+        caller: str,
+        session_id: str,
+        target: dict[str, str] | None,
+        key: str | None,
+        reopen: bool | None = None,
     ) -> None:
         """Open a session; only an admin has no target."""
-        where = {} if target is None else {"target": target}
+        where: dict[str, Any] = {} if target is None else {"target": target}
+        if reopen is not None:
+            where["reopen"] = reopen
         by = self.find_caller(tenant, "admin" if target is None and caller == "service" else caller)
         customer = {"id": "c:1", "name": "M\u00fcller"}
         self.step(tenant, "session_open", by=by, session_id=session_id, customer=customer, key=key, **where)
@@ -353,14 +361,21 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         number=st.integers(0, len(SESSIONS) - 1),
         to=st.one_of(targets, targets, targets, st.none()),
         key=keys,
+        reopen=st.sampled_from([None, None, None, True, False]),
     )
     def session_open(
-        self, tenant: str, caller: str, number: int, to: dict[str, str] | None, key: str | None
+        self,
+        tenant: str,
+        caller: str,
+        number: int,
+        to: dict[str, str] | None,
+        key: str | None,
+        reopen: bool | None,
     ) -> None:
         # Mostly one that is not there yet.
         closed = [one for one in SESSIONS if one not in self.twins[tenant].model.sessions]
         session_id = [*closed, *SESSIONS][number % len(SESSIONS)]
-        self.open_session(tenant, caller, session_id, to, key)
+        self.open_session(tenant, caller, session_id, to, key, reopen)
 
     def session_step(
         self,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
@@ -109,6 +110,7 @@ class KnownSession:
             opened_at=self.opened_at,
             updated_at=self.updated_at,
             transfer=self.transfer,
+            department=self.department or msgspec.UNSET,
         )
 
     @property
@@ -366,6 +368,8 @@ class State:
         self, s: KnownSession, state: str, owner: Owner | None, by: Actor | None, change: Change, why: str
     ) -> None:
         before = s.agent_id()
+        if s.state == "in_progress" and s.owner != owner:
+            s.holder = before
         self._placements += 1
         if s.state != state:
             s.in_state_since = self._placements
@@ -373,12 +377,10 @@ class State:
         s.fence, s.updated_at, s.changed_by, s.delivered = s.fence + 1, self._now, by, False
         after = s.agent_id()
         if state == "in_progress" and after is not None:
-            s.holder, self.agents[after].assigned_last = after, self._placements
+            self.agents[after].assigned_last = self._placements
             change.assigned = after
         elif state == "pending":
             change.pending = after
-        elif state == "queued" and owner is not None:
-            s.department = owner.id
         if before is not None and before != after:
             change.removed = (before, why)
 
@@ -395,18 +397,35 @@ class State:
                 return "in_progress", Owner("agent", agent.id)
         return "queued", target
 
+    def _department_with(self, agent: KnownAgent, department: str | None = None) -> str | None:
+        """Return the department of a session that goes to an agent."""
+        if department in agent.departments:
+            return department
+        return agent.departments[0] if len(agent.departments) == 1 else None
+
+    def _department_at(self, target: Owner, department: str | None = None) -> str | None:
+        if target.kind == "department":
+            return target.id
+        return self._department_with(self.agents[target.id], department)
+
     def _give_back(self, s: KnownSession, kind: str, by: Actor, text: str | None = None) -> None:
+        """Give it to the agent that had it before, else to its department, else into that agent's list."""
         present = s.agent_id()
-        if s.holder is not None and s.holder != present and s.holder in self.agents:
-            target = Owner("agent", s.holder)
+        holder = self.agents.get(s.holder) if s.holder is not None and s.holder != present else None
+        if holder is not None and holder.present and holder.chosen != "disconnected":
+            place = self._route(Owner("agent", holder.id))
         elif s.state != "queued" and s.department is not None and s.department in self.departments:
-            target = Owner("department", s.department)
+            place = self._route(Owner("department", s.department), present)
+        elif holder is not None:
+            place = "pending", Owner("agent", holder.id)
         else:
-            raise self._conflict(s)
+            raise RejectedError("no_origin", {"owner": s.owner, "department": s.department})
         change = Change(s.id)
         self._write(s, change, kind, by, text)
         self._notify_sender(s, change, kind)
-        self._place(s, *self._route(target, present), by, change, kind)
+        self._place(s, *place, by, change, kind)
+        if holder is not None and place[1] == Owner("agent", holder.id):
+            s.holder = None
         self._conclude(s, change)
 
     # The caller, and the target ----------------------------------------------------------------------------
@@ -458,8 +477,14 @@ class State:
     def _require_room(self, request: Request) -> None:
         me = self.agents.get(request["by"]["id"])
         capacity = request["by"].get("capacity", CAPACITY_DEFAULT) if me is None else me.capacity
-        if capacity <= (0 if me is None else self.load(me)):
-            raise RejectedError("at_capacity")
+        load = 0 if me is None else self.load(me)
+        if capacity <= load:
+            raise RejectedError("at_capacity", {"load": load, "capacity": capacity})
+
+    def _begin_grace(self, agent: KnownAgent, request: Request) -> None:
+        """Give an agent that takes a session without a connection a grace, as if it had just dropped."""
+        if not request["by"].get("attached") and not agent.connections:
+            agent.sessions_end_at = self._now + self._limits[4]
 
     def _party(self, target: Owner) -> Party:
         if target.kind == "agent" and target.id in self.agents:

@@ -116,6 +116,8 @@ class CommandRunner:
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = records.decode_answer(reply)
         if answer.error is not None:
+            if answer.session:
+                return Answer(error=answer.error, details={"session": records.session(answer.session)})
             return Answer(error=answer.error, details=_details(answer.error, answer.details))
         assert answer.result, reply
         assert not answer.set_aside, answer.set_aside
@@ -197,6 +199,11 @@ def _field(name: str, raw: msgspec.Raw) -> Any:
 
 def _details(error: str, details: Any) -> Any:
     """Return the details that the protocol names; others may be there."""
+    if error in ("in_use", "at_capacity"):
+        return details
+    if error == "no_origin":
+        owner = msgspec.convert(details["owner"], Owner)
+        return {"owner": owner, "department": details.get("department")}
     if error != "conflict":
         return None
     return {

@@ -112,7 +112,7 @@ MUTANTS = [
     Mutant(
         "a department's queue is not counted",
         "lib/sessions.lua",
-        "call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)\n    touch_department(s.owner_id)",
+        "call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)\n    touch_department(s.owner_id, true)",
         "call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)",
     ),
     Mutant("history is written backwards", "lib/sessions.lua", "'RPUSH'", "'LPUSH'"),
@@ -152,6 +152,29 @@ MUTANTS = [
     ),
     Mutant(
         "a newcomer needs no room", "lib/directory.lua", "if load >= capacity", "if me and load >= capacity"
+    ),
+    Mutant(
+        "what one agent hands on is given back to itself",
+        "lib/sessions.lua",
+        "if s.state == 'in_progress' and s.owner_id ~= owner_id then s.holder = s.owner_id end",
+        "if s.state == 'in_progress' then s.holder = s.owner_id end",
+    ),
+    Mutant(
+        "a lost agent gets back what is declined",
+        "lib/sessions.lua",
+        "holder and connected(holder)",
+        "holder",
+    ),
+    Mutant(
+        "a session keeps the department of an agent that left it",
+        "lib/sessions.lua",
+        "if department and has_id(a.departments, department) then",
+        "if department then",
+    ),
+    Mutant(
+        "an agent without a connection keeps what it took",
+        "commands/session_accept.lua",
+        "begin_grace(me)",
     ),
     Mutant(
         "a closed session stays",

@@ -62,8 +62,6 @@ def _incoherence(session: SessionRecord, transfer: TransferRecord | None) -> str
     """Return what is wrong with a record in itself."""
     if (session.owner_id is None) != (session.state == "closed"):
         return f"is {session.state} with owner {session.owner_id}"
-    if session.state == "in_progress" and session.holder != session.owner_id:
-        return f"is in progress with {session.owner_id}, and says that {session.holder} had it last"
     if session.state == "queued" and session.department != session.owner_id:
         return f"is queued in {session.owner_id}, and says that it was {session.department} last"
     if (transfer is None) != (session.transfer_at < 0):

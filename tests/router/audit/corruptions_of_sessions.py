@@ -90,16 +90,11 @@ CORRUPTIONS = [
         left={("S1", ("session:s2", "tenant")), ("S1", ("pending:cid", "tenant"))},
     ),
     corruption(
-        "a session in progress that another agent had last",
-        lambda to: to.rewrite_session("s5", holder="bob"),
-        ("S1", ("session:s5",)),
-        left=True,
-    ),
-    corruption(
         "a queued session that was in another queue last",
         lambda to: to.rewrite_session("s3", department="sales"),
         ("S1", ("session:s3",)),
-        left=True,
+        ("S10", ("session:s3", "tenant")),
+        left={("S1", ("session:s3",))},
     ),
     corruption(
         "a session whose transfer is not where it says",

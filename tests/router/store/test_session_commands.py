@@ -1,5 +1,7 @@
 """What each command does with a session, by example; tests/model tries them in every order."""
 
+from typing import Any
+
 import pytest
 
 from relevo.protocol.objects import Owner, Session
@@ -11,6 +13,18 @@ from tests.servers import StoreServer
 def place(session: Session) -> tuple[str, str | None]:
     """Return a session's state and its owner's id."""
     return session.state, session.owner.id if session.owner is not None else None
+
+
+def profile(agent_id: str, departments: list[str]) -> dict[str, Any]:
+    """Return what `agent_put` takes."""
+    return {"id": agent_id, "name": agent_id, "role": "agent", "departments": departments, "capacity": 10}
+
+
+async def lose(tenant: StoredTenant, agent_id: str) -> None:
+    """Let an agent stay away for longer than the grace of its sessions."""
+    await tenant.disconnect(agent_id)
+    tenant.now += 30_000
+    await tenant.run("renew", node_id="node", lease_ms=10**9)
 
 
 # Where a session goes ---------------------------------------------------------------------------------------
@@ -294,7 +308,47 @@ async def test_a_session_that_came_from_nowhere_cannot_be_declined(tenant: Store
     await tenant.connect_new("bob")
     await tenant.status("bob", "pause")
     await tenant.open("s", to_agent("bob"))
-    await tenant.refuse("conflict", "session_decline", "bob", session_id="s")
+    details = await tenant.refuse("no_origin", "session_decline", "bob", session_id="s")
+    assert details == {"owner": to_agent("bob")}
+
+
+async def test_declined_session_goes_to_whom_the_department_had_it_from(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bea")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.run("agent_put", "boss", agent=profile("bea", ["sales"]))
+    await tenant.transfer("s", SALES, by="ana")
+    await lose(tenant, "bea")
+    await tenant.connect("bea")
+    assert place(await tenant.decline("s", by="bea")) == ("in_progress", "ana")
+
+
+async def test_recalled_session_of_a_lost_owner_goes_to_its_sender(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bea")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.run("agent_put", "boss", agent=profile("bea", ["sales"]))
+    await tenant.transfer("s", SALES, by="ana")
+    await lose(tenant, "bea")
+    assert place(await tenant.recall("s", by="ana")) == ("in_progress", "ana")
+
+
+async def test_session_given_back_twice_goes_to_its_department(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.connect_new("cid", departments=["sales"], capacity=0)
+    await tenant.open("s", to_agent("ana"))
+    await tenant.status("bob", "pause")
+    await tenant.transfer("s", to_agent("bob"), by="ana")
+    await tenant.status("ana", "pause")
+    assert place(await tenant.decline("s", by="bob")) == ("pending", "ana")
+    assert place(await tenant.decline("s", by="ana")) == ("queued", "sales")
+
+
+async def test_declined_session_without_a_department_waits_for_an_absent_holder(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.status("bob", "pause")
+    await tenant.transfer("s", to_agent("bob"), by="ana")
+    await tenant.disconnect("ana", clean=True)
+    assert place(await tenant.decline("s", by="bob")) == ("pending", "ana")
 
 
 @pytest.mark.adversarial("order: decline what is not yours")
@@ -313,7 +367,7 @@ async def test_sender_of_a_transfer_recalls_it_while_it_waits(tenant: StoredTena
 
 async def test_queued_session_without_a_previous_owner_is_not_recalled(tenant: StoredTenant) -> None:
     await tenant.open("s", SALES)
-    await tenant.refuse("conflict", "session_recall", "boss", session_id="s")
+    await tenant.refuse("no_origin", "session_recall", "boss", session_id="s")
 
 
 async def test_place_is_for_sender_members_admins_and_back_ends(tenant: StoredTenant) -> None:

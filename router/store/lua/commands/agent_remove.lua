@@ -8,7 +8,7 @@ store_command('agent_remove', function()
   caller()
   local id = request.agent_id
   local a = find_agent(id) or reject('not_found', {agent_id = id})
-  if a.load + a.pending > 0 then reject('in_use') end
+  if a.load + a.pending > 0 then reject('in_use', {in_progress = a.load, pending = a.pending}) end
   for department_id in ids_of(a.departments) do
     call('SREM', P .. 'members:' .. department_id, id)
     call('ZREM', P .. 'available:' .. department_id, id)

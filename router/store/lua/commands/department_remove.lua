@@ -9,7 +9,8 @@ store_command('department_remove', function()
   caller()
   local id = request.department_id
   if not find_department(id) then reject('not_found', {department_id = id}) end
-  if call('ZCARD', P .. 'queue:' .. id) > 0 then reject('in_use') end
+  local queued = call('ZCARD', P .. 'queue:' .. id)
+  if queued > 0 then reject('in_use', {queued = queued}) end
   call('HDEL', P .. 'tenant', 'd' .. id)
   call('SREM', P .. 'departments', id)
   departments_removed[id] = true

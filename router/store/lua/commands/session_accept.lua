@@ -1,7 +1,8 @@
 --[[
 Take a waiting session: the agent it is pending on, a member of the department it is queued in, or an admin.
 
-session_id; fence: optional. Rejects not_found, closed, conflict, forbidden, at_capacity.
+session_id; fence: optional. Rejects not_found, closed, conflict, forbidden, at_capacity (never of what is in one's own
+pending list).
 Result {session}.
 ]]
 store_command('session_accept', function()
@@ -10,7 +11,7 @@ store_command('session_accept', function()
   if s.state == 'in_progress' then reject_moved_on(s) end
   local member = s.state == 'queued' and is_member(s.owner_id, by.id)
   if not (owns(s) or member or by.role == 'admin') then reject_moved_on(s) end
-  require_room(me)
+  if not owns(s) then require_room(me) end
   if not me then require_space_for(request.by) end
   me = me or claim_agent(request.by)
   local transfer = transfer_of(s)
@@ -21,6 +22,7 @@ store_command('session_accept', function()
     transfer = pack_transfer(t)
   end
   move_session(s, 'in_progress', me.id)
+  begin_grace(me)
   write_record(s, 'placed', 'accepted', nil, by, transfer)
   publish(s, 'placed', 'moved', s.sender and 'accepted')
   return session_result(s)

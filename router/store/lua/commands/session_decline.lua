@@ -1,8 +1,8 @@
 --[[
-Decline a session of one's own pending list: it goes back to its previous owner, else to the department it came from.
+Decline a session of one's own pending list: it is given back (`give_back`).
 
 session_id; reason: optional, the text of the history's entry.
-Rejects not_found, closed, forbidden, conflict (it has moved on, or has no previous owner or department).
+Rejects not_found, closed, forbidden, conflict (it has moved on), no_origin (no agent had it before, and it has no department).
 Result {session}.
 ]]
 store_command('session_decline', function()

@@ -1,8 +1,9 @@
 --[[
 Open a session, or open a closed one again: its history and fence go on.
 
-session_id; customer {id, name}; target {kind, id}, missing for an admin that takes it itself.
-Rejects not_found (the target), exists, at_capacity, forbidden (the tenant has too many).
+session_id; customer {id, name}; target {kind, id}, missing for an admin that takes it itself; reopen: false where a closed
+one that is still kept is not to be opened. Rejects not_found (the target), exists (with the session), at_capacity, forbidden
+(the tenant has too many).
 Result {session}.
 ]]
 store_command('session_open', function()
@@ -11,7 +12,7 @@ store_command('session_open', function()
   if target then find_party(target.kind, target.id) end
   local old = find_session(id)
   if old == false then fail_unreadable(id) end
-  if old and old.state ~= 'closed' then reject('exists') end
+  if old and (old.state ~= 'closed' or request.reopen == false) then reject('exists', nil, view_of(old)) end
   if not target then
     require_room(me)
     if not me then require_space_for(request.by) end
@@ -29,12 +30,15 @@ store_command('session_open', function()
   call('PERSIST', P .. 'session:' .. id)
   if target then
     s.target_kind, s.target_id = target.kind, target.id
+    s.department = department_at(target.kind, target.id)
     local state, owner_id = route(target.kind, target.id)
     move_session(s, state, owner_id)
   else
     me = me or claim_agent(request.by)
     s.target_kind, s.target_id = 'agent', me.id
+    s.department = department_with(me)
     move_session(s, 'in_progress', me.id)
+    begin_grace(me)
   end
   write_record(s, 'placed', 'opened', nil, by)
   publish(s, 'placed')

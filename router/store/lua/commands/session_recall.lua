@@ -1,7 +1,7 @@
 --[[
 Take back a transfer that still waits: its sender, or an admin.
 
-session_id. Rejects not_found, closed, forbidden, conflict (taken already, or it has no previous owner or department).
+session_id. Rejects not_found, closed, forbidden, conflict (taken already), no_origin.
 Result {session}.
 ]]
 store_command('session_recall', function()

@@ -91,7 +91,7 @@ local function commit_department(id)
   if not row then return end
   local members, ready = call('SCARD', P .. 'members:' .. id), call('ZCARD', P .. 'available:' .. id)
   local queued = call('ZCARD', P .. 'queue:' .. id)
-  if row.agents == members and row.available == ready and row.queued == queued and departments_touched[id] ~= 'named' then
+  if row.agents == members and row.available == ready and row.queued == queued and not departments_touched[id] then
     return
   end
   row.agents, row.available, row.queued = members, ready, queued

@@ -32,6 +32,11 @@ local function touch(a)
   end
 end
 
+-- It can see what it is given: it has a connection, or lost the last a moment ago, and was not sent away.
+local function connected(a)
+  return a.present and a.chosen ~= 'disconnected'
+end
+
 local function available(a)
   return a.present and a.chosen == 'connected' and a.load < a.capacity
 end
@@ -63,8 +68,9 @@ local function find_department(id)
   return row or nil
 end
 
-local function touch_department(id)
-  departments_touched[id] = departments_touched[id] or true
+-- `is_news`: its row is told also where its counts are what they were, as when one session leaves a queue and one joins.
+local function touch_department(id, is_news)
+  departments_touched[id] = is_news or departments_touched[id] or false
 end
 
 -- The name of what has none: its id, as far as a name reaches.
@@ -77,7 +83,7 @@ local function put_department(id, name, row)
   row.name = name
   call('HSET', P .. 'tenant', 'd' .. id, pack_department(row))
   call('SADD', P .. 'departments', id)
-  departments_touched[id] = 'named'
+  touch_department(id, true)
 end
 
 -- One that its members are still leaving is not made again before they have: they would be members of the new one.
@@ -144,7 +150,7 @@ end
 local function require_room(me)
   local load, capacity = 0, request.by.capacity or CAPACITY_DEFAULT
   if me then load, capacity = me.load, me.capacity end
-  if load >= capacity then reject('at_capacity') end
+  if load >= capacity then reject('at_capacity', {load = load, capacity = capacity}) end
 end
 
 -- What an agent has in progress: load is its size, since both are written in one record, and change here only. ----

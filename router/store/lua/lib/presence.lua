@@ -19,6 +19,13 @@ local function remove_connection(agent_id, node_id, connection_id, at, clean)
   end
 end
 
+-- An agent that takes a session without a connection, over HTTP, has it for a grace: as if it had just dropped.
+local function begin_grace(a)
+  if not request.by.attached and call('SCARD', P .. 'connections:' .. a.id) == 0 then
+    due_add(now + limits.session_grace_ms, 'sessions ' .. a.id)
+  end
+end
+
 -- What each kind of due thing does; returns whether it is done, and how many things it did.
 local sweeps = {
   -- A node let its lease run out: its connections are gone since then.

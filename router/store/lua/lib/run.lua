@@ -53,6 +53,12 @@ local function reply_of(packed)
   return '\130\166result' .. packed .. '\169set_aside' .. pack(set_aside_now)
 end
 
+local function rejection_of(outcome)
+  local fields = pack({error = outcome.rejected, details = outcome.details, set_aside = set_aside_now[1] and set_aside_now})
+  if not outcome.view then return fields end
+  return string.char(string.byte(fields) + 1) .. string.sub(fields, 2) .. pack('session') .. outcome.view
+end
+
 -- The first reply to a key, from where it stands.
 local function replay(known)
   if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
@@ -100,7 +106,7 @@ local function run(command, keys, args)
     reply, name, s = outcome()
     reply = reply_of(reply)
   else
-    reply = pack({error = outcome.rejected, details = outcome.details, set_aside = set_aside_now[1] and set_aside_now})
+    reply = rejection_of(outcome)
   end
   -- That a command could not be decided is no answer to it.
   if field and (done or (outcome.rejected ~= 'unavailable' and outcome.rejected ~= 'unreadable')) then

@@ -104,7 +104,7 @@ end
 local function leave_owner(s)
   if s.state == 'queued' then
     call('ZREM', P .. 'queue:' .. s.owner_id, s.id)
-    touch_department(s.owner_id)
+    touch_department(s.owner_id, true)
     return
   end
   local a = find_agent(s.owner_id)
@@ -122,8 +122,7 @@ end
 local function join_owner(s)
   if s.state == 'queued' then
     call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)
-    touch_department(s.owner_id)
-    s.department = s.owner_id
+    touch_department(s.owner_id, true)
     return
   end
   local a = find_agent(s.owner_id)
@@ -132,13 +131,14 @@ local function join_owner(s)
     touch(a)
   else
     own(a, s.id, s.order)
-    s.holder, a.assigned = s.owner_id, s.order
+    a.assigned = s.order
   end
 end
 
 -- Move a session to another state and owner: the one place where ownership changes and the fence grows.
 local function move_session(s, state, owner_id)
   s.left = s.owner_kind == 'agent' and s.owner_id or nil
+  if s.state == 'in_progress' and s.owner_id ~= owner_id then s.holder = s.owner_id end
   if s.owner_id then leave_owner(s) end
   meta.order = meta.order + 1
   if s.state ~= state then
@@ -179,19 +179,39 @@ local function route(kind, id, except)
   return 'queued', id
 end
 
--- Give a waiting session back: to the agent that had it in progress before, else to the department it came from.
+-- The department of a session that goes to an agent: the one that it has if the agent is a member, else the agent's only
+-- one, else none.
+local function department_with(a, department)
+  if department and has_id(a.departments, department) then return department end
+  return string.match(a.departments, '^ (%S+) $')
+end
+
+local function department_at(kind, id, department)
+  if kind == 'department' then return id end
+  return department_with(find_agent(id), department)
+end
+
+-- Give a session back: to the agent that had it in progress before its present owner, if that one is connected; else
+-- into its department; else into that agent's pending list.
 local function give_back(s, kind, by, text)
   local present = s.owner_kind == 'agent' and s.owner_id or nil
-  local target_kind, target_id
-  if s.holder and s.holder ~= present and find_agent(s.holder) then
-    target_kind, target_id = 'agent', s.holder
-  elseif s.department and s.state ~= 'queued' and find_department(s.department) then
-    target_kind, target_id = 'department', s.department
+  local holder = s.holder and s.holder ~= present and find_agent(s.holder) or nil
+  local department = s.state ~= 'queued' and s.department and find_department(s.department) and s.department
+  local state, owner_id
+  if holder and connected(holder) then
+    state, owner_id = route('agent', holder.id)
+  elseif department then
+    state, owner_id = route('department', department, present)
+  elseif holder then
+    state, owner_id = 'pending', holder.id
   else
-    conflict(s)
+    local owner = {kind = s.owner_kind, id = s.owner_id}
+    reject('no_origin', {owner = owner, department = s.department})
   end
-  local state, owner_id = route(target_kind, target_id, present)
+  local is_home = holder and owner_id == holder.id
   move_session(s, state, owner_id)
+  -- It came back: what that agent does not take goes on to the department.
+  if is_home then s.holder = nil end
   write_record(s, 'placed', kind, text, by)
   publish(s, 'placed', kind, s.sender and kind)
 end

@@ -50,8 +50,9 @@ local fetched -- records of the tenant's hash that were read with the meta recor
 local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
 local set_aside_now -- names of what this call could not read
 
-local function reject(code, details)
-  error({rejected = code, details = details})
+-- `view`: a session, packed, that the rejection is about.
+local function reject(code, details, view)
+  error({rejected = code, details = details, view = view})
 end
 
 -- What a step knows of agents and is about to tell; a call is one step, or two if something was due.

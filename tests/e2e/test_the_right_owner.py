@@ -1,0 +1,206 @@
+"""A conversation finds its right owner: given back, or taken; what is refused says why in numbers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import MakeTenant
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
+from tests.raw_client import Message, RawClient
+from tests.routers import RouterProcess, running_routers
+from tests.servers import StoreServer
+
+SHORT = {"presence_grace_ms": 200, "session_grace_ms": 600, "node_lease_ms": 1200}
+
+
+@pytest.fixture(scope="module")
+def short_routers(
+    store: StoreServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[RouterProcess]]:
+    """Two routers with short graces."""
+    with running_routers(2, store.url, tmp_path_factory.mktemp("short"), **SHORT) as pair:
+        yield pair
+
+
+@pytest.fixture
+def short(short_routers: list[RouterProcess], make_tenant: MakeTenant) -> Tenant:
+    """A tenant on those routers."""
+    return make_tenant(short_routers)
+
+
+def place(session: Message) -> tuple[str, Any]:
+    """Return a session's state and its owner's id."""
+    return session["state"], session["owner"] and session["owner"]["id"]
+
+
+async def pause(client: RawClient) -> None:
+    """Take a break."""
+    await client.command("status.set", status="pause")
+
+
+# Given back.
+
+
+async def test_declined_session_skips_an_absent_holder_for_its_department(short: Tenant) -> None:
+    await short.put_department("sales")
+    carl = await short.connect_agent("carl", departments=["sales"])
+    await short.open_session("chat-1", department="sales")
+    bea = await short.connect_agent("bea", on=1, departments=["sales"])
+    await pause(bea)
+    admin = await short.connect_admin()
+    await admin.command("session.transfer", session_id="chat-1", target=to_agent("bea"))
+    observer = await short.connect_admin("observer")
+    await observer.open_dialog()
+    await carl.close()
+    await observer.sees_agent("carl", status="disconnected")
+    dora = await short.connect_agent("dora", departments=["sales"])
+
+    declined = (await bea.command("session.decline", session_id="chat-1"))["session"]
+
+    assert place(declined) == ("in_progress", "dora")
+    assert (await dora.expect_push("session.assigned"))["session"] == declined
+
+
+async def test_declined_session_of_a_back_end_has_no_origin(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    await pause(ana)
+    opened = await tenant.open_session("chat-1", agent="ana")
+
+    error = await ana.refused("session.decline", session_id="chat-1")
+    over_http = await tenant.post("session.decline", token=tenant.token("ana"), session_id="chat-1")
+
+    assert (error["code"], error["details"]) == ("no_origin", {"owner": to_agent("ana")})
+    assert (over_http.status, over_http.body) == (409, error)
+    assert await tenant.get_session("chat-1") == opened
+
+
+async def test_declined_session_of_a_back_end_goes_to_its_department(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", departments=["sales"])
+    await pause(ana)
+    assert (await tenant.open_session("chat-1", agent="ana"))["department"] == "sales"
+
+    declined = (await ana.command("session.decline", session_id="chat-1"))["session"]
+
+    assert place(declined) == ("queued", "sales")
+
+
+async def test_session_keeps_its_department_only_with_a_member(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    await tenant.put_department("help")
+    for name, departments in (("ana", ["sales"]), ("bob", ["sales", "help"]), ("cid", ["help"]), ("dan", [])):
+        await tenant.put_agent(name, departments=departments)
+    assert (await tenant.open_session("chat-1", department="sales"))["department"] == "sales"
+
+    departments = []
+    for name in ("ana", "bob", "cid", "bob", "dan", "bob"):
+        sent = await tenant.do("session.transfer", session_id="chat-1", target=to_agent(name))
+        departments.append(sent["session"].get("department"))
+
+    # A member of its department, twice; an only department, kept by a member; none, and none of two.
+    assert departments == ["sales", "sales", "help", "help", None, None]
+
+
+# Taken.
+
+
+async def test_accept_of_a_pending_session_is_never_at_capacity(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
+    for number in range(3):
+        await tenant.open_session(f"queued-{number}", department="sales")
+    await tenant.open_session("waiting", agent="ana")
+
+    error = await ana.refused("session.accept", session_id="queued-1")
+    accepted = (await ana.command("session.accept", session_id="waiting"))["session"]
+
+    assert (error["code"], error["details"]) == ("at_capacity", {"load": 1, "capacity": 1})
+    assert place(accepted) == ("in_progress", "ana")
+
+
+@pytest.mark.parametrize("waits", ["queued", "pending"])
+async def test_accept_over_http_without_a_connection_ends_with_the_grace(short: Tenant, waits: str) -> None:
+    await short.put_department("sales")
+    await short.put_agent("ana", departments=["sales"])
+    where = {"department": "sales"} if waits == "queued" else {"agent": "ana"}
+    assert (await short.open_session("chat-1", **where))["state"] == waits
+    observer = await short.connect_admin()
+    await observer.command("session.watch")
+
+    taken = await short.post("session.accept", token=short.token("ana"), session_id="chat-1")
+
+    assert place(taken.body["session"]) == ("in_progress", "ana")
+    await observer.expect_push("session.changed", session__fence=2)
+    moved = await observer.expect_push("session.changed", session__fence=3)
+    assert moved["session"]["state"] != "in_progress"
+
+
+# Refused, and why.
+
+
+async def test_removal_in_use_carries_the_numbers(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana")
+    await tenant.open_session("now", agent="ana")
+    await pause(ana)
+    for number in range(3):
+        await tenant.open_session(f"later-{number}", agent="ana")
+    await tenant.open_session("queued", department="sales")
+    admin = await tenant.connect_admin()
+
+    agent = await admin.refused("agent.remove", agent_id="ana")
+    department = await tenant.post("department.remove", department_id="sales")
+
+    assert (agent["code"], agent["details"]) == ("in_use", {"in_progress": 1, "pending": 3})
+    assert (department.status, department.body["details"]) == (409, {"queued": 1})
+
+
+async def test_open_of_an_open_session_carries_it(tenant: Tenant) -> None:
+    await tenant.connect_agent("ana")
+    admin = await tenant.connect_admin()
+    opened = await tenant.open_session("chat-1", agent="ana")
+    again: dict[str, Any] = {"session_id": "chat-1", "customer": CUSTOMER, "target": to_agent("ana")}
+
+    error = await admin.refused("session.open", **again)
+    over_http = await tenant.post("session.open", **again)
+
+    assert (error["code"], error["details"]) == ("exists", {"session": opened})
+    assert (over_http.status, over_http.body) == (409, error)
+
+
+async def test_open_without_reopen_leaves_a_closed_session(tenant: Tenant) -> None:
+    await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    closed = (await tenant.do("session.close", session_id="chat-1"))["session"]
+    again: dict[str, Any] = {"session_id": "chat-1", "customer": CUSTOMER, "target": to_agent("ana")}
+
+    refused = await tenant.post("session.open", **again, reopen=False)
+    reopened = await tenant.do("session.open", **again, reopen=True)
+
+    assert (refused.body["code"], refused.body["details"]) == ("exists", {"session": closed})
+    assert (reopened["session"]["state"], reopened["session"]["fence"]) == ("in_progress", 3)
+
+
+# Seen.
+
+
+async def test_queue_move_sends_the_row_of_the_department(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", departments=["sales"], capacity=1)
+    observer = await tenant.connect_admin()
+    await tenant.open_session("mine", department="sales")
+    await tenant.open_session("first", department="sales")
+    await tenant.open_session("second", department="sales")
+    await observer.open_dialog()
+    await observer.sees_department("sales", queued=2)
+    await tenant.settle(observer)
+    observer.received.clear()
+
+    # Hers joins the queue, and its first leaves it: as many wait as before.
+    await ana.command("session.transfer", session_id="mine", target=to_department("sales"))
+    await ana.expect_push("session.assigned", session__id="first")
+    await tenant.settle(observer)
+
+    rows = [row for message in observer.received for row in message.get("departments", [])]
+    assert [row["queued"] for row in rows if row["id"] == "sales"] == [2]
