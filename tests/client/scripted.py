@@ -105,7 +105,6 @@ class ScriptedRouter:
             0,
             subprotocols=subprotocols,
             process_request=self._refuse,
-            close_timeout=0.05,
         ) as server:
             self._server = server
             yield self

@@ -76,7 +76,7 @@ export class Window {
   async tryNow() {
     const button = this.button("Try now");
     try {
-      await button.click({ timeout: 5_000 });
+      await button.click({ timeout: 30_000 });
     } catch (error) {
       // The page's own attempt may have come first, and removed the button.
       if (await button.isVisible()) throw error;

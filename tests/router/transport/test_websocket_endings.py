@@ -21,14 +21,17 @@ from relevo.router.transport.http_guard import BoundedHttp
 from relevo.router.transport.websocket import build_frame
 from tests.router.transport.websocket_peer import (
     JSON_NAME,
+    WAIT_S,
     Recorder,
     Served,
     echo,
     fill_until_slow,
     masked,
     open_peer,
+    raw_peer,
     serve_websockets,
     turns,
+    upgrade_request,
 )
 
 TEXT, CLOSE = Opcode.TEXT, Opcode.CLOSE
@@ -239,9 +242,10 @@ async def test_a_connection_that_could_not_be_accepted_is_not_waited_for() -> No
 
     async with serve_websockets() as served:
         served.acceptor.accept = refuse_to_accept  # type: ignore[method-assign]
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05), open_peer(served):
-                pass
+        async with raw_peer(served.port) as peer:
+            peer.send(upgrade_request(served.port))
+            async with asyncio.timeout(WAIT_S):
+                await peer.reader.read()
         assert served.open_count == 0
     assert [str(error) for error in reported] == ["a defect"]
 

