@@ -62,10 +62,14 @@ class Node:
         self.supervisor = Supervisor()
         # The registration answers feed and leases, and asks them; so they get it when they call.
         self.feed = Feed(
-            self.store_commands, FEED_BUFFER_MAX, lambda *reload: self.registration.reloaded(*reload)
+            self.store_commands,
+            self.supervisor,
+            FEED_BUFFER_MAX,
+            settings.node_renew_ms // 2,
+            lambda *reload: self.registration.reloaded(*reload),
         )
         self.subscriptions = PubSub(
-            self.store, self.node_id, self.feed.heard, self.feed.subscribed, self.feed.lost
+            self.store, self.node_id, self.feed.heard, self.feed.subscribed, self.feed.lost, self.supervisor
         )
         self.leases = Leases(
             self.store_commands,

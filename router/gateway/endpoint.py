@@ -307,6 +307,8 @@ class ClientEndpoint:
             answer = Error.of(ErrorCode.UNAUTHORIZED, str(error))
         except KeysUnavailableError as error:
             answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
+        except Exception as error:
+            answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "token refresh failed", error))
         self._connection.refreshed(effect.command, answer, self._services.clock.now_ms())
         self._carry_out()
 

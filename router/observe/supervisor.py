@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from itertools import count
 from typing import Any
 
 import structlog
@@ -25,14 +26,20 @@ class Supervisor:
 
     Attributes:
         restarts: How often each task was restarted, by name.
-        failing: The tasks that failed and have not run for `STEADY_S` since.
     """
 
     def __init__(self) -> None:
         self.restarts: Counter[str] = Counter()
-        self.failing: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        # The running number of each task that failed, as several may share a name.
+        self._failing: dict[int, str] = {}
+        self._numbers = count()
+
+    @property
+    def failing(self) -> set[str]:
+        """The names of the tasks that failed, have not run for `STEADY_S` since, and have not ended."""
+        return set(self._failing.values())
 
     def run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """
@@ -58,9 +65,16 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _supervise(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        number = next(self._numbers)
+        try:
+            await self._restart(number, name, work)
+        finally:
+            self._failing.pop(number, None)
+
+    async def _restart(self, number: int, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         delay_s = RESTART_DELAY_MIN_S
         while True:
-            steady = self._loop.call_later(STEADY_S, self.failing.discard, name)
+            steady = self._loop.call_later(STEADY_S, self._failing.pop, number, None)
             started_s = self._loop.time()
             try:
                 await work()
@@ -72,6 +86,6 @@ class Supervisor:
             if self._loop.time() - started_s >= STEADY_S:
                 delay_s = RESTART_DELAY_MIN_S
             self.restarts[name] += 1
-            self.failing.add(name)
+            self._failing[number] = name
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)

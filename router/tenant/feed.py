@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import structlog
 
 from relevo.router.observe.incidents import incident
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import StoreCommands
@@ -39,7 +41,11 @@ class _Following:
         self.ready = asyncio.Event()
         self.buffer: deque[records.Event] = deque()
         self.repair: asyncio.Task[None] | None = None
+        # Whether the channel was interrupted since the repair last began to read.
+        self.is_interrupted = False
+        # The store's position that the replica has not reached, and when that was seen; 0: none.
         self.behind_at = 0
+        self.behind_since_s = 0.0
         # Whether `on_reloaded` is still to be called, and whether the store lost events.
         self.was_reloaded = False
         self.has_forgotten = False
@@ -51,17 +57,26 @@ class Feed:
 
     Args:
         commands: Read directory and events from the store.
+        supervisor: Runs the repairs.
         buffer_max: How many events may wait during a repair; beyond it, they are dropped and read again.
+        late_ms: How late an event may be before it counts as lost.
         on_reloaded: Called after the directory of a running feed was reloaded, with whether the store has
             lost events that were published. Called again if it
             raises StoreUnavailableError, or GapError where the store has begun another epoch meanwhile.
     """
 
     def __init__(
-        self, commands: StoreCommands, buffer_max: int, on_reloaded: Callable[[str, bool], Awaitable[None]]
+        self,
+        commands: StoreCommands,
+        supervisor: Supervisor,
+        buffer_max: int,
+        late_ms: int,
+        on_reloaded: Callable[[str, bool], Awaitable[None]],
     ) -> None:
         self._commands = commands
+        self._supervisor = supervisor
         self._buffer_max = buffer_max
+        self._late_s = late_ms / 1000
         self._on_reloaded = on_reloaded
         self._tenants: dict[str, _Following] = {}
         self.gaps = 0
@@ -98,9 +113,10 @@ class Feed:
         return sum(len(following.buffer) for following in self._tenants.values())
 
     def subscribed(self, tenant: str) -> None:
-        """Take note that the channel is open, for the first time or again."""
+        """Take note that the channel is open, for the first time or again: events may be missing."""
         following = self._tenants.get(tenant)
         if following is not None:
+            following.is_interrupted = True
             self._start_repair(tenant, following)
 
     async def repair(self, tenant: str) -> None:
@@ -139,26 +155,31 @@ class Feed:
             following.buffer.append(event)
             self._start_repair(tenant, following)
 
-    def compare(self, tenant: str, epoch: str, seq: int) -> None:
+    def compare(self, tenant: str, epoch: str, seq: int, now_s: float) -> None:
         """
-        Hold the replica against what the store said of its own position a lease ago and now.
+        Compare the replica with what a lease renewal says of the store's position, and with an earlier one.
 
-        A feed may be late; one that is late by a whole renewal has lost something.
+        A feed may be late; what has not come after `late_ms` is lost. Renewals may follow each other at once.
 
         Args:
             tenant: The tenant.
             epoch: The store's epoch.
             seq: The store's latest event.
+            now_s: The time, in seconds of any clock that does not go back.
         """
         following = self._tenants.get(tenant)
         # Before the first read nothing can be missing: the channel is yet to be subscribed.
         if following is None or following.repair is not None or not following.ready.is_set():
             return
         replica = following.hub.replica
-        if replica.epoch != epoch or replica.seq < following.behind_at:
+        is_behind = replica.seq < following.behind_at
+        is_lost = is_behind and now_s - following.behind_since_s >= self._late_s
+        if replica.epoch != epoch or is_lost:
             self.gaps += 1
             self._start_repair(tenant, following)
-        following.behind_at = seq if replica.epoch == epoch and replica.seq < seq else 0
+        elif not is_behind:
+            following.behind_at = seq if replica.seq < seq else 0
+            following.behind_since_s = now_s
 
     def _take(self, following: _Following, event: records.Event) -> None:
         if following.hub.replica.apply(event):
@@ -167,27 +188,27 @@ class Feed:
 
     def _start_repair(self, tenant: str, following: _Following) -> None:
         if following.repair is None:
-            following.repair = asyncio.create_task(self._run_repair(tenant, following), name=f"feed {tenant}")
+            work = partial(self._run_repair, tenant, following)
+            following.repair = self._supervisor.run("feed repair", work)
 
     async def _run_repair(self, tenant: str, following: _Following) -> None:
-        try:
-            while True:
-                if await self._repair_once(tenant, following):
-                    return
-                await asyncio.sleep(RETRY_S)
-        finally:
-            following.repair = None
+        while True:
+            if await self._repair_once(tenant, following):
+                following.repair = None
+                return
+            await asyncio.sleep(RETRY_S)
 
     async def _repair_once(self, tenant: str, following: _Following) -> bool:
         """Catch up with the store and with what was heard meanwhile; return whether that is done."""
         try:
             while True:
+                following.is_interrupted = False
                 if not await self._read_events(tenant, following):
                     await self._read_directory(tenant, following)
                 if following.was_reloaded:
                     await self._on_reloaded(tenant, following.has_forgotten)
                     following.was_reloaded = following.has_forgotten = False
-                if self._take_buffered(following):
+                if self._take_buffered(following) and not following.is_interrupted:
                     break
         except (StoreUnavailableError, GapError):
             return False

@@ -175,7 +175,7 @@ class Registration:
             return
         if not lease.known and not self._feed.is_repairing(tenant) and lease.epoch == hub.replica.epoch:
             self.lease_expired(tenant)
-        self._feed.compare(tenant, lease.epoch, lease.seq)
+        self._feed.compare(tenant, lease.epoch, lease.seq, asyncio.get_running_loop().time())
         for agent_id, connection_id in self._pending.take(tenant):
             self._tasks.spawn(self.disconnect(tenant, agent_id, connection_id, clean=False))
         registered = sum(client.is_registered for client in hub.clients)

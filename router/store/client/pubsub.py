@@ -12,6 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import structlog
+
+from relevo.router.observe.incidents import incident
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.client.backoff import full_jitter_s
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.connection import (
@@ -24,6 +28,8 @@ from relevo.router.store.client.connection import (
 from relevo.router.store.client.error_replies import parse_redirect
 from relevo.router.store.client.errors import StoreConnectionError, StoreUnavailableError
 from relevo.router.store.keys import feed_channel, prefix
+
+log = structlog.get_logger(__name__)
 
 BACKOFF_S = 0.05
 BACKOFF_MAX_S = 1.0
@@ -44,6 +50,7 @@ class PubSub:
         on_subscribed: Called when the server has confirmed a tenant, again after each interruption: what was
             published before was possibly missed.
         on_lost: Called when a confirmed tenant's subscription is lost.
+        supervisor: Runs the task that places the tenants.
         tick_s: Interval of the heartbeat, in seconds.
         silence_max: After this many ticks without a heartbeat the connection is dead.
     """
@@ -55,6 +62,7 @@ class PubSub:
         on_event: Callable[[str, bytes], None],
         on_subscribed: Callable[[str], None],
         on_lost: Callable[[str], None],
+        supervisor: Supervisor,
         *,
         tick_s: float = 0.5,
         silence_max: int = 5,
@@ -76,13 +84,13 @@ class PubSub:
         self._wanted: set[str] = set()
         self._wake = asyncio.Event()
         self._closed = False
-        self._placing = asyncio.create_task(self._place(), name="store-subscriptions")
+        self._placing = supervisor.run("feed subscription", self._place)
 
     @property
     def healthy(self) -> bool:
         """Whether each tenant is subscribed, on a connection whose heartbeats arrive."""
         now = time.monotonic()
-        return not self._placing.done() and all(fault_at > now for fault_at in self._unconfirmed.values())
+        return all(fault_at > now for fault_at in self._unconfirmed.values())
 
     @property
     def confirmed(self) -> int:
@@ -166,6 +174,8 @@ class PubSub:
 
     async def _place(self) -> None:
         """Give each tenant without a connection to that of its server."""
+        for tenant in self._wanted - self._at.keys() - self._unplaced.keys():
+            self._place_later(tenant, 0.0)  # A run that failed had begun with it.
         while True:
             now = time.monotonic()
             for tenant in [tenant for tenant, not_before in self._unplaced.items() if not_before <= now]:
@@ -179,8 +189,8 @@ class PubSub:
                     connection = self._connections.get(server)
                     if connection is None:
                         connection = self._connections[server] = SubscriberConnection(self, server)
-                    self._at[tenant] = connection
                     connection.subscribe(tenant)
+                    self._at[tenant] = connection
             self._wake.clear()
             earliest = min(self._unplaced.values(), default=None)
             with suppress(TimeoutError):
@@ -240,6 +250,8 @@ class SubscriberConnection:
         except (StoreConnectionError, TimeoutError):
             # The owner counts it, and places its tenants again.
             pass
+        except Exception as error:
+            incident(log, "store subscriber failed", error, server=str(self.server))
         finally:
             self._disconnect()
             self._owner.ended(self, self._failed)

@@ -66,6 +66,34 @@ async def test_task_that_runs_steadily_is_not_failing(
     assert supervisor.restarts == {"clock": 1}
 
 
+async def test_failed_task_that_returns_is_not_failing(supervisor: Supervisor) -> None:
+    work = Work(1)
+
+    async def fail_once() -> None:
+        work.runs.clear()
+        if work.failures:
+            await work()
+
+    async with asyncio.timeout(30):
+        await supervisor.run("feed repair", fail_once)
+    assert (supervisor.restarts, supervisor.failing) == ({"feed repair": 1}, set())
+
+
+async def test_failed_task_that_is_cancelled_is_not_failing(supervisor: Supervisor) -> None:
+    work, other = Work(1), Work(1)
+    task = supervisor.run("feed repair", work)
+    supervisor.run("feed repair", other)
+    async with asyncio.timeout(30):
+        await work.runs.wait()
+        await other.runs.wait()
+    failing = [supervisor.failing]
+    task.cancel()
+    await asyncio.wait([task])
+    assert [*failing, supervisor.failing] == [{"feed repair"}] * 2
+    await supervisor.stop()
+    assert supervisor.failing == set()
+
+
 async def test_delay_of_a_task_that_keeps_failing_doubles(supervisor: Supervisor) -> None:
     work = FailingTask(4)
     with structlog.testing.capture_logs() as logged:

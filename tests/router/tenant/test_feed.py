@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
@@ -17,6 +18,7 @@ from tests.router.tenant.test_fanout import Listener
 from tests.servers import StoreServer, running
 from tests.stored_records import packed_event, rewrite_meta
 
+LATE_MS = 1000
 LIMITS = CommandLimits(
     events_max=100,
     key_ttl_ms=60_000,
@@ -50,7 +52,10 @@ class FollowedTenant:
         self.unavailable = 0
         self.hub = TenantHub(Replica(100), lambda codec, payload: payload, lambda: self.hub.flush())
         self.dialog = Listener()
-        self.feed = Feed(store_commands, buffer_max=4, on_reloaded=self._on_reloaded)
+        self.supervisor = Supervisor()
+        self.feed = Feed(
+            store_commands, self.supervisor, buffer_max=4, late_ms=LATE_MS, on_reloaded=self._on_reloaded
+        )
         self.feed.follow(tenant, self.hub)
 
     async def _on_reloaded(self, tenant: str, has_forgotten: bool) -> None:
@@ -75,9 +80,14 @@ class FollowedTenant:
 
     async def repaired(self) -> None:
         """Wait until nothing is being read any more."""
-        repairs = [task for task in asyncio.all_tasks() if task.get_name() == f"feed {self.tenant}"]
+        repairs = [task for task in asyncio.all_tasks() if task.get_name() == "feed repair"]
         if repairs:
             await asyncio.wait(repairs)
+
+    async def renew(self, now_s: float) -> None:
+        """Renew the lease, and compare what the store says of its position."""
+        lease = await self.store_commands.renew(self.tenant)
+        self.feed.compare(self.tenant, lease.epoch, lease.seq, now_s)
 
     def departments(self) -> list[str]:
         """Return the ids of the departments that the dialog shows, as its messages made it."""
@@ -191,17 +201,71 @@ async def test_reload_is_reported_until_it_is_taken(followed: FollowedTenant) ->
 async def test_silent_loss_is_repaired_at_the_second_renewal(followed: FollowedTenant) -> None:
     await followed.begin()
     await followed.change(1)
-    for _ in range(2):
-        lease = await followed.store_commands.renew(followed.tenant)
-        followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
+    for now_s in (0, LATE_MS / 1000):
+        await followed.renew(now_s)
     await followed.repaired()
     assert followed.departments() == ["d1"]
 
 
+async def test_late_event_between_two_renewals_at_once_is_no_loss(followed: FollowedTenant) -> None:
+    await followed.begin()
+    payload = await followed.change(1)
+    for now_s in (0, 0.001):
+        await followed.renew(now_s)
+    assert (followed.feed.gaps, followed.feed.is_repairing(followed.tenant)) == (0, False)
+    followed.feed.heard(followed.tenant, payload)
+    await followed.renew(LATE_MS / 1000)
+    assert (followed.feed.gaps, followed.departments()) == (0, ["d1"])
+
+
+async def test_loss_seen_between_renewals_at_once_is_repaired_later(followed: FollowedTenant) -> None:
+    await followed.begin()
+    await followed.change(1)
+    for now_s in (0, 0.001, LATE_MS / 1000):
+        await followed.renew(now_s)
+    await followed.repaired()
+    assert (followed.feed.gaps, followed.departments()) == (1, ["d1"])
+
+
+async def test_reconnect_during_a_repair_reads_what_was_lost(
+    followed: FollowedTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await followed.begin()
+    read = followed.store_commands.events
+
+    async def read_before_the_reconnect(*position: Any) -> Any:
+        found = await read(*position)
+        monkeypatch.setattr(followed.store_commands, "events", read)
+        await followed.change(1)  # Unheard: the channel is down.
+        followed.feed.subscribed(followed.tenant)
+        return found
+
+    monkeypatch.setattr(followed.store_commands, "events", read_before_the_reconnect)
+    await followed.feed.repair(followed.tenant)
+    assert (followed.departments(), followed.feed.gaps) == (["d1"], 0)
+
+
+async def test_repair_that_fails_is_restarted(
+    followed: FollowedTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [LookupError("a defect")]
+    read = followed.store_commands.events
+
+    async def read_or_fail(*position: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await read(*position)
+
+    monkeypatch.setattr(followed.store_commands, "events", read_or_fail)
+    await followed.begin()
+    await followed.change(1)
+    await followed.feed.repair(followed.tenant)
+    assert (followed.departments(), followed.supervisor.restarts) == (["d1"], {"feed repair": 1})
+
+
 async def test_renewal_before_the_subscription_is_no_gap(followed: FollowedTenant) -> None:
     await followed.change(1)
-    lease = await followed.store_commands.renew(followed.tenant)
-    followed.feed.compare(followed.tenant, lease.epoch, lease.seq)
+    await followed.renew(0)
     assert (followed.feed.gaps, followed.feed.is_repairing(followed.tenant)) == (0, False)
 
 

@@ -124,7 +124,7 @@ class RegistrationWithFakes:
     def is_repairing(self, tenant: str) -> bool:
         return False
 
-    def compare(self, tenant: str, epoch: str, seq: int) -> None:
+    def compare(self, tenant: str, epoch: str, seq: int, now_s: float) -> None:
         pass
 
     def holds(self, tenant: str) -> bool:

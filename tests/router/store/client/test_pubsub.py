@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.client import pubsub
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.pipeline import PipelineLimits
-from relevo.router.store.client.pubsub import PubSub
+from relevo.router.store.client.pubsub import PubSub, SubscriberConnection
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import hanging_up, using
 from tests.router.store.client.test_topology import other_node, slot, tenant_on
@@ -21,12 +22,14 @@ class RecordingPubSub:
 
     def __init__(self, store: StoreClient) -> None:
         self.calls: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self.supervisor = Supervisor()
         self.subscriptions = PubSub(
             store,
             "node-1",
             lambda tenant, payload: self.calls.put_nowait(("event", tenant, payload.decode())),
             lambda tenant: self.calls.put_nowait(("subscribed", tenant)),
             lambda tenant: self.calls.put_nowait(("lost", tenant)),
+            self.supervisor,
             tick_s=0.02,
         )
 
@@ -64,6 +67,23 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
 def feed_connections(server: StoreServer) -> int:
     clients: bytes = server.call("CLIENT", "LIST")
     return clients.count(b" name=relevo-feed ")
+
+
+async def test_placing_that_fails_is_restarted_and_places_the_tenant(
+    store: StoreClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [LookupError("a defect")]
+    subscribe = SubscriberConnection.subscribe
+
+    def subscribe_or_fail(connection: SubscriberConnection, tenant: str) -> None:
+        if failures:
+            raise failures.pop()
+        subscribe(connection, tenant)
+
+    monkeypatch.setattr(SubscriberConnection, "subscribe", subscribe_or_fail)
+    async with following(store) as follower:
+        await follower.follow("acme")
+        assert follower.supervisor.restarts == {"feed subscription": 1}
 
 
 async def test_published_events_arrive_in_order(store: StoreClient) -> None:

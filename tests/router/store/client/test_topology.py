@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.client import topology as topology_module
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.connection import Server, slot_of
@@ -218,6 +219,7 @@ async def test_new_primary_is_found_though_the_old_one_still_replies(
                 lambda tenant, event: received.put_nowait(event),
                 lambda tenant: None,
                 lambda tenant: None,
+                Supervisor(),
                 tick_s=0.05,
                 silence_max=1000,
             )
