@@ -77,6 +77,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.logger = _LOGGER
         self._ended = False  # Refused, or a websocket by now.
+        # The request that the application answers; uvicorn's `cycle` is the latest, which may wait behind it.
+        self._answered_cycle: RequestResponseCycle | None = None
         self._refusal = _NOT_HTTP
         self._in_head = self._in_body = False
         self._asks_for_websocket = False
@@ -197,6 +199,13 @@ class BoundedHttp(HttpToolsProtocol):
         self._asks_for_websocket = self.parser.should_upgrade() and super()._should_upgrade()
         if not self._ignores_upgrade():
             super().on_headers_complete()
+            if not self.pipeline:
+                self._answered_cycle = self.cycle
+
+    def on_response_complete(self) -> None:
+        if self.pipeline:
+            self._answered_cycle = self.pipeline[-1][0]
+        super().on_response_complete()
 
     def on_message_complete(self) -> None:
         if self._ignores_upgrade():
@@ -239,9 +248,10 @@ class BoundedHttp(HttpToolsProtocol):
             )
             self.transport.write(b"".join(lines))
         self.pipeline.clear()
-        if cycle is not None:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        for one in (cycle, self._answered_cycle):
+            if one is not None:
+                one.disconnected = True  # So that nothing is written behind the end of our side.
+                one.message_event.set()
         # Closed with unread input, the socket would be reset, and the reset might overtake the answer.
         self.flow.resume_reading()
         if self.transport.can_write_eof():

@@ -186,6 +186,18 @@ async def test_requests_that_do_not_wait_for_answers_are_bounded(served: Served)
             assert (await peer.read_response())[0] == 204
 
 
+async def test_request_that_is_answered_while_others_are_refused_logs_nothing(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with raw_peer(served.port) as peer:
+        peer.send(GET * 1000)
+        async with asyncio.timeout(30):
+            await peer.reader.read()
+            while served.server.server_state.tasks:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.001)
+    assert caplog.records == []
+
+
 @pytest.mark.limit("HTTP_CONNECTIONS_MAX")
 async def test_http_connections_over_the_limit_are_refused_without_websockets(
     monkeypatch: pytest.MonkeyPatch,
