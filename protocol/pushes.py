@@ -104,10 +104,12 @@ class TransferUpdated(ServerMessage, frozen=True, gc=False, kw_only=True, tag="t
 
 
 class DirectorySnapshot(ServerMessage, frozen=True, gc=False, kw_only=True, tag="directory.snapshot"):
-    """The whole directory at the position ``(epoch, seq)``."""
+    """The whole directory at the position ``(epoch, seq)``, or its part number ``part`` of ``parts``."""
 
     epoch: str
     seq: int
+    part: int | msgspec.UnsetType = msgspec.UNSET
+    parts: int | msgspec.UnsetType = msgspec.UNSET
     departments: list[Department] = []
     agents: list[Agent] = []
 

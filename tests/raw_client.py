@@ -61,6 +61,7 @@ class Dialog:
 
     def __init__(self) -> None:
         self.position: tuple[str, int] = ("", 0)
+        self.part = 0
         self.agents: dict[str, Message] = {}
         self.departments: dict[str, Message] = {}
         self.snapshots = 0
@@ -72,10 +73,13 @@ class Dialog:
         return self.departments, self.agents
 
     def take(self, message: Message) -> None:
-        """Apply a snapshot or a patch; one that does not follow what is shown breaks the protocol."""
-        if message["type"] == "directory.snapshot":
+        """Apply a snapshot, a part of one, or a patch; what does not follow breaks the protocol."""
+        part, parts = message.get("part", 1), message.get("parts", 1)
+        if message["type"] == "directory.snapshot" and part == 1:
             self.snapshots += 1
             self.agents, self.departments = {}, {}
+        elif message["type"] == "directory.snapshot":
+            assert part == self.part + 1, f"part {part} after part {self.part}"
         else:
             self.patches.append(message)
             since = (message["epoch"], message["since"])
@@ -86,7 +90,8 @@ class Dialog:
                 self.departments.pop(department_id, None)
         self.agents |= {row["id"]: row for row in message["agents"]}
         self.departments |= {row["id"]: row for row in message["departments"]}
-        self.position = (message["epoch"], message["seq"])
+        self.part = part
+        self.position = (message["epoch"], message["seq"]) if part == parts else ("", 0)
 
 
 class RawClient:

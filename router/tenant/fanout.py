@@ -7,12 +7,14 @@ is one patch, encoded and framed once per format and written to every open dialo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
+from math import ceil
 
 from relevo.protocol.codec import Codec
 from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
 from relevo.protocol.errors import CloseCode
-from relevo.protocol.objects import Session
+from relevo.protocol.objects import Agent, Department, Session
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
 from relevo.router.store import records
 from relevo.router.tenant.agent_sessions import AgentSessionView
@@ -24,6 +26,12 @@ Frame = Callable[[Codec, bytes], bytes]
 
 REUSED_ROWS_MIN = 1_000
 """From how many rows on a snapshot that was encoded before is sent again, and a patch behind it."""
+
+SNAPSHOT_BYTES_MAX = 4 * 1024 * 1024
+"""A larger snapshot comes in parts, which a client has to know (PROTOCOL.md, The directory)."""
+
+SNAPSHOT_PART_BYTES = 256 * 1024
+"""About the size of a part: what else a client is sent waits behind one part, not behind all."""
 
 PATCHES_MAX = 8
 """Patches to the present position that are kept for other clients at the same old position."""
@@ -57,6 +65,43 @@ class _Framed(dict[Codec, bytes]):
         return frame
 
 
+class _FramedSnapshot(dict[Codec, list[bytes]]):
+    """A snapshot by format, as finished frames: one, or its parts."""
+
+    __slots__ = ("_frame", "snapshot")
+
+    def __init__(self, snapshot: DirectorySnapshot, frame: Frame) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+        self._frame = frame
+
+    def __missing__(self, codec: Codec) -> list[bytes]:
+        encoded = codec.encode(self.snapshot)
+        messages = (
+            [encoded] if len(encoded) <= SNAPSHOT_BYTES_MAX else self._encode_parts(codec, len(encoded))
+        )
+        frames = self[codec] = [self._frame(codec, message) for message in messages]
+        return frames
+
+    def _encode_parts(self, codec: Codec, size_bytes: int) -> list[bytes]:
+        rows = [*self.snapshot.departments, *self.snapshot.agents]
+        count = ceil(len(rows) * SNAPSHOT_PART_BYTES / size_bytes)
+        slices = [rows[start : start + count] for start in range(0, len(rows), count)]
+        return [
+            codec.encode(
+                DirectorySnapshot(
+                    epoch=self.snapshot.epoch,
+                    seq=self.snapshot.seq,
+                    part=number,
+                    parts=len(slices),
+                    departments=[row for row in some if isinstance(row, Department)],
+                    agents=[row for row in some if isinstance(row, Agent)],
+                )
+            )
+            for number, some in enumerate(slices, start=1)
+        ]
+
+
 class TenantHub:
     """
     The clients of one tenant on this node.
@@ -78,8 +123,8 @@ class TenantHub:
         self._flush_scheduled = False
         self._told = NOWHERE
         self._asked: set[Client] = set()  # Subscribers that asked for what they are behind.
-        self._snapshot: DirectorySnapshot | None = None
-        self._snapshot_frames: _Framed | None = None
+        self._snapshot: _FramedSnapshot | None = None
+        self._unsent: dict[Client, deque[bytes]] = {}  # The rest of a snapshot that a slow client gets.
         self._patches: dict[tuple[str, int], _Framed | None] = {}
         self._patches_to = NOWHERE
 
@@ -167,7 +212,7 @@ class TenantHub:
         """
         # All subscribers are at one position then, so one frame serves all. A second subscribe gets only what
         # it asked for: a patch before that would take the client past the position from which it goes on.
-        self.subscribers.pop(client, None)
+        self.unsubscribe(client)
         self.flush()
         self.subscribers[client] = None
         self._asked.add(client)
@@ -179,6 +224,7 @@ class TenantHub:
         """Close a dialog."""
         self.subscribers.pop(client, None)
         self._asked.discard(client)
+        self._unsent.pop(client, None)
         client.behind = None
 
     def switch(
@@ -232,6 +278,8 @@ class TenantHub:
 
     def _catch_up(self, client: Client) -> None:
         """Send a client that is not slow what it is behind, and charge it if the client asked for it."""
+        if not self._send_unsent(client):
+            return
         position, client.behind = client.behind, None
         assert position is not None
         is_asked = client in self._asked
@@ -248,19 +296,26 @@ class TenantHub:
 
     def _send_snapshot(self, client: Client) -> int:
         """Send the snapshot that serves all and the patch that must follow; return the snapshot's bytes."""
-        replica, snapshot, patch = self.replica, self._snapshot, None
-        if snapshot is not None and (self._is_large or snapshot.seq == replica.position):
-            patch = self._patch_since(snapshot.epoch, snapshot.seq)
-        if snapshot is None or self._snapshot_frames is None or patch is None:
-            snapshot = self._snapshot = replica.snapshot()
-            self._snapshot_frames = _Framed(snapshot, self._frame)
-        size_bytes = _send(client, self._snapshot_frames)
-        if snapshot.seq != replica.position and patch is not None:
-            if client.is_slow:
-                client.behind = (snapshot.epoch, snapshot.seq)
-            else:
-                _send(client, patch)
-        return size_bytes
+        replica, framed, patch = self.replica, self._snapshot, None
+        if framed is not None and (self._is_large or framed.snapshot.seq == replica.position):
+            patch = self._patch_since(framed.snapshot.epoch, framed.snapshot.seq)
+        if framed is None or patch is None:
+            framed = self._snapshot = _FramedSnapshot(replica.snapshot(), self._frame)
+        frames = framed[client.codec]
+        self._unsent[client] = deque(frames)
+        client.behind = (framed.snapshot.epoch, framed.snapshot.seq)
+        self._catch_up(client)
+        return sum(map(len, frames))
+
+    def _send_unsent(self, client: Client) -> bool:
+        """Send the rest of a snapshot as the socket takes it; return whether the client can take more."""
+        unsent = self._unsent.get(client)
+        if unsent is not None:
+            while unsent and not client.is_slow:
+                client.send_frame(unsent.popleft())
+            if not unsent:
+                del self._unsent[client]
+        return not client.is_slow
 
     def _patch_since(self, epoch: str, seq: int) -> _Framed | None:
         """

@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from relevo_client import Client, Connected, Disconnected
 
+from relevo.router.tenant.fanout import SNAPSHOT_BYTES_MAX
 from tests.chaos.conftest import PATIENT
 from tests.chaos.network_namespace import network_namespace
 from tests.chaos.proxied_routers import on_stores, proxied_routers, serving
+from tests.chaos.proxy import Proxy
 from tests.chaos.waiting import still_answered
 from tests.e2e.conftest import MakeTenant, StartRouters
 from tests.e2e.tenant import Tenant
 from tests.e2e.test_dialogs import directory_reads
 from tests.e2e.test_presence import observe, statuses_shown
 from tests.e2e.test_the_shipped_client import expect_event
-from tests.raw_client import Message, RawClient
+from tests.raw_client import Message, RawClient, connect_agent
 from tests.routers import RouterProcess
 from tests.servers import Host, StoreServer
 
@@ -151,6 +153,41 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
         written += 256
     await still_answered(witness, reader, adela)
     assert statuses_shown(reader, "witness") == ["connected"]
+
+
+@pytest.mark.slow
+@pytest.mark.fault("a client stops reading")
+async def test_large_directory_over_a_slow_link_comes_in_parts(
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
+) -> None:
+    (router,) = start_routers(1, own_store.url, **NARROW | {"departments_max": 100})
+    tenant = make_tenant([router])
+    adela = await tenant.connect_admin()
+    departments = [f"{'x' * 100}-{number}" for number in range(64)]
+    await in_batches(
+        adela, [{"type": "department.put", "department": {"id": one, "name": one}} for one in departments]
+    )
+    # Rows of some seven kilobytes, so that few fill a snapshot.
+    profile = {"name": "n" * 120, "role": "agent", "departments": departments, "capacity": 1}
+    ids = [f"agent-{number}" for number in range(SNAPSHOT_BYTES_MAX // 7_000 + 100)]
+    for start in range(0, len(ids), 7):  # A message holds 64 KiB.
+        await in_batches(
+            adela, [{"type": "agent.put", "agent": {"id": one, **profile}} for one in ids[start : start + 7]]
+        )
+    proxy = Proxy(router.port)
+    await proxy.open()
+    phone = await connect_agent(f"127.0.0.1:{proxy.port}", tenant.token("phone"), name="phone")
+    proxy.link().throttle(2_000_000)
+    await phone.send("directory.subscribe")
+    await phone.expect_push("directory.snapshot", part=1)
+    await tenant.open_session("chat-1", agent="phone")
+    # Many outboxes of rows; and yet what else it is sent arrives, and nothing is missing.
+    await phone.expect_push("session.assigned", session__id="chat-1")
+    await phone.sees_agent("phone", load=1)
+    assert set(ids) < phone.dialog.agents.keys()
+    assert phone.dialog.snapshots == 1
+    await phone.close()
+    await proxy.close()
 
 
 # Clients that are gone without a word.

@@ -67,7 +67,7 @@ async def test_task_that_runs_steadily_is_not_failing(
 
 
 async def test_failed_task_that_returns_is_not_failing(supervisor: Supervisor) -> None:
-    work = Work(1)
+    work = FailingTask(1)
 
     async def fail_once() -> None:
         work.runs.clear()
@@ -80,7 +80,7 @@ async def test_failed_task_that_returns_is_not_failing(supervisor: Supervisor) -
 
 
 async def test_failed_task_that_is_cancelled_is_not_failing(supervisor: Supervisor) -> None:
-    work, other = Work(1), Work(1)
+    work, other = FailingTask(1), FailingTask(1)
     task = supervisor.run("feed repair", work)
     supervisor.run("feed repair", other)
     async with asyncio.timeout(30):

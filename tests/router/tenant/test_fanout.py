@@ -262,6 +262,92 @@ def test_subscription_is_charged_what_it_is_sent(hub: TenantHub) -> None:
     assert pushed == patch
 
 
+def with_agents(hub: TenantHub, count: int) -> None:
+    hub.replica.load(directory(1, agents=[agent_record(f"a{number}") for number in range(count)]))
+
+
+def agents_of(client: Listener) -> list[str]:
+    """Return the ids of the agents in the snapshot that the client was sent, in parts or whole."""
+    parts = [message for message in client.heard if message["type"] == "directory.snapshot"]
+    if len(parts) > 1:
+        assert [(one["part"], one["parts"]) for one in parts] == [
+            (number, len(parts)) for number in range(1, len(parts) + 1)
+        ]
+    return [row["id"] for one in parts for row in one["agents"]]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def parted(hub: TenantHub, monkeypatch: pytest.MonkeyPatch) -> TenantHub:
+    """A hub whose snapshot is larger than may come whole, in parts of some ten rows."""
+    monkeypatch.setattr("relevo.router.tenant.fanout.SNAPSHOT_BYTES_MAX", 4096)
+    monkeypatch.setattr("relevo.router.tenant.fanout.SNAPSHOT_PART_BYTES", 2048)
+    with_agents(hub, 100)
+    return hub
+
+
+@pytest.mark.limit("SNAPSHOT_BYTES_MAX")
+@pytest.mark.parametrize("codec", [JSON, MSGPACK])
+def test_snapshot_beyond_its_bound_comes_in_parts(parted: TenantHub, codec: Codec) -> None:
+    client, other = Listener(codec), Listener(codec)
+    parted.subscribe(client, None)
+    parted.subscribe(other, None)
+    assert agents_of(client) == list(parted.replica.agents)
+    assert len(client.frames) > 3
+    assert all(one is another for one, another in zip(client.frames, other.frames, strict=True))
+    assert client.charged == [sum(map(len, client.frames))]
+
+
+@pytest.mark.limit("SNAPSHOT_PART_BYTES")
+def test_parts_of_a_snapshot_are_about_of_one_size(parted: TenantHub) -> None:
+    client = Listener()
+    parted.subscribe(client, None)
+    assert max(map(len, client.frames)) < 1.1 * 2048
+
+
+def test_snapshot_within_its_bound_comes_whole(hub: TenantHub) -> None:
+    client = Listener()
+    hub.subscribe(client, None)
+    (snapshot,) = client.heard
+    assert not {"part", "parts"} & snapshot.keys()
+
+
+def test_parts_follow_as_the_socket_takes_them_and_patches_after(parted: TenantHub) -> None:
+    client = SlowAfterOne()
+    parted.subscribe(client, None)
+    for sent in range(1, 50):
+        assert len(client.frames) == sent
+        if client.heard[-1].get("part") is None:
+            break
+        happen(parted, sent)
+        parted.flush()
+        client.is_slow = False
+        parted.drained(client)
+    assert agents_of(client) == list(parted.replica.agents)
+    assert client.chain()[-1] == (1, parted.replica.position)
+
+
+def test_second_subscription_amid_the_parts_begins_with_the_first(parted: TenantHub) -> None:
+    client = SlowAfterOne()
+    parted.subscribe(client, None)
+    client.is_slow = False
+    parted.subscribe(client, None)
+    for _ in range(50):
+        client.is_slow = False
+        parted.drained(client)
+    assert client.heard.pop(0)["part"] == 1
+    assert agents_of(client) == list(parted.replica.agents)
+
+
+def test_unsubscribed_client_gets_no_further_part(parted: TenantHub) -> None:
+    client = SlowAfterOne()
+    parted.subscribe(client, None)
+    parted.unsubscribe(client)
+    client.is_slow = False
+    parted.drained(client)
+    parted.flush()
+    assert len(client.frames) == 1
+
+
 def test_subscribers_in_a_new_epoch_get_a_snapshot(hub: TenantHub) -> None:
     listener = Listener()
     hub.subscribe(listener, None)
