@@ -1,0 +1,88 @@
+"""One process: drained at the first signal, stopped at the second."""
+
+import asyncio
+import gc
+import signal
+from typing import Any
+
+import pytest
+import uvicorn
+
+from relevo.router import app
+from relevo.router.config import Settings
+
+
+class FakeConnections:
+    """The connections of a node, which a test lets go."""
+
+    def __init__(self) -> None:
+        self.is_draining = False
+        self.gone = asyncio.Event()
+
+    def __len__(self) -> int:
+        return 3
+
+    async def drain(self) -> None:
+        await self.gone.wait()
+
+
+class FakeNode:
+    def __init__(self) -> None:
+        self.connections = FakeConnections()
+
+
+@pytest.fixture
+async def node() -> FakeNode:
+    return FakeNode()
+
+
+def server_of(node: Any) -> uvicorn.Server:
+    return app._Server(uvicorn.Config(app=lambda: None, log_config=None), node)
+
+
+async def test_server_at_the_first_signal_drains_before_it_exits(node: FakeNode) -> None:
+    server = server_of(node)
+    server.handle_exit(signal.SIGTERM, None)
+    assert (node.connections.is_draining, server.should_exit) == (True, False)
+    node.connections.gone.set()
+    async with asyncio.timeout(30):
+        while not server.should_exit:  # noqa: ASYNC110 - uvicorn looks at it, too
+            await asyncio.sleep(0)
+
+
+async def test_server_at_the_second_signal_exits_at_once(node: FakeNode) -> None:
+    server = server_of(node)
+    for _ in range(2):
+        server.handle_exit(signal.SIGINT, None)
+    assert server.should_exit
+
+
+async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Node:
+        connections = None
+
+        def __init__(self, *_: object) -> None:
+            told.append("made")
+
+        async def start(self) -> None:
+            told.append("started")
+
+        async def stop(self) -> None:
+            told.append("stopped")
+
+    async def fail(*_: object) -> None:
+        raise OSError("the port is taken")
+
+    monkeypatch.setattr(app, "Node", Node)
+    monkeypatch.setattr(app, "application", lambda node: node)
+    monkeypatch.setattr(app, "websocket_class", lambda *_: "none")
+    monkeypatch.setattr(app._Server, "serve", fail)
+    monkeypatch.setattr(app._Server, "__init__", lambda *_: None)
+    monkeypatch.setattr(app.log, "warning", lambda event, **_: told.append(event))
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    with pytest.raises(OSError, match="taken"):
+        await app.serve(Settings(jwt_secret="short"), "redis://127.0.0.1:1")
+    assert told == ["weak secret accepted", "made", "started", "stopped"]
