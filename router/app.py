@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+from contextlib import suppress
 from types import FrameType
 
 import structlog
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 COLLECT_AFTER = 100_000
 """New objects, less those freed, after which Python looks for circles among them."""
 
+TICK_S = 1.0
+"""How often uvicorn renews the Date header; it looks ten times as often whether it is to stop."""
+
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which on the first signal sends the clients away before it stops."""
@@ -32,11 +36,20 @@ class _Server(uvicorn.Server):
         self._node = node
         self._loop = asyncio.get_running_loop()
         self._leaving: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick until the server is to stop."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stopping.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal, stop at the second; called by the signal's handler, outside the loop."""
         if self._node.connections.is_draining:
             super().handle_exit(sig, frame)
+            self._loop.call_soon_threadsafe(self._stopping.set)
         else:
             self._node.connections.is_draining = True
             self._loop.call_soon_threadsafe(self._drain, sig)
@@ -48,6 +61,7 @@ class _Server(uvicorn.Server):
 
     def _drained(self, _: asyncio.Task[None]) -> None:
         self.should_exit = True
+        self._stopping.set()
 
 
 async def serve(settings: Settings, store_url: str, sockets: list[socket.socket] | None = None) -> None:

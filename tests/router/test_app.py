@@ -32,28 +32,36 @@ class FakeNode:
 
 
 @pytest.fixture
-async def node() -> FakeNode:
+async def node(monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    # The server does not look by itself whether it is to stop.
+    monkeypatch.setattr(app, "TICK_S", 3600.0)
     return FakeNode()
 
 
-def server_of(node: Any) -> uvicorn.Server:
-    return app._Server(uvicorn.Config(app=lambda: None, log_config=None), node)
+async def started(node: Any) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+    """Return a server and its main loop, which waits for its next tick."""
+    server = app._Server(uvicorn.Config(app=lambda: None, log_config=None), node)
+    running = asyncio.create_task(server.main_loop())
+    await asyncio.sleep(0)
+    return server, running
 
 
 async def test_server_at_the_first_signal_drains_before_it_exits(node: FakeNode) -> None:
-    server = server_of(node)
+    server, running = await started(node)
     server.handle_exit(signal.SIGTERM, None)
     assert (node.connections.is_draining, server.should_exit) == (True, False)
     node.connections.gone.set()
     async with asyncio.timeout(30):
-        while not server.should_exit:  # noqa: ASYNC110 - uvicorn looks at it, too
-            await asyncio.sleep(0)
+        await running
+    assert server.should_exit
 
 
 async def test_server_at_the_second_signal_exits_at_once(node: FakeNode) -> None:
-    server = server_of(node)
+    server, running = await started(node)
     for _ in range(2):
         server.handle_exit(signal.SIGINT, None)
+    async with asyncio.timeout(30):
+        await running
     assert server.should_exit
 
 

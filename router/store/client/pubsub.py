@@ -64,8 +64,8 @@ class PubSub:
         on_lost: Callable[[str], None],
         supervisor: Supervisor,
         *,
-        tick_s: float = 0.5,
-        silence_max: int = 5,
+        tick_s: float = 1.0,
+        silence_max: int = 2,
     ) -> None:
         self.on_event = on_event
         self.on_subscribed = on_subscribed
