@@ -101,11 +101,11 @@ class ClientEndpoint:
         "_loop",
         "_owner",
         "_services",
-        "_socket",
         "_timer",
         "behind",
         "codec",
         "is_slow",
+        "socket",
     )
 
     def __init__(self, services: Services, owner: Owner, socket: Socket, connection_id: str) -> None:
@@ -114,7 +114,7 @@ class ClientEndpoint:
         self.behind: tuple[str, int] | None = None
         self._services = services
         self._owner = owner
-        self._socket = socket
+        self.socket = socket
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._caller: Caller | None = None  # As store commands name it, once it is welcomed.
@@ -173,7 +173,7 @@ class ClientEndpoint:
 
     def send_frame(self, frame: bytes) -> None:
         """Send a frame that is shared with other clients."""
-        self._socket.send_frame(frame)
+        self.socket.send_frame(frame)
 
     def charge_directory(self, size_bytes: int) -> None:
         """Charge what the client was sent because it subscribed to the directory to its rate limit."""
@@ -202,7 +202,7 @@ class ClientEndpoint:
     @property
     def address(self) -> str:
         """The address that the websocket comes from."""
-        return self._socket.remote
+        return self.socket.remote
 
     @property
     def principal(self) -> Principal | None:
@@ -224,16 +224,16 @@ class ClientEndpoint:
             _CARRY_OUT[type(effect)](self, effect)
 
     def _send(self, effect: Send) -> None:
-        self._socket.send(effect.message)
+        self.socket.send(effect.message)
 
     def _close(self, effect: Close) -> None:
-        self._socket.close(effect.code, effect.reason)
+        self.socket.close(effect.code, effect.reason)
 
     def _pause_reading(self, _: PauseReading) -> None:
-        self._socket.pause_reading()
+        self.socket.pause_reading()
 
     def _resume_reading(self, _: ResumeReading) -> None:
-        self._socket.resume_reading()
+        self.socket.resume_reading()
 
     def _rest_reading(self, effect: RestReading) -> None:
         self._loop.call_later(effect.delay_ms / 1000, self._rested)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from relevo.protocol.codec import Codec
     from relevo.protocol.errors import CloseCode
     from relevo.router.store.commands import Caller
+    from relevo.router.transport.interface import Socket
 
 
 class Client(Protocol):
@@ -16,6 +17,10 @@ class Client(Protocol):
     @property
     def connection_id(self) -> str:
         """Its connection's name in the store, unique on this node."""
+
+    @property
+    def socket(self) -> Socket:
+        """Its websocket, which a frame for many clients goes to directly."""
 
     @property
     def codec(self) -> Codec:

@@ -7,7 +7,7 @@ is one patch, encoded and framed once per format and written to every open dialo
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from math import ceil
 
@@ -21,8 +21,10 @@ from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.recipients import WATCHERS, pushes_of
+from relevo.router.transport.interface import Socket
 
 Frame = Callable[[Codec, bytes], bytes]
+Broadcast = Callable[[Iterable[Socket], bytes], None]
 
 REUSED_ROWS_MIN = 1_000
 """From how many rows on a snapshot that was encoded before is sent again, and a patch behind it."""
@@ -109,16 +111,20 @@ class TenantHub:
     Args:
         replica: The tenant's directory.
         frame: Puts an encoded message into a websocket frame.
+        broadcast: Sends a frame to many websockets.
         schedule_flush: Asked, once per window, to call `flush` when the window closes.
     """
 
-    def __init__(self, replica: Replica, frame: Frame, schedule_flush: Callable[[], None]) -> None:
+    def __init__(
+        self, replica: Replica, frame: Frame, broadcast: Broadcast, schedule_flush: Callable[[], None]
+    ) -> None:
         self.replica = replica
         self.addressees: dict[str, Addressee] = {}
         self.clients: set[Client] = set()
         self.subscribers: dict[Client, None] = {}
         self.watchers: dict[Client, None] = {}
         self._frame = frame
+        self._broadcast = broadcast
         self._schedule_flush = schedule_flush
         self._flush_scheduled = False
         self._told = NOWHERE
@@ -258,15 +264,19 @@ class TenantHub:
         if told == self._told or not self.subscribers:
             return
         framed = self._patch_since(*told)
+        ready: defaultdict[Codec, list[Socket]] = defaultdict(list)
         for client in self.subscribers:
             if client.is_slow:
                 if client.behind is None:
                     client.behind = told
             elif framed is not None and client.behind is None:
-                client.send_frame(framed[client.codec])
+                ready[client.codec].append(client.socket)
             else:
                 client.behind = client.behind or told
                 self._catch_up(client)
+        if framed is not None:
+            for codec, sockets in ready.items():
+                self._broadcast(sockets, framed[codec])
 
     def drained(self, client: Client) -> None:
         """Send a client that was slow all that it missed, as one patch."""

@@ -16,6 +16,7 @@ from relevo.router.tenant.feed import Feed
 from relevo.router.tenant.lease import Leases
 from relevo.router.tenant.window import PatchWindow
 from relevo.router.transport.frames import build_frame
+from relevo.router.transport.websocket import broadcast
 
 TENANTS_MAX = 10_000
 """Tenants served at once."""
@@ -127,7 +128,7 @@ class TenantRegistry:
             hub.flush()
             window.flushed(self._loop.time(), perf_counter() - began_s)
 
-        hub = TenantHub(Replica(TOMBSTONES_MAX), build_frame, schedule_flush)
+        hub = TenantHub(Replica(TOMBSTONES_MAX), build_frame, broadcast, schedule_flush)
         self._hubs[tenant] = hub
         self._feed.follow(tenant, hub)
         self._subscriptions.add(tenant)

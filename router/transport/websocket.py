@@ -10,7 +10,7 @@ limits and close codes.
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final, Protocol, cast
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
@@ -23,7 +23,7 @@ from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
 from relevo.router.transport.origins import OriginRule
 from relevo.router.transport.outbox import BATCH_BYTES_MAX, Outbox, OutboxRules
 
-__all__ = ["Settings", "WebSocket", "build_frame", "websocket_class"]
+__all__ = ["Settings", "WebSocket", "broadcast", "build_frame", "websocket_class"]
 
 CLOSE_WAIT_MS: Final = 5_000
 """Time-out of the peer's answer to a close."""
@@ -493,6 +493,26 @@ class WebSocket(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().call_later(wait_ms / 1000, self.abort)
+
+
+def broadcast(sockets: Iterable[Any], frame: bytes) -> None:
+    """
+    Send one frame to many sockets, as `WebSocket.send_frame` does to each.
+
+    Written out, because the calls for each of a thousand dialogs cost a quarter of what the network takes.
+
+    Args:
+        sockets: Of this module's class.
+        frame: The whole frame.
+    """
+    for socket in sockets:
+        transport = socket._transport
+        if transport is None or not socket._open or socket._slow or socket._outbox.size_bytes:
+            socket.send_frame(frame)
+        else:
+            transport.write(frame)
+            if socket._slow:
+                socket._behind_frame_bytes = 0
 
 
 def websocket_class(acceptor: Acceptor, settings: Settings) -> type[WebSocket]:

@@ -23,6 +23,7 @@ from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
 from tests.router.events import agent_record, directory, packed_record
+from tests.router.hubs import make_hub
 
 Message = dict[str, Any]
 T = TypeVar("T", bound=Effect)
@@ -199,7 +200,7 @@ class FakeRegistry:
     def __init__(self) -> None:
         replica = Replica(10)
         replica.load(directory(1, epoch="e"))
-        self.tenant_hub = TenantHub(replica, lambda codec, payload: payload, lambda: None)
+        self.tenant_hub = make_hub(replica)
         self.entered: list[str] = []
         self.error: Exception | None = None
 

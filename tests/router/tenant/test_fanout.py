@@ -1,5 +1,7 @@
 """The hub with clients that only keep what they are sent."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -10,6 +12,7 @@ from relevo.router.store.commands import Caller
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import PATCHES_MAX, REUSED_ROWS_MIN, TenantHub
 from tests.router.events import agent_record, change, directory, event, session_fields, session_record
+from tests.router.hubs import make_hub
 
 
 class Listener:
@@ -33,6 +36,10 @@ class Listener:
     def send_frame(self, frame: bytes) -> None:
         self.frames.append(frame)
         self.heard.append(self._read(frame))
+
+    @property
+    def socket(self) -> Any:
+        return self
 
     def charge_directory(self, size_bytes: int) -> None:
         self.charged.append(size_bytes)
@@ -82,7 +89,7 @@ def windows() -> ManualWindows:
 def hub(windows: ManualWindows) -> TenantHub:
     replica = Replica(tombstones_max=10)
     replica.load(directory(1, agents=[agent_record(f"a{number}") for number in range(20)]))
-    return TenantHub(replica, lambda codec, payload: payload, windows)
+    return make_hub(replica, windows)
 
 
 def happen(hub: TenantHub, load: int, agent_id: str = "a0") -> None:

@@ -12,8 +12,8 @@ from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
 from relevo.router.tenant.directory import Replica
-from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.feed import Feed
+from tests.router.hubs import make_hub
 from tests.router.tenant.test_fanout import Listener
 from tests.servers import StoreServer, running
 from tests.stored_records import packed_event, rewrite_meta
@@ -50,7 +50,7 @@ class FollowedTenant:
         self.reloaded = 0
         self.forgotten = 0
         self.unavailable = 0
-        self.hub = TenantHub(Replica(100), lambda codec, payload: payload, lambda: self.hub.flush())
+        self.hub = make_hub(Replica(100), lambda: self.hub.flush())
         self.dialog = Listener()
         self.supervisor = Supervisor()
         self.feed = Feed(

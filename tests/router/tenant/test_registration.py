@@ -14,6 +14,7 @@ from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.in_flight import InFlightLimiters
 from relevo.router.tenant.registration import PendingDisconnects, Registration
 from tests.router.events import directory
+from tests.router.hubs import make_hub
 from tests.router.tenant.test_fanout import Listener
 
 
@@ -95,7 +96,7 @@ class RegistrationWithFakes:
         self.tasks = BackgroundTasks()
         replica = Replica(10)
         replica.load(directory(1))
-        self.tenant_hub = TenantHub(replica, lambda codec, payload: payload, lambda: None)
+        self.tenant_hub = make_hub(replica)
         self.is_held = True
         self.renewals = 0
         self.repairs = 0

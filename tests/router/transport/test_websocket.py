@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from relevo.protocol.errors import CloseCode
 from relevo.router.transport import websocket
 from relevo.router.transport.keepalive import now_ms
 from relevo.router.transport.outbox import Outbox
-from relevo.router.transport.websocket import build_frame
+from relevo.router.transport.websocket import broadcast, build_frame
 from tests.router.transport.websocket_peer import (
     JSON_NAME,
     MSGPACK_NAME,
@@ -56,6 +56,17 @@ class WritesKept:
         return getattr(self._transport, name)
 
 
+def send_to_one(endpoint: Recorder, frame: bytes) -> None:
+    endpoint.socket.send_frame(frame)
+
+
+def send_to_all(endpoint: Recorder, frame: bytes) -> None:
+    broadcast([endpoint.socket], frame)
+
+
+either_way = pytest.mark.parametrize("send_frame", [send_to_one, send_to_all])
+
+
 # Sending ----------------------------------------------------------------------------------------------------
 
 
@@ -83,13 +94,16 @@ async def test_a_burst_goes_out_as_batches_of_at_most_64(served: Served) -> None
         assert await peer.read_frame() == (BINARY, MSGPACK.encode_batch(messages[64:]))
 
 
-async def test_a_frame_for_many_keeps_its_place_among_messages_for_one(served: Served) -> None:
+@either_way
+async def test_a_frame_for_many_keeps_its_place_among_messages_for_one(
+    served: Served, send_frame: Callable[[Recorder, bytes], None]
+) -> None:
     async with open_peer(served) as (first, one), open_peer(served) as (second, two):
         frame = build_frame(JSON, b'{"shared":1}')
         for endpoint in (one, two):
             endpoint.socket.send(b"1")
             endpoint.socket.send(b"2")
-            endpoint.socket.send_frame(frame)
+            send_frame(endpoint, frame)
             endpoint.socket.send(b"3")
         for peer in (first, second):
             frames = [await peer.read_frame() for _ in range(3)]
@@ -214,10 +228,13 @@ async def test_large_frame_is_not_copied_for_what_was_sent_before_it(served: Ser
         assert written[1] is frame
 
 
-async def test_frame_beyond_the_hard_limit_goes_as_the_peer_takes_it() -> None:
+@either_way
+async def test_frame_beyond_the_hard_limit_goes_as_the_peer_takes_it(
+    send_frame: Callable[[Recorder, bytes], None],
+) -> None:
     async with serve_websockets(outbox_hard_bytes=64 * 1024) as served, open_peer(served) as (peer, endpoint):
         peer.stop_reading()
-        endpoint.socket.send_frame(build_frame(JSON, b"x" * 20_000_000))
+        send_frame(endpoint, build_frame(JSON, b"x" * 20_000_000))
         await endpoint.expect("slow")
         endpoint.socket.send(b"1")
         await turns()
@@ -228,10 +245,13 @@ async def test_frame_beyond_the_hard_limit_goes_as_the_peer_takes_it() -> None:
         await endpoint.expect("drained")
 
 
-async def test_messages_behind_a_large_frame_count_against_the_hard_limit() -> None:
+@either_way
+async def test_messages_behind_a_large_frame_count_against_the_hard_limit(
+    send_frame: Callable[[Recorder, bytes], None],
+) -> None:
     async with serve_websockets(outbox_hard_bytes=64 * 1024) as served, open_peer(served) as (peer, endpoint):
         peer.stop_reading()
-        endpoint.socket.send_frame(build_frame(JSON, b"x" * 20_000_000))
+        send_frame(endpoint, build_frame(JSON, b"x" * 20_000_000))
         await endpoint.expect("slow")
         for _ in range(64):
             endpoint.socket.send(b"1" * 1000)
@@ -261,6 +281,19 @@ async def test_peer_that_takes_a_large_frame_slowly_has_time_to_answer_its_ping(
         assert endpoint.events.empty()
         endpoint.socket.keep_alive(pinged_at_ms + 40_000)
         await endpoint.expect("lost", CloseCode.NO_PONG, False)
+
+
+async def test_broadcast_passes_a_socket_that_closes_or_is_gone(served: Served) -> None:
+    async with (
+        open_peer(served) as (peer, one),
+        open_peer(served) as (_, gone),
+        open_peer(served) as (_, two),
+    ):
+        gone.socket.abort()
+        await gone.expect("lost", 1006, False)
+        two.socket.close(1000)
+        broadcast([gone.socket, two.socket, one.socket], build_frame(JSON, b"1"))
+        assert await peer.read_frame() == (TEXT, b"1")
 
 
 async def test_a_burst_counts_as_queued_only_if_the_peer_does_not_read_it() -> None:
