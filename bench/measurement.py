@@ -218,15 +218,11 @@ class Measurement:
 
     def transfers(self, rate: float, seconds: float) -> Phase:
         """Transfer sessions at a fixed rate; ``prepare_transfers`` of every process comes first."""
-        size, start_at = self.workers.size, monotonic() + LEAD_S
+        schedule = Schedule(monotonic() + LEAD_S, rate, math.ceil(rate * seconds))
         with self.measured() as used:
             self._run(
-                start_at + seconds,
-                lambda number: {
-                    "transfers": Schedule(
-                        start_at + number / rate, rate / size, math.ceil((rate * seconds - number) / size)
-                    )
-                },
+                schedule.start_at + seconds,
+                lambda number: {"transfers": schedule.share(number, self.workers.size)},
             )
             self.workers.each("finish_transfers")
         tallies = self.workers.each("transfers_tally")
@@ -241,19 +237,14 @@ class Measurement:
 
     def changes(self, rate: float, seconds: float) -> Phase:
         """Change statuses at a fixed rate, and see when each change is on each open dialog."""
-        size, start_at = self.workers.size, monotonic() + LEAD_S
         # Whole rounds, so that the first agent of a phase is known without asking the processes.
         count = max(1, round(rate * seconds))
         before = [self._made[index] for index in self._changers]
-        schedule = Schedule(start_at, rate, count)
+        schedule = Schedule(monotonic() + LEAD_S, rate, count)
         with self.measured() as used:
             self._run(
-                start_at + seconds + self.options.linger_s,
-                lambda number: {
-                    "changes": Schedule(
-                        start_at + number / rate, rate / size, math.ceil((count - number) / size)
-                    )
-                },
+                schedule.start_at + seconds + self.options.linger_s,
+                lambda number: {"changes": schedule.share(number, self.workers.size)},
             )
         tallies = self.workers.each(
             "changes_tally", lambda _: {"schedule": schedule, "changers": self._changers, "before": before}

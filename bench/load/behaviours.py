@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import numpy as np
@@ -30,21 +30,38 @@ SERVER_HEAD_BYTES_MAX = 10
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """
-    Open-loop schedule: evenly spaced, whatever the server does.
+    Open-loop schedule: one in each interval, at any moment of it, whatever the server does.
+
+    Evenly spaced arrivals keep step with timers of the same period, and show one phase of them only.
 
     Attributes:
-        start_at: The first, on the monotonic clock that all processes of a machine share.
+        start_at: When the first interval begins, on the monotonic clock of this machine.
         rate: How many a second.
         count: How many in all.
+        first: The first of them that is this process's.
+        step: How far the next one is.
     """
 
     start_at: float
     rate: float
     count: int
+    first: int = 0
+    step: int = 1
 
     def due_at(self, number: int) -> float:
-        """Return when one of them is due; NEVER beyond the last."""
-        return self.start_at + number / self.rate if number < self.count else NEVER
+        """Return when one of this process's is due; NEVER beyond the last."""
+        place = self.first + number * self.step
+        if place >= self.count:
+            return NEVER
+        return self.start_at + (place + place * _GOLDEN_RATIO % 1) / self.rate
+
+    def share(self, number: int, size: int) -> Schedule:
+        """Return the part of one of several processes."""
+        return replace(self, first=number, step=size)
+
+
+_GOLDEN_RATIO = (5**0.5 - 1) / 2
+"""Its multiples, less whole numbers, fill the interval evenly in an order that no timer has."""
 
 
 @dataclass

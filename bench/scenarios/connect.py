@@ -90,7 +90,7 @@ def connect_agents(
 
     def part(number: int) -> dict[str, object]:
         indices = measurement.share(agents, number)
-        schedule = Schedule(start_at + number / rate, rate / size, len(indices))
+        schedule = Schedule(start_at, rate, len(agents)).share(number, size)
         return {"group": "agents", "indices": indices, "dialog": dialog, "schedule": schedule}
 
     measurement.workers.each(

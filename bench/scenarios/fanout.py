@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.baseline import cpu_per_send_us
+from bench.floors import cpu_per_script_us, cpu_per_send_us
 from bench.machine import file_limit
 from bench.measurement import Phase
-from bench.results import Outcome, Plot, Table, Verdict
+from bench.results import BUDGETS, Outcome, Plot, Table, Verdict, window_budget
 from bench.setup import Bench
 
 DIALOGS = (100, 1000, 10_000)
@@ -23,18 +23,18 @@ FIRST_DIALOG = 10_000
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure dialogs and changes in all sizes, and the baseline."""
+    """Measure dialogs and changes in all sizes, and the floors."""
     options = bench.options
     outcome = Outcome("fanout", options.command)
     sizes = _sizes(bench, outcome)
     steps = [(size, rate) for size in sizes for rate in _rates(bench, size, sizes)]
-    bench.progress.begin("fanout", 1 + len(steps) + 1)
+    bench.progress.begin("fanout", 1 + len(steps) + len(sizes) + 1)
     table = Table(
         "Changes of the directory",
         [
             *("dialogs", "changes /s", "frames /s", "p50 ms", "p99 ms", "p99.9 ms", "router us/change"),
-            *("router us/delivery", "store us/change", "load us/delivery", "frames/dialog", "bytes/dialog"),
-            *("router MiB", "failed"),
+            *("router us/delivery", "of send()", "store us/change", "of 16 GETs", "load us/delivery"),
+            *("frames/dialog", "bytes/dialog", "router MiB", "failed"),
         ],
     )
     freshness = Plot("Freshness: change to screen, p99", "changes a second", "ms", log_x=True)
@@ -57,7 +57,6 @@ def run(bench: Bench) -> Outcome:
                 measurement.changes(BURST_AT, 0.5)
                 opened = size
             phase = phases[size, rate] = measurement.changes(rate, max(options.seconds, 3 / rate))
-            _add(table, size, rate, phase)
             freshness.add(f"{size} dialogs", rate, phase.ms(99))
             delivery.add(f"{size} dialogs", rate, phase.us_per(phase.used.router_s, phase.tally.frames))
     outcome.tables.append(table)
@@ -65,9 +64,15 @@ def run(bench: Bench) -> Outcome:
     cost_alone = alone.us_per(alone.used.router_s, BURST_AT * alone.seconds)
     if cost_alone is not None:
         outcome.notes.append(f"A change costs the router {cost_alone:.0f} us without dialogs.")
-    size = min(sizes, key=lambda one: abs(one - ALL_RATES_AT))
-    bench.progress.step("send() in C")
-    _judge(bench, outcome, size, phases)
+    sends = _sends(bench, outcome, sizes, phases)
+    bench.progress.step("16 GETs")
+    script_us = cpu_per_script_us(options.seconds)
+    outcome.notes.append(f"An EVALSHA of 16 GETs, 32 in a pipeline, costs the store {script_us:.1f} us.")
+    for (size, rate), phase in phases.items():
+        _add(table, size, rate, phase, sends.get(size), script_us)
+    for size in sizes:
+        outcome.verdicts += _window_verdicts(size, phases)
+    _judge(outcome, min(sizes, key=lambda one: abs(one - ALL_RATES_AT)), phases, sends)
     return outcome
 
 
@@ -86,17 +91,43 @@ def _rates(bench: Bench, size: int, sizes: list[int]) -> tuple[float, ...]:
     return RATES if size == ALL_RATES_AT or len(sizes) == 1 else FEW_RATES
 
 
-def _add(table: Table, size: int, rate: float, phase: Phase) -> None:
+def _sends(
+    bench: Bench, outcome: Outcome, sizes: list[int], phases: dict[tuple[int, float], Phase]
+) -> dict[int, float]:
+    """Return what a bare send() costs in C with each number of dialogs, in microseconds."""
+    sends = {}
+    for size in sizes:
+        bench.progress.step(f"send() in C, {size} sockets")
+        phase = phases.get((size, SINGLE_AT))
+        if phase is None or not phase.tally.frames:
+            continue
+        frame_bytes = round(phase.used.bytes_in / phase.tally.frames)
+        send_us = cpu_per_send_us(bench, size, frame_bytes - 4, SINGLE_AT, bench.options.seconds)
+        if send_us is None:
+            outcome.notes.append("No C compiler (cc), so no floor of a delivery.")
+            break
+        sends[size] = send_us
+        outcome.notes.append(
+            f"A bare send() of {frame_bytes} bytes to {size} sockets, {SINGLE_AT:.0f} times a second, "
+            f"costs {send_us:.1f} us in C."
+        )
+    return sends
+
+
+def _add(table: Table, size: int, rate: float, phase: Phase, send_us: float | None, script_us: float) -> None:
     used, count = phase.used, max(1, round(rate * phase.seconds))
     frames = phase.tally.frames
+    delivery_us, store_us = phase.us_per(used.router_s, frames), phase.us_per(used.store_s, count)
     table.add(
         size,
         rate,
         frames / size / phase.seconds,
         *(phase.ms(percent) for percent in (50, 99, 99.9)),
         phase.us_per(used.router_s, count),
-        phase.us_per(used.router_s, frames),
-        phase.us_per(used.store_s, count),
+        delivery_us,
+        delivery_us / send_us if delivery_us is not None and send_us is not None else None,
+        store_us,
+        store_us / script_us if store_us is not None else None,
         phase.us_per(used.load_s, frames),
         frames / size,
         round(used.bytes_in / size),
@@ -105,26 +136,32 @@ def _add(table: Table, size: int, rate: float, phase: Phase) -> None:
     )
 
 
-def _judge(bench: Bench, outcome: Outcome, size: int, phases: dict[tuple[int, float], Phase]) -> None:
-    """Compare with the baseline at the pace of single changes, and many changes with as many single ones."""
+def _window_verdicts(size: int, phases: dict[tuple[int, float], Phase]) -> list[Verdict]:
+    """Compare how soon changes are on screens with the budgets of patch windows."""
+    return [
+        Verdict(budget, phases[size, rate].ms(percent))
+        for rate in FEW_RATES
+        if (size, rate) in phases
+        for percent in (50, 99)
+        if (budget := window_budget(size, rate, percent)) in BUDGETS
+    ]
+
+
+def _judge(
+    outcome: Outcome, size: int, phases: dict[tuple[int, float], Phase], sends: dict[int, float]
+) -> None:
+    """Compare single changes with the floor at their pace, and many changes with as many single ones."""
     remark = "" if size == ALL_RATES_AT else f"with {size} dialogs"
     single, burst = phases.get((size, SINGLE_AT)), phases.get((size, BURST_AT))
-    if single is not None and single.tally.frames:
-        per_delivery = single.us_per(single.used.router_s, single.tally.frames)
-        frame_bytes = round(single.used.bytes_in / single.tally.frames)
-        baseline = cpu_per_send_us(bench, size, frame_bytes - 4, SINGLE_AT, bench.options.seconds)
-        if baseline is None or per_delivery is None:
-            outcome.notes.append("No C compiler (cc), so no baseline.")
-        else:
-            outcome.notes.append(
-                f"A bare send() of {frame_bytes} bytes to {size} sockets, {SINGLE_AT:.0f} times a second, "
-                f"costs {baseline:.1f} us in C; a delivery here, with all that a change takes, "
-                f"{per_delivery:.1f} us."
-            )
-            outcome.verdicts.append(Verdict("delivery", per_delivery / baseline, remark))
-    if single is not None and single.tally.frames and burst is not None:
+    if single is None or not single.tally.frames:
+        return
+    per_delivery = single.us_per(single.used.router_s, single.tally.frames)
+    if per_delivery is not None and size in sends:
+        outcome.verdicts.append(Verdict("delivery", per_delivery / sends[size], remark))
+    if burst is not None:
         # A frame to every dialog as often as there are changes: single ones may share some, too.
         frames = single.tally.frames / size
         apart_s = single.used.router_s / frames * BURST_AT * burst.seconds
         outcome.verdicts.append(Verdict("conflation", burst.used.router_s / apart_s, remark))
-        outcome.verdicts.append(Verdict("freshness", burst.ms(99), remark))
+        outcome.verdicts.append(Verdict("freshness_burst", burst.ms(99), remark))
+    outcome.verdicts.append(Verdict("freshness_single", single.ms(99), remark))

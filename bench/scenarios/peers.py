@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.baseline import cpu_per_send_us
+from bench.floors import cpu_per_send_us
 from bench.load.engine import Target
 from bench.load.peer_protocols import PlainProtocol, SocketIoProtocol, socketio_target
 from bench.load.protocols import ClientProtocol

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.floors import cpu_per_script_us, cpu_per_send_us
 from bench.measurement import Measurement, Phase
-from bench.results import Outcome, Plot, Table, Verdict
+from bench.results import Outcome, Plot, Table, Verdict, shown
 from bench.setup import Bench, open_circles
 
 AGENTS = 200
@@ -16,6 +17,9 @@ LATENCY_AT = 500.0
 """The rate at which the budget of the latency holds."""
 
 SATURATED_MS = 250.0
+FRAME_BYTES, SEND_RATE = 300, 20.0
+"""The size and the pace of a bare send() that is a floor of what the router does."""
+
 REASON = "Has a question about the invoice of last month"
 
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -33,8 +37,8 @@ NOTES = (
     "Failed are errors, and what had not arrived 3 s after the step.",
 )
 COLUMNS = [
-    *("transfers", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "router us", "store us"),
-    *("script us", "load us", "scripts", "bytes", "router MiB", "failed"),
+    *("transfers", "offered /s", "done /s", "p50 ms", "p99 ms", "p99.9 ms", "router us", "of send()"),
+    *("store us", "of 16 GETs", "script us", "load us", "scripts", "bytes", "router MiB", "failed"),
 ]
 
 
@@ -43,7 +47,14 @@ def run(bench: Bench) -> Outcome:
     options = bench.options
     rates = options.rates or RATES
     outcome = Outcome("transfer", options.command)
-    bench.progress.begin("transfer", len(rates) + len(VARIANTS))
+    bench.progress.begin("transfer", 1 + len(rates) + len(VARIANTS))
+    bench.progress.step("send() in C and 16 GETs")
+    send_us = cpu_per_send_us(bench, AGENTS, FRAME_BYTES, SEND_RATE, options.seconds)
+    script_us = cpu_per_script_us(options.seconds)
+    outcome.notes.append(
+        f"An EVALSHA of 16 GETs, 32 in a pipeline, costs the store {script_us:.1f} us; a bare send() in C "
+        f"of {FRAME_BYTES} bytes to {AGENTS} sockets, {SEND_RATE:.0f} times a second, {shown(send_us)} us."
+    )
     table = Table("Transfers, agent to agent, one router, at rising rates", COLUMNS)
     latency = Plot("Latency of a transfer", "transfers a second", "ms", log_y=True)
     cost = Plot("Processor time of a transfer", "transfers a second", "us")
@@ -54,7 +65,7 @@ def run(bench: Bench) -> Outcome:
             bench.progress.step(f"{rate:.0f} a second")
             phase = measurement.transfers(rate, options.seconds)
             phases.append(phase)
-            _add(table, "to an agent, JSON", phase)
+            _add(table, "to an agent, JSON", phase, send_us, script_us)
             for percent in (50, 99, 99.9):
                 latency.add(f"p{percent}", rate, phase.ms(percent))
             cost.add("router", rate, phase.us_per(phase.used.router_s))
@@ -69,7 +80,8 @@ def run(bench: Bench) -> Outcome:
         paused = bool(how.pop("paused", False))
         with bench.relevo(**how) as measurement:
             open_agents(measurement, paused=paused)
-            _add(others, name, measurement.transfers(min(COMPARED_AT, rates[-1]), options.seconds))
+            phase = measurement.transfers(min(COMPARED_AT, rates[-1]), options.seconds)
+            _add(others, name, phase, send_us, script_us)
     outcome.tables += [table, others]
     outcome.plots += [latency, cost]
     outcome.verdicts += _verdicts(phases)
@@ -90,15 +102,18 @@ def is_saturated(phase: Phase) -> bool:
     return phase.tally.done < 0.95 * phase.offered * phase.seconds or (latency or 0) > SATURATED_MS
 
 
-def _add(table: Table, name: str, phase: Phase) -> None:
+def _add(table: Table, name: str, phase: Phase, send_us: float | None, script_us: float) -> None:
     used, done = phase.used, max(1, phase.tally.done)
+    router_us, store_us = phase.us_per(used.router_s), phase.us_per(used.store_s)
     table.add(
         name,
         phase.offered,
         phase.tally.done / phase.seconds,
         *(phase.ms(percent) for percent in (50, 99, 99.9)),
-        phase.us_per(used.router_s),
-        phase.us_per(used.store_s),
+        router_us,
+        router_us / send_us if router_us is not None and send_us is not None else None,
+        store_us,
+        store_us / script_us if store_us is not None else None,
         phase.us_per(used.scripts_s),
         phase.us_per(used.load_s),
         used.scripts / done if used.scripts == used.scripts else None,

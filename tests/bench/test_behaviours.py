@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bench.load.behaviours import Dialogs, Schedule
-from bench.load.engine import Engine, Peer
+from bench.load.engine import NEVER, Engine, Peer
 from bench.load.protocols import ClientProtocol, StatusChange
 from relevo.protocol.codec import JSON
 from relevo.router.transport.frames import build_frame
@@ -49,6 +49,21 @@ def one() -> Iterator[Dialogs]:
     engine.close()
 
 
+def test_schedule_has_one_in_each_interval_at_different_moments_of_it() -> None:
+    schedule = Schedule(10.0, 2, 100)
+    due = [schedule.due_at(number) for number in range(100)]
+    assert [int((at - 10.0) * 2) for at in due] == list(range(100))
+    assert len({round(at * 2 % 1, 3) for at in due}) == 100
+    assert schedule.due_at(100) == NEVER
+
+
+def test_schedule_shared_by_processes_is_the_same_as_of_one() -> None:
+    schedule = Schedule(10.0, 2, 7)
+    parts = [schedule.share(number, 3) for number in range(3)]
+    due = [part.due_at(number) for number in range(3) for part in parts]
+    assert due == [*map(schedule.due_at, range(7)), NEVER, NEVER]
+
+
 def hear(one: Dialogs, clock: Clock, at: float, peer: Peer, *messages: str) -> None:
     clock.now = at
     one.received(peer, b"".join(build_frame(JSON, message.encode()) for message in messages))
@@ -69,21 +84,21 @@ def test_dialogs_count_a_change_from_when_it_was_due(clock: Clock, one: Dialogs)
 
 
 def test_dialogs_leave_out_a_change_that_was_never_shown(clock: Clock, one: Dialogs) -> None:
-    # Three changes of one agent, a second apart: pause, connected, pause. The first was never shown.
-    peer = Peer(0, [])
-    hear(one, clock, 11.030, peer, "3 connected 2")
-    hear(one, clock, 12.010, peer, "3 pause 3")
-    done, longest = milliseconds(one, Schedule(10.0, 1, 3), [3])
+    # Three changes of one agent: pause, connected, pause. The first was never shown.
+    peer, schedule = Peer(0, []), Schedule(10.0, 1, 3)
+    hear(one, clock, schedule.due_at(1) + 0.030, peer, "3 connected 2")
+    hear(one, clock, schedule.due_at(2) + 0.010, peer, "3 pause 3")
+    done, longest = milliseconds(one, schedule, [3])
     assert done == 2
     assert longest == pytest.approx(30, rel=0.011)
 
 
 def test_dialogs_count_a_merged_patch_on_each_screen(clock: Clock, one: Dialogs) -> None:
-    fast, slow = Peer(0, []), Peer(1, [])
-    hear(one, clock, 10.010, fast, "3 pause 1")
-    hear(one, clock, 11.010, fast, "4 pause 2")
-    hear(one, clock, 11.100, slow, "3 pause 1,4 pause 2")
-    done, longest = milliseconds(one, Schedule(10.0, 1, 2), [3, 4])
+    fast, slow, schedule = Peer(0, []), Peer(1, []), Schedule(10.0, 1, 2)
+    hear(one, clock, schedule.due_at(0) + 0.010, fast, "3 pause 1")
+    hear(one, clock, schedule.due_at(1) + 0.010, fast, "4 pause 2")
+    hear(one, clock, schedule.due_at(0) + 1.100, slow, "3 pause 1,4 pause 2")
+    done, longest = milliseconds(one, schedule, [3, 4])
     assert done == 4
     assert longest == pytest.approx(1100, rel=0.011)
 
