@@ -178,6 +178,14 @@ class SessionTransfer(Mutation, frozen=True, gc=False, kw_only=True, tag="sessio
     fence: Count | None = None
 
 
+class SessionAnswer(Mutation, frozen=True, gc=False, kw_only=True, tag="session.answer"):
+    """Say that a person has opened a session in progress; the first time is its answer."""
+
+    result = SessionResult
+    session_id: Id
+    fence: Count | None = None
+
+
 class SessionAccept(Mutation, frozen=True, gc=False, kw_only=True, tag="session.accept"):
     """Take a pending or queued session into progress."""
 
@@ -303,6 +311,7 @@ Command: TypeAlias = (
     | DirectoryUnsubscribe
     | SessionOpen
     | SessionTransfer
+    | SessionAnswer
     | SessionAccept
     | SessionDecline
     | SessionRecall

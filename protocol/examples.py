@@ -20,6 +20,7 @@ from relevo.protocol.commands import (
     Resume,
     SessionAccept,
     SessionAck,
+    SessionAnswer,
     SessionClose,
     SessionDecline,
     SessionGet,
@@ -85,6 +86,7 @@ _bruno = Agent(
     capacity=10,
     pending=0,
     available=True,
+    answered_at=_AT - 90_000,
 )
 _sales = Department(id="sales", name="Sales", agents=4, available=2, queued=0)
 _transfer = Transfer(
@@ -109,6 +111,7 @@ _session = Session(
     updated_at=_AT,
     transfer=_transfer,
     department="sales",
+    answered_at=_AT + 4_000,
 )
 _entry = Entry(seq=3, kind="internal", at=_AT, by=_ana, text=_REASON)
 
@@ -130,6 +133,7 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
     SessionTransfer(
         id="8", key="k-8", session_id="s-1042", target=Target("department", "sales"), reason=_REASON, fence=1
     ),
+    SessionAnswer(id="25", key="k-25", session_id="s-1042", fence=2),
     SessionAccept(id="9", key="k-9", session_id="s-1042", fence=2),
     SessionDecline(id="10", key="k-10", session_id="s-1042", reason="Not my product"),
     SessionRecall(id="11", key="k-11", session_id="s-1042"),

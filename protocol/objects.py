@@ -57,7 +57,11 @@ class Party(msgspec.Struct, frozen=True, gc=False):
 
 
 class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An agent's row of the directory; ``load`` and ``pending`` count sessions."""
+    """
+    An agent's row of the directory; ``load`` and ``pending`` count sessions.
+
+    ``answered_at`` is when it answered one last.
+    """
 
     id: str
     name: str
@@ -69,6 +73,7 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     capacity: int
     pending: int
     available: bool
+    answered_at: int | UnsetType = UNSET
 
 
 class Department(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -99,7 +104,8 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
     A conversation with a customer: state, owner, fence and latest transfer.
 
-    ``department`` is the one through which it was routed last; left out where there is none.
+    ``department`` is what it was routed through last, ``answered_at`` when its present owner answered it;
+    left out where there is none.
     """
 
     id: str
@@ -112,6 +118,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     updated_at: int
     transfer: Transfer | None = None
     department: str | UnsetType = UNSET
+    answered_at: int | UnsetType = UNSET
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):

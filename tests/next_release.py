@@ -57,8 +57,8 @@ CHANGES = [
     ),
     (
         "router/store/records.py",
-        '    """Extra fields of a session, as it is since a record."""\n',
-        f'    """Extra fields of a session, as it is since a record."""\n\n    {EXTRA}: int = 0\n',
+        "    since: int = 0\n",
+        f"    since: int = 0\n    {EXTRA}: int = 0\n",
     ),
     ("router/__init__.py", '__version__ = "', '__version__ = "next.'),
 ]

@@ -46,6 +46,12 @@ def list_of(session: SessionRecord) -> str | None:
     return f"{LISTS[session.state]}:{session.owner_id}"
 
 
+def place_of(session: SessionRecord) -> int:
+    """Return a session's place in its owner's list: in a queue that of its age."""
+    since = session.extra.since if session.state == "queued" and session.extra is not None else 0
+    return since or session.order
+
+
 def owned_in(agent: AgentRecord) -> list[str]:
     """Return the sessions in progress that stand in an agent's record."""
     return agent.owned.split() if isinstance(agent.owned, str) else []

@@ -71,7 +71,14 @@ class MetaExtra(msgspec.Struct, gc=False):
 
 
 class AgentExtra(msgspec.Struct, gc=False):
-    """Extra fields of an agent."""
+    """
+    Extra fields of an agent.
+
+    Attributes:
+        answered_at: When it answered a session last.
+    """
+
+    answered_at: int = 0
 
 
 class DepartmentExtra(msgspec.Struct, gc=False):
@@ -79,7 +86,16 @@ class DepartmentExtra(msgspec.Struct, gc=False):
 
 
 class SessionExtra(msgspec.Struct, gc=False):
-    """Extra fields of a session, as it is since a record."""
+    """
+    Extra fields of a session, as it is since a record.
+
+    Attributes:
+        since: Its place in its department's queue: that of its coming into the department; 0: its order.
+        answered_at: When its present owner answered it.
+    """
+
+    since: int = 0
+    answered_at: int = 0
 
 
 class EntryExtra(msgspec.Struct, gc=False):
@@ -294,6 +310,7 @@ def agent_of(record: AgentRecord) -> Agent:
         capacity=record.capacity,
         pending=record.pending,
         available=record.available,
+        answered_at=(record.extra and record.extra.answered_at) or msgspec.UNSET,
     )
 
 
@@ -346,6 +363,7 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
         updated_at=record.updated_at,
         transfer=transfer_of(latest, record.id) if latest is not None else None,
         department=record.department or msgspec.UNSET,
+        answered_at=(record.extra and record.extra.answered_at) or msgspec.UNSET,
     )
 
 
@@ -616,7 +634,7 @@ class Change(msgspec.Struct, array_like=True, gc=False):
     What happened to one session, and whom it concerns.
 
     Attributes:
-        what: ``placed`` with another owner, ``written`` into its history, or ``delivered``.
+        what: ``placed`` with another owner, ``written`` into its history, ``delivered`` or ``answered``.
         left: The agent that has it no more.
         why: Why it has it no more.
         told: What became of the transfer, for its sender.

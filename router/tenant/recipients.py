@@ -53,7 +53,7 @@ def pushes_of(
         session = records.session_of(record, change.transfer)
     if session is not None and change.what == "placed":
         yield from _placements(change, session, owner, left)
-    if owner is not None and change.what != "delivered":
+    if owner is not None and change.what in ("placed", "written"):
         for entry in records.entries_of(record):
             yield owner, SessionEntry(session_id=record.id, entry=entry)
     if session is not None:

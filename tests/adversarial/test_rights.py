@@ -122,6 +122,7 @@ STRANGERS_ANSWER = {
     "directory.unsubscribe": DONE,
     "session.open": "forbidden",
     "session.transfer": "forbidden",
+    "session.answer": "forbidden",
     "session.accept": "forbidden",
     "session.decline": "forbidden",
     "session.recall": "forbidden",

@@ -36,6 +36,7 @@ async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
                 },
                 session,
             ),
+            (client.answer("c-1", fence=2), "session.answer", {"session_id": "c-1", "fence": 2}, session),
             (client.accept("c-1", fence=2), "session.accept", {"session_id": "c-1", "fence": 2}, session),
             (client.decline("c-1", "no"), "session.decline", {"session_id": "c-1", "reason": "no"}, session),
             (client.recall("c-1"), "session.recall", {"session_id": "c-1"}, session),

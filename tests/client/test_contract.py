@@ -55,6 +55,7 @@ async def messages_of_a_client() -> list[Map]:
         recorder.set_status("pause", agent_id="ana"),
         recorder.open_session("c-1", Customer("u-1", "Eva"), Target.department("sales")),
         recorder.transfer("c-1", Target.agent("bo"), "busy", fence=1),
+        recorder.answer("c-1", fence=2),
         recorder.accept("c-1", fence=2),
         recorder.decline("c-1", "no"),
         recorder.recall("c-1"),

@@ -183,6 +183,13 @@ async def session_transfer(clients: Clients) -> Message:
     return answer
 
 
+@command("session.answer")
+async def session_answer(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "session.answer", session_id="chat-1", fence=1)
+    assert answer["result"]["session"]["answered_at"]
+    return answer
+
+
 @command("session.accept")
 async def session_accept(clients: Clients) -> Message:
     await clients.pause_bob()

@@ -102,6 +102,76 @@ async def test_session_keeps_its_department_only_with_a_member(tenant: Tenant) -
     assert departments == ["sales", "sales", "help", "help", None, None]
 
 
+@pytest.mark.parametrize("offered", ["pending", "in progress"])
+async def test_declined_session_keeps_its_place_in_the_queue(tenant: Tenant, offered: str) -> None:
+    await tenant.put_department("sales")
+    ana = await tenant.connect_agent("ana", departments=["sales"])
+    await pause(ana)
+    for name in ("first", "second", "third"):
+        await tenant.open_session(name, department="sales")
+    bob = await tenant.connect_agent("bob", departments=["help"])
+    if offered == "pending":
+        await pause(bob)
+    await tenant.do("session.transfer", session_id="first", target=to_agent("bob"))
+    # Bob is no member: the session goes back where it came from.
+    await tenant.put_agent("bob", departments=["sales"], capacity=0)
+    sent = await tenant.do("session.transfer", session_id="second", target=to_agent("bob"))
+
+    declined = (await bob.command("session.decline", session_id="second"))["session"]
+
+    assert place(sent["session"]) == ("pending", "bob")
+    assert place(declined) == ("queued", "sales")
+    listed = await tenant.list_sessions(department_id="sales", state="queued")
+    assert [session["id"] for session in listed] == ["second", "third"]
+
+
+async def test_unanswered_session_in_progress_is_declined(tenant: Tenant) -> None:
+    ana, bob = [await tenant.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))]
+    await tenant.open_session("chat-1", agent="ana")
+    await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+
+    declined = (await bob.command("session.decline", session_id="chat-1"))["session"]
+
+    assert place(declined) == ("in_progress", "ana")
+    assert (await ana.expect_push("transfer.updated"))["state"] == "declined"
+    assert (await bob.expect_push("session.removed"))["why"] == "declined"
+
+
+@pytest.mark.parametrize("command", ["session.answer", "session.note"])
+async def test_answered_session_is_neither_declined_nor_recalled(tenant: Tenant, command: str) -> None:
+    ana, bob = [await tenant.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))]
+    observer = await tenant.connect_admin()
+    await observer.command("session.watch")
+    await tenant.open_session("chat-1", agent="ana")
+    await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    text = {"text": "hello"} if command == "session.note" else {}
+    await bob.command(command, session_id="chat-1", **text)
+    changed = await observer.expect_push("session.changed", session__fence=2)
+    while "answered_at" not in changed["session"]:
+        changed = await observer.expect_push("session.changed")
+
+    assert changed["session"] == await tenant.get_session("chat-1")
+    assert (await bob.refused("session.decline", session_id="chat-1"))["code"] == "conflict"
+    assert (await ana.refused("session.recall", session_id="chat-1"))["code"] == "conflict"
+
+
+async def test_what_a_machine_or_an_admin_does_is_no_answer(tenant: Tenant) -> None:
+    ana, bob = [await tenant.connect_agent(name, on=on) for on, name in enumerate(("ana", "bob"))]
+    await tenant.open_session("chat-1", agent="ana")
+    assert "answered_at" in (await ana.command("session.answer", session_id="chat-1"))["session"]
+    sent = await ana.command("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    await bob.send("session.ack", session_id="chat-1", fence=sent["session"]["fence"])
+    await ana.expect_push("transfer.updated", state="delivered")
+    await tenant.do("session.note", session_id="chat-1", text="a back end's")
+
+    assert "answered_at" not in await tenant.get_session("chat-1")
+    assert (await ana.refused("session.answer", session_id="chat-1"))["code"] == "forbidden"
+    over_http = await tenant.post("session.answer", token=tenant.token("bob"), session_id="chat-1", fence=1)
+    assert (over_http.status, over_http.body["code"]) == (409, "conflict")
+    recalled = (await ana.command("session.recall", session_id="chat-1"))["session"]
+    assert place(recalled) == ("in_progress", "ana")
+
+
 # Taken.
 
 

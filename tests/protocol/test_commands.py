@@ -46,7 +46,7 @@ def test_commands_are_those_of_the_contract() -> None:
         *("hello", "ping", "token.refresh", "status.set", "directory.subscribe", "directory.unsubscribe"),
         *("session.open", "session.transfer", "session.accept", "session.decline", "session.recall"),
         *("session.note", "session.close", "session.get", "session.history", "session.list"),
-        "session.place",
+        *("session.answer", "session.place"),
         *("session.watch", "session.unwatch", "session.ack"),
         *("agent.put", "agent.remove", "department.put", "department.remove"),
     }
@@ -70,7 +70,7 @@ def test_commands_that_take_a_key_are_the_mutations(codec: Codec, pack: Pack) ->
     assert taking == set(MUTATING)
     assert taking == {
         *("status.set", "session.open", "session.transfer", "session.accept", "session.decline"),
-        *("session.recall", "session.note", "session.close"),
+        *("session.answer", "session.recall", "session.note", "session.close"),
         *("agent.put", "agent.remove", "department.put", "department.remove"),
     }
 

@@ -146,13 +146,15 @@ class Model(State):
             owner = target
             place = self._route(target)
         s = KnownSession(request["session_id"], Customer(**request["customer"]), self._now, target=owner)
-        s.department = self._department_at(owner)
+        self._enter_target(s, owner)
         if old is not None:
             s.fence, s.history = old.fence, old.history
         self.sessions[s.id] = s
         change = Change(s.id)
         self._write(s, change, "opened", by)
         self._place(s, *place, by, change, "")
+        if target is None:
+            self._answer(s)
         self._conclude(s, change)
         return lambda: {"session": s.seen()}
 
@@ -173,7 +175,9 @@ class Model(State):
         state, owner = self._route(target, s.agent_id())
         s.hops += 1
         s.target = target
-        s.department = self._department_at(target, s.department)
+        if self._owns(s, request):
+            self._answer(s)
+        self._enter_target(s, target)
         s.transfer = Transfer(
             id=self._transfer_id,
             session_id=s.id,
@@ -211,27 +215,29 @@ class Model(State):
         self._write(s, change, "accepted", by)
         self._notify_sender(s, change, "accepted")
         self._place(s, "in_progress", Owner("agent", taker.id), by, change, "moved")
+        self._answer(s)
         self._conclude(s, change)
         return lambda: {"session": s.seen()}
 
     def session_decline(self, request: Request) -> Outcome:
-        """Give a session of one's own pending list back."""
+        """Give a session back that one has pending, or in progress and not answered."""
         by = self._caller(request)
         s = self._find_to_change(request)
-        if s.state != "pending" or not self._owns(s, request):
+        if s.answered_at is not None or not self._owns(s, request):
             raise self._moved_on(s, request)
         self._give_back(s, "declined", by, request.get("reason"))
         return lambda: {"session": s.seen()}
 
     def session_recall(self, request: Request) -> Outcome:
-        """Take back a transfer that still waits."""
+        """Take back a transfer that is not answered."""
         by = self._caller(request)
         s = self._find_to_change(request)
         maker = s.transfer.by if s.transfer is not None else None
         mine = maker is not None and maker.id == by.id and (maker.role == "service") == (by.role == "service")
         if not mine and by.role != "admin":
             raise RejectedError("forbidden")
-        if not s.waits:
+        is_back = maker is not None and maker.role != "service" and s.owner == Owner("agent", maker.id)
+        if is_back or (not s.waits and (s.answered_at is not None or maker is None)):
             raise self._conflict(s)
         self._give_back(s, "recalled", by)
         return lambda: {"session": s.seen()}
@@ -242,6 +248,8 @@ class Model(State):
         s = self._find_to_change(request)
         self._require_right(s, request)
         change = Change(s.id)
+        if self._owns(s, request):
+            self._answer(s)
         if s.waits:
             self._notify_sender(s, change, "moved")
         self._write(s, change, "closed", by)
@@ -257,7 +265,19 @@ class Model(State):
         change = Change(s.id)
         entry = self._write(s, change, "internal", by, request["text"])
         self._conclude(s, change, with_session=False)
+        if self._owns(s, request) and self._answer(s):
+            self._conclude(s, Change(s.id))
         return lambda: {"entry": entry}
+
+    def session_answer(self, request: Request) -> Outcome:
+        """Say that a person has opened it."""
+        self._caller(request)
+        s = self._find_to_change(request)
+        if not self._owns(s, request):
+            raise RejectedError("forbidden")
+        if self._answer(s):
+            self._conclude(s, Change(s.id))
+        return lambda: {"session": s.seen()}
 
     def session_ack(self, request: Request) -> Outcome:
         """Say that a client has what was assigned: its first word counts, what is out of date does not."""
@@ -330,6 +350,6 @@ class Model(State):
 
         whole = role != "agent" and agent_id is None and department_id is None
         found = sorted(
-            filter(wanted, self.sessions.values()), key=lambda s: s.in_state_since if whole else s.position
+            filter(wanted, self.sessions.values()), key=lambda s: s.in_state_since if whole else s.place
         )
         return lambda: {"sessions": [s.seen() for s in found]}

@@ -413,7 +413,10 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         self.session_step("session_transfer", TENANTS[0], "right", pick, None, None, target=to)
 
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(pick=picks, command=st.sampled_from(["session_accept", "session_decline", "session_recall"]))
+    @rule(
+        pick=picks,
+        command=st.sampled_from(["session_accept", "session_decline", "session_recall", "session_answer"]),
+    )
     def settle_by_right(self, pick: int, command: str) -> None:
         self.session_step(command, TENANTS[0], "right", pick, None, None)
 
@@ -446,9 +449,13 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     def note_or_ack(
         self, tenant: str, caller: str, pick: int, text: str | None, fence: str | None, key: str | None
     ) -> None:
-        """Write a note, or say that a session has arrived."""
+        """Write a note, or say that a session has arrived, or that a person has opened it."""
         if text is not None:
             self.session_step("session_note", tenant, caller, pick, None, key, text=text)
+            return
+        if pick % 3:
+            caller = "admin" if caller == "service" else caller
+            self.session_step("session_answer", tenant, caller, pick, fence, key)
             return
         session_id = self.session(tenant, pick)
         by = self.find_caller(tenant, "admin" if caller == "service" else caller, session_id)

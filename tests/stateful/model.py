@@ -71,6 +71,7 @@ class KnownAgent:
     present: bool = False
     status: str = "disconnected"
     assigned_last: int = 0
+    answered_at: int | None = None
     connections: set[tuple[str, str]] = field(default_factory=set)
     presence_ends_at: int | None = None
     sessions_end_at: int | None = None
@@ -96,6 +97,8 @@ class KnownSession:
     department: str | None = None
     delivered: bool = False
     position: int = 0
+    age: int = 0
+    answered_at: int | None = None
     in_state_since: int = 0
 
     def seen(self) -> Session:
@@ -111,7 +114,13 @@ class KnownSession:
             updated_at=self.updated_at,
             transfer=self.transfer,
             department=self.department or msgspec.UNSET,
+            answered_at=self.answered_at or msgspec.UNSET,
         )
+
+    @property
+    def place(self) -> int:
+        """Its place among the sessions of its owner: in a queue that of its age."""
+        return self.age if self.state == "queued" else self.position
 
     @property
     def waits(self) -> bool:
@@ -207,7 +216,7 @@ class State:
             for s in self.sessions.values()
             if s.state == state and (owner_id is None or (s.owner is not None and s.owner.id == owner_id))
         ]
-        return sorted(found, key=lambda s: s.position if owner_id is not None else s.in_state_since)
+        return sorted(found, key=lambda s: s.place if owner_id is not None else s.in_state_since)
 
     def load(self, agent: KnownAgent) -> int:
         """Return how many sessions an agent has in progress."""
@@ -239,6 +248,7 @@ class State:
             capacity=agent.capacity,
             pending=len(self.held("pending", agent.id)),
             available=self.available(agent),
+            answered_at=agent.answered_at or msgspec.UNSET,
         )
 
     def department_row(self, department_id: str) -> Department:
@@ -274,7 +284,7 @@ class State:
                 ]
                 if not waiting:
                     break
-                self._take_from_queue(agent, min(waiting, key=lambda s: s.position))
+                self._take_from_queue(agent, min(waiting, key=lambda s: s.place))
         for agent in self.agents.values():
             if agent.chosen == "pre_pause" and self.load(agent) == 0:
                 agent.chosen = "pause"
@@ -371,6 +381,7 @@ class State:
         if s.state == "in_progress" and s.owner != owner:
             s.holder = before
         self._placements += 1
+        s.answered_at = None
         if s.state != state:
             s.in_state_since = self._placements
         s.state, s.owner, s.position = state, owner, self._placements
@@ -403,10 +414,21 @@ class State:
             return department
         return agent.departments[0] if len(agent.departments) == 1 else None
 
-    def _department_at(self, target: Owner, department: str | None = None) -> str | None:
-        if target.kind == "department":
-            return target.id
-        return self._department_with(self.agents[target.id], department)
+    def _enter_target(self, s: KnownSession, target: Owner) -> None:
+        """Bring a session into a department, or out of one; its next placement is its age there."""
+        department = target.id
+        if target.kind == "agent":
+            department = self._department_with(self.agents[target.id], s.department) or ""
+            if department == (s.department or ""):
+                return
+        s.department, s.age = department or None, self._placements + 1
+
+    def _answer(self, s: KnownSession) -> bool:
+        """Take note that the owner did something; return whether it is the first thing."""
+        if s.state != "in_progress" or s.answered_at is not None or s.owner is None:
+            return False
+        s.answered_at = self.agents[s.owner.id].answered_at = self._now
+        return True
 
     def _give_back(self, s: KnownSession, kind: str, by: Actor, text: str | None = None) -> None:
         """Give it to the agent that had it before, else to its department, else into that agent's list."""
@@ -423,10 +445,17 @@ class State:
         change = Change(s.id)
         self._write(s, change, kind, by, text)
         self._notify_sender(s, change, kind)
-        self._place(s, *place, by, change, kind)
-        if holder is not None and place[1] == Owner("agent", holder.id):
-            s.holder = None
+        self._move_on(s, *place, by, change, kind)
         self._conclude(s, change)
+
+    def _move_on(
+        self, s: KnownSession, state: str, owner: Owner, by: Actor | None, change: Change, why: str
+    ) -> None:
+        """Place it without its owner, which has had it only if it answered it."""
+        had = s.state == "in_progress" and s.answered_at is not None
+        holder = s.agent_id() if had else s.holder
+        self._place(s, state, owner, by, change, why)
+        s.holder = holder if s.owner != Owner("agent", holder or "") else None
 
     # The caller, and the target ----------------------------------------------------------------------------
 

@@ -39,8 +39,9 @@ targets = st.sampled_from(TARGETS)
 picks = st.integers(0, 29)
 FITTING: dict[str, list[tuple[str, ...]]] = {
     "session_accept": [("pending", "queued"), ("queued",)],
-    "session_decline": [("pending",)],
-    "session_recall": [("pending", "queued")],
+    "session_answer": [("in_progress",)],
+    "session_decline": [("pending",), ("in_progress", "pending")],
+    "session_recall": [("pending", "queued"), ("in_progress",)],
     "session_transfer": [("in_progress",), ("pending", "queued"), ("queued",)],
 }
 callers = st.sampled_from(

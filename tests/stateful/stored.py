@@ -224,7 +224,7 @@ def change_of(change: records.Change) -> Change:
     updated = (change.superseded_sender or record.sender or "", change.told or "", old)
     return Change(
         session_id=record.id,
-        entries=records.entries_of(record) if change.what != "delivered" else [],
+        entries=records.entries_of(record) if change.what in ("placed", "written") else [],
         session=records.session_of(record, change.transfer) if change.what != "written" else None,
         owner=owner,
         assigned=owner if placed and record.state == "in_progress" else None,

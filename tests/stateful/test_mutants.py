@@ -156,8 +156,8 @@ MUTANTS = [
     Mutant(
         "what one agent hands on is given back to itself",
         "lib/sessions.lua",
-        "if s.state == 'in_progress' and s.owner_id ~= owner_id then s.holder = s.owner_id end",
-        "if s.state == 'in_progress' then s.holder = s.owner_id end",
+        "if s.state == 'in_progress' and not stays then",
+        "if s.state == 'in_progress' then",
     ),
     Mutant(
         "a lost agent gets back what is declined",
@@ -171,6 +171,18 @@ MUTANTS = [
         "if department and has_id(a.departments, department) then",
         "if department then",
     ),
+    Mutant(
+        "a session that comes back to its queue is its last",
+        "lib/sessions.lua",
+        "return s.extra.since or s.order",
+        "return s.order",
+    ),
+    Mutant(
+        "what is answered is declined",
+        "commands/session_decline.lua",
+        " or s.extra.answered_at",
+    ),
+    Mutant("a note is no answer", "commands/session_note.lua", "owns(s) and answer(s)", "false"),
     Mutant(
         "an agent without a connection keeps what it took",
         "commands/session_accept.lua",

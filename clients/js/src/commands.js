@@ -116,6 +116,18 @@ export class CommandMethods {
   }
 
   /**
+   * Say that a person has opened a session in progress: until then it may be recalled and declined.
+   *
+   * @param {string} sessionId
+   * @param {ChangeOptions & Fenced} [options]
+   * @returns {Promise<Session>}
+   */
+  async answer(sessionId, { fence, ...options } = {}) {
+    return (await this.#result(sessionResult, "session.answer", { session_id: sessionId, fence }, options))
+      .session;
+  }
+
+  /**
    * Take a session from the own pending list, or from the queue of an own department.
    *
    * @param {string} sessionId

@@ -10,6 +10,7 @@ export const MUTATING = new Set([
   "status.set",
   "session.open",
   "session.transfer",
+  "session.answer",
   "session.accept",
   "session.decline",
   "session.recall",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from relevo.router.audit.layout import DAMAGED, KINDS_OF_OWNERS, PAGE, STATES, list_of, name_of
+from relevo.router.audit.layout import DAMAGED, KINDS_OF_OWNERS, PAGE, STATES, list_of, name_of, place_of
 from relevo.router.audit.rules.histories import history_rule
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
@@ -112,8 +112,8 @@ def _owner_rule(session: SessionRecord, owner: bytes, read: Snapshot) -> Iterato
     if position is None:
         text = f"session {session.id} is {session.state}, and {name} does not hold it"
         yield Violation("S1", text, (key, name))
-    elif float(position) != session.order:
-        text = f"session {session.id} is at {position.decode()} in {name}, and says {session.order}"
+    elif float(position) != (place := place_of(session)):
+        text = f"session {session.id} is at {position.decode()} in {name}, and says {place}"
         yield Violation("S7", text, (name, key))
 
 

@@ -18,7 +18,7 @@ def test_all_commands_are_one_library_with_the_shared_files_in_front(tmp_path: P
     heading, constant, *rest = scripts.source.decode().splitlines()
     assert heading == f"#!lua name={scripts.name}"
     assert scripts.name in constant
-    assert rest == ["first", "second", "third"]
+    assert rest == ["first", "second", "do", "third", "end"]
 
 
 def test_a_function_is_named_after_its_library_and_its_command(tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ test("each command has a method with a typed result", async (t) => {
       { session, transfer: transferMap() },
     ],
     [
+      () => client.answer("c-1", { fence: 2 }),
+      { type: "session.answer", session_id: "c-1", fence: 2 },
+      { session },
+    ],
+    [
       () => client.accept("c-1", { fence: 2 }),
       { type: "session.accept", session_id: "c-1", fence: 2 },
       { session },

@@ -151,6 +151,13 @@ class Commands(ABC):
         fields = _present(session_id=session_id, target=target.to_wire(), reason=reason, fence=fence)
         return await self._result(TransferResult, "session.transfer", fields, **options)
 
+    async def answer(
+        self, session_id: str, *, fence: int | None = None, **options: Unpack[ChangeOptions]
+    ) -> Session:
+        """Say that a person has opened a session in progress: until then it may be recalled and declined."""
+        fields = _present(session_id=session_id, fence=fence)
+        return (await self._result(_SessionResult, "session.answer", fields, **options)).session
+
     async def accept(
         self, session_id: str, *, fence: int | None = None, **options: Unpack[ChangeOptions]
     ) -> Session:

@@ -14,6 +14,7 @@ MUTATING = frozenset(
         "status.set",
         "session.open",
         "session.transfer",
+        "session.answer",
         "session.accept",
         "session.decline",
         "session.recall",

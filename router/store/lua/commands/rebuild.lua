@@ -53,7 +53,7 @@ local function rebuild_session(id)
   local at = tonumber(call('ZSCORE', state, id) or ORDER_STEPS)
   if at > s.order then call('ZADD', state, s.order, id) end
   if LIST[s.state] and is_there(s.state == 'queued' and 'd' or 'a', s.owner_id) then
-    call('ZADD', P .. LIST[s.state] .. s.owner_id, s.order, id)
+    call('ZADD', P .. LIST[s.state] .. s.owner_id, s.state == 'queued' and age_of(s) or s.order, id)
   elseif s.state == 'in_progress' then
     local a = find_agent(s.owner_id)
     if a and (a.owned and not has_id(a.owned, id) or not a.owned and not call('ZSCORE', P .. 'owned:' .. a.id, id)) then

@@ -22,6 +22,7 @@ store_command('session_accept', function()
     transfer = pack_transfer(t)
   end
   move_session(s, 'in_progress', me.id)
+  answer(s)
   begin_grace(me)
   write_record(s, 'placed', 'accepted', nil, by, transfer)
   publish(s, 'placed', 'moved', s.sender and 'accepted')

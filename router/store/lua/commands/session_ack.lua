@@ -8,8 +8,7 @@ store_command('session_ack', function()
   local s = find_session(request.session_id)
   if s and s.state == 'in_progress' and owns(s) and s.fence == request.fence and s.sender and not s.delivered then
     s.delivered = true
-    s.record = replace_head(s)
-    call('LSET', P .. 'session:' .. s.id, -1, s.record)
+    rewrite_head(s)
     publish(s, 'delivered', nil, 'delivered')
   end
   return function() return NOTHING end

@@ -9,6 +9,7 @@ store_command('session_close', function()
   local s = session_to_change()
   require_owner(s)
   local told = s.state ~= 'in_progress' and s.sender and 'moved' or nil
+  if owns(s) then answer(s) end
   move_session(s, 'closed')
   write_record(s, 'placed', 'closed', nil, by)
   publish(s, 'placed', 'closed', told)

@@ -1,5 +1,5 @@
 --[[
-Decline a session of one's own pending list: it is given back (`give_back`).
+Decline a session of one's own pending list, or one in progress that is not answered yet: it is given back (`give_back`).
 
 session_id; reason: optional, the text of the history's entry.
 Rejects not_found, closed, forbidden, conflict (it has moved on), no_origin (no agent had it before, and it has no department).
@@ -8,7 +8,7 @@ Result {session}.
 store_command('session_decline', function()
   local by = caller()
   local s = session_to_change()
-  if s.state ~= 'pending' or not owns(s) then reject_moved_on(s) end
+  if not owns(s) or s.extra.answered_at then reject_moved_on(s) end
   require_room_to_write(s)
   give_back(s, 'declined', by, request.reason)
   return session_result(s)

@@ -9,7 +9,9 @@ store_command('session_note', function()
   local s = session_to_change()
   require_owner(s)
   require_room_to_write(s)
+  local is_first = owns(s) and answer(s)
   write_record(s, 'written', 'internal', request.text, by)
   publish(s, 'written')
+  if is_first then publish(s, 'answered') end
   return function() return result('entry', s.record), 'entry', s end
 end)

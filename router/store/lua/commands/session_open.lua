@@ -30,14 +30,15 @@ store_command('session_open', function()
   call('PERSIST', P .. 'session:' .. id)
   if target then
     s.target_kind, s.target_id = target.kind, target.id
-    s.department = department_at(target.kind, target.id)
+    enter_target(s, target.kind, target.id)
     local state, owner_id = route(target.kind, target.id)
     move_session(s, state, owner_id)
   else
     me = me or claim_agent(request.by)
     s.target_kind, s.target_id = 'agent', me.id
-    s.department = department_with(me)
+    enter_department(s, department_with(me))
     move_session(s, 'in_progress', me.id)
+    answer(s)
     begin_grace(me)
   end
   write_record(s, 'placed', 'opened', nil, by)

@@ -20,7 +20,8 @@ store_command('session_transfer', function()
   if s.state ~= 'in_progress' and s.sender then
     told, superseded_sender, superseded = 'moved', s.sender, transfer_of(s)
   end
-  s.department = department_at(target.kind, target.id, s.department)
+  if owns(s) then answer(s) end
+  enter_target(s, target.kind, target.id)
   move_session(s, state, owner_id)
   s.target_kind, s.target_id, s.sender, s.hops = target.kind, target.id, sender_of(request.by), s.hops + 1
   local transfer = pack_transfer({id = meta.epoch .. '-' .. s.order, from = from, to = to, by = by, reason = reason,

@@ -101,6 +101,11 @@ local function sender_of(claims)
   return claims.role == 'service' and 'service ' .. claims.id or claims.id
 end
 
+-- The place of a session in its department's queue, wherever it has been meanwhile: when it came into the department.
+local function age_of(s)
+  return s.extra.since or s.order
+end
+
 local function leave_owner(s)
   if s.state == 'queued' then
     call('ZREM', P .. 'queue:' .. s.owner_id, s.id)
@@ -121,7 +126,7 @@ end
 
 local function join_owner(s)
   if s.state == 'queued' then
-    call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)
+    call('ZADD', P .. 'queue:' .. s.owner_id, age_of(s), s.id)
     touch_department(s.owner_id, true)
     return
   end
@@ -135,10 +140,35 @@ local function join_owner(s)
   end
 end
 
+-- The present owner did something with a session in progress. Return whether that is the first thing.
+local function answer(s)
+  if s.state ~= 'in_progress' or s.extra.answered_at then return false end
+  set_extra(s, 'answered_at', now)
+  local a = find_agent(s.owner_id)
+  if a and a.extra.answered_at ~= now then
+    touch(a)
+    a.described = true
+    set_extra(a, 'answered_at', now)
+  end
+  return true
+end
+
+-- Bring a session into a department, or out of all with nil: its age counts from its next move on.
+local function enter_department(s, department)
+  s.department, s.enters = department, true
+end
+
 -- Move a session to another state and owner: the one place where ownership changes and the fence grows.
 local function move_session(s, state, owner_id)
   s.left = s.owner_kind == 'agent' and s.owner_id or nil
-  if s.state == 'in_progress' and s.owner_id ~= owner_id then s.holder = s.owner_id end
+  local stays = OWNER_KIND[state] == 'agent' and s.owner_id == owner_id
+  if s.state == 'in_progress' and not stays then s.holder = s.owner_id end
+  if s.extra.answered_at then set_extra(s, 'answered_at', nil) end
+  if s.enters then
+    if s.extra.since then set_extra(s, 'since', nil) end
+  elseif owner_id and s.department and not s.extra.since then
+    set_extra(s, 'since', s.order)
+  end
   if s.owner_id then leave_owner(s) end
   meta.order = meta.order + 1
   if s.state ~= state then
@@ -150,6 +180,15 @@ local function move_session(s, state, owner_id)
   if owner_id then join_owner(s) end
 end
 
+-- Move a session on without its owner, who may never have answered it: only who did has had it.
+local function move_on(s, state, owner_id)
+  local holder = s.state == 'in_progress' and s.extra.answered_at and s.owner_id or s.holder
+  move_session(s, state, owner_id)
+  -- Where it comes home, what its owner does not take goes on to the department.
+  if s.owner_kind == 'agent' and holder == owner_id then holder = nil end
+  s.holder = holder
+end
+
 -- Append what happened to the log of a session; `what` is the event's word for it (see pack_change). `extra` are extra
 -- fields of the entry.
 local function write_record(s, what, kind, text, by, transfer, entries, extra)
@@ -158,6 +197,12 @@ local function write_record(s, what, kind, text, by, transfer, entries, extra)
   if what == 'placed' then s.placed_at = s.index end
   s.record = pack_head(s) .. pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)
   call('RPUSH', P .. 'session:' .. s.id, s.record)
+end
+
+-- The session is another, and nothing stands in its history for it.
+local function rewrite_head(s)
+  s.record = replace_head(s)
+  call('LSET', P .. 'session:' .. s.id, -1, s.record)
 end
 
 -- Note for the event what happened to a session: `why` its owner has it no more, and what became of its transfer.
@@ -186,9 +231,14 @@ local function department_with(a, department)
   return string.match(a.departments, '^ (%S+) $')
 end
 
-local function department_at(kind, id, department)
-  if kind == 'department' then return id end
-  return department_with(find_agent(id), department)
+-- A person sends a session to a target, and so into a department or out of it.
+local function enter_target(s, kind, id)
+  if kind == 'department' then
+    enter_department(s, id)
+  else
+    local department = department_with(find_agent(id), s.department)
+    if department ~= s.department then enter_department(s, department) end
+  end
 end
 
 -- Give a session back: to the agent that had it in progress before its present owner, if that one is connected; else
@@ -208,10 +258,7 @@ local function give_back(s, kind, by, text)
     local owner = {kind = s.owner_kind, id = s.owner_id}
     reject('no_origin', {owner = owner, department = s.department})
   end
-  local is_home = holder and owner_id == holder.id
-  move_session(s, state, owner_id)
-  -- It came back: what that agent does not take goes on to the department.
-  if is_home then s.holder = nil end
+  move_on(s, state, owner_id)
   write_record(s, 'placed', kind, text, by)
   publish(s, 'placed', kind, s.sender and kind)
 end
