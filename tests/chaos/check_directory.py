@@ -113,10 +113,12 @@ def is_directory(moment: Moment) -> bool:
 
 
 def _check_capacity(message: Message, tenant: str, client: ClientLog, moment: int) -> Iterator[Violation]:
-    """S6: no agent's load is ever above its capacity; a run lowers no capacity."""
+    """S6: an agent is available while it is connected and has room, and no longer."""
     for row in message["agents"]:
-        if row["load"] > row["capacity"]:
-            what = f"{row['id']} has {row['load']} of {row['capacity']}"
+        has_room = row["load"] + row.get("wrapping", 0) < row["capacity"]
+        if row["available"] != (row["status"] == "connected" and has_room):
+            shown = "available" if row["available"] else "not available"
+            what = f"{row['id']} is {row['status']} with {row['load']} of {row['capacity']}, and {shown}"
             yield Violation("S6", what, tenant, client.name, moment)
 
 
@@ -171,9 +173,15 @@ def check_screens(final: FinalState) -> Iterator[Violation]:
 
 def _compare(screen: Screen, kind: str, shown: Rows, true: Rows, final: FinalState) -> Iterator[Violation]:
     for row_id in sorted(shown.keys() | true.keys()):
-        if shown.get(row_id) != true.get(row_id):
+        # A field that is null, 0, false or empty may be left out.
+        ours, theirs = (rows.get(row_id) and _filled(rows[row_id]) for rows in (shown, true))
+        if ours != theirs:
             what = f"it shows {kind} {row_id} as {shown.get(row_id)}, but it is {true.get(row_id)}"
             yield Violation("L2", what, final.tenant, screen.client)
+
+
+def _filled(row: Message) -> Message:
+    return {name: value for name, value in row.items() if value}
 
 
 def _rows(records: Any) -> Rows:

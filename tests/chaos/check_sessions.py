@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tests.chaos.check_commands import moves
@@ -24,7 +24,21 @@ def check_sessions(history: History, final: FinalState) -> Iterator[Violation]:
         yield from _one_owner_at_a_fence(seen, final)
         for session_id, entries in final.histories.items():
             yield from _owners_chain(session_id, moves(entries), seen, final)
+    yield from _check_capacities(final)
     yield from _check_store(final)
+
+
+def _check_capacities(final: FinalState) -> Iterator[Violation]:
+    """S6: no agent is routed more than its capacity, which no run lowers; it may accept more."""
+    routed: Counter[str] = Counter()
+    for session_id, session in final.sessions.items():
+        latest = [entry["kind"] for entry in moves(final.histories[session_id])[-1:]]
+        if session["state"] == "in_progress" and latest != ["accepted"]:
+            routed[session["owner"]["id"]] += 1
+    for agent_id, count in routed.items():
+        agent = final.kept.agents.get(agent_id)
+        if agent is not None and count > agent.capacity:
+            yield Violation("S6", f"it was routed {count} of {agent.capacity}", final.tenant, agent_id)
 
 
 def _check_history(session_id: str, session: Message, final: FinalState) -> Iterator[Violation]:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import StoreServer, free_port, running
-
 NEEDS = "network namespaces need root and iproute2"
 CONNECT_LIMIT_S = 5.0
 
@@ -92,21 +90,6 @@ class NetworkNamespace:
         return connected
 
 
-class NamespacedStore(StoreServer):
-    """A store in a namespace, at `far_url`; processes of this machine reach it by its unix socket, too."""
-
-    def __init__(self, folder: Path, namespace: NetworkNamespace) -> None:
-        self._namespace = namespace
-        port = free_port()
-        self.far_url = f"redis://{namespace.address}:{port}"
-        super().__init__(
-            folder, arguments=["--port", str(port), "--bind", namespace.address, "--protected-mode", "no"]
-        )
-
-    def _command(self) -> list[str]:
-        return self._namespace.command(*super()._command())
-
-
 @contextmanager
 def network_namespace() -> Iterator[NetworkNamespace]:
     """Make a namespace, and take it away at the end; where that is not allowed, leave the test out."""
@@ -118,12 +101,3 @@ def network_namespace() -> Iterator[NetworkNamespace]:
         yield namespace
     finally:
         namespace.delete()
-
-
-@contextmanager
-def store_on(namespace: NetworkNamespace, folder: Path) -> Iterator[NamespacedStore]:
-    """Run a store there."""
-    folder.mkdir()
-    store = NamespacedStore(folder, namespace)
-    with running(store):
-        yield store

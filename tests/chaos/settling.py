@@ -168,5 +168,6 @@ def _screen(actor: Actor) -> Screen:
 
 
 def _rows(rows: Mapping[str, Any]) -> dict[str, Message]:
-    # As they travel: an array for a tuple.
-    return {row_id: json.loads(json.dumps(asdict(row))) for row_id, row in rows.items()}
+    # As they travel: an array for a tuple, and what the client does not know beside what it does.
+    found = {row_id: json.loads(json.dumps(asdict(row))) for row_id, row in rows.items()}
+    return {row_id: row | row.pop("extra") for row_id, row in found.items()}

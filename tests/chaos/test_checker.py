@@ -358,10 +358,18 @@ def test_a_position_means_one_directory_to_all(made: HistoryBuilder) -> None:
     assert made.broken() == {("S10", "bob")}
 
 
-def test_no_load_is_above_capacity(made: HistoryBuilder) -> None:
+@pytest.mark.parametrize(("load", "available"), [(3, True), (2, True), (1, False)])
+def test_available_means_connected_with_room(made: HistoryBuilder, load: int, available: bool) -> None:
     subscribe(made, made.ana)
-    snapshot(made, made.ana, 1, load=3)
+    snapshot(made, made.ana, 1, load=load, available=available)
     assert made.broken() == {("S6", "ana")}
+
+
+def test_agent_is_routed_its_capacity_and_accepts_more(opened: HistoryBuilder) -> None:
+    ana = msgspec.convert({**agent_row(1), "capacity": 0, "available": False}, Agent)
+    opened.final.kept.agents["ana"] = ana
+    assert ("S6", "ana") in opened.ends(1, "ana", OPENED).broken()
+    assert ("S6", "ana") not in opened.ends(2, "ana", OPENED, entry(2, "accepted", "ana")).broken()
 
 
 def test_nothing_older_is_pushed_and_nothing_taken_that_was_not_shown(opened: HistoryBuilder) -> None:

@@ -4,11 +4,10 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from relevo_client import Client, Connected, Disconnected
 
 from relevo.router.tenant.fanout import SNAPSHOT_BYTES_MAX
 from tests.chaos.conftest import PATIENT
@@ -20,7 +19,6 @@ from tests.e2e.conftest import MakeTenant, StartRouters
 from tests.e2e.tenant import Tenant
 from tests.e2e.test_dialogs import directory_reads
 from tests.e2e.test_presence import observe, statuses_shown
-from tests.e2e.test_the_shipped_client import expect_event
 from tests.raw_client import Message, RawClient, connect_agent
 from tests.routers import RouterProcess
 from tests.servers import Host, StoreServer
@@ -296,37 +294,3 @@ async def test_hellos_beyond_tenant_hellos_max_wait_without_a_timeout(
 
         assert await asyncio.to_thread(found.routers[0].metric, "relevo_store_timeouts_total") == 0
         await tenant.disconnect_all()
-
-
-@pytest.mark.slow
-@pytest.mark.fault("all clients come back at once")
-async def test_clients_of_a_killed_router_reconnect_spread_over_time(
-    start_routers: StartRouters, make_tenant: MakeTenant, stack: AsyncExitStack
-) -> None:
-    pair = start_routers(2, **PATIENT)
-    tenant = make_tenant(pair)
-    # As a program makes them, with the delays that the client chooses by itself.
-    clients = [
-        Client(
-            [f"ws://{router.address}/ws" for router in pair],
-            token=tenant.token(f"agent-{number}"),
-            proxy=None,
-        )
-        for number in range(60)
-    ]
-    await asyncio.gather(*(stack.enter_async_context(client) for client in clients))
-    await asyncio.gather(*(expect_event(client, Connected) for client in clients))
-    delays_s: list[float] = []
-
-    async def come_back(client: Client) -> None:
-        ended = await expect_event(client, Disconnected)
-        assert ended.reconnect_in_s is not None
-        delays_s.append(ended.reconnect_in_s)
-        assert (await expect_event(client, Connected)).reconnected
-
-    coming = asyncio.gather(*(come_back(client) for client in clients))
-    await asyncio.to_thread(pair[0].kill)
-    await coming
-
-    # Up to half a second each, by chance (full jitter).
-    assert max(delays_s) - min(delays_s) > 0.2

@@ -17,7 +17,6 @@ from tests.chaos.durability import (
     cut_the_primary_off,
     kill_the_primary,
 )
-from tests.chaos.failover_deployment import FailoverDeployment
 from tests.chaos.network_namespace import NEEDS, can_create_networks
 from tests.chaos.waiting import insist, still_answered
 from tests.e2e.conftest import MakeTenant, StartRouters
@@ -105,33 +104,6 @@ async def test_partitioned_primary_by_default_loses_what_it_did_alone(
     assert all(acknowledgement.at >= outcome.began_at for acknowledgement in lost)
     expect_a_new_run(outcome)
     expect_no_more_than_was_asked(outcome)
-
-
-@pytest.mark.long
-@pytest.mark.fault("another primary is promoted")
-async def test_failover_under_load_breaks_no_invariant(
-    tmp_path: Path,
-) -> None:
-    async with FailoverDeployment(tmp_path, seed=4, durability="replica") as deployment:
-        await deployment.let_work(150)
-        await deployment.kill_primary()
-        await deployment.let_work(150)
-        await deployment.heal()
-        await deployment.check()
-
-
-@pytest.mark.long
-@pytest.mark.fault("another primary is promoted")
-@pytest.mark.parametrize("durability", ["memory", "replica"])
-async def test_frozen_primary_is_not_believed_after_its_replacement(tmp_path: Path, durability: str) -> None:
-    # When it goes on, one replica may still follow it, and confirm what the promoted one does not have.
-    settings = {"durability": durability, "durability_replicas": 2 if durability == "replica" else 1}
-    async with FailoverDeployment(tmp_path, seed=5, **settings) as deployment:
-        await deployment.let_work(150)
-        await deployment.freeze_primary()
-        await deployment.let_work(150)
-        await deployment.heal()
-        await deployment.check()
 
 
 async def expect_promises_of_shards(

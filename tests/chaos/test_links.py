@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PATIENT
-from tests.chaos.network_namespace import network_namespace, store_on
-from tests.chaos.proxied_routers import ProxiedRouters, on_stores, proxied_routers, serving
+from tests.chaos.proxied_routers import ProxiedRouters, proxied_routers
 from tests.chaos.proxy import Direction
 from tests.chaos.waiting import insist, still_answered, until_metric, until_ready
 from tests.e2e.conftest import MakeTenant, StartRouters
@@ -100,20 +99,6 @@ async def test_silent_store_closes_clients_before_their_rows_are_stale(
         link = found.proxy.link()
         await cut_off(tenant, link.stall, link.heal)
         await tenant.disconnect_all()
-
-
-@pytest.mark.network
-@pytest.mark.slow
-@pytest.mark.fault("a router is cut off from the store in silence")
-async def test_unplugged_router_closes_clients_before_their_rows_are_stale(
-    tmp_path: Path, make_tenant: MakeTenant
-) -> None:
-    with network_namespace() as namespace, store_on(namespace, tmp_path / "far") as store:
-        routers = on_stores(tmp_path, store.far_url, store.url, **CUT_OFF)
-        async with serving(routers):
-            tenant = make_tenant(routers)
-            await cut_off(tenant, namespace.cut, namespace.mend)
-            await tenant.disconnect_all()
 
 
 # A reply is lost.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.deployment import Deployment
+from tests.chaos.scenario import Scenario
 from tests.chaos.violation import report
 from tests.next_release import copy_sources, replace
 
@@ -50,23 +50,6 @@ async def the_store_goes_back(deployment: Deployment) -> None:
     await deployment.let_work(150)
     await deployment.rewind_store()
     await deployment.let_work(60)
-
-
-Run = Callable[[Deployment], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """
-    What happens in a run.
-
-    Attributes:
-        run: It.
-        options: Of its deployment.
-    """
-
-    run: Run
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 WORK = Scenario(nothing_breaks)

@@ -1,8 +1,6 @@
 """The store is killed, emptied, or loses what it was taught."""
 
 import asyncio
-import itertools
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -10,10 +8,9 @@ import pytest
 from tests.chaos.conftest import PATIENT
 from tests.chaos.waiting import insist, still_answered, until_ready
 from tests.e2e.conftest import MakeTenant, StartRouters
-from tests.e2e.tenant import Tenant, to_agent
+from tests.e2e.tenant import to_agent
 from tests.e2e.test_presence import observe, statuses_shown
 from tests.e2e.test_the_shipped_client import ShippedClients
-from tests.routers import RouterProcess
 from tests.servers import StoreServer
 from tests.stored_records import events_of
 
@@ -78,54 +75,17 @@ async def test_commands_during_a_store_crash_are_unavailable_then_count_once(
 
 
 @pytest.mark.slow
-@pytest.mark.fault("the store is killed and starts again")
-async def test_killed_store_keeps_all_that_was_acknowledged(
-    kept_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
+@pytest.mark.parametrize(
+    "restarts",
+    [
+        pytest.param(True, id="restarted", marks=pytest.mark.fault("the store starts again empty")),
+        pytest.param(False, id="flushed", marks=pytest.mark.fault("the store is flushed")),
+    ],
+)
+async def test_empty_store_gets_connections_registered_again(
+    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant, restarts: bool
 ) -> None:
-    tenant = make_tenant(start_routers(1, kept_store.url, **PATIENT))
-    ana = await tenant.connect_agent("ana")
-    await tenant.open_session("chat-1", agent="ana")
-    acknowledged: list[str] = []
-    enough = asyncio.Event()
-
-    async def write_until_it_dies() -> None:
-        for number in itertools.count():
-            reply = await ana.reply(await ana.send("session.note", session_id="chat-1", text=f"{number}"))
-            if "error" in reply:
-                assert reply["error"]["code"] == "unavailable"
-                return
-            acknowledged.append(f"{number}")
-            if number == 200:
-                enough.set()
-
-    writing = asyncio.create_task(write_until_it_dies())
-    await enough.wait()
-    kept_store.kill()
-    await writing
-    kept_store.start()
-
-    await insist(ana, "session.get", session_id="chat-1")
-    written = [entry["text"] for entry in await tenant.history("chat-1") if entry["kind"] == "internal"]
-    assert written[: len(acknowledged)] == acknowledged
-    # One at most was on its way.
-    assert len(written) <= len(acknowledged) + 1
-
-
-def start_again(store: StoreServer) -> None:
-    """End a store that keeps nothing, and start it."""
-    store.kill()
-    store.start()
-
-
-def flush(store: StoreServer) -> None:
-    """Take all data away from a running store."""
-    store.call("FLUSHALL")
-
-
-async def lose_everything(
-    lose: Callable[[StoreServer], None], store: StoreServer, tenant: Tenant, routers: list[RouterProcess]
-) -> None:
-    """Have the store lose everything, and hold what comes of it against what must."""
+    tenant = make_tenant(start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000}))
     ana = await tenant.connect_agent("ana", on=0, departments=["sales"])
     bob = await tenant.connect_agent("bob", on=1, departments=["sales"])
     observers = [await observe(tenant, on=on) for on in (0, 1)]
@@ -138,7 +98,11 @@ async def lose_everything(
     await observers[0].sees_agent("bob", load=2)
     epoch, _ = observers[0].dialog.position
 
-    lose(store)
+    if restarts:
+        own_store.kill()
+        own_store.start()
+    else:
+        own_store.call("FLUSHALL")
 
     # The very first thing that an agent asks for is not refused for good: it is there, the store only forgot.
     chosen = await insist(ana, "status.set", status="pause", key="first")
@@ -156,34 +120,16 @@ async def lose_everything(
     for name in ("chat-ana", "chat-bob", "chat-support"):
         assert (await tenant.post("session.get", session_id=name)).body["code"] == "not_found"
     assert await tenant.list_sessions() == []
-    found = [key.decode() for key in store.call("KEYS", f"relevo:{{{tenant.id}}}:*")]
+    found = [key.decode() for key in own_store.call("KEYS", f"relevo:{{{tenant.id}}}:*")]
     assert {key.split("}:")[1].partition(":")[0] for key in found} <= KINDS_WITHOUT_SESSIONS
     # Before anything else was written the epoch was new, and its numbers leave nothing out.
-    events = events_of(store, tenant.id)
+    events = events_of(own_store, tenant.id)
     assert {event.epoch for event in events} == {observers[0].dialog.position[0]}
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     # And life goes on, on both.
     await tenant.open_session("chat-ana", agent="bob")
     assert (await bob.expect_push("session.assigned"))["session"]["fence"] == 1
     await still_answered(ana, bob, *observers)
-
-
-@pytest.mark.slow
-@pytest.mark.fault("the store starts again empty")
-async def test_restarted_empty_store_gets_connections_registered_again(
-    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
-) -> None:
-    pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
-    await lose_everything(start_again, own_store, make_tenant(pair), pair)
-
-
-@pytest.mark.slow
-@pytest.mark.fault("the store is flushed")
-async def test_flushed_store_gets_connections_registered_again(
-    own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
-) -> None:
-    pair = start_routers(2, own_store.url, **PATIENT | {"node_lease_ms": 3000})
-    await lose_everything(flush, own_store, make_tenant(pair), pair)
 
 
 @pytest.mark.slow
@@ -198,7 +144,7 @@ async def test_hello_after_a_flush_does_not_hide_it_from_older_connections(
     await tenant.open_session("chat-1", agent="bob")
     await browser.expect_push("session.assigned")
 
-    flush(own_store)
+    own_store.call("FLUSHALL")
     phone = await tenant.connect_agent("bob")
 
     assert phone.welcome["inbox"] == {"in_progress": [], "pending": []}
