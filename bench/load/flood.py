@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
+from typing import Any
 
 from bench.load.engine import NEVER, Engine, Peer
 from bench.load.protocols import RelevoProtocol
 
 FRAMES_AT_ONCE = 4
 MESSAGES_PER_FRAME = 64
+CHEAP: Sequence[Mapping[str, Any]] = ({"type": "session.list", "limit": 1},)
 
 
 class Flood:
@@ -20,13 +22,20 @@ class Flood:
         engine: Holds the connections.
         protocol: Makes the frames.
         indices: The agents that send; one that is named twice has two connections.
+        commands: What they send, one after the other and over again, without ids.
     """
 
-    def __init__(self, engine: Engine, protocol: RelevoProtocol, indices: Sequence[int]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        protocol: RelevoProtocol,
+        indices: Sequence[int],
+        commands: Sequence[Mapping[str, Any]] = CHEAP,
+    ) -> None:
         self._engine = engine
         self._protocol = protocol
-        command = {"type": "session.list", "id": "1", "limit": 1}
-        self._frames = protocol.frame([command] * MESSAGES_PER_FRAME) * FRAMES_AT_ONCE
+        batch = [{"id": "1", **commands[number % len(commands)]} for number in range(MESSAGES_PER_FRAME)]
+        self._frames = protocol.frame(batch) * FRAMES_AT_ONCE
         self._waiting = list(indices)
         self._peers: list[Peer] = []
 

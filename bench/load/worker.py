@@ -6,7 +6,7 @@ import gc
 import os
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from time import monotonic
@@ -212,6 +212,10 @@ class Worker:
         if self._dialogs is not None and (payload := self._dialogs.latest):
             self._resume = self.protocol.position(payload)
 
+    def position(self) -> tuple[str, int] | None:
+        """Return the position of the directory from which dialogs resume, once one is open."""
+        return self._resume
+
     def drop(self, group: str, *, reset: bool = True) -> int:
         """Drop a group's connections as a broken network does, and return how many there were."""
         peers = self._groups.pop(group, {})
@@ -267,12 +271,12 @@ class Worker:
             self._engine.behaviours.append(self._transfers)
         self._engine.run(until)
 
-    def flood(self, indices: Sequence[int], until: float) -> None:
+    def flood(self, indices: Sequence[int], until: float, commands: Sequence[Mapping[str, Any]]) -> None:
         """Send as much as the servers read until a time of the monotonic clock; see flood.Flood."""
         protocol = self.protocol
         assert isinstance(protocol, RelevoProtocol)
         os.nice(FLOOD_NICE)
-        Flood(self._engine, protocol, indices).run(until)
+        Flood(self._engine, protocol, indices, commands).run(until)
 
     def finish_transfers(self) -> None:
         """Wait until every session has arrived, at most ARRIVALS_LIMIT_S."""
