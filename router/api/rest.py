@@ -23,6 +23,7 @@ from relevo.router.api.readiness import StoreReadiness
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError
 from relevo.router.gateway.commands import CommandError, caller_of, execute
+from relevo.router.gateway.costs import charge, weight
 from relevo.router.gateway.rate_limit import Allowance
 from relevo.router.observe.incidents import incident
 
@@ -115,7 +116,7 @@ def application(node: Node) -> Starlette:
             return _failure(Error.of(ErrorCode.BAD_MESSAGE, parsed.message, path=parsed.path))
         answer: Result | Error
         try:
-            async with node.limiters.commands(principal.tenant).slot():
+            async with node.limiters.commands(principal.tenant).slot(weight(parsed)):
                 answer = await execute(
                     node.store_commands, principal, caller_of(principal, attached=False), parsed
                 )
@@ -126,7 +127,7 @@ def application(node: Node) -> Starlette:
             answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
         node.counts.answered(kind, answer)
         response = _failure(answer) if isinstance(answer, Error) else _json(answer)
-        allowance.charge(len(response.body))
+        allowance.charge(charge(answer, len(response.body)))
         return response
 
     def openapi(_: Request) -> Response:

@@ -52,6 +52,7 @@ from relevo.protocol.results import (
     TransferResult,
 )
 from relevo.router.auth.principal import Principal
+from relevo.router.gateway.costs import CHARGED_ROWS, weight
 from relevo.router.gateway.roles import AGENTS, ALL, BACK_ENDS
 from relevo.router.observe.incidents import incident
 from relevo.router.store import records
@@ -59,6 +60,10 @@ from relevo.router.store.client.errors import StoreDefectError, StoreUnavailable
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 
 log = structlog.get_logger(__name__)
+
+
+LIST_STEP_ROWS = 100
+"""Sessions that one store command lists; a longer page takes several."""
 
 
 class CommandError(Exception):
@@ -257,9 +262,14 @@ async def execute(store: StoreCommands, principal: Principal, caller: Caller, co
         request["key"] = key
         request["print"] = fingerprint(command).hex()
     try:
+        if isinstance(command, SessionList):
+            return rule.result(await _list_in_steps(store, principal.tenant, request))
         durable = isinstance(command, Mutation)
+        cost = weight(command)
         return rule.result(
-            await store.run(principal.tenant, rule.store_command, request, rule.shape, durable=durable)
+            await store.run(
+                principal.tenant, rule.store_command, request, rule.shape, durable=durable, weight=cost
+            )
         )
     except CommandRejectedError as refusal:
         raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
@@ -269,3 +279,18 @@ async def execute(store: StoreCommands, principal: Principal, caller: Caller, co
         # A script validates before its first write, so what failed has changed nothing; the audit of the
         # store shows anything else.
         raise rejection(ErrorCode.INTERNAL, incident=incident(log, "store command failed", error)) from None
+
+
+async def _list_in_steps(store: StoreCommands, tenant: str, request: dict[str, Any]) -> records.ListReply:
+    """List sessions by several store commands, between which the store serves other callers."""
+    sessions: list[msgspec.Raw] = []
+    left = request["limit"]
+    while True:
+        request["limit"] = min(left, LIST_STEP_ROWS)
+        step = 1 + request["limit"] // CHARGED_ROWS
+        page = await store.run(tenant, "session_list", request, records.ListReply, weight=step)
+        sessions += page.sessions
+        left -= request["limit"]
+        if page.position is None or not left:
+            return records.ListReply(sessions, page.position)
+        request["after"] = page.position

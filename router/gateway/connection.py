@@ -31,6 +31,7 @@ from relevo.protocol.results import Empty, Result, TokenResult
 from relevo.router import __version__
 from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings
+from relevo.router.gateway.costs import CHARGED_BYTES, charge, weight
 from relevo.router.gateway.effects import (
     Close,
     CountThrottled,
@@ -229,11 +230,11 @@ class Connection:
         _TAKE.get(type(item), Connection._execute)(self, item)
 
     def _execute(self, command: Command) -> None:
-        self._reading.begin()
+        self._reading.begin(weight(command))
         self.effects.append(Execute(command))
 
     def _refresh(self, command: TokenRefresh) -> None:
-        self._reading.begin()
+        self._reading.begin(1)
         self.effects.append(RefreshToken(command))
 
     def _pong(self, ping: Ping) -> None:
@@ -347,7 +348,7 @@ class Connection:
         """Take the answer to a command; it is the last one if the client is to leave."""
         if not isinstance(command, SessionAck):
             self._reply(command.id, answer)
-        self._finish()
+        self._finish(weight(command))
 
     def refreshed(self, command: TokenRefresh, answer: Principal | Error, now_ms: int) -> None:
         """Take the subject of a new token, or why there is none."""
@@ -362,7 +363,7 @@ class Connection:
                 self._reply(command.id, Error.of(ErrorCode.UNAUTHORIZED, text))
         else:
             self._reply(command.id, answer)
-        self._finish()
+        self._finish(1)
 
     def _reply(self, command_id: str | None, answer: Result | Error) -> None:
         if self.state in SERVED:
@@ -372,11 +373,13 @@ class Connection:
                 else Reply(id=command_id, result=answer)
             )
             message = self._codec.encode(reply)
-            self._reading.allowance.charge(len(message))
+            tokens = charge(answer, len(message))
+            if tokens:
+                self._reading.allowance.charge(tokens)
             self.effects.append(Send(message))
 
-    def _finish(self) -> None:
-        self._reading.finish()
+    def _finish(self, weight: int) -> None:
+        self._reading.finish(weight)
         if self.state is LEAVING and not self._reading.in_flight:
             self._close(CloseCode.DRAINING)
 
@@ -400,7 +403,7 @@ class Connection:
             size_bytes: The size of the snapshot or patch.
         """
         if self._has_subscribed:
-            self._reading.allowance.charge_sender(size_bytes)
+            self._reading.allowance.charge_sender(size_bytes // CHARGED_BYTES)
         self._has_subscribed = True
 
     def sync(self, epoch: str, seq: int) -> None:

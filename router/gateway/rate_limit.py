@@ -3,7 +3,7 @@ Rate limiting by GCRA, the token bucket whose state is one timestamp. Pure: the 
 
 A sender may send `burst` messages at once and `rate` a second in the long run. The timestamp is the
 theoretical arrival time: when the bucket is full again. A message needs a token of every bucket that it
-counts in: its connection's, its agent's or back end's, its tenant's. What its answer weighs is charged
+counts in: its connection's, its agent's or back end's, its tenant's. What its answer costs is charged
 afterwards, so that a bucket may be in debt: it lets nothing through until that is paid. A rejected message
 gets `retry_in_ms`;
 a second timestamp spreads those times, so that each rejected message has a slot of its own. A sender that
@@ -27,12 +27,6 @@ BURST_S = 4
 
 RATE_BUCKETS_MAX = 10_000
 """Buckets of one kind that are kept after their senders left, per node."""
-
-CHARGED_BYTES = 4 * 1024
-"""
-So many bytes of an answer cost one token more: an agent may be sent 4 MB a second by default and 16 MB at
-once, a tenant 20 MB and 80 MB. Most answers are shorter than 4 KiB, and cost nothing but their message.
-"""
 
 REFUSALS_MAX = 1_000
 """How many more messages may be refused than let through, after which a connection is closed."""
@@ -159,22 +153,16 @@ class Allowance:
             self._refusals -= 1
         return None
 
-    def charge(self, size_bytes: int) -> None:
-        """
-        Charge the answer to a message, as if the message had cost that much when it was taken.
+    def charge(self, tokens: int) -> None:
+        """Charge the answer to a message, as if the message had cost that much when it was taken."""
+        for bucket in self._buckets:
+            bucket.charge(tokens)
 
-        Args:
-            size_bytes: The size of the encoded answer; what is below `CHARGED_BYTES` costs nothing.
-        """
-        if size_bytes >= CHARGED_BYTES:
-            for bucket in self._buckets:
-                bucket.charge(size_bytes // CHARGED_BYTES)
-
-    def charge_sender(self, size_bytes: int) -> None:
+    def charge_sender(self, tokens: int) -> None:
         """Charge, as `charge` does, only the buckets that are the sender's own."""
         for bucket in self._buckets:
             if not bucket.limit.is_common:
-                bucket.charge(size_bytes // CHARGED_BYTES)
+                bucket.charge(tokens)
 
     @property
     def is_abused(self) -> bool:

@@ -52,11 +52,11 @@ class Limiter(Protocol):
     def has_waiters(self) -> bool:
         """Whether another connection waits for room."""
 
-    def acquire(self) -> None:
-        """Count a command as in flight."""
+    def acquire(self, weight: int = 1) -> None:
+        """Count a command as in flight, or as several."""
 
-    def release(self) -> None:
-        """Count a command as done."""
+    def release(self, weight: int = 1) -> None:
+        """Count it as done."""
 
 
 class ReadControl:
@@ -125,21 +125,26 @@ class ReadControl:
             self._held = None
             self._resume(_TENANT)
 
-    def begin(self) -> None:
-        """Count a command as in flight."""
+    def begin(self, weight: int) -> None:
+        """
+        Count a command as in flight.
+
+        Args:
+            weight: As how many of the tenant's it counts (see `costs.weight`).
+        """
         assert self._limiter is not None
-        self._limiter.acquire()
+        self._limiter.acquire(weight)
         self.in_flight += 1
         if self.in_flight >= self._in_flight_max:
             self.pause(_IN_FLIGHT)
 
-    def finish(self) -> None:
-        """Count a command as answered."""
+    def finish(self, weight: int) -> None:
+        """Count a command as answered; ``weight`` as for `begin`."""
         assert self._limiter is not None
         self.in_flight -= 1
         if self._pauses and self.in_flight <= self._in_flight_max // 2:
             self._resume(_IN_FLIGHT)
-        self._limiter.release()
+        self._limiter.release(weight)
 
     def rest(self) -> None:
         """Read nothing for as long as the rate limit says after it rejected something."""

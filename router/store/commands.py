@@ -165,6 +165,7 @@ class StoreCommands:
         *,
         durable: bool = False,
         urgent: bool = False,
+        weight: int = 1,
     ) -> T:
         """
         Run one command.
@@ -176,6 +177,7 @@ class StoreCommands:
             answer: The shape of its result.
             durable: Whether it must be as durable as the store promises before this returns.
             urgent: Whether it does not queue behind what the tenant asks for.
+            weight: As how many commands it counts in its tenant's share of a batch.
 
         Raises:
             CommandRejectedError: A rule of the protocol refused it.
@@ -185,7 +187,8 @@ class StoreCommands:
         if self.refused is not None:
             raise StoreUnavailableError(self.refused)
         request["limits"] = self._common
-        reply = await self.store.run(tenant, command, _encode(request), durable=durable, urgent=urgent)
+        encoded = _encode(request)
+        reply = await self.store.run(tenant, command, encoded, durable=durable, urgent=urgent, weight=weight)
         try:
             outcome = records.decode_answer(reply)
             for name in outcome.set_aside:

@@ -67,25 +67,30 @@ class InFlightLimiter:
         """Whether a callback waits for room."""
         return bool(self._waiting)
 
-    def acquire(self) -> None:
-        """Count a command as in flight; the caller has seen that there is room, or goes beyond the bound."""
+    def acquire(self, weight: int = 1) -> None:
+        """
+        Count a command as in flight; the caller has seen that there is room, or goes beyond the bound.
+
+        Args:
+            weight: As how many commands it counts: where there is room for one, a dear one may start.
+        """
         if not self._started:
             self._call_soon(self._begin_iteration)
-        self._started += 1
-        self._in_flight += 1
+        self._started += weight
+        self._in_flight += weight
 
-    def release(self) -> None:
+    def release(self, weight: int = 1) -> None:
         """Count a command as done, and call the waiters for whom there is room now."""
-        self._in_flight -= 1
+        self._in_flight -= weight
         self._call_waiters()
 
     def wait(self, callback: Callable[[], None]) -> None:
         """Call back, once, when there is room; the callback acquires it, and may wait again for more."""
         self._waiting.append(callback)
 
-    def slot(self) -> Slot:
+    def slot(self, weight: int = 1) -> Slot:
         """Return an async context manager that waits for room and holds it until its block ends."""
-        return Slot(self)
+        return Slot(self, weight)
 
     def _begin_iteration(self) -> None:
         self._started = 0
@@ -102,29 +107,31 @@ class Slot:
 
     Args:
         limiter: Whose room.
+        weight: As how many commands it counts.
     """
 
     # Not a generator of contextlib, which takes three times as long.
-    __slots__ = ("_limiter",)
+    __slots__ = ("_limiter", "_weight")
 
-    def __init__(self, limiter: InFlightLimiter) -> None:
+    def __init__(self, limiter: InFlightLimiter, weight: int) -> None:
         self._limiter = limiter
+        self._weight = weight
 
     async def __aenter__(self) -> None:
         if self._limiter.has_room:
-            self._limiter.acquire()
+            self._limiter.acquire(self._weight)
         else:
             await self._wait()
 
     async def __aexit__(self, *_: object) -> None:
-        self._limiter.release()
+        self._limiter.release(self._weight)
 
     async def _wait(self) -> None:
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def acquire() -> None:
             if not room.done():
-                self._limiter.acquire()
+                self._limiter.acquire(self._weight)
                 room.set_result(None)
 
         self._limiter.wait(acquire)
@@ -132,7 +139,7 @@ class Slot:
             await room
         except asyncio.CancelledError:
             if room.done() and not room.cancelled():
-                self._limiter.release()
+                self._limiter.release(self._weight)
             raise
 
 

@@ -17,6 +17,7 @@ class Call:
         tenant: Whose data; empty for what concerns one server.
         durable: Whether the reply is held until it is durable.
         urgent: Whether it is the router's own and does not queue behind what the tenant sends.
+        weight: As how many commands it counts in its tenant's share of a batch.
 
     Attributes:
         asking: Whether to precede it with ``ASKING``.
@@ -26,7 +27,7 @@ class Call:
 
     __slots__ = (
         *("asking", "deadline", "durable", "flow", "future", "head", "loads", "name", "redirects", "request"),
-        "tenant",
+        *("tenant", "weight"),
     )
 
     def __init__(
@@ -39,6 +40,7 @@ class Call:
         tenant: str = "",
         durable: bool = False,
         urgent: bool = False,
+        weight: int = 1,
     ) -> None:
         self.future = future
         self.name = name
@@ -47,6 +49,7 @@ class Call:
         self.deadline = deadline
         self.tenant = tenant
         self.durable = durable
+        self.weight = weight
         self.flow = "" if urgent else tenant
         self.asking = False
         self.loads = 0

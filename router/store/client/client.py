@@ -91,7 +91,14 @@ class StoreClient:
         await asyncio.gather(*(self._check(server) for server in self.topology.servers))
 
     def run(
-        self, tenant: str, command: str, request: bytes, *, durable: bool = False, urgent: bool = False
+        self,
+        tenant: str,
+        command: str,
+        request: bytes,
+        *,
+        durable: bool = False,
+        urgent: bool = False,
+        weight: int = 1,
     ) -> asyncio.Future[bytes]:
         """
         Submit a store command; it gets the server's run id and the request as its arguments.
@@ -102,6 +109,7 @@ class StoreClient:
             request: Its second argument.
             durable: Whether the reply must be as durable as this client promises.
             urgent: Whether it is the router's own and does not queue behind what the tenant sends.
+            weight: As how many commands it counts in its tenant's share of a batch.
 
         Returns:
             The future of what the command returned. It fails with StoreUnavailableError (it may or may not
@@ -110,9 +118,8 @@ class StoreClient:
         """
         future: asyncio.Future[bytes] = self._loop.create_future()
         deadline = self._loop.time() + self._timeout_s
-        self._submit(
-            Call(future, command, self._head(tenant, command), request, deadline, tenant, durable, urgent)
-        )
+        head = self._head(tenant, command)
+        self._submit(Call(future, command, head, request, deadline, tenant, durable, urgent, weight))
         return future
 
     def publish(self, tenant: str, channel: bytes, payload: bytes) -> asyncio.Future[Any]:

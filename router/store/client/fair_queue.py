@@ -3,7 +3,8 @@ Fair queue: one FIFO for each flow (a tenant), served round robin. Pure.
 
 Noisy-neighbour isolation. In one FIFO for all, the commands of a tenant that sends many would delay those of
 every other tenant, and the renewals of the leases. Here a command waits for at most one command of each other
-tenant before it. (Deficit round robin with a quantum of one command: commands cost the store about the same.)
+tenant before it. (Deficit round robin with a quantum of one command: after one that counts as several, its
+flow is passed over as many times less one, until the batch is full.)
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ Item = TypeVar("Item")
 
 
 class _Flow(Generic[Item]):
-    __slots__ = ("items", "name")
+    __slots__ = ("items", "name", "passes")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.passes = 0  # How many of its turns are spent.
         self.items: deque[Item] = deque()
 
 
@@ -31,10 +33,12 @@ class FairQueue(Generic[Item]):
     Args:
         size_max: How many items in all. One flow may take half of what is free, so that however many others
             fill theirs, there is room for one more.
+        weight: Returns as how many an item counts.
     """
 
-    def __init__(self, size_max: int) -> None:
+    def __init__(self, size_max: int, weight: Callable[[Item], int] = lambda _: 1) -> None:
         self._size_max = size_max
+        self._weight = weight
         self._size = 0
         self._flows: dict[str, _Flow[Item]] = {}
         self._turns: deque[_Flow[Item]] = deque()
@@ -80,17 +84,24 @@ class FairQueue(Generic[Item]):
         Take items while the caller asks for more: first what was put back, then one of each flow in turn.
 
         Args:
-            flow_max: How many of one flow, at most.
+            flow_max: How many of one flow, at most, by their weight.
         """
         while self._first:
             self._size -= 1
             yield self._first.popleft()
         turns = self._turns
+        for flow in turns:
+            flow.passes = 0
         for _ in range(flow_max):
             for _ in range(len(turns)):
                 flow = turns[0]
+                if flow.passes:
+                    flow.passes -= 1
+                    turns.rotate(-1)
+                    continue
                 item = flow.items.popleft()
                 self._size -= 1
+                flow.passes = self._weight(item) - 1
                 if flow.items:
                     turns.rotate(-1)
                 else:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from relevo.router.store.client.backoff import full_jitter_s
@@ -62,7 +63,7 @@ class PipelineLimits:
         timeout_ms: How long one command, and how long one batch or one connect, may take.
         queue_max: Commands that may wait to be sent, at most half of them of one tenant; one more is refused.
         batch_max: Commands in one batch.
-        batch_per_tenant_max: Those of one tenant in it.
+        batch_per_tenant_max: Those of one tenant in it, by their weight.
         batch_bytes_max: Bytes after which a batch takes no further command.
         backoff_ms: Bound of the wait after the first failed connection; doubles up to ``backoff_max_ms``.
         backoff_max_ms: The longest bound.
@@ -128,7 +129,7 @@ class Pipeline:
         self._fails_over = fails_over
         self._timeout_s = limits.timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
-        self._waiting: FairQueue[Call] = FairQueue(limits.queue_max)
+        self._waiting: FairQueue[Call] = FairQueue(limits.queue_max, attrgetter("weight"))
         self._flush_scheduled = False
         # The batch in flight.
         self._sent: list[Call] = []

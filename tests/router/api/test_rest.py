@@ -4,7 +4,8 @@ import pytest
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.commands import SessionGet
-from relevo.router.gateway.rate_limit import BURST_S, CHARGED_BYTES
+from relevo.router.gateway.costs import CHARGED_BYTES
+from relevo.router.gateway.rate_limit import BURST_S
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError

@@ -24,6 +24,7 @@ from relevo.protocol.errors import Error, ErrorCode
 from relevo.protocol.examples import COMMAND_EXAMPLES
 from relevo.protocol.results import Empty, HistoryResult, ListResult, SessionResult
 from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
+from relevo.router.gateway.costs import CHARGED_ROWS
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
@@ -165,6 +166,35 @@ async def test_a_page_has_a_limit_and_a_position_by_default(store: FakeStore) ->
     history, page = (request for _, request in store.asked)
     assert (history["after"], page["after"]) == (0, 5)
     assert history["limit"] == page["limit"] > 0
+
+
+class PagedStore(FakeStore):
+    """A store with so many sessions, at the positions 1, 2 and so on."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    async def run(self, tenant: str, name: str, request: dict[str, Any], answer: Any, **options: Any) -> Any:
+        await super().run(tenant, name, request, answer, **options)
+        after, end = request["after"], min(request["after"] + request["limit"], self.count)
+        page = [session_view(session_record(f"s{number + 1}", "ana")) for number in range(after, end)]
+        return records.ListReply(page, end if end < self.count else None)
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "steps", "cursor"),
+    [(250, 500, [100, 100, 100], None), (250, 220, [100, 100, 20], "220"), (250, 200, [100, 100], "200")],
+)
+async def test_long_list_is_read_in_steps(
+    count: int, limit: int, steps: list[int], cursor: str | None
+) -> None:
+    store = PagedStore(count)
+    listed = await run(store, SessionList(id="1", limit=limit))
+    assert [session.id for session in listed.sessions] == [f"s{n + 1}" for n in range(min(count, limit))]
+    assert listed.cursor == cursor
+    assert [request["limit"] for _, request in store.asked] == steps
+    assert [request["weight"] for _, request in store.asked] == [1 + step // CHARGED_ROWS for step in steps]
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "1" * 17, "²"])

@@ -293,8 +293,21 @@ def test_long_reply_is_charged_to_the_rate() -> None:
     machine.connection.answered(execute.command, HistoryResult([note] * 32, False))
     assert machine.sent()[0]["result"]["more"] is False
     machine.receive(*[PING] * 10)
-    # A hello, a question, and the 31 times 4 KiB of its answer.
-    assert len(machine.of(CountThrottled)) == 10 - (40 - 2 - 31)
+    # A hello, a question, and the 31 times 4 KiB and two times 16 rows of its answer.
+    assert len(machine.of(CountThrottled)) == 10 - (40 - 2 - 31 - 2)
+
+
+def test_page_that_may_be_long_takes_room_of_many_commands_of_the_tenant() -> None:
+    machine = Machine()
+    machine.limiter = limiter(in_flight_max=33)
+    machine.open()
+    machine.receive({"type": "session.history", "id": "1", "session_id": "s", "limit": 500}, PING)
+    (execute,) = machine.of(Execute)
+    has_room = [machine.limiter.has_room]
+    machine.receive({"type": "session.list", "id": "2"}, PING)
+    has_room.append(machine.limiter.has_room)
+    machine.connection.answered(execute.command, HistoryResult([], False))
+    assert [*has_room, machine.limiter.has_room] == [True, False, True]
 
 
 def test_first_subscription_of_a_connection_is_free() -> None:

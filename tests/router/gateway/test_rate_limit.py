@@ -8,7 +8,6 @@ from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings
 from relevo.router.gateway.rate_limit import (
     BURST_S,
-    CHARGED_BYTES,
     READ_RATIO_MAX,
     REFUSALS_MAX,
     REST_S_MAX,
@@ -68,24 +67,17 @@ def test_allowance_lets_a_rejected_message_through_after_its_retry(
     assert [sender.take(turn) for turn in sorted(turns)] == [None] * len(turns)
 
 
-def test_charged_bytes_take_as_many_tokens() -> None:
+def test_charge_takes_as_many_tokens() -> None:
     sender = allowance(rate=10, burst=20)
     assert sender.take(5.0) is None
-    sender.charge(9 * CHARGED_BYTES)
+    sender.charge(9)
     assert let_through(sender, 1000, 5.0) == 10
-
-
-def test_answer_below_the_charged_bytes_is_free() -> None:
-    sender = allowance(rate=10, burst=20)
-    assert sender.take(5.0) is None
-    sender.charge(CHARGED_BYTES - 1)
-    assert let_through(sender, 1000, 5.0) == 19
 
 
 def test_charge_beyond_the_tokens_left_is_paid_before_the_next_message() -> None:
     sender = allowance(rate=10, burst=20)
     assert let_through(sender, 15, 5.0) == 15
-    sender.charge(10 * CHARGED_BYTES)
+    sender.charge(10)
     assert sender.take(5.0) == Throttled("connection", 600)
     assert sender.take(5.6) is None
 
@@ -101,9 +93,9 @@ def test_charge_of_the_sender_leaves_the_tenants_bucket() -> None:
     own = Bucket(Limit("agent", 10, 20))
     tenants = Bucket(Limit("tenant", 10, 20, is_common=True))
     sender, other = Allowance(own, tenants), Allowance(tenants)
-    sender.charge_sender(30 * CHARGED_BYTES)
+    sender.charge_sender(30)
     assert (own.full_at_s, tenants.full_at_s) == (2.0, 0.0)
-    sender.charge(5 * CHARGED_BYTES)
+    sender.charge(5)
     assert tenants.full_at_s == 0.5
     assert other.take(0.0) is None
 

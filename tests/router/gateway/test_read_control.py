@@ -44,7 +44,7 @@ class ReadConnection:
     def take(self, item: str) -> None:
         self.taken.append(item)
         if item != "ping":
-            self.control.begin()
+            self.control.begin(1)
 
     def receive(self, *items: str) -> None:
         for item in items:
@@ -53,7 +53,7 @@ class ReadConnection:
         self.carry_out()
 
     def finish(self) -> None:
-        self.control.finish()
+        self.control.finish(1)
         self.carry_out()
 
     def throttle(self, times: int, now_s: float = 1.0) -> None:

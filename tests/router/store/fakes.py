@@ -39,7 +39,14 @@ class FakeStoreClient(StoreClient):
         self.pending: list[asyncio.Future[bytes]] = []
 
     def run(
-        self, tenant: str, command: str, request: bytes, *, durable: bool = False, urgent: bool = False
+        self,
+        tenant: str,
+        command: str,
+        request: bytes,
+        *,
+        durable: bool = False,
+        urgent: bool = False,
+        weight: int = 1,
     ) -> asyncio.Future[bytes]:
         """Keep the command, and reply."""
         fields = msgspec.msgpack.decode(request, type=dict[str, msgspec.Raw])

@@ -69,6 +69,19 @@ def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: ManualLoop)
     assert loop.due == []
 
 
+def test_command_of_a_weight_takes_the_room_of_as_many(loop: ManualLoop) -> None:
+    limiter = InFlightLimiter(2 * STARTS_MAX, STARTS_MAX, loop.call_soon)
+    limiter.acquire(STARTS_MAX)
+    has_room = [limiter.has_room]
+    loop.iterate()
+    has_room.append(limiter.has_room)
+    limiter.acquire(STARTS_MAX)
+    loop.iterate()
+    has_room.append(limiter.has_room)
+    limiter.release(STARTS_MAX)
+    assert [*has_room, limiter.has_room] == [False, True, False, True]
+
+
 async def test_slots_beyond_the_bound_are_given_in_order(loop: ManualLoop) -> None:
     limiter, entered = InFlightLimiter(1, 100, loop.call_soon), list[int]()
     leave = [asyncio.Event() for _ in range(3)]

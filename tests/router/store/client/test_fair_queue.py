@@ -36,6 +36,20 @@ def test_late_flow_waits_for_one_item_of_each_other_flow() -> None:
     assert first_of(queue, 3) == ["b0", "a1", "c0"]
 
 
+def test_item_that_counts_as_several_takes_as_many_turns_of_its_flow() -> None:
+    queue: FairQueue[str] = FairQueue(100, lambda item: 3 if item == "a0" else 1)
+    for name in ("a0", "a1", "b0", "b1", "b2", "b3"):
+        assert queue.add(name[0], name)
+    assert taken(queue) == "a0 b0 b1 b2 a1 b3"
+
+
+def test_item_that_counts_as_several_fills_its_flows_share_of_a_batch() -> None:
+    queue: FairQueue[str] = FairQueue(100, lambda item: 3)
+    for name in ("a0", "a1", "b0"):
+        assert queue.add(name[0], name)
+    assert [taken(queue, flow_max=2), taken(queue, flow_max=2)] == ["a0 b0", "a1"]
+
+
 def test_take_of_one_flow_yields_no_more_than_its_share() -> None:
     queue = filled(100, a=5, b=2, c=3)
     queue.put_back(["a9", "a8", "a7"])
