@@ -1,10 +1,12 @@
-"""A core that a test drives by hand."""
+"""A core that a test drives by hand, and commands that are recorded and not sent."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from relevo_client.backoff import Backoff
+from relevo_client.commands import Commands
 from relevo_client.core import Core, CoreSettings
 from relevo_client.events import Event
 
@@ -68,3 +70,25 @@ class Driver:
         self.core.submit("directory.subscribe", {}, deadline=self.now + 30)
         (command,) = self.sent()
         return command
+
+
+class RecordedError(Exception):
+    """Ends a command where it would be sent."""
+
+
+class Recorder(Commands):
+    """Keeps type, fields and key of the commands that its methods make."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Mapping[str, Any], str | None]] = []
+
+    async def command(
+        self,
+        type: str,
+        fields: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Mapping[str, Any]:
+        self.sent.append((type, fields, key))
+        raise RecordedError

@@ -6,19 +6,16 @@ import pytest
 from relevo_client import (
     BadMessageError,
     CommandTimeoutError,
-    ConflictError,
     Connected,
-    DirectoryChanged,
     Disconnected,
     EventsLost,
     RateLimitedError,
     SessionAssigned,
     SessionPending,
-    Target,
 )
 
 from .scripted import ScriptedRouter, connected
-from .wire import agent_row, patch_map, session_map, snapshot_map, transfer_map
+from .wire import session_map, snapshot_map, transfer_map
 
 ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "transfer": None}
 
@@ -47,32 +44,6 @@ async def test_client_receives_its_inbox_and_what_is_assigned(router: ScriptedRo
         assert list(client.inbox.pending) == ["c-2"]
         ack = await connection.expect("session.ack")
         assert (ack["session_id"], ack["fence"]) == ("c-1", 1)
-
-
-async def test_command_returns_its_typed_result(router: ScriptedRouter) -> None:
-    async with connected(router) as (client, connection):
-        transferring = asyncio.create_task(client.transfer("c-1", Target.agent("bo"), "busy", fence=3))
-        command = await connection.expect("session.transfer")
-        assert command["target"] == {"kind": "agent", "id": "bo"}
-        assert (command["reason"], command["fence"]) == ("busy", 3)
-        await connection.reply(
-            command, {"session": session_map(fence=4, owner="bo"), "transfer": transfer_map()}
-        )
-        result = await transferring
-
-        assert result.session.fence == 4
-        assert result.transfer.outcome == "assigned"
-
-
-async def test_refused_command_raises_its_typed_error(router: ScriptedRouter) -> None:
-    async with connected(router) as (client, connection):
-        accepting = asyncio.create_task(client.accept("c-1"))
-        command = await connection.expect("session.accept")
-        await connection.refuse(command, "conflict", fence=9, state="in_progress")
-
-        with pytest.raises(ConflictError) as refused:
-            await accepting
-        assert refused.value.fence == 9
 
 
 async def test_commands_in_flight_are_answered_in_any_order(router: ScriptedRouter) -> None:
@@ -105,21 +76,6 @@ async def test_command_is_sent_again_with_its_key_after_the_connection_was_cut(
         assert events[1].close_code == 1006
         assert isinstance(events[2], Connected)
         assert events[2].reconnected
-
-
-async def test_command_refused_for_the_moment_is_sent_again_with_its_key(router: ScriptedRouter) -> None:
-    async with connected(router) as (client, connection):
-        noting = asyncio.create_task(client.note("c-1", "hola"))
-        keys = []
-        for code in ("unavailable", "internal", "rate_limited"):
-            command = await connection.expect("session.note")
-            keys.append(command["key"])
-            await connection.refuse(command, code, retryable=True, retry_in_ms=1)
-        command = await connection.expect("session.note")
-        await connection.reply(command, {"entry": ENTRY})
-        await noting
-
-        assert {*keys} == {command["key"]}
 
 
 async def test_command_without_an_answer_times_out(router: ScriptedRouter) -> None:
@@ -206,32 +162,6 @@ async def test_subscribe_directory_returns_the_filled_directory(router: Scripted
 
         assert directory.live
         assert list(directory.agents) == ["ana"]
-
-
-async def test_directory_after_a_lost_connection_resumes(
-    router: ScriptedRouter,
-) -> None:
-    async with connected(router) as (client, connection):
-        subscribing = asyncio.create_task(client.subscribe_directory())
-        await connection.reply(await connection.expect("directory.subscribe"), {})
-        await connection.push(snapshot_map(3))
-        await subscribing
-        await connection.cut()
-        connection = await router.next_connection()
-        await connection.let_in()
-        command = await connection.expect("directory.subscribe")
-        assert command["resume"] == {"epoch": "e1", "seq": 3}
-        await connection.reply(command, {})
-        await connection.push(patch_map(3, 9, agents=[agent_row("ana", load=7)]))
-        changes = []
-        async for event in client:
-            if isinstance(event, DirectoryChanged):
-                changes.append(event)
-            if len(changes) == 2:
-                break
-
-        assert client.directory.live
-        assert client.directory.agents["ana"].load == 7
 
 
 async def test_subscription_without_a_snapshot_times_out(router: ScriptedRouter) -> None:

@@ -111,18 +111,6 @@ async def test_client_of_several_urls_tries_the_next(router: ScriptedRouter) -> 
         await client.close()
 
 
-async def test_draining_router_is_left_for_another_in_time(router: ScriptedRouter) -> None:
-    async with connected(router) as (client, connection):
-        await connection.push({"type": "server.draining", "reconnect_in_ms": 10})
-        second = await router.next_connection()
-        await second.let_in()
-
-        assert await connection.wait_closed() == 1001
-        noting = asyncio.create_task(client.note("c-1", "hola"))
-        await second.reply(await second.expect("session.note"), {"entry": ENTRY})
-        await noting
-
-
 async def test_expiring_token_is_replaced_by_a_fresh_one(router: ScriptedRouter) -> None:
     numbers = itertools.count(1)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from relevo_client import Connected, Customer, Target
 from relevo_client.codec import CODECS, Format, pack
-from relevo_client.commands import Commands
 from relevo_client.errors import ERRORS, STOPS
 from relevo_client.pending import MUTATING
 
@@ -16,7 +15,7 @@ import relevo.protocol
 from relevo.protocol import examples
 from relevo.protocol.codec import InvalidMessage
 
-from .driver import Driver
+from .driver import Driver, RecordedError, Recorder
 from .wire import Map, welcome_map
 
 FORMATS = pytest.mark.parametrize(
@@ -24,28 +23,6 @@ FORMATS = pytest.mark.parametrize(
     [("json", relevo.protocol.JSON), ("msgpack", relevo.protocol.MSGPACK)],
     ids=["json", "msgpack"],
 )
-
-
-class RecordedError(Exception):
-    """Ends a command where it would be sent."""
-
-
-class Recorder(Commands):
-    """Keeps the commands that its methods make."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, Mapping[str, Any]]] = []
-
-    async def command(
-        self,
-        type: str,
-        fields: Mapping[str, Any],
-        *,
-        key: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Mapping[str, Any]:
-        self.sent.append((type, fields))
-        raise RecordedError
 
 
 async def messages_of_a_client() -> list[Map]:
@@ -77,7 +54,7 @@ async def messages_of_a_client() -> list[Map]:
     driver.core.opened("jwt", driver.now)
     messages = driver.sent()
     driver.receive(welcome_map())
-    for command_type, fields in recorder.sent:
+    for command_type, fields, _ in recorder.sent:
         driver.core.submit(command_type, fields, deadline=driver.now + 1)
     for command_type in ("directory.subscribe", "directory.unsubscribe", "session.watch", "session.unwatch"):
         driver.core.submit(command_type, {}, deadline=driver.now + 1)

@@ -12,7 +12,7 @@ import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
 import relevo_client
-from relevo_client import Customer, RelevoError, Target
+from relevo_client import Customer, Target
 from relevo_client.codec import JSON, MSGPACK, Codec, DecodeError
 from relevo_client.commands import Commands
 from relevo_client.decode import InvalidDataError, decode
@@ -29,7 +29,7 @@ from relevo.protocol.errors import CloseCode, ErrorCode
 from relevo.protocol.pushes import PUSHES
 from relevo.protocol.pushes import Welcome as RouterWelcome
 
-from .driver import Driver
+from .driver import Driver, RecordedError, Recorder
 from .wire import Map
 
 FOLDER = Path(__file__).parents[2] / "protocol/vectors"
@@ -89,23 +89,6 @@ def trimmed(decoded: Any, means: Any) -> Any:
     return decoded
 
 
-class Recorder(Commands):
-    """Keeps what a command would send."""
-
-    sent: tuple[str, Mapping[str, Any], str | None]
-
-    async def command(
-        self,
-        type: str,
-        fields: Mapping[str, Any],
-        *,
-        key: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Mapping[str, Any]:
-        self.sent = (type, fields, key)
-        raise RelevoError("recorded")
-
-
 class Answerer(Commands):
     """Answers every command with one result."""
 
@@ -131,9 +114,9 @@ async def encoded(vector: Map, command_id: str) -> Map:
     if "target" in arguments:
         arguments["target"] = Target(**arguments["target"])
     recorder = Recorder()
-    with pytest.raises(RelevoError, match="recorded"):
+    with pytest.raises(RecordedError):
         await getattr(recorder, vector["call"])(**arguments)
-    return PendingCommand(command_id, *recorder.sent, 0.0).message()
+    return PendingCommand(command_id, *recorder.sent[0], 0.0).message()
 
 
 def plain(codec: Codec | router_codec.Codec, frame: str | bytes) -> Any:
