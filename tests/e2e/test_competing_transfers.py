@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -99,21 +100,8 @@ async def test_fifty_transfers_without_a_fence_make_a_chain_of_owners(
 async def test_fifty_transfers_to_a_capacity_of_ten_leave_forty_pending(
     tenant: Tenant,
 ) -> None:
-    first, second = await two_back_ends(tenant)
     bob = await tenant.connect_agent("bob", on=1, capacity=10)
-    await tenant.put_agent("ana", capacity=CLIENTS)
-    await open_many(tenant, "ana")
-
-    sent = [
-        await (first if number % 2 else second).send(
-            "session.transfer", session_id=f"chat-{number}", target=to_agent("bob")
-        )
-        for number in range(CLIENTS)
-    ]
-    done = [
-        (await (first if number % 2 else second).reply(command))["result"]
-        for number, command in enumerate(sent)
-    ]
+    done = await transfer_fifty(tenant, to_agent("bob"))
 
     outcomes = Counter(one["transfer"]["outcome"] for one in done)
     assert outcomes == {"assigned": 10, "pending": 40}
@@ -133,23 +121,10 @@ async def test_fifty_transfers_to_a_capacity_of_ten_leave_forty_pending(
 async def test_fifty_transfers_to_ten_places_leave_forty_queued_in_order(
     tenant: Tenant,
 ) -> None:
-    first, second = await two_back_ends(tenant)
     await tenant.put_department("sales")
     for name, on in (("bob", 0), ("dora", 1)):
         await tenant.connect_agent(name, on=on, capacity=5, departments=["sales"])
-    await tenant.put_agent("ana", capacity=CLIENTS)
-    await open_many(tenant, "ana")
-
-    sent = [
-        await (first if number % 2 else second).send(
-            "session.transfer", session_id=f"chat-{number}", target=to_department("sales")
-        )
-        for number in range(CLIENTS)
-    ]
-    done = [
-        (await (first if number % 2 else second).reply(command))["result"]
-        for number, command in enumerate(sent)
-    ]
+    done = await transfer_fifty(tenant, to_department("sales"))
 
     assert Counter(one["transfer"]["outcome"] for one in done) == {"assigned": 10, "queued": 40}
     assert Counter(one["transfer"]["assigned_to"] for one in done) == {"bob": 5, "dora": 5, None: 40}
@@ -159,20 +134,20 @@ async def test_fifty_transfers_to_ten_places_leave_forty_queued_in_order(
     assert in_order_of_arrival(queue, done) == queue
 
 
-async def two_back_ends(tenant: Tenant) -> tuple[RawClient, RawClient]:
-    """Connect a back end to each router."""
-    return await tenant.connect_service(on=0), await tenant.connect_service(on=1)
+async def transfer_fifty(tenant: Tenant, target: Message) -> list[Message]:
+    """Open fifty sessions with Ana, transfer them by a back end at each router, and return the results."""
+    await tenant.put_agent("ana", capacity=CLIENTS)
+    back_ends = [await tenant.connect_service(on=on) for on in (0, 1)]
 
+    async def send(type: str, **fields: Any) -> list[Message]:
+        sent = [
+            await back_ends[number % 2].send(type, session_id=f"chat-{number}", **fields)
+            for number in range(CLIENTS)
+        ]
+        return [(await back_ends[number % 2].reply(command))["result"] for number, command in enumerate(sent)]
 
-async def open_many(tenant: Tenant, agent_id: str) -> None:
-    """Open fifty sessions with an agent without a connection."""
-    crm = await tenant.connect_service()
-    for number in range(CLIENTS):
-        await crm.send(
-            "session.open", session_id=f"chat-{number}", customer=CUSTOMER, target=to_agent(agent_id)
-        )
-    for number in range(CLIENTS):
-        assert "result" in await crm.reply(str(number + 2))
+    await send("session.open", customer=CUSTOMER, target=to_agent("ana"))
+    return await send("session.transfer", target=target)
 
 
 def number_of(session: Message) -> int:

@@ -1,12 +1,11 @@
 """An open transfer dialog stays true: snapshots, patches, and what happens after a cut."""
 
 import asyncio
-import random
 from typing import Any
 
 import pytest
 
-from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
+from tests.e2e.tenant import Tenant, to_agent, to_department
 from tests.raw_client import Dialog, RawClient
 from tests.servers import StoreServer
 
@@ -106,44 +105,6 @@ async def test_a_dialog_that_resumes_after_a_cut_gets_only_what_it_missed(sales:
     assert {row["id"] for row in missed["departments"]} == {"new", "settled"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
-async def test_two_dialogs_hold_the_same_rows_after_a_thousand_random_changes(
-    tenant: Tenant, seed: int
-) -> None:
-    chance = random.Random(seed)
-    adela = await tenant.connect_admin(on=0)
-    stays = await tenant.connect_agent("stays", on=0)
-    never_left = await stays.open_dialog()
-    keeps_router_two = await tenant.connect_agent("keeper", on=1)
-    await keeps_router_two.open_dialog()
-    leaves = await tenant.connect_agent("leaves", on=1)
-    resumed = await leaves.open_dialog()
-
-    applied = round_number = 0
-    while applied < 1000:
-        round_number += 1
-        sent = [await adela.send(**random_change(chance, round_number * 50 + number)) for number in range(50)]
-        for command in sent:
-            reply = await adela.reply(command)
-            assert reply.get("error", {}).get("code") not in ("internal", "unavailable", "bad_message")
-            applied += "result" in reply
-        if round_number % 3 == 1:
-            leaves.drop()
-        if round_number % 3 == 2:
-            leaves = await tenant.connect_agent("leaves", on=1)
-            await resume(leaves, resumed)
-    leaves = await tenant.connect_agent("leaves", on=1)
-    await resume(leaves, resumed)
-    await tenant.settle(stays, leaves, keeps_router_two)
-
-    late = await tenant.connect_agent("stays", on=1)
-    fresh = await late.open_dialog()
-    assert never_left.rows == resumed.rows == keeps_router_two.dialog.rows == fresh.rows
-    # Neither was ever sent the whole again.
-    assert (never_left.snapshots, resumed.snapshots) == (1, 1)
-
-
 def profile(agent_id: str, capacity: int, departments: tuple[str, ...] = ("sales",)) -> dict[str, Any]:
     """Return what `agent.put` takes."""
     return {
@@ -153,29 +114,6 @@ def profile(agent_id: str, capacity: int, departments: tuple[str, ...] = ("sales
         "departments": list(departments),
         "capacity": capacity,
     }
-
-
-def random_change(chance: random.Random, number: int) -> dict[str, Any]:
-    """Return a command that changes the directory, or is refused."""
-    agent, department = f"agent-{chance.randrange(12)}", f"department-{chance.randrange(5)}"
-    session = f"chat-{chance.randrange(30)}"
-    target = chance.choice([to_agent(agent), to_department(department)])
-    some = tuple({f"department-{chance.randrange(5)}" for _ in range(chance.randrange(3))})
-    status = chance.choice(["connected", "pre_pause", "pause", "disconnected"])
-    return chance.choice(
-        [
-            {"type": "status.set", "agent_id": agent, "status": status},
-            {"type": "agent.put", "agent": profile(agent, chance.randrange(4), some)},
-            {"type": "agent.remove", "agent_id": agent},
-            {"type": "department.put", "department": {"id": department, "name": f"{department} {number}"}},
-            {"type": "department.remove", "department_id": department},
-            {"type": "session.open", "session_id": session, "customer": CUSTOMER, "target": target},
-            {"type": "session.open", "session_id": session, "customer": CUSTOMER},
-            {"type": "session.transfer", "session_id": session, "target": target},
-            {"type": "session.accept", "session_id": session},
-            {"type": "session.close", "session_id": session},
-        ]
-    )
 
 
 @pytest.mark.origin("counts were not updated on a transfer")
