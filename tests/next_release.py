@@ -32,8 +32,8 @@ CHANGES = [
     ),
     (
         f"{LUA}/records.lua",
-        "string.sub(s.record, s.rest + 1)",
-        "string.sub(s.record, s.rest + 1)"
+        "sub(s.record, s.rest + 1)",
+        "sub(s.record, s.rest + 1)"
         f" .. (schema >= 2 and string.byte(s.record, 3) == 30 and pack('{FIELD}') or '')",
     ),
     (

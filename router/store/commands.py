@@ -34,6 +34,12 @@ UNREADABLE: Final = "unreadable"
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def encode_request(limits: msgspec.Raw, request: dict[str, Any]) -> bytes:
+    """Return a command's second argument: see `lua/lib/step.lua`."""
+    key, print_of_key = request.pop("key", None), request.pop("print", None)
+    return _encode((limits, key, print_of_key, request))
+
+
 class BadRecordError(Exception):
     """A record of the store could not be read; it was kept aside, and the rest of its tenant goes on."""
 
@@ -186,9 +192,8 @@ class StoreCommands:
         """
         if self.refused is not None:
             raise StoreUnavailableError(self.refused)
-        request["limits"] = self._common
-        encoded = _encode(request)
-        reply = await self.store.run(tenant, command, encoded, durable=durable, urgent=urgent, weight=weight)
+        packed = encode_request(self._common, request)
+        reply = await self.store.run(tenant, command, packed, durable=durable, urgent=urgent, weight=weight)
         try:
             outcome = records.decode_answer(reply)
             for name in outcome.set_aside:

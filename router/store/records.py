@@ -123,11 +123,11 @@ class MetaRecord(msgspec.Struct, array_like=True, gc=False):
     """
 
     schema: int
-    epoch: str
     seq: int
     order: int
-    run: str
     due_at: int
+    epoch: str
+    run: str
     ring: int
     key_generation: int = 0
     before: str = ""

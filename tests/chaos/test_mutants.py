@@ -172,7 +172,7 @@ MUTANTS = [
         "an event is not kept",
         "S9",
         f"{LUA}/lib/commit.lua",
-        "put(meta.seq % meta.ring, event)",
+        "put(written, meta.seq % meta.ring, event)",
     ),
     Mutant(
         "a push is dropped",

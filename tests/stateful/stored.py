@@ -18,12 +18,12 @@ import redis
 from relevo.protocol.objects import Actor, Agent, Department, Entry, Owner, Session
 from relevo.router.audit import Audit, Violation
 from relevo.router.store import records
+from relevo.router.store.commands import encode_request
 from relevo.router.store.lua.library import FOLDER, Scripts
 from tests.servers import StoreServer
 from tests.stateful.model import Answer, Change, Request
 
-_encode = msgspec.msgpack.Encoder().encode
-FALSE = msgspec.Raw(b"\xc2")
+FALSE, NOTHING = msgspec.Raw(b"\xc2"), msgspec.Raw(b"\xc0")
 _result = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 
 ONE: Mapping[str, Any] = {
@@ -112,7 +112,7 @@ class CommandRunner:
         """Run a command and take its answer apart."""
         function = self._scripts.function(command).decode()
         limits = [*request["limits"], *[None] * 4, records.SCHEMA]
-        packed = _encode(request | {"limits": records.packed(limits)})
+        packed = encode_request(records.packed(limits), dict(request))
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = records.decode_answer(reply)
         if answer.error is not None:
@@ -147,7 +147,7 @@ class CommandRunner:
         read_snapshot = self._scripts.function("read_snapshot").decode()
         while reads := audit.reads():
             reply = self._redis.fcall(
-                read_snapshot, 1, prefix(tenant), self.run_id, _encode({"reads": reads})
+                read_snapshot, 1, prefix(tenant), self.run_id, encode_request(NOTHING, {"reads": reads})
             )
             found = msgspec.msgpack.decode(records.decode_answer(reply).result, type=records.SnapshotReply)
             audit.take([records.plain(value) for value in found.values], found.now)

@@ -69,17 +69,17 @@ MUTANTS = [
         "transfer = pack_transfer(t)",
     ),
     Mutant("the key is ignored", "lib/run.lua", "field and find_key(field)", "nil"),
-    Mutant("a key fits any body", "lib/run.lua", "string.sub(known, 1, 32) ~= request.print", "false"),
+    Mutant("a key fits any body", "lib/run.lua", "sub(known, 1, 32) ~= key_print", "false"),
     Mutant(
         "a key is every tenant's",
         "lib/run.lua",
-        "local keys = P .. 'keys:' .. generation",
-        "local keys = 'keys:' .. generation",
+        "local keys = P .. keys_now",
+        "local keys = keys_now",
     ),
     Mutant(
         "an event is not appended",
         "lib/commit.lua",
-        "put(meta.seq % meta.ring, event)",
+        "put(written, meta.seq % meta.ring, event)",
     ),
     Mutant("an event is not published", "lib/commit.lua", "call('SPUBLISH', P .. 'feed', event)"),
     Mutant(
@@ -112,8 +112,8 @@ MUTANTS = [
     Mutant(
         "a department's queue is not counted",
         "lib/sessions.lua",
-        "call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)\n    touch_department(s.owner_id, true)",
-        "call('ZADD', P .. 'queue:' .. s.owner_id, s.order, s.id)",
+        "call('ZADD', P .. 'queue:' .. s.owner_id, age_of(s), s.id)\n    touch_department(s.owner_id, true)",
+        "call('ZADD', P .. 'queue:' .. s.owner_id, age_of(s), s.id)",
     ),
     Mutant("history is written backwards", "lib/sessions.lua", "'RPUSH'", "'LPUSH'"),
     Mutant("anybody may transfer", "commands/session_transfer.lua", "require_owner(s)"),

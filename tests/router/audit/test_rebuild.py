@@ -117,7 +117,7 @@ def test_the_command_prints_what_it_found_and_what_is_left(
     shared_valkey: StoreServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = "relevo:{rebuilt}:"
-    meta = records.MetaRecord(records.SCHEMA, "1", 0, 0, "", 0, 16)
+    meta = records.MetaRecord(records.SCHEMA, 0, 0, 0, epoch="1", run="", ring=16)
     row = records.DepartmentRecord(records.SCHEMA, "sales", "Sales", queued=4)
     fields = {"m": meta, "dsales": row}
     for name, record in fields.items():

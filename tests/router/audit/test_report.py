@@ -20,7 +20,7 @@ from tests.servers import (
     running,
 )
 
-META = msgspec.msgpack.encode(records.MetaRecord(records.SCHEMA, "1", 0, 0, "", 0, 16))
+META = msgspec.msgpack.encode(records.MetaRecord(records.SCHEMA, 0, 0, 0, epoch="1", run="", ring=16))
 EPOCH = ("HSET", "relevo:{acme}:tenant", "m", META)
 AUDIT = ["audit", "--redis-url"]
 

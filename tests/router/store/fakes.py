@@ -49,7 +49,8 @@ class FakeStoreClient(StoreClient):
         weight: int = 1,
     ) -> asyncio.Future[bytes]:
         """Keep the command, and reply."""
-        fields = msgspec.msgpack.decode(request, type=dict[str, msgspec.Raw])
+        *_, packed = msgspec.msgpack.decode(request, type=list[msgspec.Raw])
+        fields = msgspec.msgpack.decode(packed, type=dict[str, msgspec.Raw])
         self.submitted.append(Submitted(tenant, command, fields, durable, urgent))
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if not self.replies:

@@ -25,9 +25,11 @@ class FakeClient:
         self.asked: list[tuple[str, str, dict[str, Any], dict[str, bool]]] = []
 
     async def run(self, tenant: str, command: str, request: bytes, **options: bool) -> bytes:
-        fields = msgspec.msgpack.decode(request, type=dict[str, msgspec.Raw])
-        limits = msgspec.msgpack.decode(records.content_of(fields.pop("limits")))
-        known = {name: msgspec.msgpack.decode(raw) for name, raw in fields.items()} | {"limits": limits}
+        limits, *_, fields = msgspec.msgpack.decode(request, type=list[msgspec.Raw])
+        known = {
+            **msgspec.msgpack.decode(fields),
+            "limits": msgspec.msgpack.decode(records.content_of(limits)),
+        }
         self.asked.append((tenant, command, known, options))
         return self.replies.pop(0)
 
@@ -50,7 +52,7 @@ async def test_run_sends_the_limits_with_every_request() -> None:
     [(tenant, command, request, options)] = client.asked
     assert (tenant, command, request["agent_id"]) == ("acme", "status_set", "ana")
     assert request["limits"][:2] == [LIMITS.events_max, LIMITS.key_ttl_ms]
-    assert options == {"durable": True, "urgent": False}
+    assert options == {"durable": True, "urgent": False, "weight": 1}
 
 
 async def test_run_raises_a_rejection_with_its_details() -> None:

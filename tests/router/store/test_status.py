@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[StoreServer]:
 
 
 def add_tenant(server: StoreServer, tenant: str, schema: int) -> None:
-    record = msgspec.msgpack.encode(records.MetaRecord(schema, "1", 0, 0, "", 0, 16))
+    record = msgspec.msgpack.encode(records.MetaRecord(schema, 0, 0, 0, epoch="1", run="", ring=16))
     server.call("HSET", f"relevo:{{{tenant}}}:tenant", "m", record)
 
 

@@ -9,12 +9,13 @@ redis.register_function{
   function_name = LIBRARY .. '_read_snapshot',
   flags = {'no-writes'},
   callback = function(keys, args)
+    if not call then bind() end
     local values = {}
-    for i, read in ipairs(cmsgpack.unpack(args[2]).reads) do
+    for i, read in ipairs(decode(args[2])[4].reads) do
       local value = redis.pcall(read[1], keys[1] .. read[2], unpack(read, 3))
       values[i] = type(value) == 'table' and value.ok or value
     end
-    local time = redis.call('TIME')
-    return cmsgpack.pack({result = {now = time[1] * 1000 + math.floor(time[2] / 1000), values = values}})
+    local time = call('TIME')
+    return pack({result = {now = time[1] * 1000 + math.floor(time[2] / 1000), values = values}})
   end,
 }

@@ -5,7 +5,7 @@ The commit of a step: what follows from its changes (queues, departments, load),
 -- A member that became available gets the oldest of what waits in its departments, as far as it has room. A
 -- session that it gave away in this very step does not come straight back.
 local function drain(a)
-  if a.departments == ' ' or not available(a) then return end
+  if not available(a) then return end
   local given_away, waited_before, room = {}, ' ', SWEEP_MAX
   for _, change in ipairs(changes) do
     if change.left == a.id then given_away[change.session_id] = true end
@@ -105,39 +105,42 @@ local function write_tenant(written)
   end
 end
 
+local function put(written, field, record)
+  local last = #written
+  written[last + 1], written[last + 2] = field, record
+end
+
 local function commit()
-  for _, a in ipairs(agents_touched) do
-    if not a.removed then drain(a) end
+  for i = 1, #agents_touched do
+    local a = agents_touched[i]
+    if not a.removed and a.departments ~= ' ' then drain(a) end
   end
   local rows, department_rows, removed, packed = {nil, nil}, {}, {}, {nil, nil}
   local written = {nil, nil, nil, nil, nil, nil, nil, nil}
-  local function put(field, record)
-    written[#written + 1] = field
-    written[#written + 1] = record
-  end
-  for _, a in ipairs(agents_touched) do
+  for i = 1, #agents_touched do
+    local a = agents_touched[i]
     if not a.removed then
       local record, row, is_news = commit_agent(a)
-      put('a' .. a.id, record)
+      put(written, 'a' .. a.id, record)
       if is_news then rows[#rows + 1] = row end
     end
   end
   for id in pairs(departments_touched) do
     local record = commit_department(id)
     if record then
-      put('d' .. id, record)
+      put(written, 'd' .. id, record)
       department_rows[#department_rows + 1] = record
     end
   end
   for id in pairs(departments_removed) do removed[#removed + 1] = id end
   if #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
     meta.seq, meta_changed = meta.seq + 1, true
-    for i, change in ipairs(changes) do packed[i] = pack_change(change) end
+    for i = 1, #changes do packed[i] = pack_change(changes[i]) end
     local event = pack_event(meta, now, rows, department_rows, agents_removed, removed, packed)
-    put(meta.seq % meta.ring, event)
+    put(written, meta.seq % meta.ring, event)
     call('SPUBLISH', P .. 'feed', event)
   end
-  if meta_changed then put('m', pack_meta(meta)) end
-  write_tenant(written)
+  if meta_changed then put(written, 'm', pack_meta(meta)) end
+  if written[1] then write_tenant(written) end
   meta_changed = false
 end

@@ -54,7 +54,7 @@ end
 local function describe(a, name, role, departments, capacity)
   if a.name == name and a.role == role and a.departments == departments and a.capacity == capacity then return end
   touch(a)
-  a.described, a.departments_before = true, a.departments_before or a.departments
+  a.described, a.departments_before, a.unchanged = true, a.departments_before or a.departments, nil
   a.name, a.role, a.departments, a.capacity = name, role, departments, capacity
 end
 

@@ -16,23 +16,41 @@ local SCHEMA, READABLE = 1, {[1] = true}
 -- In which schema this call writes: the tenant's. A field of a newer one is written only where this is as new.
 local schema
 
-local pack, decode, read -- of the server's libraries, which exist only while a function runs
-local NIL = '\192' -- a packed nothing
+-- Of the server's libraries, which exist only while a function runs: `bind` takes them at the first call.
+local call, pack, decode, read, byte, char, sub, join, floor, next, pcall, type
+local NIL, EMPTY_LIST = '\192', '\144' -- packed
+
+local function bind()
+  call, pack, decode, read = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
+  byte, char, sub, join, floor = string.byte, string.char, string.sub, table.concat, math.floor
+  next, pcall, type = _G.next, _G.pcall, _G.type
+end
 
 -- The head of an array of so many elements.
 local function array(count)
-  return count < 16 and string.char(144 + count) or struct.pack('>BI2', 220, count)
+  return count < 16 and char(144 + count) or struct.pack('>BI2', 220, count)
 end
 
 local function pack_list(packed)
-  return array(#packed) .. table.concat(packed)
+  return packed[1] and array(#packed) .. join(packed) or EMPTY_LIST
 end
 
--- Read up to so many fields of a record, from the first one on; nothing if it is none, or of another schema.
-local function fields_of(record, count)
-  local first = record and string.byte(record)
-  if not first or (first ~= 220 and (first < 144 or first > 159)) then return end
-  return pcall(read, record, count, first == 220 and 3 or 1)
+local function pack_ids(ids)
+  return ids[1] and pack(ids) or EMPTY_LIST
+end
+
+-- Where the first field of a record stands; fails where it is none.
+local function first_field(record)
+  local first = byte(record)
+  if first == 220 then return 3 end
+  if first < 144 or first > 159 then error('no array') end
+  return 1
+end
+
+-- What a function makes of a record; nil where it fails, as the record is none, or a field of it is not what it should be.
+local function attempt(make, record)
+  local ok, made = pcall(make, record)
+  return ok and made or nil
 end
 
 -- Lists of ids inside a record are one text with a space before and behind each, as no id has one.
@@ -59,7 +77,14 @@ local NO_EXTRA = {} -- of every record that has none; never written to
 
 local function set_extra(x, name, value)
   if x.extra == NO_EXTRA then x.extra = {} end
-  x.extra[name] = value
+  x.extra[name], x.unchanged = value, nil
+end
+
+-- The extra fields that were read; fails where they are no map.
+local function extra_from(map)
+  if map == nil then return NO_EXTRA end
+  next(map)
+  return map
 end
 
 local function pack_extra(extra)
@@ -68,18 +93,25 @@ end
 
 -- The tenant: where its feed and its order are, and when the next thing is due. --------------------------------
 
--- `ring` is how many events are kept: it holds for an epoch, whatever the routers are set to.
+-- `ring` is how many events are kept: it holds for an epoch, whatever the routers are set to. `unchanged` are the fields
+-- after the fourth as they are packed, until one of them changes.
 local function pack_meta(m)
-  return array(10) .. pack(m.schema, m.epoch, m.seq, m.order, m.run, m.due_at, m.ring, m.key_generation, m.before)
-    .. pack_extra(m.extra)
+  local unchanged = m.unchanged or pack(m.epoch, m.run, m.ring, m.key_generation, m.before) .. pack_extra(m.extra)
+  return '\154' .. pack(m.schema, m.seq, m.order, m.due_at) .. unchanged
+end
+
+-- Of a schema that is not READABLE only its number is known.
+local function meta_in(record)
+  local changes, schema, seq, order, due_at = read(record, 4, first_field(record))
+  if not READABLE[schema] then return {schema = schema + 0} end
+  local last, epoch, run, ring, key_generation, before, extra = read(record, 6, changes)
+  return {schema = schema, seq = seq + 0, order = order + 0, due_at = due_at + 0, epoch = epoch, run = run, ring = ring + 0,
+    key_generation = key_generation or 0, before = before or '', extra = extra_from(extra),
+    unchanged = last == -1 and sub(record, changes + 1) or nil}
 end
 
 local function read_meta(record)
-  local ok, _, schema, epoch, seq, order, run, due_at, ring, key_generation, before, extra
-    = fields_of(record, 10)
-  if not ok then return end
-  return {schema = schema, epoch = epoch, seq = seq, order = order, run = run, due_at = due_at,
-    ring = ring, key_generation = key_generation or 0, before = before or '', extra = extra or NO_EXTRA}
+  return attempt(meta_in, record)
 end
 
 -- An agent: the first twelve fields are its row, as events tell it; the others are for the commands only. --------
@@ -88,41 +120,44 @@ local ROW_FIELDS, AGENT_FIELDS = '\156', '\220\0\16' -- heads of arrays of 12 an
 
 -- Return the record, and the row.
 local function pack_agent(a)
-  local row = pack(schema, a.id, a.name, a.role, a.departments, a.capacity, a.status, a.status_since_at, a.load,
-    a.pending, a.available) .. pack_extra(a.extra)
+  local row = pack(schema) .. (a.unchanged or pack(a.id, a.name, a.role, a.departments, a.capacity))
+    .. pack(a.status, a.status_since_at, a.load, a.pending, a.available) .. pack_extra(a.extra)
   return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
 end
 
--- `owned` are the ids of its sessions in progress, oldest first; false where they stand in a list of their own.
-local function read_agent(record)
-  local ok, _, schema, id, name, role, departments, capacity, status, status_since_at, load, pending, available,
-    extra, chosen, present, assigned, owned = fields_of(record, 16)
-  if not (ok and READABLE[schema] and type(name) == 'string' and type(departments) == 'string'
-      and type(capacity) == 'number' and type(load) == 'number' and type(pending) == 'number'
-      and type(extra or NO_EXTRA) == 'table') then
-    return
-  end
+local function agent_in(record)
+  local first = first_field(record)
+  local described, schema, id, name, role, departments, capacity = read(record, 6, first)
+  local _, status, status_since_at, load, pending, available, extra, chosen, present, assigned, owned
+    = read(record, 10, described)
+  if not READABLE[schema] or #name == 0 or #departments == 0 then return end
   if owned == nil then owned = ' ' end
-  return {id = id, name = name, role = role, departments = departments, capacity = capacity, status = status,
-    status_since_at = status_since_at, load = load, pending = pending, available = available,
-    extra = extra or NO_EXTRA, chosen = chosen or 'connected', present = present or false, assigned = assigned or 0,
-    owned = owned,
-    load_before = load, pending_before = pending, available_before = available, status_before = status,
-    touched = nil, described = nil}
+  return {id = id, name = name, role = role, departments = departments, capacity = capacity + 0, status = status,
+    status_since_at = status_since_at, load = load + 0, pending = pending + 0, available = available,
+    extra = extra_from(extra), chosen = chosen or 'connected', present = present or false, assigned = assigned or 0,
+    owned = owned, load_before = load, pending_before = pending, available_before = available, status_before = status,
+    unchanged = sub(record, first + 2, described)}
+end
+
+-- `owned` are the ids of its sessions in progress, oldest first; false where they stand in a list of their own.
+-- `unchanged` are the second to the sixth field as they are packed, until `describe` changes one of them.
+local function read_agent(record)
+  return attempt(agent_in, record)
 end
 
 local function pack_department(row)
-  return array(7) .. pack(schema, row.id, row.name, row.agents, row.available, row.queued) .. pack_extra(row.extra)
+  return '\151' .. pack(schema, row.id, row.name, row.agents, row.available, row.queued) .. pack_extra(row.extra)
+end
+
+local function department_in(record)
+  local _, schema, id, name, agents, available, queued, extra = read(record, 7, first_field(record))
+  if not READABLE[schema] or #id == 0 or #name == 0 then return end
+  return {id = id, name = name, agents = agents or 0, available = available or 0, queued = queued or 0,
+    extra = extra_from(extra)}
 end
 
 local function read_department(record)
-  local ok, _, schema, id, name, agents, available, queued, extra = fields_of(record, 7)
-  if not (ok and READABLE[schema] and type(id) == 'string' and type(name) == 'string'
-      and type(extra or NO_EXTRA) == 'table') then
-    return
-  end
-  return {id = id, name = name, agents = agents or 0, available = available or 0, queued = queued or 0,
-    extra = extra or NO_EXTRA}
+  return attempt(department_in, record)
 end
 
 --[[
@@ -149,30 +184,31 @@ end
 -- `from` is nil, or a party like `to`: {kind, id, name}.
 local function pack_transfer(t)
   local from, to, by = t.from, t.to, t.by
-  return array(15) .. pack(t.id, from and from.kind, from and from.id, from and from.name, to.kind, to.id, to.name, by.id,
+  return '\159' .. pack(t.id, from and from.kind, from and from.id, from and from.name, to.kind, to.id, to.name, by.id,
     by.name, by.role, t.reason, t.outcome, t.assigned_to, t.at) .. pack_extra(t.extra)
 end
 
 local OWNER_KIND = {in_progress = 'agent', pending = 'agent', queued = 'department'}
 
-local function read_session(record)
-  local ok, rest, schema, id, state, owner_id, fence, hops, opened_at, updated_at, customer_id, customer_name, order,
+local function session_in(record)
+  local rest, schema, id, state, owner_id, fence, hops, opened_at, updated_at, customer_id, customer_name, order,
     holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count,
-    extra = fields_of(record, 22)
-  if not (ok and READABLE[schema] and type(entry_count) == 'number' and type(fence) == 'number'
-      and (type(owner_id) == 'string' or state == 'closed') and type(extra or NO_EXTRA) == 'table') then
-    return
-  end
-  return {id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence, hops = hops,
+    extra = read(record, 22, first_field(record))
+  if not READABLE[schema] or state ~= 'closed' and #owner_id == 0 then return end
+  return {id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence + 0, hops = hops,
     opened_at = opened_at, updated_at = updated_at, customer_id = customer_id, customer_name = customer_name,
     order = order, holder = holder, department = department, delivered = delivered, target_kind = target_kind,
     target_id = target_id, sender = sender, index = index, placed_at = placed_at, transfer_at = transfer_at,
-    entry_count = entry_count, extra = extra or NO_EXTRA, record = record, rest = rest, left = nil}
+    entry_count = entry_count + 0, extra = extra_from(extra), record = record, rest = rest}
+end
+
+local function read_session(record)
+  return attempt(session_in, record)
 end
 
 -- The same session with another head, where nothing has happened.
 local function replace_head(s)
-  return pack_head(s) .. string.sub(s.record, s.rest + 1)
+  return pack_head(s) .. sub(s.record, s.rest + 1)
 end
 
 -- The author of a record; nil for the system.
@@ -184,10 +220,9 @@ end
 
 -- The transfer that a record holds, packed; nil for none.
 local function packed_transfer_in(record)
-  local ok, start = fields_of(record, 29)
-  if not ok or start == -1 then return end
+  local start = read(record, 29, first_field(record))
   local after, transfer = read(record, 1, start)
-  return transfer and string.sub(record, start + 1, after == -1 and #record or after)
+  return transfer and sub(record, start + 1, after == -1 and #record or after)
 end
 
 local function read_transfer(packed)
@@ -203,16 +238,16 @@ An event, and what it says of a session: `what` happened ('placed' with another 
 of the sender's, whose transfer and which), the transfer where the record does not hold it, and the record.
 ]]
 local function pack_change(change)
-  return array(8) .. pack(change.what, change.left, change.why, change.told, change.superseded_sender)
+  return '\152' .. pack(change.what, change.left, change.why, change.told, change.superseded_sender)
     .. (change.superseded or NIL) .. (change.transfer or NIL) .. change.record
 end
 
 local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes)
-  return array(9) .. pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
-    .. pack(agents_removed, departments_removed) .. pack_list(changes)
+  return '\153' .. pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
+    .. pack_ids(agents_removed) .. pack_ids(departments_removed) .. pack_list(changes)
 end
 
 -- A session as commands answer it: its record, and its transfer where that stands in another record.
 local function pack_view(record, transfer)
-  return array(2) .. record .. (transfer or NIL)
+  return '\146' .. record .. (transfer or NIL)
 end

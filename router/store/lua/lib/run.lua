@@ -8,30 +8,36 @@ as long at most.
 local FILLER = '.................................................................'
 -- So long a value makes a hash begin as a table, in which no field is looked for one by one.
 
-local function key_generation()
-  return math.floor(now / limits.key_ms)
+-- The generation of this while, and the names of its hash and of that before; a number costs much to be made a text.
+local generation, keys_now, keys_before
+
+local function begin_generation()
+  local present = floor(now / limits.key_ms)
+  if present ~= generation then
+    generation, keys_now, keys_before = present, 'keys:' .. present, 'keys:' .. present - 1
+  end
 end
 
 local function key_field()
-  return (request.by.role == 'service' and 'service ' or 'agent ') .. request.by.id .. ' ' .. request.key
+  return (request.by.role == 'service' and 'service ' or 'agent ') .. request.by.id .. ' ' .. key
 end
 
 -- What is remembered of this request's key: nil where it is new.
 local function find_key(field)
-  local generation, latest = key_generation(), meta.key_generation
-  local known = latest >= generation and call('HGET', P .. 'keys:' .. generation, field)
+  begin_generation()
+  local latest = meta.key_generation
+  local known = latest >= generation and call('HGET', P .. keys_now, field)
   if known or latest < generation - 1 then return known or nil end
-  return call('HGET', P .. 'keys:' .. (generation - 1), field) or nil
+  return call('HGET', P .. keys_before, field) or nil
 end
 
 local function remember_key(field, value)
-  local generation = key_generation()
-  local keys = P .. 'keys:' .. generation
+  local keys = P .. keys_now
   if meta.key_generation ~= generation then
     call('UNLINK', P .. 'keys:' .. (generation - 2))
     call('HSET', keys, '', FILLER)
     call('PEXPIRE', keys, 2 * limits.key_ms)
-    meta.key_generation = generation
+    meta.key_generation, meta.unchanged = generation, nil
     call('HSET', P .. 'tenant', 'm', pack_meta(meta))
   end
   call('HSET', keys, field, value)
@@ -43,7 +49,7 @@ local function result(name, packed, ...)
     local more, value = select(i, ...)
     names, all = names + 1, all .. pack(more) .. value
   end
-  return string.char(128 + names) .. all
+  return char(128 + names) .. all
 end
 
 local NOTHING = '\128' -- an empty map
@@ -61,7 +67,7 @@ end
 
 -- The first reply to a key, from where it stands.
 local function replay(known)
-  if string.sub(known, 1, 32) ~= request.print then return pack({error = 'key_reused'}) end
+  if sub(known, 1, 32) ~= key_print then return pack({error = 'key_reused'}) end
   local _, name, id, index, order = read(known, 4, 32)
   if name == 'reply' then return id end
   local record = call('LINDEX', P .. 'session:' .. id, index)
@@ -92,7 +98,7 @@ local function run(command, keys, args)
     begin_step()
     fetched = {}
   end
-  local field = request.key and key_field()
+  local field = key and key_field()
   local known = field and find_key(field)
   if known then
     commit()
@@ -110,7 +116,7 @@ local function run(command, keys, args)
   end
   -- That a command could not be decided is no answer to it.
   if field and (done or (outcome.rejected ~= 'unavailable' and outcome.rejected ~= 'unreadable')) then
-    remember_key(field, request.print .. (s and pack(name, s.id, s.index, s.order) or pack('reply', reply)))
+    remember_key(field, key_print .. (s and pack(name, s.id, s.index, s.order) or pack('reply', reply)))
   end
   return reply
 end

@@ -4,11 +4,12 @@ that the functions are made once and not at each call; whatever belongs to one c
 
 KEYS[1]  the tenant's prefix, relevo:{TENANT}: -- every key below starts with it, so a tenant is one slot
 ARGV[1]  the run id of the server (its master_replid): another one means that acknowledged writes may be lost
-ARGV[2]  the request, a MessagePack map. Common fields:
+ARGV[2]  a MessagePack array of four:
            limits  packed: [events kept, idempotency key ms, closed session ms, presence grace ms, session grace ms,
                    agents, departments, open sessions, entries of a history, schema that every node of the store reads]
+           key, print  idempotency key and fingerprint (32 characters) of the command's body; nil for none
+           the request, a map. Common fields:
            by      {id, name, role, attached, epoch, again, departments, capacity}: the caller; none for the system
-           key, print  idempotency key and fingerprint (32 characters) of the command's body
            node_id, lease_ms   a node extends its lease on this tenant
            now     milliseconds since the epoch; only tests pass it
 Reply    a MessagePack map: {result = ...} or {error = code, details = ...}, and set_aside where records were bad
@@ -41,9 +42,7 @@ local NAME_MAX = 120
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
 local STATES = {'in_progress', 'pending', 'queued', 'closed'}
 
-local call -- of the server's libraries, as pack, decode and read
-
-local P, run_id, request, now, limits, limits_packed, lease_known, more_is_due
+local P, run_id, key, key_print, request, now, limits, limits_packed, lease_known, more_is_due
 local meta -- the tenant's meta record; written with every event, and where it has changed
 local meta_changed
 local fetched -- records of the tenant's hash that were read with the meta record, by field
@@ -85,19 +84,18 @@ end
 local function begin_epoch()
   local time, before = call('TIME'), meta.epoch and meta.epoch .. ' ' .. meta.seq or ''
   meta.epoch, meta.seq, meta.run, meta.before = string.format('%x%05x', time[1], time[2]), 0, run_id, before
-  meta.ring = limits.events
+  meta.ring, meta.unchanged = limits.events, nil
   meta_changed = true
 end
 
 -- Take the meta record over; returns the rejection of every command where it is of a newer schema.
 local function read_tenant(record)
   meta = record and read_meta(record)
-  if meta and type(meta.schema) == 'number' and not READABLE[meta.schema] then
+  if meta and not READABLE[meta.schema] then
     return {error = 'unavailable', details = {reason = 'the data of this tenant is of schema ' .. meta.schema
       .. ', and this router reads ' .. SCHEMA}}
   end
-  if not meta or type(meta.schema) ~= 'number' or type(meta.order) ~= 'number' or type(meta.seq) ~= 'number'
-      or type(meta.due_at) ~= 'number' or type(meta.ring) ~= 'number' or type(meta.extra) ~= 'table' then
+  if not meta then
     if record then set_aside('tenant m', record, 'the meta record cannot be read') end
     meta = {schema = limits.schema, order = last_order(), due_at = 0, ring = limits.events, key_generation = 0,
       extra = NO_EXTRA}
@@ -108,16 +106,18 @@ local function read_tenant(record)
 end
 
 local function begin(keys, args)
-  call, pack, decode, read = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
-  P, run_id, request = keys[1], args[1], decode(args[2])
+  if not call then bind() end
+  local _, limits_given
+  P, run_id = keys[1], args[1]
+  _, limits_given, key, key_print, request = read(args[2], 4, 1)
   now, set_aside_now, meta_changed = request.now, {}, false
   if not now then
     local time = call('TIME')
-    now = time[1] * 1000 + math.floor(time[2] / 1000)
+    now = time[1] * 1000 + floor(time[2] / 1000)
   end
   -- A node says the same at every call.
-  if request.limits ~= limits_packed then
-    limits_packed = request.limits
+  if limits_given ~= limits_packed then
+    limits_packed = limits_given
     local given = decode(limits_packed)
     limits = {events = given[1], key_ms = given[2], closed_ms = given[3], presence_grace_ms = given[4],
       session_grace_ms = given[5], agents = given[6], departments = given[7], sessions = given[8], history = given[9],

@@ -20,7 +20,7 @@ ANA: Read = ("HGET", "tenant", "aana")
 
 def whole(load: int = 2) -> dict[Read, Any]:
     """Return a feed of one event, which told that Ana has a load of 2, and Ana's record."""
-    meta = records.MetaRecord(records.SCHEMA, "e1", 1, order=0, run="", due_at=0, ring=8)
+    meta = records.MetaRecord(records.SCHEMA, 1, order=0, due_at=0, epoch="e1", run="", ring=8)
     told = event(1, agents=[agent_record("ana", load=2)])
     return {META: packed(meta), FIRST: packed(told), ANA: packed(agent_record("ana", load=load))}
 
