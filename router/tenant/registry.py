@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from itertools import islice
 from time import perf_counter
 
 from relevo.router.config import Settings
@@ -23,6 +24,9 @@ TENANTS_MAX = 10_000
 
 TENANT_IDLE_MS = 60_000
 """How long a tenant without connections stays in memory."""
+
+DROPPED_AT_ONCE = 16
+"""Idle tenants dropped in one iteration of the loop, where many become idle together."""
 
 TOMBSTONES_MAX = 1000
 """Removed rows that a tenant's directory remembers."""
@@ -55,7 +59,8 @@ class TenantRegistry:
         self._on_dropped = on_dropped
         self._hubs: dict[str, TenantHub] = {}
         self._connections: defaultdict[str, set[str]] = defaultdict(set)
-        self._idle_timers: dict[str, asyncio.TimerHandle] = {}
+        self._idle_since_s: dict[str, float] = {}  # The longest idle first.
+        self._dropping: asyncio.Handle | None = None
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
@@ -136,20 +141,31 @@ class TenantRegistry:
         return hub
 
     def _watch_idle(self, tenant: str) -> None:
-        """Drop a tenant some time after its last connection: one timer each, however many come and go."""
+        """Drop a tenant some time after its last connection: one timer for all, however many come and go."""
         if tenant in self._hubs:
-            if (timer := self._idle_timers.get(tenant)) is not None:
-                timer.cancel()
-            self._idle_timers[tenant] = self._loop.call_later(
-                TENANT_IDLE_MS / 1000, self._drop_if_idle, tenant
-            )
+            self._idle_since_s.pop(tenant, None)
+            self._idle_since_s[tenant] = self._loop.time()
+            if self._dropping is None:
+                self._dropping = self._loop.call_later(TENANT_IDLE_MS / 1000, self._drop_idle)
 
-    def _drop_if_idle(self, tenant: str) -> None:
-        del self._idle_timers[tenant]
-        if tenant in self._hubs and tenant not in self._connections:
-            del self._hubs[tenant]
-            # The lease ends with it, and the store counts none of this node's connections any more.
-            self._leases.leave(tenant)
-            self._subscriptions.remove(tenant)
-            self._feed.leave(tenant)
-            self._on_dropped(tenant)
+    def _drop_idle(self) -> None:
+        """Drop some of the tenants that are idle for long enough, and come back for the others."""
+        self._dropping = None
+        idle_before_s = self._loop.time() - TENANT_IDLE_MS / 1000
+        for tenant, since_s in list(islice(self._idle_since_s.items(), DROPPED_AT_ONCE)):
+            if since_s > idle_before_s:
+                self._dropping = self._loop.call_at(since_s + TENANT_IDLE_MS / 1000, self._drop_idle)
+                return
+            del self._idle_since_s[tenant]
+            if tenant not in self._connections:
+                self._drop(tenant)
+        if self._idle_since_s:
+            self._dropping = self._loop.call_soon(self._drop_idle)
+
+    def _drop(self, tenant: str) -> None:
+        del self._hubs[tenant]
+        # The lease ends with it, and the store counts none of this node's connections any more.
+        self._leases.leave(tenant)
+        self._subscriptions.remove(tenant)
+        self._feed.leave(tenant)
+        self._on_dropped(tenant)

@@ -8,7 +8,7 @@ import pytest
 from relevo.router.config import Settings
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.tenant.fanout import TenantHub
-from relevo.router.tenant.registry import TenantRegistry
+from relevo.router.tenant.registry import DROPPED_AT_ONCE, TenantRegistry
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +100,33 @@ async def test_a_tenant_is_dropped_after_its_last_connection() -> None:
         assert await tenants.dropped.get() == "acme"
     assert tenants.registry.hub("acme") is None
     assert sorted(tenants.parts.asked[3:]) == ["leave acme", "leave acme", "unsubscribe acme"]
+
+
+async def test_tenants_that_become_idle_together_are_dropped_in_slices() -> None:
+    tenants, names = RegistryWithFakes(), [f"tenant-{number}" for number in range(3 * DROPPED_AT_ONCE)]
+    for name in names:
+        tenants.registry.enter(name, "c1")
+        await tenants.registry.serve(name)
+    for name in names:
+        tenants.registry.leave(name, "c1")
+    dropped = []
+    async with asyncio.timeout(30):
+        while len(tenants.registry):
+            before = len(tenants.registry)
+            await asyncio.sleep(0)
+            dropped.append(before - len(tenants.registry))
+    assert max(dropped) == DROPPED_AT_ONCE
+    assert [tenants.dropped.get_nowait() for _ in names] == names
+
+
+async def test_a_tenant_that_becomes_idle_after_another_is_dropped_too() -> None:
+    tenants = RegistryWithFakes()
+    async with asyncio.timeout(30):
+        for name in ("acme", "globex"):
+            tenants.registry.enter(name, "c1")
+            await tenants.registry.serve(name)
+            tenants.registry.leave(name, "c1")
+            assert await tenants.dropped.get() == name
 
 
 async def test_a_connection_that_enters_an_idle_tenant_keeps_it() -> None:
