@@ -1,4 +1,4 @@
-"""The protocols of the peers: Socket.IO with its msgpack parser, and plain JSON."""
+"""The protocols of the peers: Socket.IO with its msgpack parser, Centrifugo's, and plain JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from bench.load.protocols import (
     agent_index,
 )
 from bench.load.wire import BINARY, TEXT, client_frame
+from bench.peers.messages import row, sent
 
+DIALOGS = "dialogs"
 ARRIVAL = re.compile(rb"session\.assigned.{1,60}?(s\d{7})", re.DOTALL)
 
 
@@ -125,6 +127,74 @@ class PlainProtocol:
         return client_frame(msgspec.json.encode(message), TEXT)
 
 
-def _changed(row: Mapping[str, Any]) -> list[StatusChange]:
-    index = agent_index(row["id"])
-    return [] if index is None else [(index, row["status"], row["status_since_at"])]
+def centrifugo_target(ports: tuple[int, ...]) -> Target:
+    """Return the target for Centrifugo nodes; an empty map is its heartbeat, and the answer to it."""
+    answer = client_frame(b"{}", TEXT)
+    return Target(ports, path="/connection/websocket", heartbeat=b"{}", heartbeat_answer=answer)
+
+
+@dataclass(frozen=True, slots=True)
+class CentrifugoProtocol:
+    """
+    Centrifugo's own protocol in JSON; a frame may hold several messages, one a line.
+
+    A row is published on the dialogs' channel, and a session on its next owner's. The offset that the history
+    gives a publication tells a change from an earlier one to the same status.
+    """
+
+    target: Target
+    arrival: re.Pattern[bytes] = field(default=ARRIVAL)
+    answer: re.Pattern[bytes] | None = None
+
+    def opening(self, index: int, dialog: bool, resume: tuple[str, int] | None) -> list[Step]:
+        """Connect, and subscribe to the agent's channel and, for a dialog, to that of all."""
+        channels = [agent_id(index), *([DIALOGS] if dialog else [])]
+        return [
+            Step(self._command({"connect": {}}), b'"connect"'),
+            *(Step(self._command({"subscribe": {"channel": one}}), b'"subscribe"') for one in channels),
+        ]
+
+    def changes(self, index: int) -> tuple[bytes, bytes]:
+        """Set the own status."""
+        first, second = (
+            self._publish(DIALOGS, {"type": "row", "row": row(agent_id(index), status, 1_700_000_000_000)})
+            for status in STATUSES
+        )
+        return first, second
+
+    def changed(self, payload: bytes) -> list[StatusChange]:
+        """Read the rows that were published."""
+        found = []
+        for line in payload.splitlines():
+            push = msgspec.json.decode(line).get("push", {})
+            if push.get("channel") == DIALOGS and "pub" in push:
+                published = push["pub"]
+                index = agent_index(published["data"]["row"]["id"])
+                if index is not None:
+                    found.append((index, published["data"]["row"]["status"], published["offset"]))
+        return found
+
+    def position(self, payload: bytes) -> tuple[str, int] | None:
+        """Return None: a dialog begins empty."""
+        return None
+
+    def transfer(self) -> bytes:
+        """Transfer a session."""
+        news = sent(SESSION_PLACEHOLDER, "a", TARGET_PLACEHOLDER, 1_700_000_000_000)
+        return self._publish(TARGET_PLACEHOLDER, {"type": "session.assigned", **news})
+
+    def acknowledgement(self, message: bytes, session: bytes) -> bytes | None:
+        """Return None: peers have no acknowledgement."""
+        return None
+
+    def _publish(self, channel: str, data: Mapping[str, Any]) -> bytes:
+        return self._command({"publish": {"channel": channel, "data": data}})
+
+    @staticmethod
+    def _command(command: Mapping[str, Any]) -> bytes:
+        return client_frame(msgspec.json.encode({"id": 1, **command}), TEXT)
+
+
+def _changed(shown: Mapping[str, Any]) -> list[StatusChange]:
+    index = agent_index(shown["id"])
+    return [] if index is None else [(index, shown["status"], shown["status_since_at"])]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,7 +14,13 @@ from pathlib import Path
 
 from bench.floors import cpu_per_send_us
 from bench.load.engine import Target
-from bench.load.peer_protocols import PlainProtocol, SocketIoProtocol, socketio_target
+from bench.load.peer_protocols import (
+    CentrifugoProtocol,
+    PlainProtocol,
+    SocketIoProtocol,
+    centrifugo_target,
+    socketio_target,
+)
 from bench.load.protocols import ClientProtocol
 from bench.measurement import Measurement, Phase
 from bench.results import Outcome, Plot, Table
@@ -26,7 +33,9 @@ CHANGERS = 200
 FIRST_CHANGER, FIRST_DIALOG = 1000, 10_000
 CHANGES = (20.0, 200.0)
 AGENTS, SESSIONS, TRANSFERS = 100, 500, 500.0
-INSTALL_LIMIT_S = 180.0
+INSTALL_LIMIT_S = 900.0
+CENTRIFUGO_MODULE = "github.com/centrifugal/centrifugo/v6@v6.9.1"
+CENTRIFUGO = FOLDER / "centrifugo" / "bin" / "centrifugo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +102,9 @@ def run(bench: Bench) -> Outcome:
         "Nodes is the processor time of both nodes together. Clients do the same work everywhere, with "
         "messages of about one size, in the format that the peer's documentation advises.",
         "The peers write a status or an owner with one HSET, and broadcast it; they check nothing, keep no "
-        "history, queues, loads or order between nodes, and send a frame for each change. Relevo decides a "
-        "transfer in one script, and joins changes of a window.",
+        "history, queues, loads or order between nodes, and send a frame for each change. With Centrifugo, "
+        "clients publish to each other's channels, and Redis keeps the last 100 publications of each. Relevo "
+        "decides a transfer in one script, and joins changes of a window.",
     ]
     return outcome
 
@@ -174,22 +184,49 @@ def _job(
 # What is needed to run them.
 
 
-def _missing_node() -> str | None:
-    """Install what the Node peer needs, once."""
-    folder = FOLDER / "socketio"
+def _missing_node(folder: Path) -> str | None:
+    """Install what a peer on Node needs, once."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         return "Node is not installed"
     if not (folder / "node_modules").exists():
-        try:
-            subprocess.run(
-                [npm, "--prefix", str(folder), "ci", "--silent"],
-                check=True,
-                capture_output=True,
-                timeout=INSTALL_LIMIT_S,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            return f"its packages could not be installed ({error})"
+        return _install([npm, "--prefix", str(folder), "ci", "--silent"])
+    return None
+
+
+def _missing_uwebsockets() -> str | None:
+    """Install it, and see whether it has a binary for this machine and this Node."""
+    folder = FOLDER / "uwebsockets"
+    missing = _missing_node(folder)
+    if missing is not None:
+        return missing
+    name = "'uws_' + process.platform + '_' + process.arch + '_' + process.versions.modules + '.node'"
+    load = f"require('@trufflesuite/uws-js-unofficial/binaries/' + {name})"
+    found = subprocess.run(["node", "-e", load], cwd=folder, capture_output=True, check=False)
+    return None if found.returncode == 0 else "it has no binary for this machine and this version of Node"
+
+
+def _missing_centrifugo() -> str | None:
+    """Build it from its published Go module, once: that takes some minutes."""
+    if CENTRIFUGO.exists():
+        return None
+    go = shutil.which("go")
+    if go is None:
+        return "Go is not installed"
+    return _install([go, "install", CENTRIFUGO_MODULE], {"GOBIN": str(CENTRIFUGO.parent)})
+
+
+def _install(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str | None:
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            timeout=INSTALL_LIMIT_S,
+            env={**os.environ, **(environment or {})},
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"it could not be installed ({error})"
     return None
 
 
@@ -207,7 +244,24 @@ PEERS = (
         "Socket.IO on Node, Redis adapter",
         lambda port, store: ["node", str(FOLDER / "socketio" / "server.mjs"), str(port), str(store)],
         lambda ports: SocketIoProtocol(socketio_target(ports)),
-        _missing_node,
+        lambda: _missing_node(FOLDER / "socketio"),
+    ),
+    Peer(
+        "uWebSockets.js, publish() and Redis pub/sub",
+        lambda port, store: ["node", str(FOLDER / "uwebsockets" / "server.mjs"), str(port), str(store)],
+        lambda ports: PlainProtocol(Target(ports)),
+        _missing_uwebsockets,
+    ),
+    Peer(
+        "Centrifugo, Redis engine",
+        lambda port, store: [
+            str(CENTRIFUGO),
+            *("--config", str(FOLDER / "centrifugo" / "config.json")),
+            *("--http_server.address", "127.0.0.1", "--http_server.port", str(port)),
+            *("--engine.redis.address", f"redis://127.0.0.1:{store}"),
+        ],
+        lambda ports: CentrifugoProtocol(centrifugo_target(ports)),
+        _missing_centrifugo,
     ),
     Peer(
         "python-socketio, Redis manager",

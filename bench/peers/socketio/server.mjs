@@ -9,6 +9,7 @@ import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 import parser from "socket.io-msgpack-parser";
+import { row, sent } from "../messages.mjs";
 
 const [port, redisPort] = process.argv.slice(2).map(Number);
 const store = await createClient({ url: `redis://127.0.0.1:${redisPort}` }).connect();
@@ -21,24 +22,6 @@ const io = new Server(http, {
   parser,
   perMessageDeflate: false,
   transports: ["websocket"],
-});
-
-const row = (agent, status, at) => ({
-  id: agent,
-  name: agent,
-  role: "agent",
-  departments: [],
-  status,
-  status_since_at: at,
-  load: 5,
-  capacity: 10,
-  pending: 0,
-  available: status === "connected",
-});
-
-const sent = (session, from, to, at) => ({
-  session: { id: session, customer: { id: "c1", name: "Customer" }, state: "in_progress", owner: to, updated_at: at },
-  transfer: { session_id: session, from, to, by: from, outcome: "assigned", at },
 });
 
 io.on("connection", (socket) => {
