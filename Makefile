@@ -10,7 +10,7 @@ TESTED_NODE_FOLDERS = $(if $(wildcard $(CHROMIUM)),$(NODE_FOLDERS),$(filter-out 
 NODE_STAMPS := $(addsuffix /node_modules/.installed,$(NODE_FOLDERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-python test-javascript test-nodes long lint bench instructions model faults compliance fuzz docs clean tools soak traceability generated-models
+.PHONY: help install run test test-python test-javascript test-nodes long lint bench proofs instructions model faults compliance fuzz docs clean tools soak traceability generated-models
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -50,8 +50,12 @@ lint: install ## Check the form and the types of all code
 		for folder in $(NODE_FOLDERS); do npm --prefix $$folder run lint --if-present || exit 1; done; \
 	fi
 
-bench: install ## Measure everything in about twelve minutes, or SCENARIO=fanout alone
+bench: install ## Measure everything in about twelve minutes into docs/PERFORMANCE.md, or SCENARIO=fanout alone
 	@$(BIN)/python -m bench $(or $(SCENARIO),all)
+	@$(if $(SCENARIO),,$(BIN)/python -m bench.document docs/PERFORMANCE.md)
+
+proofs: install ## Run the commands whose output docs/RELIABILITY.md and PERFORMANCE.md show; most of an hour
+	@$(BIN)/python -m bench.document --run docs/RELIABILITY.md docs/PERFORMANCE.md
 
 instructions: install ## Count the instructions of a transfer in router and store; needs valgrind
 	@$(BIN)/python -m bench.instructions

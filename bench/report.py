@@ -33,7 +33,7 @@ def write(outcomes: Sequence[Outcome], machine: Mapping[str, str], folder: Path)
         for note in outcome.notes:
             lines += [note, ""]
         for table in outcome.tables:
-            lines += [f"### {table.title}", "", *_table(table), ""]
+            lines += [f"### {table.title}", "", markdown_table(table), ""]
         for number, plot in enumerate(outcome.plots):
             name = f"{outcome.scenario}-{number + 1}-{_slug(plot.title)}.svg"
             draw(plot, folder / name)
@@ -62,7 +62,8 @@ def _budgets(verdicts: Sequence[tuple[Outcome, Verdict]]) -> list[str]:
     return lines
 
 
-def _table(table: Table) -> list[str]:
+def markdown_table(table: Table) -> str:
+    """Return a table as Markdown has it; columns of numbers are aligned to the right."""
     numeric = [
         any(isinstance(row[number], int | float) for row in table.rows)
         for number in range(len(table.columns))
@@ -70,7 +71,7 @@ def _table(table: Table) -> list[str]:
     lines = ["| " + " | ".join(table.columns) + " |"]
     lines.append("|" + "|".join("--:" if right else "---" for right in numeric) + "|")
     lines += ["| " + " | ".join(shown(cell) for cell in row) + " |" for row in table.rows]
-    return lines
+    return "\n".join(lines)
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

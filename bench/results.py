@@ -125,6 +125,10 @@ BUDGETS = {
         20,
         "ms",
     ),
+    "lone_change": Budget(
+        "20 status changes a second, no dialogs", "router CPU per change at most 0.52 ms", 0.52, "ms"
+    ),
+    "idle_router": Budget("a router with 100 idle agents", "CPU at most 4 ms a second", 4, "ms a second"),
     "transfer_router": Budget("transfer, agent to agent", "router CPU at most 120 us", 120, "us"),
     "transfer_store": Budget("transfer, agent to agent", "store CPU at most 30 us", 30, "us"),
     "transfer_scripts": Budget("transfer, agent to agent", "one script", 1, "scripts"),

@@ -7,7 +7,7 @@ from bench.results import Outcome, Plot, Table
 from bench.scenarios.transfer import is_saturated, open_agents
 from bench.setup import Bench
 
-RATES = (200.0, 1000.0, 2000.0, 4000.0)
+RATES = (200.0, 2000.0, 4000.0)
 FSYNC: dict[str, int | str] = {"durability": "fsync"}
 REPLICA: dict[str, int | str] = {"durability": "replica"}
 ALWAYS = ("--appendfsync", "always")

@@ -39,11 +39,13 @@ def run(bench: Bench) -> Outcome:
         measurement.connect("first", range(100))
         time.sleep(1)
         before = measurement.memory_mib()
+        seconds = max(options.seconds, 5.0)
+        quiet = measurement.background(seconds)
+        outcome.verdicts.append(Verdict("idle_router", quiet.router_s / quiet.seconds * 1000))
         stored_before = measurement.store.memory_bytes() if measurement.store else 0
         memory.add("router", 100, before)
         opened = 100
         each_kib = None
-        seconds = max(options.seconds, 5.0)
         for size in sizes:
             bench.progress.step(f"{size} agents")
             measurement.connect(f"agents{size}", range(opened, size))

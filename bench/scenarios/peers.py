@@ -255,10 +255,9 @@ PEERS = (
     Peer(
         "Centrifugo, Redis engine",
         lambda port, store: [
-            str(CENTRIFUGO),
+            *("env", f"CENTRIFUGO_ENGINE_REDIS_ADDRESS=redis://127.0.0.1:{store}", str(CENTRIFUGO)),
             *("--config", str(FOLDER / "centrifugo" / "config.json")),
             *("--http_server.address", "127.0.0.1", "--http_server.port", str(port)),
-            *("--engine.redis.address", f"redis://127.0.0.1:{store}"),
         ],
         lambda ports: CentrifugoProtocol(centrifugo_target(ports)),
         _missing_centrifugo,

@@ -11,7 +11,7 @@ from bench.setup import Bench, open_circles
 
 AGENTS = 200
 SESSIONS_PER_AGENT = 5
-RATES = (250.0, 500.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0, 6000.0, 8000.0)
+RATES = (500.0, 1000.0, 2000.0, 4000.0, 5000.0, 6000.0, 8000.0)
 COMPARED_AT = 1000.0
 LATENCY_AT = 500.0
 """The rate at which the budget of the latency holds."""
