@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
                 except (ServerError, WorkerError, ValueError) as error:
                     failures.append(name)
                     notes = "\n".join(getattr(error, "__notes__", ()))
-                    progress.console.print(f"{name} failed: {error}\n{notes}", style="red", markup=False)
+                    print(f"{name} failed: {error}\n{notes}", file=sys.stderr)
     except KeyboardInterrupt:
         failures.append("interrupted")
         print("interrupted", file=sys.stderr)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shlex
 import shutil
@@ -120,10 +121,11 @@ class Document:
 
 def _output(command: str, lines_max: int) -> str:
     print(f"$ {command}", file=sys.stderr, flush=True)
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+    environment = {**os.environ, "MAKEFLAGS": "--no-print-directory", "COLUMNS": "110"}
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, env=environment, check=False)
     lines = (done.stdout + done.stderr).rstrip().splitlines()[-lines_max:]
     failed = [f"exit status {done.returncode}"] if done.returncode else []
-    return "\n".join(["```", *lines, *failed, "```"])
+    return "\n".join(["```", f"$ {command}", *lines, *failed, "```"])
 
 
 def main(arguments: list[str]) -> int:

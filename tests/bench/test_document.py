@@ -61,10 +61,9 @@ def test_document_keeps_what_was_not_measured(results: Path, what: str) -> None:
 
 
 def test_document_shows_what_a_command_printed_and_how_it_failed(results: Path) -> None:
-    assert (
-        fill(results, "last 1 lines of sh -c 'echo first; echo hello; exit 3'", run=True)
-        == "```\nhello\nexit status 3\n```"
-    )
+    command = "sh -c 'echo first; echo hello; exit 3'"
+    printed = fill(results, f"last 1 lines of {command}", run=True)
+    assert printed == f"```\n$ {command}\nhello\nexit status 3\n```"
 
 
 def test_document_with_an_unknown_part_is_an_error(results: Path) -> None:
