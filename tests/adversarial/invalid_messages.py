@@ -156,6 +156,8 @@ def _wrong(kind: inspect.Type, good: Any, path: str) -> Iterator[tuple[str, Any,
                 yield line, [*good, value], f"{path}[{len(good)}]"
         case inspect.StructType():
             yield from _of_struct(kind, good, path)
+        case inspect.BoolType():
+            pass
         case _:
             raise TypeError(f"{path} is of a new kind: {kind}")
 

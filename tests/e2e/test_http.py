@@ -33,6 +33,7 @@ A_DAY: list[dict[str, Any]] = [
         "agent": {"id": "bob", "name": "Bob", "role": "agent", "departments": ["sales"], "capacity": 1},
     },
     {"command": "session.open", "session_id": "chat-1", "customer": CUSTOMER, "target": to_agent("ana")},
+    {"command": "session.answer", "as": "ana", "session_id": "chat-1"},
     {"command": "status.set", "as": "ana", "status": "pause"},
     {"command": "session.get", "session_id": "chat-1"},
     {"command": "session.note", "as": "ana", "session_id": "chat-1", "text": "a good customer"},

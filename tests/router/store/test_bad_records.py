@@ -100,7 +100,7 @@ async def test_records_with_one_more_field_are_read_and_written(
     assert aside(shared_valkey, tenant) == {}
 
 
-async def test_extra_fields_of_a_newer_release_outlive_what_rewrites_their_records(
+async def test_extra_fields_of_a_newer_release_outlive_a_rewrite(
     tenant: StoredTenant, shared_valkey: StoreServer
 ) -> None:
     await tenant.connect_new("ana", "bob")

@@ -54,7 +54,7 @@ def test_window_after_dear_flushes_is_never_longer_than_that() -> None:
 
 
 @pytest.mark.limit("AHEAD_S_MAX")
-def test_window_after_a_quiet_time_lets_some_dear_flushes_follow_each_other() -> None:
+def test_window_after_a_quiet_time_lets_some_dear_flushes_follow() -> None:
     dear_s = WINDOW_S_MAX / FLUSHES_PER_WINDOW
     window, now_s = flushed_when_due(*[dear_s] * 50)
     due_s = [now_s + 10.0]
