@@ -19,6 +19,16 @@ LIMIT_DEFAULT = 100
 ID_PATTERN = r"\A[A-Za-z0-9_.@:+|/='-]{1,128}\Z"
 ID_WORDS = "1 to 128 of A-Z a-z 0-9 _ . @ : + | / = ' -"
 """`ID_PATTERN` for people."""
+SHORT_ID_PATTERN = r"\A[A-Za-z0-9_.@:+|/='-]{1,64}\Z"
+TIME_PATTERN = r"\A(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z"
+DATE_PATTERN = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z"
+PATTERN_WORDS = {
+    ID_PATTERN: f"an id: {ID_WORDS}",
+    SHORT_ID_PATTERN: f"an id: {ID_WORDS.replace('128', '64')}",
+    TIME_PATTERN: "a time as in `09:30`, or `24:00`",
+    DATE_PATTERN: "a date as in `2026-12-25`",
+}
+"""Every pattern for people."""
 
 Id: TypeAlias = Annotated[str, Meta(pattern=ID_PATTERN, description="An id; the whole string matches.")]
 CommandId: TypeAlias = Annotated[

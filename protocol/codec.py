@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Raw, inspect
 
-from relevo.protocol.bounds import BATCH_ITEMS_MAX, ID_WORDS, CommandId, FieldError
+from relevo.protocol.bounds import BATCH_ITEMS_MAX, PATTERN_WORDS, CommandId, FieldError
 from relevo.protocol.commands import COMMANDS, Command
 
 ECHO_CHARACTERS_MAX = 80
@@ -263,9 +263,9 @@ def fingerprint(command: Command) -> bytes:
 
 
 def _carried(fields: dict[str, Any], without: tuple[str, ...] = ("id", "key")) -> dict[str, Any]:
-    """Return the fields that have a value, those of the objects in them likewise."""
+    """Return the fields that have a value, those of objects in them likewise. Of settings, null is one."""
     return {
-        name: _carried(value, ()) if isinstance(value, dict) else value
+        name: _carried(value, ()) if isinstance(value, dict) and name != "settings" else value
         for name, value in fields.items()
         if value is not None and name not in without
     }
@@ -285,6 +285,7 @@ def _reason(error: BaseException) -> str:
 
 # msgspec says where in the text of its error: "Expected `str`, got `int` - at `$.target.id`".
 _WHERE = re.compile(r" - at `(?:key` in `)?(\$[\w.\[\]]*)`\Z")
+_STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NOT_UNICODE = "Expected Unicode text"
@@ -308,7 +309,8 @@ def _explain(error: msgspec.ValidationError, command: type[Command] | None) -> t
     if isinstance(error.__cause__, FieldError):
         return f"{path}.{error.__cause__.field}", text
     if "matching regex" in text:
-        return path, f"Expected an id: {ID_WORDS}"
+        words = next(words for pattern, words in PATTERN_WORDS.items() if repr(pattern) in text)
+        return path, f"Expected {words}"
     if text.startswith("Invalid enum value") and command is not None:
         return path, _choices(command, path)
     # The two decoders have different names for what they got, and the same for what they expected.
@@ -371,9 +373,12 @@ def _shortened(text: str) -> str:
 def _choices(command: type[Command], path: str) -> str:
     """Return which values a command takes at a path that leads to a literal."""
     node: inspect.Type = inspect.type_info(command)
-    for name in path.split(".")[1:]:
-        struct = _alternative(node, inspect.StructType)
-        node = next(field.type for field in struct.fields if field.encode_name == name)
+    for name, index in _STEP.findall(path):
+        if index:
+            node = _alternative(node, inspect.ListType).item_type
+        else:
+            struct = _alternative(node, inspect.StructType)
+            node = next(field.type for field in struct.fields if field.encode_name == name)
     values = _alternative(node, inspect.LiteralType).values
     return "Expected one of " + ", ".join(f"`{value}`" for value in values)
 

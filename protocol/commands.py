@@ -29,10 +29,13 @@ from relevo.protocol.bounds import (
     Token,
     require_visible,
 )
-from relevo.protocol.objects import AgentRole, Customer, PlaceKind, SessionState, Status
+from relevo.protocol.objects import AgentRole, Customer, SessionState, Status
 from relevo.protocol.results import (
+    AgentListResult,
     AgentResult,
+    DepartmentListResult,
     DepartmentResult,
+    DepartmentSettingsResult,
     Empty,
     EntryResult,
     HistoryResult,
@@ -40,18 +43,13 @@ from relevo.protocol.results import (
     PlaceResult,
     Result,
     SessionResult,
+    SettingsResult,
     TokenResult,
     TransferResult,
 )
+from relevo.protocol.settings import DepartmentSettings, Target, TenantSettings
 
 # Objects within commands. They forbid unknown fields, as commands do.
-
-
-class Target(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The agent or department to which a session goes."""
-
-    kind: PlaceKind
-    id: Id
 
 
 class CustomerProfile(Customer, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -91,6 +89,7 @@ class DepartmentProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True, for
 
     id: Id
     name: Name
+    settings: DepartmentSettings | None = None
 
     def __post_init__(self) -> None:
         require_visible("name", self.name)
@@ -276,6 +275,19 @@ class SessionAck(Query, frozen=True, gc=False, kw_only=True, tag="session.ack"):
     fence: Count
 
 
+class SettingsGet(Query, frozen=True, gc=False, kw_only=True, tag="settings.get"):
+    """Read the tenant's settings."""
+
+    result = SettingsResult
+
+
+class SettingsPut(Mutation, frozen=True, gc=False, kw_only=True, tag="settings.put"):
+    """Change the tenant's settings: those that `settings` names; null puts one back to its default."""
+
+    result = SettingsResult
+    settings: TenantSettings
+
+
 class AgentPut(Mutation, frozen=True, gc=False, kw_only=True, tag="agent.put"):
     """Create or change an agent."""
 
@@ -289,8 +301,23 @@ class AgentRemove(Mutation, frozen=True, gc=False, kw_only=True, tag="agent.remo
     agent_id: Id
 
 
+class AgentGet(Query, frozen=True, gc=False, kw_only=True, tag="agent.get"):
+    """Read one agent."""
+
+    result = AgentResult
+    agent_id: Id
+
+
+class AgentList(Query, frozen=True, gc=False, kw_only=True, tag="agent.list"):
+    """Read a page of agents."""
+
+    result = AgentListResult
+    cursor: Cursor | None = None
+    limit: Limit | None = None
+
+
 class DepartmentPut(Mutation, frozen=True, gc=False, kw_only=True, tag="department.put"):
-    """Create or rename a department."""
+    """Create or rename a department, and change the settings that `settings` names."""
 
     result = DepartmentResult
     department: DepartmentProfile
@@ -300,6 +327,21 @@ class DepartmentRemove(Mutation, frozen=True, gc=False, kw_only=True, tag="depar
     """Remove a department in which no session waits."""
 
     department_id: Id
+
+
+class DepartmentGet(Query, frozen=True, gc=False, kw_only=True, tag="department.get"):
+    """Read one department, its own settings, and those that hold in it."""
+
+    result = DepartmentSettingsResult
+    department_id: Id
+
+
+class DepartmentList(Query, frozen=True, gc=False, kw_only=True, tag="department.list"):
+    """Read a page of departments."""
+
+    result = DepartmentListResult
+    cursor: Cursor | None = None
+    limit: Limit | None = None
 
 
 Command: TypeAlias = (
@@ -324,9 +366,15 @@ Command: TypeAlias = (
     | SessionWatch
     | SessionUnwatch
     | SessionAck
+    | SettingsGet
+    | SettingsPut
     | AgentPut
+    | AgentGet
+    | AgentList
     | AgentRemove
     | DepartmentPut
+    | DepartmentGet
+    | DepartmentList
     | DepartmentRemove
 )
 

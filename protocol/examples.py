@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from relevo.protocol.commands import (
+    AgentGet,
+    AgentList,
     AgentProfile,
     AgentPut,
     AgentRemove,
     Command,
     CustomerProfile,
+    DepartmentGet,
+    DepartmentList,
     DepartmentProfile,
     DepartmentPut,
     DepartmentRemove,
@@ -33,8 +38,9 @@ from relevo.protocol.commands import (
     SessionTransfer,
     SessionUnwatch,
     SessionWatch,
+    SettingsGet,
+    SettingsPut,
     StatusSet,
-    Target,
     TokenRefresh,
 )
 from relevo.protocol.errors import Error, ErrorCode
@@ -56,8 +62,11 @@ from relevo.protocol.pushes import (
     Welcome,
 )
 from relevo.protocol.results import (
+    AgentListResult,
     AgentResult,
+    DepartmentListResult,
     DepartmentResult,
+    DepartmentSettingsResult,
     Empty,
     EntryResult,
     HistoryResult,
@@ -65,8 +74,19 @@ from relevo.protocol.results import (
     PlaceResult,
     Result,
     SessionResult,
+    SettingsResult,
     TokenResult,
     TransferResult,
+)
+from relevo.protocol.settings import (
+    DepartmentSettings,
+    Hours,
+    Overflow,
+    RuleProfile,
+    Target,
+    TenantSettings,
+    Week,
+    with_defaults,
 )
 
 _AT = 1_760_000_000_000
@@ -89,6 +109,9 @@ _bruno = Agent(
     answered_at=_AT - 90_000,
 )
 _sales = Department(id="sales", name="Sales", agents=4, available=2, queued=0)
+_rule = RuleProfile(departments=["sales", "support"], agents="members", reason="required")
+_ruled = replace(_sales, rule=_rule)
+_settings = {"answer_ms": 45_000, "rule": msgspec.to_builtins(_rule)}
 _transfer = Transfer(
     id="t-41",
     session_id="s-1042",
@@ -152,14 +175,43 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
         agent=AgentProfile(id="bruno", name="Bruno Lima", role="agent", departments=["sales"], capacity=10),
     ),
     AgentRemove(id="21", key="k-21", agent_id="bruno"),
-    DepartmentPut(id="22", key="k-22", department=DepartmentProfile(id="sales", name="Sales")),
+    DepartmentPut(
+        id="22",
+        key="k-22",
+        department=DepartmentProfile(
+            id="sales", name="Sales", settings=DepartmentSettings(answer_ms=45_000, rule=_rule)
+        ),
+    ),
     DepartmentRemove(id="23", key="k-23", department_id="sales"),
+    SettingsGet(id="25"),
+    SettingsPut(
+        id="26",
+        key="k-26",
+        settings=TenantSettings(
+            pending_ms=600_000,
+            alarm_ms=None,
+            overflow=Overflow(on=["closed"], to=Target("department", "support")),
+            hours=Hours(
+                zone="Europe/Lisbon",
+                week=Week(mon=[("09:00", "12:30"), ("13:30", "18:00")]),
+                days={"2026-12-25": []},
+            ),
+        ),
+    ),
+    AgentGet(id="27", agent_id="bruno"),
+    AgentList(id="28", limit=100),
+    DepartmentGet(id="29", department_id="sales"),
+    DepartmentList(id="30", cursor="0-9c1185a5c5e9fc54", limit=100),
 )
 
 RESULT_EXAMPLES: tuple[Result, ...] = (
     Empty(),
     AgentResult(_bruno),
-    DepartmentResult(_sales),
+    DepartmentResult(_ruled),
+    SettingsResult(with_defaults(TenantSettings, {"pending_ms": 600_000})),
+    DepartmentSettingsResult(_ruled, _settings, with_defaults(DepartmentSettings, _settings)),
+    AgentListResult([_bruno], cursor=None),
+    DepartmentListResult([_ruled], cursor="0-9c1185a5c5e9fc54"),
     SessionResult(_session),
     TransferResult(_session, _transfer),
     EntryResult(_entry),
@@ -216,8 +268,8 @@ PUSH_EXAMPLES: tuple[Push, ...] = (
     SessionEntry(session_id="s-1042", entry=_entry),
     SessionChanged(session=_session),
     TransferUpdated(transfer=_transfer, state="delivered", session=_session),
-    DirectorySnapshot(epoch=_EPOCH, seq=881, departments=[_sales], agents=[_bruno]),
-    DirectoryPatch(epoch=_EPOCH, since=880, seq=881, departments=[_sales], agents=[_bruno]),
+    DirectorySnapshot(epoch=_EPOCH, seq=881, departments=[_ruled], agents=[_bruno], rule=_rule),
+    DirectoryPatch(epoch=_EPOCH, since=880, seq=881, departments=[_ruled], agents=[_bruno], rule=_rule),
     TokenExpiring(expires_at=_AT + 60_000),
     ServerDraining(reconnect_in_ms=2_400),
 )

@@ -18,6 +18,8 @@ Status: TypeAlias = Literal["connected", "pre_pause", "pause", "disconnected"]
 PlaceKind: TypeAlias = Literal["agent", "department"]
 SessionState: TypeAlias = Literal["in_progress", "pending", "queued", "closed"]
 Outcome: TypeAlias = Literal["assigned", "pending", "queued"]
+RuleAgents: TypeAlias = Literal["none", "members", "any"]
+RuleReason: TypeAlias = Literal["optional", "required"]
 EntryKind: TypeAlias = Literal[
     "opened", "transferred", "accepted", "declined", "recalled", "moved", "internal", "closed"
 ]
@@ -76,14 +78,36 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     answered_at: int | UnsetType = UNSET
 
 
+class Rule(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """
+    Which transfers an agent may make (PROTOCOL.md, Rules).
+
+    Attributes:
+        departments: To which departments; "any" for all.
+        agents: To which agents: none, members of these departments, any.
+        statuses: In which statuses an agent may be that it is sent to.
+        at_capacity: Whether to an agent without room.
+        hops_max: How often agents and admins may transfer a session; 0 for no limit.
+        reason: Whether a transfer needs a reason.
+    """
+
+    departments: Literal["any"] | list[str]
+    agents: RuleAgents
+    statuses: list[Status]
+    at_capacity: bool
+    hops_max: int
+    reason: RuleReason
+
+
 class Department(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A department's row of the directory: members, available members, queued sessions."""
+    """A department's row of the directory: members, available members, queued sessions, and its rule."""
 
     id: str
     name: str
     agents: int
     available: int
     queued: int
+    rule: Rule | msgspec.UnsetType = msgspec.UNSET
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename={"from_": "from"}):

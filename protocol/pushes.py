@@ -12,7 +12,7 @@ import msgspec
 
 from relevo.protocol.commands import wire_type
 from relevo.protocol.errors import Error
-from relevo.protocol.objects import Agent, Department, Entry, Role, Session, Transfer
+from relevo.protocol.objects import Agent, Department, Entry, Role, Rule, Session, Transfer
 from relevo.protocol.results import Result
 
 RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
@@ -104,7 +104,11 @@ class TransferUpdated(ServerMessage, frozen=True, gc=False, kw_only=True, tag="t
 
 
 class DirectorySnapshot(ServerMessage, frozen=True, gc=False, kw_only=True, tag="directory.snapshot"):
-    """The whole directory at the position ``(epoch, seq)``, or its part number ``part`` of ``parts``."""
+    """
+    The whole directory at the position ``(epoch, seq)``, or its part number ``part`` of ``parts``.
+
+    ``rule`` is the tenant's, if it has one; it stands in the first part.
+    """
 
     epoch: str
     seq: int
@@ -112,10 +116,15 @@ class DirectorySnapshot(ServerMessage, frozen=True, gc=False, kw_only=True, tag=
     parts: int | msgspec.UnsetType = msgspec.UNSET
     departments: list[Department] = []
     agents: list[Agent] = []
+    rule: Rule | msgspec.UnsetType = msgspec.UNSET
 
 
 class DirectoryPatch(ServerMessage, frozen=True, gc=False, kw_only=True, tag="directory.patch"):
-    """The rows of the directory that changed after ``since``, up to ``seq``, and the ids of removed ones."""
+    """
+    The rows of the directory that changed after ``since``, up to ``seq``, and the ids of removed ones.
+
+    ``rule`` is the tenant's, where it changed.
+    """
 
     epoch: str
     since: int
@@ -124,6 +133,7 @@ class DirectoryPatch(ServerMessage, frozen=True, gc=False, kw_only=True, tag="di
     agents: list[Agent] = []
     departments_removed: list[str] = []
     agents_removed: list[str] = []
+    rule: Rule | msgspec.UnsetType = msgspec.UNSET
 
 
 class TokenExpiring(ServerMessage, frozen=True, gc=False, kw_only=True, tag="token.expiring"):

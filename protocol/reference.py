@@ -15,13 +15,31 @@ from typing import Any
 
 import msgspec
 
-from relevo.protocol.bounds import ID_PATTERN, INTEGER_MAX
-from relevo.protocol.commands import COMMANDS, MUTATING, Hello, Ping, SessionAck, Target
+from relevo.protocol.bounds import (
+    DATE_PATTERN,
+    ID_PATTERN,
+    INTEGER_MAX,
+    SHORT_ID_PATTERN,
+    TIME_PATTERN,
+)
+from relevo.protocol.commands import COMMANDS, MUTATING, Hello, Ping, SessionAck
 from relevo.protocol.errors import CLOSES, ERRORS, CloseCode, Details
-from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
+from relevo.protocol.objects import (
+    Actor,
+    Agent,
+    Customer,
+    Department,
+    Entry,
+    Owner,
+    Party,
+    Rule,
+    Session,
+    Transfer,
+)
 from relevo.protocol.pushes import PUSHES, Inbox, Welcome
 from relevo.protocol.results import Empty
 from relevo.protocol.schemas import ENUMERATIONS, Schema, ecma_pattern, schemas_of
+from relevo.protocol.settings import SETTINGS, DepartmentSettings, Target
 
 OBJECTS: tuple[type[msgspec.Struct], ...] = (
     Agent,
@@ -33,10 +51,29 @@ OBJECTS: tuple[type[msgspec.Struct], ...] = (
     Owner,
     Party,
     Actor,
+    Rule,
     Inbox,
 )
-INPUTS = ("Target", "CustomerProfile", "AgentProfile", "DepartmentProfile", "Resume")
+INPUTS = (
+    "Target",
+    "CustomerProfile",
+    "AgentProfile",
+    "DepartmentProfile",
+    "Resume",
+    "RuleProfile",
+    "Overflow",
+    "Hours",
+    "Week",
+    "StatusReason",
+    "CannedReply",
+)
 
+_PATTERNS = {
+    ecma_pattern(ID_PATTERN): "id",
+    ecma_pattern(SHORT_ID_PATTERN): "id, at most 64",
+    ecma_pattern(TIME_PATTERN): "time",
+    ecma_pattern(DATE_PATTERN): "date",
+}
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -45,15 +82,20 @@ def _type(schema: Schema) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "oneOf" in schema:
-        return (
-            " or null".join(_type(each) for each in schema["oneOf"] if each != {"type": "null"}) + " or null"
-        )
+        kinds = [_type(each) for each in schema["oneOf"] if each != {"type": "null"}]
+        return " or ".join([*kinds, *["null"] * (len(kinds) < len(schema["oneOf"]))])
+    if "const" in schema:
+        return f"`{schema['const']}`"
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     text = _plain_type(kinds[0], schema)
     return f"{text} or null" if "null" in kinds else text
 
 
 def _plain_type(kind: str, schema: Schema) -> str:
+    if kind == "array" and "prefixItems" in schema:
+        return f"[{', '.join(_type(each) for each in schema['prefixItems'])}]"
+    if kind == "object" and "additionalProperties" in schema:
+        return f"map of {_type(schema['additionalProperties'])}"
     if kind == "array":
         most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""
         return f"[{_type(schema['items'])}{most}]"
@@ -61,8 +103,8 @@ def _plain_type(kind: str, schema: Schema) -> str:
         return f"integer {schema['minimum']}..{schema['maximum']}" if _is_small(schema) else "integer"
     if kind != "string":
         return kind
-    if schema.get("pattern") == ecma_pattern(ID_PATTERN):
-        return "id"
+    if "pattern" in schema:
+        return _PATTERNS[schema["pattern"]]
     if "maxLength" in schema:
         return f"text {schema.get('minLength', 0)}..{schema['maxLength']}"
     return "text"
@@ -158,12 +200,24 @@ def _closes(_: dict[str, Schema]) -> str:
     return _table(("code", "meaning", "client"), rows)
 
 
+def _settings(schemas: dict[str, Schema]) -> str:
+    rows = []
+    shapes = schemas["TenantSettings"]["properties"]
+    for name, row in SETTINGS.items():
+        default = "none" if row.default in (None, []) else f"`{msgspec.json.encode(row.default).decode()}`"
+        scope = "both" if name in DepartmentSettings.__struct_fields__ else "tenant"
+        value = _type(shapes[name]).removesuffix(" or null")
+        rows.append((f"`{name}`", scope, value, "all allowed" if name == "rule" else default, row.meaning))
+    return _table(("setting", "of", "value", "default", "meaning"), rows)
+
+
 TABLES: dict[str, Callable[[dict[str, Schema]], str]] = {
     "commands": _commands,
     "welcome": _welcome,
     "pushes": _pushes,
     "objects": _objects,
     "inputs": _inputs,
+    "settings": _settings,
     "enumerations": _enumerations,
     "errors": _errors,
     "closes": _closes,

@@ -6,7 +6,7 @@ A reply holds a result under ``result``; over HTTP it is the body of a response 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,43 @@ class DepartmentResult(msgspec.Struct, frozen=True, gc=False):
     """The department after the command."""
 
     department: Department
+
+
+# Settings go out as they are kept: those that a newer router wrote, and this one does not know, too.
+_TenantValues: TypeAlias = Annotated[
+    dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/TenantSettings"})
+]
+_DepartmentValues: TypeAlias = Annotated[
+    dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/DepartmentSettings"})
+]
+
+
+class SettingsResult(msgspec.Struct, frozen=True, gc=False):
+    """The tenant's settings, by their defaults where they are not set."""
+
+    settings: _TenantValues
+
+
+class DepartmentSettingsResult(msgspec.Struct, frozen=True, gc=False):
+    """A department, the settings that are its own, and every setting as it holds there."""
+
+    department: Department
+    settings: _DepartmentValues
+    effective: _DepartmentValues
+
+
+class AgentListResult(msgspec.Struct, frozen=True, gc=False):
+    """A page of agents; ``cursor`` is the argument for the next page, None on the last."""
+
+    agents: list[Agent]
+    cursor: str | None = None
+
+
+class DepartmentListResult(msgspec.Struct, frozen=True, gc=False):
+    """A page of departments; ``cursor`` is the argument for the next page, None on the last."""
+
+    departments: list[Department]
+    cursor: str | None = None
 
 
 class SessionResult(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +115,10 @@ Result: TypeAlias = (
     Empty
     | AgentResult
     | DepartmentResult
+    | SettingsResult
+    | DepartmentSettingsResult
+    | AgentListResult
+    | DepartmentListResult
     | SessionResult
     | TransferResult
     | EntryResult

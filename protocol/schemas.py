@@ -19,10 +19,13 @@ from relevo.protocol.objects import (
     Outcome,
     PlaceKind,
     Role,
+    RuleAgents,
+    RuleReason,
     SessionState,
     Status,
 )
 from relevo.protocol.pushes import RemovedWhy, TransferState
+from relevo.protocol.settings import AfterGrace, OverflowOn, PendingTake, PendingThen, WhenClosed
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -37,6 +40,13 @@ ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "RemovedWhy": get_args(RemovedWhy),
     "TransferState": get_args(TransferState),
     "LimitName": get_args(LimitName),
+    "RuleAgents": get_args(RuleAgents),
+    "RuleReason": get_args(RuleReason),
+    "PendingThen": get_args(PendingThen),
+    "AfterGrace": get_args(AfterGrace),
+    "PendingTake": get_args(PendingTake),
+    "OverflowOn": get_args(OverflowOn),
+    "WhenClosed": get_args(WhenClosed),
 }
 """Every enumeration but ErrorCode, which msgspec names itself: its name and its values in order."""
 
@@ -128,7 +138,7 @@ def _portable(schema: Any, use: Callable[[str], None]) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "anyOf" in schema:
-        return _nullable(schema, use)
+        return _choice(schema, use)
     if "enum" in schema:
         return _enumeration(schema, use)
     portable = {key: _portable(value, use) for key, value in schema.items() if key != "default"}
@@ -155,8 +165,10 @@ def _enumeration(schema: Schema, use: Callable[[str], None]) -> Schema:
     return reference(name)
 
 
-def _nullable(schema: Schema, use: Callable[[str], None]) -> Schema:
+def _choice(schema: Schema, use: Callable[[str], None]) -> Schema:
     kinds = [_portable(each, use) for each in schema["anyOf"] if each != {"type": "null"}]
+    if len(kinds) == len(schema["anyOf"]):
+        return {"oneOf": kinds}
     if len(kinds) == 1 and isinstance(kinds[0].get("type"), str):
         return {**kinds[0], "type": [kinds[0]["type"], "null"]}
     return {"oneOf": [*kinds, {"type": "null"}]}

@@ -234,7 +234,7 @@ class RawClient:
     async def _sees(self, row: Callable[[], Message | None], fields: Message, what: str) -> Message:
         def shows() -> bool:
             found = row()
-            return found is not None and all(found[name] == value for name, value in fields.items())
+            return found is not None and all(found.get(name) == value for name, value in fields.items())
 
         try:
             await self.until(shows, f"{what} with {fields}")

@@ -7,9 +7,11 @@ it cannot change before the write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import structlog
@@ -17,9 +19,13 @@ import structlog
 from relevo.protocol.bounds import LIMIT_DEFAULT
 from relevo.protocol.codec import fingerprint
 from relevo.protocol.commands import (
+    AgentGet,
+    AgentList,
     AgentPut,
     AgentRemove,
     Command,
+    DepartmentGet,
+    DepartmentList,
     DepartmentPut,
     DepartmentRemove,
     Mutation,
@@ -36,12 +42,17 @@ from relevo.protocol.commands import (
     SessionPlace,
     SessionRecall,
     SessionTransfer,
+    SettingsGet,
+    SettingsPut,
     StatusSet,
 )
 from relevo.protocol.errors import Error, ErrorCode
 from relevo.protocol.results import (
+    AgentListResult,
     AgentResult,
+    DepartmentListResult,
     DepartmentResult,
+    DepartmentSettingsResult,
     Empty,
     EntryResult,
     HistoryResult,
@@ -49,7 +60,15 @@ from relevo.protocol.results import (
     PlaceResult,
     Result,
     SessionResult,
+    SettingsResult,
     TransferResult,
+)
+from relevo.protocol.settings import (
+    DepartmentSettings,
+    Hours,
+    TenantSettings,
+    parties_of,
+    with_defaults,
 )
 from relevo.router.auth.principal import Principal
 from relevo.router.gateway.costs import CHARGED_ROWS, weight
@@ -64,6 +83,8 @@ log = structlog.get_logger(__name__)
 
 LIST_STEP_ROWS = 100
 """Sessions that one store command lists; a longer page takes several."""
+
+_PAGE_CURSOR = re.compile(r"([0-9]{1,20})-[0-9a-f]{0,16}")
 
 
 class CommandError(Exception):
@@ -139,6 +160,53 @@ def _list_request(_: Principal, command: SessionList) -> dict[str, Any]:
     return request
 
 
+def _settings_request(_: Principal, command: SettingsPut) -> dict[str, Any]:
+    return _settings_fields(command.settings, "$.settings")
+
+
+def _department_request(_: Principal, command: DepartmentPut) -> dict[str, Any]:
+    put = command.department
+    request: dict[str, Any] = {"department": {"id": put.id, "name": put.name}}
+    if put.settings is not None:
+        request |= _settings_fields(put.settings, "$.department.settings")
+    return request
+
+
+def _settings_fields(settings: DepartmentSettings, path: str) -> dict[str, Any]:
+    """Return the settings that a command names, as the store takes them; raises CommandError."""
+    if isinstance(settings.hours, Hours) and not _is_zone(settings.hours.zone):
+        text = "Expected a time zone's name, as in `Europe/Lisbon`"
+        raise rejection(ErrorCode.BAD_MESSAGE, text, path=f"{path}.hours.zone")
+    given = ((name, getattr(settings, name)) for name in settings.__struct_fields__)
+    return {
+        "settings": {
+            name: records.packed(value) if value is not None else False
+            for name, value in given
+            if value is not msgspec.UNSET
+        },
+        "parties": list(parties_of(settings)),
+    }
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # No name at all, a folder's, an unknown one.
+        return False
+    return True
+
+
+def _page_request(principal: Principal, command: AgentList | DepartmentList) -> dict[str, Any]:
+    cursor = _PAGE_CURSOR.fullmatch(command.cursor or "0-")
+    if cursor is None or int(cursor[1]) >= 2**64:
+        raise rejection(ErrorCode.BAD_MESSAGE, "Expected a cursor of the previous page", path="$.cursor")
+    return {
+        "list": "agents" if isinstance(command, AgentList) else "departments",
+        "cursor": cursor[0],
+        "limit": command.limit or LIMIT_DEFAULT,
+    }
+
+
 def _fields(command: Command) -> dict[str, Any]:
     names = _FIELDS[type(command)]
     return {name: value for name in names if (value := getattr(command, name)) is not None}
@@ -150,6 +218,26 @@ def _agent(reply: records.AgentReply) -> AgentResult:
 
 def _department(reply: records.DepartmentReply) -> DepartmentResult:
     return DepartmentResult(records.department(reply.department))
+
+
+def _settings(reply: records.SettingsReply) -> SettingsResult:
+    return SettingsResult(with_defaults(TenantSettings, records.settings_of(reply.settings)))
+
+
+def _department_settings(reply: records.DepartmentSettingsReply) -> DepartmentSettingsResult:
+    return DepartmentSettingsResult(
+        records.department(reply.department),
+        records.settings_of(reply.settings),
+        with_defaults(DepartmentSettings, records.settings_of(reply.effective)),
+    )
+
+
+def _agents(reply: records.RowsReply) -> AgentListResult:
+    return AgentListResult(records.rows(reply.rows, records.agent), reply.cursor or None)
+
+
+def _departments(reply: records.RowsReply) -> DepartmentListResult:
+    return DepartmentListResult(records.rows(reply.rows, records.department), reply.cursor or None)
 
 
 def _session(reply: records.SessionReply) -> SessionResult:
@@ -201,9 +289,17 @@ RULES: Mapping[type[Command], Rule] = {
     SessionList: Rule(ALL, "session_list", records.ListReply, _list, _list_request),
     SessionPlace: Rule(ALL, "session_place", records.PlaceReply, _place),
     SessionAck: Rule(AGENTS, "session_ack", msgspec.Raw, _nothing),
+    SettingsGet: Rule(BACK_ENDS, "settings_get", records.SettingsReply, _settings),
+    SettingsPut: Rule(BACK_ENDS, "settings_put", records.SettingsReply, _settings, _settings_request),
+    AgentGet: Rule(ALL, "agent_get", records.AgentReply, _agent),
+    AgentList: Rule(ALL, "directory_list", records.RowsReply, _agents, _page_request),
     AgentPut: Rule(BACK_ENDS, "agent_put", records.AgentReply, _agent),
     AgentRemove: Rule(BACK_ENDS, "agent_remove", msgspec.Raw, _nothing),
-    DepartmentPut: Rule(BACK_ENDS, "department_put", records.DepartmentReply, _department),
+    DepartmentGet: Rule(ALL, "department_get", records.DepartmentSettingsReply, _department_settings),
+    DepartmentList: Rule(ALL, "directory_list", records.RowsReply, _departments, _page_request),
+    DepartmentPut: Rule(
+        BACK_ENDS, "department_put", records.DepartmentReply, _department, _department_request
+    ),
     DepartmentRemove: Rule(BACK_ENDS, "department_remove", msgspec.Raw, _nothing),
 }
 """Every command that the store decides. The others concern one connection: see gateway.connection."""

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
-from relevo.protocol.objects import Agent
+from relevo.protocol.objects import Agent, Rule
 from relevo.router import __version__
 from relevo.router.config import Settings
 from relevo.router.observe.incidents import incident
@@ -312,7 +312,8 @@ class StoreCommands:
         rows already. Rows in events are whole, so that nothing is wrong once they were applied.
         """
         page = await self._directory_page(tenant, "")
-        found = records.Directory(page.epoch, page.seq, [], [], page.before)
+        rule = page.rule if isinstance(page.rule, Rule) else None
+        found = records.Directory(page.epoch, page.seq, [], [], page.before, rule)
         agents: dict[str, Agent] = {}
         while True:
             for packed in page.departments:

@@ -8,7 +8,8 @@ field is an extra one (see there): it goes into the class ``...Extra`` of its re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -27,6 +28,7 @@ from relevo.protocol.objects import (
     Party,
     PlaceKind,
     Role,
+    Rule,
     Session,
     SessionState,
     Status,
@@ -67,7 +69,14 @@ def addressee(role: str, id: str) -> str:
 
 
 class MetaExtra(msgspec.Struct, gc=False):
-    """Extra fields of a tenant."""
+    """
+    Extra fields of a tenant.
+
+    Attributes:
+        settings: Names the state of all its settings; empty where nothing was ever set.
+    """
+
+    settings: str = ""
 
 
 class AgentExtra(msgspec.Struct, gc=False):
@@ -82,7 +91,14 @@ class AgentExtra(msgspec.Struct, gc=False):
 
 
 class DepartmentExtra(msgspec.Struct, gc=False):
-    """Extra fields of a department."""
+    """
+    Extra fields of a department.
+
+    Attributes:
+        rule: Its own rule.
+    """
+
+    rule: Rule | None = None
 
 
 class SessionExtra(msgspec.Struct, gc=False):
@@ -316,12 +332,14 @@ def agent_of(record: AgentRecord) -> Agent:
 
 def department_of(record: DepartmentRecord) -> Department:
     """Return the row that a record holds."""
+    extra = record.extra
     return Department(
         id=record.id,
         name=record.name,
         agents=record.agents,
         available=record.available,
         queued=record.queued,
+        rule=extra.rule if extra is not None and extra.rule is not None else msgspec.UNSET,
     )
 
 
@@ -435,6 +453,15 @@ def department(packed: msgspec.Raw) -> Department:
     return department_of(decode_department(packed))
 
 
+def rows(packed: Sequence[msgspec.Raw], decode: Callable[[msgspec.Raw], T]) -> list[T]:
+    """Decode a page of records, each a string that holds it; what cannot be read is left out."""
+    found = []
+    for each in packed:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            found.append(decode(msgspec.Raw(content_of(each))))
+    return found
+
+
 def session(view: msgspec.Raw) -> Session:
     """Decode a session as a command answers it."""
     return _session_of_view(bytes(view))
@@ -467,6 +494,17 @@ class Answer(msgspec.Struct, gc=False):
     set_aside: list[str] = []
 
 
+def settings_of(packed: dict[str, msgspec.Raw]) -> dict[str, Any]:
+    """Decode settings by name."""
+    return {name: msgspec.msgpack.decode(content_of(value)) for name, value in packed.items()}
+
+
+def settings_in(record: bytes) -> dict[str, Any]:
+    """Decode the settings of a level, by name, as the tenant's hash holds them; `rule` as an object."""
+    kept = settings_of(msgspec.msgpack.decode(record, type=dict[str, msgspec.Raw]))
+    return kept | {"rule": msgspec.convert(kept["rule"], Rule) if "rule" in kept else msgspec.UNSET}
+
+
 class AgentReply(msgspec.Struct, gc=False):
     """One agent."""
 
@@ -477,6 +515,27 @@ class DepartmentReply(msgspec.Struct, gc=False):
     """One department."""
 
     department: msgspec.Raw
+
+
+class SettingsReply(msgspec.Struct, gc=False):
+    """What is set, by name, packed."""
+
+    settings: dict[str, msgspec.Raw]
+
+
+class DepartmentSettingsReply(msgspec.Struct, gc=False):
+    """A department, and what is set by itself, and by itself or its tenant."""
+
+    department: msgspec.Raw
+    settings: dict[str, msgspec.Raw]
+    effective: dict[str, msgspec.Raw]
+
+
+class RowsReply(msgspec.Struct, gc=False):
+    """A page of records of agents or departments, and where the next one begins; empty at the end."""
+
+    rows: list[msgspec.Raw]
+    cursor: str
 
 
 class SessionReply(msgspec.Struct, gc=False):
@@ -605,16 +664,24 @@ class DirectoryPage(msgspec.Struct, gc=False):
     cursor: str
     departments: list[msgspec.Raw]
     agents: list[msgspec.Raw]
+    rule: Rule | bool = False
 
 
 class Directory(msgspec.Struct, gc=False):
-    """The whole directory at a position of the feed, and where the store was when this epoch began."""
+    """
+    The whole directory at a position of the feed, and where the store was when this epoch began.
+
+    Attributes:
+        departments: With the rules that are their own.
+        rule: The tenant's.
+    """
 
     epoch: str
     seq: int
     departments: list[Department]
     agents: list[Agent]
     before: str = ""
+    rule: Rule | None = None
 
     def forgot(self, epoch: str, seq: int) -> bool:
         """
@@ -655,7 +722,12 @@ class Change(msgspec.Struct, array_like=True, gc=False):
 
 
 class Event(msgspec.Struct, array_like=True, gc=False):
-    """One step of a tenant: the rows of the directory that changed, and the sessions."""
+    """
+    One step of a tenant: the rows of the directory that changed, and the sessions.
+
+    Attributes:
+        rule: The tenant's rule where it changed; False where there is none any more.
+    """
 
     schema: int
     epoch: str
@@ -666,6 +738,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     agents_removed: list[str] = []
     departments_removed: list[str] = []
     changes: list[Change] = []
+    rule: Rule | bool | None = None
 
 
 class EventsReply(msgspec.Struct, gc=False):

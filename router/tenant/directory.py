@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from relevo.protocol.objects import Agent, Department
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from relevo.protocol.objects import Agent, Department, Rule
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot
+from relevo.protocol.settings import RULE_DEFAULT
 from relevo.router.store import records
 
 Row = TypeVar("Row", Agent, Department)
@@ -84,6 +88,9 @@ class Replica:
         self._tombstones_max = tombstones_max
         self._agents: _Table[Agent] = _Table()
         self._departments: _Table[Department] = _Table()
+        self._rule: Rule | None = None
+        self._rule_changed_at = 0
+        self._inheriting: set[str] = set()  # Departments that have the tenant's rule.
 
     @property
     def agents(self) -> Mapping[str, Agent]:
@@ -107,8 +114,10 @@ class Replica:
         self._agents, self._departments = _Table(), _Table()
         for agent in directory.agents:
             self._agents.put(agent, directory.seq)
+        self._rule, self._rule_changed_at = directory.rule, directory.seq
+        self._inheriting.clear()
         for department in directory.departments:
-            self._departments.put(department, directory.seq)
+            self._put_department(department, directory.seq)
 
     def apply(self, event: records.Event) -> bool:
         """
@@ -128,20 +137,44 @@ class Replica:
         if event.seq <= self.seq:
             return False
         self.seq = event.seq
-        if event.agents or event.departments or event.agents_removed or event.departments_removed:
+        if (
+            event.agents
+            or event.departments
+            or event.agents_removed
+            or event.departments_removed
+            or event.rule is not None
+        ):
             self.position = event.seq
+            if event.rule is not None:
+                self._set_rule(event.rule if isinstance(event.rule, Rule) else None, event.seq)
             for agent in event.agents:
                 self._agents.put(records.agent_of(agent), event.seq)
             for department in event.departments:
-                self._departments.put(records.department_of(department), event.seq)
+                self._put_department(records.department_of(department), event.seq)
             for agent_id in event.agents_removed:
                 self._agents.remove(agent_id, event.seq)
             for department_id in event.departments_removed:
                 self._departments.remove(department_id, event.seq)
+                self._inheriting.discard(department_id)
             for table in (self._agents, self._departments):
                 while len(table.removed_at) > self._tombstones_max:
                     self._floor = max(self._floor, table.forget_oldest_removal())
         return True
+
+    def _put_department(self, row: Department, position: int) -> None:
+        """Take a row in whose rule is the department's own; without one it has the tenant's."""
+        if row.rule is UNSET:
+            self._inheriting.add(row.id)
+            row = replace(row, rule=self._rule or UNSET)
+        else:
+            self._inheriting.discard(row.id)
+        self._departments.put(row, position)
+
+    def _set_rule(self, rule: Rule | None, position: int) -> None:
+        self._rule, self._rule_changed_at = rule, position
+        for department_id in self._inheriting:
+            row = self._departments.rows[department_id]
+            self._departments.put(replace(row, rule=rule or UNSET), position)
 
     def snapshot(self) -> DirectorySnapshot:
         """Return the whole directory as it is now."""
@@ -150,6 +183,7 @@ class Replica:
             seq=self.position,
             departments=list(self._departments.rows.values()),
             agents=list(self._agents.rows.values()),
+            rule=self._rule or UNSET,
         )
 
     def patch_since(self, epoch: str, seq: int) -> DirectoryPatch | None:
@@ -174,4 +208,5 @@ class Replica:
             agents=self._agents.changed_since(seq),
             departments_removed=self._departments.removed_since(seq),
             agents_removed=self._agents.removed_since(seq),
+            rule=(self._rule or RULE_DEFAULT) if self._rule_changed_at > seq else UNSET,
         )

@@ -11,6 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from math import ceil
 
+import msgspec
+
 from relevo.protocol.codec import Codec
 from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
 from relevo.protocol.errors import CloseCode
@@ -98,6 +100,7 @@ class _FramedSnapshot(dict[Codec, list[bytes]]):
                     parts=len(slices),
                     departments=[row for row in some if isinstance(row, Department)],
                     agents=[row for row in some if isinstance(row, Agent)],
+                    rule=self.snapshot.rule if number == 1 else msgspec.UNSET,
                 )
             )
             for number, some in enumerate(slices, start=1)

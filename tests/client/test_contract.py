@@ -46,6 +46,12 @@ async def messages_of_a_client() -> list[Map]:
         recorder.remove_agent("ana"),
         recorder.put_department("sales", "Sales"),
         recorder.remove_department("sales"),
+        recorder.get_agent("ana"),
+        recorder.list_agents(limit=10),
+        recorder.get_department("sales"),
+        recorder.list_departments(cursor="0-"),
+        recorder.get_settings(),
+        recorder.put_settings({"answer_ms": None}),
     ]
     for call in calls:
         with pytest.raises(RecordedError):

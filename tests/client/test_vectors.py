@@ -154,7 +154,7 @@ def test_vector_command_decodes_to_this_in_the_router(vector: Map) -> None:
         assert not isinstance(command, router_codec.InvalidMessage), command
         decoded = msgspec.to_builtins(command)
         del decoded["id"]
-        assert same({name: value for name, value in decoded.items() if value is not None}, vector["means"])
+        assert same(trimmed(decoded, vector["means"]), vector["means"])
 
 
 def test_vectors_have_every_command_with_a_method() -> None:

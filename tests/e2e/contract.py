@@ -20,6 +20,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+_LEFT_OUT = ("string", "integer", "boolean")
+# Of these what is not set is left out, whatever it is.
+_PARTIAL = ("TenantSettings", "DepartmentSettings", "Overflow", "Week")
+
+
 @cache
 def document() -> Any:
     """Return the document."""
@@ -76,6 +81,8 @@ def _fits(schema: Any, value: Any) -> bool:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if not any(_is(kind, value) for kind in kinds):
         return False
+    if "prefixItems" in schema:
+        return len(value) == len(schema["prefixItems"]) and all(map(_fits, schema["prefixItems"], value))
     if "items" in schema and value is not None:
         return all(_fits(schema["items"], each) for each in value)
     if schema.get("title") == "Error":
@@ -88,7 +95,8 @@ def _is_whole(schema: Any, value: Any) -> bool:
     left_out = {
         name
         for name, each in schema["properties"].items()
-        if name not in schema.get("required", ()) and each.get("type", "") in ("string", "integer", "boolean")
+        if name not in schema.get("required", ())
+        and (schema["title"] in _PARTIAL or "$ref" in each or each.get("type", "") in _LEFT_OUT)
     }
     return set(schema["properties"]) - left_out <= set(value) <= set(schema["properties"])
 

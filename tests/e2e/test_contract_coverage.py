@@ -54,6 +54,8 @@ COMMANDS: dict[str, Exercise] = {}
 PUSHES: dict[str, Exercise] = {}
 """How to get each push; returns it."""
 
+HOURS = {"zone": "Europe/Lisbon", "week": {"mon": [["09:00", "18:00"]]}, "days": {"2026-12-25": []}}
+
 # It needs a router that stops: test_presence.py.
 APART = ("server.draining",)
 
@@ -317,6 +319,48 @@ async def department_put(clients: Clients) -> Message:
 @command("department.remove")
 async def department_remove(clients: Clients) -> Message:
     return await answer_to(clients.crm, "department.remove", department_id="sales")
+
+
+@command("settings.get")
+async def settings_get(clients: Clients) -> Message:
+    return await answer_to(clients.adela, "settings.get")
+
+
+@command("settings.put")
+async def settings_put(clients: Clients) -> Message:
+    answer = await answer_to(clients.crm, "settings.put", settings={"answer_ms": 5_000, "hours": HOURS})
+    assert answer["result"]["settings"]["answer_ms"] == 5_000
+    return answer
+
+
+@command("agent.get")
+async def agent_get(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "agent.get", agent_id="bob")
+    assert answer["result"]["agent"]["id"] == "bob"
+    return answer
+
+
+@command("agent.list")
+async def agent_list(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "agent.list", limit=2)
+    rest = await clients.ana.command("agent.list", cursor=answer["result"]["cursor"])
+    assert {row["id"] for row in [*answer["result"]["agents"], *rest["agents"]]} == {"ana", "bob", "adela"}
+    assert rest["cursor"] is None
+    return answer
+
+
+@command("department.get")
+async def department_get(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "department.get", department_id="sales")
+    assert answer["result"]["department"]["id"] == "sales"
+    return answer
+
+
+@command("department.list")
+async def department_list(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "department.list")
+    assert [row["id"] for row in answer["result"]["departments"]] == ["sales"]
+    return answer
 
 
 # Pushes.

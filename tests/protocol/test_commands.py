@@ -48,7 +48,9 @@ def test_commands_are_those_of_the_contract() -> None:
         *("session.note", "session.close", "session.get", "session.history", "session.list"),
         *("session.answer", "session.place"),
         *("session.watch", "session.unwatch", "session.ack"),
-        *("agent.put", "agent.remove", "department.put", "department.remove"),
+        *("agent.put", "agent.get", "agent.list", "agent.remove"),
+        *("department.put", "department.get", "department.list", "department.remove"),
+        *("settings.get", "settings.put"),
     }
 
 
@@ -71,7 +73,7 @@ def test_commands_that_take_a_key_are_the_mutations(codec: Codec, pack: Pack) ->
     assert taking == {
         *("status.set", "session.open", "session.transfer", "session.accept", "session.decline"),
         *("session.answer", "session.recall", "session.note", "session.close"),
-        *("agent.put", "agent.remove", "department.put", "department.remove"),
+        *("agent.put", "agent.remove", "department.put", "department.remove", "settings.put"),
     }
 
 
@@ -121,6 +123,8 @@ def test_command_with_a_field_of_a_wrong_type_names_it(
     for name in COMMANDS[command_type].__struct_encode_fields__:
         if wrong is True and bool in get_args(types[name]):
             continue
+        if name == "settings" and wrong == {}:
+            continue  # It names no setting, and changes none.
         item = decode_one(codec, pack(fields_of(command_type) | {name: wrong}))
         assert isinstance(item, InvalidMessage)
         # A map where a map belongs is of the right kind, but lacks what belongs into it.

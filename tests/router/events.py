@@ -26,9 +26,11 @@ def agent_record(agent_id: str, load: int = 0, status: Any = "connected") -> rec
     )
 
 
-def department_record(department_id: str, queued: int = 0) -> records.DepartmentRecord:
+def department_record(department_id: str, queued: int = 0, rule: Any = None) -> records.DepartmentRecord:
     """Return a department's record."""
-    return records.DepartmentRecord(records.SCHEMA, department_id, department_id.title(), queued=queued)
+    extra = records.DepartmentExtra(rule=rule) if rule is not None else None
+    name = department_id.title()
+    return records.DepartmentRecord(records.SCHEMA, department_id, name, queued=queued, extra=extra)
 
 
 def session_fields(session_id: str, owner: str | None, fence: int = 1, **fields: Any) -> dict[str, Any]:
@@ -100,6 +102,11 @@ def session_record(
     return records.SessionRecord(**given | fields)
 
 
+def settings_record(**settings: Any) -> bytes:
+    """Return the settings of a level, as the tenant's hash holds them."""
+    return msgspec.msgpack.encode({name: records.packed(value) for name, value in settings.items()})
+
+
 def packed_record(record: msgspec.Struct) -> msgspec.Raw:
     """Return a record as a command answers it."""
     return msgspec.Raw(msgspec.msgpack.encode(record))
@@ -117,7 +124,8 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
     Args:
         seq: Its number.
         epoch: Its epoch.
-        fields: `agents` and `departments` as records, `agents_removed`, `departments_removed`, `changes`.
+        fields: `agents` and `departments` as records, `agents_removed`, `departments_removed`, `changes`,
+            `rule`.
     """
     return records.Event(
         schema=records.SCHEMA,
@@ -129,13 +137,16 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
         agents_removed=list(fields.get("agents_removed", ())),
         departments_removed=list(fields.get("departments_removed", ())),
         changes=list(fields.get("changes", ())),
+        rule=fields.get("rule"),
     )
 
 
-def directory(seq: int, *, epoch: str = "e1", agents: Any = (), departments: Any = ()) -> records.Directory:
+def directory(
+    seq: int, *, epoch: str = "e1", agents: Any = (), departments: Any = (), rule: Any = None
+) -> records.Directory:
     """Return a snapshot of the store."""
     rows = map(records.agent_of, agents)
-    return records.Directory(epoch, seq, list(map(records.department_of, departments)), list(rows))
+    return records.Directory(epoch, seq, list(map(records.department_of, departments)), list(rows), rule=rule)
 
 
 def change(record: records.SessionRecord, what: str = "placed", **fields: Any) -> records.Change:

@@ -7,7 +7,7 @@ A method checks, changes, and returns what works the result out once everything 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
@@ -102,8 +102,38 @@ class Model(State):
         """Create or rename a department."""
         self._caller(request)
         put = request["department"]
+        self._require_parties(request, put["id"])
         self.departments[put["id"]] = put["name"]
-        return lambda: {"department": self.department_row(put["id"])}
+        self._set(put["id"], request.get("settings", {}))
+        return lambda: {"department": self.department_view(put["id"])}
+
+    def department_get(self, request: Request) -> Outcome:
+        """Read a department and its settings."""
+        self._caller(request)
+        department_id = request["department_id"]
+        if department_id not in self.departments:
+            raise RejectedError("not_found")
+        return lambda: {
+            "department": self.department_view(department_id),
+            "settings": self.settings.get(department_id, {}),
+            "effective": self.effective(department_id),
+        }
+
+    def settings_put(self, request: Request) -> Outcome:
+        """Change the tenant's settings."""
+        self._caller(request)
+        self._require_parties(request)
+        self._set("", request["settings"])
+        return lambda: {"settings": dict(self.settings[""])}
+
+    def _require_parties(self, request: Request, coming: str = "") -> None:
+        known = {"agent": set(self.agents), "department": {*self.departments, coming}}
+        if any(party["id"] not in known[party["kind"]] for party in request.get("parties", ())):
+            raise RejectedError("not_found")
+
+    def _set(self, level: str, settings: dict[str, Any]) -> None:
+        kept = self.settings.get(level, {}) | settings
+        self.settings[level] = {name: value for name, value in kept.items() if value is not None}
 
     def department_remove(self, request: Request) -> Outcome:
         """Remove a department in which nothing waits."""
@@ -116,6 +146,7 @@ class Model(State):
         for agent in self.members(department_id):
             agent.departments.remove(department_id)
         del self.departments[department_id]
+        self.settings.pop(department_id, None)
         return dict
 
     def directory(self, request: Request) -> Outcome:
@@ -123,6 +154,7 @@ class Model(State):
         return lambda: {
             "agents": [self.row(self.agents[agent_id]) for agent_id in sorted(self.agents)],
             "departments": [self.department_row(department_id) for department_id in sorted(self.departments)],
+            "rule": self.settings[""].get("rule", False),
         }
 
     # Changes of a session ----------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from relevo.protocol.objects import Agent, Department, Session
+import msgspec
+
+from relevo.protocol.objects import Agent, Department, Rule, Session
 from relevo.router.store import records
 from tests.stateful.model import Change
 from tests.stateful.stored import StoredState, change_of
@@ -22,10 +24,13 @@ class Reader:
 
     agents: dict[str, Agent] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
+    rule: Rule | None = None
     sessions: dict[str, Session] = field(default_factory=dict)
 
     def apply(self, event: records.Event) -> Iterator[str]:
         """Take an event in, and yield what is wrong with it."""
+        if event.rule is not None:
+            self.rule = event.rule if isinstance(event.rule, Rule) else None
         for agent in map(records.agent_of, event.agents):
             if self.agents.get(agent.id) == agent:
                 yield f"S10: event {event.seq} brings an unchanged row of agent {agent.id}"
@@ -85,6 +90,9 @@ def violations(
         yield from reader.apply(event)
     if reader.agents != after.agents or reader.departments != after.departments:
         yield "S10: the directory is not the fold of the events"
+    rule = after.settings.get("", {}).get("rule")
+    if reader.rule != (msgspec.convert(rule, Rule) if rule is not None else None):
+        yield "S10: the tenant's rule is not what the events said last"
     for session_id, session in after.sessions.items():
         if reader.sessions.get(session_id) != session:
             yield f"S10: session {session_id} is not as the feed said last"

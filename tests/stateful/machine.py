@@ -47,6 +47,7 @@ from tests.stateful.names import (
     managers,
     memberships,
     picks,
+    settings,
     targets,
     tenants,
     texts,
@@ -335,6 +336,33 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             self.step(tenant, "department_remove", by=by, department_id=id, key=key)
         else:
             self.step(tenant, "department_put", by=by, department={"id": id, "name": do}, key=key)
+
+    @rule(
+        tenant=tenants,
+        caller=managers,
+        level=st.sampled_from(["", *DEPARTMENTS]),
+        settings=settings,
+        party=st.sampled_from([None, None, *TARGETS[:7]]),
+        key=keys,
+    )
+    def change_settings(
+        self,
+        tenant: str,
+        caller: str,
+        level: str,
+        settings: dict[str, Any],
+        party: dict[str, str] | None,
+        key: str | None,
+    ) -> None:
+        """Change settings, which may name an agent or a department, and read them."""
+        by = self.find_caller(tenant, caller)
+        fields = {"settings": settings, "parties": [party] if party is not None else [], "key": key}
+        if level:
+            department = {"id": level, "name": level}
+            self.step(tenant, "department_put", by=by, department=department, **fields)
+            self.step(tenant, "department_get", by=by, department_id=level)
+        else:
+            self.step(tenant, "settings_put", by=by, **fields)
 
     # Sessions ----------------------------------------------------------------------------------------------
 

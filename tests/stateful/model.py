@@ -16,7 +16,18 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
+from relevo.protocol.objects import (
+    Actor,
+    Agent,
+    Customer,
+    Department,
+    Entry,
+    Owner,
+    Party,
+    Rule,
+    Session,
+    Transfer,
+)
 
 Request: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any]
@@ -137,6 +148,7 @@ class State:
     def __init__(self) -> None:
         self.agents: dict[str, KnownAgent] = {}
         self.departments: dict[str, str] = {}
+        self.settings: dict[str, dict[str, Any]] = {"": {}}
         self.sessions: dict[str, KnownSession] = {}
         self.leases: dict[str, int] = {}
         self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None]] = {}
@@ -259,7 +271,19 @@ class State:
             agents=len(self.members(department_id)),
             available=len(self.best_first(department_id)),
             queued=len(self.held("queued", department_id)),
+            rule=self._rule(self.settings.get(department_id, {})),
         )
+
+    def department_view(self, department_id: str) -> Department:
+        """Return a department as it is answered: with the tenant's rule where it has none of its own."""
+        return replace(self.department_row(department_id), rule=self._rule(self.effective(department_id)))
+
+    def effective(self, department_id: str) -> dict[str, Any]:
+        """Return what holds in a department, of what is set."""
+        return self.settings[""] | self.settings.get(department_id, {})
+
+    def _rule(self, settings: dict[str, Any]) -> Rule | msgspec.UnsetType:
+        return msgspec.convert(settings["rule"], Rule) if "rule" in settings else msgspec.UNSET
 
     # Each step ---------------------------------------------------------------------------------------------
 

@@ -51,6 +51,23 @@ managers = st.sampled_from(["admin", "admin", "admin", "service", *STRANGERS])
 fences = st.sampled_from([None, None, None, None, "right", "right", "right", "stale", "ahead"])
 keys = st.sampled_from([None] * 8 + KEYS)
 texts = st.sampled_from([None, "because", "wegen \u00dcberlast \U0001f600"])
+# What sets nothing, some things, rules of two kinds, or takes something back.
+RULE = {
+    "departments": "any",
+    "agents": "any",
+    "statuses": STATUSES,
+    "at_capacity": True,
+    "hops_max": 0,
+    "reason": "optional",
+}
+settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "answer_ms": st.sampled_from([None, 0]),
+        "alarm_ms": st.sampled_from([None, 0, 5]),
+        "rule": st.sampled_from([None, RULE, RULE | {"statuses": []}]),
+    },
+)
 claims = st.fixed_dictionaries(
     {},
     optional={

@@ -68,6 +68,7 @@ class StoredState:
     agents: dict[str, Agent] = field(default_factory=dict)
     chosen: dict[str, tuple[str, bool]] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     histories: dict[str, list[Entry]] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
@@ -112,6 +113,10 @@ class CommandRunner:
         """Run a command and take its answer apart."""
         function = self._scripts.function(command).decode()
         limits = [*request["limits"], *[None] * 4, records.SCHEMA]
+        if "settings" in request:
+            given = request["settings"].items()
+            settings = {name: records.packed(value) if value is not None else False for name, value in given}
+            request = request | {"settings": settings}
         packed = encode_request(records.packed(limits), dict(request))
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = records.decode_answer(reply)
@@ -190,6 +195,8 @@ def _field(name: str, raw: msgspec.Raw) -> Any:
         packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw])
         rows = [ROWS[name](msgspec.Raw(records.content_of(each))) for each in packed]
         return sorted(rows, key=lambda row: row.id)
+    if name in ("settings", "effective"):
+        return records.settings_of(msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]))
     if name == "events":
         packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw] | None) or []
         assert FALSE not in packed, "S9: an event is not kept"
@@ -293,6 +300,9 @@ def _take(found: StoredState, events: list[records.Event], name: str, record: by
         found.chosen[agent.id] = (agent.chosen, agent.present)
         if isinstance(agent.owned, str) and agent.owned.split():
             found.lists[f"owned:{agent.id}"] = agent.owned.split()
+    elif name[0] == "s":
+        packed = msgspec.msgpack.decode(record, type=dict[str, msgspec.Raw])
+        found.settings[name[1:]] = records.settings_of(packed)
     elif name != "w":  # The write that the durability waiter counts with.
         department = records.decode_department(record)
         found.departments[department.id] = records.department_of(department)

@@ -1,10 +1,13 @@
 /** The commands as methods, the same over a websocket and over HTTP. */
 
-import { InvalidDataError, shape } from "./decode.js";
+import { InvalidDataError, asMap, shape } from "./decode.js";
 import { InvalidReplyError } from "./errors.js";
 import {
+  agentPage,
   agentResult,
   department,
+  departmentPage,
+  departmentSettings,
   entry,
   historyPage,
   placeResult,
@@ -14,14 +17,18 @@ import {
 } from "./objects.js";
 
 /** @typedef {import("./objects.js").Agent} Agent */
+/** @typedef {import("./objects.js").AgentPage} AgentPage */
 /** @typedef {import("./objects.js").AgentRole} AgentRole */
 /** @typedef {import("./objects.js").Customer} Customer */
 /** @typedef {import("./objects.js").Department} Department */
+/** @typedef {import("./objects.js").DepartmentPage} DepartmentPage */
+/** @typedef {import("./objects.js").DepartmentSettings} DepartmentSettings */
 /** @typedef {import("./objects.js").Entry} Entry */
 /** @typedef {import("./objects.js").HistoryPage} HistoryPage */
 /** @typedef {import("./objects.js").Session} Session */
 /** @typedef {import("./objects.js").SessionPage} SessionPage */
 /** @typedef {import("./objects.js").SessionState} SessionState */
+/** @typedef {import("./objects.js").Settings} Settings */
 /** @typedef {import("./objects.js").Status} Status */
 /** @typedef {import("./objects.js").Target} Target */
 /** @typedef {import("./objects.js").TransferResult} TransferResult */
@@ -50,6 +57,7 @@ import {
 /** @typedef {{ state?: SessionState, agentId?: string, departmentId?: string }} SessionFilter */
 
 const departmentResult = shape((map) => ({ department: department(map.department) }));
+const settingsResult = shape((map) => ({ settings: asMap(map.settings) }));
 const entryResult = shape((map) => ({ entry: entry(map.entry) }));
 
 /**
@@ -300,16 +308,79 @@ export class CommandMethods {
   }
 
   /**
-   * Create a department, or rename it.
+   * Return an agent's row as it is now.
+   *
+   * @param {string} agentId
+   * @param {ReadOptions} [options]
+   * @returns {Promise<Agent>}
+   */
+  async getAgent(agentId, options) {
+    return (await this.#result(agentResult, "agent.get", { agent_id: agentId }, options)).agent;
+  }
+
+  /**
+   * Return a page of agents; `cursor` is of the page before.
+   *
+   * @param {ReadOptions & { cursor?: string, limit?: number }} [options]
+   * @returns {Promise<AgentPage>}
+   */
+  async listAgents({ cursor, limit, ...options } = {}) {
+    return this.#result(agentPage, "agent.list", { cursor, limit }, options);
+  }
+
+  /**
+   * Create a department, or rename it, and change its settings as `putSettings` does.
    *
    * @param {string} departmentId
    * @param {string} name
-   * @param {ChangeOptions} [options]
+   * @param {ChangeOptions & { settings?: Settings }} [options]
    * @returns {Promise<Department>}
    */
-  async putDepartment(departmentId, name, options) {
-    const fields = { department: { id: departmentId, name } };
+  async putDepartment(departmentId, name, { settings, ...options } = {}) {
+    const fields = { department: present({ id: departmentId, name, settings }) };
     return (await this.#result(departmentResult, "department.put", fields, options)).department;
+  }
+
+  /**
+   * Return a department, its own settings, and those that hold in it.
+   *
+   * @param {string} departmentId
+   * @param {ReadOptions} [options]
+   * @returns {Promise<DepartmentSettings>}
+   */
+  async getDepartment(departmentId, options) {
+    return this.#result(departmentSettings, "department.get", { department_id: departmentId }, options);
+  }
+
+  /**
+   * Return a page of departments; `cursor` is of the page before.
+   *
+   * @param {ReadOptions & { cursor?: string, limit?: number }} [options]
+   * @returns {Promise<DepartmentPage>}
+   */
+  async listDepartments({ cursor, limit, ...options } = {}) {
+    return this.#result(departmentPage, "department.list", { cursor, limit }, options);
+  }
+
+  /**
+   * Return the tenant's settings.
+   *
+   * @param {ReadOptions} [options]
+   * @returns {Promise<Settings>}
+   */
+  async getSettings(options) {
+    return (await this.#result(settingsResult, "settings.get", {}, options)).settings;
+  }
+
+  /**
+   * Change the settings that are named, and return all; null puts one back to its default.
+   *
+   * @param {Settings} settings
+   * @param {ChangeOptions} [options]
+   * @returns {Promise<Settings>}
+   */
+  async putSettings(settings, options) {
+    return (await this.#result(settingsResult, "settings.put", { settings }, options)).settings;
   }
 
   /**

@@ -101,7 +101,8 @@ import {
  */
 
 /**
- * A department's row: members, members available now, sessions that wait for one.
+ * A department's row: members, members available now, sessions that wait for one; `rule`: which transfers agents may
+ * make of its sessions, as on the wire, null for all.
  *
  * @typedef {WireObject & {
  *   readonly id: string,
@@ -109,7 +110,18 @@ import {
  *   readonly agents: number,
  *   readonly available: number,
  *   readonly queued: number,
+ *   readonly rule: Readonly<Record<string, unknown>> | null,
  * }} Department
+ */
+
+/** @typedef {{ readonly agents: readonly Agent[], readonly cursor: string | null }} AgentPage */
+/** @typedef {{ readonly departments: readonly Department[], readonly cursor: string | null }} DepartmentPage */
+/** @typedef {Readonly<Record<string, unknown>>} Settings By their names on the wire. */
+
+/**
+ * A department, its own settings, and those that hold in it.
+ *
+ * @typedef {{ readonly department: Department, readonly settings: Settings, readonly effective: Settings }} DepartmentSettings
  */
 
 /**
@@ -311,6 +323,7 @@ export const department = openShape((map) => ({
   agents: integer(map.agents),
   available: integer(map.available),
   queued: integer(map.queued),
+  rule: mapOrNull(map.rule),
 }));
 
 /** Any word of an enumeration, or null. */
@@ -411,8 +424,25 @@ export const sessionPage = shape((map) => ({
   cursor: textOrNull(map.cursor),
 }));
 
+/** @type {Decoder<DepartmentSettings>} */
+export const departmentSettings = shape((map) => ({
+  department: department(map.department),
+  settings: asMap(map.settings),
+  effective: asMap(map.effective),
+}));
+
 const agents = list(agent);
 const departments = list(department);
+
+/** @type {Decoder<AgentPage>} */
+export const agentPage = shape((map) => ({ agents: agents(map.agents), cursor: textOrNull(map.cursor) }));
+
+/** @type {Decoder<DepartmentPage>} */
+export const departmentPage = shape((map) => ({
+  departments: departments(map.departments),
+  cursor: textOrNull(map.cursor),
+}));
+
 const agentsIfAny = optional(agents, []);
 const departmentsIfAny = optional(departments, []);
 

@@ -16,6 +16,7 @@ export const MUTATING = new Set([
   "session.recall",
   "session.note",
   "session.close",
+  "settings.put",
   "agent.put",
   "agent.remove",
   "department.put",

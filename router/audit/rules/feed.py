@@ -55,6 +55,8 @@ def tenant_rule(read: Snapshot, cursor: str = "0") -> Iterator[Violation | Rule]
             yield partial(agent_rule, name[1:])
         elif name[:1] == "d":
             yield partial(department_rule, name[1:])
+        elif name[:1] == "s":
+            yield partial(settings_rule, name[1:])
         elif not name.isdigit() and name not in ("m", "w"):
             yield Violation("shape", f"unknown field {name!r}", ("tenant",))
 
@@ -64,6 +66,27 @@ def _meta_in(record: bytes | None) -> records.MetaRecord | None:
         return records.decode_meta(record) if record is not None else None
     except DAMAGED:
         return None  # Told where it is checked.
+
+
+def settings_rule(department_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that settings can be read, that their department is there, and that its row shows its rule."""
+    kept, row = read(
+        ("HGET", "tenant", f"s{department_id}"),
+        ("HGET", "tenant", f"d{department_id}" if department_id else "m"),
+    )
+    if kept is None:
+        return
+    where = f"of department {department_id}" if department_id else "of the tenant"
+    try:
+        rule = records.settings_in(kept).get("rule")
+        if row is None:
+            yield Violation("shape", f"there are settings {where}, which is not there", ("tenant",))
+        elif department_id and records.department_of(records.decode_department(row)).rule != rule:
+            yield Violation("S6", f"the row {where} shows another rule than is set", ("tenant",))
+        elif not department_id and (records.decode_meta(row).extra or records.MetaExtra()).settings == "":
+            yield Violation("shape", f"the settings {where} are never looked for", ("tenant",))
+    except DAMAGED as error:
+        yield Violation("shape", f"settings {where} cannot be read: {error}", ("tenant",))
 
 
 def meta_rule(read: Snapshot) -> Iterator[Violation | Rule]:

@@ -9,12 +9,15 @@ that routers of two releases, each with its own commands, run side by side on on
 import hashlib
 from pathlib import Path
 
+from relevo.protocol.settings import SETTINGS
+
 FOLDER = Path(__file__).parent
 LIBRARIES = "relevo_*"
 """Matches the names of the libraries of all releases."""
 SHARED = (
     "records.lua",
     "step.lua",
+    "settings.lua",
     "directory.lua",
     "sessions.lua",
     "presence.lua",
@@ -22,6 +25,12 @@ SHARED = (
     "run.lua",
 )
 """The files of `lib`, each before those that call it."""
+DEFAULTS = ", ".join(
+    f'{name} = "{row.default}"' if isinstance(row.default, str) else f"{name} = {str(row.default).lower()}"
+    for name, row in SETTINGS.items()
+    if isinstance(row.default, str | int)
+)
+"""The settings that hold where nothing is set, as a Lua table; of the others nothing is said by default."""
 
 
 class Scripts:
@@ -41,9 +50,12 @@ class Scripts:
         files = sorted((folder / "commands").glob("*.lua"))
         if not files:
             raise ValueError(f"no scripts in {folder}")
-        # A block each, because the server's Lua takes 200 local names outside of blocks.
-        commands = [b"do\n%s\nend" % file.read_bytes() for file in files]
-        body = b"\n".join([*(file.read_bytes() for file in shared), *commands])
+        # A function each, because a function of the server's Lua has 200 local names at most.
+        commands = [
+            b"do local function register()\n%s\nend register() end" % file.read_bytes() for file in files
+        ]
+        defaults = f"local SETTING_DEFAULTS = {{{DEFAULTS}}}".encode()
+        body = b"\n".join([defaults, *(file.read_bytes() for file in shared), *commands])
         # Nothing is protected by the digest; it tells one text from another.
         name = f"relevo_{hashlib.sha1(body, usedforsecurity=False).hexdigest()[:16]}"
         self.name = name

@@ -1,6 +1,8 @@
 """What can be wrong with the rest of a tenant: its directory, feed, presence, and the form of its keys."""
 
+from relevo.protocol.settings import RULE_DEFAULT
 from tests.router.audit.corruptions import corruption
+from tests.router.events import settings_record
 
 KEYS = "keys:2983333"
 
@@ -86,6 +88,31 @@ CORRUPTIONS = [
         lambda to: to.rewrite_department("help", queued=7),
         ("S6", ("tenant", "queue:help")),
         ("S10", ("tenant", "tenant")),
+    ),
+    # Settings.
+    corruption(
+        "settings that cannot be read",
+        lambda to: to.call("HSET", "tenant", "s", "x"),
+        ("shape", ("tenant",)),
+        left=True,
+    ),
+    corruption(
+        "settings that no command looks for",
+        lambda to: to.call("HSET", "tenant", "s", b"\x81\xa8alarm_ms\xa1\x05"),
+        ("shape", ("tenant",)),
+        left=True,
+    ),
+    corruption(
+        "settings of a department that is not there",
+        lambda to: to.call("HSET", "tenant", "snight", b"\x81\xa8alarm_ms\xa1\x05"),
+        ("shape", ("tenant",)),
+        left=True,
+    ),
+    corruption(
+        "a rule that its department does not show",
+        lambda to: to.call("HSET", "tenant", "shelp", settings_record(rule=RULE_DEFAULT)),
+        ("S6", ("tenant",)),
+        left=True,
     ),
     # The feed.
     corruption(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from relevo.router.store.lua.library import SHARED, Scripts
+from tests.servers import StoreServer, running
 
 
 def write(folder: Path, **sources: str) -> Path:
@@ -15,10 +16,12 @@ def write(folder: Path, **sources: str) -> Path:
 
 def test_all_commands_are_one_library_with_the_shared_files_in_front(tmp_path: Path) -> None:
     scripts = Scripts(write(tmp_path, commit="second", a_command="third", step="first"))
-    heading, constant, *rest = scripts.source.decode().splitlines()
+    heading, constant, defaults, *rest = scripts.source.decode().splitlines()
     assert heading == f"#!lua name={scripts.name}"
     assert scripts.name in constant
-    assert rest == ["first", "second", "do", "third", "end"]
+    assert "answer_ms = 0, " in defaults
+    assert rest[:2] == ["first", "second"]
+    assert rest[3] == "third"
 
 
 def test_a_function_is_named_after_its_library_and_its_command(tmp_path: Path) -> None:
@@ -41,3 +44,11 @@ def test_an_unknown_command_is_a_key_error(tmp_path: Path) -> None:
 def test_a_folder_without_commands_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no scripts in"):
         Scripts(write(tmp_path, step="", commit=""))
+
+
+def test_each_command_may_have_as_many_names_as_the_server_takes(tmp_path: Path) -> None:
+    names = "\n".join(f"local name_{number}" for number in range(150))
+    register = "redis.register_function(LIBRARY, function() end)"
+    scripts = Scripts(write(tmp_path, step=names, one=names, two=f"{names}\n{register}"))
+    with running(StoreServer(tmp_path)) as server:
+        assert server.call("FUNCTION", "LOAD", scripts.source)

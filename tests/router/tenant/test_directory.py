@@ -1,11 +1,13 @@
 """The replica against events in order, and against everything that can happen to a stream of them."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relevo.protocol.objects import Agent, Department
 from relevo.protocol.pushes import DirectoryPatch
+from relevo.protocol.settings import RULE_DEFAULT, RuleProfile
 from relevo.router.store import records
 from relevo.router.tenant.directory import GapError, Replica
 from tests.router.events import agent_record, department_record, directory, event
@@ -127,3 +129,48 @@ def test_disordered_events_never_make_a_hole(heard: list[tuple[int, str]]) -> No
             assert epoch != "e1" or seq > before + 1
         assert replica.seq in (before, before + 1)
         assert replica.agents["ana"].load == replica.seq
+
+
+OWN, TENANTS = RuleProfile(agents="none"), RuleProfile(hops_max=2)
+
+
+def rules(replica: Replica) -> dict[str, object]:
+    return {row.id: row.rule for row in replica.departments.values()}
+
+
+def ruled() -> Replica:
+    """Return a replica of a department with a rule of its own, one without, and a tenant with a rule."""
+    replica = Replica(100)
+    departments = [department_record("sales", rule=OWN), department_record("help")]
+    replica.load(directory(3, departments=departments, rule=TENANTS))
+    return replica
+
+
+def test_department_without_a_rule_shows_the_tenants() -> None:
+    replica = ruled()
+    assert rules(replica) == {"sales": OWN, "help": TENANTS}
+    assert replica.snapshot().rule == TENANTS
+    replica.apply(event(4, departments=[department_record("help", queued=1), department_record("sales")]))
+    assert rules(replica) == {"sales": TENANTS, "help": TENANTS}
+
+
+def test_another_rule_of_the_tenant_changes_the_rows_that_have_it() -> None:
+    replica = ruled()
+    replica.apply(event(4, rule=OWN))
+    assert rules(replica) == {"sales": OWN, "help": OWN}
+    patch = replica.patch_since("e1", 3)
+    assert patch is not None
+    assert ([row.id for row in patch.departments], patch.rule) == (["help"], OWN)
+    later = replica.patch_since("e1", 4)
+    assert later is not None
+    assert later.rule is msgspec.UNSET
+
+
+def test_tenant_without_a_rule_any_more_allows_all() -> None:
+    replica = ruled()
+    replica.apply(event(4, rule=False, departments_removed=["help"]))
+    assert rules(replica) == {"sales": OWN}
+    assert replica.snapshot().rule is msgspec.UNSET
+    patch = replica.patch_since("e1", 3)
+    assert patch is not None
+    assert patch.rule == RULE_DEFAULT

@@ -11,9 +11,12 @@ from .decode import InvalidDataError, decode
 from .errors import InvalidReplyError
 from .objects import (
     Agent,
+    AgentPage,
     AgentRole,
     Customer,
     Department,
+    DepartmentPage,
+    DepartmentSettings,
     Entry,
     HistoryPage,
     Session,
@@ -54,6 +57,11 @@ class _AgentResult:
 @dataclass(frozen=True, slots=True)
 class _DepartmentResult:
     department: Department
+
+
+@dataclass(frozen=True, slots=True)
+class _SettingsResult:
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +301,51 @@ class Commands(ABC):
         """Remove an agent that has no sessions; its connections are closed."""
         await self.command("agent.remove", {"agent_id": agent_id}, **options)
 
+    async def get_agent(self, agent_id: str, **options: Unpack[ReadOptions]) -> Agent:
+        """Return an agent's row as it is now."""
+        return (await self._result(_AgentResult, "agent.get", {"agent_id": agent_id}, **options)).agent
+
+    async def list_agents(
+        self, *, cursor: str | None = None, limit: int | None = None, **options: Unpack[ReadOptions]
+    ) -> AgentPage:
+        """Return a page of agents; ``cursor`` is of the page before."""
+        return await self._result(AgentPage, "agent.list", _present(cursor=cursor, limit=limit), **options)
+
     async def put_department(
-        self, department_id: str, name: str, **options: Unpack[ChangeOptions]
+        self,
+        department_id: str,
+        name: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        **options: Unpack[ChangeOptions],
     ) -> Department:
-        """Create a department, or rename it."""
-        fields = {"department": {"id": department_id, "name": name}}
+        """Create a department, or rename it, and change its settings as `put_settings` does."""
+        department = _present(id=department_id, name=name, settings=settings)
+        fields = {"department": department}
         return (await self._result(_DepartmentResult, "department.put", fields, **options)).department
+
+    async def get_department(self, department_id: str, **options: Unpack[ReadOptions]) -> DepartmentSettings:
+        """Return a department, its own settings, and those that hold in it."""
+        fields = {"department_id": department_id}
+        return await self._result(DepartmentSettings, "department.get", fields, **options)
+
+    async def list_departments(
+        self, *, cursor: str | None = None, limit: int | None = None, **options: Unpack[ReadOptions]
+    ) -> DepartmentPage:
+        """Return a page of departments; ``cursor`` is of the page before."""
+        fields = _present(cursor=cursor, limit=limit)
+        return await self._result(DepartmentPage, "department.list", fields, **options)
+
+    async def get_settings(self, **options: Unpack[ReadOptions]) -> Mapping[str, Any]:
+        """Return the tenant's settings, by their names on the wire."""
+        return (await self._result(_SettingsResult, "settings.get", {}, **options)).settings
+
+    async def put_settings(
+        self, settings: Mapping[str, Any], **options: Unpack[ChangeOptions]
+    ) -> Mapping[str, Any]:
+        """Change the settings that are named, and return all; None puts one back to its default."""
+        fields = {"settings": settings}
+        return (await self._result(_SettingsResult, "settings.put", fields, **options)).settings
 
     async def remove_department(self, department_id: str, **options: Unpack[ChangeOptions]) -> None:
         """Remove a department that has no sessions."""

@@ -146,13 +146,19 @@ class Agent(WireObject):
 
 @dataclass(frozen=True, slots=True)
 class Department(WireObject):
-    """A department's row: members, members available now, sessions that wait for one."""
+    """
+    A department's row: members, members available now, sessions that wait for one.
+
+    Attributes:
+        rule: Which transfers agents may make of its sessions, as on the wire; None for all.
+    """
 
     id: str
     name: str
     agents: int
     available: int
     queued: int
+    rule: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +279,37 @@ class HistoryPage:
 
     entries: tuple[Entry, ...]
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPage:
+    """Some agents; ``cursor`` asks for the next page, None at the end."""
+
+    agents: tuple[Agent, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentPage:
+    """Some departments; ``cursor`` asks for the next page, None at the end."""
+
+    departments: tuple[Department, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentSettings:
+    """
+    A department and its settings, by their names on the wire.
+
+    Attributes:
+        settings: Those that are its own.
+        effective: Those that hold in it.
+    """
+
+    department: Department
+    settings: Mapping[str, Any] = field(hash=False)
+    effective: Mapping[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ MUTATING = frozenset(
         "session.recall",
         "session.note",
         "session.close",
+        "settings.put",
         "agent.put",
         "agent.remove",
         "department.put",

@@ -1,7 +1,8 @@
 --[[
-Create or rename a department.
+Create or rename a department, and change its settings.
 
-department {id, name}. Rejects forbidden (too many departments), unavailable (one of this id is being removed).
+department {id, name}; settings: optional, as of settings_put, with parties.
+Rejects forbidden (too many departments), unavailable (one of this id is being removed), not_found (what settings name).
 Result {department}.
 ]]
 store_command('department_put', function()
@@ -12,6 +13,11 @@ store_command('department_put', function()
     require_left(put.id)
     require_space('departments', call('SCARD', P .. 'departments'), 1)
   end
-  if not row or row.name ~= put.name then put_department(put.id, put.name, row) end
-  return function() return result('department', call('HGET', P .. 'tenant', 'd' .. put.id)) end
+  local ruled = false
+  if request.settings then
+    require_parties(request.parties, put.id)
+    ruled = select(2, change_settings(request.settings, put.id))
+  end
+  if not row or row.name ~= put.name or ruled then put_department(put.id, put.name, row) end
+  return function() return result('department', department_view(find_department(put.id))) end
 end)

@@ -14,6 +14,7 @@ store_command('department_remove', function()
   call('HDEL', P .. 'tenant', 'd' .. id)
   call('SREM', P .. 'departments', id)
   departments_removed[id] = true
+  forget_settings(id)
   if not sweeps.leave(id) then due_add(now, 'leave ' .. id) end
   return function() return NOTHING end
 end)

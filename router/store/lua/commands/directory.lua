@@ -2,8 +2,9 @@
 Read a page of the directory. What changes while the pages are read is in the events after the first page.
 
 cursor: '' at first, then what the page before it said.
-Result {epoch, seq, before, cursor, departments, agents}: before is the epoch and the seq at which the store was when
-this epoch began, empty where it held nothing; cursor is empty at the end. The first page holds all departments.
+Result {epoch, seq, before, cursor, departments, agents, rule}: before is the epoch and the seq at which the store was when
+this epoch began, empty where it held nothing; cursor is empty at the end. The first page holds all departments. rule
+is the tenant's, false for none.
 ]]
 local DIRECTORY_PAGE = 500
 
@@ -26,6 +27,6 @@ store_command('directory', function()
     local page = call('SSCAN', P .. 'agents', cursor, 'COUNT', DIRECTORY_PAGE)
     return result('epoch', pack(meta.epoch), 'seq', pack(meta.seq), 'before', pack(meta.before),
       'cursor', pack(page[1] ~= '0' and page[1] or ''), 'departments', pack(departments),
-      'agents', pack(rows_of('a', page[2])))
+      'agents', pack(rows_of('a', page[2])), 'rule', pack(setting('rule') or false))
   end
 end)

@@ -133,10 +133,11 @@ local function commit()
     end
   end
   for id in pairs(departments_removed) do removed[#removed + 1] = id end
-  if #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
+  if settings_changed or #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
     meta.seq, meta_changed = meta.seq + 1, true
     for i = 1, #changes do packed[i] = pack_change(changes[i]) end
-    local event = pack_event(meta, now, rows, department_rows, agents_removed, removed, packed)
+    local event = pack_event(meta, now, rows, department_rows, agents_removed, removed, packed,
+      rule_changed and pack(setting('rule') or false))
     put(written, meta.seq % meta.ring, event)
     call('SPUBLISH', P .. 'feed', event)
   end

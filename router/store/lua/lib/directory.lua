@@ -78,9 +78,22 @@ local function name_from(id)
   return string.sub(id, 1, NAME_MAX)
 end
 
+-- A department as commands answer it: with the tenant's rule where it has none of its own.
+local function department_view(row)
+  if not meta.extra.settings or row.extra.rule then return pack_department(row) end
+  local extra = row.extra
+  row.extra = {rule = setting('rule')}
+  for name, value in pairs(extra) do row.extra[name] = value end
+  local view = pack_department(row)
+  row.extra = extra
+  return view
+end
+
 local function put_department(id, name, row)
   row = row or {id = id, agents = 0, available = 0, queued = 0, extra = NO_EXTRA}
   row.name = name
+  -- Dialogs show a rule live, so that it stands in the row, too.
+  set_extra(row, 'rule', meta.extra.settings and level_of(id).rule)
   call('HSET', P .. 'tenant', 'd' .. id, pack_department(row))
   call('SADD', P .. 'departments', id)
   touch_department(id, true)

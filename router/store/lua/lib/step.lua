@@ -19,8 +19,9 @@ function that builds its result once everything is committed. Without the flag a
 call when memory is full or the disk fails, instead of one write in its middle.
 
 Keys                      type    holds
-  tenant                  hash    m: the tenant's meta record; aID, dID: agents and departments; 0, 1, 2 ...: the latest
-                                  events, each in the field of its number modulo how many are kept
+  tenant                  hash    m: the tenant's meta record; aID, dID: agents and departments; s, sID: settings of
+                                  the tenant and of departments; 0, 1, 2 ...: the latest events, each in the field
+                                  of its number modulo how many are kept
   agents, departments     set     their ids
   session:ID              list    the log of a session: its last record is the session
   pending:A, queue:D      zset    sessions pending on an agent, waiting for a member of a department, by order
@@ -47,6 +48,7 @@ local meta -- the tenant's meta record; written with every event, and where it h
 local meta_changed
 local fetched -- records of the tenant's hash that were read with the meta record, by field
 local agents, agents_touched, departments_touched, agents_removed, departments_removed, changes
+local settings_changed, rule_changed -- whether settings are others now, and whether the tenant's rule is
 local set_aside_now -- names of what this call could not read
 
 -- `view`: a session, packed, that the rejection is about.
@@ -58,6 +60,7 @@ end
 local function begin_step()
   agents, agents_touched, departments_touched, agents_removed, departments_removed = {}, {nil, nil}, {}, {}, {}
   changes = {nil}
+  settings_changed, rule_changed = false, false
 end
 
 -- A record that cannot be read costs itself: it is kept aside, told to the router, and its place in lists is given up.
@@ -102,7 +105,10 @@ local function read_tenant(record)
   end
   if meta.schema < limits.schema then meta.schema, meta_changed = limits.schema, true end
   schema = meta.schema
+  local lost = not meta.epoch and (record or call('HLEN', P .. 'tenant') > 0)
   if meta.run ~= run_id or not meta.epoch then begin_epoch() end
+  -- Whatever is set is read again.
+  if lost then set_extra(meta, 'settings', meta.epoch) end
 end
 
 local function begin(keys, args)
