@@ -7,6 +7,7 @@ it cannot change before the write.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -348,6 +349,23 @@ async def execute(store: StoreCommands, principal: Principal, caller: Caller, co
     Raises:
         CommandError: It was refused, or its outcome is unknown (`unavailable`).
     """
+    replied = begin(store, principal, caller, command)
+    await asyncio.wait([replied])
+    return finish(store, principal.tenant, command, replied)
+
+
+def begin(
+    store: StoreCommands, principal: Principal, caller: Caller, command: Command
+) -> asyncio.Future[Any]:
+    """
+    Submit a command, without a task; arguments as for `execute`.
+
+    Returns:
+        The future of the store's reply, which is for `finish`.
+
+    Raises:
+        CommandError: It was refused, or the store cannot be used; it is not applied.
+    """
     rule = RULES[type(command)]
     if principal.role not in rule.roles:
         raise rejection(ErrorCode.FORBIDDEN)
@@ -357,16 +375,32 @@ async def execute(store: StoreCommands, principal: Principal, caller: Caller, co
     if key is not None:
         request["key"] = key
         request["print"] = fingerprint(command).hex()
+    tenant = principal.tenant
+    if isinstance(command, SessionList):
+        return asyncio.ensure_future(_list_in_steps(store, tenant, request))
+    durable, cost = isinstance(command, Mutation), weight(command)
     try:
-        if isinstance(command, SessionList):
-            return rule.result(await _list_in_steps(store, principal.tenant, request))
-        durable = isinstance(command, Mutation)
-        cost = weight(command)
-        return rule.result(
-            await store.run(
-                principal.tenant, rule.store_command, request, rule.shape, durable=durable, weight=cost
-            )
-        )
+        return store.submit(tenant, rule.store_command, request, durable=durable, weight=cost)
+    except StoreUnavailableError as error:
+        raise rejection(ErrorCode.UNAVAILABLE, reason=str(error)) from None
+
+
+def finish(store: StoreCommands, tenant: str, command: Command, replied: asyncio.Future[Any]) -> Result:
+    """
+    Return the result of a command whose future is done; raises as `execute` does.
+
+    Args:
+        store: The store's commands.
+        tenant: Whose command it is.
+        command: The command.
+        replied: What `begin` returned.
+    """
+    rule = RULES[type(command)]
+    try:
+        reply = replied.result()
+        if not isinstance(command, SessionList):
+            reply = store.decode(tenant, rule.store_command, reply, rule.shape)
+        return rule.result(reply)
     except CommandRejectedError as refusal:
         raise CommandError(Error.of(ErrorCode(refusal.code), None, **refusal.details)) from None
     except StoreUnavailableError as error:

@@ -8,12 +8,12 @@ flight and a batch to the store. Its answer is charged to the rate limits by the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from relevo.protocol.bounds import LIMIT_DEFAULT
-from relevo.protocol.commands import Command
+from relevo.protocol.commands import COMMANDS
 from relevo.protocol.errors import Error
 from relevo.protocol.results import Result
 
@@ -35,11 +35,13 @@ _ROWS: Mapping[type[Result], str] = {
 """The results that hold rows, and the name of their field."""
 
 
-def weight(command: Command) -> int:
+_PAGED = frozenset(kind for kind in COMMANDS.values() if "limit" in kind.__struct_fields__)
+"""The commands that read a page of rows."""
+
+
+def weight(command: Any) -> int:
     """Return as how many commands to count one that is about to start: by the rows that it may read."""
-    if not hasattr(command, "limit"):
-        return 1
-    return 1 + (command.limit or LIMIT_DEFAULT) // CHARGED_ROWS
+    return 1 if type(command) not in _PAGED else 1 + (command.limit or LIMIT_DEFAULT) // CHARGED_ROWS
 
 
 def charge(answer: Result | Error, size_bytes: int) -> int:

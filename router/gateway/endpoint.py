@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ from relevo.protocol.results import Result
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError, Verifier
 from relevo.router.config import Settings
-from relevo.router.gateway.commands import CommandError, caller_of, execute
+from relevo.router.gateway.commands import CommandError, begin, caller_of, finish
 from relevo.router.gateway.connection import Connection
 from relevo.router.gateway.counts import GatewayCounts
 from relevo.router.gateway.effects import (
@@ -272,7 +273,34 @@ class ClientEndpoint:
             self._hub.switch(self, effect.command)
 
     def _start_execute(self, effect: Execute) -> None:
-        self._services.tasks.spawn(self._execute(effect.command))
+        command, principal, caller = effect.command, self._connection.principal, self._caller
+        assert principal is not None
+        assert caller is not None
+        try:
+            replied = begin(self._services.store_commands, principal, caller, command)
+        except CommandError as rejected:
+            self._answer(command, rejected.error)
+        except Exception as error:
+            self._answer(command, _defect("command failed", error))
+        else:
+            # A callback, because a task for each command would cost as much as encoding its reply.
+            replied.add_done_callback(partial(self._executed, principal.tenant, command))
+
+    def _executed(self, tenant: str, command: Command, replied: asyncio.Future[Any]) -> None:
+        answer: Result | Error
+        try:
+            answer = finish(self._services.store_commands, tenant, command, replied)
+        except CommandError as rejected:
+            answer = rejected.error
+        except Exception as error:
+            # Whether the store applied it, the client finds out by sending the command again with its key.
+            answer = _defect("command failed", error)
+        self._answer(command, answer)
+        self._carry_out()
+
+    def _answer(self, command: Command, answer: Result | Error) -> None:
+        self._services.counts.answered(type(command), answer)
+        self._connection.answered(command, answer)
 
     def _start_refresh(self, effect: RefreshToken) -> None:
         self._services.tasks.spawn(self._refresh(effect))
@@ -283,22 +311,6 @@ class ClientEndpoint:
     def _start_disconnect(self, effect: Disconnect) -> None:
         self._services.tasks.spawn(self._disconnect(clean=effect.clean))
 
-    async def _execute(self, command: Command) -> None:
-        principal, caller = self._connection.principal, self._caller
-        assert principal is not None
-        assert caller is not None
-        answer: Result | Error
-        try:
-            answer = await execute(self._services.store_commands, principal, caller, command)
-        except CommandError as rejected:
-            answer = rejected.error
-        except Exception as error:
-            # Whether the store applied it, the client finds out by sending the command again with its key.
-            answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "command failed", error))
-        self._services.counts.answered(type(command), answer)
-        self._connection.answered(command, answer)
-        self._carry_out()
-
     async def _refresh(self, effect: RefreshToken) -> None:
         answer: Principal | Error
         try:
@@ -308,7 +320,7 @@ class ClientEndpoint:
         except KeysUnavailableError as error:
             answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
         except Exception as error:
-            answer = Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "token refresh failed", error))
+            answer = _defect("token refresh failed", error)
         self._connection.refreshed(effect.command, answer, self._services.clock.now_ms())
         self._carry_out()
 
@@ -347,8 +359,7 @@ class ClientEndpoint:
             reason = str(error) or "the directory could not be read in time"
             self._reject(Error.of(ErrorCode.UNAVAILABLE, None, reason=reason), CloseCode.STORE_LOST)
         except Exception as error:
-            number = incident(log, "hello failed", error)
-            self._reject(Error.of(ErrorCode.INTERNAL, None, incident=number), CloseCode.STORE_LOST)
+            self._reject(_defect("hello failed", error), CloseCode.STORE_LOST)
 
     async def _join_back_end(self, principal: Principal) -> None:
         """Receive what becomes of its transfers; a back end has no presence to be registered."""
@@ -409,6 +420,11 @@ class ClientEndpoint:
         if self._hub is not None and principal is not None:
             self._hub.detach(addressee(principal.role, principal.sub), self)
             self._hub = None
+
+
+def _defect(event: str, error: Exception) -> Error:
+    """Log a defect, and return the answer that has its number."""
+    return Error.of(ErrorCode.INTERNAL, None, incident=incident(log, event, error))
 
 
 _CARRY_OUT: Mapping[type[Effect], Callable[[ClientEndpoint, Any], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -190,10 +191,38 @@ class StoreCommands:
             StoreUnavailableError: It may or may not have been applied.
             StoreDefectError: The script failed, or answered something else.
         """
+        reply = self.submit(tenant, command, request, durable=durable, urgent=urgent, weight=weight)
+        return self.decode(tenant, command, await reply, answer)
+
+    def submit(
+        self,
+        tenant: str,
+        command: str,
+        request: dict[str, Any],
+        *,
+        durable: bool = False,
+        urgent: bool = False,
+        weight: int = 1,
+    ) -> asyncio.Future[bytes]:
+        """
+        Submit one command, and return the future of its reply, which is for `decode`; arguments as for `run`.
+
+        Raises:
+            StoreUnavailableError: It is not applied. The future raises what `StoreClient.run` says.
+        """
         if self.refused is not None:
             raise StoreUnavailableError(self.refused)
         packed = encode_request(self._common, request)
-        reply = await self.store.run(tenant, command, packed, durable=durable, urgent=urgent, weight=weight)
+        return self.store.run(tenant, command, packed, durable=durable, urgent=urgent, weight=weight)
+
+    def decode(self, tenant: str, command: str, reply: bytes, answer: type[T]) -> T:
+        """
+        Return the result that a reply holds; arguments as for `run`.
+
+        Raises:
+            CommandRejectedError: A rule of the protocol refused the command.
+            StoreDefectError: The script failed, or answered something else.
+        """
         try:
             outcome = records.decode_answer(reply)
             for name in outcome.set_aside:

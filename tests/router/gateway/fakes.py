@@ -162,6 +162,12 @@ class FakeStore:
         await self.gate.wait()
         return self._give(self.answer)
 
+    def submit(self, tenant: str, name: str, request: dict[str, Any], **options: Any) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(self.run(tenant, name, request, None, **options))
+
+    def decode(self, tenant: str, name: str, reply: Any, answer: Any) -> Any:
+        return reply
+
     async def connect(self, tenant: str, claims: Caller, connection_id: str) -> Any:
         self.asked.append(("connect", {"tenant": tenant, "claims": claims, "connection_id": connection_id}))
         await self.gate.wait()
