@@ -6,6 +6,7 @@ timer turns a wheel of slots.
 """
 
 import asyncio
+import time
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
@@ -124,5 +125,5 @@ class Keepalive:
 
 
 def now_ms() -> int:
-    """Return the event loop's monotonic time in milliseconds."""
-    return int(asyncio.get_running_loop().time() * 1000)
+    """Return the time of a clock that does not go back, in milliseconds."""
+    return int(time.monotonic() * 1000)

@@ -83,11 +83,12 @@ class _Shared:
         }
         self.keepalive = Keepalive(settings.ping_interval_ms, settings.ping_timeout_ms)
         self._unflushed: list[WebSocket] = []
+        self._loop = asyncio.get_running_loop()  # Kept, since each look for it is a system call (getpid).
 
     def flush_soon(self, socket: "WebSocket") -> None:
         """Write what the socket has queued at the end of this turn of the loop; one callback serves all."""
         if not self._unflushed:
-            asyncio.get_running_loop().call_soon(self._flush_all)
+            self._loop.call_soon(self._flush_all)
         self._unflushed.append(socket)
 
     def _flush_all(self) -> None:
@@ -517,7 +518,7 @@ def broadcast(sockets: Iterable[Any], frame: bytes) -> None:
 
 def websocket_class(acceptor: Acceptor, settings: Settings) -> type[WebSocket]:
     """
-    Return the class to give to one uvicorn server as ``ws=``.
+    Return the class to give to one uvicorn server as ``ws=``; called inside a running loop.
 
     Args:
         acceptor: Decides on each handshake, and makes the endpoints.
