@@ -23,7 +23,7 @@ from relevo.router.store.clock import Clock
 from relevo.router.store.commands import CommandLimits, StoreCommands
 from relevo.router.store.node_registry import NodeRegistry
 from relevo.router.tenant.feed import FEED_BUFFER_MAX, Feed
-from relevo.router.tenant.in_flight import TENANT_TURN_MAX, InFlightLimiters
+from relevo.router.tenant.in_flight import InFlightLimiters
 from relevo.router.tenant.lease import Leases
 from relevo.router.tenant.registration import Registration
 from relevo.router.tenant.registry import TenantRegistry
@@ -43,10 +43,7 @@ class Node:
     def __init__(self, settings: Settings, store_url: str) -> None:
         self.settings = settings
         self.node_id = secrets.token_hex(8)
-        limits = PipelineLimits(
-            timeout_ms=settings.store_timeout_ms,
-            batch_per_tenant_max=TENANT_TURN_MAX,
-        )
+        limits = PipelineLimits(timeout_ms=settings.store_timeout_ms)
         durability = Durability(
             DurabilityLevel(settings.durability), settings.durability_replicas, settings.durability_timeout_ms
         )

@@ -279,9 +279,10 @@ class ClientEndpoint:
         try:
             replied = begin(self._services.store_commands, principal, caller, command)
         except CommandError as rejected:
-            self._answer(command, rejected.error)
+            # Not at once: it may let another connection's command start, whose answer lets another one start.
+            self._loop.call_soon(self._answer, command, rejected.error)
         except Exception as error:
-            self._answer(command, _defect("command failed", error))
+            self._loop.call_soon(self._answer, command, _defect("command failed", error))
         else:
             # A callback, because a task for each command would cost as much as encoding its reply.
             replied.add_done_callback(partial(self._executed, principal.tenant, command))
@@ -296,11 +297,11 @@ class ClientEndpoint:
             # Whether the store applied it, the client finds out by sending the command again with its key.
             answer = _defect("command failed", error)
         self._answer(command, answer)
-        self._carry_out()
 
     def _answer(self, command: Command, answer: Result | Error) -> None:
         self._services.counts.answered(type(command), answer)
         self._connection.answered(command, answer)
+        self._carry_out()
 
     def _start_refresh(self, effect: RefreshToken) -> None:
         self._services.tasks.spawn(self._refresh(effect))

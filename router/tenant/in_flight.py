@@ -1,8 +1,9 @@
 """
-Noisy-neighbour isolation: bound what one tenant has in flight, and how much of it starts per loop iteration.
+Noisy-neighbour isolation: bound what one tenant has in flight, on one node.
 
-Without the bounds, many connections that send much at once would make one iteration of the event loop as long
-as all of their commands take together, for every tenant of the node.
+Without the bound, many connections that send much at once would queue their commands for the store, where
+each of the tenant's other commands would wait behind them; now they wait unread, at the clients
+(back-pressure). How much of it stands in one batch to the store the fair queue bounds.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ TENANT_IN_FLIGHT_MAX = 500
 TENANT_HELLOS_MAX = 200
 """Unanswered hellos of one tenant, per node, and as many disconnects."""
 
-TENANT_TURN_MAX = 32
-"""Commands of one tenant that start in one iteration of the loop, and stand in one batch to the store."""
-
 
 class InFlightLimiter:
     """
@@ -28,34 +26,19 @@ class InFlightLimiter:
 
     Args:
         in_flight_max: How many commands are in flight at most.
-        starts_max: How many of them start in one iteration of the loop.
-        call_soon: Calls back in the next iteration of the loop.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_call_soon",
-        "_in_flight",
-        "_in_flight_max",
-        "_started",
-        "_starts_max",
-        "_waiting",
-    )
+    __slots__ = ("__weakref__", "_in_flight", "_in_flight_max", "_waiting")
 
-    def __init__(
-        self, in_flight_max: int, starts_max: int, call_soon: Callable[[Callable[[], None]], object]
-    ) -> None:
+    def __init__(self, in_flight_max: int) -> None:
         self._in_flight = 0
         self._in_flight_max = in_flight_max
-        self._starts_max = starts_max
-        self._started = 0
-        self._call_soon = call_soon
         self._waiting: deque[Callable[[], None]] = deque()
 
     @property
     def has_room(self) -> bool:
         """Whether another command may start now."""
-        return self._in_flight < self._in_flight_max and self._started < self._starts_max
+        return self._in_flight < self._in_flight_max
 
     @property
     def is_idle(self) -> bool:
@@ -74,15 +57,13 @@ class InFlightLimiter:
         Args:
             weight: As how many commands it counts: where there is room for one, a dear one may start.
         """
-        if not self._started:
-            self._call_soon(self._begin_iteration)
-        self._started += weight
         self._in_flight += weight
 
     def release(self, weight: int = 1) -> None:
         """Count a command as done, and call the waiters for whom there is room now."""
         self._in_flight -= weight
-        self._call_waiters()
+        while self._waiting and self.has_room:
+            self._waiting.popleft()()
 
     def wait(self, callback: Callable[[], None]) -> None:
         """Call back, once, when there is room; the callback acquires it, and may wait again for more."""
@@ -91,14 +72,6 @@ class InFlightLimiter:
     def slot(self, weight: int = 1) -> Slot:
         """Return an async context manager that waits for room and holds it until its block ends."""
         return Slot(self, weight)
-
-    def _begin_iteration(self) -> None:
-        self._started = 0
-        self._call_waiters()
-
-    def _call_waiters(self) -> None:
-        while self._waiting and self.has_room:
-            self._waiting.popleft()()
 
 
 class Slot:
@@ -144,12 +117,9 @@ class Slot:
 
 
 class InFlightLimiters:
-    """
-    The limiters of all tenants of one node, each kept while it is in use; made inside a running loop.
-    """
+    """The limiters of all tenants of one node, each kept while it is in use."""
 
     def __init__(self) -> None:
-        self._call_soon = asyncio.get_running_loop().call_soon
         self._limiters: WeakValueDictionary[tuple[str, str], InFlightLimiter] = WeakValueDictionary()
 
     def commands(self, tenant: str) -> InFlightLimiter:
@@ -167,7 +137,5 @@ class InFlightLimiters:
     def _limiter(self, kind: str, tenant: str, in_flight_max: int) -> InFlightLimiter:
         limiter = self._limiters.get((kind, tenant))
         if limiter is None:
-            limiter = self._limiters[kind, tenant] = InFlightLimiter(
-                in_flight_max, TENANT_TURN_MAX, self._call_soon
-            )
+            limiter = self._limiters[kind, tenant] = InFlightLimiter(in_flight_max)
         return limiter

@@ -45,8 +45,8 @@ def settings(**changed: Any) -> Settings:
 
 
 def limiter(in_flight_max: int = 1000) -> InFlightLimiter:
-    """Return an in-flight limiter of a tenant; no test starts so many that an iteration has to be made."""
-    return InFlightLimiter(in_flight_max, 1000, lambda callback: None)
+    """Return an in-flight limiter of a tenant."""
+    return InFlightLimiter(in_flight_max)
 
 
 def read(message: bytes) -> Message:

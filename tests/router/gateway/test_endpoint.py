@@ -1,11 +1,13 @@
 """The shell with a fake socket and a fake store: what the effects of a connection become."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 
+from relevo.protocol.commands import DepartmentRemove
 from relevo.protocol.errors import CloseCode
 from relevo.router.gateway.endpoint import ClientEndpoint
 from relevo.router.store import records
@@ -29,8 +31,8 @@ class Owner:
 class Client:
     """An endpoint with the fakes around it."""
 
-    def __init__(self, **changed: Any) -> None:
-        self.parts = FakeServices(**changed)
+    def __init__(self, parts: FakeServices | None = None, **changed: Any) -> None:
+        self.parts = parts or FakeServices(**changed)
         self.owner = Owner()
         self.socket = FakeSocket()
         self.endpoint = ClientEndpoint(self.parts.services, self.owner, self.socket, "c1")
@@ -183,6 +185,25 @@ async def test_commands_of_a_full_tenant_wait_for_a_slot(monkeypatch: pytest.Mon
     client.parts.store.answer = records.SessionReply(session_view(session_record("s", "ana")))
     await client.parts.settle()
     assert (client.parts.store.names().count("session_get"), client.socket.is_read) == (2, True)
+
+
+async def test_rejected_commands_of_many_waiting_clients_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relevo.router.tenant.in_flight.TENANT_IN_FLIGHT_MAX", 1)
+    parts, forbidden = FakeServices(), {"type": "department.remove", "id": "1", "department_id": "d"}
+    clients = [Client(parts) for _ in range(300)]
+    for client in clients:
+        client.endpoint.received(msgspec.json.encode({"type": "hello", "id": "h", "token": "ana"}))
+    await parts.settle()
+    parts.store.gate.clear()
+    await clients[0].receive(GET)
+    for client in clients:
+        client.endpoint.received(msgspec.json.encode(forbidden))
+    parts.store.gate.set()
+    async with asyncio.timeout(30):
+        while parts.counts.commands[DepartmentRemove, "forbidden"] < len(clients):  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
 
 async def test_draining_client_is_closed_at_its_time() -> None:

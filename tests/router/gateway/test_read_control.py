@@ -66,7 +66,7 @@ class ReadConnection:
 
 def limiter_of(in_flight_max: int) -> InFlightLimiter:
     """Return a limiter in which so few start that no iteration has to be made."""
-    return InFlightLimiter(in_flight_max, 32, lambda callback: None)
+    return InFlightLimiter(in_flight_max)
 
 
 def reads(member: ReadConnection, steps: Sequence[str]) -> list[bool]:

@@ -1,31 +1,8 @@
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
 from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
-
-STARTS_MAX = 4
-
-
-class ManualLoop:
-    """A loop whose iterations a test makes."""
-
-    def __init__(self) -> None:
-        self.due: list[Callable[[], None]] = []
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        self.due.append(callback)
-
-    def iterate(self) -> None:
-        due, self.due = self.due, []
-        for callback in due:
-            callback()
-
-
-@pytest.fixture
-def loop() -> ManualLoop:
-    return ManualLoop()
 
 
 def fill(limiter: InFlightLimiter, commands: int, started: list[int]) -> None:
@@ -43,8 +20,8 @@ def fill(limiter: InFlightLimiter, commands: int, started: list[int]) -> None:
 
 
 @pytest.mark.limit("TENANT_IN_FLIGHT_MAX")
-def test_commands_beyond_the_bound_start_when_others_are_done(loop: ManualLoop) -> None:
-    limiter, started = InFlightLimiter(2, 100, loop.call_soon), list[int]()
+def test_commands_beyond_the_bound_start_when_others_are_done() -> None:
+    limiter, started = InFlightLimiter(2), list[int]()
     fill(limiter, 4, started)
     assert (started, limiter.has_room, limiter.has_waiters) == ([0, 1], False, True)
     limiter.release()
@@ -54,36 +31,18 @@ def test_commands_beyond_the_bound_start_when_others_are_done(loop: ManualLoop) 
     assert (started, limiter.is_idle) == ([0, 1, 2, 3], True)
 
 
-@pytest.mark.limit("TENANT_TURN_MAX")
-def test_starts_beyond_their_bound_wait_for_the_next_iteration(loop: ManualLoop) -> None:
-    limiter, started = InFlightLimiter(1000, STARTS_MAX, loop.call_soon), list[int]()
-    fill(limiter, 2 * STARTS_MAX + 1, started)
-    assert len(started) == STARTS_MAX
-    limiter.release()
-    assert len(started) == STARTS_MAX
-    loop.iterate()
-    assert len(started) == 2 * STARTS_MAX
-    loop.iterate()
-    assert len(started) == 2 * STARTS_MAX + 1
-    loop.iterate()
-    assert loop.due == []
-
-
-def test_command_of_a_weight_takes_the_room_of_as_many(loop: ManualLoop) -> None:
-    limiter = InFlightLimiter(2 * STARTS_MAX, STARTS_MAX, loop.call_soon)
-    limiter.acquire(STARTS_MAX)
+def test_command_of_a_weight_takes_the_room_of_as_many() -> None:
+    limiter = InFlightLimiter(8)
+    limiter.acquire(7)
     has_room = [limiter.has_room]
-    loop.iterate()
+    limiter.acquire(7)
     has_room.append(limiter.has_room)
-    limiter.acquire(STARTS_MAX)
-    loop.iterate()
-    has_room.append(limiter.has_room)
-    limiter.release(STARTS_MAX)
-    assert [*has_room, limiter.has_room] == [False, True, False, True]
+    limiter.release(7)
+    assert [*has_room, limiter.has_room] == [True, False, True]
 
 
-async def test_slots_beyond_the_bound_are_given_in_order(loop: ManualLoop) -> None:
-    limiter, entered = InFlightLimiter(1, 100, loop.call_soon), list[int]()
+async def test_slots_beyond_the_bound_are_given_in_order() -> None:
+    limiter, entered = InFlightLimiter(1), list[int]()
     leave = [asyncio.Event() for _ in range(3)]
 
     async def hold(number: int) -> None:
@@ -102,8 +61,8 @@ async def test_slots_beyond_the_bound_are_given_in_order(loop: ManualLoop) -> No
 
 
 @pytest.mark.parametrize("is_free", [False, True])
-async def test_a_cancelled_wait_for_a_slot_leaves_the_room_to_others(loop: ManualLoop, is_free: bool) -> None:
-    limiter = InFlightLimiter(1, 100, loop.call_soon)
+async def test_a_cancelled_wait_for_a_slot_leaves_the_room_to_others(is_free: bool) -> None:
+    limiter = InFlightLimiter(1)
     limiter.acquire()
 
     async def hold() -> None:
