@@ -187,9 +187,17 @@ def document() -> Document:
 
 
 @functools.cache
-def render_json() -> bytes:
-    """Return the document as JSON, as the router serves it; made at the first call."""
-    return msgspec.json.encode(document())
+def render_json(path_prefix: str = "") -> bytes:
+    """
+    Return the document as JSON, as the router serves it; made at the first call.
+
+    Args:
+        path_prefix: What stands before ``/api/v1``, as in ``/chat``.
+    """
+    served = document()
+    for server in served["servers"]:
+        server["url"] = path_prefix + server["url"]
+    return msgspec.json.encode(served)
 
 
 def render() -> bytes:

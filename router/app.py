@@ -6,18 +6,21 @@ import asyncio
 import gc
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
+from typing import Any, Literal
 
 import structlog
 import uvicorn
 import uvloop
 
-from relevo.router.api.rest import application
+from relevo.router.api.rest import admin_application, application
 from relevo.router.config import Settings
 from relevo.router.node import Node
 from relevo.router.transport.http_guard import http_class
-from relevo.router.transport.websocket import websocket_class
+from relevo.router.transport.websocket import WebSocket, websocket_class
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +32,37 @@ TICK_S = 1.0
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which on the first signal sends the clients away before it stops."""
+    """
+    uvicorn's server, which on the first signal sends the clients away before it stops.
 
-    def __init__(self, config: uvicorn.Config, node: Node) -> None:
+    Args:
+        config: What it serves.
+        node: Whose clients are sent away.
+        admin: What it serves on the admin port, and the listening socket; None without that port.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        node: Node,
+        admin: tuple[uvicorn.Config, socket.socket] | None = None,
+    ) -> None:
         super().__init__(config)
         self._node = node
+        self._admin = admin
         self._loop = asyncio.get_running_loop()
         self._leaving: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, on the admin port too."""
+        await super().startup(sockets)
+        if self._admin is not None:
+            config, listener = self._admin
+            config.load()
+            # With this server's state: its ticks set the Date header, its stop ends these connections.
+            protocol = partial(config.http_protocol_class, config, self.server_state, self.lifespan.state)  # type: ignore[call-arg]
+            self.servers.append(await self._loop.create_server(protocol, sock=listener))
 
     async def main_loop(self) -> None:
         """Tick until the server is to stop."""
@@ -64,25 +90,13 @@ class _Server(uvicorn.Server):
         self._stopping.set()
 
 
-async def serve(settings: Settings, store_url: str, sockets: list[socket.socket] | None = None) -> None:
-    """
-    Serve until a signal says otherwise.
-
-    Args:
-        settings: The settings.
-        store_url: Where the store is.
-        sockets: Listening sockets to use instead of `host` and `port`.
-    """
-    if settings.has_weak_secret:
-        log.warning("weak secret accepted", advice="give each secret of tokens 32 random bytes or more")
-    node = Node(settings, store_url)
-    await node.start()
-    config = uvicorn.Config(
-        application(node),
-        host=settings.host,
-        port=settings.port,
+def _config(
+    app: Callable[..., Any], settings: Settings, ws: type[WebSocket] | Literal["none"]
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         http=http_class(settings),
-        ws=websocket_class(node.connections, settings),
+        ws=ws,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -92,18 +106,49 @@ async def serve(settings: Settings, store_url: str, sockets: list[socket.socket]
         timeout_graceful_shutdown=max(1, settings.drain_ms // 1000),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
+
+
+async def serve(
+    settings: Settings,
+    store_url: str,
+    sockets: list[socket.socket],
+    admin_socket: socket.socket | None = None,
+) -> None:
+    """
+    Serve until a signal says otherwise.
+
+    Args:
+        settings: The settings.
+        store_url: Where the store is.
+        sockets: Listening sockets.
+        admin_socket: That of the admin port; None without that port.
+    """
+    if settings.has_weak_secret:
+        log.warning("weak secret accepted", advice="give each secret of tokens 32 random bytes or more")
+    node = Node(settings, store_url)
+    await node.start()
+    app = application(node, has_admin=admin_socket is not None)
+    config = _config(app, settings, websocket_class(node.connections, settings))
+    admin = (
+        None if admin_socket is None else (_config(admin_application(node), settings, "none"), admin_socket)
+    )
     # Circles are rare here, and looking for them costs a tenth of a transfer's time among all that lives, and
     # in a storm nearly a tenth of a reconnect's among what lives for a moment.
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     try:
-        await _Server(config, node).serve(sockets)
+        await _Server(config, node, admin).serve(sockets)
     finally:
         await node.stop()
 
 
-def run(settings: Settings, store_url: str, sockets: list[socket.socket] | None = None) -> None:
+def run(
+    settings: Settings,
+    store_url: str,
+    sockets: list[socket.socket],
+    admin_socket: socket.socket | None = None,
+) -> None:
     """Run `serve` on uvloop in this process; returns when it was told to stop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, store_url, sockets))
+        runner.run(serve(settings, store_url, sockets, admin_socket))

@@ -1,12 +1,14 @@
 """The command `relevo`: serve, token, demo, watch, audit and store."""
 
-import functools
 import importlib
 import inspect
 import os
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,9 +21,11 @@ from relevo.router.auth.tokens import UnauthorizedError, Verifier, claim_paths, 
 from relevo.router.bundled_store.backup import back_up
 from relevo.router.bundled_store.backup import restore as restore_backup
 from relevo.router.bundled_store.server import BundledStoreError, store_of
-from relevo.router.config import BY_NAME, SETTINGS, Settings, SettingsError, read_settings
+from relevo.router.config import BY_NAME, Settings, SettingsError
 from relevo.router.observe import logging
-from relevo.router.workers import listen, run_workers
+from relevo.router.settings_sources import FLAG_NAMES, Reading, read_settings, shown_settings
+from relevo.router.transport.origins import OriginRule
+from relevo.router.workers import listen, open_listener, run_workers
 
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
@@ -48,35 +52,43 @@ class CliError(Exception):
         self.code = code
 
 
-def _settings_flags() -> list[inspect.Parameter]:
-    """Return one flag per setting, each a text: `read_settings` checks flags and variables alike."""
-    return [
-        inspect.Parameter(
-            setting.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                str | None,
-                Parameter(
-                    name=setting.flag,
-                    help=f"{setting.meaning} [{setting.variable}]",
-                    allow_leading_hyphen=True,
-                ),
-            ],
-        )
-        for setting in SETTINGS
+def _flag(name: str, text: str) -> inspect.Parameter:
+    """Return a flag whose value is a text, which `read_settings` checks as it does a variable's."""
+    annotation = Annotated[
+        str | None,
+        Parameter(name="--" + name.replace("_", "-"), help=text, allow_leading_hyphen=True),
     ]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _settings_flags() -> list[inspect.Parameter]:
+    """Return the flag of the settings file, one per setting, and one per secret of the file that holds it."""
+    flags = [_flag("config", "Settings file: TOML, each key a flag without its hyphens.")]
+    for name in FLAG_NAMES:
+        setting = BY_NAME.get(name)
+        secret = BY_NAME.get(name.removesuffix("_file"))
+        if setting is not None:
+            flags.append(_flag(name, f"{setting.meaning} [{setting.variable}]"))
+        elif secret is not None:
+            flags.append(_flag(name, f"File that holds {secret.variable}. [{secret.variable}_FILE]"))
+    return flags
 
 
 def _with_settings(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Give a command a flag for each setting; it is called with its own arguments and the ``settings``."""
-    own = [
-        parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"
-    ]
+    """
+    Give a command a flag for the settings file and for each setting.
+
+    It is called with its own arguments and with either the ``settings`` or their ``reading``.
+    """
+    parameters = inspect.signature(command).parameters
+    own = [parameter for name, parameter in parameters.items() if name not in ("settings", "reading")]
 
     def call(*arguments: Any, **keywords: Any) -> int | None:
-        flags = {name: keywords.pop(name, None) for name in BY_NAME}
-        return command(*arguments, **keywords, settings=read_settings(flags, os.environ))
+        file = keywords.pop("config", None)
+        flags = {name: keywords.pop(name, None) for name in FLAG_NAMES}
+        reading = read_settings(flags, os.environ, None if file is None else Path(file))
+        given = {"reading": reading} if "reading" in parameters else {"settings": reading.settings}
+        return command(*arguments, **keywords, **given)
 
     call.__doc__ = command.__doc__
     call.__name__ = command.__name__
@@ -87,30 +99,87 @@ def _with_settings(command: Callable[..., int | None]) -> Callable[..., int | No
 
 @app.command
 @_with_settings
-def serve(*, settings: Settings) -> None:
-    """Run a router. Each flag sets the same as its RELEVO_ variable."""
+def serve(*, check: bool = False, reading: Reading) -> None:
+    """
+    Run a router.
+
+    Each flag sets the same as its RELEVO_ variable and its key in the settings file. A flag
+    goes before a variable, a variable before the file.
+
+    Parameters
+    ----------
+    check
+        Print each setting with its value and its source, secrets left out, and exit.
+    """
+    settings = reading.settings
+    _check_usable(settings)
+    if check:
+        print(shown_settings(reading), end="")
+        return
+    logging.configure(settings.log_level)
+    from relevo.router.app import run
+
+    with ExitStack() as opened:
+        listener = opened.enter_context(_listening(settings))
+        admin = [opened.enter_context(each) for each in _admin_listeners(settings)]
+        store_url = opened.enter_context(store_of(settings))
+        if settings.workers == 1:
+            run(settings, store_url, [listener], *admin)
+        else:
+            run_workers(run, settings, store_url, listener, admin)
+
+
+def _check_usable(settings: Settings) -> None:
+    """Raise what a router could not start with; here it is said once, and not by every worker."""
     if not settings.key_sources:
         raise CliError(
             "no key to verify tokens with: set RELEVO_JWT_SECRET, RELEVO_JWT_PUBLIC_KEY_FILE or RELEVO_JWKS. "
             f"To make a secret: {MAKE_A_SECRET}",
             USAGE_ERROR,
         )
-    # A key that cannot be used is reported here, once, rather than by every worker.
     Verifier(settings)
-    logging.configure(settings.log_level)
-    from relevo.router.app import run
+    for name in ("allowed_origins", "console_embedders"):
+        try:
+            OriginRule(getattr(settings, name))
+        except ValueError as error:
+            raise SettingsError(f"{BY_NAME[name].variable}: {error}") from None
+    if settings.store_url is not None:
+        # Imported here because it brings the store's client along.
+        from relevo.router.store.client.url import parse_url
 
-    try:
-        listener = listen(settings.host, settings.port)
-    except OSError as error:
-        raise CliError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
-    host, port = listener.getsockname()[:2]
-    structlog.get_logger(__name__).info("port opened", host=host, port=port, workers=settings.workers)
-    with listener, store_of(settings) as store_url:
-        if settings.workers == 1:
-            run(settings, store_url, [listener])
+        try:
+            parse_url(settings.store_url)
+        except ValueError as error:
+            raise SettingsError(f"{BY_NAME['redis_url'].variable}: {error}") from None
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    place = settings.unix_socket or f"{settings.host}:{settings.port}"
+    with _opened(place, lambda: open_listener(settings)) as listener:
+        address = listener.getsockname()
+        log = structlog.get_logger(__name__)
+        if listener.family == socket.AF_UNIX:
+            log.info("socket opened", path=address, workers=settings.workers)
         else:
-            run_workers(run, settings, store_url, listener)
+            log.info("port opened", host=address[0], port=address[1], workers=settings.workers)
+        yield listener
+        # What came from outside, as from systemd, stays there.
+        if address == settings.unix_socket:
+            Path(address).unlink(missing_ok=True)
+
+
+def _admin_listeners(settings: Settings) -> Iterator[socket.socket]:
+    ports = range(settings.admin_port, settings.admin_port + settings.workers if settings.admin_port else 0)
+    for port in ports:
+        yield _opened(f"{settings.host}:{port}", partial(listen, settings.host, port))
+
+
+def _opened(place: str, open_socket: Callable[[], socket.socket]) -> socket.socket:
+    try:
+        return open_socket()
+    except OSError as error:
+        raise CliError(f"cannot listen on {place}: {error.strerror}") from None
 
 
 @app.command
@@ -144,7 +213,7 @@ def token(
     ttl
         Lifetime of the token, in seconds.
     """
-    settings = read_settings({}, os.environ)
+    settings = read_settings({}, os.environ).settings
     if settings.jwt_secret is None:
         raise CliError(f"RELEVO_JWT_SECRET is not set. To make one: {MAKE_A_SECRET}", USAGE_ERROR)
     try:
@@ -203,7 +272,7 @@ def watch(
     Parameters
     ----------
     url
-        The router's websocket. Unset: RELEVO_HOST and RELEVO_PORT.
+        The router's websocket. Unset: RELEVO_HOST, RELEVO_PORT and RELEVO_BASE_PATH.
     token
         An admin's token. Prefer RELEVO_TOKEN, which other users of the machine cannot read.
     tenant
@@ -211,7 +280,7 @@ def watch(
     once
         Print one snapshot and exit.
     """
-    settings = read_settings({}, os.environ)
+    settings = read_settings({}, os.environ).settings
     if token is not None and tenant is not None:
         raise CliError("a token has its tenant in it: give --token or --tenant, not both", USAGE_ERROR)
     if tenant is None:
@@ -225,12 +294,13 @@ def watch(
                 USAGE_ERROR,
             )
         try:
-            signer = functools.partial(sign, settings.jwt_secret, paths=claim_paths(settings))
+            signer = partial(sign, settings.jwt_secret, paths=claim_paths(settings))
             source = module.token_source(signer, tenant)
         except UnauthorizedError as refusal:
             raise CliError(f"no router would accept this token: {refusal.reason}", USAGE_ERROR) from None
     try:
-        module.run(url or f"ws://{settings.host}:{settings.port}/ws", source, once=once)
+        own_url = f"ws://{settings.host}:{settings.port}{settings.path_prefix}/ws"
+        module.run(url or own_url, source, once=once)
     except module.WatchError as error:
         raise CliError(str(error)) from None
 

@@ -1,13 +1,13 @@
 """
-The settings of the router, each with its unit; read once, from flags and RELEVO_* variables.
+The settings of the router, each with its unit. Pure: settings_sources.py reads them.
 
-The fields of `Settings` are the one table: flags, variables, checks and the README's list are made from it.
+The fields of `Settings` are the one table: flags, variables, the keys of a settings file, checks and the
+README's list are made from it.
 ``python -m relevo.router.config README.md`` writes the list into a document.
 
 A bound that the protocol fixes, or that no operator has a reason to choose, is a constant beside its user.
 """
 
-import difflib
 import re
 import sys
 from collections.abc import Mapping
@@ -15,16 +15,18 @@ from dataclasses import MISSING, dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 PREFIX: Final = "RELEVO_"
-# Read by `watch` and by programs with a client, which may share their environment with a router.
-CLIENT_VARIABLES: Final = frozenset({"RELEVO_TOKEN", "RELEVO_SERVICE_TOKEN"})
 INTEGER_MAX: Final = 2**53 - 1
 # RFC 7518 section 3.2: a key for HS256 is at least as long as its hash.
 SECRET_BYTES_MIN: Final = 32
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
+# Of the unreserved characters of RFC 3986; no segment is `.` or `..`, which clients resolve themselves.
+_BASE_PATH: Final = re.compile(r"/(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+(?:/|$))*")
+_STORE_URL: Final = re.compile(r"(?P<scheme>[a-z+]+://)(?:(?P<login>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL)
 
 
 class SettingsError(ValueError):
@@ -64,9 +66,14 @@ class Setting:
         return PREFIX + self.name.upper()
 
     @property
+    def key(self) -> str:
+        """Return its key in a settings file."""
+        return self.name.replace("_", "-")
+
+    @property
     def flag(self) -> str:
         """Return its flag on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return f"--{self.key}"
 
 
 def _number(default: int, unit: str, meaning: str, minimum: int = 1, maximum: int = INTEGER_MAX) -> Any:
@@ -94,6 +101,22 @@ class Settings:
 
     host: str = _text("127.0.0.1", "Address to listen on.")
     port: int = _number(8765, "", "Port to listen on; 0: a free one.", 0, 65535)
+    unix_socket: str | None = _text(
+        None,
+        "Unix socket to listen on, in place of host and port. Its folder's permissions say which users "
+        "may connect; all of them are trusted proxies.",
+    )
+    base_path: str = _text(
+        "/", "Path under which everything is served, such as `/chat/`; a proxy passes it on unchanged."
+    )
+    admin_port: int = _number(
+        0,
+        "",
+        "Port, on the same host, of `/metrics` and of the detail of `/readyz`, which the other port then "
+        "does not have; of several workers each takes the next one. 0: none.",
+        0,
+        65535,
+    )
     workers: int = _number(1, "", "Processes on the one port, each a node of its own.", 1, 256)
     log_level: str = _text("info", "Lowest level logged.", choices=("debug", "info", "warning", "error"))
     allowed_origins: tuple[str, ...] = _list(
@@ -112,6 +135,9 @@ class Settings:
         "Store: redis://, rediss://, unix://, redis+sentinel://host,host/name or "
         "redis+cluster://host,host. Unset: the bundled Valkey.",
         secret=True,
+    )
+    redis_password: str | None = _text(
+        None, "Password of the store, where RELEVO_REDIS_URL has none.", secret=True
     )
     data_dir: str = _text("relevo-data", "Folder of the bundled Valkey's data.")
     store_timeout_ms: int = _number(2000, "ms", "Time-out of a store command.")
@@ -216,12 +242,44 @@ class Settings:
                 ip_network(proxy)
             except ValueError as error:
                 raise SettingsError(f"{BY_NAME['trusted_proxies'].variable}: {error}") from None
+        if not _BASE_PATH.fullmatch(self.base_path):
+            expected = "a path such as /chat/, of letters, digits, `-`, `.`, `_` and `~`"
+            raise SettingsError(f"{BY_NAME['base_path'].variable} must be {expected}, not {self.base_path!r}")
+        if self.admin_port + self.workers > 65536:
+            raise SettingsError(f"{BY_NAME['admin_port'].variable} leaves no port for each of the workers")
+        self._check_password()
         if len(self.key_sources) > 1:
             raise SettingsError(f"set only one of {', '.join(self.key_sources)}")
         for name in ("jwt_secret", "jwt_public_key_file"):
             old = BY_NAME[f"{name}_old"]
             if getattr(self, old.name) is not None and getattr(self, name) is None:
                 raise SettingsError(f"{old.variable} needs {BY_NAME[name].variable}, which replaces it")
+
+    def _check_password(self) -> None:
+        variable, url = BY_NAME["redis_password"].variable, BY_NAME["redis_url"].variable
+        if self.redis_password is not None:
+            if self.redis_url is None:
+                raise SettingsError(f"{variable} needs {url}: the bundled Valkey has none")
+            login = _STORE_URL.fullmatch(self.redis_url)
+            if login is not None and ":" in (login["login"] or ""):
+                raise SettingsError(f"{url} has a password, and so has {variable}: set one")
+
+    @property
+    def path_prefix(self) -> str:
+        """Return what stands before the ``/`` of each path: empty, or as in ``/chat``."""
+        return self.base_path.rstrip("/")
+
+    @property
+    def store_url(self) -> str | None:
+        """Return the store's URL with its password in it; None for the bundled store."""
+        if self.redis_url is None or self.redis_password is None:
+            return self.redis_url
+        parts = _STORE_URL.fullmatch(self.redis_url)
+        if parts is None:
+            return self.redis_url
+        return (
+            f"{parts['scheme']}{parts['login'] or ''}:{quote(self.redis_password, safe='')}@{parts['rest']}"
+        )
 
     @property
     def node_renew_ms(self) -> int:
@@ -274,39 +332,20 @@ END: Final = "<!-- end of settings -->\n"
 
 SETTINGS: Final = _rows()
 BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
-_BY_VARIABLE: Final = {setting.variable: setting for setting in SETTINGS}
 
 
-def read_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+def parse(setting: Setting, text: str, shown: str) -> Any:
     """
-    Return the settings; a flag goes before a variable.
+    Return a setting's value.
 
     Args:
-        flags: Texts by the names of known settings, as in ``node_lease_ms``; None for a flag not given.
-        environ: The environment. Each variable that starts with ``RELEVO_`` must be known, here or to
-            clients. An empty text is the same as none.
+        setting: The setting.
+        text: What was given for it. An empty text is the same as none.
+        shown: What to call it in an error.
 
     Raises:
-        SettingsError: One is unknown, malformed, out of range or at odds with another.
+        SettingsError: It is malformed or out of range.
     """
-    values: dict[str, Any] = {}
-    for variable, text in sorted(environ.items()):
-        if not variable.startswith(PREFIX) or variable in CLIENT_VARIABLES:
-            continue
-        setting = _BY_VARIABLE.get(variable)
-        if setting is None:
-            close = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), BY_NAME, 1)
-            suggestion = f"; did you mean {BY_NAME[close[0]].variable}?" if close else ""
-            raise SettingsError(f"unknown setting {variable}{suggestion}")
-        if flags.get(setting.name) is None:
-            values[setting.name] = _parse(setting, text, variable)
-    for name, given in flags.items():
-        if given is not None:
-            values[name] = _parse(BY_NAME[name], given, BY_NAME[name].flag)
-    return Settings(**values)
-
-
-def _parse(setting: Setting, text: str, shown: str) -> Any:
     value: Any = text
     if setting.minimum is not None:
         if not _NUMBER.fullmatch(text):

@@ -5,17 +5,19 @@ uvicorn's own supervisor does not fit: it runs its own server rather than ours, 
 fails at once, and asks each worker every half second whether it lives.
 """
 
+import errno
 import multiprocessing
 import os
 import signal
 import socket
+import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -27,10 +29,23 @@ RESTART_DELAY_MIN_S: Final = 0.1
 RESTART_DELAY_MAX_S: Final = 10.0
 # A worker that lived this long did work; should it end, the next one is started without delay.
 STEADY_S: Final = 30.0
+SYSTEMD_SOCKET: Final = 3
 # What a worker may take to stop, beyond its drain.
 STOP_MARGIN_S: Final = 15.0
 
-Run = Callable[[Settings, str, list[socket.socket] | None], None]
+
+class Run(Protocol):
+    """What a worker does, until it gets SIGTERM: a function of a module, as it runs in a new process."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        store_url: str,
+        sockets: list[socket.socket],
+        admin_socket: socket.socket | None = None,
+        /,
+    ) -> None: ...
+
 
 log = structlog.get_logger(__name__)
 _spawn = multiprocessing.get_context("spawn")
@@ -61,6 +76,51 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def open_listener(settings: Settings) -> socket.socket:
+    """
+    Return the socket that listens as the settings say, or the one that systemd has opened.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        OSError: The address is unknown or not to be had, or another program listens there.
+    """
+    # sd_listen_fds(3): the sockets begin at descriptor 3, and are for the process that the variable names.
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=SYSTEMD_SOCKET)
+    if settings.unix_socket is not None:
+        return _listen_unix(settings.unix_socket)
+    return listen(settings.host, settings.port)
+
+
+def _listen_unix(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        try:
+            listener.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not _is_left_over(path):
+                raise
+            os.unlink(path)
+            listener.bind(path)
+        # The folder's permissions decide, as for uvicorn's own unix sockets.
+        os.chmod(path, 0o666)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_left_over(path: str) -> bool:
+    """Return whether a path is a socket that no process listens on, as after a crash."""
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
 @dataclass(slots=True)
 class _Worker:
     """
@@ -79,27 +139,42 @@ class _Worker:
     delay_s: float = RESTART_DELAY_MIN_S
 
 
-def run_workers(run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+def run_workers(
+    run: Run,
+    settings: Settings,
+    store_url: str,
+    listener: socket.socket,
+    admin_listeners: Sequence[socket.socket] = (),
+) -> None:
     """
     Run ``settings.workers`` processes until SIGTERM or SIGINT, which each of them gets as SIGTERM.
 
     Args:
-        run: What a worker does, until it gets SIGTERM; a function of a module, as it runs in a new process.
+        run: What a worker does.
         settings: For each worker.
         store_url: For each worker.
         listener: The listening socket that they share.
+        admin_listeners: A listening socket for the admin port of each; empty without these ports.
     """
-    _Supervisor(run, settings, store_url, listener).supervise()
+    _Supervisor(run, settings, store_url, listener, admin_listeners).supervise()
 
 
 class _Supervisor:
     """The parent's side."""
 
-    def __init__(self, run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        run: Run,
+        settings: Settings,
+        store_url: str,
+        listener: socket.socket,
+        admin_listeners: Sequence[socket.socket],
+    ) -> None:
         self._run = run
         self._settings = settings
         self._store_url = store_url
         self._listener = listener
+        self._admin_listeners = admin_listeners
         self._workers = [_Worker() for _ in range(settings.workers)]
 
     def supervise(self) -> None:
@@ -131,7 +206,8 @@ class _Supervisor:
         now = time.monotonic()
         for number, worker in enumerate(self._workers):
             if worker.process is None and worker.due <= now:
-                arguments = (self._run, self._settings, self._store_url, self._listener)
+                admin = self._admin_listeners[number] if self._admin_listeners else None
+                arguments = (self._run, self._settings, self._store_url, self._listener, admin)
                 worker.process = _spawn.Process(target=work, args=arguments, name=f"worker-{number}")
                 worker.started = now
                 worker.process.start()
@@ -187,7 +263,13 @@ class _Supervisor:
         return [worker.process.sentinel for worker in self._workers if worker.process is not None]
 
 
-def work(run: Run, settings: Settings, store_url: str, listener: socket.socket) -> None:
+def work(
+    run: Run,
+    settings: Settings,
+    store_url: str,
+    listener: socket.socket,
+    admin_listener: socket.socket | None = None,
+) -> None:
     """
     Be a worker: the main function of a process that stops when its parent ends or sends SIGTERM.
 
@@ -196,12 +278,13 @@ def work(run: Run, settings: Settings, store_url: str, listener: socket.socket) 
         settings: The settings.
         store_url: Where the store is.
         listener: The listening socket.
+        admin_listener: That of the admin port, if there is one.
     """
     # Out of the terminal's group: Ctrl-C reaches the parent only, which passes it on once.
     os.setpgid(0, 0)
     threading.Thread(target=_follow_parent, daemon=True).start()
     logging_setup.configure(settings.log_level)
-    run(settings, store_url, [listener])
+    run(settings, store_url, [listener], admin_listener)
 
 
 def _follow_parent() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relevo.router.config import SETTINGS
+from relevo.router.settings_sources import FLAG_NAMES
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (
@@ -54,5 +54,5 @@ def test_document_names_folders_and_files_that_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "ARCHITECTURE.md", "docs/RELIABILITY.md"])
 def test_document_names_settings_that_exist(name: str) -> None:
-    known = {setting.variable for setting in SETTINGS} | {"RELEVO_TOKEN", "RELEVO_SERVICE_TOKEN"}
+    known = {f"RELEVO_{name.upper()}" for name in FLAG_NAMES} | {"RELEVO_TOKEN", "RELEVO_SERVICE_TOKEN"}
     assert set(re.findall(r"RELEVO_[A-Z_]*[A-Z]", TEXTS[ROOT / name])) - known == set()

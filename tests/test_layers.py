@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"cli", "demo"},
-    {"app", "workers", "settings_table"},
+    {"app", "workers", "settings_sources"},
     {"api"},
     {"node"},
     {"gateway", "events"},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.codec import JSON, InvalidMessage, command_from_fields
@@ -72,15 +73,14 @@ async def _principal(node: Node, request: Request) -> Principal:
     return await node.verifier.verify(token.strip())
 
 
-def application(node: Node) -> Starlette:
+def application(node: Node, *, has_admin: bool = False) -> Starlette:
     """
     Return the HTTP application of one node.
 
     Args:
         node: The node.
+        has_admin: Whether metrics and the reasons of readiness are on a port of their own.
     """
-    registry = registry_of(node)
-    store_readiness = StoreReadiness(node.store.check)
 
     async def command(request: Request) -> Response:
         wire_type = request.path_params["type"]
@@ -130,35 +130,66 @@ def application(node: Node) -> Starlette:
         allowance.charge(charge(answer, len(response.body)))
         return response
 
+    prefix = node.settings.path_prefix
+
     def openapi(_: Request) -> Response:
         # A plain function: Starlette runs it in a thread, as making the document takes some 30 ms once.
-        return Response(render_json(), media_type="application/json")
+        return Response(render_json(prefix), media_type="application/json")
+
+    async def websocket(_: Request) -> Response:
+        return PlainTextResponse("this is a websocket endpoint\n", 426, {"upgrade": "websocket"})
+
+    routes: list[BaseRoute] = [
+        Route("/api/v1/openapi.json", openapi, methods=["GET"]),
+        Route("/api/v1/{type}", command, methods=["POST"]),
+        Route("/ws", websocket, methods=["GET"]),
+        *_operators_routes(node, is_public=has_admin),
+        *console_routes(node.settings.console_embedders),
+    ]
+    if prefix:
+        # Relative, for a router below another path of a proxy: the page loads all else relative to itself.
+        to_page = RedirectResponse(f"{prefix.rpartition('/')[2]}/", 308)
+        routes = [Route(prefix, lambda _: to_page, methods=["GET"]), Mount(prefix, routes=routes)]
+    return _starlette(routes)
+
+
+def admin_application(node: Node) -> Starlette:
+    """
+    Return the HTTP application of a node's admin port: metrics, and readiness with its reasons.
+
+    Args:
+        node: The node.
+    """
+    return _starlette(_operators_routes(node, is_public=False))
+
+
+def _starlette(routes: Sequence[BaseRoute]) -> Starlette:
+    served = Starlette(routes=routes)
+    # A client that follows a redirect sends its bearer token in the clear where a proxy ends TLS.
+    served.router.redirect_slashes = False
+    return served
+
+
+def _operators_routes(node: Node, *, is_public: bool) -> list[BaseRoute]:
+    """Return the routes of health and metrics; to the public, only whether the node can serve."""
+    registry = registry_of(node)
+    store_readiness = StoreReadiness(node.store.check)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
         reason = node.unready or await store_readiness.reason()
-        status = 200 if reason is None else 503
-        return JSONResponse({"ready": reason is None, "reason": reason}, status)
+        ready = {"ready": reason is None}
+        return JSONResponse(
+            ready if is_public else {**ready, "reason": reason}, 200 if reason is None else 503
+        )
 
     async def metrics(_: Request) -> Response:
         return Response(render(registry), media_type=CONTENT_TYPE)
 
-    async def websocket(_: Request) -> Response:
-        return PlainTextResponse("this is a websocket endpoint\n", 426, {"upgrade": "websocket"})
-
-    served = Starlette(
-        routes=[
-            Route("/api/v1/openapi.json", openapi, methods=["GET"]),
-            Route("/api/v1/{type}", command, methods=["POST"]),
-            Route("/healthz", healthz, methods=["GET"]),
-            Route("/readyz", readyz, methods=["GET"]),
-            Route("/metrics", metrics, methods=["GET"]),
-            Route("/ws", websocket, methods=["GET"]),
-            *console_routes(node.settings.console_embedders),
-        ]
-    )
-    # A client that follows a redirect sends its bearer token in the clear where a proxy ends TLS.
-    served.router.redirect_slashes = False
-    return served
+    return [
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+        *([] if is_public else [Route("/metrics", metrics, methods=["GET"])]),
+    ]

@@ -297,8 +297,8 @@ def store_of(settings: Settings) -> Iterator[str]:
     Raises:
         BundledStoreError: The bundled one cannot be started or stopped.
     """
-    if settings.redis_url is not None:
-        yield settings.redis_url
+    if settings.store_url is not None:
+        yield settings.store_url
     else:
         fsync = settings.durability == "fsync"
         with BundledStore(settings.data_dir, fsync=fsync) as url:

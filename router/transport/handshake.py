@@ -36,11 +36,13 @@ class Handshake(ServerProtocol):
 
     Args:
         origin_rule: Which pages may connect.
+        path_prefix: What stands before the path of the websocket, as in ``/chat``.
     """
 
-    def __init__(self, origin_rule: OriginRule) -> None:
+    def __init__(self, origin_rule: OriginRule, path_prefix: str = "") -> None:
         super().__init__(logger=LIBRARY_LOGGER)
         self._origin_rule = origin_rule
+        self._path = path_prefix + WEBSOCKET_PATH
 
     def answer(
         self, url: bytes, scope: Mapping[str, Any], refusal: tuple[int, str] | None
@@ -50,8 +52,7 @@ class Handshake(ServerProtocol):
 
         Args:
             url: The request's target, as it came.
-            scope: The request as uvicorn has parsed it (ASGI). Its ``root_path`` is a prefix under which a
-                proxy serves the router, and may or may not have removed.
+            scope: The request as uvicorn has parsed it (ASGI).
             refusal: Status and text to reject any handshake with now, or None.
 
         Returns:
@@ -59,8 +60,8 @@ class Handshake(ServerProtocol):
             rejected.
         """
         path = url.partition(b"?")[0].decode("latin-1")
-        if path not in (WEBSOCKET_PATH, scope["root_path"] + WEBSOCKET_PATH):
-            text = f"There is no websocket here; connect to {WEBSOCKET_PATH}.\n"
+        if path != self._path:
+            text = f"There is no websocket here; connect to {self._path}.\n"
             return self.reject(404, text).serialize(), None
         if refusal is not None:
             status, reason = refusal

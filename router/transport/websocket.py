@@ -53,6 +53,8 @@ class Settings(Protocol):
     def ping_timeout_ms(self) -> int: ...
     @property
     def allowed_origins(self) -> tuple[str, ...]: ...
+    @property
+    def path_prefix(self) -> str: ...
 
 
 class _ServerState(Protocol):
@@ -72,7 +74,7 @@ class _Shared:
 
     def __init__(self, acceptor: Acceptor, settings: Settings) -> None:
         self.acceptor = acceptor
-        self.handshake = Handshake(OriginRule(settings.allowed_origins))
+        self.handshake = Handshake(OriginRule(settings.allowed_origins), settings.path_prefix)
         self.message_bytes_max = MESSAGE_BYTES_MAX
         self.soft_bytes = settings.outbox_soft_bytes
         self.rules = {

@@ -84,7 +84,7 @@ async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: 
         raise OSError("the port is taken")
 
     monkeypatch.setattr(app, "Node", Node)
-    monkeypatch.setattr(app, "application", lambda node: node)
+    monkeypatch.setattr(app, "application", lambda node, has_admin: node)
     monkeypatch.setattr(app, "websocket_class", lambda *_: "none")
     monkeypatch.setattr(app._Server, "serve", fail)
     monkeypatch.setattr(app._Server, "__init__", lambda *_: None)
@@ -92,5 +92,5 @@ async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: 
     monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
     with pytest.raises(OSError, match="taken"):
-        await app.serve(Settings(jwt_secret="short"), "redis://127.0.0.1:1")
+        await app.serve(Settings(jwt_secret="short"), "redis://127.0.0.1:1", [])
     assert told == ["weak secret accepted", "made", "started", "stopped"]

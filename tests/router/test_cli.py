@@ -15,13 +15,17 @@ from typing import Any, NoReturn
 import pytest
 import structlog
 from rich.console import Console
+from websockets.sync.client import unix_connect
+from websockets.typing import Subprotocol
 
 from relevo.router import __version__, cli
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import Verifier
 from relevo.router.bundled_store.keeper import answers
 from relevo.router.config import SETTINGS, Settings
+from tests.servers import free_port
 
+SUBPROTOCOLS = [Subprotocol("relevo.v1.json")]
 SECRET = "a secret of more than thirty-two bytes"
 ROOT = Path(__file__).parents[2]
 
@@ -59,12 +63,21 @@ class FakeServe:
     def __init__(self) -> None:
         self.settings: Settings | None = None
         self.store_url = ""
-        self.port = 0
+        self.port = self.admin_port = 0
+        self.family = socket.AF_UNSPEC
         self.store_answered = False
 
-    def __call__(self, settings: Settings, store_url: str, sockets: list[socket.socket]) -> None:
+    def __call__(
+        self,
+        settings: Settings,
+        store_url: str,
+        sockets: list[socket.socket],
+        admin: socket.socket | None = None,
+    ) -> None:
         self.settings, self.store_url = settings, store_url
         self.port = sockets[0].getsockname()[1]
+        self.family = sockets[0].family
+        self.admin_port = 0 if admin is None else admin.getsockname()[1]
         self.store_answered = answers(store_url.removeprefix("unix://"))
 
 
@@ -181,6 +194,70 @@ def test_every_setting_is_a_flag_of_serve(
     shown = capsys.readouterr().out
     for setting in SETTINGS:
         assert setting.flag in shown
+        assert (f"{setting.flag}-file" in shown) is (setting.secret or setting.name == "jwt_public_key")
+
+
+def test_serve_check_prints_settings_and_sources_and_starts_nothing(
+    runs: FakeServe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    (tmp_path / "relevo.toml").write_text('drain-ms = 7\nbase-path = "/chat/"\n')
+    monkeypatch.setenv("RELEVO_JWT_SECRET_FILE", str(tmp_path / "secret"))
+    data_dir = str(tmp_path / "data")
+    arguments = ["serve", "--check", "--config", str(tmp_path / "relevo.toml"), "--data-dir", data_dir]
+    assert cli.main(arguments) == 0
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["drain-ms"] == ["7", "ms", f"{tmp_path}/relevo.toml:", "drain-ms"]
+    assert lines["base-path"] == ["/chat/", f"{tmp_path}/relevo.toml:", "base-path"]
+    assert lines["jwt-secret"] == ["(secret)", "RELEVO_JWT_SECRET_FILE"]
+    assert lines["data-dir"] == [data_dir, "--data-dir"]
+    assert runs.settings is None
+    assert not Path(data_dir).exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("RELEVO_REDIS_URL", "http://s3cret@host"),
+        ("RELEVO_REDIS_URL", "redis://:s3cret/@host"),
+        ("RELEVO_ALLOWED_ORIGINS", "null"),
+        ("RELEVO_CONSOLE_EMBEDDERS", "https://a.example/path"),
+    ],
+)
+def test_serve_with_an_unusable_url_or_origin_is_refused_by_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv("RELEVO_JWT_SECRET", SECRET)
+    monkeypatch.setenv(variable, text)
+    line = refusal(capsys, "serve")
+    assert line.startswith(f"relevo: {variable}: ")
+    assert "s3cret" not in line
+
+
+def test_serve_on_a_unix_socket_removes_it_at_the_end(runs: FakeServe, tmp_path: Path) -> None:
+    path = tmp_path / "relevo.sock"
+    arguments = [
+        "serve",
+        "--jwt-secret",
+        SECRET,
+        "--unix-socket",
+        str(path),
+        "--redis-url",
+        "redis://127.0.0.1:1",
+    ]
+    assert cli.main(arguments) == 0
+    assert runs.family == socket.AF_UNIX
+    assert not path.exists()
+
+
+def test_serve_opens_the_admin_port(runs: FakeServe, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        common = ["serve", "--jwt-secret", SECRET, "--port", "0", "--redis-url", "redis://127.0.0.1:1"]
+        line = refusal(capsys, *common, "--admin-port", str(port), code=cli.FAILURE)
+    assert line == f"relevo: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert cli.main([*common, "--admin-port", str(port)]) == 0
+    assert runs.admin_port == port
 
 
 async def test_token_prints_a_token_and_nothing_else(
@@ -334,3 +411,32 @@ def test_serve_answers_over_http_until_sigterm(tmp_path: Path, workers: int) -> 
         router.stderr.read()
     assert router.returncode == 0
     assert not answers(str(tmp_path / "data" / "store.sock"))
+
+
+@pytest.mark.slow
+def test_serve_has_a_unix_socket_a_base_path_and_an_admin_port(tmp_path: Path) -> None:
+    admin_port = free_port()
+    (tmp_path / "secret").write_text(SECRET)
+    file = tmp_path / "relevo.toml"
+    file.write_text(
+        f"""
+        unix-socket = "{tmp_path}/relevo.sock"
+        base-path = "/chat/"
+        admin-port = {admin_port}
+        jwt-secret-file = "{tmp_path}/secret"
+        data-dir = "{tmp_path}/data"
+        drain-ms = 0
+        """
+    )
+    command = [str(Path(sys.executable).parent / "relevo"), "serve", "--config", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT) as router:
+        assert router.stderr is not None
+        assert json.loads(router.stderr.readline())["path"] == f"{tmp_path}/relevo.sock"
+        with unix_connect(f"{tmp_path}/relevo.sock", "ws://chat.example/chat/ws", subprotocols=SUBPROTOCOLS):
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=20) as answer:
+                assert "\nrelevo_connections 1.0\n" in answer.read().decode()
+            assert answer.headers["date"]
+        router.send_signal(signal.SIGTERM)
+        router.stderr.read()
+    assert router.returncode == 0
+    assert not (tmp_path / "relevo.sock").exists()

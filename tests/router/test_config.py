@@ -1,4 +1,4 @@
-"""The settings: where they are read from, and what is refused by name."""
+"""The settings: their table, and what is refused by name."""
 
 import dataclasses
 
@@ -10,85 +10,11 @@ from relevo.router.config import (
     SETTINGS,
     Settings,
     SettingsError,
-    read_settings,
     settings_table,
     with_table,
 )
 
 SECRET = "s" * 32
-
-
-def refusal(environ: dict[str, str], **flags: str) -> str:
-    with pytest.raises(SettingsError) as caught:
-        read_settings(flags, environ)
-    return str(caught.value)
-
-
-def test_without_flags_and_variables_every_setting_has_its_default() -> None:
-    assert read_settings({}, {}) == Settings()
-    settings = Settings()
-    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8765, 1)
-    assert (settings.node_lease_ms, settings.presence_grace_ms, settings.session_grace_ms) == (
-        6000,
-        10_000,
-        30_000,
-    )
-
-
-def test_a_variable_sets_its_setting_and_other_variables_are_left_alone() -> None:
-    environ = {"RELEVO_PORT": "9000", "RELEVO_JWT_SECRET": SECRET, "PORT": "1", "PATH": "/bin"}
-    assert read_settings({}, environ) == Settings(port=9000, jwt_secret=SECRET)
-
-
-def test_a_flag_goes_before_a_variable_even_before_a_malformed_one() -> None:
-    assert read_settings({"port": "9001"}, {"RELEVO_PORT": "9000"}).port == 9001
-    assert read_settings({"port": "9001"}, {"RELEVO_PORT": "ninety"}).port == 9001
-    assert read_settings({"port": None}, {"RELEVO_PORT": "9000"}).port == 9000
-
-
-def test_a_list_is_written_with_commas() -> None:
-    environ = {"RELEVO_ALLOWED_ORIGINS": "https://a.example, https://b.example,"}
-    assert read_settings({}, environ).allowed_origins == ("https://a.example", "https://b.example")
-    assert read_settings({}, {"RELEVO_ALLOWED_ORIGINS": ""}).allowed_origins == ()
-
-
-def test_a_proxy_is_an_address_or_a_network() -> None:
-    environ = {"RELEVO_TRUSTED_PROXIES": "10.0.0.5, 10.1.0.0/16, ::1"}
-    assert read_settings({}, environ).trusted_proxies == ("10.0.0.5", "10.1.0.0/16", "::1")
-    for proxy in ("proxy.example", "10.1.0.0/33", "10.1.2.3/16"):
-        assert refusal({"RELEVO_TRUSTED_PROXIES": proxy}).startswith("RELEVO_TRUSTED_PROXIES: ")
-
-
-def test_an_empty_text_is_the_same_as_none() -> None:
-    assert read_settings({}, {"RELEVO_REDIS_URL": "", "RELEVO_HOST": ""}) == Settings()
-
-
-def test_unknown_variable_is_refused_by_name_with_the_one_that_was_meant() -> None:
-    assert refusal({"RELEVO_PROT": "1"}) == "unknown setting RELEVO_PROT; did you mean RELEVO_PORT?"
-    assert refusal({"RELEVO_XYZZY": "1"}) == "unknown setting RELEVO_XYZZY"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "ten", "-1", "+5", "1.5", "1_000", " 7", "7\n", "0x10", "٣", "1e3", "9" * 30]
-)
-def test_what_is_not_a_whole_number_is_refused_with_what_was_expected(text: str) -> None:
-    message = refusal({"RELEVO_NODE_LEASE_MS": text})
-    assert (
-        message == f"RELEVO_NODE_LEASE_MS must be a whole number of milliseconds, at least 10, not {text!r}"
-    )
-
-
-def test_a_malformed_flag_is_refused_by_the_name_of_the_flag() -> None:
-    assert refusal({}, port="http") == "--port must be a whole number from 0 to 65535, not 'http'"
-    assert refusal({}, port="65536") == "--port must be a whole number from 0 to 65535, not 65536"
-    assert (
-        refusal({}, log_level="loud") == "--log-level must be one of debug, info, warning, error, not 'loud'"
-    )
-
-
-def test_a_variable_that_was_removed_is_refused_by_its_name() -> None:
-    for name in ("RELEVO_TENANT_MESSAGE_BURST", "RELEVO_HELLO_TIMEOUT_MS", "RELEVO_JWKS_RETRY_MS"):
-        assert refusal({name: "1"}).startswith(f"unknown setting {name}")
 
 
 def test_replicas_are_asked_of_a_store_that_may_have_some() -> None:
@@ -97,6 +23,48 @@ def test_replicas_are_asked_of_a_store_that_may_have_some() -> None:
     assert Settings(durability="replica", redis_url="redis://host").durability_replicas == 1
     with pytest.raises(SettingsError, match="RELEVO_DURABILITY must be one of memory, fsync, replica"):
         Settings(durability="disk")
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix"),
+    [("/", ""), ("/chat/", "/chat"), ("/chat", "/chat"), ("/a/b.c-d_e~f/", "/a/b.c-d_e~f")],
+)
+def test_a_base_path_counts_the_same_with_and_without_its_last_slash(path: str, prefix: str) -> None:
+    assert Settings(base_path=path).path_prefix == prefix
+
+
+@pytest.mark.parametrize("path", ["", "chat", "//", "/a//b", "/a/../b", "/.", "/a b", "/a?b", "/ä", "/{a}"])
+def test_a_base_path_that_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match="RELEVO_BASE_PATH must be a path such as /chat/"):
+        Settings(base_path=path)
+
+
+def test_an_admin_port_without_room_for_the_workers_is_refused() -> None:
+    assert Settings(admin_port=65535).admin_port == 65535
+    with pytest.raises(SettingsError, match="RELEVO_ADMIN_PORT leaves no port"):
+        Settings(admin_port=65535, workers=2)
+
+
+@pytest.mark.parametrize(
+    ("url", "with_password"),
+    [
+        ("redis://host:1/2", "redis://:p%40%2F%3A@host:1/2"),
+        ("rediss://user@host?ssl_ca_certs=/ca", "rediss://user:p%40%2F%3A@host?ssl_ca_certs=/ca"),
+        ("unix:///run/store.sock", "unix://:p%40%2F%3A@/run/store.sock"),
+        ("redis+sentinel://a,b/main", "redis+sentinel://:p%40%2F%3A@a,b/main"),
+    ],
+)
+def test_the_password_of_the_store_is_put_into_its_url(url: str, with_password: str) -> None:
+    assert Settings(redis_url=url, redis_password="p@/:").store_url == with_password
+    assert Settings(redis_url=url).store_url == url
+
+
+def test_a_password_without_a_store_or_beside_another_is_refused() -> None:
+    with pytest.raises(SettingsError, match="RELEVO_REDIS_PASSWORD needs RELEVO_REDIS_URL"):
+        Settings(redis_password="secret")
+    with pytest.raises(SettingsError, match="RELEVO_REDIS_URL has a password, and so has") as caught:
+        Settings(redis_url="redis://:other@host", redis_password="secret")
+    assert "other" not in str(caught.value)
 
 
 def test_two_ways_to_verify_tokens_are_refused() -> None:
@@ -119,10 +87,6 @@ def test_a_short_old_secret_is_weak_and_never_shown() -> None:
     settings = Settings(jwt_secret=SECRET, jwt_secret_old="guess me")
     assert settings.has_weak_secret
     assert "guess me" not in repr(settings)
-
-
-def test_the_variables_of_clients_may_stand_in_the_same_environment() -> None:
-    assert read_settings({}, {"RELEVO_TOKEN": "a.b.c", "RELEVO_SERVICE_TOKEN": ""}) == Settings()
 
 
 def test_a_short_secret_is_weak() -> None:

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import pytest
 
-from relevo.router.workers import listen
+from relevo.router.config import Settings
+from relevo.router.workers import listen, open_listener
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,8 @@ class ParentProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.port = int(self.expect("port")[0])
+        # The second admin port is said by its distance from the first.
+        self.port, self.admin_distance = map(int, self.expect("port"))
 
     def expect(self, word: str) -> list[str]:
         assert self.process.stdout is not None
@@ -71,12 +73,14 @@ def start() -> Iterator[Start]:
 
 def test_workers_share_the_socket_and_get_settings_and_store(start: Start) -> None:
     parent = start("answer_with_pid")
-    pids = set()
+    pids, admin_distances = set(), set()
     for _ in range(2):
-        pid, store_url, workers = parent.expect("started")
+        pid, store_url, workers, admin_distance = parent.expect("started")
         assert (store_url, workers) == ("unix:///store", "2")
         pids.add(int(pid))
+        admin_distances.add(int(admin_distance))
     assert len(pids) == 2
+    assert admin_distances == {0, parent.admin_distance}
     assert parent.ask() in pids
 
 
@@ -146,3 +150,49 @@ def test_listening_takes_a_free_port_and_refuses_a_taken_one() -> None:
             listen("127.0.0.1", port)
     with pytest.raises(OSError, match=r"not known|not provided|resolution"):
         listen("no such host", 0)
+
+
+def test_a_unix_socket_takes_the_place_of_one_that_a_crash_left(tmp_path: Path) -> None:
+    settings = Settings(unix_socket=str(tmp_path / "relevo.sock"))
+    open_listener(settings).close()
+    with open_listener(settings), socket.socket(socket.AF_UNIX) as client:
+        assert client.connect_ex(str(settings.unix_socket)) == 0
+
+
+def test_a_unix_socket_that_is_in_use_or_no_socket_is_left_alone(tmp_path: Path) -> None:
+    settings = Settings(unix_socket=str(tmp_path / "relevo.sock"))
+    with open_listener(settings):
+        with pytest.raises(OSError, match="Address already in use"):
+            open_listener(settings)
+        with socket.socket(socket.AF_UNIX) as client:
+            assert client.connect_ex(str(settings.unix_socket)) == 0
+    (tmp_path / "file").write_text("data")
+    with pytest.raises(OSError, match="Address already in use"):
+        open_listener(Settings(unix_socket=str(tmp_path / "file")))
+    assert (tmp_path / "file").read_text() == "data"
+
+
+INHERITS = """
+import os, sys
+from relevo.router.config import Settings
+from relevo.router.workers import open_listener
+
+# As systemd does: the socket is descriptor 3.
+os.dup2(int(sys.argv[2]), 3)
+if sys.argv[1] == "own":
+    os.environ["LISTEN_PID"] = str(os.getpid())
+with open_listener(Settings(port=0)) as listener:
+    print(listener.getsockname()[1])
+"""
+
+
+@pytest.mark.parametrize(("whose", "is_taken"), [("own", True), ("parent's", False)])
+def test_a_socket_of_systemd_is_taken_by_the_process_it_is_for(whose: str, is_taken: bool) -> None:
+    with listen("127.0.0.1", 0) as opened:
+        environ = os.environ | {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+        command = [sys.executable, "-c", INHERITS, whose, str(opened.fileno())]
+        passed = [opened.fileno()]
+        ran = subprocess.run(
+            command, env=environ, cwd=ROOT, pass_fds=passed, capture_output=True, text=True, check=True
+        )
+        assert (int(ran.stdout) == opened.getsockname()[1]) is is_taken

@@ -10,18 +10,22 @@ from relevo.router.config import Settings
 from relevo.router.observe import logging
 from relevo.router.workers import listen, run_workers
 
+Sockets = list[socket.socket]
+
 
 def say(line: str) -> None:
     """Write one line in one piece: two workers and their parent share the output."""
     os.write(1, f"{line}\n".encode())
 
 
-def answer_with_pid(settings: Settings, store_url: str, sockets: list[socket.socket] | None) -> None:
+def answer_with_pid(
+    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None
+) -> None:
     """Say that it started, answer every connection with the process id, and say that it stopped."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    assert sockets is not None
     try:
-        say(f"started {os.getpid()} {store_url} {settings.workers}")
+        admin_port = 0 if admin is None else admin.getsockname()[1] - settings.admin_port
+        say(f"started {os.getpid()} {store_url} {settings.workers} {admin_port}")
         while True:
             connection, _ = sockets[0].accept()
             connection.sendall(b"%d" % os.getpid())
@@ -30,12 +34,12 @@ def answer_with_pid(settings: Settings, store_url: str, sockets: list[socket.soc
         say(f"stopped {os.getpid()}")
 
 
-def end_at_once(settings: Settings, store_url: str, sockets: list[socket.socket] | None) -> None:
+def end_at_once(settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None) -> None:
     """Fail like a worker that can never work."""
     sys.exit(7)
 
 
-def drain_for_ever(settings: Settings, store_url: str, sockets: list[socket.socket] | None) -> None:
+def drain_for_ever(settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None) -> None:
     """Take the first signal as a wish and the second one as an order."""
 
     def second(*_: object) -> None:
@@ -55,10 +59,11 @@ def main(target: str, stop_margin_s: str) -> None:
     """Run two workers of the named function."""
     workers.STOP_MARGIN_S = float(stop_margin_s)  # type: ignore[misc]
     logging.configure("info")
-    settings = Settings(workers=2, drain_ms=0)
-    with listen("127.0.0.1", 0) as listener:
-        say(f"port {listener.getsockname()[1]}")
-        run_workers(globals()[target], settings, "unix:///store", listener)
+    with listen("127.0.0.1", 0) as listener, listen("127.0.0.1", 0) as one, listen("127.0.0.1", 0) as other:
+        admin_port = one.getsockname()[1]
+        settings = Settings(workers=2, drain_ms=0, admin_port=admin_port)
+        say(f"port {listener.getsockname()[1]} {other.getsockname()[1] - admin_port}")
+        run_workers(globals()[target], settings, "unix:///store", listener, [one, other])
     say("parent stopped")
 
 

@@ -43,8 +43,14 @@ class FakeNode:
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
     ) -> httpx2.Response:
-        """Return the answer to one request."""
-        transport = httpx2.ASGITransport(app=application(cast(Node, self)))
+        """Return the answer to one request; without an admin port."""
+        return await self.request_of(application(cast(Node, self)), method, path, body, headers)
+
+    async def request_of(
+        self, app: Any, method: str, path: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
+    ) -> httpx2.Response:
+        """Return the answer of an application of this node to one request."""
+        transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://relevo.test") as client:
             return await client.request(method, path, content=body, headers=list(headers))
 

@@ -1,11 +1,16 @@
 """Commands over HTTP, health and readiness, with a node of fakes."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.commands import SessionGet
+from relevo.router.api.rest import admin_application, application
 from relevo.router.gateway.costs import CHARGED_BYTES
 from relevo.router.gateway.rate_limit import BURST_S
+from relevo.router.node import Node
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
@@ -140,6 +145,48 @@ async def test_readyz_is_red_for_a_reason(
     node.unready, node.store_fault = unready, store_fault
     answer = await node.request("GET", "/readyz")
     assert (answer.status_code, answer.json()) == (status, {"ready": reason is None, "reason": reason})
+
+
+async def test_with_an_admin_port_the_public_sees_neither_reasons_nor_metrics(node: FakeNode) -> None:
+    node.unready = "the store's feed is not heard"
+    apps = {
+        "public": application(cast(Node, node), has_admin=True),
+        "admin": admin_application(cast(Node, node)),
+    }
+    answers = {
+        (name, path): await node.request_of(app, "GET", path)
+        for name, app in apps.items()
+        for path in ("/readyz", "/metrics", "/healthz", "/")
+    }
+    assert {place: answer.status_code for place, answer in answers.items()} == {
+        ("public", "/readyz"): 503,
+        ("public", "/metrics"): 404,
+        ("public", "/healthz"): 200,
+        ("public", "/"): 200,
+        ("admin", "/readyz"): 503,
+        ("admin", "/metrics"): 200,
+        ("admin", "/healthz"): 200,
+        ("admin", "/"): 404,
+    }
+    assert answers["public", "/readyz"].json() == {"ready": False}
+    assert answers["admin", "/readyz"].json() == {"ready": False, "reason": node.unready}
+
+
+async def test_with_a_base_path_everything_is_below_it_and_nothing_beside_it(node: FakeNode) -> None:
+    node.settings = replace(node.settings, base_path="/desk/chat/")
+    for path in ("/healthz", "/readyz", "/metrics", "/", "/console/settings.json", "/js/src/client.js"):
+        assert (await node.request("GET", f"/desk/chat{path}")).status_code == 200, path
+        assert (await node.request("GET", path)).status_code == 404, path
+    assert (await node.request("GET", "/desk/chat/ws")).status_code == 426
+    assert (await node.request("POST", "/desk/chat/api/v1/session.list")).status_code == 401
+    document = (await node.request("GET", "/desk/chat/api/v1/openapi.json")).json()
+    assert document["servers"][0]["url"] == "/desk/chat/api/v1"
+
+
+async def test_base_path_without_its_slash_leads_to_the_page(node: FakeNode) -> None:
+    node.settings = replace(node.settings, base_path="/desk/chat/")
+    answer = await node.request("GET", "/desk/chat")
+    assert (answer.status_code, answer.headers["location"]) == (308, "chat/")
 
 
 async def test_healthz_is_green_while_the_store_is_down(node: FakeNode) -> None:

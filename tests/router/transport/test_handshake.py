@@ -141,11 +141,14 @@ async def test_a_request_that_asks_for_no_websocket_goes_to_the_app(served: Serv
         assert (await peer.read_response())[0] == 204
 
 
-@pytest.mark.parametrize("path", ["/ws", "/relevo/ws", "/ws?from=browser"])
-async def test_behind_a_prefix_the_path_is_known_with_and_without_it(path: str) -> None:
-    async with serve_websockets(root_path="/relevo") as served:
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/chat/ws", 101), ("/chat/ws?from=browser", 101), ("/ws", 404), ("/chat/chat/ws", 404)],
+)
+async def test_handshake_with_a_base_path_is_accepted_below_it_only(path: str, status: int) -> None:
+    async with serve_websockets(path_prefix="/chat") as served:
         request = upgrade_request(served.port, start=f"GET {path} HTTP/1.1")
-        assert (await shake_hands(served.port, request))[0] == 101
+        assert (await shake_hands(served.port, request))[0] == status
 
 
 @pytest.mark.adversarial("handshake: several subprotocols")

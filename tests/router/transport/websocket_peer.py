@@ -31,6 +31,7 @@ class SocketSettings:
     connections_per_address_max: int = 1000
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    path_prefix: str = ""
 
 
 class Recorder:
@@ -120,7 +121,7 @@ async def plain_app(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def serve_websockets(
-    *, on_message: Callable[[Recorder, bytes], None] | None = None, root_path: str = "", **settings: Any
+    *, on_message: Callable[[Recorder, bytes], None] | None = None, **settings: Any
 ) -> AsyncIterator[Served]:
     """Serve on a free loopback port until the block ends."""
     acceptor = ScriptedAcceptor(on_message)
@@ -131,7 +132,6 @@ async def serve_websockets(
         http=http_class(limits),
         lifespan="off",
         log_config=None,
-        root_path=root_path,
     )
     config.load()
     listener = socket.create_server(("127.0.0.1", 0))
