@@ -14,7 +14,7 @@ const client = new Client(url, process.env.RELEVO_TOKEN);
 /** Take a session out of the pending list; the event sessionAssigned follows. */
 async function accept(session) {
   try {
-    await client.accept(session.id, { fence: session.fence });
+    await client.sessions.accept(session.id, { fence: session.fence });
   } catch (error) {
     if (!(error instanceof RelevoError)) throw error;
     console.log(`${session.id} stays pending: ${error.message}`);
@@ -24,15 +24,14 @@ async function accept(session) {
 /** Transfer a session to a department; the fence makes sure that it is still this agent's. */
 async function handOver(session) {
   try {
-    const { transfer } = await client.transfer(
+    const { transfer } = await client.sessions.transfer(
       session.id,
       Target.department(department),
-      "needs an invoice",
-      {
-        fence: session.fence,
-      },
+      { reason: "needs an invoice", fence: session.fence },
     );
-    console.log(`${session.id} transferred to ${department}: ${transfer.outcome}`);
+    console.log(
+      `${session.id} transferred to ${department}: ${transfer.outcome}`,
+    );
   } catch (error) {
     if (!(error instanceof RelevoError)) throw error;
     console.log(`${session.id} stays here: ${error.message}`);
@@ -41,7 +40,8 @@ async function handOver(session) {
 
 client.on("connected", async () => {
   // After a reconnect nothing is replayed: the inbox holds what the agent has now.
-  for (const session of client.inbox.inProgress.values()) await handOver(session);
+  for (const session of client.inbox.inProgress.values())
+    await handOver(session);
   for (const session of client.inbox.pending.values()) await accept(session);
 });
 client.on("sessionPending", ({ session }) => accept(session));
@@ -51,4 +51,4 @@ client.on("sessionAssigned", async ({ session }) => {
 });
 
 await client.start();
-await client.setStatus("connected");
+await client.agents.setStatus("connected");

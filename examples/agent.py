@@ -14,7 +14,7 @@ from relevo_client import Client, Connected, RelevoError, Session, SessionAssign
 async def accept(client: Client, session: Session) -> None:
     """Take a session out of the pending list; the push session.assigned follows."""
     try:
-        await client.accept(session.id, fence=session.fence)
+        await client.sessions.accept(session.id, fence=session.fence)
     except RelevoError as error:
         print(f"{session.id} stays pending: {error.message}", flush=True)
 
@@ -22,7 +22,7 @@ async def accept(client: Client, session: Session) -> None:
 async def hand_over(client: Client, session: Session, department: str) -> None:
     """Transfer a session to a department; the fence makes sure that it is still this agent's."""
     try:
-        result = await client.transfer(
+        result = await client.sessions.transfer(
             session.id, Target.department(department), "needs an invoice", fence=session.fence
         )
     except RelevoError as error:
@@ -34,7 +34,7 @@ async def hand_over(client: Client, session: Session, department: str) -> None:
 async def main(department: str, url: str = "ws://127.0.0.1:8765/ws") -> None:
     """Work until the program is interrupted."""
     async with Client(url, os.environ["RELEVO_TOKEN"]) as client:
-        await client.set_status("connected")
+        await client.agents.set_status("connected")
         async for event in client:
             match event:
                 case Connected():

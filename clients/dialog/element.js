@@ -212,7 +212,7 @@ export class RelevoTransferDialog extends HTMLElement {
     if (!this.#dialog.open) this.#dialog.showModal();
     const client = this.#client;
     if (client !== null) {
-      this.#header.start(client.connected);
+      this.#header.start(client.state === "connected");
       this.#unlisten = [
         client.on("directoryChanged", (event) => {
           this.#directoryRows.collect(event);
@@ -414,7 +414,8 @@ export class RelevoTransferDialog extends HTMLElement {
     flow?.pollQueuePlace();
     const stage = flow?.stage ?? { at: "choosing" };
     this.#renderHeader();
-    const choosing = stage.at === "choosing" || (stage.at === "sending" && this.#client?.connected === true);
+    const choosing =
+      stage.at === "choosing" || (stage.at === "sending" && this.#client?.state === "connected");
     const switched = this.#compose.element.hidden === choosing;
     this.#compose.element.hidden = !choosing;
     this.#outcome.element.hidden = choosing;
@@ -429,7 +430,7 @@ export class RelevoTransferDialog extends HTMLElement {
     const client = this.#client;
     const customer = this.#flow?.session?.customer.name;
     const live = client?.directory.live ?? false;
-    const stopped = client?.stopped != null;
+    const stopped = client?.state === "stopped";
     this.#dialog.classList.toggle("stale", this.#header.render({ customer, live, stopped }, this.#words));
   }
 

@@ -55,7 +55,7 @@ export class QueuePlace {
     this.#changed = false;
     this.#requestedAt = Date.now();
     try {
-      const place = await this.#client.placeInQueue(this.#sessionId, { timeoutMs: INTERVAL_MS });
+      const place = await this.#client.sessions.place(this.#sessionId, { timeout: INTERVAL_MS });
       if (!this.#stopped) this.#onPlace(place);
     } catch {
       // The session is no longer queued, or there is no connection: the last place stays.

@@ -32,7 +32,7 @@ class SharedSubscription {
     if (this.#holders > 0) return;
     this.#unlisten();
     // An error does not matter: the subscription ends with the connection.
-    this.#client.unsubscribeDirectory().catch(() => {});
+    this.#client.directory.unsubscribe().catch(() => {});
   }
 
   async #subscribe() {
@@ -40,10 +40,10 @@ class SharedSubscription {
     this.#subscribing = true;
     let retry = false;
     try {
-      await this.#client.subscribeDirectory();
+      await this.#client.directory.subscribe();
     } catch (error) {
       const code = /** @type {{ code?: string }} */ (error).code ?? "";
-      retry = !FINAL.has(code) && this.#client.connected;
+      retry = !FINAL.has(code) && this.#client.state === "connected";
     } finally {
       this.#subscribing = false;
     }

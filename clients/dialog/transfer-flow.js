@@ -124,14 +124,14 @@ export class TransferFlow {
     const fence = this.session?.fence;
     const abort = new AbortController();
     const key = this.#keyFor(JSON.stringify([target, reason, fence]));
-    let connected = this.#client.connected;
+    let connected = this.#client.state === "connected";
     const unlisten = this.#client.on("connected", () => (connected = true));
     this.#request = request;
     this.#early = [];
     this.#enter({ at: "sending", abort });
     try {
-      const options = { fence, key, signal: abort.signal };
-      const result = await this.#client.transfer(this.#sessionId, target, reason || undefined, options);
+      const options = { reason: reason || undefined, fence, key, signal: abort.signal };
+      const result = await this.#client.sessions.transfer(this.#sessionId, target, options);
       this.#unconfirmed = null;
       let progress = startProgress(result);
       for (const event of this.#early) progress = applyUpdate(progress, event, Date.now());
@@ -161,7 +161,7 @@ export class TransferFlow {
     this.#recallKey ??= newKey();
     this.#enter({ ...this.#stage, recalling: true, error: null });
     try {
-      const session = await this.#client.recall(this.#sessionId, { key: this.#recallKey });
+      const session = await this.#client.sessions.recall(this.#sessionId, { key: this.#recallKey });
       this.#recallKey = null;
       this.#update((stage) => ({
         ...stage,

@@ -41,13 +41,13 @@ after(async () => {
 test("the example page transfers a session by the dialog", options, async () => {
   await router.departments("billing");
   const ana = await router.connect({ id: "ana", name: "Ana", departments: ["billing"] });
-  await ana.setStatus("connected");
+  await ana.agents.setStatus("connected");
   const page = await browser.newPage();
   const token = router.token({ id: "bob", name: "Bob" });
   await page.goto(`${origin}/examples/dialog.html?router=ws://127.0.0.1:${router.port}/ws#token=${token}`);
   await page.waitForFunction(() => {
     const dialog = /** @type {any} */ (document.querySelector("relevo-transfer-dialog"));
-    return dialog.client?.connected;
+    return dialog.client?.state === "connected";
   });
   await router.open("chat-1", "Eva <b>Núñez</b>", "bob");
   await page.getByText("Eva <b>Núñez</b>").waitFor();

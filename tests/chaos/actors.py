@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from relevo_client import (
+    AsyncCommands,
+    AsyncHttpClient,
     Backoff,
     ClientClosedError,
-    Commands,
     ConnectionStoppedError,
-    HttpClient,
     RelevoError,
 )
 from relevo_client.pending import MUTATING
@@ -65,7 +65,7 @@ class Actor:
         return self._client
 
     @property
-    def commands(self) -> Commands:
+    def commands(self) -> AsyncCommands:
         """What takes its commands."""
         return self.client
 
@@ -95,8 +95,8 @@ class Actor:
             [f"ws://127.0.0.1:{proxy.port}/ws" for proxy in proxies],
             lambda: self.token,
             format=self.chance.choice(["json", "msgpack"]),
-            command_timeout_s=COMMAND_TIMEOUT_S,
-            connect_timeout_s=WELCOME_LIMIT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            connect_timeout=WELCOME_LIMIT_S,
             proxy=None,
             reconnect=SHORT_BACKOFF,
             retry=SHORT_BACKOFF,
@@ -104,9 +104,9 @@ class Actor:
         await self._client.start()
         self.is_connected = True
         if self.log.role != "service":
-            await self._client.subscribe_directory(timeout_s=WELCOME_LIMIT_S)
+            await self._client.directory.subscribe(timeout=WELCOME_LIMIT_S)
         if self.log.role == "admin":
-            await self._client.watch_sessions(timeout_s=WELCOME_LIMIT_S)
+            await self._client.sessions.watch(timeout=WELCOME_LIMIT_S)
 
     async def ensure_connected(self) -> None:
         """Connect and open the dialog, unless both hold already."""
@@ -116,7 +116,7 @@ class Actor:
             if not self.is_connected:
                 await self._connect(None)
             elif self.log.role != "service" and not self.client.directory.live:
-                await self.client.subscribe_directory(timeout_s=WELCOME_LIMIT_S)
+                await self.client.directory.subscribe(timeout=WELCOME_LIMIT_S)
 
     async def disconnect(self) -> None:
         """Close the connection with code 1000."""
@@ -132,8 +132,8 @@ class Actor:
     async def reopen_dialog(self) -> None:
         """Close the dialog and open it again."""
         async with self._lock:
-            await self.client.unsubscribe_directory()
-            await self.client.subscribe_directory()
+            await self.client.directory.unsubscribe()
+            await self.client.directory.subscribe()
 
     async def _disconnect(self) -> None:
         self.is_connected = False
@@ -190,21 +190,21 @@ class Actor:
 class HttpBackEnd(Actor):
     """A back end that sends its commands over HTTP, to one router."""
 
-    _http: HttpClient | None = None
+    _http: AsyncHttpClient | None = None
 
     @property
-    def commands(self) -> Commands:
+    def commands(self) -> AsyncCommands:
         assert self._http is not None
         return self._http
 
     async def _connect(self, on: int | None) -> None:
         await self._open_proxies()
         proxy = self.proxies[self.chance.randrange(len(self.proxies)) if on is None else on]
-        self._http = HttpClient(
+        self._http = AsyncHttpClient(
             f"http://127.0.0.1:{proxy.port}",
             lambda: self.token,
-            command_timeout_s=COMMAND_TIMEOUT_S,
-            request_timeout_s=COMMAND_TIMEOUT_S / 2,
+            command_timeout=COMMAND_TIMEOUT_S,
+            request_timeout=COMMAND_TIMEOUT_S / 2,
             retry=SHORT_BACKOFF,
         )
         self.is_connected = True

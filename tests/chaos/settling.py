@@ -134,7 +134,7 @@ def _shows(actor: Actor, name: str) -> bool:
 
 async def _read_through_interface(admin: Actor, final: FinalState) -> None:
     async def ask(type: str, **fields: Any) -> Any:
-        return await admin.commands.command(type, fields, timeout_s=10)
+        return await admin.commands.command(type, fields, timeout=10)
 
     for state in STATES:
         cursor: dict[str, str] = {}

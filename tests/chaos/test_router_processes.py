@@ -12,7 +12,7 @@ from tests.chaos.waiting import until_ready
 from tests.e2e.conftest import MakeTenant, StartRouters
 from tests.e2e.tenant import to_agent
 from tests.e2e.test_presence import handshake_status, observe, statuses_shown
-from tests.e2e.test_the_shipped_client import ShippedClients, expect_event
+from tests.e2e.test_the_shipped_client import ShippedClients, events_of, expect_event
 from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
 
@@ -132,14 +132,14 @@ class TransferRing:
         while not self._is_over:
             session_id = next(iter(client.inbox.in_progress), None)
             if session_id is not None:
-                self.made.append(await client.transfer(session_id, Target.agent(to)))
+                self.made.append(await client.sessions.transfer(session_id, Target.agent(to)))
                 if len(self.made) >= self._wanted:
                     self._enough.set()
             with suppress(TimeoutError):
                 # What is passed on leaves the screen a moment later; and the end has to be seen.
                 async with asyncio.timeout(0.05):
                     while session_id is None or session_id in client.inbox.in_progress:
-                        await anext(client)
+                        await anext(events_of(client))
                         session_id = session_id or next(iter(client.inbox.in_progress), None)
 
 

@@ -179,7 +179,7 @@ async def test_store_without_its_functions_gets_them_loaded_again(
 
     async def write(number: int) -> None:
         for text in texts:
-            await agents[number].note(f"chat-{number}", text)
+            await agents[number].sessions.note(f"chat-{number}", text)
 
     writing = asyncio.gather(*(write(number) for number in range(len(agents))))
     forgotten = 0

@@ -52,7 +52,7 @@ class TransferLoop:
             proxy=None,
             reconnect=SHORT_BACKOFF,
             retry=SHORT_BACKOFF,
-            command_timeout_s=120.0,
+            command_timeout=120.0,
         )
 
     async def start(self) -> None:
@@ -91,7 +91,7 @@ class TransferLoop:
         turn = 1
         while self._working:
             try:
-                done = await self._client.transfer(session_id, Target.agent(self._agents[turn]))
+                done = await self._client.sessions.transfer(session_id, Target.agent(self._agents[turn]))
             except SameTargetError:
                 # A transfer before it was lost, and the session is where it was.
                 turn = 1 - turn

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from relevo_client import AsyncCommands
 from relevo_client.backoff import Backoff
-from relevo_client.commands import Commands
 from relevo_client.core import Core, CoreSettings
-from relevo_client.events import Event
+from relevo_client.events import Event, StateChanged
 
 from .wire import Map, error_map, welcome_map
 
@@ -21,6 +21,7 @@ class Driver:
 
     def __init__(self, settings: CoreSettings = SETTINGS) -> None:
         self.now = 1000.0
+        self.states: list[StateChanged] = []
         self.keys = iter(f"key-{number}" for number in range(1, 1000))
         self.core = Core(settings, random=lambda: 0.5, new_key=lambda: next(self.keys))
 
@@ -54,7 +55,10 @@ class Driver:
         self.core.tick(self.now)
 
     def events(self) -> list[Event]:
-        return [self.core.events.take() for _ in range(len(self.core.events))]
+        """Return what has happened; changes of the state stand apart, in ``states``."""
+        events = self.core.take_events()
+        self.states += [event for event in events if isinstance(event, StateChanged)]
+        return [event for event in events if not isinstance(event, StateChanged)]
 
     def outcome(self, command_id: str) -> Any:
         return dict(self.core.take_outcomes())[command_id]
@@ -76,10 +80,11 @@ class RecordedError(Exception):
     """Ends a command where it would be sent."""
 
 
-class Recorder(Commands):
+class Recorder(AsyncCommands):
     """Keeps type, fields and key of the commands that its methods make."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sent: list[tuple[str, Mapping[str, Any], str | None]] = []
 
     async def command(
@@ -88,7 +93,7 @@ class Recorder(Commands):
         fields: Mapping[str, Any],
         *,
         key: str | None = None,
-        timeout_s: float | None = None,
+        timeout: float | None = None,
     ) -> Mapping[str, Any]:
         self.sent.append((type, fields, key))
         raise RecordedError

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
-from relevo_client import Backoff, Client
+from relevo_client import Backoff, Client, Event, EventStream
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -117,6 +117,14 @@ class ScriptedRouter:
         if self.refusals:
             return socket.respond(http.HTTPStatus(self.refusals.pop(0)), "not now\n")
         return None
+
+
+async def next_of(stream: EventStream, *kinds: type[Event]) -> Event:
+    """Return the next event of these types."""
+    async for event in stream:
+        if isinstance(event, kinds):
+            return event
+    raise AssertionError("the client was closed")
 
 
 def make_client(router: ScriptedRouter, **options: Any) -> Client:

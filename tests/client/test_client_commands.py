@@ -1,17 +1,84 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+from relevo_client import Target
 
 from .scripted import ScriptedRouter, connected
-from .wire import session_map
+from .wire import session_map, transfer_map
 
 ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "transfer": None}
 
 
+async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
+    session = {"session": session_map()}
+    async with connected(router) as (client, connection):
+        calls: list[tuple[Any, str, dict[str, Any], dict[str, Any]]] = [
+            (
+                client.sessions.transfer("c-1", Target.agent("bo"), force=True),
+                "session.transfer",
+                {"session_id": "c-1", "target": {"kind": "agent", "id": "bo"}, "force": True},
+                session | {"transfer": transfer_map()},
+            ),
+            (
+                client.sessions.check_transfer("c-1", Target.agent("bo"), "busy"),
+                "session.transfer",
+                {
+                    "session_id": "c-1",
+                    "target": {"kind": "agent", "id": "bo"},
+                    "reason": "busy",
+                    "check": True,
+                },
+                {"outcome": "pending"},
+            ),
+            (
+                client.sessions.explain("c-1", agent_id="bo"),
+                "session.explain",
+                {"session_id": "c-1", "agent_id": "bo"},
+                {"decision": {"by": "agent"}, "why_not": "status"},
+            ),
+            (
+                client.agents.evacuate("ana", Target.department("sales"), states=["pending"]),
+                "agent.evacuate",
+                {
+                    "agent_id": "ana",
+                    "target": {"kind": "department", "id": "sales"},
+                    "states": ["pending"],
+                },
+                {"moved": 3, "left": 0},
+            ),
+            (
+                client.agents.remove("ana", evacuate=True),
+                "agent.remove",
+                {"agent_id": "ana", "evacuate": True},
+                {},
+            ),
+            (
+                client.departments.evacuate("sales", Target.agent("bo")),
+                "department.evacuate",
+                {"department_id": "sales", "target": {"kind": "agent", "id": "bo"}},
+                {"moved": 0, "left": 0},
+            ),
+            (client.sessions.watch(), "session.watch", {}, {}),
+            (client.sessions.unwatch(), "session.unwatch", {}, {}),
+            (client.directory.unsubscribe(), "directory.unsubscribe", {}, {}),
+            (client.refresh_token("new"), "token.refresh", {"token": "new"}, {"expires_at": 5}),
+        ]
+        for call, command_type, fields, result in calls:
+            calling = asyncio.ensure_future(call)
+            command = await connection.expect(command_type)
+            await connection.reply(command, result)
+            await calling
+            assert {
+                name: value for name, value in command.items() if name not in ("type", "id", "key")
+            } == fields
+
+
 async def test_history_entries_and_sessions_read_page_by_page(router: ScriptedRouter) -> None:
     async def read() -> tuple[list[int], list[str]]:
-        entries = [entry.seq async for entry in client.history_entries("c-1")]
-        return entries, [session.id async for session in client.sessions(state="queued")]
+        entries = [entry.seq async for entry in client.sessions.history("c-1")]
+        return entries, [session.id async for session in client.sessions.list(state="queued")]
 
     async with connected(router) as (client, connection):
         reading = asyncio.create_task(read())

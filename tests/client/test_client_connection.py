@@ -12,16 +12,18 @@ from relevo_client import (
     ConnectionStoppedError,
     ConnectTimeoutError,
     Disconnected,
+    EventStream,
     HandshakeRefusedError,
     SentAwayError,
     SessionAssigned,
     SignInRefusedError,
+    StateChanged,
     UnauthorizedError,
 )
 
 from tests.servers import closed_port
 
-from .scripted import AT_ONCE, ScriptedRouter, connected, make_client
+from .scripted import AT_ONCE, ScriptedRouter, connected, make_client, next_of
 from .wire import session_map, welcome_map
 
 ENTRY = {"seq": 1, "kind": "internal", "at": 5, "by": None, "text": "hola", "transfer": None}
@@ -41,44 +43,76 @@ async def test_start_with_a_wrong_token_raises_sign_in_refused(router: ScriptedR
 
 async def test_close_4502_ends_the_loop_and_the_commands(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
-        noting = asyncio.create_task(client.note("c-1", "hola"))
+        stream = client.events()
+        noting = asyncio.create_task(client.sessions.note("c-1", "hola"))
         await connection.expect("session.note")
         await connection.close(4502, "removed")
 
         with pytest.raises(SentAwayError):
             await noting
-        assert isinstance(await anext(client), Connected)
-        last = await anext(client)
+        assert isinstance(await anext(stream), Connected)
+        last = await next_of(stream, Disconnected)
         assert isinstance(last, Disconnected)
         assert isinstance(last.error, SentAwayError)
         with pytest.raises(SentAwayError):
-            await anext(client)
+            await anext(stream)
 
 
 async def test_close_ends_the_loop_and_fails_unanswered_commands(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
-        noting = asyncio.create_task(client.note("c-1", "hola"))
-        looping = asyncio.create_task(read_all(client))
+        noting = asyncio.create_task(client.sessions.note("c-1", "hola"))
+        looping = asyncio.create_task(read_all(client.events()))
         await connection.expect("session.note")
         await client.close()
 
         assert await connection.wait_closed() == 1000
-        assert [type(event) for event in await looping] == [Connected]
+        assert [type(event) for event in await looping] == [Connected, StateChanged]
         with pytest.raises(ClientClosedError):
             await noting
         with pytest.raises(ClientClosedError):
-            await client.get_session("c-1")
+            await client.sessions.get("c-1")
 
 
-async def read_all(client: Client) -> list[Any]:
-    return [event async for event in client]
+async def read_all(stream: EventStream) -> list[Any]:
+    return [event async for event in stream]
 
 
 async def test_router_that_is_not_ready_is_tried_again(router: ScriptedRouter) -> None:
     router.refusals = [503, 502, 429]
     async with connected(router) as (client, _):
-        assert client.connected
+        assert client.state == "connected"
         assert router.refusals == []
+
+
+async def test_refused_token_is_asked_for_once_more(router: ScriptedRouter) -> None:
+    tokens = iter(["stale", "fresh"])
+    client = make_client(router, token=lambda: next(tokens))
+    starting = asyncio.create_task(client.start())
+    connection = await router.next_connection()
+    await connection.refuse(await connection.expect("hello"), "unauthorized")
+    await connection.close(4500)
+    connection = await router.next_connection()
+    assert (await connection.let_in())["token"] == "fresh"
+    await starting
+    await client.close()
+
+
+async def test_second_token_that_is_refused_ends_the_client(router: ScriptedRouter) -> None:
+    client = make_client(router, token=lambda: "stale")
+    starting = asyncio.create_task(client.start())
+    for _ in range(2):
+        connection = await router.next_connection()
+        await connection.refuse(await connection.expect("hello"), "unauthorized")
+        await connection.close(4500)
+
+    with pytest.raises(SignInRefusedError):
+        await starting
+
+
+async def test_refused_origin_says_what_to_set(router: ScriptedRouter) -> None:
+    router.refusals = [403]
+    with pytest.raises(HandshakeRefusedError, match=r"RELEVO_ALLOWED_ORIGINS=https://chat\.example"):
+        await make_client(router, headers={"Origin": "https://chat.example"}).start()
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
@@ -94,7 +128,7 @@ async def test_refused_handshake_is_final(router: ScriptedRouter, status: int) -
 async def test_start_without_a_router_raises_connect_timeout() -> None:
     with closed_port() as port:
         url = f"ws://127.0.0.1:{port}/ws"
-        client = Client(url, "jwt", connect_timeout_s=0.05, reconnect=AT_ONCE, proxy=None)
+        client = Client(url, "jwt", connect_timeout=0.05, reconnect=AT_ONCE, proxy=None)
         with pytest.raises(ConnectTimeoutError) as timeout:
             await client.start()
 
@@ -145,7 +179,7 @@ async def test_token_source_that_fails_is_asked_again(router: ScriptedRouter) ->
         await connection.push({"type": "token.expiring", "expires_at": 99})
         await connection.expect("token.refresh")
         assert failures == []
-        assert client.connected
+        assert client.state == "connected"
 
 
 async def test_refreshed_string_is_used_for_the_next_connection(router: ScriptedRouter) -> None:
@@ -167,13 +201,14 @@ async def test_router_that_does_not_speak_the_protocol_is_left_and_tried_again(
     router: ScriptedRouter, frame: bytes | str
 ) -> None:
     async with connected(router) as (client, connection):
+        stream = client.events()
         await connection.push_bytes(frame)
         assert await connection.wait_closed() == 1002
         await (await router.next_connection()).let_in()
 
-        events = [await anext(client) for _ in range(3)]
-        assert isinstance(events[1], Disconnected)
-        assert events[1].close_code == 1002
+        ended = await next_of(stream, Disconnected)
+        assert isinstance(ended, Disconnected)
+        assert ended.close_code == 1002
 
 
 async def test_frame_of_the_wrong_kind_ends_the_connection(router: ScriptedRouter) -> None:
@@ -185,11 +220,11 @@ async def test_frame_of_the_wrong_kind_ends_the_connection(router: ScriptedRoute
 
 async def test_ack_is_sent_by_hand_with_acknowledge_false(router: ScriptedRouter) -> None:
     async with connected(router, acknowledge=False) as (client, connection):
+        stream = client.events()
         await connection.push({"type": "session.assigned", "session": session_map(fence=2), "transfer": None})
-        async for event in client:
-            if isinstance(event, SessionAssigned):
-                await client.ack(event.session.id, event.session.fence)
-                break
+        event = await next_of(stream, SessionAssigned)
+        assert isinstance(event, SessionAssigned)
+        await client.sessions.ack(event.session.id, event.session.fence)
 
         assert await connection.expect("session.ack") == {
             "type": "session.ack",
@@ -223,4 +258,4 @@ def test_client_of_a_malformed_url_raises_at_once(url: Any) -> None:
 
 async def test_client_that_was_not_started_takes_no_commands() -> None:
     with pytest.raises(ClientClosedError):
-        await Client("ws://127.0.0.1:9/ws", "jwt").get_session("c-1")
+        await Client("ws://127.0.0.1:9/ws", "jwt").sessions.get("c-1")

@@ -9,7 +9,7 @@ from relevo_client.errors import (
     SignInRefusedError,
     TokenExpiredError,
 )
-from relevo_client.events import Connected, Disconnected, ServerDraining
+from relevo_client.events import Connected, Disconnected, ServerDraining, Unreachable
 
 from .driver import SETTINGS, Driver
 from .wire import session_map, welcome_map
@@ -114,11 +114,20 @@ def test_failed_attempts_wait_longer_up_to_the_cap() -> None:
     driver = Driver()
     waits = []
     for _ in range(7):
-        driver.core.unreachable(driver.now)
+        driver.core.unreachable("refused", driver.now)
         waits.append(driver.core.reconnect_at - driver.now)
 
     assert waits == [0.5, 1.0, 2.0, 4.0, 7.5, 7.5, 7.5]
-    assert driver.events() == []
+    assert driver.events() == [Unreachable("refused", at, wait_s) for at, wait_s in enumerate(waits, 1)]
+
+
+def test_welcome_after_the_end_is_ignored() -> None:
+    driver = Driver()
+    driver.core.opened("jwt", driver.now)
+    driver.core.shut()
+    driver.receive(welcome_map())
+
+    assert driver.core.state == "stopped"
 
 
 def test_only_a_stable_connection_resets_the_backoff() -> None:

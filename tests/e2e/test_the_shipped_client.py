@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import pytest
 from relevo_client import (
+    AsyncCommands,
+    AsyncHttpClient,
     Backoff,
     Client,
-    Commands,
     Connected,
     Customer,
-    HttpClient,
+    EventStream,
     ServerDraining,
     SessionAssigned,
     SessionPending,
@@ -52,20 +54,31 @@ class ShippedClients:
             reconnect=SOON,
             retry=SOON,
         )
+        events_of(client)
         return await self._stack.enter_async_context(client)
 
-    async def back_end(self) -> HttpClient:
+    async def back_end(self) -> AsyncHttpClient:
         """Start a back end's client."""
         url = f"http://{self.tenant.routers[0].address}"
         return await self._stack.enter_async_context(
-            HttpClient(url, token=self.tenant.token("crm", "service"))
+            AsyncHttpClient(url, token=self.tenant.token("crm", "service"))
         )
+
+
+_streams: WeakKeyDictionary[Client, EventStream] = WeakKeyDictionary()
+
+
+def events_of(client: Client) -> EventStream:
+    """Return a client's events from the first call on, each once."""
+    if client not in _streams:
+        _streams[client] = client.events()
+    return _streams[client]
 
 
 async def expect_event(client: Client, kind: type[T]) -> T:
     """Return the next event of this kind; the others are read over."""
     async with asyncio.timeout(LIMIT_S):
-        async for event in client:
+        async for event in events_of(client):
             if isinstance(event, kind):
                 return event
     raise AssertionError("the client was closed")
@@ -96,18 +109,18 @@ def clients_of_own_routers(
 @pytest.mark.parametrize("format", FORMATS)
 async def test_clients_and_a_back_end_complete_a_transfer(clients: ShippedClients, format: str) -> None:
     crm = await clients.back_end()
-    await crm.put_department("sales", "Sales")
+    await crm.departments.put("sales", "Sales")
     ana = await clients.agent("ana", format=format, name="Ana", departments=["sales"])
     bob = await clients.agent("bob", on=1, format=format, name="Bob", departments=["sales"], capacity=1)
-    await crm.open_session("chat-1", CLEO, Target.agent("ana"))
-    await crm.open_session("chat-2", CLEO, Target.agent("ana"))
+    await crm.sessions.open("chat-1", CLEO, Target.agent("ana"))
+    await crm.sessions.open("chat-2", CLEO, Target.agent("ana"))
     await expect_event(ana, SessionAssigned)
     await expect_event(ana, SessionAssigned)
 
-    directory = await ana.subscribe_directory()
+    directory = await ana.directory.subscribe()
     assert [agent.id for agent in directory.agents_by_readiness()] == ["bob", "ana"]
 
-    done = await ana.transfer("chat-1", Target.agent("bob"), "speaks Portuguese")
+    done = await ana.sessions.transfer("chat-1", Target.agent("bob"), "speaks Portuguese")
     assert done.transfer.outcome == "assigned"
     assigned = await expect_event(bob, SessionAssigned)
     assert assigned.transfer is not None
@@ -118,13 +131,13 @@ async def test_clients_and_a_back_end_complete_a_transfer(clients: ShippedClient
     assert (await expect_event(ana, TransferUpdated)).state == "delivered"
 
     # Bob has room for one: the second waits until he takes it up.
-    await ana.transfer("chat-2", Target.agent("bob"))
+    await ana.sessions.transfer("chat-2", Target.agent("bob"))
     assert (await expect_event(bob, SessionPending)).session.id == "chat-2"
-    await bob.close_session("chat-1")
-    await bob.accept("chat-2")
+    await bob.sessions.close("chat-1")
+    await bob.sessions.accept("chat-2")
     assert (await expect_event(ana, TransferUpdated)).state == "accepted"
     assert (list(bob.inbox.in_progress), list(bob.inbox.pending)) == (["chat-2"], [])
-    assert [entry.kind async for entry in crm.history_entries("chat-1")] == [
+    assert [entry.kind async for entry in crm.sessions.history("chat-1")] == [
         "opened",
         "transferred",
         "internal",
@@ -140,13 +153,13 @@ async def test_client_of_a_killed_router_goes_on_at_the_other_one(
     tenant.back_end_on = 1
     observer = await observe(tenant, on=1)
     ana = await clients_of_own_routers.agent("ana", on=0)
-    await ana.subscribe_directory()
+    await ana.directory.subscribe()
     await tenant.open_session("chat-1", agent="ana")
     await expect_event(ana, SessionAssigned)
 
     # Notes are on their way while the router dies; each is written once.
     texts = [f"note {number}" for number in range(200)]
-    writing = [asyncio.create_task(ana.note("chat-1", text)) for text in texts]
+    writing = [asyncio.create_task(ana.sessions.note("chat-1", text)) for text in texts]
     await writing[0]
     tenant.routers[0].kill()
     await asyncio.gather(*writing)
@@ -156,7 +169,7 @@ async def test_client_of_a_killed_router_goes_on_at_the_other_one(
     assert sorted(written) == sorted(texts)
     await tenant.put_department("new")
     while "new" not in ana.directory.departments:
-        await anext(ana)
+        await anext(events_of(ana))
     assert list(ana.inbox.in_progress) == ["chat-1"]
     await tenant.settle(observer)
     assert statuses_shown(observer, "ana") == ["connected"]
@@ -175,7 +188,7 @@ async def test_note_with_a_lost_reply_is_written_once(
 
     # The store has the notes before it, and is about to write them down, when their router dies.
     with standing_still(own_store.pid):
-        writing = [asyncio.create_task(ana.note("chat-1", text)) for text in texts]
+        writing = [asyncio.create_task(ana.sessions.note("chat-1", text)) for text in texts]
         while await asyncio.to_thread(pair[0].metric, "relevo_store_commands_total") < sent:
             pass
         pair[0].kill()
@@ -231,7 +244,7 @@ async def test_rate_limited_commands_are_retried_and_done_once(
     before = throttled(strict)
 
     if over == "http":
-        async with HttpClient(f"http://{strict.address}", token) as sender:
+        async with AsyncHttpClient(f"http://{strict.address}", token) as sender:
             await write(sender, texts)
     else:
         async with Client(f"ws://{strict.address}/ws", token, format=over, proxy=None) as sender:  # type: ignore[arg-type]
@@ -242,11 +255,11 @@ async def test_rate_limited_commands_are_retried_and_done_once(
     assert throttled(strict) > before
 
 
-async def write(sender: Commands, texts: list[str]) -> None:
+async def write(sender: AsyncCommands, texts: list[str]) -> None:
     """Write notes, all at once."""
     async with asyncio.TaskGroup() as work:
         for text in texts:
-            work.create_task(sender.note("chat-1", text))
+            work.create_task(sender.sessions.note("chat-1", text))
 
 
 def throttled(router: RouterProcess) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -11,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
-from relevo_client import Customer, HttpClient, Session, Target
+from relevo_client import AsyncHttpClient, Customer, Session, Target
 
 from relevo.router.auth.tokens import sign
 from tests.routers import SECRET, RouterProcess, running_routers
-from tests.servers import StoreServer, running
+from tests.servers import StoreServer, closed_port, running
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LIMIT_S = 30
@@ -76,9 +78,9 @@ def run_back_end(router: RouterProcess, tenant: str, session_id: str) -> list[st
 
 async def read(router: RouterProcess, tenant: str, session_id: str) -> tuple[Session, list[str | None]]:
     """Return a session, and the texts of its history."""
-    async with HttpClient(f"http://{router.address}", token(tenant, "test", "service")) as client:
-        session = await client.get_session(session_id)
-        return session, [entry.text async for entry in client.history_entries(session_id)]
+    async with AsyncHttpClient(f"http://{router.address}", token(tenant, "test", "service")) as client:
+        session = await client.sessions.get(session_id)
+        return session, [entry.text async for entry in client.sessions.history(session_id)]
 
 
 def test_back_end_without_agents_queues_the_session(router: RouterProcess) -> None:
@@ -99,11 +101,11 @@ async def test_agent_accepts_what_is_pending_and_transfers_it(
     router: RouterProcess, command: list[str]
 ) -> None:
     tenant = Path(command[-1]).name
-    async with HttpClient(f"http://{router.address}", token(tenant, "test", "service")) as client:
-        await client.put_department("sales", "Sales")
-        await client.put_department("billing", "Billing")
-        await client.put_agent("ana", "Ana", departments=["sales"], capacity=5)
-        opened = await client.open_session("chat-1", Customer("c-1", "Eva"), Target.agent("ana"))
+    async with AsyncHttpClient(f"http://{router.address}", token(tenant, "test", "service")) as client:
+        await client.departments.put("sales", "Sales")
+        await client.departments.put("billing", "Billing")
+        await client.agents.put("ana", "Ana", departments=["sales"], capacity=5)
+        opened = await client.sessions.open("chat-1", Customer("c-1", "Eva"), Target.agent("ana"))
     assert opened.state == "pending"
 
     with running_agent(command, router, tenant) as lines:
@@ -127,3 +129,55 @@ def test_agent_transfers_what_a_back_end_opens(router: RouterProcess, command: l
         run_back_end(router, tenant, "chat-2")
         assert next(lines) == "chat-2 is mine: Eva Núñez\n"
         assert next(lines) == "chat-2 transferred to billing: queued\n"
+
+
+@contextmanager
+def running_web_application(command: list[str], router: RouterProcess, tenant: str) -> Iterator[str]:
+    """Run a web application of the examples; yield its address."""
+    with closed_port() as port:
+        pass
+    process = subprocess.Popen(
+        [sys.executable, *(argument.replace("PORT", str(port)) for argument in command)],
+        env={
+            **environment(token(tenant, "crm", "service")),
+            "RELEVO_URL": f"http://{router.address}",
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        while str(port) not in process.stdout.readline():
+            assert process.poll() is None, "the application ended"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=LIMIT_S)
+
+
+FLASK = ["-m", "flask", "--app", str(EXAMPLES / "flask_app.py"), "run", "--port", "PORT"]
+DJANGO = [str(EXAMPLES / "django_app.py"), "runserver", "--noreload", "127.0.0.1:PORT"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [FLASK, DJANGO], ids=["flask", "django"])
+async def test_web_application_opens_and_shows_many_conversations(
+    router: RouterProcess, command: list[str]
+) -> None:
+    tenant = "web-flask" if command is FLASK else "web-django"
+    async with AsyncHttpClient(f"http://{router.address}", token(tenant, "test", "service")) as relevo:
+        await relevo.departments.put("sales", "Sales")
+    with running_web_application(command, router, tenant) as url:
+        async with httpx2.AsyncClient(base_url=url, timeout=LIMIT_S) as browser:
+            opened = await asyncio.gather(
+                *(browser.post(f"/chats/{number}", data={"customer": "Eva"}) for number in range(8))
+            )
+            again = await browser.post("/chats/0", data={"customer": "Eva"})
+            shown = await browser.get("/chats/0")
+            missing = await browser.get("/chats/none")
+
+    assert [response.status_code for response in opened] == [201] * 8
+    assert (again.status_code, missing.status_code) == (409, 404)
+    assert shown.json() == {"id": "0", "state": "queued", "entries": ["opened"]}

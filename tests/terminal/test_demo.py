@@ -42,7 +42,7 @@ async def test_demo_plays_is_watched_and_leaves_nothing_behind() -> None:
             Client(demo.url, demo.token("Sofía Rodríguez"), proxy=None) as client,
             asyncio.timeout(LIMIT_S),
         ):
-            await client.watch_sessions()
+            await client.sessions.watch()
             async for event in client:
                 if isinstance(event, SessionChanged) and event.session.transfer is not None:
                     assert event.session.transfer.reason

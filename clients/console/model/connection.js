@@ -63,7 +63,7 @@ export class Connection extends EventTarget {
       return this.#token;
     };
     this.client = new Client(url, renew === null ? token : source, {
-      connectTimeoutMs: null,
+      connectTimeout: null,
       clientName: "relevo-console/0.1",
     });
     this.#listen();

@@ -73,7 +73,7 @@ export class Dashboard extends EventTarget {
       client.on("directoryChanged", () => this.dispatchEvent(new Event("change"))),
     ];
     this.#timer = setInterval(() => this.#addSample(), SAMPLE_MS);
-    if (client.connected) void this.#reload();
+    if (client.state === "connected") void this.#reload();
   }
 
   end() {
@@ -154,13 +154,13 @@ export class Dashboard extends EventTarget {
 
   /** @param {Session} session */
   async recall(session) {
-    const changed = await this.connection.track((client) => client.recall(session.id));
+    const changed = await this.connection.track((client) => client.sessions.recall(session.id));
     this.#onSessionChanged(changed);
   }
 
   /** @param {string} agentId @param {Status} status */
   async setStatus(agentId, status) {
-    await this.connection.track((client) => client.setStatus(status, { agentId }));
+    await this.connection.track((client) => client.agents.setStatus(status, { agentId }));
   }
 
   /** Watch first, then list, and keep the newest version of each session. */
@@ -169,13 +169,13 @@ export class Dashboard extends EventTarget {
     this.#changedIds = new Set();
     const { client } = this.connection;
     try {
-      await client.watchSessions();
+      await client.sessions.watch();
       const listed = new Set();
       for (const state of OPEN_STATES) {
         /** @type {string | null | undefined} */
         let cursor;
         do {
-          const page = await client.listSessions({ state, cursor, limit: PAGE_SESSIONS });
+          const page = await client.sessions.listPage({ state, cursor, limit: PAGE_SESSIONS });
           if (listing !== this.#listing) return;
           for (const session of page.sessions) {
             listed.add(session.id);
@@ -196,8 +196,11 @@ export class Dashboard extends EventTarget {
       this.dispatchEvent(new Event("change"));
     } catch {
       // After a lost connection `connected` lists again; after any other error this timer does.
-      if (client.stopped !== null) return;
-      setTimeout(() => listing === this.#listing && client.connected && void this.#reload(), RETRY_MS);
+      if (client.state === "stopped") return;
+      setTimeout(
+        () => listing === this.#listing && client.state === "connected" && void this.#reload(),
+        RETRY_MS,
+      );
     }
   }
 

@@ -72,7 +72,7 @@ export class Workspace extends EventTarget {
       client.on("transferUpdated", (event) => this.#onTransferUpdated(event)),
       client.on("directoryChanged", () => this.#onDirectoryChanged()),
     );
-    if (client.connected) this.#onConnected(false);
+    if (client.state === "connected") this.#onConnected(false);
   }
 
   end() {
@@ -145,33 +145,33 @@ export class Workspace extends EventTarget {
 
   /** @param {Session} session */
   async accept(session) {
-    await this.connection.track((client) => client.accept(session.id, { fence: session.fence }));
+    await this.connection.track((client) => client.sessions.accept(session.id, { fence: session.fence }));
     this.openSession(session.id);
   }
 
   /** @param {Session} session @param {string} reason @param {string} key */
   async decline(session, reason, key) {
     await this.#expectRemoval(session.id, (client) =>
-      client.decline(session.id, reason || undefined, { key }),
+      client.sessions.decline(session.id, { reason: reason || undefined, key }),
     );
   }
 
   /** @param {Session} session */
   async close(session) {
     await this.#expectRemoval(session.id, (client) =>
-      client.closeSession(session.id, { fence: session.fence }),
+      client.sessions.close(session.id, { fence: session.fence }),
     );
   }
 
   /** @param {Session} session */
   async recall(session) {
-    await this.connection.track((client) => client.recall(session.id));
+    await this.connection.track((client) => client.sessions.recall(session.id));
     this.removeSent(session.id);
   }
 
   /** @param {string} sessionId @param {string} text @param {string} key */
   async note(sessionId, text, key) {
-    const entry = await this.connection.track((client) => client.note(sessionId, text, { key }));
+    const entry = await this.connection.track((client) => client.sessions.note(sessionId, text, { key }));
     this.#onSessionEntry(sessionId, entry);
   }
 
@@ -180,7 +180,7 @@ export class Workspace extends EventTarget {
    * @returns {Promise<Agent>} The agent's row after the change: a pre-pause without conversations is a pause at once.
    */
   async setStatus(status) {
-    return this.connection.track((client) => client.setStatus(status));
+    return this.connection.track((client) => client.agents.setStatus(status));
   }
 
   /**
@@ -202,7 +202,7 @@ export class Workspace extends EventTarget {
 
   /** @param {string} sessionId */
   #timelineOf(sessionId) {
-    return new Timeline((after) => this.client.history(sessionId, { after, limit: 500 }));
+    return new Timeline((after) => this.client.sessions.historyPage(sessionId, { after, limit: 500 }));
   }
 
   /** @param {boolean} reconnected */
@@ -303,7 +303,7 @@ export class Workspace extends EventTarget {
     try {
       const pages = await Promise.all(
         departments.map((departmentId) =>
-          this.client.listSessions({ state: "queued", departmentId, limit: QUEUED_MAX }),
+          this.client.sessions.listPage({ state: "queued", departmentId, limit: QUEUED_MAX }),
         ),
       );
       if (key !== this.#queuedKey) return;

@@ -212,7 +212,7 @@ export class SessionTable extends EventTarget {
   /** @param {Session} session */
   #showHistory({ id, customer }) {
     const { client, me } = this.#context.workspace;
-    const timeline = new Timeline((after) => client.history(id, { after, limit: 500 }));
+    const timeline = new Timeline((after) => client.sessions.historyPage(id, { after, limit: 500 }));
     const list = new TimelineList();
     const dialog = createElement("dialog", { class: "question history", "aria-labelledby": "history-title" });
     setChildren(

@@ -10,9 +10,11 @@ let places = [];
 /** @type {() => Promise<number>} */
 let answer;
 const client = /** @type {any} */ ({
-  placeInQueue: () => {
-    requests += 1;
-    return answer();
+  sessions: {
+    place: () => {
+      requests += 1;
+      return answer();
+    },
   },
 });
 /** @param {number} milliseconds */

@@ -1,19 +1,20 @@
 /** The websocket client: a thin shell that moves messages between a socket and the core. */
 
 import { json } from "./codec.js";
-import { CommandMethods, present } from "./commands.js";
 import { Core } from "./core.js";
+import { Directory } from "./directory.js";
 import { ClientClosedError, CommandTimeoutError, ConnectTimeoutError, InvalidReplyError } from "./errors.js";
 import { EventQueue, Listeners } from "./events.js";
 import { makeClock, newKey, platform, QUIET_LOGGER } from "./platform.js";
+import { CommandMethods, present, Sessions } from "./resources.js";
 import { CORE_SETTINGS } from "./settings.js";
 import { Shell } from "./shell.js";
 import { pageSignals } from "./page-lifecycle.js";
 import { Tokens } from "./tokens.js";
 
 /** @typedef {import("./backoff.js").Backoff} Backoff */
-/** @typedef {import("./commands.js").ChangeOptions} ChangeOptions */
-/** @typedef {import("./commands.js").ReadOptions} ReadOptions */
+/** @typedef {import("./resources.js").ChangeOptions} ChangeOptions */
+/** @typedef {import("./resources.js").CallOptions} CallOptions */
 /** @typedef {import("./events.js").LoopEvent} LoopEvent */
 
 /**
@@ -21,9 +22,9 @@ import { Tokens } from "./tokens.js";
  * @property {import("./codec.js").Codec} [codec] `json` where absent, or what `messagePack` returns.
  * @property {import("./platform.js").WebSocketConstructor} [WebSocket] In place of the platform's own.
  * @property {boolean} [acknowledge] Whether to acknowledge each `session.assigned` on receipt (true);
- *   otherwise call `ack`.
- * @property {number} [commandTimeoutMs] When a command gives up, unless it says otherwise (30,000).
- * @property {number | null} [connectTimeoutMs] How long `start` waits (30,000); null for no limit.
+ *   otherwise call `sessions.ack`.
+ * @property {number} [commandTimeout] When a command gives up, unless it says otherwise, in milliseconds (30,000).
+ * @property {number | null} [connectTimeout] How long `start` waits, in milliseconds (30,000); null for no limit.
  * @property {number} [inFlightMax] How many commands may wait for their reply (64); others wait.
  * @property {number} [waitingMax] How many others may (10,000); one more rejects with a `RateLimitedError`.
  * @property {number} [eventsMax] How many events are kept for each loop (1,000). Beyond, the oldest are
@@ -39,6 +40,89 @@ import { Tokens } from "./tokens.js";
  * @property {() => number} [clock] Returns milliseconds, from any start, and never runs backwards.
  */
 
+/** Conversations, and what a connection has of them: acknowledgements, and the changes of all. */
+export class LiveSessions extends Sessions {
+  #client;
+  #acknowledge;
+
+  /**
+   * @param {Client} client
+   * @param {(sessionId: string, fence: number) => void} acknowledge
+   */
+  constructor(client, acknowledge) {
+    super((type, fields, options) => client.command(type, fields, options));
+    this.#client = client;
+    this.#acknowledge = acknowledge;
+  }
+
+  /**
+   * Acknowledge a `session.assigned`, for a client made with `acknowledge: false`. Has no reply.
+   *
+   * @param {string} sessionId
+   * @param {number} fence
+   */
+  ack(sessionId, fence) {
+    this.#acknowledge(sessionId, fence);
+  }
+
+  /**
+   * Get a `sessionChanged` for every session of the tenant that changes, over every reconnection.
+   *
+   * Changes during a disconnection are not sent: list the sessions again after `connected`, and keep of each
+   * the newest (`isNewer`).
+   *
+   * @param {CallOptions} [options]
+   */
+  async watch({ timeout, signal } = {}) {
+    await this.#client.command("session.watch", {}, { timeout, signal });
+  }
+
+  /**
+   * Get no more `sessionChanged`.
+   *
+   * @param {CallOptions} [options]
+   */
+  async unwatch({ timeout, signal } = {}) {
+    await this.#client.command("session.unwatch", {}, { timeout, signal });
+  }
+}
+
+/** The directory, kept live while it is subscribed. */
+export class LiveDirectory extends Directory {
+  #client;
+  #subscribe;
+
+  /**
+   * @param {Client} client
+   * @param {(options: CallOptions) => Promise<void>} subscribe
+   */
+  constructor(client, subscribe) {
+    super();
+    this.#client = client;
+    this.#subscribe = subscribe;
+  }
+
+  /**
+   * Keep the rows live from now on, over every reconnection.
+   *
+   * @param {CallOptions} [options]
+   * @returns {Promise<LiveDirectory>} This directory, when the rows are there.
+   */
+  async subscribe({ timeout, signal } = {}) {
+    await this.#subscribe({ timeout, signal });
+    return this;
+  }
+
+  /**
+   * Stop updating; the rows stay.
+   *
+   * @param {CallOptions} [options]
+   */
+  async unsubscribe({ timeout, signal } = {}) {
+    await this.#client.command("directory.unsubscribe", {}, { timeout, signal });
+  }
+}
+
 /**
  * A live connection of an agent, an admin or a back end.
  *
@@ -47,9 +131,12 @@ import { Tokens } from "./tokens.js";
  * so do loops over its events.
  */
 export class Client extends CommandMethods {
+  sessions = new LiveSessions(this, (sessionId, fence) => this.#acknowledge(sessionId, fence));
+  /** The live directory, filled by its `subscribe`. */
+  directory = new LiveDirectory(this, (options) => this.#subscribe(options));
   #tokens;
-  #commandTimeoutMs;
-  #connectTimeoutMs;
+  #commandTimeout;
+  #connectTimeout;
   #eventsMax;
   #signals;
   #core;
@@ -65,7 +152,7 @@ export class Client extends CommandMethods {
    * @param {string | readonly string[]} url The router's websocket address, or several; each attempt goes to
    *   the next.
    * @param {import("./tokens.js").TokenSource} token A JWT, or a function, plain or async, that returns a
-   *   fresh one: asked at each connection, and when the token is about to expire.
+   *   fresh one: asked at each connection, when the token is about to expire, and once more when the router refuses one.
    * @param {ClientOptions} [options]
    */
   constructor(url, token, options = {}) {
@@ -80,8 +167,8 @@ export class Client extends CommandMethods {
     if (WebSocket === undefined) throw new TypeError("this platform has no WebSocket: pass one in");
     const { random = Math.random, clock = makeClock(), logger = QUIET_LOGGER, codec = json } = options;
     this.#tokens = new Tokens(token);
-    this.#commandTimeoutMs = options.commandTimeoutMs ?? 30_000;
-    this.#connectTimeoutMs = options.connectTimeoutMs === undefined ? 30_000 : options.connectTimeoutMs;
+    this.#commandTimeout = options.commandTimeout ?? 30_000;
+    this.#connectTimeout = options.connectTimeout === undefined ? 30_000 : options.connectTimeout;
     this.#eventsMax = options.eventsMax ?? 1_000;
     this.#signals = options.signals ?? pageSignals();
     const settings = {
@@ -94,7 +181,7 @@ export class Client extends CommandMethods {
       clientName: options.clientName ?? CORE_SETTINGS.clientName,
       tokenRenewable: this.#tokens.renewable,
     };
-    this.#core = new Core(settings, random, newKey);
+    this.#core = new Core(settings, random, newKey, this.directory);
     this.#shell = new Shell(this.#core, {
       urls,
       tokens: this.#tokens,
@@ -124,10 +211,10 @@ export class Client extends CommandMethods {
     try {
       await this.#shell.waitUntil(
         () => this.#core.welcome !== null,
-        this.#connectTimeoutMs ?? Infinity,
+        this.#connectTimeout ?? Infinity,
         () => {
           const cause = this.#lastTrouble === "" ? undefined : new Error(this.#lastTrouble);
-          return new ConnectTimeoutError(`no router let the client in within ${this.#connectTimeoutMs} ms`, {
+          return new ConnectTimeoutError(`no router let the client in within ${this.#connectTimeout} ms`, {
             cause,
           });
         },
@@ -168,23 +255,21 @@ export class Client extends CommandMethods {
 
   // State.
 
-  /** The live directory, filled by `subscribeDirectory`. */
-  get directory() {
-    return this.#core.directory;
-  }
-
   /** The live inbox: sessions in progress and pending. */
   get inbox() {
     return this.#core.inbox;
   }
 
-  /** Whether the client is connected and welcomed. */
-  get connected() {
-    return this.#core.phase === "ready";
+  /**
+   * `connected`: a router has let the client in; `connecting`: it tries, or is not started yet; `stopped`: it makes no further
+   * attempt.
+   */
+  get state() {
+    return this.#core.state;
   }
 
-  /** Why the client has ended, null while it has not. */
-  get stopped() {
+  /** Why the client has stopped, null while it has not. */
+  get error() {
     return this.#core.stop;
   }
 
@@ -213,13 +298,14 @@ export class Client extends CommandMethods {
   }
 
   /**
-   * Iterate over the events from this call on. It ends when the program closes the client, and throws when
-   * the router does not want it back.
+   * Iterate over the events from this call on, in a queue of its own. It begins with `connected` if the client is connected;
+   * it ends when the program closes the client, and throws when the router ends it for good.
    *
    * @returns {AsyncIterableIterator<LoopEvent>}
    */
   events() {
     const queue = new EventQueue(this.#eventsMax);
+    if (this.state === "connected" && this.#core.connected !== null) queue.put(this.#core.connected);
     this.#queues.add(queue);
     let left = false;
     /** @type {AsyncIterableIterator<LoopEvent>} */
@@ -264,57 +350,9 @@ export class Client extends CommandMethods {
    * @param {Record<string, unknown>} fields The command's fields as on the wire, without type, id and key.
    * @param {ChangeOptions} [options]
    */
-  async command(type, fields, { timeoutMs = this.#commandTimeoutMs, key, signal } = {}) {
+  async command(type, fields, { timeout = this.#commandTimeout, key, signal } = {}) {
     if (!this.#started) throw new ClientClosedError("the client is not started");
-    return this.#shell.call(type, present(fields), { timeoutMs, key: key ?? null, signal });
-  }
-
-  /**
-   * Keep `directory` live from now on, over every reconnection.
-   *
-   * @param {ReadOptions} [options]
-   * @returns {Promise<import("./directory.js").Directory>} The directory, filled.
-   */
-  async subscribeDirectory(options = {}) {
-    const { timeoutMs = this.#commandTimeoutMs } = options;
-    const end = this.#shell.now() + timeoutMs;
-    await this.command("directory.subscribe", {}, options);
-    await this.#shell.waitUntil(
-      () => this.directory.live,
-      end - this.#shell.now(),
-      () => new CommandTimeoutError("directory.subscribe brought no directory in time"),
-    );
-    return this.directory;
-  }
-
-  /**
-   * Stop updating `directory`; its rows stay.
-   *
-   * @param {ReadOptions} [options]
-   */
-  async unsubscribeDirectory(options) {
-    await this.command("directory.unsubscribe", {}, options);
-  }
-
-  /**
-   * Get a `sessionChanged` for every session of the tenant that changes, over every reconnection.
-   *
-   * Changes during a disconnection are not sent: list the sessions again after `connected`, and keep of each
-   * the newest (`isNewer`).
-   *
-   * @param {ReadOptions} [options]
-   */
-  async watchSessions(options) {
-    await this.command("session.watch", {}, options);
-  }
-
-  /**
-   * Get no more `sessionChanged`.
-   *
-   * @param {ReadOptions} [options]
-   */
-  async unwatchSessions(options) {
-    await this.command("session.unwatch", {}, options);
+    return this.#shell.call(type, present(fields), { timeout, key: key ?? null, signal });
   }
 
   /**
@@ -322,12 +360,16 @@ export class Client extends CommandMethods {
    *
    * @param {string} [token] Where absent, one from the client's own source. Also used to connect again, if
    *   the client was given a string.
-   * @param {ReadOptions} [options]
+   * @param {CallOptions} [options]
    * @returns {Promise<number>} When it expires, in milliseconds since the Unix epoch.
    */
-  async refreshToken(token, options) {
+  async refreshToken(token, { timeout, signal } = {}) {
     const fresh = token ?? (await this.#tokens.fresh());
-    const { expires_at: expiresAt } = await this.command("token.refresh", { token: fresh }, options);
+    const { expires_at: expiresAt } = await this.command(
+      "token.refresh",
+      { token: fresh },
+      { timeout, signal },
+    );
     this.#tokens.replace(fresh);
     if (!Number.isSafeInteger(Number(expiresAt)))
       throw new InvalidReplyError("token.refresh: expected expires_at");
@@ -335,14 +377,23 @@ export class Client extends CommandMethods {
   }
 
   /**
-   * Acknowledge a `session.assigned`, for a client made with `acknowledge: false`. Has no reply.
-   *
    * @param {string} sessionId
    * @param {number} fence
    */
-  ack(sessionId, fence) {
+  #acknowledge(sessionId, fence) {
     this.#core.acknowledge(sessionId, fence);
     this.#shell.flushSoon();
+  }
+
+  /** @param {CallOptions} options */
+  async #subscribe({ timeout = this.#commandTimeout, signal }) {
+    const end = this.#shell.now() + timeout;
+    await this.command("directory.subscribe", {}, { timeout, signal });
+    await this.#shell.waitUntil(
+      () => this.directory.live,
+      end - this.#shell.now(),
+      () => new CommandTimeoutError("directory.subscribe brought no directory in time"),
+    );
   }
 
   /** @param {import("./events.js").ClientEvent} event */

@@ -45,7 +45,9 @@ export class Connection {
     }
     const socket = this.#socket;
     socket.binaryType = "arraybuffer";
+    let opened = false;
     socket.onopen = () => {
+      opened = true;
       // Old versions of React Native have no `protocol`.
       if (socket.protocol === undefined || socket.protocol === codec.subprotocol) listener.opened();
       else listener.refused(new HandshakeRefusedError(`${url} does not speak ${codec.subprotocol}`));
@@ -66,7 +68,7 @@ export class Connection {
     };
     socket.onclose = (event) => {
       const code = typeof event?.code === "number" ? event.code : 1006;
-      listener.closed(code, event?.reason || this.#errorMessage);
+      listener.closed(code, event?.reason || (opened ? this.#errorMessage : this.#whyNotOpened(url)));
     };
   }
 
@@ -77,6 +79,17 @@ export class Connection {
    */
   send(messages) {
     for (const frame of pack(this.#codec, messages)) this.#socket.send(frame);
+  }
+
+  /** @param {string} url */
+  #whyNotOpened(url) {
+    const error = this.#errorMessage || `${url} was not opened`;
+    const origin = platform.location?.origin;
+    const refused = /\b403\b/.test(error);
+    // A browser does not say why. A page of the router's own host may connect.
+    const foreign = origin !== undefined && !url.replace(/^ws/i, "http").startsWith(`${origin}/`);
+    if (!refused && !foreign) return error;
+    return `${error}; does RELEVO_ALLOWED_ORIGINS of the router hold ${origin ?? "the Origin that is sent"}?`;
   }
 
   /**

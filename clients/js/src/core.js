@@ -8,15 +8,15 @@
  */
 
 import { asMap, InvalidDataError, isMap, shape, string } from "./decode.js";
-import { Directory } from "./directory.js";
 import {
   ClientClosedError,
   errorFromWire,
   InvalidReplyError,
   RelevoError,
+  SignInRefusedError,
   stopFromClose,
   stopFromRefusal,
-  TOKEN_EXPIRED,
+  TokenExpiredError,
 } from "./errors.js";
 import { PUSHES, unknownPush } from "./events.js";
 import { Inbox } from "./inbox.js";
@@ -28,6 +28,7 @@ import { Heartbeat } from "./heartbeat.js";
 
 /** @typedef {import("./settings.js").CoreSettings} CoreSettings */
 /** @typedef {import("./events.js").ClientEvent} ClientEvent */
+/** @typedef {import("./events.js").ClientState} ClientState */
 /** @typedef {import("./errors.js").ConnectionStoppedError} ConnectionStoppedError */
 /** @typedef {"offline" | "connecting" | "hello" | "ready" | "stopped"} Phase */
 /** @typedef {Record<string, unknown>} Message */
@@ -39,7 +40,7 @@ const GOING_AWAY = 4000;
 
 /** One client's state. */
 export class Core {
-  directory = new Directory();
+  directory;
   inbox = new Inbox();
   /** @type {Phase} */
   phase = "offline";
@@ -47,6 +48,8 @@ export class Core {
   welcome = null;
   /** The own agent's row. @type {import("./objects.js").Agent | null} */
   agent = null;
+  /** The latest, for a loop that begins while the client is connected. @type {import("./events.js").Connected | null} */
+  connected = null;
   /** Why the client has ended. @type {RelevoError | null} */
   stop = null;
 
@@ -61,6 +64,8 @@ export class Core {
   #stepUntil = Infinity;
   #drainAt = Infinity;
   #tokenWanted = false;
+  /** Whether the last token was refused, and no other has been accepted since. */
+  #tokenRefused = false;
   /** To be sent first. @type {Message | null} */
   #hello = null;
   /** @type {RelevoError | null} */
@@ -76,13 +81,21 @@ export class Core {
    * @param {CoreSettings} settings
    * @param {() => number} random Returns a number in [0, 1), for the jitter.
    * @param {() => string} newKey Returns an idempotency key that was never used.
+   * @param {import("./directory.js").Directory} directory What to keep the rows in.
    */
-  constructor(settings, random, newKey) {
+  constructor(settings, random, newKey, directory) {
+    this.directory = directory;
     this.#settings = settings;
     this.#reconnection = new Reconnection(settings.reconnect, random);
     this.#pending = new PendingCommands(settings, random, newKey);
     this.#subscriptions = new Subscriptions(this.directory, this.#pending, settings.retry, random);
     this.#heartbeat = new Heartbeat(settings.answerTimeoutMs, settings.replyWaitMs);
+  }
+
+  /** Whether the client is connected, tries to be, or has stopped. @returns {ClientState} */
+  get state() {
+    if (this.phase === "ready") return "connected";
+    return this.phase === "stopped" ? "stopped" : "connecting";
   }
 
   // The connection.
@@ -94,7 +107,7 @@ export class Core {
    */
   takeConnect(now) {
     if (this.phase !== "offline" || now < this.#reconnection.at) return false;
-    this.phase = "connecting";
+    this.#setPhase("connecting");
     this.#stepUntil = now + this.#settings.attemptTimeoutMs;
     return true;
   }
@@ -106,7 +119,7 @@ export class Core {
    * @param {number} now
    */
   opened(token, now) {
-    this.phase = "hello";
+    this.#setPhase("hello");
     this.#hello = { type: "hello", id: HELLO_ID, token, client: this.#settings.clientName };
     this.#helloError = null;
     this.#stepUntil = now + this.#settings.helloTimeoutMs;
@@ -144,6 +157,7 @@ export class Core {
     if (stop !== null) {
       this.#stop(stop);
     } else {
+      this.#setPhase("offline");
       if (wasReady && now - this.#readyAt >= this.#settings.stableMs) this.#reconnection.succeeded();
       this.#reconnection.failed(now);
       // The router has spread its clients over the drain already.
@@ -367,7 +381,8 @@ export class Core {
     const parsed = welcome(map);
     this.welcome = parsed;
     this.agent = parsed.agent;
-    this.phase = "ready";
+    this.#tokenRefused = false;
+    this.#setPhase("ready");
     this.#readyAt = now;
     this.#stepUntil = Infinity;
     this.#heartbeat.start(parsed.pingIntervalMs, now);
@@ -377,7 +392,12 @@ export class Core {
       if (this.#settings.acknowledge && transfer !== null) this.acknowledge(id, fence);
     }
     this.#subscriptions.welcomed();
-    this.#events.push({ type: "connected", welcome: parsed, reconnected });
+    this.connected = Object.freeze({
+      type: /** @type {const} */ ("connected"),
+      welcome: parsed,
+      reconnected,
+    });
+    this.#events.push(this.connected);
   }
 
   /**
@@ -473,14 +493,24 @@ export class Core {
    */
   #stopAfter(closeCode, reason) {
     const refusal = this.#helloError;
-    if (refusal !== null && !refusal.retryable) return stopFromRefusal(refusal, closeCode);
-    // The next attempt has a fresh token: a machine that slept until the old one expired reconnects by itself.
-    if (closeCode === TOKEN_EXPIRED && this.#settings.tokenRenewable) return null;
-    return stopFromClose(closeCode, reason);
+    const refused = refusal !== null && !refusal.retryable;
+    const stop = refused ? stopFromRefusal(refusal, closeCode) : stopFromClose(closeCode, reason);
+    const token = stop instanceof SignInRefusedError || stop instanceof TokenExpiredError;
+    if (!token || !this.#settings.tokenRenewable || this.#tokenRefused) return stop;
+    // It was stale, or expired while the machine slept: the next attempt has a fresh one.
+    this.#tokenRefused = true;
+    return null;
+  }
+
+  /** @param {Phase} phase */
+  #setPhase(phase) {
+    const before = this.state;
+    this.phase = phase;
+    if (this.state !== before)
+      this.#events.push({ type: "stateChanged", state: this.state, error: this.stop });
   }
 
   #forgetConnection() {
-    this.phase = "offline";
     this.#hello = null;
     this.#helloError = null;
     this.#stepUntil = Infinity;
@@ -496,8 +526,8 @@ export class Core {
 
   /** @param {RelevoError} error */
   #stop(error) {
-    this.phase = "stopped";
     this.stop = error;
+    this.#setPhase("stopped");
     for (const command of this.#pending) {
       this.#pending.drop(command.id);
       this.#settle(command, error);

@@ -198,6 +198,21 @@ export class InvalidReplyError extends RelevoError {
   static code = "invalid_reply";
 }
 
+/** Something that is no router answered over HTTP: a proxy, or a server at a wrong address. */
+export class UnexpectedResponseError extends RelevoError {
+  static code = "unexpected_response";
+
+  /**
+   * @param {string} message
+   * @param {{ status?: number, body?: string, retryable?: boolean }} facts `status`: the HTTP status; `body`: what it said.
+   */
+  constructor(message = "", { status = 0, body = "", retryable = false } = {}) {
+    super(message, { retryable });
+    this.status = status;
+    this.body = body;
+  }
+}
+
 /** The client was closed, or not started yet. */
 export class ClientClosedError extends RelevoError {
   static code = "client_closed";
@@ -297,8 +312,6 @@ export const STOPS = new Map([
   [4505, RateLimitPassedError],
   [4506, ReplacedError],
 ]);
-
-export const TOKEN_EXPIRED = 4501;
 
 /**
  * Build the typed error from the `error` map of a reply or an HTTP body; throws `InvalidDataError`.

@@ -61,6 +61,23 @@ import { ENVELOPE, integer, openShape, string, word } from "./decode.js";
  */
 
 /**
+ * `connecting`: the client tries to connect, or is not started yet; `connected`: a router has let it in; `stopped`: it makes
+ * no further attempt, and `error` says why.
+ *
+ * @typedef {"connecting" | "connected" | "stopped"} ClientState
+ */
+
+/**
+ * The client's `state` is another.
+ *
+ * @typedef {{
+ *   readonly type: "stateChanged",
+ *   readonly state: ClientState,
+ *   readonly error: RelevoError | null,
+ * }} StateChanged
+ */
+
+/**
  * A session is in progress with this agent now; `transfer` has the sender, the target and the reason.
  *
  * @typedef {{
@@ -193,7 +210,7 @@ import { ENVELOPE, integer, openShape, string, word } from "./decode.js";
  * }} EventsLost
  */
 
-/** @typedef {Connected | Disconnected | Unreachable | TokenExpiring | ServerDraining} ConnectionEvent */
+/** @typedef {Connected | Disconnected | Unreachable | StateChanged | TokenExpiring | ServerDraining} ConnectionEvent */
 /** @typedef {SessionAssigned | SessionPending | SessionRemoved | SessionEntry | SessionChanged} SessionEvent */
 /** @typedef {AgentChanged | StatusChanged | DirectoryChanged | UnknownPush} OtherEvent */
 /** @typedef {ConnectionEvent | SessionEvent | TransferUpdated | OtherEvent} ClientEvent */

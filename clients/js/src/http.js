@@ -1,47 +1,35 @@
 /** The HTTP client: the same commands for back ends that keep no connection. */
 
 import { whyNotPlain } from "./codec.js";
-import { CommandMethods, present } from "./commands.js";
+import { CommandMethods, present } from "./resources.js";
 import { InvalidDataError, isMap } from "./decode.js";
 import {
   abortion,
   BadMessageError,
   CommandTimeoutError,
   errorFromWire,
-  ERRORS,
-  InvalidReplyError,
   RelevoError,
   UnauthorizedError,
   UnavailableError,
+  UnexpectedResponseError,
 } from "./errors.js";
 import { MUTATING, retryDelayMs } from "./pending-commands.js";
 import { newKey, platform } from "./platform.js";
 import { RETRY } from "./settings.js";
 import { Tokens } from "./tokens.js";
 
-/** @typedef {import("./commands.js").ChangeOptions} ChangeOptions */
+/** @typedef {import("./resources.js").ChangeOptions} ChangeOptions */
 
 /**
  * @typedef {object} HttpClientOptions
- * @property {number} [commandTimeoutMs] When a command gives up, unless it says otherwise (30,000).
- * @property {number} [requestTimeoutMs] When one attempt is given up and repeated (10,000).
+ * @property {number} [commandTimeout] When a command gives up, unless it says otherwise (30,000).
+ * @property {number} [requestTimeout] When one attempt is given up and repeated (10,000).
  * @property {import("./backoff.js").Backoff} [retry] The delays before a command is repeated.
  * @property {import("./platform.js").FetchLike} [fetch] In place of the platform's own.
  */
 
-/** What an answer without a readable error means: it comes from a proxy on the way. */
-const CODES_BY_STATUS = new Map([
-  [400, "bad_message"],
-  [401, "unauthorized"],
-  [403, "forbidden"],
-  [404, "not_found"],
-  [413, "bad_message"],
-  [429, "rate_limited"],
-  [500, "unavailable"],
-  [502, "unavailable"],
-  [503, "unavailable"],
-  [504, "unavailable"],
-]);
+/** Proxies, and routers that are starting or draining, answer with these for a while. */
+const TEMPORARY_STATUSES = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /**
  * Send commands over HTTP.
@@ -54,8 +42,8 @@ export class HttpClient extends CommandMethods {
   #tokens;
   /** @type {string | null} */
   #token = null;
-  #commandTimeoutMs;
-  #requestTimeoutMs;
+  #commandTimeout;
+  #requestTimeout;
   #retry;
   #fetch;
 
@@ -70,8 +58,8 @@ export class HttpClient extends CommandMethods {
     if (!/^https?:\/\/[^\s/?#]/i.test(url)) throw new TypeError(`${url} is no HTTP address`);
     this.#url = url.replace(/\/+$/, "");
     this.#tokens = new Tokens(token);
-    this.#commandTimeoutMs = options.commandTimeoutMs ?? 30_000;
-    this.#requestTimeoutMs = options.requestTimeoutMs ?? 10_000;
+    this.#commandTimeout = options.commandTimeout ?? 30_000;
+    this.#requestTimeout = options.requestTimeout ?? 10_000;
     this.#retry = options.retry ?? RETRY;
     const fetch = options.fetch ?? platform.fetch;
     if (fetch === undefined) throw new TypeError("this platform has no fetch: pass one in");
@@ -87,12 +75,12 @@ export class HttpClient extends CommandMethods {
    * @param {Record<string, unknown>} fields The command's fields as on the wire, without type, id and key.
    * @param {ChangeOptions} [options]
    */
-  async command(type, fields, { timeoutMs = this.#commandTimeoutMs, key, signal } = {}) {
+  async command(type, fields, { timeout = this.#commandTimeout, key, signal } = {}) {
     const ownKey = key ?? (MUTATING.has(type) ? newKey() : null);
     const map = present(fields);
     const reason = whyNotPlain(map);
     if (reason !== null) throw new BadMessageError(`${type} cannot be encoded: ${reason}`);
-    const limit = new Limit(timeoutMs, signal);
+    const limit = new Limit(timeout, signal);
     /** @type {RelevoError | undefined} */
     let lastError;
     let renewed = false;
@@ -131,13 +119,14 @@ export class HttpClient extends CommandMethods {
     /** @type {Record<string, string>} */
     const headers = { Authorization: `Bearer ${this.#token}`, "Content-Type": "application/json" };
     if (key !== null) headers["Idempotency-Key"] = key;
+    const url = `${this.#url}/api/v1/${type}`;
     const request = new platform.AbortController();
     const forget = limit.atEnd(() => request.abort());
-    const timer = platform.setTimeout(() => request.abort(), this.#requestTimeoutMs);
+    const timer = platform.setTimeout(() => request.abort(), this.#requestTimeout);
     try {
       const options = { method: "POST", headers, body, signal: request.signal };
-      const response = await this.#fetch(`${this.#url}/api/v1/${type}`, options);
-      return readAnswer(response.status, await response.text());
+      const response = await this.#fetch(url, options);
+      return readAnswer(url, response.status, await response.text());
     } catch (cause) {
       // Whatever error fetch rejects with, it is unknown whether the command arrived.
       return new UnavailableError(`no answer from ${this.#url}: ${cause}`, { cause });
@@ -149,26 +138,28 @@ export class HttpClient extends CommandMethods {
 }
 
 /**
- * Read the router's response to a command.
+ * Read the response to a command.
  *
+ * @param {string} url Where it comes from, for the error.
  * @param {number} status The HTTP status.
  * @param {string} body The result, or the error: as such, or under `error`.
- * @returns {Record<string, unknown> | RelevoError} The result, or the typed error.
+ * @returns {Record<string, unknown> | RelevoError} The result, or the typed error. What has neither is not the router's
+ *   (PROTOCOL.md, 8a.20): an `UnexpectedResponseError`.
  */
-export function readAnswer(status, body) {
+export function readAnswer(url, status, body) {
   const answer = parse(body);
-  if (status === 200) return isMap(answer) ? answer : new InvalidReplyError("the answer is no JSON object");
   if (isMap(answer)) {
+    if (status === 200) return answer;
     try {
       return errorFromWire(answer.error ?? answer);
     } catch (error) {
       if (!(error instanceof InvalidDataError)) throw error;
     }
   }
-  const kind = ERRORS.get(CODES_BY_STATUS.get(status) ?? "");
-  return kind === undefined
-    ? new InvalidReplyError(`unexpected HTTP status ${status}`)
-    : new kind(`HTTP status ${status} without an error of the router`);
+  return new UnexpectedResponseError(
+    `${url} answered ${status}, and not as a router does: a proxy's answer, or a wrong address`,
+    { status, body, retryable: TEMPORARY_STATUSES.has(status) },
+  );
 }
 
 /** @param {string} body @returns {unknown} */

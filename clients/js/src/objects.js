@@ -114,16 +114,6 @@ import {
  * }} Department
  */
 
-/** @typedef {{ readonly agents: readonly Agent[], readonly cursor: string | null }} AgentPage */
-/** @typedef {{ readonly departments: readonly Department[], readonly cursor: string | null }} DepartmentPage */
-/** @typedef {Readonly<Record<string, unknown>>} Settings By their names on the wire. */
-
-/**
- * A department, its own settings, and those that hold in it.
- *
- * @typedef {{ readonly department: Department, readonly settings: Settings, readonly effective: Settings }} DepartmentSettings
- */
-
 /**
  * One transfer of a session: from, to, by, reason and outcome. `assignedTo`: the agent assigned by a department.
  *
@@ -225,6 +215,44 @@ import {
  * A page of sessions; `cursor` of the next page, null at the end.
  *
  * @typedef {{ readonly sessions: readonly Session[], readonly cursor: string | null }} SessionPage
+ */
+
+/**
+ * A page of agents; `cursor` of the next page, null at the end.
+ *
+ * @typedef {{ readonly agents: readonly Agent[], readonly cursor: string | null }} AgentPage
+ */
+
+/**
+ * A page of departments; `cursor` of the next page, null at the end.
+ *
+ * @typedef {{ readonly departments: readonly Department[], readonly cursor: string | null }} DepartmentPage
+ */
+
+/**
+ * A department's row, its own settings, and those in effect.
+ *
+ * @typedef {{
+ *   readonly department: Department,
+ *   readonly settings: Readonly<Record<string, unknown>>,
+ *   readonly effective: Readonly<Record<string, unknown>>,
+ * }} DepartmentSettings
+ */
+
+/**
+ * What a transfer would do now; `assignedTo` is the agent that a department would choose.
+ *
+ * @typedef {{
+ *   readonly outcome: Outcome,
+ *   readonly assignedTo: string | null,
+ *   readonly decision: Readonly<Record<string, unknown>> | null,
+ * }} TransferPreview
+ */
+
+/**
+ * How many sessions were moved, and how many are left where they were.
+ *
+ * @typedef {{ readonly moved: number, readonly left: number }} EvacuationResult
  */
 
 /**
@@ -418,31 +446,37 @@ export const transferResult = shape((map) => ({
 export const placeResult = shape((map) => ({ place: integer(map.place) }));
 /** @type {Decoder<HistoryPage>} */
 export const historyPage = shape((map) => ({ entries: entries(map.entries), more: boolean(map.more) }));
-/** @type {Decoder<SessionPage>} */
-export const sessionPage = shape((map) => ({
-  sessions: sessions(map.sessions),
-  cursor: textOrNull(map.cursor),
+export const departmentResult = shape((map) => ({ department: department(map.department) }));
+export const entryResult = shape((map) => ({ entry: entry(map.entry) }));
+/** @type {Decoder<EvacuationResult>} */
+export const evacuationResult = shape((map) => ({ moved: integer(map.moved), left: integer(map.left) }));
+/** @type {Decoder<TransferPreview>} */
+export const transferPreview = shape((map) => ({
+  outcome: word(map.outcome),
+  assignedTo: textOrNull(map.assigned_to),
+  decision: mapOrNull(map.decision),
 }));
-
 /** @type {Decoder<DepartmentSettings>} */
 export const departmentSettings = shape((map) => ({
   department: department(map.department),
   settings: asMap(map.settings),
   effective: asMap(map.effective),
 }));
+/** @type {Decoder<SessionPage>} */
+export const sessionPage = shape((map) => ({
+  sessions: sessions(map.sessions),
+  cursor: textOrNull(map.cursor),
+}));
 
 const agents = list(agent);
 const departments = list(department);
-
 /** @type {Decoder<AgentPage>} */
 export const agentPage = shape((map) => ({ agents: agents(map.agents), cursor: textOrNull(map.cursor) }));
-
 /** @type {Decoder<DepartmentPage>} */
 export const departmentPage = shape((map) => ({
   departments: departments(map.departments),
   cursor: textOrNull(map.cursor),
 }));
-
 const agentsIfAny = optional(agents, []);
 const departmentsIfAny = optional(departments, []);
 

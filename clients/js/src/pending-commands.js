@@ -21,6 +21,8 @@ export const MUTATING = new Set([
   "agent.remove",
   "department.put",
   "department.remove",
+  "agent.evacuate",
+  "department.evacuate",
 ]);
 
 /**

@@ -55,6 +55,7 @@
  * @property {{ randomUUID?: () => string, getRandomValues?: (bytes: Uint8Array) => unknown }} [crypto]
  * @property {new () => AbortControllerLike} AbortController
  * @property {Logger} console
+ * @property {{ origin: string }} [location] Of the page.
  */
 
 export const platform = /** @type {Platform} */ (/** @type {unknown} */ (globalThis));

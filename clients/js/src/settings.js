@@ -36,5 +36,5 @@ export const CORE_SETTINGS = Object.freeze({
   waitingMax: 10_000,
   acknowledge: true,
   tokenRenewable: false,
-  clientName: "relevo-client-js/0.1",
+  clientName: "relevo-client-js/0.2",
 });

@@ -97,12 +97,12 @@ export class Shell {
    *
    * @param {string} type
    * @param {Record<string, unknown>} fields
-   * @param {{ timeoutMs: number, key: string | null, signal: AbortSignalLike | undefined }} options
+   * @param {{ timeout: number, key: string | null, signal: AbortSignalLike | undefined }} options
    * @returns {Promise<Record<string, unknown>>}
    */
-  async call(type, fields, { timeoutMs, key, signal }) {
+  async call(type, fields, { timeout, key, signal }) {
     if (signal?.aborted) throw abortion(signal);
-    const commandId = this.#core.submit(type, fields, this.now() + timeoutMs, key);
+    const commandId = this.#core.submit(type, fields, this.now() + timeout, key);
     let abort = () => {};
     try {
       return await new Promise((resolve, reject) => {

@@ -16,7 +16,6 @@ from relevo_client import (
     Backoff,
     Client,
     ConflictError,
-    Connected,
     Customer,
     ForbiddenError,
     NotFoundError,
@@ -24,6 +23,7 @@ from relevo_client import (
     SameTargetError,
     Session,
     SessionClosedError,
+    StateChanged,
     Status,
     Target,
 )
@@ -149,9 +149,9 @@ async def create_people(demo: Demo) -> None:
     """Create the departments and the people."""
     async with demo.client(demo.back_end_tokens()) as client:
         for department_id, name in DEPARTMENTS.items():
-            await client.put_department(department_id, name)
+            await client.departments.put(department_id, name)
         for person in PEOPLE:
-            await client.put_agent(
+            await client.agents.put(
                 person.id,
                 person.name,
                 role=person.role,
@@ -233,43 +233,44 @@ class AgentPlayer:
             case ChooseStatus(status):
                 await self._choose_status(client, status)
             case Accept(session_id):
-                await client.accept(session_id)
+                await client.sessions.accept(session_id)
             case Decline(session_id, reason):
-                await client.decline(session_id, reason)
+                await client.sessions.decline(session_id, reason)
             case Recall(session_id):
                 del self._sent[session_id]
-                await client.recall(session_id)
+                await client.sessions.recall(session_id)
             case Note(session_id, text):
-                await client.note(session_id, text)
+                await client.sessions.note(session_id, text)
             case Close(session_id):
-                await client.close_session(session_id)
+                await client.sessions.close(session_id)
             case OpenDialog(session_id):
                 await self._transfer(client, session_id)
 
     async def _choose_status(self, client: Client, status: Status) -> None:
-        self._status = (await client.set_status(status)).status
+        self._status = (await client.agents.set_status(status)).status
 
     async def _transfer(self, client: Client, session_id: str) -> None:
-        directory = await client.subscribe_directory()
+        directory = await client.directory.subscribe()
         await self._wait(1.5, 4.0)
         chosen = choose_target(
             self._person, directory.agents.values(), directory.departments.values(), self._random
         )
         session = client.inbox.in_progress.get(session_id)
-        await client.unsubscribe_directory()
+        await client.directory.unsubscribe()
         if chosen is not None and session is not None:
             target, reason = chosen
-            result = await client.transfer(session_id, target, reason, fence=session.fence)
+            result = await client.sessions.transfer(session_id, target, reason, fence=session.fence)
             if result.transfer.outcome != "assigned":
                 self._sent[session_id] = time.time()
 
     async def _lose_link(self, client: Client, link: FlakyLink) -> None:
+        events = client.events()
         link.cut()
         # Shorter than the presence grace, which nothing shows, or longer.
         await self._wait(*self._random.choice([(2.0, 7.0), (20.0, 60.0)]))
         link.restore()
-        async for event in client:
-            if isinstance(event, Connected) and event.reconnected:
+        async for event in events:
+            if isinstance(event, StateChanged) and event.state == "connected":
                 return
 
     async def _wait(self, least_s: float, most_s: float) -> None:
@@ -307,7 +308,7 @@ class BackEndPlayer:
         now_s = time.time()
         for session in abandoned(open_sessions, now_s, self._demo.pace):
             try:
-                await client.close_session(session.id, fence=session.fence)
+                await client.sessions.close(session.id, fence=session.fence)
             except REFUSALS as refusal:
                 log.debug("action refused", agent=BACK_END, action="Close", reason=str(refusal))
         missing = target_count(now_s, self._demo.pace) - open_sessions.count
@@ -321,7 +322,7 @@ class BackEndPlayer:
         name = self._customers.pop()
         customer = Customer(f"customer-{CUSTOMERS.index(name) + 1}", name)
         try:
-            await client.open_session(f"chat-{secrets.token_hex(6)}", customer, target)
+            await client.sessions.open(f"chat-{secrets.token_hex(6)}", customer, target)
         except REFUSALS as refusal:
             log.debug("action refused", agent=BACK_END, action="Open", reason=str(refusal))
 
@@ -343,8 +344,8 @@ class AdminPlayer:
         while True:
             try:
                 async with self._demo.client(self._demo.tokens_of(SIMULATED_ADMIN)) as client:
-                    await client.set_status("connected")
-                    await client.subscribe_directory()
+                    await client.agents.set_status("connected")
+                    await client.directory.subscribe()
                     while True:
                         await self._demo.wait(self._random, 4.0, 8.0)
                         await self._step(client)
@@ -371,7 +372,9 @@ class AdminPlayer:
 
     async def _redirect(self, client: Client, session: Session, target: Target) -> None:
         try:
-            await client.transfer(session.id, target, self._random.choice(ADMIN_REASONS), fence=session.fence)
+            await client.sessions.transfer(
+                session.id, target, self._random.choice(ADMIN_REASONS), fence=session.fence
+            )
         except REFUSALS as refusal:
             log.debug("action refused", agent=SIMULATED_ADMIN.id, action="Transfer", reason=str(refusal))
 
@@ -379,7 +382,7 @@ class AdminPlayer:
 async def read_open_sessions(client: Client) -> OpenSessions:
     """List the open sessions of the tenant, as an admin or a back end."""
     return OpenSessions(
-        in_progress=[session async for session in client.sessions(state="in_progress")],
-        pending=[session async for session in client.sessions(state="pending")],
-        queued=[session async for session in client.sessions(state="queued")],
+        in_progress=[session async for session in client.sessions.list(state="in_progress")],
+        pending=[session async for session in client.sessions.list(state="pending")],
+        queued=[session async for session in client.sessions.list(state="queued")],
     )

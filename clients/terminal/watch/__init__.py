@@ -100,12 +100,12 @@ async def _watch_until_stopped(url: str, token: TokenSource, once: bool) -> None
 
 
 async def _watch(url: str, token: TokenSource, once: bool) -> None:
-    async with Client(url, token, connect_timeout_s=CONNECT_LIMIT_S) as client:
+    async with Client(url, token, connect_timeout=CONNECT_LIMIT_S) as client:
         if client.welcome is None or client.welcome.role != "admin":
             raise WatchError("watching a tenant takes a token of the role admin")
         watcher = Watcher(client, client.welcome.tenant)
-        await client.subscribe_directory()
-        await client.watch_sessions()
+        await client.directory.subscribe()
+        await client.sessions.watch()
         if once:
             await watcher.list_sessions()
             print_once(watcher.draw, sys.stdout)
@@ -153,9 +153,8 @@ class Watcher:
     async def list_sessions(self) -> None:
         """List all open sessions."""
         self._tenant.begin_listing()
-        for state in ("in_progress", "pending", "queued"):
-            async for session in self._client.sessions(state=state):
-                self._tenant.observe(session)
+        async for session in self._client.sessions.list():
+            self._tenant.observe(session)
         self._tenant.end_listing()
 
     def draw(self, width: int, height: int | None) -> Frame:
@@ -163,7 +162,7 @@ class Watcher:
         directory, now_ms = self._client.directory, _now_ms() + self._ahead_ms
         self._tenant.agents = directory.agents_by_readiness()
         self._tenant.departments = directory.departments_by_readiness()
-        if self._client.connected and directory.live:
+        if self._client.state == "connected" and directory.live:
             self._lost_at = 0
             self._tenant.connection = Connection(is_live=True)
         else:
@@ -192,7 +191,7 @@ class Watcher:
                 pass
 
     async def _list_again(self) -> None:
-        while self._client.connected:
+        while self._client.state == "connected":
             try:
                 await self.list_sessions()
             except CommandTimeoutError as error:

@@ -19,7 +19,7 @@ after(() => fixture?.close());
 test("a background tab with throttled timers keeps its agent connected", { skip: noBrowser }, async () => {
   const ana = await fixture.signedIn(PEOPLE.ana);
   const observer = await fixture.router.connect({ id: "observer", role: "admin" });
-  await observer.subscribeDirectory();
+  await observer.directory.subscribe();
   const seen = new Set();
   observer.on("directoryChanged", () => seen.add(observer.directory?.agents.get("ana")?.status));
 

@@ -26,7 +26,7 @@ test("a dashboard filters by text, state, agent and department", { skip: noBrows
   ]) {
     await fixture.router.open(id ?? "", name ?? "", agent ?? "");
   }
-  await bruno.transfer("find-4", { kind: "department", id: "sales" });
+  await bruno.sessions.transfer("find-4", { kind: "department", id: "sales" });
   const carmen = await fixture.signedIn(PEOPLE.carmen);
   await carmen.page.locator(".session-row").nth(3).waitFor();
   assert.deepEqual(await customers(carmen), [
@@ -62,7 +62,7 @@ test("a dashboard filters by text, state, agent and department", { skip: noBrows
   await shows(["Ramón Ybarra"]);
 
   // What changes while one looks changes on the screen.
-  await ana.transfer("find-1", { kind: "agent", id: "bruno" });
+  await ana.sessions.transfer("find-1", { kind: "agent", id: "bruno" });
   await shows(["Ramón Ybarra", "Íñigo Zabala"]);
 });
 
@@ -115,13 +115,13 @@ test("a history open on the dashboard follows new entries", { skip: noBrowser },
   const ana = await fixture.router.connect(PEOPLE.ana);
   const carmen = await fixture.signedIn(PEOPLE.carmen);
   await fixture.router.open("read-1", "Débora Leitão", "ana");
-  await ana.note("read-1", "asked for the invoice");
+  await ana.sessions.note("read-1", "asked for the invoice");
   const row = carmen.page.locator(".session-row", { hasText: "Débora Leitão" });
   await row.getByRole("button", { name: "Débora Leitão" }).click();
   const dialog = carmen.page.locator("dialog.history");
   await dialog.locator(".entry.internal", { hasText: "asked for the invoice" }).waitFor();
 
-  await ana.transfer("read-1", { kind: "department", id: "sales" });
+  await ana.sessions.transfer("read-1", { kind: "department", id: "sales" });
   await dialog.locator(".entry", { hasText: "Transferred to Sales by Ana Souza, queued" }).waitFor();
   await dialog.getByRole("button", { name: "Done" }).click();
   await dialog.waitFor({ state: "detached" });
@@ -136,8 +136,8 @@ test("a dashboard after a lost connection shows the present state", { skip: noBr
   await carmen.page.locator(".session-row", { hasText: "Úrsula Varejão" }).waitFor();
   proxy.cut();
   await carmen.page.locator("connection-banner").getByText("This screen is not live.").waitFor();
-  await ana.closeSession("gap-1");
-  await ana.transfer("gap-2", { kind: "department", id: "sales" });
+  await ana.sessions.close("gap-1");
+  await ana.sessions.transfer("gap-2", { kind: "department", id: "sales" });
 
   proxy.restore();
   await carmen.tryNow();

@@ -140,7 +140,7 @@ export class ConsoleFixture {
     );
     // Queues first: a place that becomes free would move their conversations on.
     for (const state of /** @type {const} */ (["queued", "pending", "in_progress"])) {
-      for await (const { id } of backEnd.sessions({ state })) await backEnd.closeSession(id);
+      for await (const { id } of backEnd.sessions.list({ state })) await backEnd.sessions.close(id);
     }
     assert.deepEqual(
       windows.flatMap(({ pageErrors }) => pageErrors),

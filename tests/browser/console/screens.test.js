@@ -49,24 +49,35 @@ async function busyDay() {
   await router.open("day-4", "Kwame Mensah", "fabio");
   await router.open("day-5", "Tomás Echeverría", "ana");
   await router.open("day-6", "Lucía Fernández Ibáñez", "bruno");
-  await bruno.note("day-6", "Ya le he devuelto la cuota de mayo. Falta la de junio, que depende de soporte.");
-  await gil.setStatus("pre_pause");
-  await elena.setStatus("pause");
+  await bruno.sessions.note(
+    "day-6",
+    "Ya le he devuelto la cuota de mayo. Falta la de junio, que depende de soporte.",
+  );
+  await gil.agents.setStatus("pre_pause");
+  await elena.agents.setStatus("pause");
   const reason =
     "Le han cobrado dos veces la cuota de mayo; adjunta el extracto. Quiere hablar con quien pueda ver su contrato.";
-  await bruno.transfer("day-6", { kind: "department", id: "support" }, reason);
-  await ana.setStatus("pause");
+  await bruno.sessions.transfer("day-6", { kind: "department", id: "support" }, { reason });
+  await ana.agents.setStatus("pause");
   await router.open("day-7", "Ximena Arévalo", "bruno");
-  await bruno.transfer(
+  await bruno.sessions.transfer(
     "day-7",
     { kind: "agent", id: "ana" },
-    "Pide hablar contigo, dice que le llamaste ayer.",
+    { reason: "Pide hablar contigo, dice que le llamaste ayer." },
   );
-  await ana.setStatus("connected");
+  await ana.agents.setStatus("connected");
   await router.open("day-8", "Rhys Llewellyn", "ana");
-  await ana.transfer("day-8", { kind: "department", id: "sales" }, "Trial ends tomorrow; wants to stay.");
+  await ana.sessions.transfer(
+    "day-8",
+    { kind: "department", id: "sales" },
+    { reason: "Trial ends tomorrow; wants to stay." },
+  );
   await router.open("day-9", "João Pedro Antunes", "bruno");
-  await bruno.transfer("day-9", { kind: "agent", id: "ana" }, "Needs the invoice in the company's name.");
+  await bruno.sessions.transfer(
+    "day-9",
+    { kind: "agent", id: "ana" },
+    { reason: "Needs the invoice in the company's name." },
+  );
 }
 
 for (const [look, options] of LOOKS) {
@@ -147,7 +158,7 @@ test("names of the maximum length fit on a phone", { skip: noBrowser }, async ()
   const sender = await router.connect({ id: "long", name, departments: ["long"], capacity: 60_000 });
   await router.connect({ ...PEOPLE.ana, departments: ["long"] });
   await router.open("long-1", name, "long");
-  await sender.transfer("long-1", { kind: "agent", id: "ana" }, name);
+  await sender.sessions.transfer("long-1", { kind: "agent", id: "ana" }, { reason: name });
   /** @param {import("playwright-core").Page} page @param {string} state */
   const expectFit = async (page, state) => {
     const widths = await page.evaluate(() => {

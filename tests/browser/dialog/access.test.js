@@ -56,7 +56,7 @@ for (const [look, given] of Object.entries({ desktop: {}, phone: { phone: true }
     await expectText(page.locator(".outcome-title"), /pending list/);
     await page.locator(".banner").waitFor({ state: "hidden" });
     await expectAccessible(page, `${look}: 11 pending`);
-    await agents.pablo.decline(sessionId);
+    await agents.pablo.sessions.decline(sessionId);
     await expectText(page.locator(".outcome-title"), "It was declined");
     await expectAccessible(page, `${look}: 12 declined`);
     await page.getByRole("button", { name: "Done" }).click();

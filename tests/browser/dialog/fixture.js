@@ -88,8 +88,8 @@ export class DialogFixture {
     await router.open("busy-1", "Customer", "fabio");
     await router.open("busy-2", "Customer", "ana");
     await router.open("busy-3", "Customer", "paula");
-    await pablo.setStatus("pause");
-    await paula.setStatus("pre_pause");
+    await pablo.agents.setStatus("pause");
+    await paula.agents.setStatus("pre_pause");
     return { ana, bruno, pablo, paula, carmen, fabio };
   }
 

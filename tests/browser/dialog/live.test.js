@@ -20,13 +20,15 @@ const options = openBefore(async (opened) => {
     await fixture.router.command("agent.put", { agent });
   }
 });
-afterEach(() => Promise.all([agents?.ana.setStatus("connected"), agents?.bruno.setStatus("connected")]));
+afterEach(() =>
+  Promise.all([agents?.ana.agents.setStatus("connected"), agents?.bruno.agents.setStatus("connected")]),
+);
 
 test("a selected agent that becomes unavailable shows alternatives", options, async () => {
   const { page } = await fixture.page();
   await choose(page, "Ana Souza");
   await page.getByLabel("Reason").fill("Half a sent");
-  await agents.ana.setStatus("pause");
+  await agents.ana.agents.setStatus("pause");
   await expectText(
     page.locator(".prediction"),
     "Ana Souza is no longer available. Ana Souza is on pause: it will wait in their pending list.",
@@ -36,7 +38,7 @@ test("a selected agent that becomes unavailable shows alternatives", options, as
   assert.equal(await page.getByLabel("Reason").inputValue(), "Half a sent");
   await page.locator(".alternatives-list button").first().click();
   await expectText(page.locator(".prediction"), "Bruno Lima gets it at once.");
-  await agents.ana.setStatus("connected");
+  await agents.ana.agents.setStatus("connected");
 });
 
 test("an alternative with a long name still shows its load", options, async () => {
@@ -62,8 +64,8 @@ test("moving rows keep the selection, the scroll and the focus", options, async 
   await page.locator(".focused", { hasText: "Extra 59" }).waitFor();
   const at = await page.evaluate(atFocus);
   assert.match(at.row, /Extra 59/);
-  await agents.ana.setStatus("pre_pause");
-  await agents.bruno.setStatus("pause");
+  await agents.ana.agents.setStatus("pre_pause");
+  await agents.bruno.agents.setStatus("pause");
   await page.waitForFunction(
     () => /** @type {any} */ (window).client.directory.agents.get("bruno").status === "pause",
   );
@@ -102,7 +104,7 @@ test("200 changes a second write only the changed rows", options, async () => {
   const change = (/** @type {number} */ made) => {
     const index = (made * 7) % 60;
     const id = `extra-${String(index).padStart(2, "0")}`;
-    return backEnd.putAgent(id, `Extra ${index}`, { departments: ["crowd"], capacity: 1 + made });
+    return backEnd.agents.put(id, `Extra ${index}`, { departments: ["crowd"], capacity: 1 + made });
   };
   const typing = page.keyboard.type("As fast as one types", { delay: 60 });
   for (let made = 0; made < 400; made += 20) {
@@ -153,7 +155,7 @@ test("a dialog without a connection says so until it reconnects", options, async
   await page.getByLabel("Reason").fill("Half a sent");
   proxy.cut();
   await expectText(page.locator(".banner"), /^Not live\./);
-  await agents.ana.setStatus("pause");
+  await agents.ana.agents.setStatus("pause");
   assert.equal((await names(page)).includes("Ana Souza"), true);
   proxy.restore();
   await page.evaluate(() => /** @type {any} */ (window).client.wake());

@@ -48,14 +48,14 @@ test("a pending transfer shows when it is accepted or declined", options, async 
   const { page, sessionId } = await fixture.page();
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  await agents.pablo.decline(sessionId);
+  await agents.pablo.sessions.decline(sessionId);
   await expectText(page.locator(".outcome-title"), "It was declined");
   await expectText(page.locator(".outcome-details"), "You have the conversation again.");
   await page.getByRole("button", { name: "Done" }).click();
   await page.click("#open");
   await transfer(page, "Pablo Díaz");
   await expectText(page.locator(".outcome-title"), /^Waiting/);
-  await agents.pablo.accept(sessionId);
+  await agents.pablo.sessions.accept(sessionId);
   await expectText(page.locator(".outcome-title"), "Pablo Díaz accepted it");
   await expectText(page.locator(".outcome-details"), /^Pablo Díaz has had it since/);
 });
@@ -100,15 +100,15 @@ test("a late recall names the present owner", options, async () => {
   await expectText(page.locator(".outcome-title"), /^Waiting/);
   // Both commands at the same moment: the push has not arrived yet.
   await page.evaluate(() => {
-    const { client } = /** @type {any} */ (window);
-    const { recall } = client;
-    client.recall = async (/** @type {unknown[]} */ ...given) => {
+    const { sessions } = /** @type {any} */ (window).client;
+    const { recall } = sessions;
+    sessions.recall = async (/** @type {unknown[]} */ ...given) => {
       await new Promise((done) => Object.assign(window, { go: done }));
-      return recall.apply(client, given);
+      return recall.apply(sessions, given);
     };
   });
   await page.getByRole("button", { name: "Recall" }).click();
-  await agents.pablo.accept(sessionId);
+  await agents.pablo.sessions.accept(sessionId);
   await expectText(page.locator(".outcome-title"), "Pablo Díaz accepted it");
   await page.evaluate(() => /** @type {any} */ (window).go());
   await expectText(page.locator(".outcome-title"), "Too late to recall");
@@ -124,14 +124,19 @@ test("a conflict names the present owner", options, async () => {
   await page.evaluate((session) => {
     const { client, dialog } = /** @type {any} */ (window);
     dialog.session = session;
-    const { transfer } = client;
-    client.transfer = async (/** @type {unknown[]} */ ...given) => {
+    const { sessions } = client;
+    const { transfer } = sessions;
+    sessions.transfer = async (/** @type {unknown[]} */ ...given) => {
       await new Promise((done) => Object.assign(window, { go: done }));
-      return transfer.apply(client, given);
+      return transfer.apply(sessions, given);
     };
   }, stale);
   await page.locator(".button.primary:visible").click();
-  await agents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" }, "Mine to decide");
+  await agents.carmen.sessions.transfer(
+    sessionId,
+    { kind: "agent", id: "bruno" },
+    { reason: "Mine to decide" },
+  );
   await page.evaluate(() => /** @type {any} */ (window).go());
   await expectText(page.locator(".outcome-title"), "The conversation has moved");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
@@ -141,7 +146,7 @@ test("a conflict names the present owner", options, async () => {
 test("a session that an admin transfers away shows its removal", options, async () => {
   const { page, sessionId } = await fixture.page();
   await page.getByLabel("Reason").fill("Half a sent");
-  await agents.carmen.transfer(sessionId, { kind: "agent", id: "bruno" });
+  await agents.carmen.sessions.transfer(sessionId, { kind: "agent", id: "bruno" });
   await expectText(page.locator(".outcome-title"), "This conversation has left you");
   await expectText(page.locator(".outcome-details"), /^Bruno Lima has it now\.Carmen Núñez moved it at/);
 });
@@ -150,11 +155,11 @@ test("a transfer with a lost reply is retried and made once", options, async () 
   const { page, proxy, sessionId } = await fixture.page();
   await choose(page, "Ana Souza");
   await page.evaluate(() => {
-    const { client } = /** @type {any} */ (window);
-    const { transfer } = client;
+    const { sessions } = /** @type {any} */ (window).client;
+    const { transfer } = sessions;
     // The client's own patience is half a minute.
-    client.transfer = (/** @type {any[]} */ ...given) =>
-      transfer.call(client, given[0], given[1], given[2], { ...given[3], timeoutMs: 300 });
+    sessions.transfer = (/** @type {any[]} */ ...given) =>
+      transfer.call(sessions, given[0], given[1], { ...given[2], timeout: 300 });
   });
   proxy.cut();
   await page.locator(".banner").waitFor();

@@ -25,7 +25,7 @@ test("a live connection survives timers that fire a minute late", async (t) => {
   }
 
   assert.ok(pings > 1);
-  assert.equal(client.connected, true);
+  assert.equal(client.state, "connected");
   assert.equal(socket.closedBy, null);
   assert.deepEqual(seen, []);
 });
@@ -33,7 +33,7 @@ test("a live connection survives timers that fire a minute late", async (t) => {
 test("messages in the socket after a sleep are read before time-outs", async (t) => {
   const environment = new FakeEnvironment(t);
   const { client, socket } = await environment.connected();
-  const noting = client.note("c-1", "hola");
+  const noting = client.sessions.note("c-1", "hola");
   const command = await socket.expect("session.note");
   environment.sleep(60_000);
   // The overdue timer fires first, then the socket's events, as a browser may order them.
@@ -80,7 +80,7 @@ test("a client has one timer, and none once closed", async (t) => {
   const { client, socket } = await environment.connected();
   for (let number = 0; number < 5; number += 1) {
     socket.push({ type: "pong", id: "1" });
-    void client.note("c-1", "hola").catch(() => {});
+    void client.sessions.note("c-1", "hola").catch(() => {});
   }
   await settle();
   assert.equal(armed.size, 1);

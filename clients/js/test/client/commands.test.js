@@ -23,14 +23,14 @@ test("each command has a method with a typed result", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
   const session = sessionMap();
   const calls = [
-    [() => client.setStatus("pause"), { type: "status.set", status: "pause" }, { agent: agentRow() }],
+    [() => client.agents.setStatus("pause"), { type: "status.set", status: "pause" }, { agent: agentRow() }],
     [
-      () => client.setStatus("disconnected", { agentId: "bo" }),
+      () => client.agents.setStatus("disconnected", { agentId: "bo" }),
       { type: "status.set", status: "disconnected", agent_id: "bo" },
       { agent: agentRow("bo") },
     ],
     [
-      () => client.openSession("c-1", { id: "u-1", name: "Eva" }, Target.department("sales")),
+      () => client.sessions.open("c-1", { id: "u-1", name: "Eva" }, Target.department("sales")),
       {
         type: "session.open",
         session_id: "c-1",
@@ -40,7 +40,7 @@ test("each command has a method with a typed result", async (t) => {
       { session },
     ],
     [
-      () => client.transfer("c-1", Target.agent("bo"), "busy", { fence: 3, key: "mine" }),
+      () => client.sessions.transfer("c-1", Target.agent("bo"), { reason: "busy", fence: 3, key: "mine" }),
       {
         type: "session.transfer",
         session_id: "c-1",
@@ -52,57 +52,52 @@ test("each command has a method with a typed result", async (t) => {
       { session, transfer: transferMap() },
     ],
     [
-      () => client.answer("c-1", { fence: 2 }),
-      { type: "session.answer", session_id: "c-1", fence: 2 },
-      { session },
-    ],
-    [
-      () => client.accept("c-1", { fence: 2 }),
+      () => client.sessions.accept("c-1", { fence: 2 }),
       { type: "session.accept", session_id: "c-1", fence: 2 },
       { session },
     ],
     [
-      () => client.decline("c-1", "no"),
+      () => client.sessions.decline("c-1", { reason: "no" }),
       { type: "session.decline", session_id: "c-1", reason: "no" },
       { session },
     ],
-    [() => client.recall("c-1"), { type: "session.recall", session_id: "c-1" }, { session }],
+    [() => client.sessions.recall("c-1"), { type: "session.recall", session_id: "c-1" }, { session }],
     [
-      () => client.note("c-1", "hola"),
+      () => client.sessions.note("c-1", "hola"),
       { type: "session.note", session_id: "c-1", text: "hola" },
       { entry: ENTRY },
     ],
-    [() => client.closeSession("c-1"), { type: "session.close", session_id: "c-1" }, { session }],
-    [() => client.getSession("c-1"), { type: "session.get", session_id: "c-1" }, { session }],
-    [() => client.placeInQueue("c-1"), { type: "session.place", session_id: "c-1" }, { place: 3 }],
+    [() => client.sessions.close("c-1"), { type: "session.close", session_id: "c-1" }, { session }],
+    [() => client.sessions.get("c-1"), { type: "session.get", session_id: "c-1" }, { session }],
+    [() => client.sessions.place("c-1"), { type: "session.place", session_id: "c-1" }, { place: 3 }],
     [
-      () => client.history("c-1", { after: 0, limit: 5 }),
+      () => client.sessions.historyPage("c-1", { after: 0, limit: 5 }),
       { type: "session.history", session_id: "c-1", after: 0, limit: 5 },
       { entries: [ENTRY], more: false },
     ],
     [
-      () => client.listSessions({ state: "queued", departmentId: "sales" }),
+      () => client.sessions.listPage({ state: "queued", departmentId: "sales" }),
       { type: "session.list", state: "queued", department_id: "sales" },
       { sessions: [session], cursor: null },
     ],
     [
-      () => client.putAgent("bo", "Bo", { departments: ["sales"] }),
+      () => client.agents.put("bo", "Bo", { departments: ["sales"] }),
       {
         type: "agent.put",
         agent: { id: "bo", name: "Bo", role: "agent", departments: ["sales"], capacity: 10 },
       },
       { agent: agentRow("bo") },
     ],
-    [() => client.removeAgent("bo"), { type: "agent.remove", agent_id: "bo" }, {}],
+    [() => client.agents.remove("bo"), { type: "agent.remove", agent_id: "bo" }, {}],
     [
-      () => client.putDepartment("sales", "Sales"),
+      () => client.departments.put("sales", "Sales"),
       { type: "department.put", department: { id: "sales", name: "Sales" } },
       { department: departmentRow() },
     ],
-    [() => client.removeDepartment("sales"), { type: "department.remove", department_id: "sales" }, {}],
-    [() => client.watchSessions(), { type: "session.watch" }, {}],
-    [() => client.unwatchSessions(), { type: "session.unwatch" }, {}],
-    [() => client.unsubscribeDirectory(), { type: "directory.unsubscribe" }, {}],
+    [() => client.departments.remove("sales"), { type: "department.remove", department_id: "sales" }, {}],
+    [() => client.sessions.watch(), { type: "session.watch" }, {}],
+    [() => client.sessions.unwatch(), { type: "session.unwatch" }, {}],
+    [() => client.directory.unsubscribe(), { type: "directory.unsubscribe" }, {}],
     [() => client.refreshToken("new"), { type: "token.refresh", token: "new" }, { expires_at: 7 }],
   ];
   for (const [call, message, result] of calls) {
@@ -116,7 +111,10 @@ test("each command has a method with a typed result", async (t) => {
 
 test("a whole row can be passed as customer and target", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
-  const transferring = client.transfer("c-1", { .../** @type {any} */ (agentRow("bo")), kind: "agent" });
+  const transferring = client.sessions.transfer("c-1", {
+    .../** @type {any} */ (agentRow("bo")),
+    kind: "agent",
+  });
   const command = await socket.expect("session.transfer");
   assert.deepEqual(command.target, { kind: "agent", id: "bo" });
   socket.reply(command, { session: sessionMap("c-1", { opened_at: 42 }), transfer: transferMap() });
@@ -128,7 +126,7 @@ test("a whole row can be passed as customer and target", async (t) => {
 
 test("a rejected command throws its typed error", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
-  const accepting = client.accept("c-1");
+  const accepting = client.sessions.accept("c-1");
   socket.refuse(await socket.expect("session.accept"), "conflict", { fence: 9 });
 
   await assert.rejects(accepting, (error) => error instanceof ConflictError && error.fence === 9);
@@ -137,7 +135,7 @@ test("a rejected command throws its typed error", async (t) => {
 test("commands given together share a frame; replies come in any order", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
   const before = socket.frames;
-  const getting = [1, 2, 3, 4].map((number) => client.getSession(`c-${number}`));
+  const getting = [1, 2, 3, 4].map((number) => client.sessions.get(`c-${number}`));
   const commands = [];
   for (const _ of getting) commands.push(await socket.expect("session.get"));
   assert.equal(socket.frames, before + 1);
@@ -154,14 +152,14 @@ test("a command without a reply times out, also offline", async (t) => {
   const environment = new FakeEnvironment(t);
   const { client, socket } = await environment.connected();
   const answered = assert.rejects(
-    client.note("c-1", "hola", { key: "mine", timeoutMs: 20 }),
+    client.sessions.note("c-1", "hola", { key: "mine", timeout: 20 }),
     (error) => error instanceof CommandTimeoutError && error.key === "mine",
   );
   await environment.pass(20);
   await answered;
 
   socket.cut();
-  const later = assert.rejects(client.getSession("c-1", { timeoutMs: 20 }), CommandTimeoutError);
+  const later = assert.rejects(client.sessions.get("c-1", { timeout: 20 }), CommandTimeoutError);
   await environment.pass(20);
   await later;
 });
@@ -171,17 +169,17 @@ test("an aborted command is not resent and frees its slot", async (t) => {
   const { client, socket } = await environment.connected({ inFlightMax: 1 });
   const controller = new AbortController();
   const { signal } = controller;
-  const given = assert.rejects(client.note("c-1", "hola", { signal }), { name: "AbortError" });
-  const getting = client.getSession("c-2");
+  const given = assert.rejects(client.sessions.note("c-1", "hola", { signal }), { name: "AbortError" });
+  const getting = client.sessions.get("c-2");
   await socket.expect("session.note");
   controller.abort();
   await given;
   socket.reply(await socket.expect("session.get"), { session: sessionMap("c-2") });
 
   assert.equal((await getting).id, "c-2");
-  await assert.rejects(client.note("c-1", "hola", { signal }), { name: "AbortError" });
+  await assert.rejects(client.sessions.note("c-1", "hola", { signal }), { name: "AbortError" });
   const silent = { aborted: true, addEventListener() {}, removeEventListener() {} };
-  await assert.rejects(client.note("c-1", "hola", { signal: silent }), CommandAbortedError);
+  await assert.rejects(client.sessions.note("c-1", "hola", { signal: silent }), CommandAbortedError);
   socket.cut();
   const next = await environment.nextSocket();
   await next.letIn();
@@ -191,12 +189,12 @@ test("an aborted command is not resent and frees its slot", async (t) => {
 
 test("an invalid command is rejected before it is sent", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
-  await assert.rejects(client.note("c-1", "x".repeat(70_000)), BadMessageError);
-  await assert.rejects(client.note("c-1", "é".repeat(33_000)), BadMessageError);
-  await assert.rejects(client.note("c-1", "\ud800"), BadMessageError);
+  await assert.rejects(client.sessions.note("c-1", "x".repeat(70_000)), BadMessageError);
+  await assert.rejects(client.sessions.note("c-1", "é".repeat(33_000)), BadMessageError);
+  await assert.rejects(client.sessions.note("c-1", "\ud800"), BadMessageError);
   await assert.rejects(client.command("session.note", { text: NaN }), BadMessageError);
 
-  const getting = client.getSession("c-1");
+  const getting = client.sessions.get("c-1");
   socket.reply(await socket.expect("session.get"), { session: sessionMap() });
   assert.equal((await getting).id, "c-1");
 });
@@ -212,8 +210,8 @@ test("a codec that fails on a message fails that command only", async (t) => {
     decode: (data) => [JSON.parse(data)],
   };
   const { client, socket } = await new FakeEnvironment(t).connected({ codec });
-  const refused = assert.rejects(client.note("c-1", "!"), BadMessageError);
-  const noting = client.note("c-1", "?");
+  const refused = assert.rejects(client.sessions.note("c-1", "!"), BadMessageError);
+  const noting = client.sessions.note("c-1", "?");
   await refused;
   socket.reply(await socket.expect("session.note"), { entry: ENTRY });
   await noting;
@@ -221,7 +219,7 @@ test("a codec that fails on a message fails that command only", async (t) => {
 
 test("a result of another shape rejects with InvalidReplyError", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
-  const getting = client.history("c-1");
+  const getting = client.sessions.historyPage("c-1");
   socket.reply(await socket.expect("session.history"), { entries: [{ ...ENTRY, seq: "1" }], more: false });
 
   await assert.rejects(
@@ -234,7 +232,7 @@ test("histories and lists are iterated page by page", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
   const reading = (async () => {
     const seqs = [];
-    for await (const entry of client.historyEntries("c-1", { after: 4 })) seqs.push(entry.seq);
+    for await (const entry of client.sessions.history("c-1", { after: 4 })) seqs.push(entry.seq);
     return seqs;
   })();
   for (const [after, entries, more] of [
@@ -250,7 +248,8 @@ test("histories and lists are iterated page by page", async (t) => {
 
   const listing = (async () => {
     const ids = [];
-    for await (const session of client.sessions({ state: "pending", agentId: "ana" })) ids.push(session.id);
+    for await (const session of client.sessions.list({ state: "pending", agentId: "ana" }))
+      ids.push(session.id);
     return ids;
   })();
   for (const [cursor, id, next] of [
@@ -266,7 +265,7 @@ test("histories and lists are iterated page by page", async (t) => {
 
 test("subscribeDirectory resolves when the directory is loaded", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected();
-  const subscribing = client.subscribeDirectory();
+  const subscribing = client.directory.subscribe();
   socket.reply(await socket.expect("directory.subscribe"), {});
   socket.push(snapshotMap(3));
   const directory = await subscribing;
@@ -278,7 +277,7 @@ test("subscribeDirectory resolves when the directory is loaded", async (t) => {
 test("a subscription without a snapshot times out", async (t) => {
   const environment = new FakeEnvironment(t);
   const { client, socket } = await environment.connected();
-  const refused = assert.rejects(client.subscribeDirectory({ timeoutMs: 50 }), CommandTimeoutError);
+  const refused = assert.rejects(client.directory.subscribe({ timeout: 50 }), CommandTimeoutError);
   socket.reply(await socket.expect("directory.subscribe"), {});
   await environment.pass(50);
   await refused;
@@ -286,9 +285,9 @@ test("a subscription without a snapshot times out", async (t) => {
 
 test("a client not started, or closed, rejects commands", async (t) => {
   const environment = new FakeEnvironment(t);
-  await assert.rejects(environment.client().getSession("c-1"), ClientClosedError);
+  await assert.rejects(environment.client().sessions.get("c-1"), ClientClosedError);
 
   const { client } = await environment.connected();
   await client.close();
-  await assert.rejects(client.getSession("c-1"), ClientClosedError);
+  await assert.rejects(client.sessions.get("c-1"), ClientClosedError);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { SentAwayError } from "../../src/index.js";
 import { FakeEnvironment } from "../support/fake-environment.js";
-import { sessionMap, transferMap } from "../support/wire-messages.js";
+import { agentRow, sessionMap, transferMap } from "../support/wire-messages.js";
 
 const assigned = (id) => ({ type: "session.assigned", session: sessionMap(id), transfer: transferMap(id) });
 
@@ -40,7 +40,7 @@ test("a listener that throws is reported as uncaught; others run", async (t) => 
 
   assert.deepEqual(received, ["c-1"]);
   assert.equal((await uncaught).message, "mine");
-  assert.equal(client.connected, true);
+  assert.equal(client.state, "connected");
 });
 
 test("a loop gets every event until the client is closed", async (t) => {
@@ -56,7 +56,7 @@ test("a loop gets every event until the client is closed", async (t) => {
   const types = [];
   for await (const event of events) types.push(event.type);
 
-  assert.deepEqual(types, ["connected", "sessionAssigned"]);
+  assert.deepEqual(types, ["stateChanged", "connected", "sessionAssigned", "stateChanged"]);
 });
 
 test("a loop that is left gets no more events; others do", async (t) => {
@@ -64,6 +64,8 @@ test("a loop that is left gets no more events; others do", async (t) => {
   const first = client.events();
   const second = client[Symbol.asyncIterator]();
   socket.push(assigned("c-1"), assigned("c-2"));
+  // A loop begins with the connection as it is.
+  for (const loop of [first, second]) assert.equal((await loop.next()).value.type, "connected");
   for await (const event of first) {
     assert.equal(event.session.id, "c-1");
     break;
@@ -84,7 +86,10 @@ test("a loop throws the error that ended the client", async (t) => {
   const events = client.events();
   socket.cut(4502, "removed");
 
-  const { value: last } = await events.next();
+  const types = [];
+  let last;
+  while (last?.type !== "disconnected") types.push((last = (await events.next()).value).type);
+  assert.deepEqual(types, ["connected", "stateChanged", "disconnected"]);
   assert.deepEqual([last.type, last.closeCode, last.reconnectInMs], ["disconnected", 4502, null]);
   assert.ok(last.error instanceof SentAwayError);
   await assert.rejects(events.next(), SentAwayError);
@@ -97,7 +102,7 @@ test("a slow loop gets eventsLost with the count", async (t) => {
   const taken = [];
   for (let count = 0; count < 3; count += 1) taken.push((await events.next()).value);
 
-  assert.deepEqual(taken[0], { type: "eventsLost", count: 2 });
+  assert.deepEqual(taken[0], { type: "eventsLost", count: 3 });
   assert.deepEqual(
     taken.slice(1).map(({ session }) => session.id),
     ["c-3", "c-4"],
@@ -107,8 +112,34 @@ test("a slow loop gets eventsLost with the count", async (t) => {
 
 test("ack sends session.ack when acknowledge is false", async (t) => {
   const { client, socket } = await new FakeEnvironment(t).connected({ acknowledge: false });
-  client.on("sessionAssigned", ({ session }) => client.ack(session.id, session.fence));
+  client.on("sessionAssigned", ({ session }) => client.sessions.ack(session.id, session.fence));
   socket.push(assigned("c-1"));
 
   assert.deepEqual(await socket.expect("session.ack"), { type: "session.ack", session_id: "c-1", fence: 1 });
+});
+
+test("the state follows the connection", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const client = environment.client();
+  const states = [client.state];
+  client.on("stateChanged", ({ state, error }) => {
+    assert.deepEqual([state, error], [client.state, client.error]);
+    states.push(state);
+  });
+  const starting = client.start();
+  const socket = await environment.nextSocket();
+  await socket.letIn();
+  await starting;
+  socket.cut(1006, "");
+  await (await environment.nextSocket()).letIn();
+  await client.close();
+
+  assert.deepEqual(states, ["connecting", "connected", "connecting", "connected", "stopped"]);
+});
+
+test("the own row is live without the directory", async (t) => {
+  const { client, socket } = await new FakeEnvironment(t).connected();
+  socket.push({ type: "agent.changed", agent: agentRow("ana", { load: 3 }) });
+
+  assert.equal(client.agent.load, 3);
 });

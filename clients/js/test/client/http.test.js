@@ -5,13 +5,11 @@ import {
   BadMessageError,
   CommandTimeoutError,
   ConflictError,
-  ForbiddenError,
   HttpClient,
-  InvalidReplyError,
-  NotFoundError,
   Target,
   UnauthorizedError,
   UnavailableError,
+  UnexpectedResponseError,
 } from "../../src/index.js";
 import { readAnswer } from "../../src/http.js";
 import { agentRow, errorMap, sessionMap, transferMap } from "../support/wire-messages.js";
@@ -45,7 +43,7 @@ const refusal = (status, code, details) => [
 
 test("a command is a POST with token and key", async () => {
   const { requests, client } = scripted([200, { session: sessionMap() }]);
-  const session = await client().openSession("c-1", { id: "u-1", name: "Eva" }, Target.department("sales"));
+  const session = await client().sessions.open("c-1", { id: "u-1", name: "Eva" }, Target.department("sales"));
 
   assert.equal(session.id, "c-1");
   const [{ url, method, headers, body }] = requests;
@@ -67,10 +65,10 @@ test("a mutating command has a key of its own, a reading one has none", async ()
     [200, { agent: agentRow() }],
   );
   const relevo = client();
-  await relevo.getSession("c-1");
-  await relevo.putAgent("ana", "Ana");
-  await relevo.putAgent("ana", "Ana");
-  await relevo.putAgent("ana", "Ana", { key: "mine" });
+  await relevo.sessions.get("c-1");
+  await relevo.agents.put("ana", "Ana");
+  await relevo.agents.put("ana", "Ana");
+  await relevo.agents.put("ana", "Ana", { key: "mine" });
   const keys = requests.map(({ headers }) => headers["Idempotency-Key"]);
 
   assert.equal(keys[0], undefined);
@@ -83,7 +81,7 @@ test("an error reply is its typed error, as the body or under error", async () =
   for (const body of [error, { error }]) {
     const { requests, client } = scripted([409, body]);
     await assert.rejects(
-      client().transfer("c-1", Target.agent("bo")),
+      client().sessions.transfer("c-1", Target.agent("bo")),
       (refused) => refused instanceof ConflictError && refused.fence === 3,
     );
     assert.equal(requests.length, 1);
@@ -98,7 +96,7 @@ test("a retryable error is retried with the same key", async () => {
     [502, "<html>bad gateway</html>"],
     [200, { session: sessionMap(), transfer: transferMap() }],
   );
-  const { transfer } = await client().transfer("c-1", Target.agent("bo"), "busy");
+  const { transfer } = await client().sessions.transfer("c-1", Target.agent("bo"), { reason: "busy" });
 
   assert.equal(transfer.id, "t-1");
   assert.equal(requests.length, 5);
@@ -107,7 +105,7 @@ test("a retryable error is retried with the same key", async () => {
 
 test("a request without a response times out and is retried", async () => {
   const { requests, client } = scripted("silence", [200, { session: sessionMap() }]);
-  await client("jwt", { requestTimeoutMs: 5 }).getSession("c-1");
+  await client("jwt", { requestTimeout: 5 }).sessions.get("c-1");
 
   assert.equal(requests.length, 2);
 });
@@ -116,7 +114,7 @@ test("a command at its deadline rejects with the last error", async () => {
   const retry = new Backoff({ initialMs: 5, capMs: 5 });
   const { client } = scripted(refusal(503, "unavailable"));
   await assert.rejects(
-    client("jwt", { retry }).closeSession("c-1", { key: "mine", timeoutMs: 30 }),
+    client("jwt", { retry }).sessions.close("c-1", { key: "mine", timeout: 30 }),
     (error) =>
       error instanceof CommandTimeoutError && error.key === "mine" && error.cause instanceof UnavailableError,
   );
@@ -125,20 +123,20 @@ test("a command at its deadline rejects with the last error", async () => {
 test("an aborted command rejects at once", async () => {
   const { client } = scripted("silence");
   const controller = new AbortController();
-  const given = assert.rejects(client().getSession("c-1", { signal: controller.signal }), {
+  const given = assert.rejects(client().sessions.get("c-1", { signal: controller.signal }), {
     name: "AbortError",
   });
   controller.abort();
   await given;
-  await assert.rejects(client().getSession("c-1", { signal: controller.signal }), { name: "AbortError" });
+  await assert.rejects(client().sessions.get("c-1", { signal: controller.signal }), { name: "AbortError" });
 });
 
 test("an expired token is replaced once", async () => {
   const tokens = ["old", "new"];
   const { requests, client } = scripted(refusal(401, "unauthorized"), [200, { session: sessionMap() }]);
   const relevo = client(async () => tokens.shift());
-  await relevo.getSession("c-1");
-  await relevo.getSession("c-1");
+  await relevo.sessions.get("c-1");
+  await relevo.sessions.get("c-1");
 
   assert.deepEqual(
     requests.map(({ headers }) => headers.Authorization),
@@ -152,7 +150,7 @@ test("a second rejected token is an error", async () => {
     [() => "jwt", 2],
   ]) {
     const { requests, client } = scripted(refusal(401, "unauthorized"));
-    await assert.rejects(client(token).getSession("c-1"), UnauthorizedError);
+    await assert.rejects(client(token).sessions.get("c-1"), UnauthorizedError);
     assert.equal(requests.length, count);
   }
 });
@@ -164,21 +162,27 @@ test("a value without a JSON form is rejected without a request", async () => {
   assert.deepEqual(requests, []);
 });
 
-test("a response of a proxy maps to an error", () => {
-  for (const [status, body, kind] of [
-    [200, "[]", InvalidReplyError],
-    [200, "<html>", InvalidReplyError],
-    [400, "", BadMessageError],
-    [401, "", UnauthorizedError],
-    [403, "<html>", ForbiddenError],
-    [404, "{}", NotFoundError],
-    [413, "", BadMessageError],
-    [500, '{"error": "text"}', UnavailableError],
-    [504, "", UnavailableError],
-    [302, "", InvalidReplyError],
-    [400, "[".repeat(100_000), BadMessageError],
+test("a response that is not the router's is unexpected", () => {
+  for (const [status, body, retryable] of [
+    [200, "[]", false],
+    [200, "<html>", false],
+    [302, "", false],
+    [400, "", false],
+    [400, "[".repeat(100_000), false],
+    [401, "", false],
+    [403, "<html>", false],
+    [404, "{}", false],
+    [413, "", false],
+    [429, "", true],
+    [500, '{"error": "text"}', true],
+    [502, "<html>", true],
+    [504, "", true],
   ]) {
-    assert.equal(readAnswer(status, body).constructor, kind, `${status} ${body.slice(0, 20)}`);
+    const answer = readAnswer("http://relevo.test/api/v1/session.get", status, body);
+
+    assert.ok(answer instanceof UnexpectedResponseError, `${status} ${body.slice(0, 20)}`);
+    assert.deepEqual([answer.status, answer.body, answer.retryable], [status, body, retryable]);
+    assert.match(answer.message, new RegExp(`session.get answered ${status}`));
   }
 });
 

@@ -26,6 +26,7 @@ test("the package has sources, types, README and LICENSE only", async () => {
   const installed = join(folder, "node_modules", "relevo-client");
 
   assert.deepEqual((await readdir(installed)).sort(), [
+    "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "package.json",
@@ -44,12 +45,12 @@ test("the package is imported by its name in Node", async () => {
   const code = `
     import { Client, HttpClient, Target } from "relevo-client";
     const client = new Client("ws://127.0.0.1:9/ws", "jwt", { WebSocket: class {} });
-    console.log(client.connected, Target.agent("ana").kind, typeof HttpClient);`;
+    console.log(client.state, Target.agent("ana").kind, typeof HttpClient);`;
   const { stdout, stderr } = await run(process.execPath, ["--input-type=module", "-e", code], {
     cwd: folder,
   });
 
-  assert.deepEqual([stdout, stderr], ["false agent function\n", ""]);
+  assert.deepEqual([stdout, stderr], ["connecting agent function\n", ""]);
 });
 
 test("the package is imported without the globals of a DOM or of Node", async () => {

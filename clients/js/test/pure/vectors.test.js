@@ -56,28 +56,29 @@ const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperC
 
 /** The arguments that a method takes by position; the others are options. */
 const POSITIONAL = {
-  setStatus: ["status"],
-  openSession: ["session_id", "customer", "target"],
-  transfer: ["session_id", "target", "reason"],
-  accept: ["session_id"],
-  decline: ["session_id", "reason"],
-  recall: ["session_id"],
-  note: ["session_id", "text"],
-  closeSession: ["session_id"],
-  getSession: ["session_id"],
-  placeInQueue: ["session_id"],
-  history: ["session_id"],
-  listSessions: [],
-  putAgent: ["agent_id", "name"],
-  getAgent: ["agent_id"],
-  listAgents: [],
-  getDepartment: ["department_id"],
-  listDepartments: [],
-  getSettings: [],
-  putSettings: ["settings"],
-  removeAgent: ["agent_id"],
-  putDepartment: ["department_id", "name"],
-  removeDepartment: ["department_id"],
+  "agents.setStatus": ["status"],
+  "sessions.open": ["session_id", "customer", "target"],
+  "sessions.transfer": ["session_id", "target"],
+  "sessions.accept": ["session_id"],
+  "sessions.decline": ["session_id"],
+  "sessions.recall": ["session_id"],
+  "sessions.note": ["session_id", "text"],
+  "sessions.close": ["session_id"],
+  "sessions.get": ["session_id"],
+  "sessions.place": ["session_id"],
+  "sessions.answer": ["session_id"],
+  "sessions.historyPage": ["session_id"],
+  "sessions.listPage": [],
+  "agents.put": ["agent_id", "name"],
+  "agents.get": ["agent_id"],
+  "agents.listPage": [],
+  "agents.remove": ["agent_id"],
+  "departments.put": ["department_id", "name"],
+  "departments.get": ["department_id"],
+  "departments.listPage": [],
+  "departments.remove": ["department_id"],
+  "settings.get": [],
+  "settings.put": ["settings"],
 };
 
 /** Keeps what a command would send. */
@@ -105,15 +106,16 @@ function integers(value) {
 
 for (const vector of load("commands.json")) {
   test(`commands: ${vector.name}`, async () => {
-    const method = camel(vector.call);
-    const names = POSITIONAL[method];
+    const call = camel(vector.call);
+    const [resource, method] = call.split(".");
+    const names = POSITIONAL[call];
     const options = Object.entries(vector.arguments).filter(([name]) => !names.includes(name));
     const recorder = new Recorder();
-    const call = recorder[method](
+    const sending = recorder[resource][method](
       ...names.map((name) => vector.arguments[name]),
       Object.fromEntries(options.map(([name, value]) => [camel(name), value])),
     );
-    await assert.rejects(call, /recorded/);
+    await assert.rejects(sending, /recorded/);
     const [type, fields, key] = recorder.sent;
     const message = new PendingCommand("1", type, fields, key, 0).message();
 
@@ -152,14 +154,14 @@ test("messages: every push has a vector", () => {
 });
 
 const CALLS = {
-  "status.set": (client) => client.setStatus("pause"),
-  "department.put": (client) => client.putDepartment("sales", "Sales"),
-  "session.get": (client) => client.getSession("s"),
-  "session.transfer": (client) => client.transfer("s", relevo.Target.agent("bruno")),
-  "session.note": (client) => client.note("s", "text"),
-  "session.history": (client) => client.history("s"),
-  "session.list": (client) => client.listSessions(),
-  "session.place": (client) => client.placeInQueue("s"),
+  "status.set": (client) => client.agents.setStatus("pause"),
+  "department.put": (client) => client.departments.put("sales", "Sales"),
+  "session.get": (client) => client.sessions.get("s"),
+  "session.transfer": (client) => client.sessions.transfer("s", relevo.Target.agent("bruno")),
+  "session.note": (client) => client.sessions.note("s", "text"),
+  "session.history": (client) => client.sessions.historyPage("s"),
+  "session.list": (client) => client.sessions.listPage(),
+  "session.place": (client) => client.sessions.place("s"),
 };
 
 for (const vector of load("replies.json")) {

@@ -25,7 +25,7 @@ test("a removed agent gets SentAwayError", async () => {
   const claims = { tenant: "removed" };
   const ana = await router.connect("ana", { claims });
   const gone = nextEvent(ana, "disconnected");
-  await router.http("boss", { ...claims, role: "admin" }).removeAgent("ana");
+  await router.http("boss", { ...claims, role: "admin" }).agents.remove("ana");
 
   assert.ok((await gone).error instanceof SentAwayError);
   assert.equal((await gone).closeCode, 4502);
@@ -54,16 +54,16 @@ test("a cut connection applies its commands once and keeps presence", async () =
     reconnect,
     format: "msgpack",
   });
-  await watcher.subscribeDirectory();
-  await ana.subscribeDirectory();
-  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
+  await watcher.directory.subscribe();
+  await ana.directory.subscribe();
+  await ana.sessions.open("s-1", { id: "c-1", name: "Customer" });
   const statuses = new Set();
   watcher.on("directoryChanged", ({ agents }) => {
     for (const { id, status } of agents) if (id === "ana") statuses.add(status);
   });
   for (let round = 0; round < 5; round += 1) {
     const back = nextEvent(ana, "connected");
-    const noting = ana.note("s-1", `note ${round}`);
+    const noting = ana.sessions.note("s-1", `note ${round}`);
     // Before the note, with it, or after it: it goes out at the end of this turn.
     if (round % 2 === 1) await Promise.resolve().then(() => {});
     router.cutAll();
@@ -72,7 +72,8 @@ test("a cut connection applies its commands once and keeps presence", async () =
   const bo = await router.connect("bo", { claims });
   await directoryShows(ana, ({ live, agents }) => live && agents.has("bo"));
   const texts = [];
-  for await (const entry of ana.historyEntries("s-1")) if (entry.kind === "internal") texts.push(entry.text);
+  for await (const entry of ana.sessions.history("s-1"))
+    if (entry.kind === "internal") texts.push(entry.text);
 
   assert.deepEqual(texts, ["note 0", "note 1", "note 2", "note 3", "note 4"]);
   assert.ok(!statuses.has("disconnected"), "the grace hides a short absence");
@@ -85,15 +86,15 @@ test("a session assigned during a disconnection is acknowledged", async () => {
   const soon = new Backoff({ initialMs: 0, capMs: 0 });
   const later = { reconnect: new Backoff({ initialMs: 200, capMs: 200 }), random: () => 0.99 };
   const ana = await router.connect("ana", { claims: { ...claims, role: "admin" }, reconnect: soon });
-  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
+  await ana.sessions.open("s-1", { id: "c-1", name: "Customer" });
   const bo = await router.connect("bo", { claims, ...later });
-  await bo.subscribeDirectory();
+  await bo.directory.subscribe();
   const delivered = nextEvent(ana, "transferUpdated");
   const lost = nextEvent(bo, "disconnected");
   const back = nextEvent(bo, "connected");
   router.cutAll();
   await Promise.all([lost, nextEvent(ana, "connected")]);
-  assert.equal((await ana.transfer("s-1", Target.agent("bo"))).transfer.outcome, "assigned");
+  assert.equal((await ana.sessions.transfer("s-1", Target.agent("bo"))).transfer.outcome, "assigned");
   await back;
 
   assert.deepEqual([...bo.inbox.inProgress.keys()], ["s-1"]);
@@ -104,13 +105,13 @@ test("a session assigned during a disconnection is acknowledged", async () => {
 test("a restarted router gets its clients and their commands back", async () => {
   const claims = { tenant: "restart", role: "admin" };
   const ana = await router.connect("ana", { claims, reconnect });
-  await ana.openSession("s-1", { id: "c-1", name: "Customer" });
-  await ana.subscribeDirectory();
+  await ana.sessions.open("s-1", { id: "c-1", name: "Customer" });
+  await ana.directory.subscribe();
   const lost = nextEvent(ana, "disconnected");
   const stopping = router.stop();
   assert.equal((await lost).error, null);
   await stopping;
-  const noting = ana.note("s-1", "written while offline");
+  const noting = ana.sessions.note("s-1", "written while offline");
   const back = nextEvent(ana, "connected");
   await router.start();
 

@@ -20,17 +20,17 @@ for (const over of ["a websocket", "HTTP"]) {
     const tenant = over === "HTTP" ? "http" : "websocket";
     const backEnd = router.http("shop", { tenant, role: "service" });
     const ana = await router.connect("ana", { claims: { tenant } });
-    await backEnd.openSession("s-1", { id: "c-1", name: "Cleo" }, Target.agent("ana"));
+    await backEnd.sessions.open("s-1", { id: "c-1", name: "Cleo" }, Target.agent("ana"));
     const sender = over === "HTTP" ? router.http("ana", { tenant }) : ana;
     const before = await throttled();
 
     const numbers = Array.from({ length: NOTES }, (_, number) => `note ${number}`);
-    await Promise.all(numbers.map((text) => sender.note("s-1", text)));
+    await Promise.all(numbers.map((text) => sender.sessions.note("s-1", text)));
 
-    const { entries } = await backEnd.history("s-1", { limit: 500 });
+    const { entries } = await backEnd.sessions.historyPage("s-1", { limit: 500 });
     const written = entries.filter(({ kind }) => kind === "internal").map(({ text }) => text);
     assert.deepEqual(written.sort(), numbers.sort());
     assert.ok((await throttled()) > before);
-    assert.equal(ana.connected, true);
+    assert.equal(ana.state, "connected");
   });
 }

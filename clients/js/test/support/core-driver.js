@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Backoff } from "../../src/backoff.js";
 import { Core } from "../../src/core.js";
+import { Directory } from "../../src/directory.js";
 import { CORE_SETTINGS } from "../../src/settings.js";
 import { errorMap, welcomeMap } from "./wire-messages.js";
 
@@ -15,6 +16,7 @@ export const SETTINGS = {
 /** A core with its clock, its router and its program in the test's hands. */
 export class CoreDriver {
   now = 1_000_000;
+  states = [];
   #keys = 0;
 
   constructor(settings = {}) {
@@ -22,6 +24,7 @@ export class CoreDriver {
       { ...SETTINGS, ...settings },
       () => 0.5,
       () => `key-${++this.#keys}`,
+      new Directory(),
     );
   }
 
@@ -74,8 +77,11 @@ export class CoreDriver {
     return this.core.wakeAt(this.now) - this.now;
   }
 
+  /** Return what has happened; changes of the state stand apart, in `states`. */
   events() {
-    return this.core.takeEvents();
+    const events = this.core.takeEvents();
+    this.states.push(...events.filter(({ type }) => type === "stateChanged").map(({ state }) => state));
+    return events.filter(({ type }) => type !== "stateChanged");
   }
 
   outcome(commandId) {

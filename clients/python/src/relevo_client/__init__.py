@@ -1,8 +1,8 @@
 """Relevo's client: live transfers of conversations between agents and departments."""
 
+from .async_resources import AsyncAgents, AsyncCommands, AsyncDepartments, AsyncSessions, AsyncSettings
 from .backoff import Backoff
-from .client import Client
-from .commands import ChangeOptions, Commands, ReadOptions
+from .client import Client, EventStream, LiveDirectory, LiveSessions
 from .directory import Directory
 from .errors import (
     AtCapacityError,
@@ -35,9 +35,11 @@ from .errors import (
     TokenExpiredError,
     UnauthorizedError,
     UnavailableError,
+    UnexpectedResponseError,
 )
 from .events import (
     AgentChanged,
+    ClientState,
     Connected,
     DirectoryChanged,
     Disconnected,
@@ -49,19 +51,26 @@ from .events import (
     SessionEntry,
     SessionPending,
     SessionRemoved,
+    StateChanged,
     StatusChanged,
     TokenExpiring,
     TransferUpdated,
     UnknownPush,
+    Unreachable,
 )
-from .http import HttpClient
+from .http import AsyncHttpClient, HttpClient
 from .inbox import Inbox
 from .objects import (
     Actor,
     Agent,
+    AgentPage,
     Customer,
     Department,
+    DepartmentPage,
+    DepartmentSettings,
     Entry,
+    EvacuationResult,
+    Explanation,
     HistoryPage,
     Owner,
     Party,
@@ -71,21 +80,31 @@ from .objects import (
     Status,
     Target,
     Transfer,
+    TransferPreview,
     TransferResult,
     Welcome,
 )
-from .tokens import TokenSource
+from .resources import Agents, Commands, Departments, Sessions, Settings
+from .tokens import PlainTokenSource, TokenSource
 
 __all__ = [
     "Actor",
     "Agent",
     "AgentChanged",
+    "AgentPage",
+    "Agents",
+    "AsyncAgents",
+    "AsyncCommands",
+    "AsyncDepartments",
+    "AsyncHttpClient",
+    "AsyncSessions",
+    "AsyncSettings",
     "AtCapacityError",
     "Backoff",
     "BadMessageError",
-    "ChangeOptions",
     "Client",
     "ClientClosedError",
+    "ClientState",
     "CommandTimeoutError",
     "Commands",
     "ConflictError",
@@ -94,12 +113,18 @@ __all__ = [
     "ConnectionStoppedError",
     "Customer",
     "Department",
+    "DepartmentPage",
+    "DepartmentSettings",
+    "Departments",
     "Directory",
     "DirectoryChanged",
     "Disconnected",
     "Entry",
+    "EvacuationResult",
     "Event",
+    "EventStream",
     "EventsLost",
+    "Explanation",
     "ForbiddenError",
     "HandshakeRefusedError",
     "HelloTimeoutError",
@@ -110,6 +135,8 @@ __all__ = [
     "InternalError",
     "InvalidReplyError",
     "KeyReusedError",
+    "LiveDirectory",
+    "LiveSessions",
     "MessageRefusedError",
     "NoOriginError",
     "NotAllowedError",
@@ -117,9 +144,9 @@ __all__ = [
     "Owner",
     "Party",
     "Person",
+    "PlainTokenSource",
     "RateLimitPassedError",
     "RateLimitedError",
-    "ReadOptions",
     "RelevoError",
     "ReplacedError",
     "SameTargetError",
@@ -134,7 +161,10 @@ __all__ = [
     "SessionPage",
     "SessionPending",
     "SessionRemoved",
+    "Sessions",
+    "Settings",
     "SignInRefusedError",
+    "StateChanged",
     "Status",
     "StatusChanged",
     "Target",
@@ -142,10 +172,13 @@ __all__ = [
     "TokenExpiring",
     "TokenSource",
     "Transfer",
+    "TransferPreview",
     "TransferResult",
     "TransferUpdated",
     "UnauthorizedError",
     "UnavailableError",
+    "UnexpectedResponseError",
     "UnknownPush",
+    "Unreachable",
     "Welcome",
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import ssl as tls
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Literal, Self, TypeVar
 
+from .async_resources import AsyncCommands, AsyncSessions
 from .backoff import Backoff
 from .codec import CODECS, MESSAGE_BYTES_MAX, DecodeError, Format
-from .commands import Commands, ReadOptions
 from .concurrency import ConcurrencyLimit
 from .connection import (
     Connection,
@@ -34,13 +36,91 @@ from .errors import (
     InvalidReplyError,
     RelevoError,
 )
-from .events import Event
+from .events import ClientState, Event, EventQueue
 from .inbox import Inbox
 from .objects import Agent, Welcome
 from .tokens import Tokens, TokenSource
 
+T = TypeVar("T", bound=Event)
 
-class Client(Commands):
+
+class LiveSessions(AsyncSessions):
+    """Conversations, and what a connection has of them: acknowledgements, and the changes of all."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._client = client
+
+    async def ack(self, session_id: str, fence: int) -> None:
+        """Acknowledge a ``session.assigned``, for a client made with ``acknowledge=False``. Has no reply."""
+        self._client._acknowledge(session_id, fence)
+
+    async def watch(self, *, timeout: float | None = None) -> None:
+        """
+        Get a ``SessionChanged`` for every session of the tenant that changes, over every reconnection.
+
+        Changes during a lost connection are not replayed: list the sessions again after ``Connected``,
+        and keep of each the latest ``version``.
+        """
+        await self._client.command("session.watch", {}, timeout=timeout)
+
+    async def unwatch(self, *, timeout: float | None = None) -> None:
+        """Get no more ``SessionChanged``."""
+        await self._client.command("session.unwatch", {}, timeout=timeout)
+
+
+class LiveDirectory(Directory):
+    """The directory, kept live while it is subscribed."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._client = client
+
+    async def subscribe(self, *, timeout: float | None = None) -> Self:
+        """Keep the rows live from now on, over every reconnection, and return when they are there."""
+        await self._client._subscribe(timeout)
+        return self
+
+    async def unsubscribe(self, *, timeout: float | None = None) -> None:
+        """End the subscription; the rows stay."""
+        await self._client.command("directory.unsubscribe", {}, timeout=timeout)
+
+
+class EventStream:
+    """
+    The events of a client from one moment on, for one loop.
+
+    It begins with ``Connected`` if the client is connected at that moment. It ends when the program closes
+    the client, and raises when the router ends it for good.
+    """
+
+    def __init__(self, client: Client, events_max: int) -> None:
+        self._client = client
+        self._queue = EventQueue(events_max)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """
+        Return the next event.
+
+        Raises:
+            StopAsyncIteration: The program closed the client, and all events were taken.
+            ConnectionStoppedError: The router ended the client for good, and all events were taken.
+        """
+        try:
+            await self._client._until(lambda: len(self._queue) > 0)
+        except ClientClosedError:
+            raise StopAsyncIteration from None
+        return self._queue.take()
+
+    def put(self, event: Event) -> None:
+        """Append an event."""
+        self._queue.put(event)
+
+
+class Client(AsyncCommands):
     """
     A live connection of an agent, an admin or a back end.
 
@@ -52,19 +132,20 @@ class Client(Commands):
             async for event in client:
                 print(event)
 
-    There is one queue of events: each goes to one of the loops that iterate.
+    Every loop has a queue of events of its own. ``on`` calls a function instead.
 
     Args:
         url: The router's websocket address, or several; each attempt goes to the next.
         token: A JWT, or a function, plain or async, that returns a fresh one: asked at each connection, and
-            when the token is about to expire.
+            when the token is about to expire, and once more when the router refuses one.
         format: ``msgpack``, or ``json`` to read along on the wire.
-        acknowledge: Whether to acknowledge each ``session.assigned`` on receipt; otherwise call ``ack``.
-        command_timeout_s: When a command gives up, unless it says otherwise, in seconds.
-        connect_timeout_s: How long entering waits, in seconds; None waits for ever.
+        acknowledge: Whether to acknowledge each ``session.assigned`` on receipt; otherwise call
+            ``sessions.ack``.
+        command_timeout: When a command gives up, unless it says otherwise, in seconds.
+        connect_timeout: How long entering waits, in seconds; None waits for ever.
         in_flight_max: How many commands may be in flight; others wait for a slot.
         waiting_max: How many may wait for a slot; one more raises ``RateLimitedError``.
-        events_max: How many events are kept for the program. Beyond, the oldest are dropped, and an
+        events_max: How many events are kept for a loop. Beyond, the oldest are dropped, and an
             ``EventsLost`` stands in their place.
         message_bytes_max: The longest message to take from the router, in bytes.
         client_name: What the client calls itself to the router.
@@ -85,19 +166,20 @@ class Client(Commands):
         *,
         format: Format = "msgpack",
         acknowledge: bool = True,
-        command_timeout_s: float = 30.0,
-        connect_timeout_s: float | None = 30.0,
+        command_timeout: float = 30.0,
+        connect_timeout: float | None = 30.0,
         in_flight_max: int = 64,
         waiting_max: int = 10_000,
         events_max: int = 1000,
         message_bytes_max: int = 32 * 1024 * 1024,
-        client_name: str = "relevo-client-python/0.1",
+        client_name: str = "relevo-client-python/0.2",
         headers: Mapping[str, str] | None = None,
         ssl: tls.SSLContext | None = None,
         proxy: str | Literal[True] | None = True,
         reconnect: Backoff = RECONNECT,
         retry: Backoff = RETRY,
     ) -> None:
+        super().__init__()
         self._urls = [url] if isinstance(url, str) else list(url)
         if not self._urls:
             raise ValueError("a client needs the address of a router")
@@ -105,21 +187,29 @@ class Client(Commands):
             check_url(address)
         self._tokens = Tokens(token)
         self._codec = CODECS[format]
-        self._command_timeout_s = command_timeout_s
-        self._connect_timeout_s = connect_timeout_s
+        self._command_timeout = command_timeout
+        self._connect_timeout = connect_timeout
+        self._events_max = events_max
         self._connection_settings = ConnectionSettings(message_bytes_max, dict(headers or {}), ssl, proxy)
         self._retry = retry
+        self.sessions: LiveSessions = LiveSessions(self)
+        self.directory = LiveDirectory(self)
         self._core = Core(
             CoreSettings(
                 reconnect=reconnect,
                 retry=retry,
-                events_max=events_max,
+                token_renewable=self._tokens.renewable,
                 acknowledge=acknowledge,
                 client_name=client_name,
             ),
             random=random.random,
             new_key=lambda: uuid.uuid4().hex,
+            directory=self.directory,
         )
+        # A loop that was left takes its stream with it.
+        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
+        self._listeners: dict[type[Any], list[Callable[[Any], Awaitable[None] | None]]] = {}
+        self._listening: set[asyncio.Task[None]] = set()
         self._limit = ConcurrencyLimit(in_flight_max, waiting_max)
         self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         self._waiters: set[asyncio.Future[None]] = set()
@@ -146,19 +236,19 @@ class Client(Commands):
 
         Raises:
             ConnectionStoppedError: The router, or the way to it, refused this client for good.
-            ConnectTimeoutError: No router let it in within ``connect_timeout_s``.
+            ConnectTimeoutError: No router let it in within ``connect_timeout``.
         """
         if self._runner is not None:
             raise RuntimeError("a client is started once")
         self._runner = asyncio.create_task(self._run())
         self._runner.add_done_callback(self._on_runner_done)
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
+            async with asyncio.timeout(self._connect_timeout):
                 await self._until(lambda: self._core.welcome is not None)
         except TimeoutError:
             await self.close()
             raise ConnectTimeoutError(
-                f"no router let the client in within {self._connect_timeout_s} s: {self._last_error}"
+                f"no router let the client in within {self._connect_timeout} s: {self._last_error}"
             ) from self._last_error
         except BaseException:
             await self.close()
@@ -181,19 +271,22 @@ class Client(Commands):
     # State.
 
     @property
-    def directory(self) -> Directory:
-        """The live directory, filled by ``subscribe_directory``."""
-        return self._core.directory
-
-    @property
     def inbox(self) -> Inbox:
         """The live inbox: sessions in progress and pending."""
         return self._core.inbox
 
     @property
-    def connected(self) -> bool:
-        """Whether a router has let the client in at this moment."""
-        return self._core.phase == "ready"
+    def state(self) -> ClientState:
+        """
+        ``connected``: a router has let the client in; ``connecting``: it tries, or is not started yet;
+        ``stopped``: it makes no further attempt.
+        """
+        return self._core.state
+
+    @property
+    def error(self) -> RelevoError | None:
+        """Why the client has stopped, None while it has not."""
+        return self._core.stop
 
     @property
     def welcome(self) -> Welcome | None:
@@ -205,23 +298,42 @@ class Client(Commands):
         """The own agent's row, live also without the directory; None for a back end."""
         return self._core.agent
 
-    def __aiter__(self) -> Self:
-        return self
+    # Events.
 
-    async def __anext__(self) -> Event:
+    def events(self) -> EventStream:
         """
-        Return the next event.
+        Return the events from now on, for one loop; it begins with ``Connected`` if the client is connected.
 
-        Raises:
-            StopAsyncIteration: The program closed the client, and all events were taken.
-            ConnectionStoppedError: The router ended the client for good, and all events were taken.
+        The inbox, the directory and ``agent`` have changed before an event is delivered.
         """
-        events = self._core.events
-        try:
-            await self._until(lambda: len(events) > 0)
-        except ClientClosedError:
-            raise StopAsyncIteration from None
-        return events.take()
+        stream = EventStream(self, self._events_max)
+        if self._core.state == "connected" and self._core.connected is not None:
+            stream.put(self._core.connected)
+        self._streams.add(stream)
+        return stream
+
+    def __aiter__(self) -> EventStream:
+        return self.events()
+
+    def on(self, type: type[T], listener: Callable[[T], Awaitable[None] | None]) -> Callable[[], None]:
+        """
+        Call a function, plain or async, at each event of a type.
+
+        Args:
+            type: A class of event, such as ``SessionAssigned``.
+            listener: What it raises goes to the event loop's exception handler; the others still run.
+
+        Returns:
+            A function that ends it.
+        """
+        listeners = self._listeners.setdefault(type, [])
+        listeners.append(listener)
+
+        def off() -> None:
+            if listener in listeners:
+                listeners.remove(listener)
+
+        return off
 
     # Commands.
 
@@ -231,7 +343,7 @@ class Client(Commands):
         fields: Mapping[str, Any],
         *,
         key: str | None = None,
-        timeout_s: float | None = None,
+        timeout: float | None = None,
     ) -> Mapping[str, Any]:
         """
         Send a command by its type, and return its result as it came.
@@ -243,7 +355,7 @@ class Client(Commands):
             type: Such as ``session.transfer``.
             fields: The command's fields, without type, id and key; maps, lists and plain values.
             key: The idempotency key of a command that changes something; a new one where absent.
-            timeout_s: When to give up, in seconds.
+            timeout: When to give up, in seconds.
 
         Raises:
             CommandTimeoutError: There was no final answer in time.
@@ -251,7 +363,7 @@ class Client(Commands):
         """
         if self._runner is None:
             raise ClientClosedError("the client is not started")
-        deadline = self._now() + (self._command_timeout_s if timeout_s is None else timeout_s)
+        deadline = self._now() + (self._command_timeout if timeout is None else timeout)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._limit.acquire()
@@ -262,55 +374,37 @@ class Client(Commands):
         finally:
             self._limit.release()
 
-    async def subscribe_directory(self, **options: Unpack[ReadOptions]) -> Directory:
-        """Keep ``directory`` live from now on, over every reconnection, and return it filled."""
-        timeout_s = options.get("timeout_s", self._command_timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.command("directory.subscribe", {}, timeout_s=timeout_s)
-                await self._until(lambda: self.directory.live)
-        except TimeoutError:
-            raise CommandTimeoutError("directory.subscribe brought no directory in time") from None
-        return self.directory
-
-    async def unsubscribe_directory(self, **options: Unpack[ReadOptions]) -> None:
-        """End the subscription; ``directory`` keeps its rows."""
-        await self.command("directory.unsubscribe", {}, **options)
-
-    async def watch_sessions(self, **options: Unpack[ReadOptions]) -> None:
-        """
-        Get a ``SessionChanged`` for every session of the tenant that changes, over every reconnection.
-
-        Changes during a lost connection are not replayed: list the sessions again after ``Connected``,
-        and keep of each the latest ``version``.
-        """
-        await self.command("session.watch", {}, **options)
-
-    async def unwatch_sessions(self, **options: Unpack[ReadOptions]) -> None:
-        """Get no more ``SessionChanged``."""
-        await self.command("session.unwatch", {}, **options)
-
-    async def refresh_token(self, token: str | None = None, **options: Unpack[ReadOptions]) -> int:
+    async def refresh_token(self, token: str | None = None, *, timeout: float | None = None) -> int:
         """
         Hand the router a fresh token. A client whose token is a function does so by itself.
 
         Args:
             token: The token; where absent, one from the client's own source. Also used to connect again,
                 if the client was given a string.
+            timeout: When to give up, in seconds.
 
         Returns:
             When it expires, in milliseconds since the Unix epoch.
         """
         fresh = await self._tokens.fresh() if token is None else token
-        result = await self.command("token.refresh", {"token": fresh}, **options)
+        result = await self.command("token.refresh", {"token": fresh}, timeout=timeout)
         self._tokens.replace(fresh)
         expires_at = result.get("expires_at")
         if type(expires_at) is not int:
             raise InvalidReplyError("token.refresh: expected expires_at")
         return expires_at
 
-    async def ack(self, session_id: str, fence: int) -> None:
-        """Acknowledge a ``session.assigned``, for a client made with ``acknowledge=False``. Has no reply."""
+    async def _subscribe(self, timeout: float | None) -> None:
+        seconds = self._command_timeout if timeout is None else timeout
+        deadline = self._now() + seconds
+        await self.command("directory.subscribe", {}, timeout=seconds)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._until(lambda: self.directory.live)
+        except TimeoutError:
+            raise CommandTimeoutError("directory.subscribe brought no directory in time") from None
+
+    def _acknowledge(self, session_id: str, fence: int) -> None:
         self._core.acknowledge(session_id, fence)
         self._advance()
 
@@ -343,7 +437,7 @@ class Client(Commands):
             except UnreachableError as error:
                 logger.info("no connection: %s", error)
                 self._last_error = error
-                self._core.unreachable(self._now())
+                self._core.unreachable(str(error), self._now())
             else:
                 await self._serve(connection, token)
             self._advance()
@@ -437,6 +531,8 @@ class Client(Commands):
                 reply.set_exception(outcome)
             else:
                 reply.set_result(outcome)
+        for event in self._core.take_events():
+            self._emit(event)
         close = self._core.take_close()
         wanted = self._core.take_token_wanted() and self._tokens.renewable
         if self._connection is not None:
@@ -449,6 +545,30 @@ class Client(Commands):
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def _emit(self, event: Event) -> None:
+        for stream in self._streams:
+            stream.put(event)
+        for listener in [*self._listeners.get(type(event), ())]:
+            try:
+                result = listener(event)
+            except Exception as error:
+                self._report(listener, error)
+            else:
+                if inspect.isawaitable(result):
+                    task = asyncio.ensure_future(self._listen(listener, result))
+                    self._listening.add(task)
+                    task.add_done_callback(self._listening.discard)
+
+    async def _listen(self, listener: object, result: Awaitable[None]) -> None:
+        try:
+            await result
+        except Exception as error:
+            self._report(listener, error)
+
+    def _report(self, listener: object, error: Exception) -> None:
+        context = {"message": f"the listener {listener!r} raised", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
     def _schedule(self) -> None:
         if self._timer is not None:

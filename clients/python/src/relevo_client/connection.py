@@ -127,7 +127,7 @@ async def open_connection(url: str, codec: Codec, settings: ConnectionSettings) 
         status = error.response.status_code
         if status in _TEMPORARY_STATUSES:
             raise UnreachableError(f"{url} answered {status}") from error
-        raise HandshakeRefusedError(f"{url} answered {status}", status=status) from error
+        raise HandshakeRefusedError(_why_refused(url, status, settings.headers), status=status) from error
     except (OSError, EOFError, InvalidMessage, ProxyError, ConnectionClosed) as error:
         raise UnreachableError(f"{url}: {error}") from error
     except InvalidHandshake as error:
@@ -136,6 +136,13 @@ async def open_connection(url: str, codec: Codec, settings: ConnectionSettings) 
         await socket.close(1002, "no common subprotocol")
         raise HandshakeRefusedError(f"{url} does not speak {codec.subprotocol}")
     return Connection(socket, codec)
+
+
+def _why_refused(url: str, status: int, headers: Mapping[str, str]) -> str:
+    origin = next((value for name, value in headers.items() if name.lower() == "origin"), None)
+    if status == 403 and origin is not None:
+        return f"{url} answered 403: set RELEVO_ALLOWED_ORIGINS={origin} for the router, or send no Origin"
+    return f"{url} answered {status}"
 
 
 def check_url(url: str) -> None:

@@ -3,7 +3,7 @@ The client without a socket: messages and the time in; messages, outcomes and ev
 
 Nothing here waits or does I/O. A shell calls ``opened``, ``received``, ``closed`` and ``tick`` with the time,
 in seconds of any steady clock. After each it takes the effects (``take_outgoing``, ``take_outcomes``,
-``take_close``, ``take_token_wanted``, the event queue), and asks ``wake_at`` when to call ``tick`` again.
+``take_close``, ``take_events``, ``take_token_wanted``), and asks ``wake_at`` when to call ``tick`` again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from .errors import (
     ConnectionStoppedError,
     InvalidReplyError,
     RelevoError,
+    SignInRefusedError,
+    TokenExpiredError,
     error_from_wire,
     stop_from_close,
     stop_from_refusal,
@@ -28,17 +30,20 @@ from .errors import (
 from .events import (
     PUSHES,
     AgentChanged,
+    ClientState,
     Connected,
     DirectoryChanged,
     Disconnected,
-    EventQueue,
+    Event,
     ServerDraining,
     SessionAssigned,
     SessionPending,
     SessionRemoved,
+    StateChanged,
     StatusChanged,
     TokenExpiring,
     UnknownPush,
+    Unreachable,
 )
 from .inbox import Inbox
 from .objects import Agent, Session, Welcome
@@ -66,7 +71,7 @@ class CoreSettings:
         retry: Delays before a refused command is sent again.
         stable_s: A connection that lasted this long resets the delays.
         hello_timeout_s: How long to wait for the welcome.
-        events_max: How many events wait for the program.
+        token_renewable: Whether each attempt has a fresh token.
         acknowledge: Whether ``session.assigned`` is acknowledged as soon as it is received.
         client_name: What ``hello`` says as ``client``.
     """
@@ -75,9 +80,9 @@ class CoreSettings:
     retry: Backoff = RETRY
     stable_s: float = 10.0
     hello_timeout_s: float = 15.0
-    events_max: int = 1000
+    token_renewable: bool = False
     acknowledge: bool = True
-    client_name: str = "relevo-client-python/0.1"
+    client_name: str = "relevo-client-python/0.2"
 
 
 class Core:
@@ -88,14 +93,21 @@ class Core:
         settings: Limits and times.
         random: Returns a number in [0, 1), for the jitter.
         new_key: Returns an idempotency key that was never used.
+        directory: What to keep the rows in.
     """
 
     def __init__(
-        self, settings: CoreSettings, *, random: Callable[[], float], new_key: Callable[[], str]
+        self,
+        settings: CoreSettings,
+        *,
+        random: Callable[[], float],
+        new_key: Callable[[], str],
+        directory: Directory | None = None,
     ) -> None:
-        self.directory = Directory()
+        self.directory = Directory() if directory is None else directory
         self.inbox = Inbox()
-        self.events = EventQueue(settings.events_max)
+        # The latest, for a loop that begins while the client is connected.
+        self.connected: Connected | None = None
         self.phase: Phase = "offline"
         self.welcome: Welcome | None = None
         self.agent: Agent | None = None
@@ -109,6 +121,8 @@ class Core:
         self._hello: dict[str, Any] | None = None
         self._hello_error: RelevoError | None = None
         self._acks: dict[str, int] = {}
+        self._events: list[Event] = []
+        self._token_refused = False
         self._outcomes: list[tuple[str, Outcome]] = []
         self._close: tuple[int, str] | None = None
         self._token_wanted = False
@@ -129,11 +143,18 @@ class Core:
             "pong": self._on_pong,
         }
 
+    @property
+    def state(self) -> ClientState:
+        """Whether the client is connected, tries to be, or has stopped."""
+        if self.phase in ("ready", "stopped"):
+            return "connected" if self.phase == "ready" else "stopped"
+        return "connecting"
+
     # The connection.
 
     def opened(self, token: str, now: float) -> None:
         """Start a connection: the handshake is done."""
-        self.phase = "hello"
+        self._set_phase("hello")
         self._hello = {
             "type": "hello",
             "id": _HELLO_ID,
@@ -156,6 +177,9 @@ class Core:
         kind = message.get("type")
         if not isinstance(kind, str):
             raise InvalidDataError("type", "a string", kind)
+        if self.phase == "stopped":
+            # It came before the connection was closed.
+            return
         if kind in self._handlers:
             self._handlers[kind](message, now)
         else:
@@ -170,33 +194,35 @@ class Core:
         if self._hello_error is not None and not self._hello_error.retryable:
             stop = stop_from_refusal(self._hello_error)
             stop.close_code = close_code
+        refused = isinstance(stop, SignInRefusedError | TokenExpiredError)
+        if refused and self._settings.token_renewable and not self._token_refused:
+            # It was stale, or expired while the machine slept: the next attempt has a fresh one.
+            self._token_refused, stop = True, None
         self._forget_connection()
         if stop is not None:
             self._stop(stop)
-        elif self._moved:
-            # The router spread its clients over the drain already.
-            self.reconnect_at, self._attempts = now, 0
         else:
-            if was_ready and now - self._ready_at >= self._settings.stable_s:
-                self._attempts = 0
-            self._back_off(now)
-            if self._drain_at != _FOREVER:
-                self.reconnect_at = max(now, self._drain_at)
+            self._set_phase("offline")
+            self._plan_next(was_ready, now)
         self._moved, self._drain_at = False, _FOREVER
+        wait_s = max(0.0, self.reconnect_at - now)
         if was_ready or stop is not None:
-            wait_s = None if stop is not None else max(0.0, self.reconnect_at - now)
-            self.events.put(Disconnected(close_code, reason, wait_s, stop))
+            self._events.append(Disconnected(close_code, reason, wait_s if stop is None else None, stop))
+        else:
+            why = reason or f"closed with {close_code}"
+            self._events.append(Unreachable(why, self._attempts, wait_s))
 
-    def unreachable(self, now: float) -> None:
+    def unreachable(self, reason: str, now: float) -> None:
         """Note a connection attempt that failed and is to be repeated."""
         if self.phase != "stopped":
             self._back_off(now)
+            self._events.append(Unreachable(reason, self._attempts, self.reconnect_at - now))
 
     def refused(self, stop: ConnectionStoppedError, now: float) -> None:
         """Note a connection attempt that failed for good."""
         if self.phase != "stopped":
             self._stop(stop)
-            self.events.put(Disconnected(1006, str(stop), None, stop))
+            self._events.append(Disconnected(1006, str(stop), None, stop))
 
     def shut(self) -> None:
         """End the client, because its program closes it."""
@@ -308,6 +334,11 @@ class Core:
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
+    def take_events(self) -> list[Event]:
+        """Return what has happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
     def take_close(self) -> tuple[int, str] | None:
         """Return the code and reason to close the connection with, or None."""
         close, self._close = self._close, None
@@ -323,7 +354,8 @@ class Core:
     def _on_welcome(self, message: Mapping[str, Any], now: float) -> None:
         welcome = decode(Welcome, message)
         reconnected = self.welcome is not None
-        self.phase, self.welcome, self.agent = "ready", welcome, welcome.agent
+        self.welcome, self.agent, self._token_refused = welcome, welcome.agent, False
+        self._set_phase("ready")
         self._ready_at, self._hello_until = now, _FOREVER
         for session in self.inbox.replace(welcome.inbox):
             # Its session.assigned went to a connection that was lost, or to none, so its sender has no
@@ -335,7 +367,8 @@ class Core:
             self._subscribe("directory.subscribe", 0.0)
         if self._wants_sessions:
             self._subscribe("session.watch", 0.0)
-        self.events.put(Connected(welcome, reconnected))
+        self.connected = Connected(welcome, reconnected)
+        self._events.append(self.connected)
 
     def _on_reply(self, message: Mapping[str, Any], now: float) -> None:
         command_id = message.get("id")
@@ -381,7 +414,7 @@ class Core:
         known = PUSHES.get(kind)
         if known is None:
             fields = {name: value for name, value in message.items() if name != "type"}
-            self.events.put(UnknownPush(kind, fields))
+            self._events.append(UnknownPush(kind, fields))
             return
         event = decode(known, message)
         match event:
@@ -397,7 +430,7 @@ class Core:
                 self._drain_at = now + max(0, reconnect_in_ms) / 1000
         if isinstance(event, SessionAssigned) and self._settings.acknowledge:
             self.acknowledge(event.session.id, event.session.fence)
-        self.events.put(event)
+        self._events.append(event)
 
     def _on_pong(self, message: Mapping[str, Any], now: float) -> None:
         # The reply to a `ping`, which this client does not send.
@@ -406,7 +439,7 @@ class Core:
     def _on_snapshot(self, message: Mapping[str, Any], now: float) -> None:
         snapshot = self._snapshot_parts.add(decode(Snapshot, message))
         if snapshot is not None and self._wants_directory:
-            self.events.put(self.directory.replace(snapshot))
+            self._events.append(self.directory.replace(snapshot))
 
     def _on_patch(self, message: Mapping[str, Any], now: float) -> None:
         if not self._wants_directory:
@@ -417,7 +450,7 @@ class Core:
             self._gaps = 0
             # Becoming live again is news too, even if nothing has changed meanwhile.
             if changed != DirectoryChanged() or not was_live:
-                self.events.put(changed)
+                self._events.append(changed)
         elif not self._waiting_for("directory.subscribe"):
             # A second hole in a row means that resuming does not help: ask for everything, and not at once.
             if self._gaps:
@@ -477,7 +510,6 @@ class Core:
             logger.warning("%s was refused: %s", command.type, outcome)
 
     def _forget_connection(self) -> None:
-        self.phase = "offline"
         self._hello, self._hello_until, self._close = None, _FOREVER, None
         self._token_wanted = False
         # The next hello carries a fresh token itself.
@@ -486,12 +518,29 @@ class Core:
         self._snapshot_parts.clear()
         self.directory.cut()
 
+    def _set_phase(self, phase: Phase) -> None:
+        before, self.phase = self.state, phase
+        if self.state != before:
+            self._events.append(StateChanged(self.state, self.stop))
+
+    def _plan_next(self, was_ready: bool, now: float) -> None:
+        if self._moved:
+            # The router spread its clients over the drain already.
+            self.reconnect_at, self._attempts = now, 0
+        else:
+            if was_ready and now - self._ready_at >= self._settings.stable_s:
+                self._attempts = 0
+            self._back_off(now)
+            if self._drain_at != _FOREVER:
+                self.reconnect_at = max(now, self._drain_at)
+
     def _back_off(self, now: float) -> None:
         self.reconnect_at = now + self._settings.reconnect.delay_s(self._attempts, self._random)
         self._attempts += 1
 
     def _stop(self, error: RelevoError) -> None:
-        self.phase, self.stop = "stopped", error
+        self.stop = error
+        self._set_phase("stopped")
         for command in self._pending:
             self._pending.drop(command.id)
             self._finish(command, error)

@@ -242,6 +242,25 @@ class InvalidReplyError(RelevoError):
     default_code = "invalid_reply"
 
 
+class UnexpectedResponseError(RelevoError):
+    """
+    Something that is no router answered over HTTP: a proxy, or a server at a wrong address.
+
+    Args:
+        status: The HTTP status.
+        body: What it said.
+    """
+
+    default_code = "unexpected_response"
+
+    def __init__(
+        self, message: str = "", *, status: int = 0, body: bytes = b"", retryable: bool = False
+    ) -> None:
+        super().__init__(message, retryable=retryable)
+        self.status = status
+        self.body = body
+
+
 class ClientClosedError(RelevoError):
     """The client was closed, or not opened yet."""
 

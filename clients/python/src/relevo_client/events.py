@@ -1,11 +1,11 @@
-"""The events of a client, and their bounded queue."""
+"""The events of a client, their bounded queue, and their listeners."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from .errors import RelevoError
 from .objects import (
@@ -21,6 +21,8 @@ from .objects import (
     Welcome,
     WireMessage,
 )
+
+ClientState: TypeAlias = Literal["connecting", "connected", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,36 @@ class Disconnected:
     close_code: int
     reason: str
     reconnect_in_s: float | None
+    error: RelevoError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """
+    A connection attempt failed.
+
+    Attributes:
+        reason: Why, for people.
+        attempts: How many have failed in a row.
+        reconnect_in_s: When the next one starts, in seconds.
+    """
+
+    reason: str
+    attempts: int
+    reconnect_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """
+    The client's ``state`` is another.
+
+    Attributes:
+        state: The state now.
+        error: Why it has stopped.
+    """
+
+    state: ClientState
     error: RelevoError | None = None
 
 
@@ -185,7 +217,7 @@ class ServerDraining(WireMessage):
 
 @dataclass(frozen=True, slots=True)
 class EventsLost:
-    """The program read too slowly: that many events, the oldest, were dropped here."""
+    """The loop read too slowly: that many events, the oldest, were dropped here. Only loops get it."""
 
     count: int
 
@@ -193,6 +225,8 @@ class EventsLost:
 Event: TypeAlias = (
     Connected
     | Disconnected
+    | Unreachable
+    | StateChanged
     | SessionAssigned
     | SessionPending
     | SessionRemoved
@@ -225,7 +259,7 @@ PUSHES: Mapping[str, type[Event]] = {
 
 class EventQueue:
     """
-    Hold events until the program takes them, at most ``events_max``.
+    Hold events until a loop takes them, at most ``events_max``.
 
     When it is full the oldest is dropped, and the next one taken is an ``EventsLost`` that counts the hole:
     what is newest matters most, and the directory and the inbox are right whatever was dropped.

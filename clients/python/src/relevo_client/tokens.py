@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-TokenSource: TypeAlias = str | Callable[[], str | Awaitable[str]]
+PlainTokenSource: TypeAlias = str | Callable[[], str]
+TokenSource: TypeAlias = PlainTokenSource | Callable[[], str | Awaitable[str]]
 
 
 class Tokens:
@@ -37,11 +38,20 @@ class Tokens:
         Raises:
             Exception: Whatever the source raises.
         """
-        if isinstance(self._source, str):
-            return self._source
-        token = self._source()
-        if inspect.isawaitable(token):
-            token = await token
-        if not isinstance(token, str):
-            raise TypeError(f"the token source returned {type(token).__name__}, not a string")
-        return token
+        token = self._source if isinstance(self._source, str) else self._source()
+        return _checked(await token if inspect.isawaitable(token) else token)
+
+    def fresh_now(self) -> str:
+        """
+        Return a token, from a source that is no async function.
+
+        Raises:
+            Exception: Whatever the source raises.
+        """
+        return _checked(self._source if isinstance(self._source, str) else self._source())
+
+
+def _checked(token: object) -> str:
+    if not isinstance(token, str):
+        raise TypeError(f"the token source returned {type(token).__name__}, not a string")
+    return token

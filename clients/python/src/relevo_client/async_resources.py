@@ -1,0 +1,569 @@
+"""
+The commands as methods of what they are about, the same over a websocket and over HTTP.
+
+`resources.py` is made from this file by `clients/python/make_sync.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Literal
+
+from .objects import (
+    Agent,
+    AgentPage,
+    AgentRole,
+    Customer,
+    Department,
+    DepartmentPage,
+    DepartmentSettings,
+    Entry,
+    EvacuationResult,
+    Explanation,
+    HistoryPage,
+    Session,
+    SessionPage,
+    SessionState,
+    Status,
+    Target,
+    TransferPreview,
+    TransferResult,
+)
+from .results import (
+    AgentResult,
+    DepartmentResult,
+    EntryResult,
+    PlaceResult,
+    SessionResult,
+    SettingsResult,
+    decode_result,
+    listed_states,
+    present,
+)
+
+
+class AsyncCommands(ABC):
+    """
+    The commands, by what they are about.
+
+    Each method raises the router's error as its class (see ``relevo_client.errors``), or
+    ``CommandTimeoutError`` when there was no final answer in time. An argument that is None is not sent.
+
+    Every method takes ``timeout``, in seconds: when to give up, instead of at the client's own default. One
+    that changes something takes ``key``, an idempotency key of the caller's own; where absent, each call has
+    a new one. Give one to make a change once over several calls, for instance after a restart in the middle.
+    """
+
+    def __init__(self) -> None:
+        self.sessions = AsyncSessions(self)
+        self.agents = AsyncAgents(self)
+        self.departments = AsyncDepartments(self)
+        self.settings = AsyncSettings(self)
+
+    @abstractmethod
+    async def command(
+        self,
+        type: str,
+        fields: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Mapping[str, Any]:
+        """
+        Send a command by its type, and return its result as it came.
+
+        Args:
+            type: Such as ``session.transfer``.
+            fields: The command's fields, without type, id and key; maps, lists and plain values.
+            key: The idempotency key of a command that changes something; a new one where absent.
+            timeout: When to give up, in seconds.
+
+        Raises:
+            RelevoError: The router's error, or the client's own where there is no reply.
+        """
+
+
+class AsyncSessions:
+    """Conversations: open, transfer, answer, close, read, list."""
+
+    def __init__(self, commands: AsyncCommands) -> None:
+        self._commands = commands
+
+    async def open(
+        self,
+        session_id: str,
+        customer: Customer,
+        target: Target | None = None,
+        *,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Session:
+        """Open a session and place it; without a target, as an admin, it is in progress with oneself."""
+        fields = present(
+            session_id=session_id,
+            customer=customer.to_wire(),
+            target=None if target is None else target.to_wire(),
+        )
+        return await self._session("session.open", fields, key, timeout)
+
+    async def transfer(
+        self,
+        session_id: str,
+        target: Target,
+        reason: str | None = None,
+        *,
+        fence: int | None = None,
+        force: bool = False,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> TransferResult:
+        """
+        Hand a session over to an agent or a department.
+
+        Args:
+            session_id: The session.
+            target: Where it is to go.
+            reason: Why, up to 1,000 characters; the next agent reads it in the chat.
+            fence: The session's fence as last seen; the transfer is refused if it is another by now.
+            force: In progress with a connected target, whatever its status and capacity; for admins and back
+                ends.
+            key: An idempotency key of the caller's own.
+            timeout: When to give up, in seconds.
+
+        Returns:
+            The session afterwards, and the transfer: ``transfer.outcome`` says whether it was assigned, went
+            into a pending list or into a queue.
+
+        Raises:
+            ConflictError: The session has changed meanwhile; the error names its owner.
+            NotAllowedError: A rule forbids it; the error has alternatives.
+        """
+        fields = present(
+            session_id=session_id,
+            target=target.to_wire(),
+            reason=reason,
+            fence=fence,
+            force=force or None,
+        )
+        result = await self._commands.command("session.transfer", fields, key=key, timeout=timeout)
+        return decode_result(TransferResult, "session.transfer", result)
+
+    async def check_transfer(
+        self,
+        session_id: str,
+        target: Target,
+        reason: str | None = None,
+        *,
+        fence: int | None = None,
+        timeout: float | None = None,
+    ) -> TransferPreview:
+        """Say what ``transfer`` would do now, and change nothing; raises what it would raise."""
+        fields = present(
+            session_id=session_id, target=target.to_wire(), reason=reason, fence=fence, check=True
+        )
+        result = await self._commands.command("session.transfer", fields, timeout=timeout)
+        return decode_result(TransferPreview, "session.transfer", result)
+
+    async def accept(
+        self,
+        session_id: str,
+        *,
+        fence: int | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Session:
+        """Take a session from the own pending list, or from the queue of an own department."""
+        fields = present(session_id=session_id, fence=fence)
+        return await self._session("session.accept", fields, key, timeout)
+
+    async def answer(
+        self,
+        session_id: str,
+        *,
+        fence: int | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Session:
+        """Say that a person has opened a session in progress: it is answered, and stays."""
+        fields = present(session_id=session_id, fence=fence)
+        return await self._session("session.answer", fields, key, timeout)
+
+    async def decline(
+        self,
+        session_id: str,
+        reason: str | None = None,
+        *,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Session:
+        """Give a session back that is pending with oneself, or not answered yet."""
+        fields = present(session_id=session_id, reason=reason)
+        return await self._session("session.decline", fields, key, timeout)
+
+    async def recall(
+        self, session_id: str, *, key: str | None = None, timeout: float | None = None
+    ) -> Session:
+        """Take back a transfer that was made, while it is not taken up."""
+        return await self._session("session.recall", {"session_id": session_id}, key, timeout)
+
+    async def note(
+        self, session_id: str, text: str, *, key: str | None = None, timeout: float | None = None
+    ) -> Entry:
+        """Add an internal entry to a session's history."""
+        fields = {"session_id": session_id, "text": text}
+        result = await self._commands.command("session.note", fields, key=key, timeout=timeout)
+        return decode_result(EntryResult, "session.note", result).entry
+
+    async def close(
+        self,
+        session_id: str,
+        *,
+        fence: int | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Session:
+        """Close a session."""
+        fields = present(session_id=session_id, fence=fence)
+        return await self._session("session.close", fields, key, timeout)
+
+    async def get(self, session_id: str, *, timeout: float | None = None) -> Session:
+        """Return a session as it is now."""
+        return await self._session("session.get", {"session_id": session_id}, None, timeout)
+
+    async def place(self, session_id: str, *, timeout: float | None = None) -> int:
+        """Return where a queued session stands in its department's queue, from 1."""
+        result = await self._commands.command("session.place", {"session_id": session_id}, timeout=timeout)
+        return decode_result(PlaceResult, "session.place", result).place
+
+    async def explain(
+        self,
+        session_id: str,
+        *,
+        seq: int | None = None,
+        agent_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Explanation:
+        """
+        Return why the system chose a session's owner.
+
+        Args:
+            session_id: The session.
+            seq: The entry to explain; the latest that the system decided where absent.
+            agent_id: An agent for whom ``why_not`` is to say why it was not chosen.
+            timeout: When to give up, in seconds.
+        """
+        fields = present(session_id=session_id, seq=seq, agent_id=agent_id)
+        result = await self._commands.command("session.explain", fields, timeout=timeout)
+        return decode_result(Explanation, "session.explain", result)
+
+    async def history(
+        self, session_id: str, *, after: int | None = None, timeout: float | None = None
+    ) -> AsyncIterator[Entry]:
+        """Iterate over a session's history, from the first entry or from the one after ``seq`` ``after``."""
+        more = True
+        while more:
+            page = await self.history_page(session_id, after=after, timeout=timeout)
+            for entry in page.entries:
+                yield entry
+                after = entry.seq
+            # An empty page that promises more would be asked for again without end.
+            more = page.more and bool(page.entries)
+
+    async def history_page(
+        self,
+        session_id: str,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> HistoryPage:
+        """Return up to ``limit`` (1 to 500) entries of a history, those that follow the ``seq`` ``after``."""
+        fields = present(session_id=session_id, after=after, limit=limit)
+        result = await self._commands.command("session.history", fields, timeout=timeout)
+        return decode_result(HistoryPage, "session.history", result)
+
+    async def list(
+        self,
+        *,
+        state: SessionState | Literal["open", "any"] = "open",
+        agent_id: str | None = None,
+        department_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Session]:
+        """
+        Iterate over sessions, each once, those longest in their present state first.
+
+        Args:
+            state: Only those in this state. ``open``, the default: all but closed ones, queued first, then
+                pending, then in progress. ``any``: closed ones too, which the router keeps for days.
+            agent_id: Only those in progress with, or pending on, this agent.
+            department_id: Only those queued in this department.
+            timeout: When to give up on a page, in seconds.
+        """
+        seen = set()
+        for listed in listed_states(state, agent_id):
+            cursor: str | None = None
+            while True:
+                page = await self.list_page(
+                    state=listed,
+                    agent_id=agent_id,
+                    department_id=department_id,
+                    cursor=cursor,
+                    timeout=timeout,
+                )
+                for session in page.sessions:
+                    # One that changes its state meanwhile may be on a page of each.
+                    if session.id not in seen:
+                        seen.add(session.id)
+                        yield session
+                cursor = page.cursor
+                if cursor is None:
+                    break
+
+    async def list_page(
+        self,
+        *,
+        state: SessionState | None = None,
+        agent_id: str | None = None,
+        department_id: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> SessionPage:
+        """
+        Return one page of sessions, as the router lists them.
+
+        Args:
+            state: Only those in this state; where absent all, closed ones too.
+            agent_id: Only those in progress with, or pending on, this agent.
+            department_id: Only those queued in this department.
+            cursor: Of the page before.
+            limit: How many at most.
+            timeout: When to give up, in seconds.
+        """
+        fields = present(
+            state=state, agent_id=agent_id, department_id=department_id, cursor=cursor, limit=limit
+        )
+        result = await self._commands.command("session.list", fields, timeout=timeout)
+        return decode_result(SessionPage, "session.list", result)
+
+    async def _session(
+        self, type: str, fields: Mapping[str, Any], key: str | None, timeout: float | None
+    ) -> Session:
+        result = await self._commands.command(type, fields, key=key, timeout=timeout)
+        return decode_result(SessionResult, type, result).session
+
+
+class AsyncAgents:
+    """Agents: their status, and their rows in the directory."""
+
+    def __init__(self, commands: AsyncCommands) -> None:
+        self._commands = commands
+
+    async def set_status(
+        self,
+        status: Status,
+        *,
+        agent_id: str | None = None,
+        reason: str | None = None,
+        until_at: int | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Agent:
+        """
+        Choose a status.
+
+        Args:
+            status: The status.
+            agent_id: Whose, as an admin; one's own where absent.
+            reason: Why, up to 64 characters; one of the tenant's ``reasons`` where it has any.
+            until_at: Until when, in ms since the Unix epoch; nothing happens by itself then.
+            key: An idempotency key of the caller's own.
+            timeout: When to give up, in seconds.
+        """
+        fields = present(status=status, agent_id=agent_id, reason=reason, until_at=until_at)
+        return await self._agent("status.set", fields, key, timeout)
+
+    async def put(
+        self,
+        agent_id: str,
+        name: str,
+        *,
+        role: AgentRole = "agent",
+        departments: Iterable[str] = (),
+        capacity: int = 10,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Agent:
+        """Create an agent, or replace its name, role, departments and capacity."""
+        agent = {
+            "id": agent_id,
+            "name": name,
+            "role": role,
+            "departments": [*departments],
+            "capacity": capacity,
+        }
+        return await self._agent("agent.put", {"agent": agent}, key, timeout)
+
+    async def get(self, agent_id: str, *, timeout: float | None = None) -> Agent:
+        """Return an agent's row as it is now."""
+        return await self._agent("agent.get", {"agent_id": agent_id}, None, timeout)
+
+    async def list(self, *, timeout: float | None = None) -> AsyncIterator[Agent]:
+        """Iterate over all agents, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_page(cursor=cursor, timeout=timeout)
+            for agent in page.agents:
+                yield agent
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def list_page(
+        self, *, cursor: str | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> AgentPage:
+        """Return one page of agents; ``cursor`` is that of the page before."""
+        fields = present(cursor=cursor, limit=limit)
+        result = await self._commands.command("agent.list", fields, timeout=timeout)
+        return decode_result(AgentPage, "agent.list", result)
+
+    async def evacuate(
+        self,
+        agent_id: str,
+        target: Target | None = None,
+        *,
+        states: Iterable[SessionState] | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> EvacuationResult:
+        """
+        Move an agent's sessions away: to ``target``, else by rule to their departments.
+
+        Args:
+            agent_id: The agent.
+            target: Where they are to go.
+            states: Only those in progress, or only those pending.
+            key: An idempotency key of the caller's own.
+            timeout: When to give up, in seconds.
+
+        Returns:
+            How many were moved, and how many stay, because there is nowhere else to go.
+        """
+        fields = present(
+            agent_id=agent_id,
+            target=None if target is None else target.to_wire(),
+            states=None if states is None else [*states],
+        )
+        result = await self._commands.command("agent.evacuate", fields, key=key, timeout=timeout)
+        return decode_result(EvacuationResult, "agent.evacuate", result)
+
+    async def remove(
+        self,
+        agent_id: str,
+        *,
+        evacuate: bool = False,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Remove an agent that has no sessions, or move them away first; its connections are closed."""
+        fields = present(agent_id=agent_id, evacuate=evacuate or None)
+        await self._commands.command("agent.remove", fields, key=key, timeout=timeout)
+
+    async def _agent(
+        self, type: str, fields: Mapping[str, Any], key: str | None, timeout: float | None
+    ) -> Agent:
+        result = await self._commands.command(type, fields, key=key, timeout=timeout)
+        return decode_result(AgentResult, type, result).agent
+
+
+class AsyncDepartments:
+    """Departments: their rows in the directory, and their settings."""
+
+    def __init__(self, commands: AsyncCommands) -> None:
+        self._commands = commands
+
+    async def put(
+        self,
+        department_id: str,
+        name: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Department:
+        """
+        Create a department, or rename it.
+
+        Args:
+            department_id: The department.
+            name: Its name.
+            settings: Its own settings to change, by name (PROTOCOL.md, 9); None puts one back.
+            key: An idempotency key of the caller's own.
+            timeout: When to give up, in seconds.
+        """
+        department = present(id=department_id, name=name, settings=settings)
+        fields = {"department": department}
+        result = await self._commands.command("department.put", fields, key=key, timeout=timeout)
+        return decode_result(DepartmentResult, "department.put", result).department
+
+    async def get(self, department_id: str, *, timeout: float | None = None) -> DepartmentSettings:
+        """Return a department's row, its own settings, and those in effect."""
+        fields = {"department_id": department_id}
+        result = await self._commands.command("department.get", fields, timeout=timeout)
+        return decode_result(DepartmentSettings, "department.get", result)
+
+    async def list(self, *, timeout: float | None = None) -> AsyncIterator[Department]:
+        """Iterate over all departments, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self.list_page(cursor=cursor, timeout=timeout)
+            for department in page.departments:
+                yield department
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def list_page(
+        self, *, cursor: str | None = None, limit: int | None = None, timeout: float | None = None
+    ) -> DepartmentPage:
+        """Return one page of departments; ``cursor`` is that of the page before."""
+        fields = present(cursor=cursor, limit=limit)
+        result = await self._commands.command("department.list", fields, timeout=timeout)
+        return decode_result(DepartmentPage, "department.list", result)
+
+    async def evacuate(
+        self, department_id: str, target: Target, *, key: str | None = None, timeout: float | None = None
+    ) -> EvacuationResult:
+        """Move a department's queue to ``target``; returns how many were moved, and how many stay."""
+        fields = {"department_id": department_id, "target": target.to_wire()}
+        result = await self._commands.command("department.evacuate", fields, key=key, timeout=timeout)
+        return decode_result(EvacuationResult, "department.evacuate", result)
+
+    async def remove(
+        self, department_id: str, *, key: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Remove a department that has no sessions."""
+        fields = {"department_id": department_id}
+        await self._commands.command("department.remove", fields, key=key, timeout=timeout)
+
+
+class AsyncSettings:
+    """The tenant's settings, by name (PROTOCOL.md, 9)."""
+
+    def __init__(self, commands: AsyncCommands) -> None:
+        self._commands = commands
+
+    async def get(self, *, timeout: float | None = None) -> Mapping[str, Any]:
+        """Return the settings that the tenant has set."""
+        result = await self._commands.command("settings.get", {}, timeout=timeout)
+        return decode_result(SettingsResult, "settings.get", result).settings
+
+    async def put(
+        self, settings: Mapping[str, Any], *, key: str | None = None, timeout: float | None = None
+    ) -> Mapping[str, Any]:
+        """Change the settings that ``settings`` names; None puts one back to its default."""
+        fields = {"settings": settings}
+        result = await self._commands.command("settings.put", fields, key=key, timeout=timeout)
+        return decode_result(SettingsResult, "settings.put", result).settings
