@@ -390,6 +390,10 @@ class StoreCommands:
         pairs = (name.decode().split(" ") for name in records.plain(listed))
         return [(agent_id, connection_id) for agent_id, connection_id in pairs]
 
+    async def migrate(self, tenant: str) -> bool:
+        """Do a step of a tenant's migration, and of what is due there; return whether there is more to do."""
+        return (await self.run(tenant, "migrate", {}, records.MigrateReply)).more
+
     async def read_snapshot(
         self, tenant: str, reads: Sequence[tuple[str | int, ...]]
     ) -> records.SnapshotReply:

@@ -18,9 +18,13 @@ from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.connection import Server
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
-from relevo.router.store.commands import StoreCommands
+from relevo.router.store.commands import CommandRejectedError, StoreCommands
+from relevo.router.store.tenants import read_tenants
 
 log = structlog.get_logger(__name__)
+
+MIGRATION_STEPS_MAX: Final = 100
+"""Steps of tenants' migrations that a node does after one renewal of its lease."""
 
 NODES_KEPT_MS = 600_000
 """
@@ -47,6 +51,7 @@ class NodeRegistry:
         self._commands = commands
         self._renew_s = renew_ms / 1000
         self._cleaned_at_ms = 0
+        self._migrated_to = 0
         self._unused: set[tuple[Server, str]] = set()
 
     async def start(self) -> None:
@@ -73,9 +78,28 @@ class NodeRegistry:
         else:
             if refused_before is not None:
                 log.info("store accepted", schema=found.schema)
+            if found.schema != self._migrated_to:
+                await self._migrate_tenants(found.schema)
             if found.now - self._cleaned_at_ms >= CLEANING_INTERVAL_MS:
                 self._cleaned_at_ms = found.now
                 await self._drop_libraries(records.read_nodes(found.nodes))
+
+    async def _migrate_tenants(self, schema: int) -> None:
+        """Have tenants rewrite their records, at most so many steps, since no node may serve them."""
+        steps = MIGRATION_STEPS_MAX
+        try:
+            async for tenant in read_tenants(self._store):
+                more = tenant.schema > 0 and tenant.is_behind(schema)
+                while more:
+                    if steps == 0:
+                        return
+                    steps -= 1
+                    more = await self._commands.migrate(tenant.id)
+            if steps < MIGRATION_STEPS_MAX:
+                log.info("migration done", schema=schema)
+            self._migrated_to = schema
+        except (StoreUnavailableError, StoreDefectError, CommandRejectedError) as error:
+            log.warning("migration interrupted", reason=str(error))
 
     async def _drop_libraries(self, nodes: Iterable[records.NodeRecord]) -> None:
         """

@@ -74,9 +74,13 @@ class MetaExtra(msgspec.Struct, gc=False):
 
     Attributes:
         settings: Names the state of all its settings; empty where nothing was ever set.
+        migrating: How many parts of it have still to be rewritten in its schema, as far as is known yet.
+        migrated: How many records were looked at for that, so far.
     """
 
     settings: str = ""
+    migrating: int = 0
+    migrated: int = 0
 
 
 class AgentExtra(msgspec.Struct, gc=False):
@@ -609,6 +613,12 @@ class Lease(msgspec.Struct, gc=False):
     seq: int
     more: bool
     connections: int
+
+
+class MigrateReply(msgspec.Struct, gc=False):
+    """Whether a tenant has more to do at once."""
+
+    more: bool
 
 
 class NodesReply(msgspec.Struct, gc=False):

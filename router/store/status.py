@@ -15,11 +15,11 @@ from relevo.router.store import records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.commands import CommandLimits, StoreCommands
-from relevo.router.store.keys import parse_key, prefix
 from relevo.router.store.records import NodeRecord
+from relevo.router.store.tenants import TenantStatus, read_tenants
 
-NAMES_MAX: Final = 1000
-"""Names of keys that are looked at for one piece of a scan."""
+MIGRATING_SHOWN_MAX: Final = 20
+"""Tenants whose migration is shown each."""
 
 
 class LibraryStatus(msgspec.Struct):
@@ -38,6 +38,7 @@ class StoreStatus(msgspec.Struct):
         now: The store's time, in milliseconds since the Unix epoch.
         schema: The schema in which every node writes; None where no node was ever there.
         tenants: How many tenants there are of each schema; 0 for those whose schema cannot be read.
+        migrating: Those that are rewriting records in their schema.
         nodes: The nodes that hold a lease, or did a while ago.
         libraries: The function libraries of all releases.
     """
@@ -45,6 +46,7 @@ class StoreStatus(msgspec.Struct):
     now: int
     schema: int | None
     tenants: dict[int, int]
+    migrating: list[TenantStatus]
     nodes: list[NodeRecord]
     libraries: list[LibraryStatus]
 
@@ -62,7 +64,11 @@ class StoreStatus(msgspec.Struct):
         yield f"tenants    {sum(self.tenants.values())}{': ' if parts else ''}{', '.join(parts)}"
         if self.schema is not None:
             left = sum(count for schema, count in self.tenants.items() if schema < self.schema)
-            yield f"migration  {f'{left} tenants move with their next command' if left else 'done'}"
+            parts = [f"{left} tenants have still to move"] if left else []
+            parts += [f"{len(self.migrating)} rewrite their records"] if self.migrating else []
+            yield f"migration  {', '.join(parts) or 'done'}"
+        for tenant in self.migrating[:MIGRATING_SHOWN_MAX]:
+            yield f"  {tenant.id}  {tenant.migrated} records looked at, {tenant.migrating} parts left"
         alive = [node for node in self.nodes if self.now - node.renewed_at <= lease_ms]
         yield f"nodes      {len(alive)}, and {len(self.nodes) - len(alive)} that are gone"
         for node in sorted(self.nodes, key=lambda node: -node.renewed_at):
@@ -100,10 +106,12 @@ async def _read(settings: Settings, store_url: str) -> StoreStatus:
         commands = StoreCommands(store, CommandLimits.of(settings), "status")
         schema, nodes = await commands.read_schema(), await commands.read_nodes()
         users = Counter(node.library for node in nodes)
+        tenants = {tenant.id: tenant async for tenant in read_tenants(store)}
         return StoreStatus(
             now=await store.time_ms(),
             schema=schema,
-            tenants=await _tenants(store),
+            tenants=dict(Counter(tenant.schema for tenant in tenants.values())),
+            migrating=[tenant for tenant in tenants.values() if tenant.migrating],
             nodes=nodes,
             libraries=[
                 LibraryStatus(str(server), name, users[name])
@@ -113,23 +121,3 @@ async def _read(settings: Settings, store_url: str) -> StoreStatus:
         )
     finally:
         await store.close()
-
-
-async def _tenants(store: StoreClient) -> dict[int, int]:
-    schemas: dict[str, int] = {}
-    async for keys in store.scan(f"{prefix('*')}tenant", NAMES_MAX):
-        for tenant, _ in filter(None, map(parse_key, keys)):
-            packed = await store.read(tenant, b"HGET", f"{prefix(tenant)}tenant".encode(), b"m")
-            schemas[tenant] = _schema_of(packed)
-    return dict(Counter(schemas.values()))
-
-
-def _schema_of(packed: object) -> int:
-    """Return the schema of a meta record, of whatever release; 0 where it cannot be read."""
-    try:
-        match msgspec.msgpack.decode(packed if isinstance(packed, bytes) else b""):
-            case [int(schema), *_]:
-                return schema
-    except msgspec.DecodeError:
-        pass
-    return 0

@@ -99,7 +99,7 @@ def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Itera
     at, last = read(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
     if at is None:
         return
-    if kind not in ("node", "leave"):
+    if kind not in ("node", "leave", "migrate"):
         exists, connections = read(
             ("HEXISTS", "tenant", f"a{concerned}"), ("SCARD", f"connections:{concerned}")
         )

@@ -206,7 +206,7 @@ async def test_a_new_field_is_written_once_every_node_reads_it(
             kept = [
                 msgspec.msgpack.decode(one) for one in server.call("LRANGE", "relevo:{acme}:session:s", 0, -1)
             ]
-            assert [(record[0], FIELD in record) for record in kept] == [(1, False), (NEXT_SCHEMA, True)]
+            assert [(record[0], FIELD in record) for record in kept] == [(NEXT_SCHEMA, True)] * 2
             assert meta_of(server, "acme").schema == NEXT_SCHEMA
             assert [entry.kind for entry in await tenant.history("s")] == ["opened", "internal"]
 

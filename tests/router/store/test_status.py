@@ -73,7 +73,7 @@ async def test_status_counts_tenants_that_have_still_to_move(
     server.call("SET", "relevo:{~}:schema", 7)
     status = json.loads(await printed(capsys, *STATUS, server.url, "--json"))
     assert (status["schema"], status["tenants"]) == (7, {"0": 1, "6": 2, "7": 1})
-    assert "migration  3 tenants move with their next command" in await printed(capsys, *STATUS, server.url)
+    assert "migration  3 tenants have still to move" in await printed(capsys, *STATUS, server.url)
 
 
 async def test_status_writes_nothing(server: StoreServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ local function rebuild_due(_, what, at)
   if not sweeps[kind] then
     set_aside('due ' .. what, at, 'no such thing can be done')
     due_remove(what)
-  elseif kind ~= 'node' and kind ~= 'leave' and not is_there('a', id) then
+  elseif kind ~= 'node' and kind ~= 'leave' and kind ~= 'migrate' and not is_there('a', id) then
     due_remove(what)
   end
   due_at(tonumber(at))

@@ -1,6 +1,9 @@
 --[[
 The commit of a step: what follows from its changes (queues, departments, load), the rows, and the one event.
 ]]
+local commit
+do
+
 
 -- A member that became available gets the oldest of what waits in its departments, as far as it has room. A
 -- session that it gave away in this very step does not come straight back.
@@ -110,7 +113,7 @@ local function put(written, field, record)
   written[last + 1], written[last + 2] = field, record
 end
 
-local function commit()
+function commit()
   for i = 1, #agents_touched do
     local a = agents_touched[i]
     if not a.removed and a.departments ~= ' ' then drain(a) end
@@ -144,4 +147,6 @@ local function commit()
   if meta_changed then put(written, 'm', pack_meta(meta)) end
   if written[1] then write_tenant(written) end
   meta_changed = false
+end
+
 end

@@ -18,7 +18,7 @@ local schema
 
 -- Of the server's libraries, which exist only while a function runs: `bind` takes them at the first call.
 local call, pack, decode, read, byte, char, sub, join, floor, next, pcall, type
-local NIL, EMPTY_LIST = '\192', '\144' -- packed
+local NIL, EMPTY_LIST, NOTHING = '\192', '\144', '\128' -- packed: nil, a list and a map without anything in it
 
 local function bind()
   call, pack, decode, read = redis.call, cmsgpack.pack, cmsgpack.unpack, cmsgpack.unpack_limit
@@ -195,7 +195,7 @@ local function session_in(record)
     holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count,
     extra = read(record, 22, first_field(record))
   if not READABLE[schema] or state ~= 'closed' and #owner_id == 0 then return end
-  return {id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence + 0, hops = hops,
+  return {schema = schema, id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence + 0, hops = hops,
     opened_at = opened_at, updated_at = updated_at, customer_id = customer_id, customer_name = customer_name,
     order = order, holder = holder, department = department, delivered = delivered, target_kind = target_kind,
     target_id = target_id, sender = sender, index = index, placed_at = placed_at, transfer_at = transfer_at,

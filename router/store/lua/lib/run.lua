@@ -5,6 +5,9 @@ An idempotency key remembers where the reply stands (a record of a session's log
 stands nowhere. Keys of a while share a hash, which goes as a whole: a key holds for `key_ms` at least, and for twice
 as long at most.
 ]]
+local result, reply_of, session_result, store_command
+do
+
 local FILLER = '.................................................................'
 -- So long a value makes a hash begin as a table, in which no field is looked for one by one.
 
@@ -43,7 +46,7 @@ local function remember_key(field, value)
   call('HSET', keys, field, value)
 end
 
-local function result(name, packed, ...)
+function result(name, packed, ...)
   local names, all = 1, pack(name) .. packed
   for i = 1, select('#', ...), 2 do
     local more, value = select(i, ...)
@@ -52,9 +55,7 @@ local function result(name, packed, ...)
   return char(128 + names) .. all
 end
 
-local NOTHING = '\128' -- an empty map
-
-local function reply_of(packed)
+function reply_of(packed)
   if not set_aside_now[1] then return '\129\166result' .. packed end
   return '\130\166result' .. packed .. '\169set_aside' .. pack(set_aside_now)
 end
@@ -77,7 +78,7 @@ local function replay(known)
   return reply_of(result(name, name == 'entry' and record or view_of(s)))
 end
 
-local function session_result(s)
+function session_result(s)
   return function() return result('session', view_of(s)), 'session', s end
 end
 
@@ -121,6 +122,8 @@ local function run(command, keys, args)
   return reply
 end
 
-local function store_command(name, body)
+function store_command(name, body)
   redis.register_function(LIBRARY .. '_' .. name, function(keys, args) return run(body, keys, args) end)
+end
+
 end

@@ -197,6 +197,8 @@ local function write_record(s, what, kind, text, by, transfer, entries, extra)
   if what == 'placed' then s.placed_at = s.index end
   s.record = pack_head(s) .. pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)
   call('RPUSH', P .. 'session:' .. s.id, s.record)
+  -- It may move past the place to which its tenant's migration has come.
+  if s.schema and s.schema ~= schema then add_migration('session:' .. s.id .. ':0') end
 end
 
 -- The session is another, and nothing stands in its history for it.

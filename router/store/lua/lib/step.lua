@@ -30,7 +30,8 @@ Keys                      type    holds
   members:D               set     agents of a department
   available:D             zset    those available now, the best first
   connections:A, node:N   set     live connections of an agent ("node connection"), of a node ("agent connection")
-  due                     zset    what is to be done when: "node N", "presence A", "sessions A", "drain A", "leave D"
+  due                     zset    what is to be done when: "node N", "presence A", "sessions A", "drain A", "leave D",
+                                  "migrate PART"
   keys:G                  hash    idempotency keys of a while: "CALLER KEY" -> fingerprint, and where the reply stands
   aside                   hash    what could not be read, by the name of its place: a bounded number
 ]]
@@ -91,6 +92,35 @@ local function begin_epoch()
   meta_changed = true
 end
 
+-- What is due next decides when the next sweep is.
+local function due_at(at)
+  if at < meta.due_at then meta.due_at, meta_changed = at, true end
+end
+
+local function due_add(at, what)
+  call('ZADD', P .. 'due', at, what)
+  due_at(at)
+end
+
+local function due_remove(...)
+  call('ZREM', P .. 'due', ...)
+end
+
+-- Have a part of the tenant's records rewritten in its schema (migration.lua). The meta record counts the parts that are left,
+-- and what was done.
+local function add_migration(part)
+  if call('ZADD', P .. 'due', now, 'migrate ' .. part) == 0 then return end
+  due_at(now)
+  set_extra(meta, 'migrating', (meta.extra.migrating or 0) + 1)
+end
+
+local function end_migration(records)
+  local left = (meta.extra.migrating or 1) - 1
+  set_extra(meta, 'migrating', left > 0 and left or nil)
+  set_extra(meta, 'migrated', left > 0 and (meta.extra.migrated or 0) + records or nil)
+  meta_changed = true
+end
+
 -- Take the meta record over; returns the rejection of every command where it is of a newer schema.
 local function read_tenant(record)
   meta = record and read_meta(record)
@@ -103,8 +133,11 @@ local function read_tenant(record)
     meta = {schema = limits.schema, order = last_order(), due_at = 0, ring = limits.events, key_generation = 0,
       extra = NO_EXTRA}
   end
-  if meta.schema < limits.schema then meta.schema, meta_changed = limits.schema, true end
   schema = meta.schema
+  if meta.schema < limits.schema then
+    meta.schema, schema, meta_changed = limits.schema, limits.schema, true
+    add_migration('agents:0')
+  end
   local lost = not meta.epoch and (record or call('HLEN', P .. 'tenant') > 0)
   if meta.run ~= run_id or not meta.epoch then begin_epoch() end
   -- Whatever is set is read again.
@@ -137,18 +170,4 @@ local function begin(keys, args)
   local found = call('HMGET', P .. 'tenant', 'm', caller_field, target_field)
   fetched = {[caller_field] = found[2], [target_field] = found[3]}
   return read_tenant(found[1])
-end
-
--- What is due next decides when the next sweep is.
-local function due_at(at)
-  if at < meta.due_at then meta.due_at, meta_changed = at, true end
-end
-
-local function due_add(at, what)
-  call('ZADD', P .. 'due', at, what)
-  due_at(at)
-end
-
-local function due_remove(...)
-  call('ZREM', P .. 'due', ...)
 end
