@@ -149,6 +149,14 @@ class RouterProcess:
         status, _, body = self.request("GET", path)
         return status, body.decode()
 
+    def closes(self, code: int) -> float:
+        """Return how many websockets it has closed with a code."""
+        _, page = self.get("/metrics")
+        lines = [
+            line for line in page.splitlines() if line.startswith(f'relevo_closes_total{{code="{code}"}}')
+        ]
+        return sum(float(line.split()[1]) for line in lines)
+
     def metric(self, name: str) -> float:
         """Return the present value of a metric without labels."""
         _, text = self.get("/metrics")

@@ -48,6 +48,7 @@ async def refused_over_http(tenant: Tenant, flooding: Sequence[RawClient]) -> An
         return answer
 
 
+@pytest.mark.slow
 @pytest.mark.limit("message_rate")
 @pytest.mark.adversarial("rate: flood from one connection")
 @pytest.mark.parametrize("format", FORMATS)
@@ -72,6 +73,7 @@ async def test_message_beyond_the_burst_is_rate_limited_with_a_retry_time(
     assert refused[0]["error"]["details"]["retry_in_ms"] <= 1.5 * 1000 / RATE
 
 
+@pytest.mark.slow
 @pytest.mark.limit("agent_message_rate")
 @pytest.mark.adversarial("rate: flood from one agent")
 async def test_devices_of_an_agent_share_its_rate(crowded: Tenant) -> None:
@@ -87,6 +89,7 @@ async def test_devices_of_an_agent_share_its_rate(crowded: Tenant) -> None:
     assert (await devices[0].reply(await devices[0].send("ping")))["type"] == "pong"
 
 
+@pytest.mark.slow
 @pytest.mark.limit("back_end_message_rate")
 @pytest.mark.adversarial("rate: flood over HTTP")
 async def test_back_end_shares_its_rate_between_http_and_websockets(
@@ -104,6 +107,7 @@ async def test_back_end_shares_its_rate_between_http_and_websockets(
     assert (await crowded.post("session.list")).status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.limit("tenant_message_rate")
 @pytest.mark.adversarial("rate: flood from one tenant", "rate: flood over HTTP")
 async def test_agents_of_a_tenant_share_its_rate(

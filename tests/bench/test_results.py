@@ -27,6 +27,7 @@ def test_verdict_compares_with_its_budget(budget: str, measured: float | None, m
     assert Verdict(budget, measured).met is met
 
 
+@pytest.mark.slow
 def test_report_holds_figures_verdicts_machine_and_plots(tmp_path: Path) -> None:
     outcome = Outcome("fanout", "python -m bench fanout")
     outcome.tables.append(Table("Changes", ["dialogs", "us"], [[1000, 9.5], [10_000, float("nan")]]))

@@ -9,6 +9,7 @@ from tests.servers import StoreServer
 from tests.stored_records import rewrite_meta
 
 
+@pytest.mark.slow
 async def test_an_unknown_due_thing_costs_no_command_and_no_hello(
     own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant
 ) -> None:

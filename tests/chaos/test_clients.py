@@ -20,7 +20,6 @@ from tests.e2e.tenant import Tenant
 from tests.e2e.test_dialogs import directory_reads
 from tests.e2e.test_presence import observe, statuses_shown
 from tests.raw_client import Message, RawClient, connect_agent
-from tests.routers import RouterProcess
 from tests.servers import Host, StoreServer
 
 HARD_BYTES = 131_072
@@ -98,13 +97,6 @@ async def reading(client: RawClient) -> AsyncIterator[None]:
         await task
 
 
-def closes(router: RouterProcess, code: int) -> float:
-    """Return how many connections a router has closed with a code."""
-    _, page = router.get("/metrics")
-    lines = [line for line in page.splitlines() if line.startswith(f'relevo_closes_total{{code="{code}"}}')]
-    return sum(float(line.split()[1]) for line in lines)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.fault("a client stops reading")
@@ -145,7 +137,7 @@ async def test_stalled_client_gets_merged_patches_then_4001_alone(
     await tenant.open_session("of-the-stalled", agent="stalled")
     note = {"type": "session.note", "session_id": "of-the-stalled", "text": "x" * NOTE_CHARACTERS}
     written = 0
-    while not await asyncio.to_thread(closes, router, 4001):
+    while not await asyncio.to_thread(router.closes, 4001):
         assert written < NOTES_MAX
         await in_batches(adela, [note] * 256)
         written += 256
@@ -226,7 +218,7 @@ async def test_half_open_connection_ends_after_a_ping_and_its_timeout(
                 await tenant.open_session("chat-2", agent="ana")
                 await observer.sees_agent("ana", status="disconnected")
                 await observer.sees_agent("ana", load=0, pending=2)
-            assert await asyncio.to_thread(closes, router, 4002) == 1
+            assert await asyncio.to_thread(router.closes, 4002) == 1
             assert statuses_shown(observer, "observer") == ["connected"]
 
             namespace.mend()

@@ -22,6 +22,9 @@ from tests.servers import StoreServer, closed_port, running
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LIMIT_S = 30
+
+# Processes that start.
+pytestmark = pytest.mark.slow
 PYTHON_AGENT = [sys.executable, str(EXAMPLES / "agent.py")]
 NODE_AGENT = ["node", "--experimental-websocket", str(EXAMPLES / "agent.mjs")]
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no Node")

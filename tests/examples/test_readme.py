@@ -19,6 +19,9 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SECTION = re.search(r"## A client in ten lines\n(.*?)\n## ", README, re.DOTALL)
 LIMIT_S = 60
 
+# Processes that start.
+pytestmark = pytest.mark.slow
+
 
 def blocks() -> list[str]:
     """Return the indented blocks of the section, as shell scripts."""

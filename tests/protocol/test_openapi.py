@@ -31,6 +31,7 @@ def test_openapi_served_document_equals_the_file(document: Document) -> None:
     assert json.loads(render_json()) == document
 
 
+@pytest.mark.slow
 def test_openapi_public_validator_reports_no_problem(document: Document) -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 

@@ -163,6 +163,7 @@ async def test_level_memory_sends_no_wait(primary: StoreServer, scripts: Path, t
         assert primary.call("INFO")["total_connections_received"] - connects == 1
 
 
+@pytest.mark.slow
 async def test_replica_that_falls_behind_makes_a_change_unavailable(
     primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
@@ -175,6 +176,7 @@ async def test_replica_that_falls_behind_makes_a_change_unavailable(
         assert await append(store, tenant, b"sure") == b"sure"
 
 
+@pytest.mark.slow
 async def test_reply_to_a_repeated_key_is_as_durable_as_the_first(
     primary: StoreServer, replica: StoreServer, tenant: str
 ) -> None:
@@ -333,6 +335,7 @@ async def test_restarted_store_is_waited_for_over_a_new_connection(
             await append(store, tenant)
 
 
+@pytest.mark.slow
 async def test_held_replies_count_as_waiting(
     primary: StoreServer, replica: StoreServer, scripts: Path, tenant: str
 ) -> None:
