@@ -39,7 +39,7 @@ from relevo.router.gateway.effects import (
     Subscribe,
     Timer,
 )
-from relevo.router.gateway.rate_limit import Rates
+from relevo.router.gateway.rate_limit import Rates, hello_wait_s
 from relevo.router.observe.incidents import incident
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import records
@@ -341,6 +341,9 @@ class ClientEndpoint:
             principal = await services.verifier.verify(effect.hello.token)
             limiter = services.limiters.commands(principal.tenant)
             buckets = services.rates.shared(principal, self._loop.time())
+            # Before the connection has its subject, so that its end meanwhile leaves nothing behind.
+            if (wait_s := hello_wait_s(buckets, self._loop.time())) > 0:
+                await asyncio.sleep(wait_s)
             if not self._connection.verified(principal, limiter, buckets):
                 return
             self._limiter = limiter

@@ -13,7 +13,7 @@ ignores them is read more slowly, and closed in the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 BURST_S = 4
 """A burst, in seconds of its rate."""
+
+HELLO_S = 0.02
+"""How much of its sender's rate a hello takes, in seconds: 50 hellos a second, and 200 at once."""
 
 RATE_BUCKETS_MAX = 10_000
 """Buckets of one kind that are kept after their senders left, per node."""
@@ -108,6 +111,27 @@ class Bucket:
     def charge(self, tokens: int) -> None:
         """Take more tokens for a message that was let through, a full bucket at most."""
         self.full_at_s += min(tokens * self.limit.interval_s, self.limit.fill_s)
+
+
+def hello_wait_s(buckets: Iterable[Bucket], now_s: float) -> float:
+    """
+    Charge a hello to its sender, and return for how many seconds to let it wait.
+
+    It is not refused, as a client whose link comes and goes is to come back. One that reconnects in a loop is
+    as slow as this.
+
+    Args:
+        buckets: Those of its sender; those that several share are not charged.
+        now_s: The time, as for `Allowance.take`.
+    """
+    wait_s = 0.0
+    for bucket in buckets:
+        limit = bucket.limit
+        if not limit.is_common:
+            wait_s = max(wait_s, min(bucket.full_at_s - limit.slack_s - now_s, limit.fill_s))
+            full_at_s = max(bucket.full_at_s, min(now_s + 2 * limit.fill_s, bucket.full_at_s + HELLO_S))
+            bucket.full_at_s = max(full_at_s, now_s + HELLO_S)
+    return wait_s
 
 
 class Allowance:

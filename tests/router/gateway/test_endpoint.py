@@ -187,14 +187,26 @@ async def test_commands_of_a_full_tenant_wait_for_a_slot(monkeypatch: pytest.Mon
     assert (client.parts.store.names().count("session_get"), client.socket.is_read) == (2, True)
 
 
+async def test_agent_that_reconnects_in_a_loop_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relevo.router.gateway.rate_limit.HELLO_S", 1000)
+    parts = FakeServices()
+    first, second, other = Client(parts), Client(parts), Client(parts)
+    (welcome,) = await first.hello("ana")
+    assert (welcome["type"], await second.hello("ana")) == ("welcome", [])
+    assert [message["type"] for message in await other.hello("bob")] == ["welcome"]
+    assert parts.store.names() == ["connect", "connect"]
+    second.endpoint.lost(1001, True)
+
+
 async def test_rejected_commands_of_many_waiting_clients_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("relevo.router.tenant.in_flight.TENANT_IN_FLIGHT_MAX", 1)
     parts, forbidden = FakeServices(), {"type": "department.remove", "id": "1", "department_id": "d"}
     clients = [Client(parts) for _ in range(300)]
-    for client in clients:
-        client.endpoint.received(msgspec.json.encode({"type": "hello", "id": "h", "token": "ana"}))
+    for number, client in enumerate(clients):
+        hello = {"type": "hello", "id": "h", "token": f"agent-{number}"}
+        client.endpoint.received(msgspec.json.encode(hello))
     await parts.settle()
     parts.store.gate.clear()
     await clients[0].receive(GET)

@@ -8,6 +8,7 @@ from relevo.router.auth.principal import Principal
 from relevo.router.config import Settings
 from relevo.router.gateway.rate_limit import (
     BURST_S,
+    HELLO_S,
     READ_RATIO_MAX,
     REFUSALS_MAX,
     REST_S_MAX,
@@ -17,6 +18,7 @@ from relevo.router.gateway.rate_limit import (
     Limit,
     Rates,
     Throttled,
+    hello_wait_s,
 )
 
 SETTINGS = Settings(message_rate=2, agent_message_rate=3, back_end_message_rate=3, tenant_message_rate=5)
@@ -98,6 +100,33 @@ def test_charge_of_the_sender_leaves_the_tenants_bucket() -> None:
     sender.charge(5)
     assert tenants.full_at_s == 0.5
     assert other.take(0.0) is None
+
+
+def test_hellos_beyond_a_burst_wait_for_their_turn() -> None:
+    own = Bucket(Limit("agent", 1000, 4000))
+    waits = [hello_wait_s([own], 5.0) for _ in range(250)]
+    burst = sum(wait_s <= 0 for wait_s in waits)
+    assert burst == 200
+    assert waits[burst:] == pytest.approx([HELLO_S * number + 0.0005 for number in range(50)])
+
+
+def test_hellos_as_often_as_allowed_wait_for_nothing() -> None:
+    own = Bucket(Limit("agent", 1000, 4000))
+    assert max(hello_wait_s([own], 5.0 + HELLO_S * number) for number in range(1000)) <= 0
+
+
+def test_wait_of_a_hello_is_at_most_the_time_to_fill_a_bucket() -> None:
+    own = Bucket(Limit("agent", 1000, 4000))
+    waits = [hello_wait_s([own], 5.0) for _ in range(1000)]
+    assert max(waits) == pytest.approx(4.0, abs=HELLO_S)
+    assert own.full_at_s <= 5.0 + 2 * 4.0
+    own.charge(4000)
+    assert hello_wait_s([own], 5.0) == 4.0
+
+
+def test_hellos_leave_the_tenants_bucket() -> None:
+    tenants = Bucket(Limit("tenant", 10, 20, is_common=True))
+    assert (hello_wait_s([tenants], 5.0), tenants.full_at_s) == (0.0, 0.0)
 
 
 def test_retry_is_at_most_the_time_to_fill_an_empty_bucket() -> None:
