@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -21,6 +21,12 @@ from relevo.router.store.keys import STORE, prefix
 
 EVENTS_MAX = 4096
 """Events kept per tenant, to repair a gap from."""
+
+CONNECTIONS_STEP: Final = 1000
+"""About how many of a node's connections are read by one command."""
+
+INBOX_STEP_MAX = 200
+"""Sessions of an inbox that are read by one command."""
 
 KEY_TTL_MS = 600_000
 """How long an idempotency key's first reply is kept (PROTOCOL.md, Idempotency keys)."""
@@ -307,8 +313,13 @@ class StoreCommands:
         )
         raise UnsupportedStoreError(self.refused)
 
-    def connect(self, tenant: str, caller: Caller, connection_id: str) -> Awaitable[records.Attached]:
-        """Register a connection; raises CommandRejectedError `rate_limited` when the agent has too many."""
+    async def connect(self, tenant: str, caller: Caller, connection_id: str) -> records.Attached:
+        """
+        Register a connection; raises CommandRejectedError `rate_limited` when the agent has too many.
+
+        A long inbox is read in steps. What changed meanwhile is in the events after the position that is
+        returned, and may be in the sessions already.
+        """
         request = {
             "by": caller,
             "node_id": self.node_id,
@@ -316,7 +327,13 @@ class StoreCommands:
             "lease_ms": self._limits.lease_ms,
             "connections_max": self._limits.connections_per_agent_max,
         }
-        return self.run(tenant, "connect", request, records.Attached)
+        attached = await self.run(tenant, "connect", request, records.Attached)
+        for first in range(0, len(attached.left), INBOX_STEP_MAX):
+            step = {"by": caller, "session_ids": attached.left[first : first + INBOX_STEP_MAX]}
+            found = await self.run(tenant, "inbox", step, records.InboxReply)
+            attached.in_progress += found.in_progress
+            attached.pending += found.pending
+        return attached
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         """Take a connection away; ``clean`` skips the grace."""
@@ -385,9 +402,22 @@ class StoreCommands:
         return records.Events(found.epoch, found.seq, events if found.events is not None else None)
 
     async def connections(self, tenant: str) -> list[tuple[str, str]]:
-        """Return agent and connection of each that is this node's in the store."""
-        [listed] = (await self.read_snapshot(tenant, [("SMEMBERS", f"node:{self.node_id}")])).values
-        pairs = (name.decode().split(" ") for name in records.plain(listed))
+        """
+        Return agent and connection of each that is this node's in the store.
+
+        They are read in steps: one that came or went meanwhile may be among them or not.
+        """
+        found: set[bytes] = set()
+        cursor = "0"
+        while True:
+            read = ("SSCAN", f"node:{self.node_id}", cursor, "COUNT", CONNECTIONS_STEP)
+            [page] = (await self.read_snapshot(tenant, [read])).values
+            next_cursor, names = records.plain(page)
+            found.update(names)
+            cursor = next_cursor.decode()
+            if cursor == "0":
+                break
+        pairs = (name.decode().split(" ") for name in found)
         return [(agent_id, connection_id) for agent_id, connection_id in pairs]
 
     async def migrate(self, tenant: str) -> bool:

@@ -591,8 +591,20 @@ class ListReply(msgspec.Struct, gc=False):
     position: int | None = None
 
 
+class InboxReply(msgspec.Struct, gc=False):
+    """Sessions of an agent."""
+
+    in_progress: list[msgspec.Raw]
+    pending: list[msgspec.Raw]
+
+
 class Attached(msgspec.Struct, gc=False):
-    """What `connect` found: the agent and its inbox at a position of the feed."""
+    """
+    What `connect` found: the agent and its inbox at a position of the feed.
+
+    Attributes:
+        left: The ids of sessions that were not read yet.
+    """
 
     agent: msgspec.Raw
     known: bool
@@ -600,6 +612,7 @@ class Attached(msgspec.Struct, gc=False):
     seq: int
     in_progress: list[msgspec.Raw]
     pending: list[msgspec.Raw]
+    left: list[str] = []
 
 
 class Lease(msgspec.Struct, gc=False):

@@ -131,6 +131,8 @@ class CommandRunner:
             entries, more = page.page
             return Answer({"entries": entries, "more": more})
         found = {name: _field(name, raw) for name, raw in _result.decode(answer.result).items()}
+        if command == "connect":
+            assert found.pop("left") == []
         if command == "directory":
             assert found.pop("cursor") == ""
         return Answer(found)

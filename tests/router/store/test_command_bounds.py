@@ -1,11 +1,13 @@
 """What the store holds for a tenant has an end, and what is refused there changes nothing."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 
-from relevo.router.store import records
+from relevo.router.store import commands, records
+from relevo.router.store.commands import INBOX_STEP_MAX, Caller
 from tests.router.store.stored_tenant import HELP, LIMITS, SALES, Raws, StoredTenant, to_agent
 from tests.servers import StoreServer, wait_until
 
@@ -46,6 +48,58 @@ async def test_a_tenant_has_only_so_many_agents_however_they_come(
     await small.run("agent_put", "boss", agent={**profile, "id": "bob"})
     await small.run("agent_remove", "boss", agent_id="bob")
     await small.run("agent_put", "boss", agent=profile)
+
+
+@pytest.mark.limit("INBOX_STEP_MAX")
+async def test_a_long_inbox_is_read_in_steps(tenant: StoredTenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    await tenant.connect_new("ana", capacity=INBOX_STEP_MAX)
+    given = [f"s{number}" for number in range(2 * INBOX_STEP_MAX + 10)]
+    for session_id in given:
+        await tenant.open(session_id, to_agent("ana"))
+    asked: list[str] = []
+    run = tenant.commands.run
+
+    async def listen(
+        tenant_id: str, command: str, request: dict[str, Any], *more: Any, **options: Any
+    ) -> Any:
+        asked.append(command)
+        return await run(tenant_id, command, request, *more, **options)
+
+    monkeypatch.setattr(tenant.commands, "run", listen)
+    attached = await tenant.commands.connect(tenant.id, Caller("ana", "agent"), "of-ana")
+    found = [[records.session(one).id for one in some] for some in (attached.in_progress, attached.pending)]
+    assert found == [given[:INBOX_STEP_MAX], given[INBOX_STEP_MAX:]]
+    assert asked == ["connect", "inbox", "inbox"]
+
+
+async def test_connections_of_a_node_are_read_in_steps(
+    tenant: StoredTenant, shared_valkey: StoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "CONNECTIONS_STEP", 100)
+    given = [f"ana c{number}" for number in range(1000)]
+    shared_valkey.call("SADD", f"relevo:{{{tenant.id}}}:node:node", *given)
+    sizes: list[int] = []
+    read_snapshot = tenant.commands.read_snapshot
+
+    async def listen(*asked: Any) -> records.SnapshotReply:
+        found = await read_snapshot(*asked)
+        sizes.append(len(records.plain(found.values[0])[1]))
+        return found
+
+    monkeypatch.setattr(tenant.commands, "read_snapshot", listen)
+    connections = await tenant.commands.connections(tenant.id)
+    assert {f"{agent_id} {connection_id}" for agent_id, connection_id in connections} >= set(given)
+    assert max(sizes) < 250  # The server's scan gives whole buckets.
+
+
+async def test_a_session_that_left_while_an_inbox_is_read_is_not_in_it(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    await tenant.open("here", to_agent("ana"))
+    await tenant.open("closed", to_agent("ana"))
+    await tenant.close("closed")
+    found = await tenant.run("inbox", "ana", session_ids=["closed", "here", "unknown"])
+    views = msgspec.msgpack.decode(found["in_progress"], type=Raws)
+    assert [records.session(view).id for view in views] == ["here"]
 
 
 @pytest.mark.limit("departments_max")
@@ -152,5 +206,5 @@ async def test_a_welcome_holds_only_so_many_sessions(tenant: StoredTenant) -> No
             customer={"id": "c", "name": "C"},
             target=to_agent("ana"),
         )
-    attached = await tenant.connect("ana")
-    assert len(msgspec.msgpack.decode(attached["pending"], type=Raws)) == 1_000
+    attached = await tenant.commands.connect(tenant.id, Caller("ana", "agent"), "of-ana")
+    assert len(attached.pending) == 1_000

@@ -3,9 +3,17 @@ A client said hello: its connection is now one of its agent's, and the agent is 
 
 agent_id is by.id; node_id, connection_id: which connection; lease_ms: how long the node vouches for it;
 connections_max: how many an agent may have.
-Result {agent, known, epoch, seq, in_progress, pending}: known is false when the node held no lease (any more).
+Result {agent, known, epoch, seq, in_progress, pending, left}: known is false when the node held no lease (any more); left
+are the ids of the sessions for which this step has no room: `inbox` reads them.
 Rejects rate_limited when the agent has too many connections, forbidden when the tenant has too many agents.
 ]]
+-- Sessions of each kind that a step reads.
+local STEP_MAX = 100
+
+local function move_rest(ids, left)
+  for i = STEP_MAX + 1, #ids do left[#left + 1], ids[i] = ids[i], nil end
+end
+
 store_command('connect', function()
   local id = request.by.id
   local connections = P .. 'connections:' .. id
@@ -25,8 +33,12 @@ store_command('connect', function()
   end
   return function()
     local _, row = pack_agent(a)
-    local pending = call('ZRANGE', P .. 'pending:' .. id, 0, INBOX_MAX - 1)
+    local in_progress, pending = owned_by(a, INBOX_MAX), call('ZRANGE', P .. 'pending:' .. id, 0, INBOX_MAX - 1)
+    local left = {}
+    move_rest(in_progress, left)
+    move_rest(pending, left)
     return result('agent', row, 'known', pack(lease_known), 'epoch', pack(meta.epoch), 'seq', pack(meta.seq),
-      'in_progress', pack_list(views_of(owned_by(a, INBOX_MAX))), 'pending', pack_list(views_of(pending)))
+      'in_progress', pack_list(views_of(in_progress)), 'pending', pack_list(views_of(pending)),
+      'left', pack_ids(left))
   end
 end)
