@@ -158,7 +158,9 @@ def _replies_to(command: type[Command]) -> list[str]:
         return [wire_type(Welcome), "reply.error"]
     if command is Ping:
         return [wire_type(Pong), "reply.error"]
-    return [reply_name(command.result or Empty), "reply.error"]
+    checked = getattr(command, "checked", None)
+    also = [reply_name(checked)] if checked is not None else []
+    return [reply_name(command.result or Empty), *also, "reply.error"]
 
 
 def _channel_reference(name: str) -> Document:

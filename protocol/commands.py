@@ -33,6 +33,7 @@ from relevo.protocol.objects import AgentRole, Customer, SessionState, Status
 from relevo.protocol.results import (
     AgentListResult,
     AgentResult,
+    CheckResult,
     DepartmentListResult,
     DepartmentResult,
     DepartmentSettingsResult,
@@ -104,6 +105,8 @@ class Mutation(
     """A command that changes stored data: it takes an idempotency key (PROTOCOL.md, Idempotency keys)."""
 
     result: ClassVar[type[Result] | None] = Empty
+    checked: ClassVar[type[Result] | None] = None
+    """The result of a command that takes `check`, where it is only checked."""
     id: CommandId
     key: Key | None = None
 
@@ -158,23 +161,35 @@ class DirectoryUnsubscribe(Query, frozen=True, gc=False, kw_only=True, tag="dire
 
 
 class SessionOpen(Mutation, frozen=True, gc=False, kw_only=True, tag="session.open"):
-    """Open a session and place it; an admin that leaves `target` out has it in progress."""
+    """
+    Open a session and place it; an admin that leaves `target` out has it in progress.
+
+    With `check` it only says what would happen, and uses up no key.
+    """
 
     result = SessionResult
+    checked = CheckResult
     session_id: Id
     customer: CustomerProfile
     target: Target | None = None
     reopen: bool | None = None
+    check: bool | None = None
 
 
 class SessionTransfer(Mutation, frozen=True, gc=False, kw_only=True, tag="session.transfer"):
-    """Give a session to an agent or a department."""
+    """
+    Give a session to an agent or a department.
+
+    With `check` it only says what would happen, and uses up no key.
+    """
 
     result = TransferResult
+    checked = CheckResult
     session_id: Id
     target: Target
     reason: Reason | None = None
     fence: Count | None = None
+    check: bool | None = None
 
 
 class SessionAnswer(Mutation, frozen=True, gc=False, kw_only=True, tag="session.answer"):

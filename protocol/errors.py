@@ -12,8 +12,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from relevo.protocol.objects import Actor, Owner, Session, SessionState
+from relevo.protocol.objects import Actor, Owner, Party, Session, SessionState
 
+Because: TypeAlias = Literal["departments", "agents", "status", "capacity", "hops", "reason"]
 LimitName: TypeAlias = Literal["connection", "agent", "back_end", "tenant"]
 
 
@@ -31,6 +32,7 @@ class ErrorCode(StrEnum):
     IN_USE = "in_use"
     EXISTS = "exists"
     NO_ORIGIN = "no_origin"
+    NOT_ALLOWED = "not_allowed"
     KEY_REUSED = "key_reused"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
@@ -117,6 +119,14 @@ class NoOriginDetails(Details, frozen=True, gc=False, kw_only=True):
     department: str | None = None
 
 
+class NotAllowedDetails(Details, frozen=True, gc=False, kw_only=True):
+    """What forbids it, whose rule does (none: the tenant's), and what would be allowed and available."""
+
+    because: Because
+    department: str | None = None
+    alternatives: list[Party]
+
+
 class RateLimitedDetails(Details, frozen=True, gc=False, kw_only=True):
     """When to send the message again, and the limit; ``connections_max`` for a `hello` beyond that bound."""
 
@@ -173,6 +183,9 @@ ERRORS: Mapping[ErrorCode, ErrorRow] = {
         "an agent or department that still has sessions cannot be removed", False, 409, InUseDetails
     ),
     ErrorCode.EXISTS: ErrorRow("a session of this id is there already", False, 409, ExistsDetails),
+    ErrorCode.NOT_ALLOWED: ErrorRow(
+        "a rule forbids it: `details.because`, `details.alternatives`", False, 403, NotAllowedDetails
+    ),
     ErrorCode.NO_ORIGIN: ErrorRow(
         "no agent had the session before, and it has no department to go to", False, 409, NoOriginDetails
     ),

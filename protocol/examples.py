@@ -64,6 +64,7 @@ from relevo.protocol.pushes import (
 from relevo.protocol.results import (
     AgentListResult,
     AgentResult,
+    CheckResult,
     DepartmentListResult,
     DepartmentResult,
     DepartmentSettingsResult,
@@ -214,6 +215,7 @@ RESULT_EXAMPLES: tuple[Result, ...] = (
     DepartmentListResult([_ruled], cursor="0-9c1185a5c5e9fc54"),
     SessionResult(_session),
     TransferResult(_session, _transfer),
+    CheckResult("assigned", assigned_to="bruno"),
     EntryResult(_entry),
     HistoryResult([_entry], more=False),
     ListResult([_session], cursor=None),
@@ -239,6 +241,12 @@ ERROR_EXAMPLES: tuple[Error, ...] = (
     Error.of(ErrorCode.AT_CAPACITY, load=10, capacity=10),
     Error.of(ErrorCode.IN_USE, in_progress=1, pending=3),
     Error.of(ErrorCode.EXISTS, session=msgspec.to_builtins(_session)),
+    Error.of(
+        ErrorCode.NOT_ALLOWED,
+        because="status",
+        department="sales",
+        alternatives=[{"kind": "agent", "id": "bruno", "name": "Bruno Lima"}],
+    ),
     Error.of(ErrorCode.NO_ORIGIN, owner={"kind": "agent", "id": "bruno"}),
     Error.of(ErrorCode.KEY_REUSED),
     Error.of(ErrorCode.RATE_LIMITED, limit="agent", retry_in_ms=250),

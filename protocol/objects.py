@@ -128,8 +128,8 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
     A conversation with a customer: state, owner, fence and latest transfer.
 
-    ``department`` is what it was routed through last, ``answered_at`` when its present owner answered it;
-    left out where there is none.
+    ``department`` is what it was routed through last, ``answered_at`` when its present owner answered it,
+    ``hops_free`` how many hops count towards no rule's ``hops_max``; left out where there is none.
     """
 
     id: str
@@ -143,10 +143,15 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     transfer: Transfer | None = None
     department: str | UnsetType = UNSET
     answered_at: int | UnsetType = UNSET
+    hops_free: int | UnsetType = UNSET
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An entry of a session's history, ``seq`` from 1 without gaps; ``by`` is None where the system acted."""
+    """
+    An entry of a session's history, ``seq`` from 1 without gaps; ``by`` is None where the system acted.
+
+    ``passed`` is what of a rule an admin or a back end passed over; left out where it is nothing.
+    """
 
     seq: int
     kind: EntryKind
@@ -154,3 +159,4 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     by: Actor | None = None
     text: str | None = None
     transfer: Transfer | None = None
+    passed: list[str] | UnsetType = UNSET

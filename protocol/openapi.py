@@ -20,7 +20,7 @@ from relevo.protocol import examples
 from relevo.protocol.bounds import Key
 from relevo.protocol.commands import HTTP_COMMANDS, MUTATING, Command, wire_type
 from relevo.protocol.errors import ERRORS, Error, ErrorCode
-from relevo.protocol.results import Empty
+from relevo.protocol.results import CheckResult, Empty
 from relevo.protocol.schemas import details_of, reference, schemas_of, summary
 
 PATH = Path(__file__).with_name("openapi.yaml")
@@ -70,6 +70,12 @@ def _has_required_fields(command: type[Command]) -> bool:
     return any(field.required and field.name != "id" for field in msgspec.structs.fields(command))
 
 
+def _result_schema(command: type[Command]) -> Document:
+    result = reference((command.result or Empty).__name__)
+    checked = getattr(command, "checked", None)
+    return result if checked is None else {"oneOf": [result, reference(checked.__name__)]}
+
+
 def _operation(name: str, command: type[Command], example: Document, result: Document) -> Document:
     parameters = [{"$ref": "#/components/parameters/IdempotencyKey"}] if name in MUTATING else []
     return {
@@ -88,7 +94,7 @@ def _operation(name: str, command: type[Command], example: Document, result: Doc
                 "description": "The command is applied.",
                 "content": {
                     "application/json": {
-                        "schema": reference((command.result or Empty).__name__),
+                        "schema": _result_schema(command),
                         "example": result,
                     }
                 },
@@ -133,7 +139,7 @@ def _error_response(status: int, codes: Iterable[ErrorCode]) -> Document:
 
 def document() -> Document:
     """Return the OpenAPI document of ``/api/v1`` as plain maps, lists and strings."""
-    results = {command.result or Empty for command in HTTP_COMMANDS.values()}
+    results = {command.result or Empty for command in HTTP_COMMANDS.values()} | {CheckResult}
     types = [*HTTP_COMMANDS.values(), *sorted(results, key=lambda result: result.__name__), Error]
     _, schemas = schemas_of(types)
     for command in HTTP_COMMANDS.values():

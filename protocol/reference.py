@@ -37,7 +37,7 @@ from relevo.protocol.objects import (
     Transfer,
 )
 from relevo.protocol.pushes import PUSHES, Inbox, Welcome
-from relevo.protocol.results import Empty
+from relevo.protocol.results import CheckResult, Empty
 from relevo.protocol.schemas import ENUMERATIONS, Schema, ecma_pattern, schemas_of
 from relevo.protocol.settings import SETTINGS, DepartmentSettings, Target
 
@@ -155,6 +155,9 @@ def _commands(schemas: dict[str, Schema]) -> str:
             answer = "`{}`"
         else:
             answer = _fields(result.__name__, schemas)
+        checked = getattr(command, "checked", None)
+        if checked is not None:
+            answer = f"{answer}; with `check` {_fields(checked.__name__, schemas)}"
         rows.append((f"`{name}`", fields, answer))
     return _table(("command", "fields", "result"), rows)
 
@@ -231,7 +234,7 @@ def rewritten(text: str) -> str:
     Raises:
         KeyError: A table has a name that is not one of TABLES.
     """
-    results = [command.result for command in COMMANDS.values() if command.result is not None]
+    results = [command.result for command in COMMANDS.values() if command.result is not None] + [CheckResult]
     types: list[type[Any]] = list(
         dict.fromkeys([*COMMANDS.values(), *results, *PUSHES.values(), *OBJECTS, Welcome, Target])
     )

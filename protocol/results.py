@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from relevo.protocol.objects import Agent, Department, Entry, Session, Transfer
+from relevo.protocol.objects import Agent, Department, Entry, Outcome, Session, Transfer
 
 
 class Empty(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +79,13 @@ class TransferResult(msgspec.Struct, frozen=True, gc=False):
     transfer: Transfer
 
 
+class CheckResult(msgspec.Struct, frozen=True, gc=False):
+    """What a command would do: the outcome, and to whom a department would assign the session."""
+
+    outcome: Outcome
+    assigned_to: str | None = None
+
+
 class EntryResult(msgspec.Struct, frozen=True, gc=False):
     """The new entry of the history."""
 
@@ -121,6 +128,7 @@ Result: TypeAlias = (
     | DepartmentListResult
     | SessionResult
     | TransferResult
+    | CheckResult
     | EntryResult
     | HistoryResult
     | ListResult

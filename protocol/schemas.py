@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, get_args
 
 import msgspec
 
-from relevo.protocol.errors import ERRORS, Details, Error, ErrorCode, LimitName
+from relevo.protocol.errors import ERRORS, Because, Details, Error, ErrorCode, LimitName
 from relevo.protocol.objects import (
     AgentRole,
     EntryKind,
@@ -39,6 +39,7 @@ ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "EntryKind": get_args(EntryKind),
     "RemovedWhy": get_args(RemovedWhy),
     "TransferState": get_args(TransferState),
+    "Because": get_args(Because),
     "LimitName": get_args(LimitName),
     "RuleAgents": get_args(RuleAgents),
     "RuleReason": get_args(RuleReason),

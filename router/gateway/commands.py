@@ -51,6 +51,7 @@ from relevo.protocol.errors import Error, ErrorCode
 from relevo.protocol.results import (
     AgentListResult,
     AgentResult,
+    CheckResult,
     DepartmentListResult,
     DepartmentResult,
     DepartmentSettingsResult,
@@ -252,6 +253,10 @@ def _transfer(reply: records.SessionReply) -> TransferResult:
     return TransferResult(session, session.transfer)
 
 
+def _check(reply: records.CheckReply) -> CheckResult:
+    return CheckResult(reply.outcome, reply.assigned_to)
+
+
 def _entry(reply: records.EntryReply) -> EntryResult:
     return EntryResult(records.entry(reply.entry))
 
@@ -372,13 +377,14 @@ def begin(
     request = rule.request(principal, command) if rule.request is not None else _fields(command)
     request["by"] = caller
     key = getattr(command, "key", None)
-    if key is not None:
+    is_check = getattr(command, "check", None) is True
+    if key is not None and not is_check:
         request["key"] = key
         request["print"] = fingerprint(command).hex()
     tenant = principal.tenant
     if isinstance(command, SessionList):
         return asyncio.ensure_future(_list_in_steps(store, tenant, request))
-    durable, cost = isinstance(command, Mutation), weight(command)
+    durable, cost = isinstance(command, Mutation) and not is_check, weight(command)
     try:
         return store.submit(tenant, rule.store_command, request, durable=durable, weight=cost)
     except StoreUnavailableError as error:
@@ -398,6 +404,8 @@ def finish(store: StoreCommands, tenant: str, command: Command, replied: asyncio
     rule = RULES[type(command)]
     try:
         reply = replied.result()
+        if getattr(command, "check", None) is True:
+            return _check(store.decode(tenant, rule.store_command, reply, records.CheckReply))
         if not isinstance(command, SessionList):
             reply = store.decode(tenant, rule.store_command, reply, rule.shape)
         return rule.result(reply)

@@ -112,14 +112,23 @@ class SessionExtra(msgspec.Struct, gc=False):
     Attributes:
         since: Its place in its department's queue: that of its coming into the department; 0: its order.
         answered_at: When its present owner answered it.
+        hops_free: How many hops count towards no rule's limit.
     """
 
     since: int = 0
     answered_at: int = 0
+    hops_free: int = 0
 
 
 class EntryExtra(msgspec.Struct, gc=False):
-    """Extra fields of an entry."""
+    """
+    Extra fields of an entry.
+
+    Attributes:
+        passed: What of a rule its author passed over.
+    """
+
+    passed: list[str] = []
 
 
 class TransferExtra(msgspec.Struct, gc=False):
@@ -386,6 +395,7 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
         transfer=transfer_of(latest, record.id) if latest is not None else None,
         department=record.department or msgspec.UNSET,
         answered_at=(record.extra and record.extra.answered_at) or msgspec.UNSET,
+        hops_free=(record.extra and record.extra.hops_free) or msgspec.UNSET,
     )
 
 
@@ -399,7 +409,17 @@ def entries_of(record: SessionRecord) -> list[Entry]:
         transfer = transfer_of(record.transfer, record.id)
     reason = transfer.reason if transfer is not None and record.kind == "transferred" else None
     seq = record.entry_count if reason is None else record.entry_count - 1
-    entries = [Entry(seq=seq, kind=record.kind, at=record.at, by=by, text=record.text, transfer=transfer)]
+    extra = record.entry_extra
+    entry = Entry(
+        seq=seq,
+        kind=record.kind,
+        at=record.at,
+        by=by,
+        text=record.text,
+        transfer=transfer,
+        passed=extra.passed if extra is not None and extra.passed else msgspec.UNSET,
+    )
+    entries = [entry]
     if reason is not None:
         entries.append(Entry(seq=seq + 1, kind="internal", at=record.at, by=by, text=reason))
     return entries
@@ -546,6 +566,13 @@ class SessionReply(msgspec.Struct, gc=False):
     """One session."""
 
     session: msgspec.Raw
+
+
+class CheckReply(msgspec.Struct, gc=False):
+    """What a command would do."""
+
+    outcome: Outcome
+    assigned_to: str | None = None
 
 
 class EntryReply(msgspec.Struct, gc=False):

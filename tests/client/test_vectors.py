@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
 import relevo_client
-from relevo_client import AsyncCommands, Customer, Target
+from relevo_client import Agent, AsyncCommands, Customer, Session, Target, broken_by, rule_of
 from relevo_client.codec import JSON, MSGPACK, Codec, DecodeError
 from relevo_client.decode import InvalidDataError, decode
 from relevo_client.directory import Directory, Patch, Snapshot
@@ -42,6 +42,20 @@ KINDS: Mapping[str, type[Any]] = {
 MESSAGES = {"welcome": RouterWelcome, **PUSHES}
 SUBSCRIPTIONS = {"directory.subscribe", "directory.unsubscribe", "session.watch", "session.unwatch"}
 CONNECTION = {"hello", "ping", "token.refresh", "session.ack"}
+
+SESSION = decode(
+    Session,
+    {
+        "id": "s",
+        "customer": {"id": "c", "name": "C"},
+        "state": "in_progress",
+        "owner": {"kind": "agent", "id": "ana"},
+        "fence": 1,
+        "hops": 0,
+        "opened_at": 1,
+        "updated_at": 1,
+    },
+)
 
 
 def load(file: str) -> list[Map]:
@@ -291,3 +305,25 @@ def test_vector_of_agents_is_found_in_order(vector: Map) -> None:
     directory.replace(decode(Snapshot, {"epoch": "e", "seq": 1, **rows}))
 
     assert [agent.id for agent in directory.agents_by_readiness(vector["search"])] == vector["found"]
+
+
+@each("rules.json")
+def test_vector_of_a_rule_is_broken_by_the_transfer(vector: Map) -> None:
+    row = {"name": "A", "status_since_at": 1, "pending": 0, "available": True} | vector.get("agent", {})
+    agent = decode(Agent, row) if "agent" in vector else None
+    session = replace(SESSION, **vector["session"])
+    target = Target(**vector["target"])
+
+    assert list(broken_by(vector["rule"], session, target, agent, vector["reason"])) == vector["broken"]
+
+
+def test_rule_that_counts_is_the_departments_or_else_the_tenants() -> None:
+    directory = Directory()
+    sales = {"id": "sales", "name": "Sales", "agents": 0, "available": 0, "queued": 0}
+    rows = {"departments": [sales, sales | {"id": "help", "rule": {"agents": "none"}}], "agents": []}
+    directory.replace(decode(Snapshot, {"epoch": "e", "seq": 1, "rule": {"agents": "any"}, **rows}))
+
+    found = [
+        rule_of(replace(SESSION, department=name), directory) for name in ("help", "sales", "gone", None)
+    ]
+    assert found == [{"agents": "none"}, None, {"agents": "any"}, {"agents": "any"}]

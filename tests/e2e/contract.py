@@ -96,9 +96,19 @@ def _is_whole(schema: Any, value: Any) -> bool:
         name
         for name, each in schema["properties"].items()
         if name not in schema.get("required", ())
-        and (schema["title"] in _PARTIAL or "$ref" in each or each.get("type", "") in _LEFT_OUT)
+        and (
+            name == "passed"
+            or schema["title"] in _PARTIAL
+            or "$ref" in each
+            or each.get("type", "") in _LEFT_OUT
+        )
     }
     return set(schema["properties"]) - left_out <= set(value) <= set(schema["properties"])
+
+
+def _is_unset(title: str, name: str) -> bool:
+    """Return whether a field is left out where it is unset, though it is a list or may be null."""
+    return title in _PARTIAL or (title, name) == ("Entry", "passed")
 
 
 def _fits_error(schema: Any, error: Any) -> bool:

@@ -134,6 +134,16 @@ async def one_session_more_than_there_is_room_for(
     return await adela.refused("session.accept", session_id="chat-2")
 
 
+@provokes("not_allowed")
+async def a_transfer_that_the_tenants_rule_forbids(
+    tenant: Tenant, _: StoreServer, adela: RawClient
+) -> Message:
+    ana = await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
+    await adela.command("settings.put", settings={"rule": {"agents": "none"}})
+    return await ana.refused("session.transfer", session_id="chat-1", target=to_agent("adela"))
+
+
 @provokes("no_origin")
 async def the_decline_of_a_session_from_a_back_end(
     tenant: Tenant, _: StoreServer, adela: RawClient

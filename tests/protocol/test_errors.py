@@ -32,6 +32,7 @@ def test_error_codes_are_those_of_the_contract() -> None:
         "in_use": False,
         "exists": False,
         "no_origin": False,
+        "not_allowed": False,
         "key_reused": False,
         "rate_limited": True,
         "unavailable": True,

@@ -60,7 +60,11 @@ def test_openapi_response_example_is_its_result(name: str, document: Document) -
     content = document["paths"][f"/{name}"]["post"]["responses"]["200"]["content"]["application/json"]
     result = HTTP_COMMANDS[name].result or Empty
     assert msgspec.to_builtins(msgspec.convert(content["example"], result)) == content["example"]
-    assert content["schema"] == {"$ref": f"#/components/schemas/{result.__name__}"}
+    checked = getattr(HTTP_COMMANDS[name], "checked", None)
+    kinds = [
+        {"$ref": f"#/components/schemas/{kind.__name__}"} for kind in (result, checked) if kind is not None
+    ]
+    assert content["schema"] == (kinds[0] if checked is None else {"oneOf": kinds})
 
 
 @pytest.mark.parametrize("name", HTTP_COMMANDS)

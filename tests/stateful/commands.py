@@ -24,6 +24,7 @@ from tests.stateful.model import (
 )
 
 Outcome: TypeAlias = Callable[[], Result]
+MINE = "in_progress", None
 
 
 class Model(State):
@@ -170,6 +171,11 @@ class Model(State):
             raise RejectedError("exists", {"session": old.seen()})
         if target is None:
             self._require_room(request)
+        if request.get("check"):
+            return self._checked(
+                target, *(self._route(target) if target is not None else ("in_progress", None))
+            )
+        if target is None:
             me = self.agents.get(by.id) or self._claim(request["by"])
             owner = Owner("agent", me.id)
             self._begin_grace(me, request)
@@ -200,12 +206,16 @@ class Model(State):
         if target == s.owner:
             raise RejectedError("same_target")
         assert s.owner is not None
+        passed = self._apply_rule(s, target, request)
+        if request.get("check"):
+            return self._checked(target, *self._route(target, s.agent_id()))
         change = Change(s.id)
         old, waited, source = s.transfer, s.waits, self._party(s.owner)
         if waited and old is not None:
             self._notify_sender(s, change, "moved", old)
         state, owner = self._route(target, s.agent_id())
         s.hops += 1
+        s.hops_free += by.role == "service"
         s.target = target
         if self._owns(s, request):
             self._answer(s)
@@ -221,12 +231,23 @@ class Model(State):
             assigned_to=owner.id if target.kind == "department" and state == "in_progress" else None,
             at=self._now,
         )
-        self._write(s, change, "transferred", by, transfer=s.transfer)
+        self._write(s, change, "transferred", by, transfer=s.transfer, passed=passed)
         if "reason" in request:
             self._write(s, change, "internal", by, request["reason"])
         self._place(s, state, owner, by, change, "transferred")
         self._conclude(s, change)
         return lambda: {"session": s.seen()}
+
+    def _checked(self, target: Owner | None, state: str, owner: Owner | None) -> Outcome:
+        """Return what would be."""
+        chosen = (
+            owner is not None
+            and target is not None
+            and target.kind == "department"
+            and state == "in_progress"
+        )
+        assigned_to = owner.id if chosen and owner is not None else None
+        return lambda: {"outcome": OUTCOMES[state], "assigned_to": assigned_to}
 
     def session_accept(self, request: Request) -> Outcome:
         """Take a session that waits."""

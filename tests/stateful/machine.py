@@ -26,6 +26,7 @@ from tests.stateful.names import (
     AGENTS,
     CONNECTIONS,
     CONNECTIONS_MAX,
+    CUSTOMER,
     DEPARTMENTS,
     FITTING,
     LEASE_MS,
@@ -98,7 +99,8 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             request["print"] = hashlib.md5(json.dumps([command, body]).encode()).hexdigest()
             twin.sent.append((command, request))
         answer = self.stored.run(tenant, command, request)
-        made = answer.result["session"].transfer if command == "session_transfer" and answer.result else None
+        is_transfer = command == "session_transfer" and "check" not in request
+        made = answer.result["session"].transfer if is_transfer and answer.result else None
         expected = twin.model.run(command, request, made.id if made is not None else "none was made")
         changes, position = twin.model.changes, None
         if twin.epoch_ends:
@@ -380,8 +382,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         if reopen is not None:
             where["reopen"] = reopen
         by = self.find_caller(tenant, "admin" if target is None and caller == "service" else caller)
-        customer = {"id": "c:1", "name": "M\u00fcller"}
-        self.step(tenant, "session_open", by=by, session_id=session_id, customer=customer, key=key, **where)
+        self.step(tenant, "session_open", by=by, session_id=session_id, customer=CUSTOMER, key=key, **where)
 
     @rule(
         tenant=tenants,
@@ -434,6 +435,40 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         key: str | None,
     ) -> None:
         self.session_step("session_transfer", tenant, caller, pick, fence, key, target=to, reason=reason)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, caller=callers, pick=picks, to=targets, reason=texts)
+    def check_and_transfer(
+        self, tenant: str, caller: str, pick: int, to: dict[str, str], reason: str | None
+    ) -> None:
+        """Check a transfer, which changes nothing, and make it, which does what the check said."""
+        session_id = self.session(tenant, pick, "session_transfer")
+        fields: dict[str, Any] = {"session_id": session_id, "target": to}
+        fields |= {"reason": reason} if reason is not None else {}
+        fields["by"] = self.find_caller(tenant, caller, session_id, "session_transfer")
+        # What was due is done by the first one.
+        checked = self.step(tenant, "session_transfer", check=True, **fields)
+        before = self.stored.dump(tenant)
+        self.step(tenant, "session_transfer", check=True, **fields)
+        assert contents(self.stored.dump(tenant)) == contents(before), "a check changed something"
+        made = self.step(tenant, "session_transfer", **fields)
+        assert (made.error, made.details) == (checked.error, checked.details)
+        if made.result is not None:
+            transfer = made.result["session"].transfer
+            assert checked.result == {"outcome": transfer.outcome, "assigned_to": transfer.assigned_to}
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, number=st.integers(0, len(SESSIONS) - 1), to=targets)
+    def check_and_open(self, tenant: str, number: int, to: dict[str, str]) -> None:
+        """Check an opening, and open, which does what the check said."""
+        fields: dict[str, Any] = {"session_id": SESSIONS[number], "target": to, "customer": CUSTOMER}
+        fields["by"] = self.find_caller(tenant, "service")
+        checked = self.step(tenant, "session_open", check=True, **fields)
+        opened = self.step(tenant, "session_open", **fields)
+        assert opened.error == checked.error
+        if opened.result is not None and checked.result is not None:
+            states = {"in_progress": "assigned", "pending": "pending", "queued": "queued"}
+            assert states[opened.result["session"].state] == checked.result["outcome"]
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(pick=picks, to=targets)

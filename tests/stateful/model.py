@@ -99,6 +99,7 @@ class KnownSession:
     owner: Owner | None = None
     fence: int = 0
     hops: int = 0
+    hops_free: int = 0
     updated_at: int = 0
     transfer: Transfer | None = None
     history: list[Entry] = field(default_factory=list)
@@ -126,6 +127,7 @@ class KnownSession:
             transfer=self.transfer,
             department=self.department or msgspec.UNSET,
             answered_at=self.answered_at or msgspec.UNSET,
+            hops_free=self.hops_free or msgspec.UNSET,
         )
 
     @property
@@ -285,6 +287,37 @@ class State:
     def _rule(self, settings: dict[str, Any]) -> Rule | msgspec.UnsetType:
         return msgspec.convert(settings["rule"], Rule) if "rule" in settings else msgspec.UNSET
 
+    def _apply_rule(self, s: KnownSession, target: Owner, request: Request) -> list[str]:
+        """Refuse a transfer that the rule forbids its caller; return what another caller passes over."""
+        department = s.department if s.department in self.departments else None
+        own = self.settings.get(department or "", {}).get("rule") if department else None
+        rule = own or self.settings[""].get("rule")
+        if rule is None:
+            return []
+        agent = self.agents[target.id] if target.kind == "agent" else None
+        allowed = set(self.departments) if rule["departments"] == "any" else set(rule["departments"])
+        homes = set(agent.departments) if agent is not None else set()
+        agents = {"none": False, "members": bool(homes & allowed), "any": True}[rule["agents"]]
+        way_out = agent.role == "admin" if agent is not None else target.id == s.department
+        hops = s.hops - s.hops_free
+        broken = {
+            "departments": agent is None and target.id not in allowed,
+            "agents": agent is not None and not agents,
+            "status": agent is not None and self._status(agent) not in rule["statuses"],
+            "capacity": agent is not None and not rule["at_capacity"] and self.load(agent) >= agent.capacity,
+            "hops": 0 < rule["hops_max"] <= hops and not way_out,
+            "reason": rule["reason"] == "required" and not request.get("reason"),
+        }
+        found = [name for name, is_broken in broken.items() if is_broken]
+        if found and request["by"]["role"] == "agent":
+            raise RejectedError(
+                "not_allowed", {"because": found[0], "department": department if own else None}
+            )
+        return found
+
+    def _status(self, agent: KnownAgent) -> str:
+        return agent.chosen if agent.present else "disconnected"
+
     # Each step ---------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
@@ -376,6 +409,7 @@ class State:
         by: Actor | None,
         text: str | None = None,
         transfer: Transfer | None = None,
+        passed: list[str] | None = None,
     ) -> Entry:
         entry = Entry(
             seq=len(s.history) + 1,
@@ -384,6 +418,7 @@ class State:
             by=by,
             text=text,
             transfer=transfer,
+            passed=passed or msgspec.UNSET,
         )
         s.history.append(entry)
         change.entries.append(entry)

@@ -11,6 +11,7 @@ AGENTS = ["ana", "sales", "help", "bob"]
 # An agent and a department, a session and an agent may have the same id.
 DEPARTMENTS = ["sales", "help"]
 SESSIONS = ["s1", "s2", "s3", "s4", "s5", "ana"]
+CUSTOMER = {"id": "c:1", "name": "M\u00fcller"}
 ADMIN, SERVICES = "adm", ["desk", "ana"]
 # Admins that come over HTTP, and are not in the directory before they have taken a session.
 STRANGERS: dict[str, dict[str, Any]] = {
@@ -60,12 +61,20 @@ RULE = {
     "hops_max": 0,
     "reason": "optional",
 }
+RULES: list[dict[str, Any]] = [
+    {},
+    {"statuses": ["connected"]},
+    {"statuses": ["connected", "pre_pause"], "at_capacity": False},
+    {"departments": ["sales"], "agents": "members"},
+    {"departments": ["help"], "agents": "none", "reason": "required"},
+    {"hops_max": 1},
+]
 settings = st.fixed_dictionaries(
     {},
     optional={
         "answer_ms": st.sampled_from([None, 0]),
         "alarm_ms": st.sampled_from([None, 0, 5]),
-        "rule": st.sampled_from([None, RULE, RULE | {"statuses": []}]),
+        "rule": st.sampled_from([None, *(RULE | change for change in RULES)]),
     },
 )
 claims = st.fixed_dictionaries(

@@ -213,6 +213,8 @@ def _details(error: str, details: Any) -> Any:
     if error == "no_origin":
         owner = msgspec.convert(details["owner"], Owner)
         return {"owner": owner, "department": details.get("department")}
+    if error == "not_allowed":
+        return {"because": details["because"], "department": details.get("department")}
     if error != "conflict":
         return None
     return {

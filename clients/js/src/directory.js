@@ -28,6 +28,13 @@ export class Directory {
   /** @type {{ epoch: string, seq: number } | null} */
   #position = null;
   #live = false;
+  /** @type {import("./objects.js").Rule | null} */
+  #rule = null;
+
+  /** The tenant's rule, for sessions without a department; null where all is allowed. */
+  get rule() {
+    return this.#rule;
+  }
 
   /** Agents by id. @returns {ReadonlyMap<string, Agent>} */
   get agents() {
@@ -94,13 +101,14 @@ export class Directory {
    * @param {Snapshot} snapshot
    * @returns {DirectoryChanged}
    */
-  replace({ epoch, seq, agents, departments }) {
+  replace({ epoch, seq, agents, departments, rule }) {
     this.#agents = new Map();
     this.#departments = new Map();
     for (const row of agents) this.#agents.set(row.id, row);
     for (const row of departments) this.#departments.set(row.id, row);
     this.#position = { epoch, seq };
     this.#live = true;
+    this.#rule = rule;
     const removed = { agentsRemoved: [], departmentsRemoved: [] };
     return { type: "directoryChanged", agents, departments, ...removed, snapshot: true };
   }
@@ -113,7 +121,7 @@ export class Directory {
    *   directory's position; nothing is applied then, and the rows are not live until a resumed subscription
    *   has filled the gap.
    */
-  apply({ epoch, since, seq, agents, departments, agentsRemoved, departmentsRemoved }) {
+  apply({ epoch, since, seq, agents, departments, agentsRemoved, departmentsRemoved, rule }) {
     if (this.#position?.epoch !== epoch || this.#position.seq !== since) {
       this.#live = false;
       return null;
@@ -125,6 +133,7 @@ export class Directory {
     for (const row of departments) this.#departments.set(row.id, row);
     this.#position = { epoch, seq };
     this.#live = true;
+    if (rule !== null) this.#rule = rule;
     return {
       type: "directoryChanged",
       agents,

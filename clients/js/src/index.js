@@ -44,6 +44,7 @@ export { Inbox, isNewer } from "./inbox.js";
 export { Target } from "./objects.js";
 export { pageSignals } from "./page-lifecycle.js";
 export { Agents, CommandMethods, Departments, Sessions, Settings } from "./resources.js";
+export { brokenBy, ruleOf } from "./rules.js";
 
 /** @typedef {import("./client.js").ClientOptions} ClientOptions */
 /** @typedef {import("./codec.js").Codec} Codec */

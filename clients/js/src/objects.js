@@ -110,8 +110,21 @@ import {
  *   readonly agents: number,
  *   readonly available: number,
  *   readonly queued: number,
- *   readonly rule: Readonly<Record<string, unknown>> | null,
+ *   readonly rule: Rule | null,
  * }} Department
+ */
+
+/**
+ * Which transfers agents may make; its fields by their names on the wire.
+ *
+ * @typedef {{
+ *   readonly departments: "any" | readonly string[],
+ *   readonly agents: string,
+ *   readonly statuses: readonly string[],
+ *   readonly at_capacity: boolean,
+ *   readonly hops_max: number,
+ *   readonly reason: string,
+ * }} Rule
  */
 
 /**
@@ -137,6 +150,7 @@ import {
  * - `transfer`: the latest. `department`: the id of the department that it was last routed through.
  * - `answeredAt`: when its present owner answered it. `dueAt`: when the system moves it on by itself.
  * - `attributes`: what the back end keeps with it.
+ * - `hopsFree`: how many of its `hops` count towards no rule's limit: those by back ends.
  *
  * @typedef {WireObject & {
  *   readonly id: string,
@@ -152,6 +166,7 @@ import {
  *   readonly answeredAt: number | null,
  *   readonly dueAt: number | null,
  *   readonly attributes: Readonly<Record<string, unknown>>,
+ *   readonly hopsFree: number,
  * }} Session
  */
 
@@ -257,7 +272,7 @@ import {
 
 /**
  * The rows of the directory at `seq` of `epoch`: all of them, or part `part` (from 1) of `parts`;
- * both are 0 where it is whole.
+ * both are 0 where it is whole. `rule` is the tenant's, in the first part.
  *
  * @typedef {{
  *   readonly epoch: string,
@@ -266,11 +281,12 @@ import {
  *   readonly agents: readonly Agent[],
  *   readonly part: number,
  *   readonly parts: number,
+ *   readonly rule: Rule | null,
  * }} Snapshot
  */
 
 /**
- * The rows that changed after `since` up to `seq`, whole.
+ * The rows that changed after `since` up to `seq`, whole; `rule` is the tenant's where it changed.
  *
  * @typedef {{
  *   readonly epoch: string,
@@ -280,6 +296,7 @@ import {
  *   readonly agents: readonly Agent[],
  *   readonly departmentsRemoved: readonly string[],
  *   readonly agentsRemoved: readonly string[],
+ *   readonly rule: Rule | null,
  * }} Patch
  */
 
@@ -351,8 +368,19 @@ export const department = openShape((map) => ({
   agents: integer(map.agents),
   available: integer(map.available),
   queued: integer(map.queued),
-  rule: mapOrNull(map.rule),
+  rule: ruleOrNull(map.rule),
 }));
+
+/** @type {Decoder<Rule>} */
+const rule = shape((map) => ({
+  departments: map.departments === "any" ? "any" : strings(map.departments),
+  agents: word(map.agents),
+  statuses: strings(map.statuses),
+  at_capacity: boolean(map.at_capacity),
+  hops_max: integer(map.hops_max),
+  reason: word(map.reason),
+}));
+const ruleOrNull = nullable(rule);
 
 /** Any word of an enumeration, or null. */
 export const wordOrNull = nullable(word);
@@ -391,6 +419,7 @@ export const session = openShape((map) => ({
   answeredAt: integerOrNull(map.answered_at),
   dueAt: integerOrNull(map.due_at),
   attributes: mapIfAny(map.attributes),
+  hopsFree: count(map.hops_free),
 }));
 
 /** @type {Decoder<Entry>} */
@@ -488,6 +517,7 @@ export const snapshot = shape((map) => ({
   agents: agents(map.agents),
   part: count(map.part),
   parts: count(map.parts),
+  rule: ruleOrNull(map.rule),
 }));
 
 /** @type {Decoder<Patch>} */
@@ -499,4 +529,5 @@ export const patch = shape((map) => ({
   agents: agentsIfAny(map.agents),
   departmentsRemoved: stringsIfAny(map.departments_removed),
   agentsRemoved: stringsIfAny(map.agents_removed),
+  rule: ruleOrNull(map.rule),
 }));

@@ -20,6 +20,7 @@ SHARED = (
     "settings.lua",
     "directory.lua",
     "sessions.lua",
+    "rules.lua",
     "presence.lua",
     "migration.lua",
     "commit.lua",

@@ -236,3 +236,23 @@ for (const { name, agents, departments, search, found } of names.filter((vector)
       found,
     );
   });
+
+for (const { name, rule, session, target, agent = null, reason, broken } of load("rules.json"))
+  test(`rules: ${name}`, () => {
+    const { department, hops, hops_free: hopsFree } = session;
+
+    assert.deepEqual(relevo.brokenBy(rule, { department, hops, hopsFree }, target, agent, reason), broken);
+  });
+
+test("rules: the department's counts, or else the tenant's", () => {
+  const departments = new Map([
+    ["sales", { rule: null }],
+    ["help", { rule: "own" }],
+  ]);
+
+  const found = ["help", "sales", "gone", null].map((department) =>
+    relevo.ruleOf({ department }, { departments, rule: "tenant's" }),
+  );
+
+  assert.deepEqual(found, ["own", null, "tenant's", "tenant's"]);
+});

@@ -85,6 +85,7 @@ from .objects import (
     Welcome,
 )
 from .resources import Agents, Commands, Departments, Sessions, Settings
+from .rules import broken_by, rule_of
 from .tokens import PlainTokenSource, TokenSource
 
 __all__ = [
@@ -181,4 +182,6 @@ __all__ = [
     "UnknownPush",
     "Unreachable",
     "Welcome",
+    "broken_by",
+    "rule_of",
 ]

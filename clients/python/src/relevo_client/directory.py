@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from .decode import InvalidDataError
 from .events import DirectoryChanged
@@ -19,7 +20,7 @@ class Snapshot(WireMessage):
     """
     The rows of the directory at ``seq`` of ``epoch``: all of them, or part ``part`` (from 1) of ``parts``.
 
-    Both are 0 where it is whole.
+    Both are 0 where it is whole. ``rule`` is the tenant's, in the first part.
     """
 
     epoch: str
@@ -28,6 +29,7 @@ class Snapshot(WireMessage):
     agents: tuple[Agent, ...]
     part: int = 0
     parts: int = 0
+    rule: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 class SnapshotParts:
@@ -73,7 +75,7 @@ class SnapshotParts:
 
 @dataclass(frozen=True, slots=True)
 class Patch(WireMessage):
-    """The rows that changed after ``since`` up to ``seq``, whole."""
+    """The rows that changed after ``since`` up to ``seq``, whole, and the tenant's rule where it changed."""
 
     epoch: str
     since: int
@@ -82,6 +84,7 @@ class Patch(WireMessage):
     agents: tuple[Agent, ...] = ()
     departments_removed: tuple[str, ...] = ()
     agents_removed: tuple[str, ...] = ()
+    rule: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 class Directory:
@@ -99,6 +102,12 @@ class Directory:
         self._epoch: str | None = None
         self._seq: int | None = None
         self._live = False
+        self._rule: Mapping[str, Any] | None = None
+
+    @property
+    def rule(self) -> Mapping[str, Any] | None:
+        """The tenant's rule, for sessions without a department; None where all is allowed."""
+        return self._rule
 
     @property
     def agents(self) -> Mapping[str, Agent]:
@@ -164,6 +173,7 @@ class Directory:
         self._agents = {row.id: row for row in snapshot.agents}
         self._departments = {row.id: row for row in snapshot.departments}
         self._epoch, self._seq, self._live = snapshot.epoch, snapshot.seq, True
+        self._rule = snapshot.rule
         return DirectoryChanged(agents=snapshot.agents, departments=snapshot.departments, snapshot=True)
 
     def apply(self, patch: Patch) -> DirectoryChanged | None:
@@ -185,6 +195,8 @@ class Directory:
         self._agents.update((row.id, row) for row in patch.agents)
         self._departments.update((row.id, row) for row in patch.departments)
         self._seq, self._live = patch.seq, True
+        if patch.rule is not None:
+            self._rule = patch.rule
         return DirectoryChanged(
             agents=patch.agents,
             departments=patch.departments,

@@ -187,6 +187,7 @@ class Session(WireObject):
         answered_at: When its present owner answered it, None before.
         due_at: When the system moves it on by itself, None for never.
         attributes: What the back end keeps with it: strings, numbers and booleans.
+        hops_free: How many of its ``hops`` count towards no rule's limit: those by back ends.
     """
 
     id: str
@@ -202,6 +203,7 @@ class Session(WireObject):
     answered_at: int | None = None
     due_at: int | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    hops_free: int = 0
 
     @property
     def version(self) -> tuple[int, int]:

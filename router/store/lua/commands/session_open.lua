@@ -4,7 +4,7 @@ Open a session, or open a closed one again: its history and fence go on.
 session_id; customer {id, name}; target {kind, id}, missing for an admin that takes it itself; reopen: false where a closed
 one that is still kept is not to be opened. Rejects not_found (the target), exists (with the session), at_capacity, forbidden
 (the tenant has too many).
-Result {session}.
+check: whether only to say what would happen. Result {session}; of a check {outcome, assigned_to}.
 ]]
 store_command('session_open', function()
   local by, me = caller()
@@ -22,6 +22,11 @@ store_command('session_open', function()
     if state ~= 'closed' then open = open + call('ZCARD', P .. 'state:' .. state) end
   end
   require_space('sessions', open, 1)
+  if request.check then
+    if not target then return check_result('in_progress') end
+    local state, _, assigned_to = route(target.kind, target.id)
+    return check_result(state, assigned_to)
+  end
   local s = {id = id, customer_id = request.customer.id, customer_name = request.customer.name, opened_at = now,
     hops = 0, fence = 0, entry_count = 0, index = -1, transfer_at = -1, placed_at = -1, owner_id = nil, extra = NO_EXTRA,
     -- The list of closed ones may hold it still where its record is gone.

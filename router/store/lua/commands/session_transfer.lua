@@ -1,20 +1,22 @@
 --[[
 Transfer a session to an agent or a department.
 
-session_id; target {kind, id}; reason, fence: optional.
-Rejects not_found (session or target), closed, conflict, forbidden, same_target.
-Result {session}, whose transfer is this one.
+session_id; target {kind, id}; reason, fence: optional; check: whether only to say what would happen.
+Rejects not_found (session or target), closed, conflict, forbidden, same_target, not_allowed.
+Result {session}, whose transfer is this one; of a check {outcome, assigned_to}.
 ]]
 store_command('session_transfer', function()
   local target, reason = request.target, request.reason
-  local by = caller()
+  local by, me = caller()
   local s = session_to_change()
   require_owner(s)
   require_room_to_write(s)
   local to = find_party(target.kind, target.id)
   if s.owner_kind == target.kind and s.owner_id == target.id then reject('same_target') end
   local from = find_party(s.owner_kind, s.owner_id)
+  local passed = apply_rule(s, target.kind, target.id, reason, me)
   local state, owner_id, assigned_to = route(target.kind, target.id, s.owner_kind == 'agent' and s.owner_id)
+  if request.check then return check_result(state, assigned_to) end
   -- Another transfer takes the place of one that still waits, and notifies its sender.
   local told, superseded_sender, superseded
   if s.state ~= 'in_progress' and s.sender then
@@ -24,9 +26,11 @@ store_command('session_transfer', function()
   enter_target(s, target.kind, target.id)
   move_session(s, state, owner_id)
   s.target_kind, s.target_id, s.sender, s.hops = target.kind, target.id, sender_of(request.by), s.hops + 1
+  -- Rules bound the transfers by people.
+  if by.role == 'service' then set_extra(s, 'hops_free', (s.extra.hops_free or 0) + 1) end
   local transfer = pack_transfer({id = meta.epoch .. '-' .. s.order, from = from, to = to, by = by, reason = reason,
     outcome = OUTCOME[state], assigned_to = assigned_to, at = now, extra = NO_EXTRA})
-  write_record(s, 'placed', 'transferred', nil, by, transfer, reason and 2)
+  write_record(s, 'placed', 'transferred', nil, by, transfer, reason and 2, passed and {passed = passed})
   publish(s, 'placed', 'transferred', told, superseded_sender, superseded)
   return session_result(s)
 end)

@@ -5,7 +5,7 @@ An idempotency key remembers where the reply stands (a record of a session's log
 stands nowhere. Keys of a while share a hash, which goes as a whole: a key holds for `key_ms` at least, and for twice
 as long at most.
 ]]
-local result, reply_of, session_result, store_command
+local result, reply_of, session_result, check_result, store_command
 do
 
 local FILLER = '.................................................................'
@@ -80,6 +80,11 @@ end
 
 function session_result(s)
   return function() return result('session', view_of(s)), 'session', s end
+end
+
+-- What a command that only checks would have done.
+function check_result(state, assigned_to)
+  return function() return result('outcome', pack(OUTCOME[state]), 'assigned_to', pack(assigned_to or cjson.null)) end
 end
 
 -- Run a command: sweep, replay a known idempotency key, decide, commit, reply.
