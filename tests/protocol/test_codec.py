@@ -275,6 +275,59 @@ def test_decode_malformed_messagepack_is_undecodable(data: bytes, expected: str)
     assert reason(MSGPACK, data).startswith(expected)
 
 
+@pytest.mark.adversarial("message: NaN", "message: not a map")
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b'{"type": "ping", "id": %s}' % text
+            for text in (b"nan", b"+1", b"01", b"1.", b".5", b"0x10", b"1e")
+        ),
+        *(b"\x00", b"}", b"[", b"]", b"{}{}", b"[]]", b"{]", b"[{]", b"[,]", b"nul", b"'x'", b'"x', b"[1 2]"),
+        *(
+            b"{type: 1}",
+            b'{"type" "ping"}',
+            b'{"type":: "ping"}',
+            b"// x\n{}",
+            b'{"a": "\x01"}',
+            b'{"a": "\\x"}',
+        ),
+    ],
+)
+def test_decode_what_only_some_decoders_read_as_json_is_undecodable(data: bytes) -> None:
+    with pytest.raises(UndecodableError):
+        JSON.decode(data)
+
+
+@pytest.mark.adversarial("message: not a map")
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"\x81",
+            b"\xdc",
+            b"\xde\xff\xff",
+            b"\xd9\x05abc",
+            b"\xdb\xff\xff\xff\xffx",
+            b"\xa5abc",
+            b"\xcb\x00",
+        ),
+        *(
+            b"\xcf",
+            b"\xc9\xff\xff\xff\xff\x01",
+            b"\x80\x00",
+            b"\x81\xa1a",
+            b"\x81\xa1\xff\x01",
+            b"{}",
+            b"\x92\x80",
+        ),
+    ],
+)
+def test_decode_messagepack_that_breaks_off_or_goes_on_is_undecodable(data: bytes) -> None:
+    with pytest.raises(UndecodableError):
+        MSGPACK.decode(data)
+
+
 @pytest.mark.parametrize(
     ("data", "expected_id", "path"),
     [
