@@ -31,6 +31,8 @@ FEED_BUFFER_MAX = 4096
 
 REPAIR_EVENTS_MAX = 500
 RETRY_S = 0.2
+LONGEST_RETRY_S = 10.0
+"""What the wait after a defect doubles up to; each is an incident in the log."""
 
 
 class _Following:
@@ -192,11 +194,18 @@ class Feed:
             following.repair = self._supervisor.run("feed repair", work)
 
     async def _run_repair(self, tenant: str, following: _Following) -> None:
+        retry_s = RETRY_S
         while True:
-            if await self._repair_once(tenant, following):
-                following.repair = None
-                return
-            await asyncio.sleep(RETRY_S)
+            try:
+                if await self._repair_once(tenant, following):
+                    following.repair = None
+                    return
+                await asyncio.sleep(RETRY_S)
+            except (StoreDefectError, msgspec.DecodeError) as error:
+                # It costs this tenant: the others are served, and the node stays ready.
+                incident(log, "feed repair failed", error, tenant=tenant, retry_in_s=retry_s)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
 
     async def _repair_once(self, tenant: str, following: _Following) -> bool:
         """Catch up with the store and with what was heard meanwhile; return whether that is done."""
@@ -211,9 +220,6 @@ class Feed:
                 if self._take_buffered(following) and not following.is_interrupted:
                     break
         except (StoreUnavailableError, GapError):
-            return False
-        except (StoreDefectError, msgspec.DecodeError) as error:
-            incident(log, "feed repair failed", error, tenant=tenant)
             return False
         following.behind_at = 0
         following.ready.set()

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.client.client import StoreClient
-from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.feed import Feed
@@ -243,6 +244,29 @@ async def test_reconnect_during_a_repair_reads_what_was_lost(
     monkeypatch.setattr(followed.store_commands, "events", read_before_the_reconnect)
     await followed.feed.repair(followed.tenant)
     assert (followed.departments(), followed.feed.gaps) == (["d1"], 0)
+
+
+async def test_repair_that_the_store_answers_with_defects_is_tried_less_often(
+    followed: FollowedTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relevo.router.tenant.feed.RETRY_S", 0.001)
+    failures = [StoreDefectError("read_events", "a defect") for _ in range(3)]
+    read = followed.store_commands.events
+
+    async def read_or_fail(*position: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await read(*position)
+
+    monkeypatch.setattr(followed.store_commands, "events", read_or_fail)
+    await followed.begin()
+    await followed.change(1)
+    with structlog.testing.capture_logs() as logged:
+        await followed.feed.repair(followed.tenant)
+    assert [(line["event"], line["retry_in_s"]) for line in logged] == [
+        ("feed repair failed", delay_s) for delay_s in (0.001, 0.002, 0.004)
+    ]
+    assert (followed.departments(), followed.supervisor.failing) == (["d1"], set())
 
 
 async def test_repair_that_fails_is_restarted(
