@@ -7,7 +7,7 @@ router's own rules: the path, the Host, the Origin and the subprotocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from websockets.datastructures import Headers, MultipleValuesError
@@ -37,12 +37,19 @@ class Handshake(ServerProtocol):
     Args:
         origin_rule: Which pages may connect.
         path_prefix: What stands before the path of the websocket, as in ``/chat``.
+        on_refused_origin: Called with the Origin and the Host of each handshake that the rule rejects.
     """
 
-    def __init__(self, origin_rule: OriginRule, path_prefix: str = "") -> None:
+    def __init__(
+        self,
+        origin_rule: OriginRule,
+        path_prefix: str = "",
+        on_refused_origin: Callable[[str, str], None] | None = None,
+    ) -> None:
         super().__init__(logger=LIBRARY_LOGGER)
         self._origin_rule = origin_rule
         self._path = path_prefix + WEBSOCKET_PATH
+        self._on_refused_origin = on_refused_origin
 
     def answer(
         self, url: bytes, scope: Mapping[str, Any], refusal: tuple[int, str] | None
@@ -82,6 +89,8 @@ class Handshake(ServerProtocol):
         if origin is None:
             return None
         if not self._origin_rule.allows(origin, host):
+            if self._on_refused_origin is not None:
+                self._on_refused_origin(origin, host)
             raise InvalidOrigin(origin)
         return Origin(origin)
 

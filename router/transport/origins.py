@@ -10,6 +10,38 @@ _HOST_HEADER: Final = re.compile(_HOST)
 _ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://" + _HOST)
 
 
+REFUSED_ORIGINS_MAX: Final = 64
+"""How many origins a process names in its log within a minute; pages of others are refused in silence."""
+_SILENCE_S: Final = 60.0
+
+
+class RefusedOrigins:
+    """Which refused origins to name in the log: each once a minute, and a bounded number. Pure."""
+
+    __slots__ = ("_logged_at",)
+
+    def __init__(self) -> None:
+        self._logged_at: dict[str, float] = {}
+
+    def is_due(self, origin: str, now: float) -> bool:
+        """
+        Return whether to log that this origin was refused, and count it as logged.
+
+        Args:
+            origin: The Origin header, as it came.
+            now: The time, in seconds of any steady clock.
+        """
+        for logged, at in list(self._logged_at.items()):
+            # In the order of their times: the first that is recent ends the search.
+            if now - at < _SILENCE_S:
+                break
+            del self._logged_at[logged]
+        if origin in self._logged_at or len(self._logged_at) >= REFUSED_ORIGINS_MAX:
+            return False
+        self._logged_at[origin] = now
+        return True
+
+
 class OriginRule:
     """
     Allow a list of origins or, where the list is empty, the host that the request itself was sent to.

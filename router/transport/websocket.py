@@ -13,6 +13,8 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final, Protocol, cast
 
+import structlog
+
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
 from relevo.protocol.codec import Codec
 from relevo.protocol.errors import CloseCode
@@ -20,8 +22,10 @@ from relevo.router.transport.frames import PING_FRAME, Core, Frame, Opcode, buil
 from relevo.router.transport.handshake import CODECS, Handshake
 from relevo.router.transport.interface import Acceptor, Endpoint
 from relevo.router.transport.keepalive import Keepalive, Watched, now_ms
-from relevo.router.transport.origins import OriginRule
+from relevo.router.transport.origins import OriginRule, RefusedOrigins
 from relevo.router.transport.outbox import BATCH_BYTES_MAX, Outbox, OutboxRules
+
+log = structlog.get_logger(__name__)
 
 __all__ = ["Settings", "WebSocket", "broadcast", "build_frame", "websocket_class"]
 
@@ -74,7 +78,10 @@ class _Shared:
 
     def __init__(self, acceptor: Acceptor, settings: Settings) -> None:
         self.acceptor = acceptor
-        self.handshake = Handshake(OriginRule(settings.allowed_origins), settings.path_prefix)
+        self.handshake = Handshake(
+            OriginRule(settings.allowed_origins), settings.path_prefix, self._log_refused_origin
+        )
+        self._refused_origins = RefusedOrigins()
         self.message_bytes_max = MESSAGE_BYTES_MAX
         self.soft_bytes = settings.outbox_soft_bytes
         self.rules = {
@@ -86,6 +93,12 @@ class _Shared:
         self.keepalive = Keepalive(settings.ping_interval_ms, settings.ping_timeout_ms)
         self._unflushed: list[WebSocket] = []
         self._loop = asyncio.get_running_loop()  # Kept, since each look for it is a system call (getpid).
+
+    def _log_refused_origin(self, origin: str, host: str) -> None:
+        if self._refused_origins.is_due(origin, self._loop.time()):
+            # A browser does not tell its page why.
+            hint = f"set RELEVO_ALLOWED_ORIGINS={origin} if this page may connect"
+            log.warning("origin refused", origin=origin, host=host, hint=hint)
 
     def flush_soon(self, socket: "WebSocket") -> None:
         """Write what the socket has queued at the end of this turn of the loop; one callback serves all."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -11,3 +12,11 @@ from .scripted import ScriptedRouter
 async def router() -> AsyncIterator[ScriptedRouter]:
     async with ScriptedRouter().listening() as listening:
         yield listening
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A loopback port at which nothing listens; `tests.servers` needs the router."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

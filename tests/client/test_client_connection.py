@@ -21,8 +21,6 @@ from relevo_client import (
     UnauthorizedError,
 )
 
-from tests.servers import closed_port
-
 from .scripted import AT_ONCE, ScriptedRouter, connected, make_client, next_of
 from .wire import session_map, welcome_map
 
@@ -125,24 +123,22 @@ async def test_refused_handshake_is_final(router: ScriptedRouter, status: int) -
     assert isinstance(refused.value, ConnectionStoppedError)
 
 
-async def test_start_without_a_router_raises_connect_timeout() -> None:
-    with closed_port() as port:
-        url = f"ws://127.0.0.1:{port}/ws"
-        client = Client(url, "jwt", connect_timeout=0.05, reconnect=AT_ONCE, proxy=None)
-        with pytest.raises(ConnectTimeoutError) as timeout:
-            await client.start()
+async def test_start_without_a_router_raises_connect_timeout(closed_port: int) -> None:
+    url = f"ws://127.0.0.1:{closed_port}/ws"
+    client = Client(url, "jwt", connect_timeout=0.05, reconnect=AT_ONCE, proxy=None)
+    with pytest.raises(ConnectTimeoutError) as timeout:
+        await client.start()
 
-    assert f"127.0.0.1:{port}" in str(timeout.value)
+    assert f"127.0.0.1:{closed_port}" in str(timeout.value)
 
 
-async def test_client_of_several_urls_tries_the_next(router: ScriptedRouter) -> None:
-    with closed_port() as port:
-        urls = [f"ws://127.0.0.1:{port}/ws", router.url]
-        client = Client(urls, "jwt", reconnect=AT_ONCE, proxy=None)
-        starting = asyncio.create_task(client.start())
-        await (await router.next_connection()).let_in()
-        await starting
-        await client.close()
+async def test_client_of_several_urls_tries_the_next(router: ScriptedRouter, closed_port: int) -> None:
+    urls = [f"ws://127.0.0.1:{closed_port}/ws", router.url]
+    client = Client(urls, "jwt", reconnect=AT_ONCE, proxy=None)
+    starting = asyncio.create_task(client.start())
+    await (await router.next_connection()).let_in()
+    await starting
+    await client.close()
 
 
 async def test_expiring_token_is_replaced_by_a_fresh_one(router: ScriptedRouter) -> None:

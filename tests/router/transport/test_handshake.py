@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.router.transport.websocket_peer import (
     JSON_NAME,
@@ -118,6 +119,19 @@ async def test_an_origin_that_only_looks_like_the_host_is_refused(served: Served
 async def test_a_page_of_the_servers_own_host_may_connect(served: Served, scheme: str) -> None:
     request = upgrade_request(served.port, origin=f"{scheme}://127.0.0.1:{served.port}")
     assert (await shake_hands(served.port, request))[0] == 101
+
+
+async def test_a_refused_origin_is_logged_with_what_to_set() -> None:
+    async with serve_websockets() as served:
+        request = upgrade_request(served.port, origin="https://chat.example")
+        with capture_logs() as logged:
+            for _ in range(2):
+                assert (await shake_hands(served.port, request))[0] == 403
+
+    assert [(line["event"], line["origin"]) for line in logged] == [
+        ("origin refused", "https://chat.example")
+    ]
+    assert "RELEVO_ALLOWED_ORIGINS=https://chat.example" in logged[0]["hint"]
 
 
 async def test_a_configured_origin_may_connect_and_the_servers_own_host_no_more() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relevo.router.transport.origins import OriginRule
+from relevo.router.transport.origins import REFUSED_ORIGINS_MAX, OriginRule, RefusedOrigins
 
 OWN_HOST = [
     ("http://chat.example.com", "chat.example.com"),
@@ -93,3 +93,23 @@ def test_an_entry_that_is_no_origin_is_refused_by_name(entry: str) -> None:
     with pytest.raises(ValueError, match="not an origin") as refusal:
         OriginRule((entry,))
     assert repr(entry) in str(refusal.value)
+
+
+def test_refused_origin_is_due_once_a_minute() -> None:
+    refused = RefusedOrigins()
+    page, other = "https://a.example", "https://b.example"
+
+    assert [refused.is_due(page, now) for now in (0.0, 1.0, 59.9, 60.0, 61.0)] == [
+        *(True, False, False),
+        *(True, False),
+    ]
+    assert refused.is_due(other, 61.0)
+
+
+@pytest.mark.limit("REFUSED_ORIGINS_MAX")
+def test_refused_origins_beyond_the_bound_are_not_due_within_the_minute() -> None:
+    refused = RefusedOrigins()
+    pages = [f"https://{number}.example" for number in range(REFUSED_ORIGINS_MAX + 1)]
+
+    assert [refused.is_due(page, 0.0) for page in pages] == [*[True] * REFUSED_ORIGINS_MAX, False]
+    assert refused.is_due(pages[-1], 60.0)

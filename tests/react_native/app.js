@@ -1,0 +1,3 @@
+import { Client, HttpClient, Target } from "relevo-client";
+
+globalThis.relevo = { Client, HttpClient, Target };
