@@ -118,8 +118,10 @@ export class Workspace extends EventTarget {
       this.unread.delete(session.id);
       const again = this.open?.session.id === session.id && this.open.removal === null;
       const timeline = again && this.open !== null ? this.open.timeline : this.#timelineOf(session.id);
+      const seen = again && this.open?.session.fence === session.fence;
       this.open = { session, timeline, removal: null };
       if (!again) void timeline.load();
+      if (!seen) this.#answer(session);
     }
     this.#emitChange();
   }
@@ -198,6 +200,17 @@ export class Workspace extends EventTarget {
       throw error;
     }
     if (this.open?.session.id === sessionId) this.openSession(null);
+  }
+
+  /**
+   * Tell the router that a person has opened a conversation: without an answer it may move on by itself.
+   *
+   * @param {Session} session
+   */
+  #answer({ id, state, answeredAt, fence }) {
+    if (state !== "in_progress" || answeredAt !== null) return;
+    // It may have moved at this moment, which its own event says.
+    this.client.sessions.answer(id, { fence }).catch(() => {});
   }
 
   /** @param {string} sessionId */

@@ -77,7 +77,7 @@ import {
  *   connected, and has room for one more.
  * - `statusReason`, `statusUntilAt`: why it has its status and until when, as it said; nothing happens by itself then.
  *   `statusBy`: the person that set it, null for itself and for the system.
- * - `missed`: how many placed sessions in a row it has not answered. `wrapping`: how many closed sessions keep their slot
+ * - `answeredAt`: when it last answered a session. `missed`: how many placed sessions in a row it has not answered. `wrapping`: how many closed sessions keep their slot
  *   for a while.
  *
  * @typedef {WireObject & {
@@ -97,6 +97,7 @@ import {
  *   readonly statusBy: Person | null,
  *   readonly missed: number,
  *   readonly wrapping: number,
+ *   readonly answeredAt: number | null,
  * }} Agent
  */
 
@@ -359,6 +360,7 @@ export const agent = openShape((map) => ({
   statusBy: personOrNull(map.status_by),
   missed: count(map.missed),
   wrapping: count(map.wrapping),
+  answeredAt: integerOrNull(map.answered_at),
 }));
 
 /** @type {Decoder<Department>} */

@@ -152,8 +152,8 @@ test("hostile texts are shown as text", { skip: noBrowser }, async () => {
   const evil = await fixture.router.connect({ id: "evil", name, capacity: 50 });
   for (const [index, text] of HOSTILE.entries()) {
     await fixture.router.open(`hostile-${index}`, text.slice(0, 120), "evil");
-    await evil.note(`hostile-${index}`, text);
-    await evil.transfer(`hostile-${index}`, { kind: "agent", id: "ana" }, text);
+    await evil.sessions.note(`hostile-${index}`, text);
+    await evil.sessions.transfer(`hostile-${index}`, { kind: "agent", id: "ana" }, { reason: text });
   }
   for (const text of HOSTILE) {
     await ana.page.getByRole("button", { name: text, exact: true }).click();

@@ -124,6 +124,7 @@ class Agent(WireObject):
         status_by: The person that set the status for it; None for itself and for the system.
         missed: How many placed sessions in a row it has not answered.
         wrapping: How many closed sessions keep their slot for a while.
+        answered_at: When it last answered a session, in ms.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Agent(WireObject):
     status_by: Person | None = None
     missed: int = 0
     wrapping: int = 0
+    answered_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
