@@ -28,13 +28,13 @@ CHANGES = [
     (
         f"{LUA}/records.lua",
         "return SESSION_FIELDS .. pack(",
-        r"return (schema >= 2 and '\220\0\31' or SESSION_FIELDS) .. pack(",
+        r"return (schema >= 2 and '\220\0\32' or SESSION_FIELDS) .. pack(",
     ),
     (
         f"{LUA}/records.lua",
         "sub(s.record, s.rest + 1)",
         "sub(s.record, s.rest + 1)"
-        f" .. (schema >= 2 and string.byte(s.record, 3) == 30 and pack('{FIELD}') or '')",
+        f" .. (schema >= 2 and string.byte(s.record, 3) == 31 and pack('{FIELD}') or '')",
     ),
     (
         f"{LUA}/sessions.lua",

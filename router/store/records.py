@@ -84,14 +84,7 @@ class MetaExtra(msgspec.Struct, gc=False):
 
 
 class AgentExtra(msgspec.Struct, gc=False):
-    """
-    Extra fields of an agent.
-
-    Attributes:
-        answered_at: When it answered a session last.
-    """
-
-    answered_at: int = 0
+    """Extra fields of an agent."""
 
 
 class DepartmentExtra(msgspec.Struct, gc=False):
@@ -111,12 +104,10 @@ class SessionExtra(msgspec.Struct, gc=False):
 
     Attributes:
         since: Its place in its department's queue: that of its coming into the department; 0: its order.
-        answered_at: When its present owner answered it.
         hops_free: How many hops count towards no rule's limit.
     """
 
     since: int = 0
-    answered_at: int = 0
     hops_free: int = 0
 
 
@@ -169,6 +160,7 @@ class AgentRecord(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         departments: Ids, with a space before and behind each.
+        answered_at: When it answered a session last.
         chosen: The status it chose last.
         present: Whether it has a connection, or lost its last one a moment ago.
         assigned: The place in the order of all assignments that its last one had.
@@ -186,6 +178,7 @@ class AgentRecord(msgspec.Struct, array_like=True, gc=False):
     load: int
     pending: int
     available: bool
+    answered_at: int | None = None
     extra: AgentExtra | None = None
     chosen: Status = "connected"
     present: bool = False
@@ -240,6 +233,7 @@ class SessionRecord(msgspec.Struct, array_like=True, gc=False):
         placed_at: Where the record of the last change of owner stands.
         transfer_at: Where the record that holds the transfer stands; -1 for none.
         entry_count: How many entries the history has, up to this record's last.
+        answered_at: When its present owner answered it.
         transfer: The transfer, where this record made or changed it.
     """
 
@@ -264,6 +258,7 @@ class SessionRecord(msgspec.Struct, array_like=True, gc=False):
     placed_at: int
     transfer_at: int
     entry_count: int
+    answered_at: int | None
     extra: SessionExtra | None
     kind: EntryKind
     at: int
@@ -339,7 +334,7 @@ def agent_of(record: AgentRecord) -> Agent:
         capacity=record.capacity,
         pending=record.pending,
         available=record.available,
-        answered_at=(record.extra and record.extra.answered_at) or msgspec.UNSET,
+        answered_at=record.answered_at or msgspec.UNSET,
     )
 
 
@@ -394,7 +389,7 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
         updated_at=record.updated_at,
         transfer=transfer_of(latest, record.id) if latest is not None else None,
         department=record.department or msgspec.UNSET,
-        answered_at=(record.extra and record.extra.answered_at) or msgspec.UNSET,
+        answered_at=record.answered_at or msgspec.UNSET,
         hops_free=(record.extra and record.extra.hops_free) or msgspec.UNSET,
     )
 

@@ -95,6 +95,7 @@ def session_record(
         "placed_at": 0,
         "transfer_at": -1,
         "entry_count": 1,
+        "answered_at": None,
         "extra": None,
         "kind": "opened",
         "at": 2,

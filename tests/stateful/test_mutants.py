@@ -180,7 +180,7 @@ MUTANTS = [
     Mutant(
         "what is answered is declined",
         "commands/session_decline.lua",
-        " or s.extra.answered_at",
+        " or s.answered_at",
     ),
     Mutant("a note is no answer", "commands/session_note.lua", "owns(s) and answer(s)", "false"),
     Mutant(

@@ -115,13 +115,10 @@ async def test_extra_fields_of_a_newer_release_outlive_a_rewrite(
     await tenant.transfer("s", SALES, by="ana")
     await tenant.run("session_accept", "boss", session_id="s")
     await tenant.run("department_put", "boss", department={"id": "sales", "name": "Sold"})
-    answered = {"answered_at": tenant.now}
     for name, record in rows.items():
-        mine = answered if name == "aana" else {}
-        assert extra_of(shared_valkey.call("HGET", key, name), record) == EXTRA | mine
-    assert extra_of(shared_valkey.call("LINDEX", session, -1), records.SessionRecord) == EXTRA | answered | {
-        "since": 2
-    }
+        assert extra_of(shared_valkey.call("HGET", key, name), record) == EXTRA
+    session_record = shared_valkey.call("LINDEX", session, -1)
+    assert extra_of(session_record, records.SessionRecord) == EXTRA | {"since": 2}
     event = msgspec.msgpack.decode(packed_event(shared_valkey, tenant.id))
     [row] = (row for row in event[records.Event.__struct_fields__.index("departments")] if row[1] == "sales")
     assert extra_of(msgspec.msgpack.encode(row), records.DepartmentRecord) == EXTRA

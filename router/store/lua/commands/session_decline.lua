@@ -8,7 +8,7 @@ Result {session}.
 store_command('session_decline', function()
   local by = caller()
   local s = session_to_change()
-  if not owns(s) or s.extra.answered_at then reject_moved_on(s) end
+  if not owns(s) or s.answered_at then reject_moved_on(s) end
   require_room_to_write(s)
   give_back(s, 'declined', by, request.reason)
   return session_result(s)

@@ -9,7 +9,7 @@ store_command('session_recall', function()
   local s = session_to_change()
   if s.sender ~= sender_of(request.by) and by.role ~= 'admin' then reject('forbidden') end
   local is_back = s.owner_kind == 'agent' and s.owner_id == s.sender
-  if is_back or (s.state == 'in_progress' and (s.extra.answered_at or not s.sender)) then conflict(s) end
+  if is_back or (s.state == 'in_progress' and (s.answered_at or not s.sender)) then conflict(s) end
   require_room_to_write(s)
   give_back(s, 'recalled', by)
   return session_result(s)

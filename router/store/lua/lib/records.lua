@@ -114,27 +114,27 @@ local function read_meta(record)
   return attempt(meta_in, record)
 end
 
--- An agent: the first twelve fields are its row, as events tell it; the others are for the commands only. --------
+-- An agent: the first thirteen fields are its row, as events tell it; the others are for the commands only. --------
 
-local ROW_FIELDS, AGENT_FIELDS = '\156', '\220\0\16' -- heads of arrays of 12 and 16
+local ROW_FIELDS, AGENT_FIELDS = '\157', '\220\0\17' -- heads of arrays of 13 and 17
 
 -- Return the record, and the row.
 local function pack_agent(a)
   local row = pack(schema) .. (a.unchanged or pack(a.id, a.name, a.role, a.departments, a.capacity))
-    .. pack(a.status, a.status_since_at, a.load, a.pending, a.available) .. pack_extra(a.extra)
+    .. pack(a.status, a.status_since_at, a.load, a.pending, a.available, a.answered_at) .. pack_extra(a.extra)
   return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
 end
 
 local function agent_in(record)
   local first = first_field(record)
   local described, schema, id, name, role, departments, capacity = read(record, 6, first)
-  local _, status, status_since_at, load, pending, available, extra, chosen, present, assigned, owned
-    = read(record, 10, described)
+  local _, status, status_since_at, load, pending, available, answered_at, extra, chosen, present, assigned, owned
+    = read(record, 11, described)
   if not READABLE[schema] or #name == 0 or #departments == 0 then return end
   if owned == nil then owned = ' ' end
   return {id = id, name = name, role = role, departments = departments, capacity = capacity + 0, status = status,
     status_since_at = status_since_at, load = load + 0, pending = pending + 0, available = available,
-    extra = extra_from(extra), chosen = chosen or 'connected', present = present or false, assigned = assigned or 0,
+    answered_at = answered_at, extra = extra_from(extra), chosen = chosen or 'connected', present = present or false, assigned = assigned or 0,
     owned = owned, load_before = load, pending_before = pending, available_before = available, status_before = status,
     unchanged = sub(record, first + 2, described)}
 end
@@ -169,12 +169,12 @@ Of the transfer the head says only in which record of the log it stands (`transf
 `placed_at` is the record of the last change of owner; `index` that of this one. `entry_count` counts the entries of
 the history up to this record's last: a transfer with a reason is two, of which the second is the reason.
 ]]
-local SESSION_FIELDS = '\220\0\30' -- the head of an array of 30
+local SESSION_FIELDS = '\220\0\31' -- the head of an array of 31
 
 local function pack_head(s)
   return SESSION_FIELDS .. pack(schema, s.id, s.state, s.owner_id, s.fence, s.hops, s.opened_at, s.updated_at,
     s.customer_id, s.customer_name, s.order, s.holder, s.department, s.delivered, s.target_kind, s.target_id, s.sender,
-    s.index, s.placed_at, s.transfer_at, s.entry_count) .. pack_extra(s.extra)
+    s.index, s.placed_at, s.transfer_at, s.entry_count, s.answered_at) .. pack_extra(s.extra)
 end
 
 local function pack_entry(kind, at, text, by, extra)
@@ -193,13 +193,13 @@ local OWNER_KIND = {in_progress = 'agent', pending = 'agent', queued = 'departme
 local function session_in(record)
   local rest, schema, id, state, owner_id, fence, hops, opened_at, updated_at, customer_id, customer_name, order,
     holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count,
-    extra = read(record, 22, first_field(record))
+    answered_at, extra = read(record, 23, first_field(record))
   if not READABLE[schema] or state ~= 'closed' and #owner_id == 0 then return end
   return {schema = schema, id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence + 0, hops = hops,
     opened_at = opened_at, updated_at = updated_at, customer_id = customer_id, customer_name = customer_name,
     order = order, holder = holder, department = department, delivered = delivered, target_kind = target_kind,
     target_id = target_id, sender = sender, index = index, placed_at = placed_at, transfer_at = transfer_at,
-    entry_count = entry_count + 0, extra = extra_from(extra), record = record, rest = rest}
+    entry_count = entry_count + 0, answered_at = answered_at, extra = extra_from(extra), record = record, rest = rest}
 end
 
 local function read_session(record)
@@ -214,13 +214,13 @@ end
 -- The author of a record; nil for the system.
 local function author_in(record)
   local fields = decode(record)
-  local id = fields[26]
-  return id and {id = id, name = fields[27], role = fields[28]}
+  local id = fields[27]
+  return id and {id = id, name = fields[28], role = fields[29]}
 end
 
 -- The transfer that a record holds, packed; nil for none.
 local function packed_transfer_in(record)
-  local start = read(record, 29, first_field(record))
+  local start = read(record, 30, first_field(record))
   local after, transfer = read(record, 1, start)
   return transfer and sub(record, start + 1, after == -1 and #record or after)
 end

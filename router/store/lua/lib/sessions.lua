@@ -142,13 +142,13 @@ end
 
 -- The present owner did something with a session in progress. Return whether that is the first thing.
 local function answer(s)
-  if s.state ~= 'in_progress' or s.extra.answered_at then return false end
-  set_extra(s, 'answered_at', now)
+  if s.state ~= 'in_progress' or s.answered_at then return false end
+  s.answered_at = now
   local a = find_agent(s.owner_id)
-  if a and a.extra.answered_at ~= now then
+  if a and a.answered_at ~= now then
     touch(a)
     a.described = true
-    set_extra(a, 'answered_at', now)
+    a.answered_at = now
   end
   return true
 end
@@ -163,7 +163,7 @@ local function move_session(s, state, owner_id)
   s.left = s.owner_kind == 'agent' and s.owner_id or nil
   local stays = OWNER_KIND[state] == 'agent' and s.owner_id == owner_id
   if s.state == 'in_progress' and not stays then s.holder = s.owner_id end
-  if s.extra.answered_at then set_extra(s, 'answered_at', nil) end
+  s.answered_at = nil
   if s.enters then
     if s.extra.since then set_extra(s, 'since', nil) end
   elseif owner_id and s.department and not s.extra.since then
@@ -182,7 +182,7 @@ end
 
 -- Move a session on without its owner, who may never have answered it: only who did has had it.
 local function move_on(s, state, owner_id)
-  local holder = s.state == 'in_progress' and s.extra.answered_at and s.owner_id or s.holder
+  local holder = s.state == 'in_progress' and s.answered_at and s.owner_id or s.holder
   move_session(s, state, owner_id)
   -- Where it comes home, what its owner does not take goes on to the department.
   if s.owner_kind == 'agent' and holder == owner_id then holder = nil end
