@@ -162,6 +162,7 @@ BODIES: dict[str, tuple[Message, Message]] = {
     "agent.remove": ({"agent_id": "carl"}, {"agent_id": "bob"}),
     "department.put": ({"department": {"id": "d", "name": "D"}}, {"department": {"id": "d", "name": "E"}}),
     "department.remove": ({"department_id": "sales"}, {"department_id": "support"}),
+    "settings.put": ({"settings": {"missed_max": 1}}, {"settings": {"missed_max": 2}}),
 }
 
 

@@ -135,10 +135,16 @@ STRANGERS_ANSWER = {
     "session.watch": "forbidden",
     "session.unwatch": "forbidden",
     "session.ack": "no reply",
+    "agent.get": DONE,
+    "agent.list": DONE,
     "agent.put": "forbidden",
     "agent.remove": "forbidden",
+    "department.get": DONE,
+    "department.list": DONE,
     "department.put": "forbidden",
     "department.remove": "forbidden",
+    "settings.get": "forbidden",
+    "settings.put": "forbidden",
 }
 # And a back end, of a session that no command has touched.
 SERVICES_ANSWER = STRANGERS_ANSWER | {
@@ -153,6 +159,8 @@ SERVICES_ANSWER = STRANGERS_ANSWER | {
     "session.transfer": DONE,
     "session.recall": "forbidden",
     "session.close": DONE,
+    "settings.get": DONE,
+    "settings.put": DONE,
     "department.put": DONE,
     "department.remove": DONE,
     "agent.put": DONE,
@@ -209,7 +217,7 @@ async def test_an_agent_does_nothing_over_http_with_what_is_anothers(tenant: Ten
     await in_progress(tenant)
     await tenant.put_agent("ben")
     before = await everything(tenant)
-    for name in OVER_HTTP:
+    for name in (name for name in OVER_HTTP if STRANGERS_ANSWER[name] != DONE):
         fields = {"agent_id": "ana"} if name == "session.list" else body(order(name))
         found = await tenant.post(name, token=tenant.token("ben"), **fields)
         assert (found.status, found.body["code"]) == (403, "forbidden"), name

@@ -46,6 +46,12 @@ A_DAY: list[dict[str, Any]] = [
     {"command": "session.history", "session_id": "chat-1"},
     {"command": "session.list", "agent_id": "ana"},
     {"command": "session.close", "session_id": "chat-1"},
+    {"command": "settings.put", "settings": {"missed_max": 3}},
+    {"command": "settings.get"},
+    {"command": "agent.get", "as": "ana", "agent_id": "bob"},
+    {"command": "agent.list", "as": "ana"},
+    {"command": "department.get", "as": "ana", "department_id": "sales"},
+    {"command": "department.list", "as": "ana"},
     {"command": "agent.remove", "agent_id": "bob"},
     {"command": "department.remove", "department_id": "sales"},
 ]

@@ -130,7 +130,7 @@ async def test_a_session_that_moves_while_its_tenant_migrates_is_rewritten_whole
 
 
 @pytest.mark.limit("MIGRATION_STEPS_MAX", "MIGRATING_SHOWN_MAX")
-async def test_a_tenant_that_no_node_serves_migrates_a_few_steps_after_each_renewal(
+async def test_unserved_tenant_migrates_a_few_steps_after_each_renewal(
     server: StoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(node_registry, "MIGRATION_STEPS_MAX", 2)
