@@ -24,14 +24,11 @@ async function accept(session) {
 /** Transfer a session to a department; the fence makes sure that it is still this agent's. */
 async function handOver(session) {
   try {
-    const { transfer } = await client.sessions.transfer(
-      session.id,
-      Target.department(department),
-      { reason: "needs an invoice", fence: session.fence },
-    );
-    console.log(
-      `${session.id} transferred to ${department}: ${transfer.outcome}`,
-    );
+    const { transfer } = await client.sessions.transfer(session.id, Target.department(department), {
+      reason: "needs an invoice",
+      fence: session.fence,
+    });
+    console.log(`${session.id} transferred to ${department}: ${transfer.outcome}`);
   } catch (error) {
     if (!(error instanceof RelevoError)) throw error;
     console.log(`${session.id} stays here: ${error.message}`);
@@ -40,8 +37,7 @@ async function handOver(session) {
 
 client.on("connected", async () => {
   // After a reconnect nothing is replayed: the inbox holds what the agent has now.
-  for (const session of client.inbox.inProgress.values())
-    await handOver(session);
+  for (const session of client.inbox.inProgress.values()) await handOver(session);
   for (const session of client.inbox.pending.values()) await accept(session);
 });
 client.on("sessionPending", ({ session }) => accept(session));

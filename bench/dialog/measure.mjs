@@ -39,8 +39,8 @@ try {
   console.log(`${AGENTS} agents, Chromium ${browser.version()} without a GPU, ${machine}`);
   const backEnd = await router.connect({ id: "back-end", role: "service" });
   await fill(backEnd);
-  await backEnd.putAgent("marta", "Marta Gil");
-  await backEnd.openSession("chat", { id: "cleo", name: "Cleo" }, { kind: "agent", id: "marta" });
+  await backEnd.agents.put("marta", "Marta Gil");
+  await backEnd.sessions.open("chat", { id: "cleo", name: "Cleo" }, { kind: "agent", id: "marta" });
   const page = await openings();
   const thread = await MainThread.of(page);
   /** @param {boolean} scroll */
@@ -67,11 +67,11 @@ try {
 /** @param {import("../../clients/js/src/client.js").Client} backEnd */
 async function fill(backEnd) {
   const departments = Array.from({ length: 40 }, (_, index) => `department-${index}`);
-  for (const id of departments) await backEnd.putDepartment(id, `Department ${id.slice(11)}`);
+  for (const id of departments) await backEnd.departments.put(id, `Department ${id.slice(11)}`);
   const queue = Array.from({ length: AGENTS }, (_, index) => index);
   const workers = Array.from({ length: 50 }, async () => {
     for (let index = queue.pop(); index !== undefined; index = queue.pop()) {
-      await backEnd.putAgent(`agent-${index}`, nameOf(index), {
+      await backEnd.agents.put(`agent-${index}`, nameOf(index), {
         departments: departmentsOf(index),
         capacity: 10,
       });
@@ -140,7 +140,7 @@ function change(backEnd) {
         departments: departmentsOf(index + made),
         capacity: 1 + (made % 19),
       };
-      backEnd.putAgent(`agent-${index}`, nameOf(index), facts).catch(console.error);
+      backEnd.agents.put(`agent-${index}`, nameOf(index), facts).catch(console.error);
     }
   }, 5);
   const stop = async () => {
