@@ -44,6 +44,7 @@ Name: TypeAlias = Annotated[
 ]
 ClientName: TypeAlias = Annotated[str, Meta(max_length=120)]
 Reason: TypeAlias = Annotated[str, Meta(max_length=1000)]
+StatusText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 NoteText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=4000)]
 Token: TypeAlias = Annotated[
     str, Meta(max_length=16384, description="A JWT. Without one the answer is `unauthorized`.")

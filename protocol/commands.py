@@ -26,6 +26,7 @@ from relevo.protocol.bounds import (
     Name,
     NoteText,
     Reason,
+    StatusText,
     Token,
     require_visible,
 )
@@ -143,11 +144,13 @@ class TokenRefresh(Query, frozen=True, gc=False, kw_only=True, tag="token.refres
 
 
 class StatusSet(Mutation, frozen=True, gc=False, kw_only=True, tag="status.set"):
-    """Set the caller's status; an admin may set another agent's."""
+    """Set the caller's status; an admin may set another agent's. Nothing happens by itself at `until_at`."""
 
     result = AgentResult
     status: Status
     agent_id: Id | None = None
+    reason: StatusText | None = None
+    until_at: Count | None = None
 
 
 class DirectorySubscribe(Query, frozen=True, gc=False, kw_only=True, tag="directory.subscribe"):

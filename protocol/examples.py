@@ -44,7 +44,18 @@ from relevo.protocol.commands import (
     TokenRefresh,
 )
 from relevo.protocol.errors import Error, ErrorCode
-from relevo.protocol.objects import Actor, Agent, Customer, Department, Entry, Owner, Party, Session, Transfer
+from relevo.protocol.objects import (
+    Actor,
+    Agent,
+    Author,
+    Customer,
+    Department,
+    Entry,
+    Owner,
+    Party,
+    Session,
+    Transfer,
+)
 from relevo.protocol.pushes import (
     DirectoryPatch,
     DirectorySnapshot,
@@ -57,6 +68,7 @@ from relevo.protocol.pushes import (
     SessionEntry,
     SessionPending,
     SessionRemoved,
+    StatusChanged,
     TokenExpiring,
     TransferUpdated,
     Welcome,
@@ -108,6 +120,9 @@ _bruno = Agent(
     pending=0,
     available=True,
     answered_at=_AT - 90_000,
+    status_reason="back",
+    status_until_at=_AT + 900_000,
+    status_by=Author("bruno", "Bruno Lima"),
 )
 _sales = Department(id="sales", name="Sales", agents=4, available=2, queued=0)
 _rule = RuleProfile(departments=["sales", "support"], agents="members", reason="required")
@@ -143,7 +158,7 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
     Hello(id="1", token=_TOKEN, client="relevo-js/1.0"),
     Ping(id="2"),
     TokenRefresh(id="3", token=_TOKEN),
-    StatusSet(id="4", key="k-4", status="pre_pause"),
+    StatusSet(id="4", key="k-4", status="pre_pause", reason="lunch", until_at=_AT + 1_800_000),
     DirectorySubscribe(id="5", resume=Resume(_EPOCH, 880)),
     DirectoryUnsubscribe(id="6"),
     SessionOpen(
@@ -276,6 +291,7 @@ PUSH_EXAMPLES: tuple[Push, ...] = (
     SessionEntry(session_id="s-1042", entry=_entry),
     SessionChanged(session=_session),
     TransferUpdated(transfer=_transfer, state="delivered", session=_session),
+    StatusChanged(agent=_bruno, by=Author("ana", "Ana Souza"), reason="training"),
     DirectorySnapshot(epoch=_EPOCH, seq=881, departments=[_ruled], agents=[_bruno], rule=_rule),
     DirectoryPatch(epoch=_EPOCH, since=880, seq=881, departments=[_ruled], agents=[_bruno], rule=_rule),
     TokenExpiring(expires_at=_AT + 60_000),

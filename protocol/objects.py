@@ -36,6 +36,13 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     role: Role
 
 
+class Author(msgspec.Struct, frozen=True, gc=False):
+    """The agent or admin that set a status."""
+
+    id: str
+    name: str
+
+
 class Customer(msgspec.Struct, frozen=True, gc=False):
     """The customer of a session."""
 
@@ -62,7 +69,8 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
     An agent's row of the directory; ``load`` and ``pending`` count sessions.
 
-    ``answered_at`` is when it answered one last.
+    ``answered_at`` is when it answered last. ``status_reason`` and ``status_until_at`` were given with the
+    status by ``status_by``, which is left out where the system set it.
     """
 
     id: str
@@ -76,6 +84,9 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     pending: int
     available: bool
     answered_at: int | UnsetType = UNSET
+    status_reason: str | UnsetType = UNSET
+    status_until_at: int | UnsetType = UNSET
+    status_by: Author | UnsetType = UNSET
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from relevo.protocol.commands import wire_type
 from relevo.protocol.errors import Error
-from relevo.protocol.objects import Agent, Department, Entry, Role, Rule, Session, Transfer
+from relevo.protocol.objects import Agent, Author, Department, Entry, Role, Rule, Session, Transfer
 from relevo.protocol.results import Result
 
 RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
@@ -136,6 +136,14 @@ class DirectoryPatch(ServerMessage, frozen=True, gc=False, kw_only=True, tag="di
     rule: Rule | msgspec.UnsetType = msgspec.UNSET
 
 
+class StatusChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="status.changed"):
+    """Another, or the system (``by`` is None), changed the status or the role of this connection's agent."""
+
+    agent: Agent
+    by: Author | None = None
+    reason: str | None = None
+
+
 class TokenExpiring(ServerMessage, frozen=True, gc=False, kw_only=True, tag="token.expiring"):
     """The token of this connection expires in one minute, at ``expires_at``."""
 
@@ -157,6 +165,7 @@ Push: TypeAlias = (
     | TransferUpdated
     | DirectorySnapshot
     | DirectoryPatch
+    | StatusChanged
     | TokenExpiring
     | ServerDraining
 )

@@ -27,6 +27,7 @@ from relevo.protocol.errors import CLOSES, ERRORS, CloseCode, Details
 from relevo.protocol.objects import (
     Actor,
     Agent,
+    Author,
     Customer,
     Department,
     Entry,
@@ -52,6 +53,7 @@ OBJECTS: tuple[type[msgspec.Struct], ...] = (
     Party,
     Actor,
     Rule,
+    Author,
     Inbox,
 )
 INPUTS = (

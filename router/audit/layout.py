@@ -35,6 +35,8 @@ IDENTITY: Final = re.compile(ID_PATTERN)
 CONNECTION: Final = re.compile(r"(\S+) (\S+)")
 DUE: Final = re.compile(r"(node|presence|sessions|drain|leave) (\S+)")
 PRINT_LENGTH: Final = 32
+REMOVED_MAX: Final = 10_000
+"""Removals of agents and departments that are remembered."""
 RATIO_STEPS: Final = 2**20
 ORDER_STEPS: Final = 2**33
 

@@ -90,6 +90,7 @@ class Claims(msgspec.Struct, frozen=True):
             departments=self.departments,
             capacity=self.capacity,
             expires_at=int(self.exp * 1000),
+            issued_at=int(self.iat or 0),
         )
 
     def require_current(self, now_ms: int, leeway_ms: int = 0) -> None:

@@ -17,6 +17,7 @@ class Principal:
         name: The agent's name, if the token says one.
         departments: The ids of the agent's departments, if the token says so.
         capacity: The sessions the agent may have in progress, if the token says so.
+        issued_at: When the token was issued, in seconds since the Unix epoch; 0 if it does not say.
         expires_at: When the token ends, in milliseconds since the Unix epoch.
     """
 
@@ -27,3 +28,4 @@ class Principal:
     departments: tuple[str, ...] | None
     capacity: int | None
     expires_at: int
+    issued_at: int = 0

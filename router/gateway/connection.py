@@ -9,6 +9,7 @@ keeps the order of what one client asks; pushes caused by others come from the t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -25,7 +26,7 @@ from relevo.protocol.commands import (
     TokenRefresh,
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
-from relevo.protocol.objects import Agent
+from relevo.protocol.objects import Agent, AgentRole
 from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.protocol.results import Empty, Result, TokenResult
 from relevo.router import __version__
@@ -353,14 +354,9 @@ class Connection:
     def refreshed(self, command: TokenRefresh, answer: Principal | Error, now_ms: int) -> None:
         """Take the subject of a new token, or why there is none."""
         if isinstance(answer, Principal):
-            principal = self._subject
-            if (answer.tenant, answer.sub, answer.role) == (principal.tenant, principal.sub, principal.role):
-                self.principal = answer
-                self._expect_expiry(answer, now_ms)
-                self._reply(command.id, TokenResult(answer.expires_at))
-            else:
-                text = "the token is for another tenant, subject or role"
-                self._reply(command.id, Error.of(ErrorCode.UNAUTHORIZED, text))
+            self.principal = answer
+            self._expect_expiry(answer, now_ms)
+            self._reply(command.id, TokenResult(answer.expires_at))
         else:
             self._reply(command.id, answer)
         self._finish(1)
@@ -405,6 +401,12 @@ class Connection:
         if self._has_subscribed:
             self._reading.allowance.charge_sender(size_bytes // CHARGED_BYTES)
         self._has_subscribed = True
+
+    def take_role(self, role: AgentRole) -> None:
+        """Take over the role that its agent has in the directory."""
+        principal = self._subject
+        if principal.role != role:
+            self.principal = replace(principal, role=role)
 
     def sync(self, epoch: str, seq: int) -> None:
         """Take note that the client has everything up to an event."""

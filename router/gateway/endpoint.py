@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import structlog
 
 from relevo.protocol.commands import Command
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
+from relevo.protocol.objects import AgentRole
 from relevo.protocol.pushes import Inbox
 from relevo.protocol.results import Result
 from relevo.router.auth.principal import Principal
@@ -43,7 +44,7 @@ from relevo.router.gateway.rate_limit import Rates, hello_wait_s
 from relevo.router.observe.incidents import incident
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import records
-from relevo.router.store.client.errors import StoreUnavailableError
+from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.clock import Clock
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 from relevo.router.store.records import addressee
@@ -191,6 +192,10 @@ class ClientEndpoint:
         if self._caller is not None:
             self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
 
+    def take_role(self, role: AgentRole) -> None:
+        """Take over the role that its agent has in the directory."""
+        self._connection.take_role(role)
+
     def claims_again(self) -> Caller | None:
         """Return with what to register this connection once more; None if it is not registered."""
         principal = self._connection.principal
@@ -322,8 +327,32 @@ class ClientEndpoint:
             answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
         except Exception as error:
             answer = _defect("token refresh failed", error)
+        if isinstance(answer, Principal):
+            answer = await self._take_claims(answer)
         self._connection.refreshed(effect.command, answer, self._services.clock.now_ms())
         self._carry_out()
+
+    async def _take_claims(self, principal: Principal) -> Principal | Error:
+        """Let a new token's claims count as a hello's do; return the subject as the directory has it."""
+        known = self._connection.principal
+        assert known is not None
+        is_same = (principal.tenant, principal.sub) == (known.tenant, known.sub)
+        if not is_same or (principal.role == "service") != (known.role == "service"):
+            text = "the token is for another tenant or subject, or for a back end in place of an agent"
+            return Error.of(ErrorCode.UNAUTHORIZED, text)
+        if principal.role == "service":
+            return principal
+        try:
+            reply = await self._services.store_commands.refresh_token(
+                principal.tenant, caller_of(principal, attached=False)
+            )
+        except CommandRejectedError as refusal:
+            return Error.of(ErrorCode(refusal.code), None, **refusal.details)
+        except StoreUnavailableError as error:
+            return Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
+        except StoreDefectError as error:
+            return Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "token refresh failed", error))
+        return replace(principal, role=records.agent(reply.agent).role)
 
     async def _disconnect(self, *, clean: bool) -> None:
         principal = self._connection.principal
@@ -388,8 +417,10 @@ class ClientEndpoint:
         if not self._connection.has_ended() and not local.sessions.is_known:
             local.sessions.begin(attached.epoch, attached.seq, in_progress, pending)
         self._caller = msgspec.structs.replace(caller_of(principal, attached=True), epoch=attached.epoch)
+        agent = records.agent(attached.agent)
+        self.take_role(agent.role)
         was_welcomed = self._welcome(
-            agent=records.agent(attached.agent),
+            agent=agent,
             inbox=Inbox(in_progress=in_progress, pending=pending),
             synced_to=(attached.epoch, attached.seq),
         )

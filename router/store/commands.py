@@ -109,6 +109,7 @@ class Caller(msgspec.Struct, omit_defaults=True, gc=False):
         id: The token's subject.
         role: The token's role.
         name: The token's name, if it has one.
+        iat: When the token was issued, in seconds since the Unix epoch; 0 if it does not say.
         attached: Whether it asks over a connection that said hello, so that it must be in the directory.
         epoch: The epoch in which that connection was registered. In another one, an agent missing from the
             directory may have been lost with the store's memory; the command then refuses with `unavailable`.
@@ -127,6 +128,7 @@ class Caller(msgspec.Struct, omit_defaults=True, gc=False):
     departments: tuple[str, ...] | None = None
     capacity: int | None = None
     again: bool = False
+    iat: int = 0
 
 
 class StoreCommands:
@@ -334,6 +336,10 @@ class StoreCommands:
             attached.in_progress += found.in_progress
             attached.pending += found.pending
         return attached
+
+    async def refresh_token(self, tenant: str, caller: Caller) -> records.AgentReply:
+        """Take over the claims of a connection's new token, if they are newer than what the directory has."""
+        return await self.run(tenant, "token_refresh", {"by": caller}, records.AgentReply)
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         """Take a connection away; ``clean`` skips the grace."""

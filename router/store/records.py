@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from relevo.protocol.objects import (
     Actor,
     Agent,
     AgentRole,
+    Author,
     Customer,
     Department,
     Entry,
@@ -84,7 +85,19 @@ class MetaExtra(msgspec.Struct, gc=False):
 
 
 class AgentExtra(msgspec.Struct, gc=False):
-    """Extra fields of an agent."""
+    """
+    Extra fields of an agent.
+
+    Attributes:
+        described_at: When it was described last: by `agent.put`, or by the issue of a token whose claims
+            counted; in seconds since the Unix epoch.
+        status_by: The id and the name of the agent or admin that set its status; None for the system.
+    """
+
+    described_at: int = 0
+    status_reason: str | None = None
+    status_until_at: int = 0
+    status_by: tuple[str, str] | None = None
 
 
 class DepartmentExtra(msgspec.Struct, gc=False):
@@ -321,8 +334,12 @@ def decode_session(packed: bytes | msgspec.Raw) -> SessionRecord:
     return record
 
 
+_NO_AGENT_EXTRA: Final = AgentExtra()
+
+
 def agent_of(record: AgentRecord) -> Agent:
     """Return the row that a record holds."""
+    extra = record.extra or _NO_AGENT_EXTRA
     return Agent(
         id=record.id,
         name=record.name,
@@ -335,6 +352,9 @@ def agent_of(record: AgentRecord) -> Agent:
         pending=record.pending,
         available=record.available,
         answered_at=record.answered_at or msgspec.UNSET,
+        status_reason=extra.status_reason or msgspec.UNSET,
+        status_until_at=extra.status_until_at or msgspec.UNSET,
+        status_by=Author(*extra.status_by) if extra.status_by is not None else msgspec.UNSET,
     )
 
 
@@ -766,9 +786,22 @@ class Change(msgspec.Struct, array_like=True, gc=False):
     record: SessionRecord
 
 
+class Notice(msgspec.Struct, array_like=True, gc=False):
+    """That another changed an agent's status or role; the system where ``by_id`` is False."""
+
+    agent_id: str
+    by_id: str | Literal[False]
+    by_name: str | Literal[False]
+    reason: str | Literal[False]
+
+    @property
+    def by(self) -> Author | None:
+        return Author(self.by_id, self.by_name or self.by_id) if self.by_id else None
+
+
 class Event(msgspec.Struct, array_like=True, gc=False):
     """
-    One step of a tenant: the rows of the directory that changed, and the sessions.
+    One step of a tenant: the rows of the directory that changed, the sessions, and notices to agents.
 
     Attributes:
         rule: The tenant's rule where it changed; False where there is none any more.
@@ -784,6 +817,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     departments_removed: list[str] = []
     changes: list[Change] = []
     rule: Rule | bool | None = None
+    notices: list[Notice] = []
 
 
 class EventsReply(msgspec.Struct, gc=False):

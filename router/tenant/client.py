@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from relevo.protocol.codec import Codec
     from relevo.protocol.errors import CloseCode
+    from relevo.protocol.objects import AgentRole
     from relevo.router.store.commands import Caller
     from relevo.router.transport.interface import Socket
 
@@ -52,6 +53,9 @@ class Client(Protocol):
 
     def close(self, code: CloseCode) -> None:
         """Close the connection."""
+
+    def take_role(self, role: AgentRole) -> None:
+        """Take over the role that its agent has in the directory."""
 
     def sync(self, epoch: str, seq: int) -> None:
         """Take note that it has everything up to an event, and that it is registered in this epoch."""

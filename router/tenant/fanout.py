@@ -16,8 +16,8 @@ import msgspec
 from relevo.protocol.codec import Codec
 from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
 from relevo.protocol.errors import CloseCode
-from relevo.protocol.objects import Agent, Department, Session
-from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push
+from relevo.protocol.objects import Agent, AgentRole, Department, Session
+from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push, StatusChanged
 from relevo.router.store import records
 from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
@@ -172,11 +172,26 @@ class TenantHub:
                     local = self.addressees[addressee]
                     local.sessions.note(push, event.epoch, event.seq)
                     _tell(local.clients, push, event.epoch, event.seq)
+        for row in event.agents:
+            here = self.addressees.get(row.id)
+            for client in here.clients if here is not None else ():
+                self.take_role(client, row.role)
+        for notice in event.notices:
+            here, agent = self.addressees.get(notice.agent_id), self.replica.agents.get(notice.agent_id)
+            if here is not None and agent is not None:
+                push = StatusChanged(agent=agent, by=notice.by, reason=notice.reason or None)
+                _tell(here.clients, push, event.epoch, event.seq)
         for agent_id in event.agents_removed:
             removed = self.addressees.get(agent_id)
             for client in list(removed.clients) if removed is not None else ():
                 client.close(CloseCode.REMOVED)
         self.directory_changed()
+
+    def take_role(self, client: Client, role: AgentRole) -> None:
+        """Let the directory's role of a client's agent count from now on."""
+        client.take_role(role)
+        if role != "admin":
+            self.watchers.pop(client, None)
 
     def correct(
         self, agent_id: str, epoch: str, seq: int, in_progress: list[Session], pending: list[Session]

@@ -220,6 +220,7 @@ class Registration:
         if attached.epoch != hub.replica.epoch:
             # What waits to be sent is of an epoch that has ended.
             raise GapError(f"{hub.replica.epoch} has become {attached.epoch}")
+        hub.take_role(client, records.agent(attached.agent).role)
         hub.correct(
             claims.id,
             attached.epoch,

@@ -426,6 +426,15 @@ async def directory_patch(clients: Clients) -> Message:
     return await clients.ana.expect_push("directory.patch")
 
 
+@push("status.changed")
+async def status_changed(clients: Clients) -> Message:
+    await clients.tenant.connect_admin()
+    await clients.tenant.clients[-1].command("status.set", agent_id="ana", status="pause", reason="tea")
+    message = await clients.ana.expect_push("status.changed")
+    assert (message["by"]["id"], message["reason"]) == ("adela", "tea")
+    return message
+
+
 @push("token.expiring")
 async def token_expiring(clients: Clients) -> Message:
     eve = await clients.tenant.connect_agent("eve", ttl_s=59)

@@ -270,7 +270,9 @@ async def test_token_prints_a_token_and_nothing_else(
     assert output.err == ""
     principal = await Verifier(Settings(jwt_secret=SECRET)).verify(output.out.removesuffix("\n"))
     departments = ("sales", "billing")
-    assert principal == Principal("acme", "ana", "agent", "Ana Núñez", departments, 3, principal.expires_at)
+    assert principal == Principal(
+        "acme", "ana", "agent", "Ana Núñez", departments, 3, principal.expires_at, principal.issued_at
+    )
 
 
 async def test_token_leaves_out_what_is_not_said(

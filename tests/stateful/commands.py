@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from relevo.protocol.objects import Customer, Owner, Transfer
+from relevo.protocol.objects import Author, Customer, Owner, Transfer
 from tests.stateful.model import (
     OUTCOMES,
     Change,
@@ -49,6 +49,13 @@ class Model(State):
             "pending": [s.seen() for s in self.held("pending", agent.id)],
         }
 
+    def token_refresh(self, request: Request) -> Outcome:
+        """Take over the claims of a new token."""
+        if request["by"]["id"] not in self.agents:
+            raise RejectedError("unavailable")
+        agent = self._claim(request["by"])
+        return lambda: {"agent": self.row(agent)}
+
     def disconnect(self, request: Request) -> Outcome:
         """Take a connection away; it may be gone already."""
         agent = self.agents.get(request["agent_id"])
@@ -65,25 +72,37 @@ class Model(State):
 
     def status_set(self, request: Request) -> Outcome:
         """Choose a status."""
-        self._caller(request)
+        by = self._caller(request)
+        if by.role != "admin" and by.id != request["agent_id"]:
+            raise RejectedError("forbidden")
         if request["agent_id"] not in self.agents:
             raise RejectedError("not_found")
         agent = self.agents[request["agent_id"]]
         agent.chosen = request["status"]
+        if agent.chosen == "pre_pause" and self.load(agent) == 0:
+            agent.chosen = "pause"
+        agent.status_reason, agent.status_until_at = request.get("reason"), request.get("until_at")
+        agent.status_by = Author(by.id, by.name)
+        if by.id != agent.id:
+            self._notice(agent, agent.status_by, agent.status_reason)
         return lambda: {"agent": self.row(agent)}
 
     # Agents and departments --------------------------------------------------------------------------------
 
     def agent_put(self, request: Request) -> Outcome:
         """Create or update an agent."""
-        self._caller(request)
+        by = self._caller(request)
         put = request["agent"]
         if not set(put["departments"]) <= set(self.departments):
             raise RejectedError("not_found")
         agent = self.agents.get(put["id"])
         if agent is None:
-            agent = KnownAgent(put["id"], "", "", [], 0, self._now)
+            agent = KnownAgent(put["id"], "", put["role"], [], 0, self._now)
             self.agents[agent.id] = agent
+            self.removed.pop(f"a{agent.id}", None)
+        if agent.role != put["role"]:
+            self._notice(agent, Author(by.id, by.name))
+        agent.described_at = max(agent.described_at, self._now // 1000)
         agent.name, agent.role, agent.capacity = put["name"], put["role"], put["capacity"]
         agent.departments = list(put["departments"])
         return lambda: {"agent": self.row(agent)}
@@ -97,6 +116,7 @@ class Model(State):
         if any(held.values()):
             raise RejectedError("in_use", held)
         del self.agents[request["agent_id"]]
+        self.removed[f"a{request['agent_id']}"] = self._now
         return dict
 
     def department_put(self, request: Request) -> Outcome:
@@ -105,6 +125,7 @@ class Model(State):
         put = request["department"]
         self._require_parties(request, put["id"])
         self.departments[put["id"]] = put["name"]
+        self.removed.pop(f"d{put['id']}", None)
         self._set(put["id"], request.get("settings", {}))
         return lambda: {"department": self.department_view(put["id"])}
 
@@ -148,6 +169,7 @@ class Model(State):
             agent.departments.remove(department_id)
         del self.departments[department_id]
         self.settings.pop(department_id, None)
+        self.removed[f"d{department_id}"] = self._now
         return dict
 
     def directory(self, request: Request) -> Outcome:

@@ -19,6 +19,7 @@ def seen_of(model: Model) -> dict[str, Any]:
         "histories": {s.id: s.history for s in model.sessions.values()},
         "due": {f"node {name}": at for name, at in model.leases.items()},
         "keys": {" ".join(key) for key in model.keys},
+        "removed": model.removed,
     }
     places: list[tuple[str, str, str | None]] = [(f"owned:{a}", "in_progress", a) for a in model.agents]
     places += [(f"pending:{a}", "pending", a) for a in model.agents]
@@ -56,6 +57,7 @@ def seen_in(after: StoredState) -> dict[str, Any]:
         "histories": after.histories,
         "due": after.due,
         "keys": after.keys,
+        "removed": after.removed,
         "lists": lists | ({"state:closed": closed} if closed else {}),
         "sets": after.sets,
         "expiring": {name for name in after.expiring if not name.startswith("keys:")},

@@ -20,7 +20,7 @@ from relevo.router.store import records
 from tests.stateful.commands import Model
 from tests.stateful.comparison import contents, difference, seen_in, seen_of
 from tests.stateful.invariants import Reader, violations
-from tests.stateful.model import Answer, Request
+from tests.stateful.model import Answer, Notice, Request
 from tests.stateful.names import (
     ADMIN,
     AGENTS,
@@ -29,6 +29,7 @@ from tests.stateful.names import (
     CUSTOMER,
     DEPARTMENTS,
     FITTING,
+    FOR_ADMINS,
     LEASE_MS,
     LIMITS,
     NODES,
@@ -91,6 +92,8 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         type(self).steps += 1
         twin = self.twins[tenant]
         request |= {"limits": LIMITS, "now": self.now}
+        if command in FOR_ADMINS:
+            request["for_admins"] = True
         if request.get("key", "") is None:
             del request["key"]
         if "key" in request:
@@ -102,7 +105,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         is_transfer = command == "session_transfer" and "check" not in request
         made = answer.result["session"].transfer if is_transfer and answer.result else None
         expected = twin.model.run(command, request, made.id if made is not None else "none was made")
-        changes, position = twin.model.changes, None
+        changes, notices, position = twin.model.changes, twin.model.notices, None
         if twin.epoch_ends:
             twin.before = f"{twin.kept.epoch} {twin.kept.seq}" if twin.kept.epoch else ""
         if answer.result is not None and "before" in answer.result:
@@ -110,10 +113,17 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         if answer.result is not None and "seq" in answer.result:
             position = answer.result.pop("epoch"), answer.result.pop("seq")
         assert answer == expected, difference(expected, answer)
-        self.compare(tenant, position, changes, made.id if made is not None else None)
+        self.compare(tenant, position, changes, notices, made.id if made is not None else None)
         return answer
 
-    def compare(self, tenant: str, position: Any, changes: list[Any], transfer_id: str | None) -> None:
+    def compare(
+        self,
+        tenant: str,
+        position: Any,
+        changes: list[Any],
+        notices: list[Notice],
+        transfer_id: str | None,
+    ) -> None:
         """Compare what store and model hold and told, and look for broken invariants."""
         for other, untouched in self.twins.items():
             same = other == tenant or contents(self.stored.dump(other)) == contents(untouched.raw)
@@ -130,6 +140,8 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         assert position in (None, (after.epoch, after.seq)), "S10: the answer is of another position"
         heard = [change_of(change) for event in events for change in event.changes]
         assert heard == changes, difference(changes, heard)
+        noticed = [(one.agent_id, one.by, one.reason or None) for event in events for one in event.notices]
+        assert sorted(noticed, key=repr) == sorted(notices, key=repr), difference(notices, noticed)
         if any(entry.kind == "transferred" for change in changes for entry in change.entries):
             assert transfer_id not in self.transfers, "S8: the id of a transfer came back"
             self.transfers.add(transfer_id or "")
@@ -274,7 +286,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         self, tenant: str, agent_id: str, node_id: str, connection_id: str, known: dict[str, Any]
     ) -> None:
         """Say hello, and see the present position of the feed in the answer."""
-        by = {"id": agent_id, "role": "admin" if agent_id == ADMIN else "agent", **known}
+        by = self.claims_of(agent_id, known)
         self.step(
             tenant,
             "connect",
@@ -297,6 +309,16 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     ) -> None:
         self.connect_with(tenant, agent_id, node_id, connection_id, known)
 
+    def claims_of(self, agent_id: str, known: dict[str, Any]) -> dict[str, Any]:
+        """Return what a token says that was issued about now, or says nothing of that."""
+        issued = {"iat": self.now // 1000 + known["iat"]} if "iat" in known else {}
+        return {"id": agent_id, "role": "admin" if agent_id == ADMIN else "agent", **known, **issued}
+
+    @rule(tenant=tenants, agent_id=agents, known=claims, role=st.sampled_from(["agent", "admin", None, None]))
+    def token_refresh(self, tenant: str, agent_id: str, known: dict[str, Any], role: str | None) -> None:
+        by = self.claims_of(agent_id, known)
+        self.step(tenant, "token_refresh", by=by | ({"role": role} if role is not None else {}))
+
     @rule(tenant=tenants, agent_id=agents, which=st.integers(0, 2), clean=st.booleans())
     def disconnect(self, tenant: str, agent_id: str, which: int, clean: bool) -> None:
         agent = self.twins[tenant].model.agents.get(agent_id)
@@ -306,18 +328,44 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             tenant, "disconnect", agent_id=agent_id, node_id=node_id, connection_id=connection_id, clean=clean
         )
 
-    @rule(tenant=tenants, agent_id=agents, by_admin=st.booleans(), status=st.sampled_from(STATUSES), key=keys)
-    def status_set(self, tenant: str, agent_id: str, by_admin: bool, status: str, key: str | None) -> None:
-        by = self.find_caller(tenant, "admin" if by_admin else agent_id)
-        self.step(tenant, "status_set", by=by, agent_id=agent_id, status=status, key=key)
+    @rule(
+        tenant=tenants,
+        agent_id=agents,
+        by=st.sampled_from(["admin", "itself", "itself", "bob"]),
+        status=st.sampled_from(STATUSES),
+        key=keys,
+        why=st.sampled_from(
+            [{}, {}, {"reason": "lunch"}, {"reason": "lunch", "until_at": 1_790_000_100_000}]
+        ),
+    )
+    def status_set(
+        self, tenant: str, agent_id: str, by: str, status: str, key: str | None, why: dict[str, Any]
+    ) -> None:
+        caller = self.find_caller(tenant, agent_id if by == "itself" else by)
+        self.step(tenant, "status_set", by=caller, agent_id=agent_id, status=status, key=key, **why)
 
     # Agents and departments --------------------------------------------------------------------------------
 
-    @rule(tenant=tenants, caller=managers, id=agents, joined=memberships, capacity=capacities, key=keys)
+    @rule(
+        tenant=tenants,
+        caller=managers,
+        id=agents,
+        joined=memberships,
+        capacity=capacities,
+        key=keys,
+        role=st.sampled_from([None] * 6 + ["admin", "agent"]),
+    )
     def agent_put(
-        self, tenant: str, caller: str, id: str, joined: list[str], capacity: int, key: str | None
+        self,
+        tenant: str,
+        caller: str,
+        id: str,
+        joined: list[str],
+        capacity: int,
+        key: str | None,
+        role: str | None,
     ) -> None:
-        role, name = "admin" if id == ADMIN else "agent", f"{id} {capacity}"
+        role, name = role or ("admin" if id == ADMIN else "agent"), f"{id} {capacity}"
         put = {"id": id, "name": name, "role": role, "departments": joined, "capacity": capacity}
         self.step(tenant, "agent_put", by=self.find_caller(tenant, caller), agent=put, key=key)
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from relevo.protocol.objects import (
     Actor,
     Agent,
+    Author,
     Customer,
     Department,
     Entry,
@@ -31,6 +32,7 @@ from relevo.protocol.objects import (
 
 Request: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any]
+Notice: TypeAlias = "tuple[str, Author | None, str | None]"
 
 OUTCOMES = {"in_progress": "assigned", "pending": "pending", "queued": "queued"}
 CAPACITY_DEFAULT = 10
@@ -83,6 +85,10 @@ class KnownAgent:
     status: str = "disconnected"
     assigned_last: int = 0
     answered_at: int | None = None
+    described_at: int = 0
+    status_reason: str | None = None
+    status_until_at: int | None = None
+    status_by: Author | None = None
     connections: set[tuple[str, str]] = field(default_factory=set)
     presence_ends_at: int | None = None
     sessions_end_at: int | None = None
@@ -155,6 +161,8 @@ class State:
         self.leases: dict[str, int] = {}
         self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None]] = {}
         self.changes: list[Change] = []
+        self.notices: list[Notice] = []
+        self.removed: dict[str, int] = {}
         self._placements = 0
         self._now = 0
         self._transfer_id = ""
@@ -174,7 +182,7 @@ class State:
             What it must answer. `changes` is then what all others must hear.
         """
         self._now, self._transfer_id, self._limits = request["now"], transfer_id, request["limits"]
-        self.changes = []
+        self.changes, self.notices = [], []
         known = False
         if "lease_ms" in request:
             known = request["node_id"] in self.leases
@@ -192,7 +200,7 @@ class State:
                 return self._replay(key, request)
         self._begin()
         try:
-            outcome: Callable[[], Result] = getattr(self, command)(request)
+            outcome: Callable[[], Result] = getattr(self, command)(self._authorized(request))
         except RejectedError as refused:
             answer = Answer(error=refused.code, details=refused.details)
         else:
@@ -263,6 +271,9 @@ class State:
             pending=len(self.held("pending", agent.id)),
             available=self.available(agent),
             answered_at=agent.answered_at or msgspec.UNSET,
+            status_reason=agent.status_reason or msgspec.UNSET,
+            status_until_at=agent.status_until_at or msgspec.UNSET,
+            status_by=agent.status_by or msgspec.UNSET,
         )
 
     def department_row(self, department_id: str) -> Department:
@@ -320,7 +331,30 @@ class State:
 
     # Each step ---------------------------------------------------------------------------------------------
 
+    def _authorized(self, request: Request) -> Request:
+        """Return the request with the role that counts: the newer of token and directory."""
+        by = request.get("by")
+        if by is None:
+            return request
+        if by["role"] != "service":
+            agent = self.agents.get(by["id"])
+            if agent is not None and (by.get("attached") or by.get("iat", 0) < agent.described_at):
+                by = by | {"role": agent.role}
+            elif agent is None and not by.get("attached") and self._is_removed(f"a{by['id']}", by):
+                raise RejectedError("forbidden")
+        if request.get("for_admins") and by["role"] == "agent":
+            raise RejectedError("forbidden")
+        return request | {"by": by}
+
+    def _is_removed(self, name: str, claims: dict[str, Any]) -> bool:
+        """Return whether it was removed after a token was issued."""
+        return name in self.removed and claims.get("iat", 0) < self.removed[name] // 1000
+
+    def _notice(self, agent: KnownAgent, by: Author | None, reason: str | None = None) -> None:
+        self._noticed[agent.id] = (agent.id, by, reason)
+
     def _begin(self) -> None:
+        self._noticed: dict[str, Notice] = {}
         self._availability = {
             a.id: set(a.departments) if self.available(a) else set() for a in self.agents.values()
         }
@@ -344,10 +378,12 @@ class State:
                 self._take_from_queue(agent, min(waiting, key=lambda s: s.place))
         for agent in self.agents.values():
             if agent.chosen == "pre_pause" and self.load(agent) == 0:
-                agent.chosen = "pause"
+                agent.chosen, agent.status_by = "pause", None
+                self._notice(agent, None, agent.status_reason)
             status = agent.chosen if agent.present else "disconnected"
             if status != agent.status:
                 agent.status, agent.status_since_at = status, self._now
+        self.notices += self._noticed.values()
 
     def _take_from_queue(self, agent: KnownAgent, s: KnownSession) -> None:
         assert s.owner is not None
@@ -583,16 +619,26 @@ class State:
 
     def _claim(self, claims: dict[str, Any]) -> KnownAgent:
         """Make or update the agent that a token speaks of."""
-        agent = self.agents.get(claims["id"])
-        if agent is not None and claims.get("again"):
+        agent, iat = self.agents.get(claims["id"]), claims.get("iat", 0)
+        if agent is not None and (claims.get("again") or iat < agent.described_at):
             return agent
-        for department_id in claims.get("departments", ()):
-            self.departments.setdefault(department_id, department_id)
+        named = [
+            name
+            for name in claims.get("departments", ())
+            if name in self.departments or not self._is_removed(f"d{name}", claims)
+        ]
+        for department_id in named:
+            if self.departments.setdefault(department_id, department_id):
+                self.removed.pop(f"d{department_id}", None)
         if agent is None:
             agent = KnownAgent(claims["id"], claims["id"], claims["role"], [], CAPACITY_DEFAULT, self._now)
             self.agents[agent.id] = agent
+            self.removed.pop(f"a{agent.id}", None)
+        if agent.role != claims["role"]:
+            self._notice(agent, None)
         agent.role = claims["role"]
         agent.name = claims.get("name", agent.name)
-        agent.departments = list(claims.get("departments", agent.departments))
+        agent.departments = named if "departments" in claims else agent.departments
         agent.capacity = claims.get("capacity", agent.capacity)
+        agent.described_at = max(agent.described_at, iat)
         return agent

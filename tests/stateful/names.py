@@ -19,6 +19,7 @@ STRANGERS: dict[str, dict[str, Any]] = {
     "temp": {"id": "temp", "role": "admin", "capacity": 0},
 }
 NODES, CONNECTIONS, KEYS = ["n1", "n2"], ["c1", "c2", "c3"], ["k1", "k2", "k3", "k4"]
+FOR_ADMINS = {"session_open", "agent_put", "agent_remove", "department_put", "department_remove"}
 STATUSES = ["connected", "pre_pause", "pause", "disconnected"]
 
 LEASE_MS, PRESENCE_GRACE_MS, SESSION_GRACE_MS = 6_000, 10_000, 30_000
@@ -84,5 +85,7 @@ claims = st.fixed_dictionaries(
         "departments": st.sampled_from([["sales"], ["sales", "help"], ["help", "night"], []]),
         "capacity": capacities,
         "again": st.just(True),
+        # Seconds from now, at which the token was issued.
+        "iat": st.sampled_from([0, 0, 0, -1, -20, 5]),
     },
 )

@@ -74,6 +74,7 @@ class StoredState:
     lists: dict[str, list[str]] = field(default_factory=dict)
     sets: dict[str, set[str]] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
+    removed: dict[str, int] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     expiring: set[str] = field(default_factory=set)
     epoch: str = ""
@@ -275,6 +276,8 @@ def stored_state(rows: list[Any]) -> StoredState:
             found.sets[name.decode()] = {member.decode() for member in content}
         elif name == b"due":
             found.due = {member.decode(): int(score) for member, score in _pairs(content).items()}
+        elif name == b"removed":
+            found.removed = {member.decode(): int(score) for member, score in _pairs(content).items()}
         elif kind == "session":
             found.sessions[name_id] = session_of(content)
             log = map(records.decode_session, content)

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from relevo.router.audit.layout import IDENTITY, KINDS_OF_OWNERS, PAGE, PRINT_LENGTH, STATES, name_of
+from relevo.router.audit.layout import (
+    IDENTITY,
+    KINDS_OF_OWNERS,
+    PAGE,
+    PRINT_LENGTH,
+    REMOVED_MAX,
+    STATES,
+    name_of,
+)
 from relevo.router.audit.rules.agents import available_rule, directory_rule, members_rule
 from relevo.router.audit.rules.feed import tenant_rule
 from relevo.router.audit.rules.presence import connections_rule, due_rule, node_rule
@@ -39,6 +47,13 @@ def aside_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
         yield Violation("shape", f"{name_of(place)} was set aside: {why}", (name,))
 
 
+def removed_rule(read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check that only so many removals are remembered."""
+    (count,) = read(("ZCARD", "removed"))
+    if count > REMOVED_MAX:
+        yield Violation("S12", f"{count} removals are remembered", ("removed",))
+
+
 def unknown_rule(name: str, read: Snapshot) -> Iterator[Violation | Rule]:
     """Check a key that no command makes."""
     (exists,) = read(("EXISTS", name))
@@ -52,6 +67,7 @@ _ONE: Final[dict[str, Rule]] = {
     "agents": partial(directory_rule, "agents", "0"),
     "departments": partial(directory_rule, "departments", "0"),
     "due": partial(due_rule, "0"),
+    "removed": removed_rule,
     "aside": partial(aside_rule, "aside"),
 }
 # Keys of which there is one for each id.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ async def test_sign_makes_a_token_that_the_verifier_takes() -> None:
         departments=["sales"],
         capacity=3,
     )
-    expected = Principal("acme", "bo", "admin", "Bo", ("sales",), 3, NOW_MS + 90_000)
+    expected = Principal("acme", "bo", "admin", "Bo", ("sales",), 3, NOW_MS + 90_000, NOW_MS // 1000)
     assert await verifier().verify(token) == expected
 
 
@@ -95,12 +96,17 @@ async def test_a_fraction_of_a_second_counts() -> None:
     assert principal.expires_at == NOW_MS + 250
 
 
+def of_claim(begin: str, ahead_s: int) -> Principal:
+    """Return Ana by a token that begins then."""
+    return replace(ANA, issued_at=NOW_MS // 1000 + ahead_s) if begin == "iat" else ANA
+
+
 @pytest.mark.parametrize("begin", ["nbf", "iat"])
 async def test_a_token_that_begins_within_the_leeway_is_taken(begin: str) -> None:
-    assert await verifier().verify(hs256(CLAIMS | {begin: NOW_MS // 1000 + 5})) == ANA
+    assert await verifier().verify(hs256(CLAIMS | {begin: NOW_MS // 1000 + 5})) == of_claim(begin, 5)
     assert await refusal(hs256(CLAIMS | {begin: NOW_MS // 1000 + 6})) == "the token is not valid yet"
     none = {"jwt_secret": SECRET, "jwt_leeway_ms": 0}
-    assert await verifier(**none).verify(hs256(CLAIMS | {begin: NOW_MS // 1000})) == ANA
+    assert await verifier(**none).verify(hs256(CLAIMS | {begin: NOW_MS // 1000})) == of_claim(begin, 0)
     assert await refusal(hs256(CLAIMS | {begin: NOW_MS // 1000 + 1}), **none) == "the token is not valid yet"
 
 
@@ -250,7 +256,7 @@ async def test_sign_writes_claims_where_the_settings_read_them() -> None:
         paths=claim_paths(settings),
         **described,
     )
-    expected = Principal("acme", "bo", "admin", "Bo", ("sales",), 3, NOW_MS + 90_000)
+    expected = Principal("acme", "bo", "admin", "Bo", ("sales",), 3, NOW_MS + 90_000, NOW_MS // 1000)
     assert await Verifier(settings, lambda: NOW_MS).verify(token) == expected
     assert await refusal(token) == "the token has no tenant"
 

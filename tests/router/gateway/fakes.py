@@ -173,6 +173,10 @@ class FakeStore:
         await self.gate.wait()
         return self._give(self.attached)
 
+    async def refresh_token(self, tenant: str, caller: Caller) -> records.AgentReply:
+        self.asked.append(("token_refresh", {"by": caller}))
+        return records.AgentReply(packed_record(agent_record(caller.id)))
+
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         self.asked.append(("disconnect", {"connection_id": connection_id, "clean": clean}))
 

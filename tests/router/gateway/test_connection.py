@@ -365,13 +365,10 @@ def test_a_refreshed_token_moves_the_expiry(opened: Machine) -> None:
     assert opened.connection.principal == principal(expires_at=EXPIRES_AT + 5)
 
 
-@pytest.mark.parametrize(
-    "other", [principal("bob"), principal(role="admin"), principal(tenant="globex")], ids=str
-)
-def test_a_token_of_another_subject_changes_nothing(opened: Machine, other: Any) -> None:
-    (reply,) = refresh(opened, other)
-    assert b'"unauthorized"' in reply.message
-    assert opened.connection.principal == principal()
+def test_role_of_the_directory_counts(opened: Machine) -> None:
+    opened.connection.take_role("admin")
+    opened.receive({"type": "session.watch", "id": "w"})
+    assert [message["result"] for message in opened.sent()] == [{}]
 
 
 def test_a_token_that_is_not_verified_is_an_error(opened: Machine) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.protocol.commands import DepartmentRemove
+from relevo.protocol.commands import StatusSet
 from relevo.protocol.errors import CloseCode
 from relevo.router.gateway.endpoint import ClientEndpoint
 from relevo.router.store import records
@@ -202,7 +202,7 @@ async def test_rejected_commands_of_many_waiting_clients_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("relevo.router.tenant.in_flight.TENANT_IN_FLIGHT_MAX", 1)
-    parts, forbidden = FakeServices(), {"type": "department.remove", "id": "1", "department_id": "d"}
+    parts, forbidden = FakeServices(), {"type": "status.set", "id": "1", "status": "disconnected"}
     clients = [Client(parts) for _ in range(300)]
     for number, client in enumerate(clients):
         hello = {"type": "hello", "id": "h", "token": f"agent-{number}"}
@@ -214,7 +214,7 @@ async def test_rejected_commands_of_many_waiting_clients_are_answered(
         client.endpoint.received(msgspec.json.encode(forbidden))
     parts.store.gate.set()
     async with asyncio.timeout(30):
-        while parts.counts.commands[DepartmentRemove, "forbidden"] < len(clients):  # noqa: ASYNC110
+        while parts.counts.commands[StatusSet, "forbidden"] < len(clients):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 

@@ -208,3 +208,15 @@ async def test_a_welcome_holds_only_so_many_sessions(tenant: StoredTenant) -> No
         )
     attached = await tenant.commands.connect(tenant.id, Caller("ana", "agent"), "of-ana")
     assert len(attached.pending) == 1_000
+
+
+@pytest.mark.limit("REMOVED_MAX")
+async def test_only_so_many_removals_are_remembered(tenant: StoredTenant, shared_valkey: StoreServer) -> None:
+    key = f"relevo:{{{tenant.id}}}:removed"
+    for number in range(20):
+        earlier = [word for one in range(500) for word in (1000 + one, f"agone-{number}-{one}")]
+        shared_valkey.call("ZADD", key, *earlier)
+    await tenant.connect_new("ana")
+    await tenant.run("agent_remove", "boss", agent_id="ana")
+    assert shared_valkey.call("ZCARD", key) == 10_000
+    await tenant.refuse("forbidden", "session_get", {"id": "ana", "role": "agent"}, session_id="s")

@@ -384,6 +384,7 @@ async def test_each_change_is_one_event_and_a_refusal_is_none(tenant: StoredTena
 
 async def test_an_event_brings_the_rows_that_changed_and_no_others(tenant: StoredTenant) -> None:
     await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.status("bob", "connected")
     await tenant.new_events()
     await tenant.open("s", to_agent("ana"))
     await tenant.status("bob", "connected")

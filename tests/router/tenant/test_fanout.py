@@ -7,7 +7,7 @@ import pytest
 
 from relevo.protocol.codec import JSON, MSGPACK, Codec
 from relevo.protocol.errors import CloseCode
-from relevo.protocol.objects import Session
+from relevo.protocol.objects import AgentRole, Session
 from relevo.router.store.commands import Caller
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import PATCHES_MAX, REUSED_ROWS_MIN, TenantHub
@@ -49,6 +49,9 @@ class Listener:
 
     def sync(self, epoch: str, seq: int) -> None:
         self.synced_to = (epoch, seq)
+
+    def take_role(self, role: AgentRole) -> None:
+        self.role = role
 
     def claims_again(self) -> Caller | None:
         return None

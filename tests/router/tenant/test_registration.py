@@ -13,7 +13,7 @@ from relevo.router.tenant.directory import GapError, Replica
 from relevo.router.tenant.fanout import TenantHub
 from relevo.router.tenant.in_flight import InFlightLimiters
 from relevo.router.tenant.registration import PendingDisconnects, Registration
-from tests.router.events import directory
+from tests.router.events import agent_record, directory, packed_record
 from tests.router.hubs import make_hub
 from tests.router.tenant.test_fanout import Listener
 
@@ -64,7 +64,7 @@ class FakeStore:
         if self.error is not None:
             raise self.error
         epoch = self.epochs.pop(0) if self.epochs else "e1"
-        return records.Attached(records.packed({}), self.known, epoch, 1, [], [])
+        return records.Attached(packed_record(agent_record("ana")), self.known, epoch, 1, [], [])
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         self.asked.append(("disconnect", agent_id, connection_id))

@@ -22,6 +22,7 @@ store_command('agent_remove', function()
   call('SREM', P .. 'agents', id)
   call('HDEL', P .. 'tenant', 'a' .. id)
   due_remove('presence ' .. id, 'sessions ' .. id, 'drain ' .. id)
+  note_removal('a' .. id)
   a.removed, agents[id] = true, false
   agents_removed[#agents_removed + 1] = id
   return function() return NOTHING end

@@ -13,6 +13,7 @@ store_command('department_remove', function()
   if queued > 0 then reject('in_use', {queued = queued}) end
   call('HDEL', P .. 'tenant', 'd' .. id)
   call('SREM', P .. 'departments', id)
+  note_removal('d' .. id)
   departments_removed[id] = true
   forget_settings(id)
   if not sweeps.leave(id) then due_add(now, 'leave ' .. id) end

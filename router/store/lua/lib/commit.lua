@@ -77,7 +77,11 @@ end
 
 -- Return the record of an agent, its row, and whether the row is another one than was told last.
 local function commit_agent(a)
-  if a.chosen == 'pre_pause' and a.load == 0 then a.chosen = 'pause' end
+  if a.chosen == 'pre_pause' and a.load == 0 then
+    a.chosen = 'pause'
+    explain_status(a, a.extra.status_reason, a.extra.status_until_at)
+    notice(a, nil, a.extra.status_reason)
+  end
   a.status, a.available = a.present and a.chosen or 'disconnected', available(a)
   if a.status ~= a.status_before then a.status_since_at = now end
   if a.departments_before then join_departments(a) end
@@ -118,7 +122,7 @@ function commit()
     local a = agents_touched[i]
     if not a.removed and a.departments ~= ' ' then drain(a) end
   end
-  local rows, department_rows, removed, packed = {nil, nil}, {}, {}, {nil, nil}
+  local rows, department_rows, removed, packed, notices = {nil, nil}, {}, {}, {nil, nil}, {}
   local written = {nil, nil, nil, nil, nil, nil, nil, nil}
   for i = 1, #agents_touched do
     local a = agents_touched[i]
@@ -126,6 +130,7 @@ function commit()
       local record, row, is_news = commit_agent(a)
       put(written, 'a' .. a.id, record)
       if is_news then rows[#rows + 1] = row end
+      notices[#notices + 1] = a.notice
     end
   end
   for id in pairs(departments_touched) do
@@ -136,11 +141,11 @@ function commit()
     end
   end
   for id in pairs(departments_removed) do removed[#removed + 1] = id end
-  if settings_changed or #rows + #department_rows + #changes + #agents_removed + #removed > 0 then
+  if settings_changed or #rows + #department_rows + #changes + #agents_removed + #removed + #notices > 0 then
     meta.seq, meta_changed = meta.seq + 1, true
     for i = 1, #changes do packed[i] = pack_change(changes[i]) end
     local event = pack_event(meta, now, rows, department_rows, agents_removed, removed, packed,
-      rule_changed and pack(setting('rule') or false))
+      rule_changed and pack(setting('rule') or false), notices[1] and pack(notices))
     put(written, meta.seq % meta.ring, event)
     call('SPUBLISH', P .. 'feed', event)
   end

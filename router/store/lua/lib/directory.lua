@@ -1,6 +1,7 @@
 --[[
 Agents and departments: read once per step, described by commands and tokens, bounded in number.
 ]]
+local REMOVED_MAX = 10000 -- removals that are remembered, for the tokens that were issued before
 local OWNED_MAX = 256 -- sessions in progress that stand in their agent's record; more have a list of their own
 
 local function find_record(field)
@@ -47,6 +48,7 @@ local function new_agent(id)
     load_before = 0, pending_before = 0, available_before = false, status_before = 'disconnected'}
   agents[id] = a
   call('SADD', P .. 'agents', id)
+  call('ZREM', P .. 'removed', 'a' .. id)
   touch(a)
   return a
 end
@@ -73,6 +75,49 @@ local function touch_department(id, is_news)
   departments_touched[id] = is_news or departments_touched[id] or false
 end
 
+-- Which is newer counts: what a token says, or what was written into the directory since it was issued; in seconds.
+local function is_newer(claims, a)
+  return (claims.iat or 0) >= (a.extra.described_at or 0)
+end
+
+local function described(a, at)
+  if at > (a.extra.described_at or 0) then
+    touch(a)
+    set_extra(a, 'described_at', at)
+  end
+end
+
+-- What was removed (aID, dID) stays so for the tokens that were issued before.
+local function note_removal(name)
+  call('ZADD', P .. 'removed', now, name)
+  call('ZREMRANGEBYRANK', P .. 'removed', 0, -REMOVED_MAX - 1)
+end
+
+local function is_removed(name, claims)
+  local at = call('ZSCORE', P .. 'removed', name)
+  return at and (claims.iat or 0) < math.floor(at / 1000)
+end
+
+-- Tell an agent that its status, or its role, was changed: `by` is nil where the system did.
+local function notice(a, by, reason)
+  a.notice = {a.id, by and by.id or false, by and by.name or false, reason or false}
+end
+
+-- Say why an agent has its status, until when, and whose choice it was.
+local function explain_status(a, reason, until_at, by)
+  local extra, author = a.extra, by and {by.id, by.name}
+  local before = extra.status_by or {}
+  if extra.status_reason == reason and extra.status_until_at == until_at
+      and before[1] == (author or {})[1] and before[2] == (author or {})[2] then
+    return
+  end
+  touch(a)
+  a.described = true
+  set_extra(a, 'status_reason', reason)
+  set_extra(a, 'status_until_at', until_at)
+  set_extra(a, 'status_by', author or nil)
+end
+
 -- The name of what has none: its id, as far as a name reaches.
 local function name_from(id)
   return string.sub(id, 1, NAME_MAX)
@@ -90,6 +135,7 @@ local function department_view(row)
 end
 
 local function put_department(id, name, row)
+  if not row then call('ZREM', P .. 'removed', 'd' .. id) end
   row = row or {id = id, agents = 0, available = 0, queued = 0, extra = NO_EXTRA}
   row.name = name
   -- Dialogs show a rule live, so that it stands in the row, too.
@@ -112,38 +158,71 @@ local function require_space(what, has, adds)
   if most and has + adds > most then reject('forbidden', {[what .. '_max'] = most}) end
 end
 
--- There is space for what `claim_agent` would make.
-local function require_space_for(claims)
-  if not find_agent(claims.id) then require_space('agents', call('SCARD', P .. 'agents'), 1) end
-  local departments = not claims.again and claims.departments or {}
-  if departments[1] then
-    local adds = 0
-    for _, id in ipairs(departments) do
-      if call('SISMEMBER', P .. 'departments', id) == 0 then
-        require_left(id)
-        adds = adds + 1
-      end
-    end
-    if adds > 0 then require_space('departments', call('SCARD', P .. 'departments'), adds) end
+-- The departments that a token names, but for those that were removed after it was issued.
+local function departments_of(claims)
+  local named = {}
+  for _, id in ipairs(claims.departments or {}) do
+    local is_there = call('SISMEMBER', P .. 'departments', id) == 1
+    if is_there or not is_removed('d' .. id, claims) then named[#named + 1] = {id = id, is_there = is_there} end
   end
+  return named
 end
 
--- The agent of a hello: made or updated by its token's claims. The departments that a token names need not exist yet;
--- but a connection that is only registered again brings back nothing that was removed or changed since.
+-- There is space for what `claim_agent` would make.
+local function require_space_for(claims)
+  local a = find_agent(claims.id)
+  if not a then require_space('agents', call('SCARD', P .. 'agents'), 1) end
+  if a and (claims.again or not is_newer(claims, a)) then return end
+  local adds = 0
+  for _, department in ipairs(departments_of(claims)) do
+    if not department.is_there then
+      require_left(department.id)
+      adds = adds + 1
+    end
+  end
+  if adds > 0 then require_space('departments', call('SCARD', P .. 'departments'), adds) end
+end
+
+-- The agent of a hello: made or updated by its token's claims, if these are newer. The departments that a token names
+-- need not exist yet; but a connection that is only registered again brings back nothing that was removed or changed since.
 local function claim_agent(claims)
   local a = find_agent(claims.id)
   if a and claims.again then return a end
-  for _, id in ipairs(claims.departments or {}) do
-    if call('SISMEMBER', P .. 'departments', id) == 0 then put_department(id, name_from(id)) end
+  if a and not is_newer(claims, a) then return a end
+  local departments
+  if claims.departments then
+    departments = {}
+    for i, department in ipairs(departments_of(claims)) do
+      departments[i] = department.id
+      if not department.is_there then put_department(department.id, name_from(department.id)) end
+    end
+    departments = text_of(departments)
   end
-  local departments = claims.departments and text_of(claims.departments)
   if not a then
     a = new_agent(claims.id)
     describe(a, claims.name or name_from(claims.id), claims.role, departments or ' ', claims.capacity or CAPACITY_DEFAULT)
   else
+    if a.role ~= claims.role then notice(a) end
     describe(a, claims.name or a.name, claims.role, departments or a.departments, claims.capacity or a.capacity)
   end
+  described(a, claims.iat or 0)
   return a
+end
+
+-- The role that counts is the newer of the token's and the directory's; of a connection that is the directory's, which
+-- has taken its token's claims. What was removed after its token was issued may do nothing, over HTTP either.
+local function authorize()
+  local by = request.by
+  if not by then return end
+  if by.role ~= 'service' then
+    local a = find_agent(by.id)
+    if a then
+      if by.attached or not is_newer(by, a) then by.role = a.role end
+    elseif not by.attached and is_removed('a' .. by.id, by) then
+      reject('forbidden')
+    end
+  end
+  if request.for_admins and by.role == 'agent' then reject('forbidden') end
 end
 
 -- The caller, as histories and transfers name it. A connected agent that was removed may do nothing more; one

@@ -242,9 +242,11 @@ local function pack_change(change)
     .. (change.superseded or NIL) .. (change.transfer or NIL) .. change.record
 end
 
-local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes, rule)
-  return (rule and '\154' or '\153') .. pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
-    .. pack_ids(agents_removed) .. pack_ids(departments_removed) .. pack_list(changes) .. (rule or '')
+local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes, rule, notices)
+  local event = pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
+    .. pack_ids(agents_removed) .. pack_ids(departments_removed) .. pack_list(changes)
+  if notices then return '\155' .. event .. (rule or NIL) .. notices end
+  return (rule and '\154' or '\153') .. event .. (rule or '')
 end
 
 -- A session as commands answer it: its record, and its transfer where that stands in another record.

@@ -87,6 +87,11 @@ function check_result(state, assigned_to)
   return function() return result('outcome', pack(OUTCOME[state]), 'assigned_to', pack(assigned_to or cjson.null)) end
 end
 
+local function decide(command)
+  authorize()
+  return command()
+end
+
 -- Run a command: sweep, replay a known idempotency key, decide, commit, reply.
 local function run(command, keys, args)
   local newer = begin(keys, args)
@@ -110,7 +115,7 @@ local function run(command, keys, args)
     commit()
     return replay(known)
   end
-  local done, outcome = pcall(command)
+  local done, outcome = pcall(decide, command)
   if not done and not (type(outcome) == 'table' and outcome.rejected) then error(outcome) end
   local reply, name, s
   commit()

@@ -9,7 +9,8 @@ ARGV[2]  a MessagePack array of four:
                    agents, departments, open sessions, entries of a history, schema that every node of the store reads]
            key, print  idempotency key and fingerprint (32 characters) of the command's body; nil for none
            the request, a map. Common fields:
-           by      {id, name, role, attached, epoch, again, departments, capacity}: the caller; none for the system
+           by      {id, name, role, iat, attached, epoch, again, departments, capacity}: the caller; none for the system
+           for_admins  whether agents may not
            node_id, lease_ms   a node extends its lease on this tenant
            now     milliseconds since the epoch; only tests pass it
 Reply    a MessagePack map: {result = ...} or {error = code, details = ...}, and set_aside where records were bad
@@ -33,6 +34,7 @@ Keys                      type    holds
   due                     zset    what is to be done when: "node N", "presence A", "sessions A", "drain A", "leave D",
                                   "migrate PART"
   keys:G                  hash    idempotency keys of a while: "CALLER KEY" -> fingerprint, and where the reply stands
+  removed                 zset    aID, dID: what was removed last, by when: a bounded number
   aside                   hash    what could not be read, by the name of its place: a bounded number
 ]]
 local INBOX_MAX = 1000 -- sessions of each kind in a welcome
