@@ -152,6 +152,68 @@ test("a server with another subprotocol ends the client at once", async (t) => {
   await refused;
 });
 
+for (const { name, location, message, hint } of [
+  {
+    name: "a page of another origin",
+    location: { origin: "https://chat.example" },
+    hint: /does RELEVO_ALLOWED_ORIGINS of the router hold https:\/\/chat\.example\?/,
+  },
+  {
+    name: "a page of the router",
+    location: { origin: "http://relevo.test" },
+    hint: /test\/ws was not opened$/,
+  },
+  {
+    name: "a platform that says 403",
+    message: "Unexpected server response: 403",
+    hint: /RELEVO_ALLOWED_ORIGINS/,
+  },
+  { name: "a program", message: "ECONNREFUSED", hint: /^ECONNREFUSED$/ },
+])
+  test(`a handshake that fails says what to look at: ${name}`, async (t) => {
+    if (location !== undefined) {
+      Object.defineProperty(globalThis, "location", { value: location, configurable: true });
+      t.after(() => delete globalThis.location);
+    }
+    const environment = new FakeEnvironment(t);
+    const client = environment.client();
+    const reasons = [];
+    client.on("unreachable", ({ reason }) => reasons.push(reason));
+    const starting = assert.rejects(client.start(), ClientClosedError);
+    const socket = await environment.nextSocket();
+    if (message !== undefined) socket.onerror({ message });
+    socket.cut();
+    await client.close();
+    await starting;
+
+    assert.match(reasons[0], hint);
+  });
+
+test("a refused token is asked for once more", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const tokens = ["stale", "fresh"];
+  const client = environment.client({ token: () => tokens.shift() });
+  const starting = client.start();
+  const socket = await environment.nextSocket();
+  socket.accept();
+  socket.refuse(await socket.expect("hello"), "unauthorized");
+  socket.cut(4500);
+  assert.equal((await (await environment.nextSocket()).letIn()).token, "fresh");
+  await starting;
+});
+
+test("a second token that is refused ends the client", async (t) => {
+  const environment = new FakeEnvironment(t);
+  const starting = assert.rejects(environment.client({ token: () => "stale" }).start(), SignInRefusedError);
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const socket = await environment.nextSocket();
+    socket.accept();
+    socket.refuse(await socket.expect("hello"), "unauthorized");
+    socket.cut(4500);
+  }
+  await starting;
+});
+
 test("an expiring token is replaced by a fresh one", async (t) => {
   const environment = new FakeEnvironment(t);
   let number = 0;
