@@ -120,7 +120,8 @@ class Settings:
     workers: int = _number(1, "", "Processes on the one port, each a node of its own.", 1, 256)
     log_level: str = _text("info", "Lowest level logged.", choices=("debug", "info", "warning", "error"))
     allowed_origins: tuple[str, ...] = _list(
-        "Origins whose pages may connect, separated by commas. Unset: the host the request was sent to."
+        "Origins whose pages may connect, use `/api/v1` and load the dialog, separated by commas. Unset: the "
+        "host the request was sent to."
     )
     trusted_proxies: tuple[str, ...] = _list(
         "Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas.",

@@ -19,6 +19,7 @@ from relevo.protocol.errors import Error, ErrorCode
 from relevo.protocol.openapi import render_json
 from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
+from relevo.router.api.cors import Cors
 from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
 from relevo.router.api.readiness import StoreReadiness
 from relevo.router.auth.principal import Principal
@@ -150,7 +151,10 @@ def application(node: Node, *, has_admin: bool = False) -> Starlette:
         # Relative, for a router below another path of a proxy: the page loads all else relative to itself.
         to_page = RedirectResponse(f"{prefix.rpartition('/')[2]}/", 308)
         routes = [Route(prefix, lambda _: to_page, methods=["GET"]), Mount(prefix, routes=routes)]
-    return _starlette(routes)
+    served = _starlette(routes)
+    if node.settings.allowed_origins:
+        served.add_middleware(Cors, origins=node.settings.allowed_origins)
+    return served
 
 
 def admin_application(node: Node) -> Starlette:
