@@ -57,6 +57,7 @@ from relevo.protocol.objects import (
     Transfer,
 )
 from relevo.protocol.pushes import (
+    AgentChanged,
     DirectoryPatch,
     DirectorySnapshot,
     Inbox,
@@ -289,7 +290,8 @@ PUSH_EXAMPLES: tuple[Push, ...] = (
     SessionPending(session=_session, transfer=_transfer),
     SessionRemoved(session_id="s-1042", fence=2, why="transferred", transfer=_transfer),
     SessionEntry(session_id="s-1042", entry=_entry),
-    SessionChanged(session=_session),
+    SessionChanged(session=_session, why="transferred"),
+    AgentChanged(agent=_bruno),
     TransferUpdated(transfer=_transfer, state="delivered", session=_session),
     StatusChanged(agent=_bruno, by=Author("ana", "Ana Souza"), reason="training"),
     DirectorySnapshot(epoch=_EPOCH, seq=881, departments=[_ruled], agents=[_bruno], rule=_rule),

@@ -12,7 +12,7 @@ import msgspec
 
 from relevo.protocol.commands import wire_type
 from relevo.protocol.errors import Error
-from relevo.protocol.objects import Agent, Author, Department, Entry, Role, Rule, Session, Transfer
+from relevo.protocol.objects import Agent, Author, Department, Entry, EntryKind, Role, Rule, Session, Transfer
 from relevo.protocol.results import Result
 
 RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
@@ -90,9 +90,20 @@ class SessionEntry(ServerMessage, frozen=True, gc=False, kw_only=True, tag="sess
 
 
 class SessionChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.changed"):
-    """A session of the tenant has changed; for admins that watch."""
+    """
+    A session of the tenant has changed; for admins and back ends that watch.
+
+    ``why`` is the kind of the entry that tells it; left out where none does.
+    """
 
     session: Session
+    why: EntryKind | msgspec.UnsetType = msgspec.UNSET
+
+
+class AgentChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="agent.changed"):
+    """The row of the agent of this connection has changed."""
+
+    agent: Agent
 
 
 class TransferUpdated(ServerMessage, frozen=True, gc=False, kw_only=True, tag="transfer.updated"):
@@ -162,6 +173,7 @@ Push: TypeAlias = (
     | SessionRemoved
     | SessionEntry
     | SessionChanged
+    | AgentChanged
     | TransferUpdated
     | DirectorySnapshot
     | DirectoryPatch

@@ -15,7 +15,7 @@ CACHED_S = 600
 
 class Cors(CORSMiddleware):
     """
-    Answer preflights, and let allowed pages read answers. Tokens come in a header only: no cookies are allowed.
+    Answer preflights, and let allowed pages read answers. Tokens come in a header: no cookies are allowed.
 
     Args:
         app: The application.

@@ -50,7 +50,7 @@ from relevo.router.gateway.effects import (
 )
 from relevo.router.gateway.rate_limit import Allowance, Bucket, Throttled
 from relevo.router.gateway.read_control import Limiter, Pause, ReadControl
-from relevo.router.gateway.roles import ADMINS, AGENTS
+from relevo.router.gateway.roles import ALL, BACK_ENDS
 
 SERVER = f"relevo/{__version__}"
 """The router's name and version, in each welcome."""
@@ -246,7 +246,7 @@ class Connection:
 
     def _subscribe(self, command: Subscription) -> None:
         """Change which pushes this client receives; neither store nor other clients have a part in it."""
-        allowed = ADMINS if isinstance(command, SessionWatch | SessionUnwatch) else AGENTS
+        allowed = BACK_ENDS if isinstance(command, SessionWatch | SessionUnwatch) else ALL
         if self._subject.role not in allowed:
             self._reply(command.id, Error.of(ErrorCode.FORBIDDEN))
         else:

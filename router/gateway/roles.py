@@ -3,4 +3,3 @@
 AGENTS = frozenset({"agent", "admin"})
 BACK_ENDS = frozenset({"admin", "service"})
 ALL = frozenset({"agent", "admin", "service"})
-ADMINS = frozenset({"admin"})

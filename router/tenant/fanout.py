@@ -17,7 +17,7 @@ from relevo.protocol.codec import Codec
 from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Agent, AgentRole, Department, Session
-from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot, Push, StatusChanged
+from relevo.protocol.pushes import AgentChanged, DirectoryPatch, DirectorySnapshot, Push, StatusChanged
 from relevo.router.store import records
 from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
@@ -174,7 +174,10 @@ class TenantHub:
                     _tell(local.clients, push, event.epoch, event.seq)
         for row in event.agents:
             here = self.addressees.get(row.id)
-            for client in here.clients if here is not None else ():
+            if here is None:
+                continue
+            _tell(here.clients, AgentChanged(agent=records.agent_of(row)), event.epoch, event.seq)
+            for client in here.clients:
                 self.take_role(client, row.role)
         for notice in event.notices:
             here, agent = self.addressees.get(notice.agent_id), self.replica.agents.get(notice.agent_id)
@@ -223,6 +226,9 @@ class TenantHub:
         ]
         for push in local.sessions.correct(in_progress, pending):
             _tell(behind, push, epoch, seq)
+        row = self.replica.agents.get(agent_id)
+        if row is not None:
+            _tell(behind, AgentChanged(agent=row), epoch, seq)
         for client in behind:
             client.sync(epoch, seq)
 

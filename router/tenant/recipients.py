@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from msgspec import UNSET
+
 from relevo.protocol.objects import Session, Transfer
 from relevo.protocol.pushes import (
     Push,
@@ -25,7 +27,7 @@ from relevo.protocol.pushes import (
 from relevo.router.store import records
 
 WATCHERS = None
-"""Addressee of a push that goes to every admin that watches."""
+"""Addressee of a push that goes to every client that watches."""
 
 
 def pushes_of(
@@ -37,7 +39,7 @@ def pushes_of(
     Args:
         change: What happened to one session.
         is_here: Whether an addressee has a connection on this node.
-        is_watched: Whether an admin watches the tenant's sessions here.
+        is_watched: Whether a client watches the tenant's sessions here.
 
     Yields:
         The addressee (see `records.addressee`, or WATCHERS) and the push.
@@ -65,7 +67,8 @@ def pushes_of(
                 state = cast(TransferState, change.told)
                 yield sender, TransferUpdated(transfer=transfer, state=state, session=session)
         if is_watched:
-            yield WATCHERS, SessionChanged(session=session)
+            why = record.kind if change.what == "placed" else UNSET
+            yield WATCHERS, SessionChanged(session=session, why=why)
 
 
 def _placements(

@@ -48,3 +48,14 @@ async def test_agent_and_back_end_of_one_id_get_their_own_pushes(tenant: Tenant)
     await crm.command("session.transfer", session_id="chat-2", target=to_agent("crm"))
     await namesake.expect_push("session.assigned", session__fence=3)
     assert crm.unread("transfer.updated") == namesake.unread("transfer.updated") == []
+
+
+async def test_watching_back_end_hears_sessions_and_stands_in_no_directory(tenant: Tenant) -> None:
+    crm = await tenant.connect_service()
+    await crm.command("session.watch")
+    dialog = await crm.open_dialog()
+    await tenant.connect_agent("ana", on=1)
+    await tenant.open_session("chat-1", agent="ana")
+    assert (await crm.expect_push("session.changed", session__id="chat-1"))["why"] == "opened"
+    await crm.sees_agent("ana", load=1)
+    assert "crm" not in dialog.agents

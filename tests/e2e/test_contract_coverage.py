@@ -402,7 +402,14 @@ async def session_changed(clients: Clients) -> Message:
     # What changed before may still have been on its way.
     message = await clients.adela.expect_push("session.changed", session__fence=sent["session"]["fence"])
     assert message["session"] == sent["session"]
+    assert message["why"] == "transferred"
     return message
+
+
+@push("agent.changed")
+async def agent_changed(clients: Clients) -> Message:
+    await clients.adela.command("status.set", status="pause", agent_id="bob")
+    return await clients.bob.expect_push("agent.changed", agent__status="pause")
 
 
 @push("transfer.updated")

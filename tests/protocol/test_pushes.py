@@ -30,6 +30,7 @@ def test_pushes_are_those_of_the_contract() -> None:
         *("session.assigned", "session.pending", "session.removed", "session.entry", "session.changed"),
         *("transfer.updated", "directory.snapshot", "directory.patch", "token.expiring", "server.draining"),
         "status.changed",
+        "agent.changed",
     }
 
 

@@ -14,7 +14,7 @@ from relevo.protocol.reference import TABLES, rewritten
 from relevo.protocol.schemas import ErrorDetails
 from relevo.router.config import BY_NAME, PREFIX
 from relevo.router.gateway.commands import RULES
-from relevo.router.gateway.roles import ADMINS, AGENTS
+from relevo.router.gateway.roles import ALL, BACK_ENDS
 
 PATH = Path(__file__).parents[2] / "docs/PROTOCOL.md"
 TEXT = PATH.read_text()
@@ -24,8 +24,8 @@ ROLES = ("agent", "admin", "service")
 # Commands that the store does not decide, and their roles.
 OF_A_CONNECTION = {
     **dict.fromkeys(("hello", "ping", "token.refresh"), frozenset(ROLES)),
-    **dict.fromkeys(("directory.subscribe", "directory.unsubscribe"), AGENTS),
-    **dict.fromkeys(("session.watch", "session.unwatch"), ADMINS),
+    **dict.fromkeys(("directory.subscribe", "directory.unsubscribe"), ALL),
+    **dict.fromkeys(("session.watch", "session.unwatch"), BACK_ENDS),
 }
 
 

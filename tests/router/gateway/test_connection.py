@@ -228,8 +228,9 @@ def test_an_invalid_message_is_answered_with_its_path(opened: Machine) -> None:
     ("role", "kind", "is_allowed"),
     [
         ("agent", "directory.subscribe", True),
-        ("service", "directory.subscribe", False),
+        ("service", "directory.subscribe", True),
         ("admin", "session.watch", True),
+        ("service", "session.watch", True),
         ("agent", "session.watch", False),
         ("agent", "session.unwatch", False),
         ("agent", "directory.unsubscribe", True),

@@ -390,6 +390,21 @@ def test_push_reaches_every_connection_of_its_agent_only(hub: TenantHub) -> None
     assert other.heard == []
 
 
+def test_changed_row_reaches_the_connections_of_its_agent_only(hub: TenantHub) -> None:
+    mine, others = [Listener(JSON), Listener(MSGPACK)], Listener()
+    for client in mine:
+        hub.attach("ana", client)
+    hub.attach("bob", others)
+    happened = event(hub.replica.seq + 1, agents=[agent_record("ana", load=1)])
+    assert hub.replica.apply(happened)
+    hub.deliver(happened)
+    for client in mine:
+        (message,) = client.heard
+        assert message["type"] == "agent.changed"
+        assert message["agent"] == msgspec.to_builtins(hub.replica.agents["ana"])
+    assert others.heard == []
+
+
 def test_connections_of_a_removed_agent_are_closed(hub: TenantHub) -> None:
     browser, phone, other = Listener(), Listener(), Listener()
     hub.attach("ana", browser)
