@@ -7,8 +7,8 @@ Result {agent, known, epoch, seq, in_progress, pending, left}: known is false wh
 are the ids of the sessions for which this step has no room: `inbox` reads them.
 Rejects rate_limited when the agent has too many connections, forbidden when the tenant has too many agents.
 ]]
--- Sessions of each kind that a step reads.
-local STEP_MAX = 100
+-- Sessions of each kind in a welcome, and how many of them a step reads.
+local INBOX_MAX, STEP_MAX = 1000, 100
 
 local function move_rest(ids, left)
   for i = STEP_MAX + 1, #ids do left[#left + 1], ids[i] = ids[i], nil end

@@ -4,6 +4,8 @@ The commit of a step: what follows from its changes (queues, departments, load),
 local commit
 do
 
+local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
+
 
 -- A member that became available gets the oldest of what waits in its departments, as far as it has room. A
 -- session that it gave away in this very step does not come straight back.

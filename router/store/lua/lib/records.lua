@@ -8,9 +8,10 @@ gets a default. What is of a schema that is not READABLE, or no record at all, i
 
 To add a field to a tenant, an agent, a department, a session, an entry or a transfer: read it as `x.extra.NAME`, nil
 where it is unset, and change it with `set_extra(x, 'NAME', value)`; for routers, add it with its default to the class
-`...Extra` in records.py. Extra fields are a map at the end of the record, one byte where there are none. No schema
-grows for one: a release rewrites the extra fields that it does not know as it read them. A value is a text, a number,
-true, or a list or map of these; what is false, zero or empty is unset. An agent's are told with its row.
+`...Extra` in records.py. Extra fields are a map in the record, one byte where there are none. No schema grows for one:
+a release rewrites the extra fields that it does not know as it read them. A value is a text, a number, true, or a list or
+map of these; what is false, zero or empty is unset. An agent's are told with its row. A field that nearly every record
+has is worth a place, which costs a third of what it costs in a map; once a schema is released, a place takes a new one.
 ]]
 local SCHEMA, READABLE = 1, {[1] = true}
 -- In which schema this call writes: the tenant's. A field of a newer one is written only where this is as new.
@@ -100,6 +101,9 @@ local function pack_meta(m)
   return '\154' .. pack(m.schema, m.seq, m.order, m.due_at) .. unchanged
 end
 
+local read_meta
+do
+
 -- Of a schema that is not READABLE only its number is known.
 local function meta_in(record)
   local changes, schema, seq, order, due_at = read(record, 4, first_field(record))
@@ -110,16 +114,21 @@ local function meta_in(record)
     unchanged = last == -1 and sub(record, changes + 1) or nil}
 end
 
-local function read_meta(record)
+function read_meta(record)
   return attempt(meta_in, record)
+end
+
 end
 
 -- An agent: the first thirteen fields are its row, as events tell it; the others are for the commands only. --------
 
+local pack_agent, read_agent
+do
+
 local ROW_FIELDS, AGENT_FIELDS = '\157', '\220\0\17' -- heads of arrays of 13 and 17
 
 -- Return the record, and the row.
-local function pack_agent(a)
+function pack_agent(a)
   local row = pack(schema) .. (a.unchanged or pack(a.id, a.name, a.role, a.departments, a.capacity))
     .. pack(a.status, a.status_since_at, a.load, a.pending, a.available, a.answered_at) .. pack_extra(a.extra)
   return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
@@ -141,13 +150,18 @@ end
 
 -- `owned` are the ids of its sessions in progress, oldest first; false where they stand in a list of their own.
 -- `unchanged` are the second to the sixth field as they are packed, until `describe` changes one of them.
-local function read_agent(record)
+function read_agent(record)
   return attempt(agent_in, record)
+end
+
 end
 
 local function pack_department(row)
   return '\151' .. pack(schema, row.id, row.name, row.agents, row.available, row.queued) .. pack_extra(row.extra)
 end
+
+local read_department
+do
 
 local function department_in(record)
   local _, schema, id, name, agents, available, queued, extra = read(record, 7, first_field(record))
@@ -156,8 +170,10 @@ local function department_in(record)
     extra = extra_from(extra)}
 end
 
-local function read_department(record)
+function read_department(record)
   return attempt(department_in, record)
+end
+
 end
 
 --[[
@@ -190,6 +206,9 @@ end
 
 local OWNER_KIND = {in_progress = 'agent', pending = 'agent', queued = 'department'}
 
+local read_session
+do
+
 local function session_in(record)
   local rest, schema, id, state, owner_id, fence, hops, opened_at, updated_at, customer_id, customer_name, order,
     holder, department, delivered, target_kind, target_id, sender, index, placed_at, transfer_at, entry_count,
@@ -202,8 +221,10 @@ local function session_in(record)
     entry_count = entry_count + 0, answered_at = answered_at, extra = extra_from(extra), record = record, rest = rest}
 end
 
-local function read_session(record)
+function read_session(record)
   return attempt(session_in, record)
+end
+
 end
 
 -- The same session with another head, where nothing has happened.

@@ -37,10 +37,7 @@ Keys                      type    holds
   removed                 zset    aID, dID: what was removed last, by when: a bounded number
   aside                   hash    what could not be read, by the name of its place: a bounded number
 ]]
-local INBOX_MAX = 1000 -- sessions of each kind in a welcome
 local SWEEP_MAX = 64 -- things done in one step; the rest stays due
-local ASIDE_MAX, ASIDE_BYTES_MAX = 100, 4096 -- bad records kept aside, and how much of each
-local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
 local CAPACITY_DEFAULT = 10
 local NAME_MAX = 120
 local RATIO_STEPS, ORDER_STEPS = 2 ^ 20, 2 ^ 33 -- a score of available:D is exact below 2^53
@@ -66,12 +63,19 @@ local function begin_step()
   settings_changed, rule_changed = false, false
 end
 
+local set_aside
+do
+
+local ASIDE_MAX, ASIDE_BYTES_MAX = 100, 4096 -- bad records kept aside, and how much of each
+
 -- A record that cannot be read costs itself: it is kept aside, told to the router, and its place in lists is given up.
-local function set_aside(name, record, why)
+function set_aside(name, record, why)
   set_aside_now[#set_aside_now + 1] = name .. ': ' .. why
   local aside = P .. 'aside'
   if call('HLEN', aside) >= ASIDE_MAX and call('HEXISTS', aside, name) == 0 then return end
   call('HSET', aside, name, why .. '\n' .. string.sub(tostring(record), 1, ASIDE_BYTES_MAX))
+end
+
 end
 
 -- The last place that was given out, where the record of it is lost: no place is given out twice.
