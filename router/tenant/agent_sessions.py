@@ -62,10 +62,20 @@ class AgentSessionView:
         if not self._held:
             self._held = None
 
-    def is_ahead(self, sessions: Sequence[Session]) -> bool:
-        """Return whether the clients know a later fence than the store, so that they would not believe it."""
+    def is_ahead(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> bool:
+        """
+        Return whether the clients would not believe the store.
+
+        They know a later fence, or the same one with another state: a fence grows with each change of state,
+        so that state was told by a server that has lost it, or tells one that will be lost.
+        """
         held = self._held or {}
-        return any(session.id in held and held[session.id][0] > session.fence for session in sessions)
+        now = [(session, True) for session in in_progress] + [(session, False) for session in pending]
+        return any(
+            held[session.id][0] > session.fence or held[session.id] == (session.fence, not is_in_progress)
+            for session, is_in_progress in now
+            if session.id in held
+        )
 
     def correct(self, in_progress: Sequence[Session], pending: Sequence[Session]) -> Iterator[Push]:
         """

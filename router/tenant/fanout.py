@@ -212,7 +212,7 @@ class TenantHub:
         local = self.addressees.get(agent_id)
         if local is None:
             return
-        if local.sessions.is_ahead([*in_progress, *pending]):
+        if local.sessions.is_ahead(in_progress, pending):
             # The store lost changes that it had published: only a new welcome overrides a later fence.
             for client in list(local.clients):
                 client.close(CloseCode.STORE_LOST)

@@ -31,6 +31,19 @@ def test_correct_yields_the_difference_to_the_store() -> None:
     assert list(held.correct([session("kept", 1), session("taken", 2)], [session("moved on", 2)])) == []
 
 
+@pytest.mark.parametrize(
+    ("fence", "is_pending", "is_ahead"),
+    [(2, False, True), (3, False, False), (3, True, True), (4, True, False)],
+)
+def test_clients_are_ahead_at_a_later_fence_or_another_state(
+    fence: int, is_pending: bool, is_ahead: bool
+) -> None:
+    held = AgentSessionView()
+    held.begin("e", 5, [session("s", 3)], [])
+    stored = [session("s", fence)]
+    assert held.is_ahead([] if is_pending else stored, stored if is_pending else []) is is_ahead
+
+
 def test_pushes_before_the_first_welcome_count_if_later() -> None:
     held = AgentSessionView()
     held.note(SessionAssigned(session=session("of another epoch", 1)), "d", 9)
