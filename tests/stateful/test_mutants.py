@@ -134,8 +134,8 @@ MUTANTS = [
     Mutant(
         "an agent that comes back with other claims is as before",
         "lib/directory.lua",
-        "  touch(a)\n  a.described",
-        "  a.described",
+        "  touch(a)\n  a.described, a.departments_before",
+        "  a.described, a.departments_before",
     ),
     Mutant(
         "a lost lease keeps its agents",

@@ -22,12 +22,12 @@ local function begin_generation()
 end
 
 local function key_field()
+  begin_generation()
   return (request.by.role == 'service' and 'service ' or 'agent ') .. request.by.id .. ' ' .. key
 end
 
 -- What is remembered of this request's key: nil where it is new.
 local function find_key(field)
-  begin_generation()
   local latest = meta.key_generation
   local known = latest >= generation and call('HGET', P .. keys_now, field)
   if known or latest < generation - 1 then return known or nil end
