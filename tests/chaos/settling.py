@@ -169,5 +169,11 @@ def _screen(actor: Actor) -> Screen:
 
 def _rows(rows: Mapping[str, Any]) -> dict[str, Message]:
     # As they travel: an array for a tuple, and what the client does not know beside what it does.
-    found = {row_id: json.loads(json.dumps(asdict(row))) for row_id, row in rows.items()}
-    return {row_id: row | row.pop("extra") for row_id, row in found.items()}
+    return {row_id: _as_sent(json.loads(json.dumps(asdict(row)))) for row_id, row in rows.items()}
+
+
+def _as_sent(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    fields = value | value.pop("extra", {})
+    return {name: _as_sent(field) for name, field in fields.items()}
