@@ -10,6 +10,8 @@ import { outcomeAt } from "./outcome.js";
 import { Panel } from "./panel.js";
 import { agentRenderer, departmentRenderer } from "./row-renderers.js";
 import { Selection, selectionState } from "./selection.js";
+import { forbiddenBy } from "./predicted-outcome.js";
+import { ruleOf } from "../js/src/rules.js";
 import { holdDirectory } from "./shared-subscription.js";
 import { sheet } from "./styles.js";
 import { TransferFlow } from "./transfer-flow.js";
@@ -34,6 +36,8 @@ export class RelevoTransferDialog extends HTMLElement {
   #session = null;
   /** @type {TransferFlow | null} */
   #flow = null;
+  /** The rule and the hops by which the rows are rendered. */
+  #ruleShown = { rule: /** @type {import("../js/src/objects.js").Rule | null} */ (null), hops: 0 };
   /** @type {Selection | null} */
   #selection = null;
   #directoryRows = new DirectoryRows();
@@ -58,13 +62,15 @@ export class RelevoTransferDialog extends HTMLElement {
     const { agents, departments } = this.#directoryRows;
     const words = () => this.#words;
     const changed = () => this.#invalidate();
-    this.#departmentPanel = new Panel("department", departments, departmentRenderer(words), changed, (id) =>
+    const departmentRows = departmentRenderer(words, this.#forbidden);
+    this.#departmentPanel = new Panel("department", departments, departmentRows, changed, (id) =>
       this.#onChoose({ kind: "department", id }),
     );
     const renderer = agentRenderer(
       words,
       (id) => this.#directoryRows.departmentName(id),
       (agent) => this.#directoryRows.hasNamesake(agent),
+      this.#forbidden,
     );
     const chooseAgent = (/** @type {string} */ id) => this.#onChoose({ kind: "agent", id });
     this.#agentPanel = new Panel("agent", agents, renderer, changed, chooseAgent);
@@ -325,7 +331,8 @@ export class RelevoTransferDialog extends HTMLElement {
     const selection = this.#selection;
     const rows = this.#client?.directory;
     if (flow?.stage.at !== "choosing" || selection === null || rows === undefined) return;
-    if (selection.predict(rows, null).outcome === "gone" || lengthOf(reason) > REASON_MAX) return;
+    const { outcome } = selection.predict(rows, null, this.#bounds);
+    if (outcome === "gone" || outcome === "refused" || lengthOf(reason) > REASON_MAX) return;
     void flow.transfer({ target: selection.target, reason });
   }
 
@@ -386,6 +393,31 @@ export class RelevoTransferDialog extends HTMLElement {
     return new Drafts(tabStore, `${tenant} ${agent?.id}`);
   }
 
+  /** What a rule is held against. Admins pass it over. */
+  get #bounds() {
+    const session = this.#client?.agent?.role === "agent" ? (this.#flow?.session ?? null) : null;
+    return { session, reason: this.#compose.reason.value.trim() };
+  }
+
+  /** @type {import("./row-renderers.js").Forbidden} */
+  #forbidden = (target) => {
+    const rows = this.#client?.directory;
+    if (rows === undefined) return undefined;
+    // The reason can still be written.
+    return forbiddenBy(target, rows, this.#bounds).find((because) => because !== "reason");
+  };
+
+  /** Render all rows again where another rule, or another number of hops, may forbid others. */
+  #refreshRules() {
+    const { session } = this.#bounds;
+    const rows = this.#client?.directory;
+    const rule = session === null || rows === undefined ? null : ruleOf(session, rows);
+    const key = { rule, hops: session === null ? 0 : session.hops - session.hopsFree };
+    if (key.rule === this.#ruleShown.rule && key.hops === this.#ruleShown.hops) return;
+    this.#ruleShown = key;
+    for (const panel of this.#panels) panel.list.refresh();
+  }
+
   get #panel() {
     return this.tab === "agents" ? this.#agentPanel : this.#departmentPanel;
   }
@@ -411,6 +443,7 @@ export class RelevoTransferDialog extends HTMLElement {
     ) {
       this.#agentPanel.list.refresh();
     }
+    this.#refreshRules();
     flow?.pollQueuePlace();
     const stage = flow?.stage ?? { at: "choosing" };
     this.#renderHeader();
@@ -447,7 +480,8 @@ export class RelevoTransferDialog extends HTMLElement {
     }
     this.#departmentPanel.list.element.classList.toggle("confirmed", selection?.confirmed === true);
     const owner = this.#flow?.session?.owner ?? null;
-    const state = selectionState(selection, rows ?? null, { owner, kind: this.#panel.kind, busy, words });
+    const options = { owner, bounds: this.#bounds, kind: this.#panel.kind, busy, words };
+    const state = selectionState(selection, rows ?? null, options);
     this.#compose.render(state, words);
     if (selection !== null) setText(this.#announcement, busy ? state.label : state.text);
   }

@@ -1,10 +1,12 @@
 /** Predicts a transfer's outcome from the directory, and finds available agents near an unavailable one. */
 
 import { compareAgents } from "../js/src/directory.js";
+import { brokenBy, ruleOf } from "../js/src/rules.js";
 
 /** @typedef {import("../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../js/src/objects.js").Department} Department */
 /** @typedef {import("../js/src/objects.js").Owner} Owner */
+/** @typedef {import("../js/src/objects.js").Session} Session */
 /** @typedef {import("../js/src/objects.js").Target} Target */
 
 /** @typedef {"available" | "at_capacity" | "pre_pause" | "pause" | "disconnected"} Readiness */
@@ -15,10 +17,23 @@ import { compareAgents } from "../js/src/directory.js";
  * @typedef {{ outcome: "assigned" }
  *   | { outcome: "pending", because: Exclude<Readiness, "available"> }
  *   | { outcome: "queued", place: number }
+ *   | { outcome: "refused", because: import("../js/src/rules.js").Because }
  *   | { outcome: "gone" }} PredictedOutcome
  */
 
-/** @typedef {{ agents: ReadonlyMap<string, Agent>, departments: ReadonlyMap<string, Department> }} Rows */
+/**
+ * @typedef {{
+ *   agents: ReadonlyMap<string, Agent>,
+ *   departments: ReadonlyMap<string, Department>,
+ *   rule?: import("../js/src/objects.js").Rule | null,
+ * }} Rows
+ */
+
+/**
+ * What a rule is held against: the session, where its rule binds this agent, and the reason as typed so far.
+ *
+ * @typedef {{ session: Session | null, reason: string }} Bounds
+ */
 
 /**
  * Return an agent's readiness: `connected` is either available or at capacity.
@@ -37,9 +52,13 @@ export function readiness({ status, available }) {
  * @param {Target} target
  * @param {Rows} rows
  * @param {Owner | null} owner The session's owner: a department never assigns it to the same agent again.
+ * @param {Bounds} [bounds] None: no rule binds.
  * @returns {PredictedOutcome}
  */
-export function predictOutcome(target, { agents, departments }, owner) {
+export function predictOutcome(target, rows, owner, bounds) {
+  const { agents, departments } = rows;
+  const because = bounds === undefined ? undefined : forbiddenBy(target, rows, bounds)[0];
+  if (because !== undefined) return { outcome: "refused", because };
   if (target.kind === "agent") {
     const agent = agents.get(target.id);
     if (agent === undefined) return { outcome: "gone" };
@@ -52,6 +71,19 @@ export function predictOutcome(target, { agents, departments }, owner) {
   const ownerCounts = present?.available === true && present.departments.includes(department.id);
   const others = department.available - Number(ownerCounts);
   return others > 0 ? { outcome: "assigned" } : { outcome: "queued", place: department.queued + 1 };
+}
+
+/**
+ * Return what of the session's rule a transfer does not keep; nothing of a target that is not in the directory.
+ *
+ * @param {Target} target
+ * @param {Rows} rows
+ * @param {Bounds} bounds
+ */
+export function forbiddenBy(target, { agents, departments, rule = null }, { session, reason }) {
+  const agent = target.kind === "agent" ? agents.get(target.id) : null;
+  if (session === null || agent === undefined || (agent === null && !departments.has(target.id))) return [];
+  return brokenBy(ruleOf(session, { departments, rule }), session, target, agent, reason);
 }
 
 /**
@@ -101,6 +133,8 @@ export function describePrediction(predicted, { kind, name, wasAvailable }, word
   switch (predicted.outcome) {
     case "gone":
       return { text: words.say("dialog.gone", { name }), tone: "bad" };
+    case "refused":
+      return { text: words.say(`dialog.not_allowed_${predicted.because}`, { name }), tone: "bad" };
     case "assigned": {
       const key = kind === "agent" ? "dialog.will_assign" : "dialog.will_assign_department";
       return { text: words.say(key, { name }), tone: "good" };

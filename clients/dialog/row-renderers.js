@@ -7,6 +7,12 @@ import { createElement, setAttribute, setText } from "./dom.js";
 /** @typedef {import("../js/src/objects.js").Department} Department */
 /** @typedef {import("./locales/index.js").Words} Words */
 
+/**
+ * Returns what of the session's rule forbids a target, whatever the reason; undefined for nothing.
+ *
+ * @typedef {(target: import("../js/src/objects.js").Target) => import("../js/src/rules.js").Because | undefined} Forbidden
+ */
+
 /** How many of an agent's departments are named; the rest is counted. */
 const DEPARTMENTS_SHOWN = 3;
 
@@ -16,8 +22,9 @@ const DEPARTMENTS_SHOWN = 3;
  * @param {() => Words} words
  * @param {(id: string) => string} departmentName
  * @param {(agent: Agent) => boolean} hasNamesake
+ * @param {Forbidden} forbidden
  */
-export function agentRenderer(words, departmentName, hasNamesake) {
+export function agentRenderer(words, departmentName, hasNamesake, forbidden) {
   return {
     create() {
       const name = createElement("span", { class: "name" });
@@ -59,6 +66,7 @@ export function agentRenderer(words, departmentName, hasNamesake) {
       const { load, capacity } = agent;
       const state = readiness(agent);
       setAttribute(parts.element, "data-state", state);
+      showForbidden(parts.element, forbidden({ kind: "agent", id: agent.id }), agent.name, words());
       setText(parts.name, agent.name);
       setText(parts.admin, agent.role === "admin" ? words().say("shared.admin") : "");
       parts.admin.hidden = agent.role !== "admin";
@@ -77,8 +85,9 @@ export function agentRenderer(words, departmentName, hasNamesake) {
  * Return the renderer of departments.
  *
  * @param {() => Words} words
+ * @param {Forbidden} forbidden
  */
-export function departmentRenderer(words) {
+export function departmentRenderer(words, forbidden) {
   return {
     create() {
       const name = createElement("span", { class: "name" });
@@ -100,8 +109,9 @@ export function departmentRenderer(words) {
      * @param {Record<"element" | "name" | "members" | "available" | "waiting", HTMLElement>} parts
      * @param {Department} department
      */
-    update(parts, { name, agents, available, queued }) {
+    update(parts, { id, name, agents, available, queued }) {
       setAttribute(parts.element, "data-state", available > 0 ? "available" : "disconnected");
+      showForbidden(parts.element, forbidden({ kind: "department", id }), name, words());
       parts.waiting.classList.toggle("some", queued > 0);
       setText(parts.name, name);
       setText(parts.members, words().say("dialog.members", { count: agents }));
@@ -119,4 +129,21 @@ function departmentsOf({ departments }, departmentName) {
   const names = departments.slice(0, DEPARTMENTS_SHOWN).map(departmentName).join(", ");
   const rest = departments.length - DEPARTMENTS_SHOWN;
   return rest > 0 ? `${names} +${rest}` : names;
+}
+
+/**
+ * Grey a row out and say why, or undo it.
+ *
+ * @param {HTMLElement} row
+ * @param {ReturnType<Forbidden>} because
+ * @param {string} name
+ * @param {Words} words
+ */
+function showForbidden(row, because, name, words) {
+  row.classList.toggle("forbidden", because !== undefined);
+  setAttribute(
+    row,
+    "title",
+    because === undefined ? null : words.say(`dialog.not_allowed_${because}`, { name }),
+  );
 }

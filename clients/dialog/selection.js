@@ -1,12 +1,13 @@
 /** The selected target, and what the directory says about it now. */
 
-import { describePrediction, nearestAvailable, predictOutcome } from "./predicted-outcome.js";
+import { describePrediction, forbiddenBy, nearestAvailable, predictOutcome } from "./predicted-outcome.js";
 
 /** @typedef {import("../js/src/objects.js").Agent} Agent */
 /** @typedef {import("../js/src/objects.js").Owner} Owner */
 /** @typedef {import("../js/src/objects.js").Target} Target */
 /** @typedef {import("./locales/index.js").Words} Words */
 /** @typedef {import("./outcome.js").Action} Action */
+/** @typedef {import("./predicted-outcome.js").Bounds} Bounds */
 /** @typedef {import("./predicted-outcome.js").PredictedOutcome} PredictedOutcome */
 /** @typedef {import("./predicted-outcome.js").Rows} Rows */
 
@@ -47,9 +48,10 @@ export class Selection {
    *
    * @param {Rows} rows
    * @param {Owner | null} owner The session's owner.
+   * @param {Bounds} bounds
    */
-  predict(rows, owner) {
-    return predictOutcome(this.target, rows, owner);
+  predict(rows, owner, bounds) {
+    return predictOutcome(this.target, rows, owner, bounds);
   }
 
   /**
@@ -70,17 +72,22 @@ export class Selection {
   }
 
   /**
-   * Return available agents for a transfer that would be pending.
+   * Return available agents for a transfer that would be pending, or is forbidden: those to which it is allowed.
    *
    * @param {PredictedOutcome} predicted
    * @param {Rows} rows
    * @param {Owner | null} owner The session's owner.
+   * @param {Bounds} bounds
    * @returns {readonly Agent[]}
    */
-  alternatives(predicted, rows, owner) {
-    const agent = rows.agents.get(this.target.id);
-    if (predicted.outcome !== "pending" || agent === undefined) return [];
-    return nearestAvailable(agent, rows.agents.values(), owner?.kind === "agent" ? owner.id : null);
+  alternatives(predicted, rows, owner, bounds) {
+    const agent = this.target.kind === "agent" ? rows.agents.get(this.target.id) : undefined;
+    if ((predicted.outcome !== "pending" && predicted.outcome !== "refused") || agent === undefined)
+      return [];
+    const allowed = [...rows.agents.values()].filter(
+      ({ id }) => forbiddenBy({ kind: "agent", id }, rows, bounds).length === 0,
+    );
+    return nearestAvailable(agent, allowed, owner?.kind === "agent" ? owner.id : null);
   }
 
   /** @param {Rows} rows */
@@ -94,24 +101,24 @@ export class Selection {
  *
  * @param {Selection | null} selection
  * @param {Rows | null} rows
- * @param {{ owner: Owner | null, kind: Target["kind"], busy: boolean, words: Words }} options `owner` of the session;
- *   `kind` of the tab in front.
+ * @param {{ owner: Owner | null, bounds: Bounds, kind: Target["kind"], busy: boolean, words: Words }} options `owner` of
+ *   the session; `kind` of the tab in front.
  * @returns {SelectionState}
  */
-export function selectionState(selection, rows, { owner, kind, busy, words }) {
+export function selectionState(selection, rows, { owner, bounds, kind, busy, words }) {
   const action = kind === "agent" || selection?.confirmed ? "transfer" : "select";
   const label = words.say(busy ? "dialog.transferring" : `dialog.${action}`);
   if (selection === null || rows === null) {
     const text = words.say(`dialog.choose_${kind}`);
     return { text, tone: "neutral", alternatives: [], action, label, ready: false, busy };
   }
-  const predicted = selection.predict(rows, owner);
+  const predicted = selection.predict(rows, owner, bounds);
   return {
     ...selection.describe(predicted, rows, words),
-    alternatives: selection.alternatives(predicted, rows, owner),
+    alternatives: selection.alternatives(predicted, rows, owner, bounds),
     action,
     label,
-    ready: predicted.outcome !== "gone",
+    ready: predicted.outcome !== "gone" && predicted.outcome !== "refused",
     busy,
   };
 }

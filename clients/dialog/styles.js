@@ -140,6 +140,7 @@ button { cursor: pointer; }
 
 .footer { flex: none; padding: 0.75rem 1.25rem 1.25rem; background: var(--raised); border-top: 1px solid var(--line); }
 .selection { min-height: 1.5rem; margin-bottom: 0.5rem; }
+.row.forbidden > * { opacity: 0.45; }
 .prediction { overflow-wrap: anywhere; font-weight: 550; }
 .prediction[data-tone="neutral"] { color: var(--soft); font-weight: 450; }
 .prediction[data-tone="good"] { color: var(--good); }

@@ -61,6 +61,12 @@ export default {
       will_pend_pause: "{name} is on pause: it will wait in their pending list.",
       will_pend_disconnected: "{name} is disconnected: it will wait in their pending list.",
       gone: "{name} is no longer here. Choose again.",
+      not_allowed_departments: "{name} is not a department that this conversation may go to.",
+      not_allowed_agents: "This conversation may not go to {name} directly.",
+      not_allowed_status: "This conversation may not go to {name} in their present status.",
+      not_allowed_capacity: "This conversation may not go to {name} while they are at capacity.",
+      not_allowed_hops: "It has been transferred too often: only its department or an admin can take it now.",
+      not_allowed_reason: "Write a reason first: this department requires one.",
       became_unavailable: "{name} is no longer available.",
       alternatives: "Available instead:",
 

@@ -72,6 +72,13 @@ export default {
       will_pend_pause: "{name} está en pausa: esperará en sus pendientes.",
       will_pend_disconnected: "{name} no tiene conexión: esperará en sus pendientes.",
       gone: "{name} ya no está. Elige de nuevo.",
+      not_allowed_departments: "{name} no es un departamento al que pueda ir esta conversación.",
+      not_allowed_agents: "Esta conversación no puede ir directamente a {name}.",
+      not_allowed_status: "Esta conversación no puede ir a {name} en su estado actual.",
+      not_allowed_capacity: "Esta conversación no puede ir a {name} mientras esté al límite de su capacidad.",
+      not_allowed_hops:
+        "Se ha transferido demasiadas veces: solo puede ir a su departamento o a un administrador.",
+      not_allowed_reason: "Escribe antes un motivo: este departamento lo exige.",
       became_unavailable: "{name} ya no está disponible.",
       alternatives: "Disponibles en su lugar:",
 

@@ -72,6 +72,13 @@ export default {
       will_pend_pause: "{name} está em pausa: vai esperar nas pendências.",
       will_pend_disconnected: "{name} não tem conexão: vai esperar nas pendências.",
       gone: "{name} não está mais aqui. Escolha de novo.",
+      not_allowed_departments: "{name} não é um departamento para o qual esta conversa possa ir.",
+      not_allowed_agents: "Esta conversa não pode ir diretamente para {name}.",
+      not_allowed_status: "Esta conversa não pode ir para {name} no status atual.",
+      not_allowed_capacity: "Esta conversa não pode ir para {name} enquanto estiver no limite da capacidade.",
+      not_allowed_hops:
+        "Foi transferida vezes demais: só pode ir para o seu departamento ou para um administrador.",
+      not_allowed_reason: "Escreva antes um motivo: este departamento exige um.",
       became_unavailable: "{name} não está mais disponível.",
       alternatives: "Disponíveis no lugar:",
 

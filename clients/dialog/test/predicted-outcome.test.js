@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describePrediction, nearestAvailable, predictOutcome, readiness } from "../predicted-outcome.js";
 import { ENGLISH } from "../locales/index.js";
-import { agent, department, directory } from "./rows.js";
+import { Selection, selectionState } from "../selection.js";
+import { agent, department, directory, session } from "./rows.js";
 
 const ana = { kind: /** @type {const} */ ("agent"), id: "ana" };
 const billing = { kind: /** @type {const} */ ("department"), id: "billing" };
@@ -68,4 +69,60 @@ test("a prediction that got worse since the selection says so", () => {
     ENGLISH,
   );
   assert.equal(queue.text, "No agent in Billing is available: it will be queued as third.");
+});
+
+const RULE = {
+  departments: /** @type {const} */ (["sales"]),
+  agents: "any",
+  statuses: ["connected"],
+  at_capacity: true,
+  hops_max: 0,
+  reason: "required",
+};
+
+/** A directory of sales, whose rule this is, and agents in every readiness. */
+const ruled = directory({
+  agents: [agent("ana", { status: "pause" }), agent("bob"), agent("cid"), agent("full", { load: 10 })],
+  departments: [department("sales", { rule: RULE }), department("billing", { available: 1 })],
+});
+const inSales = session({ department: "sales" });
+
+test("a transfer that the session's rule forbids is refused, with the reason why", () => {
+  const because = (/** @type {any} */ target, reason = "busy") => {
+    const predicted = predictOutcome(target, ruled, null, { session: inSales, reason });
+    return predicted.outcome === "refused" ? predicted.because : predicted.outcome;
+  };
+  assert.equal(because(ana), "status");
+  assert.equal(because(billing), "departments");
+  assert.equal(because({ kind: "agent", id: "bob" }), "assigned");
+  assert.equal(because({ kind: "agent", id: "bob" }, ""), "reason");
+  assert.equal(because({ kind: "agent", id: "gone" }), "gone");
+});
+
+test("a rule that does not bind, as an admin's, refuses nothing", () => {
+  assert.deepEqual(predictOutcome(ana, ruled, null, { session: null, reason: "" }), {
+    outcome: "pending",
+    because: "pause",
+  });
+});
+
+test("a session without a department goes by the tenant's rule", () => {
+  const rows = { ...ruled, rule: RULE };
+  const bounds = { session: session({ department: null }), reason: "busy" };
+  assert.deepEqual(predictOutcome(ana, rows, null, bounds), { outcome: "refused", because: "status" });
+});
+
+test("a refused selection names who is allowed, and cannot be sent", () => {
+  const selection = new Selection(ana, ruled);
+  const options = { owner: null, kind: ana.kind, busy: false, words: ENGLISH };
+  const state = selectionState(selection, ruled, {
+    ...options,
+    bounds: { session: inSales, reason: "busy" },
+  });
+  assert.equal(state.text, "This conversation may not go to ana in their present status.");
+  assert.deepEqual([state.tone, state.ready], ["bad", false]);
+  assert.deepEqual(
+    state.alternatives.map(({ id }) => id),
+    ["bob", "cid"],
+  );
 });

@@ -29,7 +29,7 @@ export function agent(id, facts = {}) {
  * @returns {import("../../js/src/objects.js").Department}
  */
 export function department(id, facts = {}) {
-  return { id, name: id, agents: 0, available: 0, queued: 0, ...facts };
+  return { id, name: id, agents: 0, available: 0, queued: 0, rule: null, ...facts };
 }
 
 /**
@@ -55,6 +55,8 @@ export function session(facts = {}) {
     openedAt: 0,
     updatedAt: 0,
     transfer: null,
+    department: null,
+    hopsFree: 0,
     ...facts,
   };
 }

@@ -41,6 +41,26 @@ test("a selected agent that becomes unavailable shows alternatives", options, as
   await agents.ana.agents.setStatus("connected");
 });
 
+test("a rule that changes greys rows out and says what is allowed", options, async () => {
+  const { page } = await fixture.page();
+  await choose(page, "Ana Souza");
+  await expectText(page.locator(".prediction"), "Ana Souza gets it at once.");
+  await agents.ana.agents.setStatus("pause");
+  await fixture.router.command("settings.put", { settings: { rule: { statuses: ["connected"] } } });
+  try {
+    await page.locator(".row.forbidden", { hasText: "Ana Souza" }).waitFor();
+    await expectText(
+      page.locator(".prediction"),
+      "This conversation may not go to Ana Souza in their present status.",
+    );
+    await expectText(page.locator(".alternatives-list button").first(), "Bruno Lima 0/5");
+    assert.equal(await page.locator(".row.forbidden", { hasText: "Bruno Lima" }).count(), 0);
+  } finally {
+    await fixture.router.command("settings.put", { settings: { rule: null } });
+  }
+  await page.locator(".row:not(.forbidden)", { hasText: "Ana Souza" }).waitFor();
+});
+
 test("an alternative with a long name still shows its load", options, async () => {
   const name = "Maximiliana Wilhelmina ".repeat(5).trim();
   const client = await fixture.router.connect({ id: "long", name, departments: ["support"], capacity: 77 });
