@@ -161,7 +161,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
     An entry of a session's history, ``seq`` from 1 without gaps; ``by`` is None where the system acted.
 
-    ``passed`` is what of a rule an admin or a back end passed over; left out where it is nothing.
+    ``passed`` is what of a rule an admin or a back end passed over, ``why`` why the system moved the session:
+    ``disconnected`` where its agent was lost. Each is left out where it is nothing.
     """
 
     seq: int
@@ -171,3 +172,4 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     text: str | None = None
     transfer: Transfer | None = None
     passed: list[str] | UnsetType = UNSET
+    why: str | UnsetType = UNSET

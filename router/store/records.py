@@ -92,12 +92,14 @@ class AgentExtra(msgspec.Struct, gc=False):
         described_at: When it was described last: by `agent.put`, or by the issue of a token whose claims
             counted; in seconds since the Unix epoch.
         status_by: The id and the name of the agent or admin that set its status; None for the system.
+        lost: Sessions that were taken from it while it was away.
     """
 
     described_at: int = 0
     status_reason: str | None = None
     status_until_at: int = 0
     status_by: tuple[str, str] | None = None
+    lost: list[str] = []
 
 
 class DepartmentExtra(msgspec.Struct, gc=False):
@@ -117,10 +119,12 @@ class SessionExtra(msgspec.Struct, gc=False):
 
     Attributes:
         since: Its place in its department's queue: that of its coming into the department; 0: its order.
+        lost: The agent from which it was taken, while nothing else has happened to it.
         hops_free: How many hops count towards no rule's limit.
     """
 
     since: int = 0
+    lost: str | None = None
     hops_free: int = 0
 
 
@@ -130,9 +134,11 @@ class EntryExtra(msgspec.Struct, gc=False):
 
     Attributes:
         passed: What of a rule its author passed over.
+        why: Why the system moved the session.
     """
 
     passed: list[str] = []
+    why: str | None = None
 
 
 class TransferExtra(msgspec.Struct, gc=False):
@@ -433,6 +439,7 @@ def entries_of(record: SessionRecord) -> list[Entry]:
         text=record.text,
         transfer=transfer,
         passed=extra.passed if extra is not None and extra.passed else msgspec.UNSET,
+        why=extra.why if extra is not None and extra.why else msgspec.UNSET,
     )
     entries = [entry]
     if reason is not None:

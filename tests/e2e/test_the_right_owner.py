@@ -11,7 +11,7 @@ from tests.raw_client import Message, RawClient
 from tests.routers import RouterProcess, running_routers
 from tests.servers import StoreServer
 
-SHORT = {"presence_grace_ms": 200, "session_grace_ms": 600, "node_lease_ms": 1200}
+SHORT = {"presence_grace_ms": 200, "session_grace_ms": 600, "node_lease_ms": 6000}
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +274,93 @@ async def test_queue_move_sends_the_row_of_the_department(tenant: Tenant) -> Non
 
     rows = [row for message in observer.received for row in message.get("departments", [])]
     assert [row["queued"] for row in rows if row["id"] == "sales"] == [2]
+
+
+# Lost, and back.
+
+
+async def away(short: Tenant, observer: RawClient, *clients: RawClient) -> None:
+    """Let agents lose their connections, and their sessions with them."""
+    for client in clients:
+        client.drop()
+    for client in clients:
+        await observer.sees_agent(client.name, status="disconnected", load=0)
+
+
+async def test_lost_agent_gets_its_own_back_before_the_queue(short: Tenant) -> None:
+    await short.put_department("sales")
+    observer = await short.connect_admin()
+    await observer.open_dialog()
+    ana = await short.connect_agent("ana", departments=["sales"], capacity=2)
+    for number in (1, 2):
+        await short.open_session(f"hers-{number}", department="sales")
+    await away(short, observer, ana)
+    for number in (1, 2, 3):
+        assert (await short.open_session(f"other-{number}", department="sales"))["state"] == "queued"
+
+    back = await short.connect_agent("ana", on=1)
+
+    in_progress = back.welcome["inbox"]["in_progress"]
+    assert [session["id"] for session in in_progress] == ["hers-1", "hers-2"]
+    kinds = [(entry["kind"], entry.get("why")) for entry in await short.history("hers-1")]
+    assert kinds == [("opened", None), ("moved", "disconnected"), ("moved", None)]
+
+
+async def test_sessions_of_a_lost_agent_go_to_an_idle_colleague(short: Tenant) -> None:
+    await short.put_department("sales")
+    observer = await short.connect_admin()
+    await observer.open_dialog()
+    phone = await short.connect_agent("phone", departments=["sales"])
+    for number in (1, 2, 3):
+        await short.open_session(f"chat-{number}", department="sales")
+    idle = await short.connect_agent("idle", on=1, departments=["sales"], capacity=2)
+
+    await away(short, observer, phone)
+
+    given = [await idle.expect_push("session.assigned") for _ in range(2)]
+    assert [push["session"]["id"] for push in given] == ["chat-1", "chat-2"]
+    assert place(await short.get_session("chat-3")) == ("queued", "sales")
+
+
+@pytest.mark.parametrize("why", ["no department", "a setting"])
+async def test_session_of_a_lost_agent_waits_in_its_own_list(short: Tenant, why: str) -> None:
+    await short.put_department("sales")
+    observer = await short.connect_admin()
+    await observer.open_dialog()
+    departments = ["sales"] if why == "a setting" else []
+    if why == "a setting":
+        await short.do("settings.put", settings={"after_grace": "pending"})
+    ana = await short.connect_agent("ana", departments=departments)
+    await short.open_session("chat-1", agent="ana")
+    await away(short, observer, ana)
+    assert place(await short.get_session("chat-1")) == ("pending", "ana")
+    back = await short.connect_agent("ana")
+    assert [session["id"] for session in back.welcome["inbox"]["in_progress"]] == ["chat-1"]
+
+
+async def test_sender_recalls_what_a_lost_agent_never_answered(short: Tenant) -> None:
+    await short.put_department("billing")
+    observer = await short.connect_admin()
+    await observer.open_dialog()
+    ana = await short.connect_agent("ana")
+    bea = await short.connect_agent("bea", on=1, departments=["billing"])
+    await short.open_session("chat-1", agent="ana")
+    await ana.command("session.transfer", session_id="chat-1", target=to_department("billing"))
+    await away(short, observer, bea)
+    assert place(await short.get_session("chat-1")) == ("queued", "billing")
+    recalled = (await ana.command("session.recall", session_id="chat-1"))["session"]
+    assert place(recalled) == ("in_progress", "ana")
+
+
+async def test_agent_that_is_back_declines_to_the_sender(short: Tenant) -> None:
+    await short.put_department("billing")
+    observer = await short.connect_admin()
+    await observer.open_dialog()
+    ana = await short.connect_agent("ana")
+    bea = await short.connect_agent("bea", on=1, departments=["billing"])
+    await short.open_session("chat-1", agent="ana")
+    await ana.command("session.transfer", session_id="chat-1", target=to_department("billing"))
+    await away(short, observer, bea)
+    back = await short.connect_agent("bea")
+    declined = (await back.command("session.decline", session_id="chat-1"))["session"]
+    assert place(declined) == ("in_progress", "ana")

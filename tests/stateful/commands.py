@@ -43,6 +43,7 @@ class Model(State):
         agent = self._claim(claims)
         agent.connections.add(connection)
         agent.present, agent.presence_ends_at, agent.sessions_end_at = True, None, None
+        self._bring_back(agent)
         return lambda: {
             "agent": self.row(agent),
             "in_progress": [s.seen() for s in self.held("in_progress", agent.id)],

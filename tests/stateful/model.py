@@ -86,6 +86,7 @@ class KnownAgent:
     assigned_last: int = 0
     answered_at: int | None = None
     described_at: int = 0
+    lost: list[str] = field(default_factory=list)
     status_reason: str | None = None
     status_until_at: int | None = None
     status_by: Author | None = None
@@ -116,6 +117,7 @@ class KnownSession:
     delivered: bool = False
     position: int = 0
     age: int = 0
+    lost: str | None = None
     answered_at: int | None = None
     in_state_since: int = 0
 
@@ -416,12 +418,37 @@ class State:
             else:
                 self.agents[name].sessions_end_at = None
                 for s in self.held("in_progress", name):
-                    change = Change(s.id)
-                    self._write(s, change, "moved", None)
-                    self._notify_sender(s, change, "moved")
-                    s.target = s.owner
-                    self._place(s, "pending", s.owner, None, change, "moved")
-                    self._conclude(s, change)
+                    self._take_away(s, self.agents[name])
+
+    def _take_away(self, s: KnownSession, agent: KnownAgent) -> None:
+        """Let a lost agent's session go on through its department, or wait for the agent."""
+        after_grace = self.effective(s.department or "").get("after_grace", "department")
+        change = Change(s.id)
+        self._write(s, change, "moved", None, why="disconnected")
+        self._notify_sender(s, change, "moved")
+        if s.department in self.departments and after_grace == "department":
+            place = self._route(Owner("department", s.department or ""), agent.id)
+        else:
+            s.target = Owner("agent", agent.id)
+            place = "pending", s.target
+        self._move_on(s, *place, None, change, "moved")
+        s.lost = agent.id
+        agent.lost.append(s.id)
+        self._conclude(s, change)
+
+    def _bring_back(self, agent: KnownAgent) -> None:
+        """Let an agent have in progress again what was taken from it and still waits."""
+        if agent.chosen == "disconnected":
+            return
+        lost, agent.lost = agent.lost, []
+        for session_id in lost:
+            s = self.sessions.get(session_id)
+            if s is not None and s.lost == agent.id and s.waits and self.load(agent) < agent.capacity:
+                change = Change(s.id)
+                self._write(s, change, "moved", None)
+                self._notify_sender(s, change, "moved")
+                self._move_on(s, "in_progress", Owner("agent", agent.id), None, change, "moved")
+                self._conclude(s, change)
 
     def _drop(self, agent: KnownAgent, connection: tuple[str, str], at: int, clean: bool = False) -> None:
         if connection not in agent.connections:
@@ -446,6 +473,7 @@ class State:
         text: str | None = None,
         transfer: Transfer | None = None,
         passed: list[str] | None = None,
+        why: str | None = None,
     ) -> Entry:
         entry = Entry(
             seq=len(s.history) + 1,
@@ -455,6 +483,7 @@ class State:
             text=text,
             transfer=transfer,
             passed=passed or msgspec.UNSET,
+            why=why or msgspec.UNSET,
         )
         s.history.append(entry)
         change.entries.append(entry)
@@ -476,7 +505,7 @@ class State:
         if s.state == "in_progress" and s.owner != owner:
             s.holder = before
         self._placements += 1
-        s.answered_at = None
+        s.answered_at = s.lost = None
         if s.state != state:
             s.in_state_since = self._placements
         s.state, s.owner, s.position = state, owner, self._placements

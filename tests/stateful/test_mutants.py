@@ -99,14 +99,14 @@ MUTANTS = [
         "lib/sessions.lua",
         "if s.owner_id then leave_owner(s) end",
     ),
-    Mutant("the present owner is a target", "lib/sessions.lua", "if member ~= except and", "if"),
+    Mutant("the present owner is a target", "lib/sessions.lua", "if member ~= except and at", "if at"),
     Mutant(
         "the busiest comes first",
         "lib/sessions.lua",
-        "'available:' .. id, 0, 1)",
-        "'available:' .. id, -2, -1)",
+        "'available:' .. id, 0, 1 + #agents_touched,",
+        "'available:' .. id, -2, -1,",
     ),
-    Mutant("capacity does not weigh", "lib/commit.lua", "a.load / a.capacity", "a.load / 4"),
+    Mutant("capacity does not weigh", "lib/directory.lua", "a.load / a.capacity", "a.load / 4"),
     Mutant("the newest leaves the queue first", "lib/commit.lua", "score < position", "score > position"),
     Mutant("what is given away comes back", "lib/commit.lua", "given_away[waiting[1]] and 3 or 1", "1"),
     Mutant(
@@ -170,6 +170,13 @@ MUTANTS = [
         "lib/sessions.lua",
         "if department and has_id(a.departments, department) then",
         "if department then",
+    ),
+    Mutant("a lost agent keeps its sessions", "lib/presence.lua", "take_away(s, a)"),
+    Mutant("an agent that is back gets nothing back", "commands/connect.lua", "bring_back(a)"),
+    Mutant(
+        "one step gives all to one member",
+        "lib/sessions.lua",
+        "if is_changed then at = available(a) and choice_score(a) end",
     ),
     Mutant(
         "a session that comes back to its queue is its last",

@@ -64,11 +64,9 @@ class HistoryFold:
         return fold
 
     def _moved(self, fold: HistoryFold, entry: Entry) -> HistoryFold:
-        """Follow what the system did: out of an agent's hands into its pending list, or out of a queue."""
-        if self.owner is None:
+        """Follow what the system did: away from a lost agent, back to it, or out of a queue."""
+        if self.owner is None or self.owner.kind == "agent":
             return fold
-        if self.owner.kind == "agent":
-            return replace(fold, state="pending", owner=self.owner)
         sent = entry.transfer
         if sent is not None and sent.assigned_to is not None and sent.to.id == self.owner.id:
             return replace(fold, state="in_progress", owner=Owner("agent", sent.assigned_to))

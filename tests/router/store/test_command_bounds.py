@@ -220,3 +220,17 @@ async def test_only_so_many_removals_are_remembered(tenant: StoredTenant, shared
     await tenant.run("agent_remove", "boss", agent_id="ana")
     assert shared_valkey.call("ZCARD", key) == 10_000
     await tenant.refuse("forbidden", "session_get", {"id": "ana", "role": "agent"}, session_id="s")
+
+
+@pytest.mark.limit("LOST_MAX")
+async def test_an_agent_gets_back_only_so_many_sessions(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", capacity=200)
+    for number in range(101):
+        await tenant.open(f"s{number}", to_agent("ana"))
+    await tenant.disconnect("ana")
+    tenant.now += 30_000
+    while (await tenant.agent("ana")).pending < 101:
+        pass  # Each command sweeps as much as one step may.
+    await tenant.connect("ana")
+    found = await tenant.agent("ana")
+    assert (found.load, found.pending) == (100, 1)

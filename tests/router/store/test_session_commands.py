@@ -266,6 +266,8 @@ async def test_target_that_accepts_after_a_decline_by_an_admin_is_the_target(ten
     await tenant.connect_new("ana", "bob", departments=["sales"])
     await tenant.status("ana", "pause")
     await tenant.status("bob", "pause")
+    pending = {"after_grace": records.packed("pending")}
+    await tenant.run("settings_put", "boss", settings=pending, parties=[])
     await tenant.open("s", SALES)
     await tenant.transfer("s", to_agent("bob"))
     await tenant.accept("s", "boss")

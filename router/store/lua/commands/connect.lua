@@ -31,6 +31,7 @@ store_command('connect', function()
     touch(a)
     a.present = true
   end
+  bring_back(a)
   return function()
     local _, row = pack_agent(a)
     local in_progress, pending = owned_by(a, INBOX_MAX), call('ZRANGE', P .. 'pending:' .. id, 0, INBOX_MAX - 1)

@@ -68,8 +68,7 @@ local function offer_to_departments(a)
   local moved = a.available ~= a.available_before
   for id in ids_of(a.departments) do
     if a.available then
-      local ratio = math.floor(a.load / a.capacity * RATIO_STEPS)
-      call('ZADD', P .. 'available:' .. id, ratio * ORDER_STEPS + a.assigned, a.id)
+      call('ZADD', P .. 'available:' .. id, choice_score(a), a.id)
     elseif moved then
       call('ZREM', P .. 'available:' .. id, a.id)
     end

@@ -42,6 +42,11 @@ local function available(a)
   return a.present and a.chosen == 'connected' and a.load < a.capacity
 end
 
+-- The score of an available agent in its departments: the lowest gets the next session.
+local function choice_score(a)
+  return math.floor(a.load / a.capacity * RATIO_STEPS) * ORDER_STEPS + a.assigned
+end
+
 local function new_agent(id)
   local a = {id = id, chosen = 'connected', present = false, status = 'disconnected', status_since_at = now,
     assigned = 0, departments = ' ', load = 0, pending = call('ZCARD', P .. 'pending:' .. id), owned = ' ', extra = NO_EXTRA,

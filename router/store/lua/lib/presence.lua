@@ -2,6 +2,7 @@
 Connections, leases and graces, and what is due when one of them ends.
 ]]
 local NEVER = 2 ^ 52
+local LOST_MAX = 100 -- sessions that an agent gets back at its hello
 
 -- An agent's last connection is gone since `at`: it stays as it was for the grace, unless it said goodbye.
 local function remove_connection(agent_id, node_id, connection_id, at, clean)
@@ -26,6 +27,43 @@ local function begin_grace(a)
   end
 end
 
+-- A lost agent's session goes on through its department, at the place of its age; without one, or where the settings say
+-- so, it waits in the agent's own list. Which one it was taken from is known until something else happens to it.
+local function take_away(s, a)
+  local state, owner_id = 'pending', a.id
+  local department = s.department
+  if department and setting('after_grace', department) == 'department' and find_department(department) then
+    state, owner_id = route('department', department, a.id)
+  else
+    s.target_kind, s.target_id = 'agent', a.id
+  end
+  move_on(s, state, owner_id)
+  set_extra(s, 'lost', a.id)
+  local lost = a.extra.lost or {}
+  if #lost < LOST_MAX then
+    lost[#lost + 1] = s.id
+    set_extra(a, 'lost', lost)
+  end
+  write_record(s, 'placed', 'moved', nil, nil, nil, nil, {why = 'disconnected'})
+  publish(s, 'placed', 'moved', s.sender and 'moved')
+end
+
+-- An agent that is back has in progress, before any queue, what was taken from it and still waits.
+local function bring_back(a)
+  local lost = a.extra.lost
+  if not lost or a.chosen == 'disconnected' then return end
+  touch(a)
+  set_extra(a, 'lost', nil)
+  for _, id in ipairs(lost) do
+    local s = a.load < a.capacity and find_session(id)
+    if s and s.extra.lost == a.id and s.state ~= 'in_progress' then
+      move_on(s, 'in_progress', a.id)
+      write_record(s, 'placed', 'moved')
+      publish(s, 'placed', 'moved', s.sender and 'moved')
+    end
+  end
+end
+
 -- What each kind of due thing does; returns whether it is done, and how many things it did.
 local sweeps = {
   -- A node let its lease run out: its connections are gone since then.
@@ -45,17 +83,14 @@ local sweeps = {
     end
     return true, 1
   end,
-  -- An agent stayed away: what it had in progress waits in its own pending list.
+  -- An agent stayed away: what it had in progress is taken from it.
   sessions = function(agent_id)
     local a = find_agent(agent_id)
     local ids = a and owned_by(a, SWEEP_MAX) or {}
     for _, id in ipairs(ids) do
       local s = find_session(id)
       if s and s.owner_id == agent_id and s.state == 'in_progress' then
-        move_session(s, 'pending', agent_id)
-        s.target_kind, s.target_id = 'agent', agent_id
-        write_record(s, 'placed', 'moved')
-        publish(s, 'placed', 'moved', s.sender and 'moved')
+        take_away(s, a)
       else
         disown(a, id)
       end

@@ -164,6 +164,7 @@ local function move_session(s, state, owner_id)
   local stays = OWNER_KIND[state] == 'agent' and s.owner_id == owner_id
   if s.state == 'in_progress' and not stays then s.holder = s.owner_id end
   s.answered_at = nil
+  if s.extra.lost then set_extra(s, 'lost', nil) end
   if s.enters then
     if s.extra.since then set_extra(s, 'since', nil) end
   elseif owner_id and s.department and not s.extra.since then
@@ -220,9 +221,19 @@ end
 -- Of the members the one with the lowest load/capacity, then the one longest without an assignment.
 local function route(kind, id, except)
   if kind == 'agent' then return available(find_agent(id)) and 'in_progress' or 'pending', id end
-  for _, member in ipairs(call('ZRANGE', P .. 'available:' .. id, 0, 1)) do
-    if member ~= except and find_agent(member) then return 'in_progress', member, member end
+  -- What this step has changed is not in the list yet.
+  local best, score
+  local listed = call('ZRANGE', P .. 'available:' .. id, 0, 1 + #agents_touched, 'WITHSCORES')
+  for i = 1, #listed, 2 do
+    local member = listed[i]
+    local a = agents[member]
+    local is_changed = a and a.touched
+    local at = tonumber(listed[i + 1])
+    if is_changed then at = available(a) and choice_score(a) end
+    if member ~= except and at and (not best or at < score) and find_agent(member) then best, score = member, at end
+    if best and not is_changed then break end
   end
+  if best then return 'in_progress', best, best end
   return 'queued', id
 end
 

@@ -49,10 +49,10 @@ def test_agent_that_takes_it_from_the_queue_it_was_sent_to_is_named() -> None:
     assert (fold.state, fold.owner, fold.fence, fold.hops) == ("in_progress", Owner("agent", "bob"), 3, 1)
 
 
-def test_system_move_from_in_progress_to_the_same_agents_pending_list() -> None:
+def test_system_move_away_from_an_agent_does_not_say_where_to() -> None:
     fold, odd = told(OPENED, QUEUED, OUT_OF_THE_QUEUE, ("moved", None, None))
     assert odd is None
-    assert (fold.state, fold.owner) == ("pending", Owner("agent", "bob"))
+    assert (fold.state, fold.owner) == (None, None)
 
 
 def test_agent_that_takes_it_from_the_queue_it_was_opened_in_is_not_named() -> None:
