@@ -206,6 +206,18 @@ MUTANTS = [
         "a.load + a.pending > 0",
         "a.load > 0",
     ),
+    Mutant("a rule binds no agent", "lib/rules.lua", "request.by.role ~= 'agent'", "true"),
+    Mutant(
+        "a check writes",
+        "commands/session_transfer.lua",
+        "if request.check then return check_result(state, assigned_to) end",
+    ),
+    Mutant(
+        "a level of settings is never read again",
+        "lib/settings.lua",
+        "known.version ~= meta.extra.settings",
+        "false",
+    ),
 ]
 # Those that are noticed within some examples.
 BRIEF = {
