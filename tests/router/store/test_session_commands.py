@@ -524,3 +524,23 @@ async def test_a_history_of_long_notes_comes_in_pages_of_bounded_size(tenant: St
         after = entries[-1].seq
     assert len(pages) > 2
     assert [seq for page_seqs in pages for seq in page_seqs] == list(range(1, 47))
+
+
+async def test_a_session_that_comes_back_to_its_queue_is_assigned_by_its_transfer(
+    tenant: StoredTenant,
+) -> None:
+    pending = {"after_grace": records.packed("pending")}
+    await tenant.run("settings_put", "boss", settings=pending, parties=[])
+    await tenant.connect_new("ana")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.transfer("s", HELP, by="ana")
+    await tenant.accept("s", by="boss")
+    await tenant.disconnect("ana", clean=True)
+    # What it was sent to last is then its lost owner's own list.
+    await tenant.disconnect("boss")
+    tenant.now += 60_000
+    assert (await tenant.decline("s", by="boss")).state == "queued"
+    await tenant.connect_new("bob", departments=["help"])
+    session = records.session((await tenant.run("session_get", "desk", session_id="s"))["session"])
+    assert session.transfer is not None
+    assert (session.owner and session.owner.id, session.transfer.assigned_to) == ("bob", "bob")

@@ -33,8 +33,8 @@ local function drain(a)
     local s = find_session(oldest)
     if s and s.state == 'queued' and s.owner_id == from then
       local transfer = transfer_of(s)
-      if transfer and s.target_kind == 'department' and s.target_id == from then
-        local t = read_transfer(transfer)
+      local t = transfer and read_transfer(transfer)
+      if t and t.to.kind == 'department' and t.to.id == from then
         t.outcome, t.assigned_to = 'assigned', a.id
         transfer = pack_transfer(t)
       end
