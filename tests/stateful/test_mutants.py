@@ -171,7 +171,7 @@ MUTANTS = [
         "if department and has_id(a.departments, department) then",
         "if department then",
     ),
-    Mutant("a lost agent keeps its sessions", "lib/presence.lua", "take_away(s, a)"),
+    Mutant("a lost agent keeps its sessions", "lib/presence.lua", "        take_away(s, a)"),
     Mutant("an agent that is back gets nothing back", "commands/connect.lua", "bring_back(a)"),
     Mutant(
         "one step gives all to one member",
