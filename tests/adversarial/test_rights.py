@@ -148,8 +148,6 @@ STRANGERS_ANSWER = {
 }
 # And a back end, of a session that no command has touched.
 SERVICES_ANSWER = STRANGERS_ANSWER | {
-    "directory.subscribe": "forbidden",
-    "directory.unsubscribe": "forbidden",
     "session.open": "exists",
     "session.note": DONE,
     "session.get": DONE,
@@ -159,6 +157,8 @@ SERVICES_ANSWER = STRANGERS_ANSWER | {
     "session.transfer": DONE,
     "session.recall": "forbidden",
     "session.close": DONE,
+    "session.watch": DONE,
+    "session.unwatch": DONE,
     "settings.get": DONE,
     "settings.put": DONE,
     "department.put": DONE,

@@ -80,8 +80,8 @@ async def cut_off(tenant: Tenant, cut: Callable[[], None], mend: Callable[[], No
     mend()
     await until_ready(cut_router)
     ana = await tenant.connect_agent("ana", on=0)
-    assert [session["id"] for session in ana.welcome["inbox"]["pending"]] == ["chat-1"]
-    await observer.sees_agent("ana", status="connected", pending=1)
+    assert [session["id"] for session in ana.welcome["inbox"]["in_progress"]] == ["chat-1"]
+    await observer.sees_agent("ana", status="connected", load=1)
     await insist(ana, "session.note", session_id="chat-1", text="twice?", key="once")
     assert [entry["text"] for entry in await tenant.history("chat-1") if entry["text"]] == ["twice?"]
     await ana.open_dialog()

@@ -63,7 +63,7 @@ async def test_router_frozen_past_its_lease_closes_its_sockets(
     assert not {"disconnected"} & set(statuses_shown(observer, "bob"))
     # Her clients come back, to the same router, and all have one view of it.
     assert (await expect_event(carl, Connected)).reconnected
-    assert list(carl.inbox.pending) == ["chat-carl"]
+    assert list(carl.inbox.in_progress) == ["chat-carl"]
     again = await tenant.connect_agent("ana", on=0)
     assert again.welcome["inbox"] == {"in_progress": [], "pending": []}
     await again.open_dialog()

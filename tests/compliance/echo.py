@@ -39,6 +39,7 @@ class EchoSettings:
     connections_per_address_max: int = 1000
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    path_prefix: str = ""
 
 
 class EchoCore(Core):

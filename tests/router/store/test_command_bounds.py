@@ -210,7 +210,6 @@ async def test_a_welcome_holds_only_so_many_sessions(tenant: StoredTenant) -> No
     assert len(attached.pending) == 1_000
 
 
-@pytest.mark.limit("REMOVED_MAX")
 async def test_only_so_many_removals_are_remembered(tenant: StoredTenant, shared_valkey: StoreServer) -> None:
     key = f"relevo:{{{tenant.id}}}:removed"
     for number in range(20):
@@ -222,7 +221,6 @@ async def test_only_so_many_removals_are_remembered(tenant: StoredTenant, shared
     await tenant.refuse("forbidden", "session_get", {"id": "ana", "role": "agent"}, session_id="s")
 
 
-@pytest.mark.limit("LOST_MAX")
 async def test_an_agent_gets_back_only_so_many_sessions(tenant: StoredTenant) -> None:
     await tenant.connect_new("ana", capacity=200)
     for number in range(101):

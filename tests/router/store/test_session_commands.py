@@ -526,7 +526,7 @@ async def test_a_history_of_long_notes_comes_in_pages_of_bounded_size(tenant: St
     assert [seq for page_seqs in pages for seq in page_seqs] == list(range(1, 47))
 
 
-async def test_a_session_that_comes_back_to_its_queue_is_assigned_by_its_transfer(
+async def test_session_back_in_its_queue_is_assigned_by_its_transfer(
     tenant: StoredTenant,
 ) -> None:
     pending = {"after_grace": records.packed("pending")}
