@@ -223,7 +223,7 @@ async def test_half_open_connection_ends_after_a_ping_and_its_timeout(
 
             namespace.mend()
             _, welcome = await connect_phone()
-            assert [one["id"] for one in welcome["inbox"]["pending"]] == ["chat-1", "chat-2"]
+            assert [one["id"] for one in welcome["inbox"]["in_progress"]] == ["chat-1", "chat-2"]
             await tenant.disconnect_all()
 
 
