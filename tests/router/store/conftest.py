@@ -1,11 +1,13 @@
 """Stores of one server, and small commands to run on them."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.client.pipeline import PipelineLimits
 from tests.chaos.proxy import Proxy
 from tests.router.conftest import using
@@ -58,11 +60,18 @@ def valkey(tmp_path: Path) -> Iterator[StoreServer]:
         yield server
 
 
+async def open_store(store: StoreClient) -> None:
+    """Open a store; a busy machine may need more than one of its short time-outs."""
+    while True:
+        with suppress(StoreUnavailableError):
+            return await store.open()
+
+
 @pytest.fixture
 async def store(valkey: StoreServer, scripts: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
     """A store on that Valkey."""
     async with using(valkey.url, scripts, limits) as opened:
-        await opened.open()
+        await open_store(opened)
         yield opened
 
 
@@ -88,7 +97,7 @@ async def proxy(tcp_valkey: StoreServer) -> AsyncIterator[Proxy]:
 async def proxied(proxy: Proxy, scripts: Path, limits: PipelineLimits) -> AsyncIterator[StoreClient]:
     """A store that reaches its Valkey through the proxy."""
     async with using(proxy.url, scripts, limits) as opened:
-        await opened.open()
+        await open_store(opened)
         yield opened
 
 

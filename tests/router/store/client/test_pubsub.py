@@ -20,7 +20,7 @@ from tests.servers import ClusterServers, StoreServer
 class RecordingPubSub:
     """PubSub whose calls are kept in order."""
 
-    def __init__(self, store: StoreClient) -> None:
+    def __init__(self, store: StoreClient, silence_max: int = 2) -> None:
         self.calls: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self.supervisor = Supervisor()
         self.subscriptions = PubSub(
@@ -31,6 +31,7 @@ class RecordingPubSub:
             lambda tenant: self.calls.put_nowait(("lost", tenant)),
             self.supervisor,
             tick_s=0.02,
+            silence_max=silence_max,
         )
 
     def healthy(self) -> bool:
@@ -51,8 +52,8 @@ class RecordingPubSub:
 
 
 @asynccontextmanager
-async def following(store: StoreClient) -> AsyncIterator[RecordingPubSub]:
-    follower = RecordingPubSub(store)
+async def following(store: StoreClient, silence_max: int = 2) -> AsyncIterator[RecordingPubSub]:
+    follower = RecordingPubSub(store, silence_max)
     yield follower
     await follower.subscriptions.close()
 
@@ -263,7 +264,8 @@ async def test_feed_is_followed_to_where_its_slot_moved(
     home = cluster.nodes[2]
     tenant, stays = tenant_on(cluster, home, "feed-moves"), tenant_on(cluster, home, "feed-stays")
     target = other_node(cluster, home)
-    async with following(sharded) as follower:
+    # As silent as a busy machine makes it, it is not dead yet; one without any heartbeat is.
+    async with following(sharded, silence_max=50) as follower:
         await follower.follow(tenant, stays)
         await sharded.run(tenant, "publish", b"before")
         await follower.expect("event", tenant, "before")
@@ -277,7 +279,7 @@ async def test_feed_is_followed_to_where_its_slot_moved(
         assert follower.healthy()
         # A connection that another one has replaced would receive nothing of it, and be silent soon.
         published = sharded.stats.plain_commands
-        await until(lambda: sharded.stats.plain_commands > published + 16)
+        await until(lambda: sharded.stats.plain_commands > published + 160)
         assert follower.healthy()
         assert follower.calls.empty()
 
