@@ -37,7 +37,6 @@ REASON = "Has a question about the invoice of last month"
 # What is slow for being counted is not late.
 PATIENT: dict[str, int | str] = {
     "store_timeout_ms": 60_000,
-    "hello_timeout_ms": 60_000,
     "node_lease_ms": 300_000,
     "ping_timeout_ms": 60_000,
 }
