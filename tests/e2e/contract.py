@@ -106,11 +106,6 @@ def _is_whole(schema: Any, value: Any) -> bool:
     return set(schema["properties"]) - left_out <= set(value) <= set(schema["properties"])
 
 
-def _is_unset(title: str, name: str) -> bool:
-    """Return whether a field is left out where it is unset, though it is a list or may be null."""
-    return title in _PARTIAL or (title, name) == ("Entry", "passed")
-
-
 def _fits_error(schema: Any, error: Any) -> bool:
     """Return whether an error holds exactly the `details` of its code."""
     fields = {name: each for name, each in error.items() if name != "details"}

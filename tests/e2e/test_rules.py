@@ -14,7 +14,6 @@ from tests.raw_client import FORMATS, RawClient
 from tests.routers import RouterProcess
 
 VECTORS = json.loads((Path(__file__).parents[2] / "protocol/vectors/rules.json").read_text())
-ANY_STATUS = ["connected", "pre_pause", "pause", "disconnected"]
 Send = Callable[..., Awaitable[tuple[Any, Any]]]
 
 
