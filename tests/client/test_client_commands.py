@@ -16,9 +16,9 @@ async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         calls: list[tuple[Any, str, dict[str, Any], dict[str, Any]]] = [
             (
-                client.sessions.transfer("c-1", Target.agent("bo"), force=True),
+                client.sessions.transfer("c-1", Target.agent("bo")),
                 "session.transfer",
-                {"session_id": "c-1", "target": {"kind": "agent", "id": "bo"}, "force": True},
+                {"session_id": "c-1", "target": {"kind": "agent", "id": "bo"}},
                 session | {"transfer": transfer_map()},
             ),
             (
@@ -31,34 +31,6 @@ async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
                     "check": True,
                 },
                 {"outcome": "pending"},
-            ),
-            (
-                client.sessions.explain("c-1", agent_id="bo"),
-                "session.explain",
-                {"session_id": "c-1", "agent_id": "bo"},
-                {"decision": {"by": "agent"}, "why_not": "status"},
-            ),
-            (
-                client.agents.evacuate("ana", Target.department("sales"), states=["pending"]),
-                "agent.evacuate",
-                {
-                    "agent_id": "ana",
-                    "target": {"kind": "department", "id": "sales"},
-                    "states": ["pending"],
-                },
-                {"moved": 3, "left": 0},
-            ),
-            (
-                client.agents.remove("ana", evacuate=True),
-                "agent.remove",
-                {"agent_id": "ana", "evacuate": True},
-                {},
-            ),
-            (
-                client.departments.evacuate("sales", Target.agent("bo")),
-                "department.evacuate",
-                {"department_id": "sales", "target": {"kind": "agent", "id": "bo"}},
-                {"moved": 0, "left": 0},
             ),
             (client.sessions.watch(), "session.watch", {}, {}),
             (client.sessions.unwatch(), "session.unwatch", {}, {}),

@@ -80,7 +80,6 @@ export { brokenBy, ruleOf } from "./rules.js";
 /** @typedef {import("./objects.js").Department} Department */
 /** @typedef {import("./objects.js").Entry} Entry */
 /** @typedef {import("./objects.js").EntryKind} EntryKind */
-/** @typedef {import("./objects.js").EvacuationResult} EvacuationResult */
 /** @typedef {import("./objects.js").HistoryPage} HistoryPage */
 /** @typedef {import("./objects.js").InboxContent} InboxContent */
 /** @typedef {import("./objects.js").MoveCause} MoveCause */

@@ -266,12 +266,6 @@ import {
  */
 
 /**
- * How many sessions were moved, and how many are left where they were.
- *
- * @typedef {{ readonly moved: number, readonly left: number }} EvacuationResult
- */
-
-/**
  * The rows of the directory at `seq` of `epoch`: all of them, or part `part` (from 1) of `parts`;
  * both are 0 where it is whole. `rule` is the tenant's, in the first part.
  *
@@ -479,8 +473,6 @@ export const placeResult = shape((map) => ({ place: integer(map.place) }));
 export const historyPage = shape((map) => ({ entries: entries(map.entries), more: boolean(map.more) }));
 export const departmentResult = shape((map) => ({ department: department(map.department) }));
 export const entryResult = shape((map) => ({ entry: entry(map.entry) }));
-/** @type {Decoder<EvacuationResult>} */
-export const evacuationResult = shape((map) => ({ moved: integer(map.moved), left: integer(map.left) }));
 /** @type {Decoder<TransferPreview>} */
 export const transferPreview = shape((map) => ({
   outcome: word(map.outcome),

@@ -21,8 +21,6 @@ export const MUTATING = new Set([
   "agent.remove",
   "department.put",
   "department.remove",
-  "agent.evacuate",
-  "department.evacuate",
 ]);
 
 /**

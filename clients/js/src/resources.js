@@ -1,6 +1,6 @@
 /** The commands as methods of what they are about, the same over a websocket and over HTTP. */
 
-import { asMap, InvalidDataError, nullable, shape, string } from "./decode.js";
+import { asMap, InvalidDataError, shape } from "./decode.js";
 import { InvalidReplyError } from "./errors.js";
 import {
   agentPage,
@@ -9,7 +9,6 @@ import {
   departmentResult,
   departmentSettings,
   entryResult,
-  evacuationResult,
   historyPage,
   placeResult,
   sessionPage,
@@ -58,12 +57,6 @@ import {
 /** In the order in which sessions usually go on: one that does is not missed. @type {readonly SessionState[]} */
 const OPEN_STATES = ["queued", "pending", "in_progress"];
 
-const textOrNull = nullable(string);
-const mapOrNull = nullable(asMap);
-const explanation = shape((map) => ({
-  decision: mapOrNull(map.decision),
-  whyNot: textOrNull(map.why_not),
-}));
 const settingsResult = shape((map) => ({ settings: asMap(map.settings) }));
 
 /**
@@ -127,20 +120,18 @@ export class Sessions {
    *
    * @param {string} sessionId
    * @param {Target} target Where it is to go.
-   * @param {FencedOptions & { reason?: string, force?: boolean }} [options] `reason`: why, up to 1,000 characters; the next
-   *   agent reads it in the chat. `force`: in progress with a connected target, whatever its status and capacity; for admins
-   *   and back ends.
+   * @param {FencedOptions & { reason?: string }} [options] `reason`: why, up to 1,000 characters; the next agent reads
+   *   it in the chat.
    * @returns {Promise<import("./objects.js").TransferResult>} `transfer.outcome` says whether it was assigned, went into a
    *   pending list or into a queue. Rejects with a `ConflictError` that names the present owner, if the session has moved;
    *   with a `NotAllowedError` that has alternatives, if a rule forbids it.
    */
-  async transfer(sessionId, target, { reason, fence, force, key, timeout, signal } = {}) {
+  async transfer(sessionId, target, { reason, fence, key, timeout, signal } = {}) {
     const fields = {
       session_id: sessionId,
       target: wireTarget(target),
       reason,
       fence,
-      force: force || undefined,
     };
     const result = await this.#send("session.transfer", fields, { key, timeout, signal });
     return decodeResult(transferResult, "session.transfer", result);
@@ -250,19 +241,6 @@ export class Sessions {
   async place(sessionId, { timeout, signal } = {}) {
     const result = await this.#send("session.place", { session_id: sessionId }, { timeout, signal });
     return decodeResult(placeResult, "session.place", result).place;
-  }
-
-  /**
-   * Return why the system chose a session's owner.
-   *
-   * @param {string} sessionId
-   * @param {CallOptions & { seq?: number, agentId?: string }} [options] `seq`: the entry to explain; the latest that the
-   *   system decided where absent. `agentId`: an agent for whom `whyNot` is to say why it was not chosen.
-   */
-  async explain(sessionId, { seq, agentId, timeout, signal } = {}) {
-    const fields = { session_id: sessionId, seq, agent_id: agentId };
-    const result = await this.#send("session.explain", fields, { timeout, signal });
-    return decodeResult(explanation, "session.explain", result);
   }
 
   /**
@@ -436,29 +414,13 @@ export class Agents {
   }
 
   /**
-   * Move an agent's sessions away: to `target`, else by rule to their departments.
+   * Remove an agent that has no sessions; its connections are closed.
    *
    * @param {string} agentId
-   * @param {ChangeOptions & { target?: Target, states?: readonly SessionState[] }} [options] `states`: only those in
-   *   progress, or only those pending.
-   * @returns {Promise<import("./objects.js").EvacuationResult>} How many were moved, and how many stay, because there is
-   *   nowhere else to go.
+   * @param {ChangeOptions} [options]
    */
-  async evacuate(agentId, { target, states, key, timeout, signal } = {}) {
-    const fields = { agent_id: agentId, target: wireTarget(target), states: states && [...states] };
-    const result = await this.#send("agent.evacuate", fields, { key, timeout, signal });
-    return decodeResult(evacuationResult, "agent.evacuate", result);
-  }
-
-  /**
-   * Remove an agent that has no sessions, or move them away first (`evacuate`); its connections are closed.
-   *
-   * @param {string} agentId
-   * @param {ChangeOptions & { evacuate?: boolean }} [options]
-   */
-  async remove(agentId, { evacuate, key, timeout, signal } = {}) {
-    const fields = { agent_id: agentId, evacuate: evacuate || undefined };
-    await this.#send("agent.remove", fields, { key, timeout, signal });
+  async remove(agentId, { key, timeout, signal } = {}) {
+    await this.#send("agent.remove", { agent_id: agentId }, { key, timeout, signal });
   }
 
   /**
@@ -533,20 +495,6 @@ export class Departments {
     const fields = { cursor: cursor ?? undefined, limit };
     const result = await this.#send("department.list", fields, { timeout, signal });
     return decodeResult(departmentPage, "department.list", result);
-  }
-
-  /**
-   * Move a department's queue to `target`.
-   *
-   * @param {string} departmentId
-   * @param {Target} target
-   * @param {ChangeOptions} [options]
-   * @returns {Promise<import("./objects.js").EvacuationResult>}
-   */
-  async evacuate(departmentId, target, { key, timeout, signal } = {}) {
-    const fields = { department_id: departmentId, target: wireTarget(target) };
-    const result = await this.#send("department.evacuate", fields, { key, timeout, signal });
-    return decodeResult(evacuationResult, "department.evacuate", result);
   }
 
   /**

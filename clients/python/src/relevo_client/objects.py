@@ -331,19 +331,3 @@ class TransferPreview:
     outcome: Outcome
     assigned_to: str | None = None
     decision: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why the system chose an owner, and why not the agent that was asked about."""
-
-    decision: Mapping[str, Any] | None = None
-    why_not: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EvacuationResult:
-    """How many sessions were moved, and how many are left where they were."""
-
-    moved: int
-    left: int

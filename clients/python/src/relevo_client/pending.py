@@ -25,8 +25,6 @@ MUTATING = frozenset(
         "agent.remove",
         "department.put",
         "department.remove",
-        "agent.evacuate",
-        "department.evacuate",
     }
 )
 """The commands that change something and so carry an idempotency key."""

@@ -19,8 +19,6 @@ from .objects import (
     DepartmentPage,
     DepartmentSettings,
     Entry,
-    EvacuationResult,
-    Explanation,
     HistoryPage,
     Session,
     SessionPage,
@@ -114,7 +112,6 @@ class Sessions:
         reason: str | None = None,
         *,
         fence: int | None = None,
-        force: bool = False,
         key: str | None = None,
         timeout: float | None = None,
     ) -> TransferResult:
@@ -126,8 +123,6 @@ class Sessions:
             target: Where it is to go.
             reason: Why, up to 1,000 characters; the next agent reads it in the chat.
             fence: The session's fence as last seen; the transfer is refused if it is another by now.
-            force: In progress with a connected target, whatever its status and capacity; for admins and back
-                ends.
             key: An idempotency key of the caller's own.
             timeout: When to give up, in seconds.
 
@@ -144,7 +139,6 @@ class Sessions:
             target=target.to_wire(),
             reason=reason,
             fence=fence,
-            force=force or None,
         )
         result = self._commands.command("session.transfer", fields, key=key, timeout=timeout)
         return decode_result(TransferResult, "session.transfer", result)
@@ -235,27 +229,6 @@ class Sessions:
         """Return where a queued session stands in its department's queue, from 1."""
         result = self._commands.command("session.place", {"session_id": session_id}, timeout=timeout)
         return decode_result(PlaceResult, "session.place", result).place
-
-    def explain(
-        self,
-        session_id: str,
-        *,
-        seq: int | None = None,
-        agent_id: str | None = None,
-        timeout: float | None = None,
-    ) -> Explanation:
-        """
-        Return why the system chose a session's owner.
-
-        Args:
-            session_id: The session.
-            seq: The entry to explain; the latest that the system decided where absent.
-            agent_id: An agent for whom ``why_not`` is to say why it was not chosen.
-            timeout: When to give up, in seconds.
-        """
-        fields = present(session_id=session_id, seq=seq, agent_id=agent_id)
-        result = self._commands.command("session.explain", fields, timeout=timeout)
-        return decode_result(Explanation, "session.explain", result)
 
     def history(
         self, session_id: str, *, after: int | None = None, timeout: float | None = None
@@ -429,46 +402,15 @@ class Agents:
         result = self._commands.command("agent.list", fields, timeout=timeout)
         return decode_result(AgentPage, "agent.list", result)
 
-    def evacuate(
-        self,
-        agent_id: str,
-        target: Target | None = None,
-        *,
-        states: Iterable[SessionState] | None = None,
-        key: str | None = None,
-        timeout: float | None = None,
-    ) -> EvacuationResult:
-        """
-        Move an agent's sessions away: to ``target``, else by rule to their departments.
-
-        Args:
-            agent_id: The agent.
-            target: Where they are to go.
-            states: Only those in progress, or only those pending.
-            key: An idempotency key of the caller's own.
-            timeout: When to give up, in seconds.
-
-        Returns:
-            How many were moved, and how many stay, because there is nowhere else to go.
-        """
-        fields = present(
-            agent_id=agent_id,
-            target=None if target is None else target.to_wire(),
-            states=None if states is None else [*states],
-        )
-        result = self._commands.command("agent.evacuate", fields, key=key, timeout=timeout)
-        return decode_result(EvacuationResult, "agent.evacuate", result)
-
     def remove(
         self,
         agent_id: str,
         *,
-        evacuate: bool = False,
         key: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Remove an agent that has no sessions, or move them away first; its connections are closed."""
-        fields = present(agent_id=agent_id, evacuate=evacuate or None)
+        """Remove an agent that has no sessions; its connections are closed."""
+        fields = {"agent_id": agent_id}
         self._commands.command("agent.remove", fields, key=key, timeout=timeout)
 
     def _agent(
@@ -532,14 +474,6 @@ class Departments:
         fields = present(cursor=cursor, limit=limit)
         result = self._commands.command("department.list", fields, timeout=timeout)
         return decode_result(DepartmentPage, "department.list", result)
-
-    def evacuate(
-        self, department_id: str, target: Target, *, key: str | None = None, timeout: float | None = None
-    ) -> EvacuationResult:
-        """Move a department's queue to ``target``; returns how many were moved, and how many stay."""
-        fields = {"department_id": department_id, "target": target.to_wire()}
-        result = self._commands.command("department.evacuate", fields, key=key, timeout=timeout)
-        return decode_result(EvacuationResult, "department.evacuate", result)
 
     def remove(
         self, department_id: str, *, key: str | None = None, timeout: float | None = None
