@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from relevo.router.store import records
+from relevo.router.store.events import Event, decode_event
 from tests.servers import StoreServer
 
 
@@ -40,11 +41,11 @@ def packed_event(server: StoreServer, tenant: str) -> bytes:
     return packed
 
 
-def events_of(server: StoreServer, tenant: str) -> list[records.Event]:
+def events_of(server: StoreServer, tenant: str) -> list[Event]:
     """Return the events of the present epoch that are kept, oldest first."""
     meta = meta_of(server, tenant)
     kept = server.call("HGETALL", key_of(tenant))
-    events = [records.decode_event(packed) for name, packed in kept.items() if name.isdigit()]
+    events = [decode_event(packed) for name, packed in kept.items() if name.isdigit()]
     return sorted((event for event in events if event.epoch == meta.epoch), key=lambda event: event.seq)
 
 

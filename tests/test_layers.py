@@ -59,6 +59,8 @@ PURE = [
     "relevo.router.gateway.rate_limit",
     "relevo.router.gateway.read_control",
     "relevo.router.store.client.fair_queue",
+    "relevo.router.store.answers",
+    "relevo.router.store.events",
     "relevo.router.store.records",
     "relevo.router.tenant.agent_sessions",
     "relevo.router.tenant.directory",

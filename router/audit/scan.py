@@ -8,7 +8,7 @@ from typing import Final
 
 from relevo.router.audit.runner import Audit
 from relevo.router.audit.violation import Violation
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.keys import parse_key, prefix
@@ -69,4 +69,4 @@ async def violations(
 async def _read_for(audit: Audit, commands: StoreCommands, tenant: str) -> None:
     while reads := audit.reads():
         found = await commands.read_snapshot(tenant, reads)
-        audit.take([records.plain(value) for value in found.values], found.now)
+        audit.take([answers.plain(value) for value in found.values], found.now)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from relevo.router.audit.violation import Violation
-from relevo.router.store.records import ReadError
+from relevo.router.store.answers import ReadError
 
 Read: TypeAlias = tuple[str | int, ...]
 """A command of the store that only reads, a key after the tenant's prefix, and the command's arguments."""

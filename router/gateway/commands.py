@@ -76,7 +76,7 @@ from relevo.router.auth.principal import Principal
 from relevo.router.gateway.costs import CHARGED_ROWS, weight
 from relevo.router.gateway.roles import AGENTS, ALL, BACK_ENDS
 from relevo.router.observe.incidents import incident
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 
@@ -180,7 +180,7 @@ def _settings_fields(settings: DepartmentSettings, path: str) -> dict[str, Any]:
     given = ((name, getattr(settings, name)) for name in settings.__struct_fields__)
     return {
         "settings": {
-            name: records.packed(value) if value is not None else False
+            name: answers.packed(value) if value is not None else False
             for name, value in given
             if value is not msgspec.UNSET
         },
@@ -212,63 +212,63 @@ def _fields(command: Command) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(command, name)) is not None}
 
 
-def _agent(reply: records.AgentReply) -> AgentResult:
-    return AgentResult(records.agent(reply.agent))
+def _agent(reply: answers.AgentReply) -> AgentResult:
+    return AgentResult(answers.agent(reply.agent))
 
 
-def _department(reply: records.DepartmentReply) -> DepartmentResult:
-    return DepartmentResult(records.department(reply.department))
+def _department(reply: answers.DepartmentReply) -> DepartmentResult:
+    return DepartmentResult(answers.department(reply.department))
 
 
-def _settings(reply: records.SettingsReply) -> SettingsResult:
-    return SettingsResult(with_defaults(TenantSettings, records.settings_of(reply.settings)))
+def _settings(reply: answers.SettingsReply) -> SettingsResult:
+    return SettingsResult(with_defaults(TenantSettings, answers.settings_of(reply.settings)))
 
 
-def _department_settings(reply: records.DepartmentSettingsReply) -> DepartmentSettingsResult:
+def _department_settings(reply: answers.DepartmentSettingsReply) -> DepartmentSettingsResult:
     return DepartmentSettingsResult(
-        records.department(reply.department),
-        records.settings_of(reply.settings),
-        with_defaults(DepartmentSettings, records.settings_of(reply.effective)),
+        answers.department(reply.department),
+        answers.settings_of(reply.settings),
+        with_defaults(DepartmentSettings, answers.settings_of(reply.effective)),
     )
 
 
-def _agents(reply: records.RowsReply) -> AgentListResult:
-    return AgentListResult(records.rows(reply.rows, records.agent), reply.cursor or None)
+def _agents(reply: answers.RowsReply) -> AgentListResult:
+    return AgentListResult(answers.rows(reply.rows, answers.agent), reply.cursor or None)
 
 
-def _departments(reply: records.RowsReply) -> DepartmentListResult:
-    return DepartmentListResult(records.rows(reply.rows, records.department), reply.cursor or None)
+def _departments(reply: answers.RowsReply) -> DepartmentListResult:
+    return DepartmentListResult(answers.rows(reply.rows, answers.department), reply.cursor or None)
 
 
-def _session(reply: records.SessionReply) -> SessionResult:
-    return SessionResult(records.session(reply.session))
+def _session(reply: answers.SessionReply) -> SessionResult:
+    return SessionResult(answers.session(reply.session))
 
 
-def _transfer(reply: records.SessionReply) -> TransferResult:
-    session = records.session(reply.session)
+def _transfer(reply: answers.SessionReply) -> TransferResult:
+    session = answers.session(reply.session)
     if session.transfer is None:
         raise StoreDefectError("session_transfer", "its session has no transfer")
     return TransferResult(session, session.transfer)
 
 
-def _check(reply: records.CheckReply) -> CheckResult:
+def _check(reply: answers.CheckReply) -> CheckResult:
     return CheckResult(reply.outcome, reply.assigned_to)
 
 
-def _entry(reply: records.EntryReply) -> EntryResult:
-    return EntryResult(records.entry(reply.entry))
+def _entry(reply: answers.EntryReply) -> EntryResult:
+    return EntryResult(answers.entry(reply.entry))
 
 
-def _history(reply: records.HistoryReply) -> HistoryResult:
+def _history(reply: answers.HistoryReply) -> HistoryResult:
     return HistoryResult(*reply.page)
 
 
-def _list(reply: records.ListReply) -> ListResult:
+def _list(reply: answers.ListReply) -> ListResult:
     cursor = None if reply.position is None else str(reply.position)
-    return ListResult([records.session(packed) for packed in reply.sessions], cursor)
+    return ListResult([answers.session(packed) for packed in reply.sessions], cursor)
 
 
-def _place(reply: records.PlaceReply) -> PlaceResult:
+def _place(reply: answers.PlaceReply) -> PlaceResult:
     return PlaceResult(reply.place)
 
 
@@ -276,33 +276,33 @@ def _nothing(_: object) -> Empty:
     return Empty()
 
 
-_SESSION = (records.SessionReply, _session)
+_SESSION = (answers.SessionReply, _session)
 
 RULES: Mapping[type[Command], Rule] = {
-    StatusSet: Rule(AGENTS, "status_set", records.AgentReply, _agent, _status_request),
+    StatusSet: Rule(AGENTS, "status_set", answers.AgentReply, _agent, _status_request),
     SessionOpen: Rule(BACK_ENDS, "session_open", *_SESSION, _open_request),
-    SessionTransfer: Rule(ALL, "session_transfer", records.SessionReply, _transfer, _with_reason),
+    SessionTransfer: Rule(ALL, "session_transfer", answers.SessionReply, _transfer, _with_reason),
     SessionAnswer: Rule(AGENTS, "session_answer", *_SESSION),
     SessionAccept: Rule(AGENTS, "session_accept", *_SESSION),
     SessionDecline: Rule(AGENTS, "session_decline", *_SESSION, _with_reason),
     SessionRecall: Rule(ALL, "session_recall", *_SESSION),
-    SessionNote: Rule(ALL, "session_note", records.EntryReply, _entry),
+    SessionNote: Rule(ALL, "session_note", answers.EntryReply, _entry),
     SessionClose: Rule(ALL, "session_close", *_SESSION),
     SessionGet: Rule(ALL, "session_get", *_SESSION),
-    SessionHistory: Rule(ALL, "session_history", records.HistoryReply, _history, _history_request),
-    SessionList: Rule(ALL, "session_list", records.ListReply, _list, _list_request),
-    SessionPlace: Rule(ALL, "session_place", records.PlaceReply, _place),
+    SessionHistory: Rule(ALL, "session_history", answers.HistoryReply, _history, _history_request),
+    SessionList: Rule(ALL, "session_list", answers.ListReply, _list, _list_request),
+    SessionPlace: Rule(ALL, "session_place", answers.PlaceReply, _place),
     SessionAck: Rule(AGENTS, "session_ack", msgspec.Raw, _nothing),
-    SettingsGet: Rule(BACK_ENDS, "settings_get", records.SettingsReply, _settings),
-    SettingsPut: Rule(BACK_ENDS, "settings_put", records.SettingsReply, _settings, _settings_request),
-    AgentGet: Rule(ALL, "agent_get", records.AgentReply, _agent),
-    AgentList: Rule(ALL, "directory_list", records.RowsReply, _agents, _page_request),
-    AgentPut: Rule(BACK_ENDS, "agent_put", records.AgentReply, _agent),
+    SettingsGet: Rule(BACK_ENDS, "settings_get", answers.SettingsReply, _settings),
+    SettingsPut: Rule(BACK_ENDS, "settings_put", answers.SettingsReply, _settings, _settings_request),
+    AgentGet: Rule(ALL, "agent_get", answers.AgentReply, _agent),
+    AgentList: Rule(ALL, "directory_list", answers.RowsReply, _agents, _page_request),
+    AgentPut: Rule(BACK_ENDS, "agent_put", answers.AgentReply, _agent),
     AgentRemove: Rule(BACK_ENDS, "agent_remove", msgspec.Raw, _nothing),
-    DepartmentGet: Rule(ALL, "department_get", records.DepartmentSettingsReply, _department_settings),
-    DepartmentList: Rule(ALL, "directory_list", records.RowsReply, _departments, _page_request),
+    DepartmentGet: Rule(ALL, "department_get", answers.DepartmentSettingsReply, _department_settings),
+    DepartmentList: Rule(ALL, "directory_list", answers.RowsReply, _departments, _page_request),
     DepartmentPut: Rule(
-        BACK_ENDS, "department_put", records.DepartmentReply, _department, _department_request
+        BACK_ENDS, "department_put", answers.DepartmentReply, _department, _department_request
     ),
     DepartmentRemove: Rule(BACK_ENDS, "department_remove", msgspec.Raw, _nothing),
 }
@@ -407,7 +407,7 @@ def finish(store: StoreCommands, tenant: str, command: Command, replied: asyncio
     try:
         reply = replied.result()
         if getattr(command, "check", None) is True:
-            return _check(store.decode(tenant, rule.store_command, reply, records.CheckReply))
+            return _check(store.decode(tenant, rule.store_command, reply, answers.CheckReply))
         if not isinstance(command, SessionList):
             reply = store.decode(tenant, rule.store_command, reply, rule.shape)
         return rule.result(reply)
@@ -421,16 +421,16 @@ def finish(store: StoreCommands, tenant: str, command: Command, replied: asyncio
         raise rejection(ErrorCode.INTERNAL, incident=incident(log, "store command failed", error)) from None
 
 
-async def _list_in_steps(store: StoreCommands, tenant: str, request: dict[str, Any]) -> records.ListReply:
+async def _list_in_steps(store: StoreCommands, tenant: str, request: dict[str, Any]) -> answers.ListReply:
     """List sessions by several store commands, between which the store serves other callers."""
     sessions: list[msgspec.Raw] = []
     left = request["limit"]
     while True:
         request["limit"] = min(left, LIST_STEP_ROWS)
         step = 1 + request["limit"] // CHARGED_ROWS
-        page = await store.run(tenant, "session_list", request, records.ListReply, weight=step)
+        page = await store.run(tenant, "session_list", request, answers.ListReply, weight=step)
         sessions += page.sessions
         left -= request["limit"]
         if page.position is None or not left:
-            return records.ListReply(sessions, page.position)
+            return answers.ListReply(sessions, page.position)
         request["after"] = page.position

@@ -43,7 +43,7 @@ from relevo.router.gateway.effects import (
 from relevo.router.gateway.rate_limit import Rates, hello_wait_s
 from relevo.router.observe.incidents import incident
 from relevo.router.observe.tasks import BackgroundTasks
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.clock import Clock
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
@@ -352,7 +352,7 @@ class ClientEndpoint:
             return Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
         except StoreDefectError as error:
             return Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "token refresh failed", error))
-        return replace(principal, role=records.agent(reply.agent).role)
+        return replace(principal, role=answers.agent(reply.agent).role)
 
     async def _disconnect(self, *, clean: bool) -> None:
         principal = self._connection.principal
@@ -412,12 +412,12 @@ class ClientEndpoint:
         except BaseException:
             self._detach()
             raise
-        in_progress = [records.session(packed) for packed in attached.in_progress]
-        pending = [records.session(packed) for packed in attached.pending]
+        in_progress = [answers.session(packed) for packed in attached.in_progress]
+        pending = [answers.session(packed) for packed in attached.pending]
         if not self._connection.has_ended() and not local.sessions.is_known:
             local.sessions.begin(attached.epoch, attached.seq, in_progress, pending)
         self._caller = msgspec.structs.replace(caller_of(principal, attached=True), epoch=attached.epoch)
-        agent = records.agent(attached.agent)
+        agent = answers.agent(attached.agent)
         self.take_role(agent.role)
         was_welcomed = self._welcome(
             agent=agent,

@@ -14,9 +14,10 @@ from relevo.protocol.objects import Agent, Rule
 from relevo.router import __version__
 from relevo.router.config import Settings
 from relevo.router.observe.incidents import incident
-from relevo.router.store import records
+from relevo.router.store import answers, records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.events import Event, Events, decode_event
 from relevo.router.store.keys import STORE, prefix
 
 EVENTS_MAX = 4096
@@ -156,7 +157,7 @@ class StoreCommands:
     def _write_schema(self, schema: int) -> None:
         """Write records of a schema from now on."""
         limits = self._limits
-        self._common = records.packed(
+        self._common = answers.packed(
             [
                 limits.events_max,
                 limits.key_ttl_ms,
@@ -232,7 +233,7 @@ class StoreCommands:
             StoreDefectError: The script failed, or answered something else.
         """
         try:
-            outcome = records.decode_answer(reply)
+            outcome = answers.decode_answer(reply)
             for name in outcome.set_aside:
                 self.bad_records += 1
                 incident(log, "record set aside", BadRecordError(name), tenant=tenant, command=command)
@@ -240,16 +241,16 @@ class StoreCommands:
                 raise StoreDefectError(command, f"a record cannot be read: {outcome.details}")
             if outcome.error is not None:
                 details = outcome.details if isinstance(outcome.details, dict) else {}
-                if outcome.session is not records.MISSING:
-                    details["session"] = records.session(outcome.session)
+                if outcome.session is not answers.MISSING:
+                    details["session"] = answers.session(outcome.session)
                 raise CommandRejectedError(outcome.error, details)
-            if outcome.result is records.MISSING:
+            if outcome.result is answers.MISSING:
                 raise StoreDefectError(command, "it answered nothing")
             return msgspec.msgpack.decode(outcome.result, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreDefectError(command, f"its answer cannot be read: {error}") from error
 
-    async def renew_node(self, kept_ms: int) -> records.NodesReply:
+    async def renew_node(self, kept_ms: int) -> answers.NodesReply:
         """
         Renew this node's lease on the store, and write in the store's schema from now on.
 
@@ -270,9 +271,9 @@ class StoreCommands:
         }
         reply = await self.store.run(STORE, "renew_node", _encode(request), urgent=True)
         try:
-            answer = records.decode_answer(reply)
+            answer = answers.decode_answer(reply)
             if answer.error is None:
-                renewed = msgspec.msgpack.decode(answer.result, type=records.NodesReply)
+                renewed = msgspec.msgpack.decode(answer.result, type=answers.NodesReply)
                 self._require_schema(renewed.schema)
                 return renewed
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -296,12 +297,12 @@ class StoreCommands:
         found = await self.store.read(STORE, b"GET", f"{prefix(STORE)}schema".encode())
         return int(found) if isinstance(found, bytes) else None
 
-    async def read_nodes(self) -> list[records.NodeRecord]:
+    async def read_nodes(self) -> list[answers.NodeRecord]:
         """Return which nodes there are, or were a while ago."""
         found = await self.store.read(
             STORE, b"ZRANGE", f"{prefix(STORE)}nodes".encode(), b"0", b"-1", b"WITHSCORES"
         )
-        return records.read_nodes([word.decode() for word in found])
+        return answers.read_nodes([word.decode() for word in found])
 
     def _require_schema(self, schema: int) -> None:
         if schema in records.READABLE:
@@ -315,7 +316,7 @@ class StoreCommands:
         )
         raise UnsupportedStoreError(self.refused)
 
-    async def connect(self, tenant: str, caller: Caller, connection_id: str) -> records.Attached:
+    async def connect(self, tenant: str, caller: Caller, connection_id: str) -> answers.Attached:
         """
         Register a connection; raises CommandRejectedError `rate_limited` when the agent has too many.
 
@@ -329,17 +330,17 @@ class StoreCommands:
             "lease_ms": self._limits.lease_ms,
             "connections_max": self._limits.connections_per_agent_max,
         }
-        attached = await self.run(tenant, "connect", request, records.Attached)
+        attached = await self.run(tenant, "connect", request, answers.Attached)
         for first in range(0, len(attached.left), INBOX_STEP_MAX):
             step = {"by": caller, "session_ids": attached.left[first : first + INBOX_STEP_MAX]}
-            found = await self.run(tenant, "inbox", step, records.InboxReply)
+            found = await self.run(tenant, "inbox", step, answers.InboxReply)
             attached.in_progress += found.in_progress
             attached.pending += found.pending
         return attached
 
-    async def refresh_token(self, tenant: str, caller: Caller) -> records.AgentReply:
+    async def refresh_token(self, tenant: str, caller: Caller) -> answers.AgentReply:
         """Take over the claims of a connection's new token, if they are newer than what the directory has."""
-        return await self.run(tenant, "token_refresh", {"by": caller}, records.AgentReply)
+        return await self.run(tenant, "token_refresh", {"by": caller}, answers.AgentReply)
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         """Take a connection away; ``clean`` skips the grace."""
@@ -351,12 +352,12 @@ class StoreCommands:
         }
         await self.run(tenant, "disconnect", request, msgspec.Raw)
 
-    async def renew(self, tenant: str) -> records.Lease:
+    async def renew(self, tenant: str) -> answers.Lease:
         """Renew this node's lease on a tenant, and sweep what is due there."""
         request = {"node_id": self.node_id, "lease_ms": self._limits.lease_ms}
-        return await self.run(tenant, "renew", request, records.Lease, urgent=True)
+        return await self.run(tenant, "renew", request, answers.Lease, urgent=True)
 
-    async def directory(self, tenant: str) -> records.Directory:
+    async def directory(self, tenant: str) -> answers.Directory:
         """
         Read the whole directory, page by page, at the position of the feed where the first page was read.
 
@@ -365,13 +366,13 @@ class StoreCommands:
         """
         page = await self._directory_page(tenant, "")
         rule = page.rule if isinstance(page.rule, Rule) else None
-        found = records.Directory(page.epoch, page.seq, [], [], page.before, rule)
+        found = answers.Directory(page.epoch, page.seq, [], [], page.before, rule)
         agents: dict[str, Agent] = {}
         while True:
             for packed in page.departments:
-                found.departments += self._readable(tenant, records.department, packed)
+                found.departments += self._readable(tenant, answers.department, packed)
             for packed in page.agents:
-                agents |= {row.id: row for row in self._readable(tenant, records.agent, packed)}
+                agents |= {row.id: row for row in self._readable(tenant, answers.agent, packed)}
             if not page.cursor:
                 found.agents = list(agents.values())
                 return found
@@ -379,33 +380,33 @@ class StoreCommands:
             if page.epoch != found.epoch:
                 return await self.directory(tenant)
 
-    async def _directory_page(self, tenant: str, cursor: str) -> records.DirectoryPage:
-        return await self.run(tenant, "directory", {"cursor": cursor}, records.DirectoryPage, urgent=True)
+    async def _directory_page(self, tenant: str, cursor: str) -> answers.DirectoryPage:
+        return await self.run(tenant, "directory", {"cursor": cursor}, answers.DirectoryPage, urgent=True)
 
     def _readable(self, tenant: str, decode: Callable[[msgspec.Raw], T], packed: msgspec.Raw) -> list[T]:
         """Return what a record of a page holds; nothing, and an incident, where it cannot be read."""
         try:
-            return [decode(msgspec.Raw(records.content_of(packed)))]
+            return [decode(msgspec.Raw(answers.content_of(packed)))]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self.bad_records += 1
             incident(log, "record skipped", error, tenant=tenant)
             return []
 
-    async def events(self, tenant: str, epoch: str, after: int, limit: int) -> records.Events:
+    async def events(self, tenant: str, epoch: str, after: int, limit: int) -> Events:
         """Read at most ``limit`` events after a position; None where one is not kept, or cannot be read."""
         request = {"epoch": epoch, "after": after, "limit": limit}
-        found = await self.run(tenant, "events", request, records.EventsReply, urgent=True)
-        events: list[records.Event] = []
+        found = await self.run(tenant, "events", request, answers.EventsReply, urgent=True)
+        events: list[Event] = []
         try:
             for packed in found.events or ():
-                event = records.decode_event(records.content_of(packed))
+                event = decode_event(answers.content_of(packed))
                 if (event.epoch, event.seq) != (epoch, after + len(events) + 1):
                     raise msgspec.DecodeError(f"event {after + len(events) + 1} is not kept")
                 events.append(event)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("event stream rejected", tenant=tenant, reason=str(error))
-            return records.Events(found.epoch, found.seq)
-        return records.Events(found.epoch, found.seq, events if found.events is not None else None)
+            return Events(found.epoch, found.seq)
+        return Events(found.epoch, found.seq, events if found.events is not None else None)
 
     async def connections(self, tenant: str) -> list[tuple[str, str]]:
         """
@@ -418,7 +419,7 @@ class StoreCommands:
         while True:
             read = ("SSCAN", f"node:{self.node_id}", cursor, "COUNT", CONNECTIONS_STEP)
             [page] = (await self.read_snapshot(tenant, [read])).values
-            next_cursor, names = records.plain(page)
+            next_cursor, names = answers.plain(page)
             found.update(names)
             cursor = next_cursor.decode()
             if cursor == "0":
@@ -428,14 +429,14 @@ class StoreCommands:
 
     async def migrate(self, tenant: str) -> bool:
         """Do a step of a tenant's migration, and of what is due there; return whether there is more to do."""
-        return (await self.run(tenant, "migrate", {}, records.MigrateReply)).more
+        return (await self.run(tenant, "migrate", {}, answers.MigrateReply)).more
 
     async def read_snapshot(
         self, tenant: str, reads: Sequence[tuple[str | int, ...]]
-    ) -> records.SnapshotReply:
+    ) -> answers.SnapshotReply:
         """Read many things at one instant, and change nothing."""
-        return await self.run(tenant, "read_snapshot", {"reads": reads}, records.SnapshotReply)
+        return await self.run(tenant, "read_snapshot", {"reads": reads}, answers.SnapshotReply)
 
     async def rebuild(self, tenant: str, parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Derive a part of a tenant's lists and rows again; return the keys, with cursors, that remain."""
-        return (await self.run(tenant, "rebuild", {"parts": parts}, records.RebuildReply)).left
+        return (await self.run(tenant, "rebuild", {"parts": parts}, answers.RebuildReply)).left

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from relevo.router.observe.incidents import incident
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.connection import Server
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
@@ -82,7 +82,7 @@ class NodeRegistry:
                 await self._migrate_tenants(found.schema)
             if found.now - self._cleaned_at_ms >= CLEANING_INTERVAL_MS:
                 self._cleaned_at_ms = found.now
-                await self._drop_libraries(records.read_nodes(found.nodes))
+                await self._drop_libraries(answers.read_nodes(found.nodes))
 
     async def _migrate_tenants(self, schema: int) -> None:
         """Have tenants rewrite their records, at most so many steps, since no node may serve them."""
@@ -101,7 +101,7 @@ class NodeRegistry:
         except (StoreUnavailableError, StoreDefectError, CommandRejectedError) as error:
             log.warning("migration interrupted", reason=str(error))
 
-    async def _drop_libraries(self, nodes: Iterable[records.NodeRecord]) -> None:
+    async def _drop_libraries(self, nodes: Iterable[answers.NodeRecord]) -> None:
         """
         Drop the function libraries of releases of which no node is or was there.
 

@@ -12,10 +12,10 @@ import msgspec
 from relevo.router import __version__
 from relevo.router.config import Settings
 from relevo.router.store import records
+from relevo.router.store.answers import NodeRecord
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.commands import CommandLimits, StoreCommands
-from relevo.router.store.records import NodeRecord
 from relevo.router.store.tenants import TenantStatus, read_tenants
 
 MIGRATING_SHOWN_MAX: Final = 20

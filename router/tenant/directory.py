@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from relevo.protocol.objects import Agent, Department, Rule
 from relevo.protocol.pushes import DirectoryPatch, DirectorySnapshot
 from relevo.protocol.settings import RULE_DEFAULT
-from relevo.router.store import records
+from relevo.router.store import answers, records
+from relevo.router.store.events import Event
 
 Row = TypeVar("Row", Agent, Department)
 
@@ -102,7 +103,7 @@ class Replica:
         """Return the departments' rows by id."""
         return self._departments.rows
 
-    def load(self, directory: records.Directory) -> None:
+    def load(self, directory: answers.Directory) -> None:
         """
         Replace everything by a snapshot of the store.
 
@@ -119,7 +120,7 @@ class Replica:
         for department in directory.departments:
             self._put_department(department, directory.seq)
 
-    def apply(self, event: records.Event) -> bool:
+    def apply(self, event: Event) -> bool:
         """
         Take the next event in.
 

@@ -19,6 +19,7 @@ from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Agent, AgentRole, Department, Session
 from relevo.protocol.pushes import AgentChanged, DirectoryPatch, DirectorySnapshot, Push, StatusChanged
 from relevo.router.store import records
+from relevo.router.store.events import Event
 from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
 from relevo.router.tenant.directory import Replica
@@ -157,7 +158,7 @@ class TenantHub:
             if not local.clients:
                 del self.addressees[name]
 
-    def deliver(self, event: records.Event) -> None:
+    def deliver(self, event: Event) -> None:
         """
         Tell the clients of an event that the replica has just applied.
 

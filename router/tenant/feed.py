@@ -18,9 +18,9 @@ import structlog
 
 from relevo.router.observe.incidents import incident
 from relevo.router.observe.supervisor import Supervisor
-from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import StoreCommands
+from relevo.router.store.events import Event, decode_event
 from relevo.router.tenant.directory import GapError
 from relevo.router.tenant.fanout import TenantHub
 
@@ -41,7 +41,7 @@ class _Following:
     def __init__(self, hub: TenantHub) -> None:
         self.hub = hub
         self.ready = asyncio.Event()
-        self.buffer: deque[records.Event] = deque()
+        self.buffer: deque[Event] = deque()
         self.repair: asyncio.Task[None] | None = None
         # Whether the channel was interrupted since the repair last began to read.
         self.is_interrupted = False
@@ -139,7 +139,7 @@ class Feed:
         if following is None:
             return
         try:
-            event = records.decode_event(payload)
+            event = decode_event(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # It leaves a gap, which the next event shows and which is mended from the store.
             incident(log, "event rejected", error, tenant=tenant)
@@ -183,7 +183,7 @@ class Feed:
             following.behind_at = seq if replica.seq < seq else 0
             following.behind_since_s = now_s
 
-    def _take(self, following: _Following, event: records.Event) -> None:
+    def _take(self, following: _Following, event: Event) -> None:
         if following.hub.replica.apply(event):
             self.events += 1
             following.hub.deliver(event)

@@ -20,9 +20,9 @@ import structlog
 
 from relevo.router.observe.incidents import incident
 from relevo.router.observe.supervisor import Supervisor
+from relevo.router.store.answers import Lease
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import StoreCommands
-from relevo.router.store.records import Lease
 
 log = structlog.get_logger(__name__)
 

@@ -25,13 +25,14 @@ from relevo.protocol.pushes import (
     TransferUpdated,
 )
 from relevo.router.store import records
+from relevo.router.store.events import Change
 
 WATCHERS = None
 """Addressee of a push that goes to every client that watches."""
 
 
 def pushes_of(
-    change: records.Change, is_here: Callable[[str], bool], is_watched: bool
+    change: Change, is_here: Callable[[str], bool], is_watched: bool
 ) -> Iterator[tuple[str | None, Push]]:
     """
     Yield the pushes of one change, in the order in which they are to be sent.
@@ -72,7 +73,7 @@ def pushes_of(
 
 
 def _placements(
-    change: records.Change, session: Session, owner: str | None, left: str | None
+    change: Change, session: Session, owner: str | None, left: str | None
 ) -> Iterator[tuple[str, Push]]:
     # The new owner first: a conversation is visible to an agent at every moment.
     if owner is not None and session.state == "in_progress":

@@ -16,7 +16,7 @@ import structlog
 
 from relevo.protocol.errors import CloseCode
 from relevo.router.observe.tasks import BackgroundTasks
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 from relevo.router.tenant.client import Client
@@ -115,7 +115,7 @@ class Registration:
         # Where the store counted other connections than there are, at the last renewal.
         self._miscounted: set[str] = set()
 
-    async def register(self, tenant: str, claims: Caller, connection_id: str) -> records.Attached:
+    async def register(self, tenant: str, claims: Caller, connection_id: str) -> answers.Attached:
         """
         Register a connection in the store, in the epoch of the tenant's feed.
 
@@ -168,7 +168,7 @@ class Registration:
             some = clients[start : start + REGISTER_AGAIN_MAX]
             await asyncio.gather(*(self._register_again(tenant, hub, client) for client in some))
 
-    def lease_renewed(self, tenant: str, lease: records.Lease) -> None:
+    def lease_renewed(self, tenant: str, lease: answers.Lease) -> None:
         """Compare what a renewal says of the tenant with what is here, and send what is pending."""
         hub = self._tenants.hub(tenant)
         if hub is None:
@@ -203,7 +203,7 @@ class Registration:
         self._miscounted.discard(tenant)
         self._pending.take(tenant)
 
-    def _is_of_another_epoch(self, tenant: str, attached: records.Attached) -> bool:
+    def _is_of_another_epoch(self, tenant: str, attached: answers.Attached) -> bool:
         hub = self._tenants.hub(tenant)
         return hub is not None and hub.replica.epoch != attached.epoch
 
@@ -220,13 +220,13 @@ class Registration:
         if attached.epoch != hub.replica.epoch:
             # What waits to be sent is of an epoch that has ended.
             raise GapError(f"{hub.replica.epoch} has become {attached.epoch}")
-        hub.take_role(client, records.agent(attached.agent).role)
+        hub.take_role(client, answers.agent(attached.agent).role)
         hub.correct(
             claims.id,
             attached.epoch,
             attached.seq,
-            [records.session(packed) for packed in attached.in_progress],
-            [records.session(packed) for packed in attached.pending],
+            [answers.session(packed) for packed in attached.in_progress],
+            [answers.session(packed) for packed in attached.pending],
         )
 
     async def _reconcile(self, tenant: str, hub: TenantHub) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from relevo_client import Client
 
-from relevo.router.store.records import Event
+from relevo.router.store.events import Event
 from tests.chaos.network import Network, network_of
 from tests.chaos.network_namespace import NEEDS, can_create_networks
 from tests.chaos.sentinels import SentinelStore, watched_store

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from relevo.router.store import records
+from relevo.router.store import answers, records
+from relevo.router.store.events import Change, Event
 
 
 def agent_record(agent_id: str, load: int = 0, status: Any = "connected") -> records.AgentRecord:
@@ -105,7 +106,7 @@ def session_record(
 
 def settings_record(**settings: Any) -> bytes:
     """Return the settings of a level, as the tenant's hash holds them."""
-    return msgspec.msgpack.encode({name: records.packed(value) for name, value in settings.items()})
+    return msgspec.msgpack.encode({name: answers.packed(value) for name, value in settings.items()})
 
 
 def packed_record(record: msgspec.Struct) -> msgspec.Raw:
@@ -118,7 +119,7 @@ def session_view(record: records.SessionRecord) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode([record, None]))
 
 
-def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
+def event(seq: int, *, epoch: str = "e1", **fields: Any) -> Event:
     """
     Return an event.
 
@@ -128,7 +129,7 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
         fields: `agents` and `departments` as records, `agents_removed`, `departments_removed`, `changes`,
             `rule`.
     """
-    return records.Event(
+    return Event(
         schema=records.SCHEMA,
         epoch=epoch,
         seq=seq,
@@ -144,13 +145,13 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> records.Event:
 
 def directory(
     seq: int, *, epoch: str = "e1", agents: Any = (), departments: Any = (), rule: Any = None
-) -> records.Directory:
+) -> answers.Directory:
     """Return a snapshot of the store."""
     rows = map(records.agent_of, agents)
-    return records.Directory(epoch, seq, list(map(records.department_of, departments)), list(rows), rule=rule)
+    return answers.Directory(epoch, seq, list(map(records.department_of, departments)), list(rows), rule=rule)
 
 
-def change(record: records.SessionRecord, what: str = "placed", **fields: Any) -> records.Change:
+def change(record: records.SessionRecord, what: str = "placed", **fields: Any) -> Change:
     """Return a change of one session."""
     absent = dict.fromkeys(("left", "why", "told", "superseded_sender", "superseded", "transfer"))
-    return records.Change(what=what, record=record, **absent | fields)
+    return Change(what=what, record=record, **absent | fields)

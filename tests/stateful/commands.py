@@ -24,7 +24,6 @@ from tests.stateful.model import (
 )
 
 Outcome: TypeAlias = Callable[[], Result]
-MINE = "in_progress", None
 
 
 class Model(State):

@@ -14,6 +14,7 @@ import msgspec
 
 from relevo.protocol.objects import Agent, Department, Rule, Session
 from relevo.router.store import records
+from relevo.router.store.events import Event
 from tests.stateful.model import Change
 from tests.stateful.stored import StoredState, change_of
 
@@ -27,7 +28,7 @@ class Reader:
     rule: Rule | None = None
     sessions: dict[str, Session] = field(default_factory=dict)
 
-    def apply(self, event: records.Event) -> Iterator[str]:
+    def apply(self, event: Event) -> Iterator[str]:
         """Take an event in, and yield what is wrong with it."""
         if event.rule is not None:
             self.rule = event.rule if isinstance(event.rule, Rule) else None
@@ -68,7 +69,7 @@ class Reader:
 
 
 def violations(
-    before: StoredState, after: StoredState, reader: Reader, events: Sequence[records.Event]
+    before: StoredState, after: StoredState, reader: Reader, events: Sequence[Event]
 ) -> Iterator[str]:
     """
     Yield every violation of one step.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from relevo.protocol.objects import Session
-from relevo.router.store import records
+from relevo.router.store.events import Event, decode_event
 from tests.stateful.commands import Model
 from tests.stateful.comparison import contents, difference, seen_in, seen_of
 from tests.stateful.invariants import Reader, violations
@@ -152,7 +152,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         unsound = self.stored.audit(tenant, (row[0].decode() for row in twin.raw))
         assert not unsound, "\n".join(map(str, unsound))
 
-    def _read_events(self, tenant: str) -> list[records.Event]:
+    def _read_events(self, tenant: str) -> list[Event]:
         """Return the step's events from the stream; they were published, once, in order and alike."""
         twin = self.twins[tenant]
         after = 0 if twin.epoch_ends else twin.kept.seq
@@ -162,11 +162,11 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         assert present is not None
         reply = self.stored.run(tenant, "events", asked | {"epoch": present["epoch"]}).result
         assert reply is not None
-        events: list[records.Event] = reply["events"]
+        events: list[Event] = reply["events"]
         assert [event.seq for event in events] == list(range(after + 1, reply["seq"] + 1)), "S9: a hole"
         heard = self.stored.published(len(events))
         assert [channel for channel, _ in heard] == [f"relevo:{{{tenant}}}:feed"] * len(events)
-        assert [records.decode_event(payload) for _, payload in heard] == events
+        assert [decode_event(payload) for _, payload in heard] == events
         assert all(event.at == self.now for event in events)
         return events
 

@@ -17,8 +17,10 @@ import redis
 
 from relevo.protocol.objects import Actor, Agent, Department, Entry, Owner, Session
 from relevo.router.audit import Audit, Violation
-from relevo.router.store import records
+from relevo.router.store import answers, records
 from relevo.router.store.commands import encode_request
+from relevo.router.store.events import Change as StoredChange
+from relevo.router.store.events import Event, decode_event
 from relevo.router.store.lua.library import FOLDER, Scripts
 from tests.servers import StoreServer
 from tests.stateful.model import Answer, Change, Request
@@ -27,17 +29,17 @@ FALSE, NOTHING = msgspec.Raw(b"\xc2"), msgspec.Raw(b"\xc0")
 _result = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 
 ONE: Mapping[str, Any] = {
-    "agent": records.agent,
-    "department": records.department,
-    "session": records.session,
-    "entry": records.entry,
+    "agent": answers.agent,
+    "department": answers.department,
+    "session": answers.session,
+    "entry": answers.entry,
 }
 MANY: Mapping[str, Any] = {
-    "sessions": records.session,
-    "in_progress": records.session,
-    "pending": records.session,
+    "sessions": answers.session,
+    "in_progress": answers.session,
+    "pending": answers.session,
 }
-ROWS: Mapping[str, Any] = {"agents": records.agent, "departments": records.department}
+ROWS: Mapping[str, Any] = {"agents": answers.agent, "departments": answers.department}
 
 # One round trip for a whole tenant: each key with its type, its content and how long it lives on.
 DUMP = """
@@ -116,19 +118,19 @@ class CommandRunner:
         limits = [*request["limits"], *[None] * 4, records.SCHEMA]
         if "settings" in request:
             given = request["settings"].items()
-            settings = {name: records.packed(value) if value is not None else False for name, value in given}
+            settings = {name: answers.packed(value) if value is not None else False for name, value in given}
             request = request | {"settings": settings}
-        packed = encode_request(records.packed(limits), dict(request))
+        packed = encode_request(answers.packed(limits), dict(request))
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
-        answer = records.decode_answer(reply)
+        answer = answers.decode_answer(reply)
         if answer.error is not None:
             if answer.session:
-                return Answer(error=answer.error, details={"session": records.session(answer.session)})
+                return Answer(error=answer.error, details={"session": answers.session(answer.session)})
             return Answer(error=answer.error, details=_details(answer.error, answer.details))
         assert answer.result, reply
         assert not answer.set_aside, answer.set_aside
         if command == "session_history":
-            page = msgspec.msgpack.decode(answer.result, type=records.HistoryReply)
+            page = msgspec.msgpack.decode(answer.result, type=answers.HistoryReply)
             entries, more = page.page
             return Answer({"entries": entries, "more": more})
         found = {name: _field(name, raw) for name, raw in _result.decode(answer.result).items()}
@@ -157,8 +159,8 @@ class CommandRunner:
             reply = self._redis.fcall(
                 read_snapshot, 1, prefix(tenant), self.run_id, encode_request(NOTHING, {"reads": reads})
             )
-            found = msgspec.msgpack.decode(records.decode_answer(reply).result, type=records.SnapshotReply)
-            audit.take([records.plain(value) for value in found.values], found.now)
+            found = msgspec.msgpack.decode(answers.decode_answer(reply).result, type=answers.SnapshotReply)
+            audit.take([answers.plain(value) for value in found.values], found.now)
         assert not audit.unsettled
         return list(audit.violations)
 
@@ -196,14 +198,14 @@ def _field(name: str, raw: msgspec.Raw) -> Any:
         return [MANY[name](each) for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
     if name in ROWS:
         packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw])
-        rows = [ROWS[name](msgspec.Raw(records.content_of(each))) for each in packed]
+        rows = [ROWS[name](msgspec.Raw(answers.content_of(each))) for each in packed]
         return sorted(rows, key=lambda row: row.id)
     if name in ("settings", "effective"):
-        return records.settings_of(msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]))
+        return answers.settings_of(msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]))
     if name == "events":
         packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw] | None) or []
         assert FALSE not in packed, "S9: an event is not kept"
-        return [records.decode_event(records.content_of(each)) for each in packed]
+        return [decode_event(answers.content_of(each)) for each in packed]
     return msgspec.msgpack.decode(raw)
 
 
@@ -227,7 +229,7 @@ def _details(error: str, details: Any) -> Any:
     }
 
 
-def change_of(change: records.Change) -> Change:
+def change_of(change: StoredChange) -> Change:
     """Return what an event says of a session, in the model's words."""
     record = change.record
     owner = record.owner_id if record.state in ("in_progress", "pending") else None
@@ -264,7 +266,7 @@ def stored_state(rows: list[Any]) -> StoredState:
         AssertionError: There is a key that no command should have made.
     """
     found = StoredState()
-    events: list[records.Event] = []
+    events: list[Event] = []
     for name, _, content, ttl_ms in rows:
         kind, _, name_id = name.decode().partition(":")
         if ttl_ms >= 0:
@@ -294,13 +296,13 @@ def stored_state(rows: list[Any]) -> StoredState:
     return found
 
 
-def _take(found: StoredState, events: list[records.Event], name: str, record: bytes) -> None:
+def _take(found: StoredState, events: list[Event], name: str, record: bytes) -> None:
     """Take a field of the tenant's hash."""
     if name == "m":
         meta = records.decode_meta(record)
         found.epoch, found.seq = meta.epoch, meta.seq
     elif name.isdigit():
-        events.append(records.decode_event(record))
+        events.append(decode_event(record))
     elif name[0] == "a":
         agent = records.decode_agent(record)
         found.agents[agent.id] = records.agent_of(agent)
@@ -309,7 +311,7 @@ def _take(found: StoredState, events: list[records.Event], name: str, record: by
             found.lists[f"owned:{agent.id}"] = agent.owned.split()
     elif name[0] == "s":
         packed = msgspec.msgpack.decode(record, type=dict[str, msgspec.Raw])
-        found.settings[name[1:]] = records.settings_of(packed)
+        found.settings[name[1:]] = answers.settings_of(packed)
     elif name != "w":  # The write that the durability waiter counts with.
         department = records.decode_department(record)
         found.departments[department.id] = records.department_of(department)

@@ -12,7 +12,8 @@ from relevo.router.audit.layout import DAMAGED, EVENTS_PAGE, PAGE, name_of
 from relevo.router.audit.rules.agents import agent_rule, department_rule
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
-from relevo.router.store import records
+from relevo.router.store import answers, records
+from relevo.router.store.events import Event, decode_event
 
 META: Final = ("HGET", "tenant", "m")
 
@@ -27,7 +28,7 @@ class Told:
     departments: dict[str, Department | None] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
 
-    def then(self, events: list[records.Event]) -> Told:
+    def then(self, events: list[Event]) -> Told:
         """Return the feed's state after further events."""
         agents, departments, sessions = dict(self.agents), dict(self.departments), dict(self.sessions)
         for event in events:
@@ -78,7 +79,7 @@ def settings_rule(department_id: str, read: Snapshot) -> Iterator[Violation | Ru
         return
     where = f"of department {department_id}" if department_id else "of the tenant"
     try:
-        rule = records.settings_in(kept).get("rule")
+        rule = answers.settings_in(kept).get("rule")
         if row is None:
             yield Violation("shape", f"there are settings {where}, which is not there", ("tenant",))
         elif department_id and records.department_of(records.decode_department(row)).rule != rule:
@@ -101,7 +102,7 @@ def meta_rule(read: Snapshot) -> Iterator[Violation | Rule]:
         yield Violation("shape", f"the meta record cannot be read: {error}", ("tenant",))
 
 
-def _read_events(meta: records.MetaRecord, first: int, read: Snapshot) -> list[records.Event]:
+def _read_events(meta: records.MetaRecord, first: int, read: Snapshot) -> list[Event]:
     """Return the events from a number on, as far as one page goes; raises what is DAMAGED."""
     numbers = range(first, min(first + EVENTS_PAGE, meta.seq + 1))
     found = read(*(("HGET", "tenant", str(seq % meta.ring)) for seq in numbers))
@@ -109,7 +110,7 @@ def _read_events(meta: records.MetaRecord, first: int, read: Snapshot) -> list[r
     for seq, packed in zip(numbers, found, strict=True):
         if packed is None:
             raise KeyError(f"event {seq} is not kept")
-        event = records.decode_event(packed)
+        event = decode_event(packed)
         if (event.epoch, event.seq) != (meta.epoch, seq):
             raise KeyError(f"event {seq} of epoch {meta.epoch} says that it is {event.seq} of {event.epoch}")
         events.append(event)

@@ -11,7 +11,7 @@ from relevo.router.api.rest import admin_application, application
 from relevo.router.gateway.costs import CHARGED_BYTES
 from relevo.router.gateway.rate_limit import BURST_S
 from relevo.router.node import Node
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
 from tests.router.api.fake_node import FakeNode
@@ -23,7 +23,7 @@ GET = {"session_id": "s"}
 @pytest.fixture
 async def node() -> FakeNode:
     node = FakeNode()
-    node.store_commands.answer = records.SessionReply(session_view(session_record("s", "ana")))
+    node.store_commands.answer = answers.SessionReply(session_view(session_record("s", "ana")))
     return node
 
 

@@ -9,7 +9,7 @@ import pytest
 from relevo.router.audit import Audit
 from relevo.router.audit.runner import READS_MAX
 from relevo.router.audit.scan import Counts, violations
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.commands import CommandRejectedError
 from tests.router.audit.fixture import Fixture
 from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
@@ -95,7 +95,7 @@ async def test_no_read_of_a_large_tenant_is_a_long_one(fixture: Fixture) -> None
     while reads := audit.reads():
         total, longest = total + len(reads), max(longest, len(reads))
         found = await fixture.tenant.commands.read_snapshot(fixture.tenant.id, reads)
-        audit.take([records.plain(value) for value in found.values], found.now)
+        audit.take([answers.plain(value) for value in found.values], found.now)
     assert total > 3 * READS_MAX
     assert longest < 2 * READS_MAX
     assert list(audit.violations) == []

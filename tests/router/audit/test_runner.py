@@ -9,7 +9,7 @@ from relevo.router.audit import Audit, Violation
 from relevo.router.audit import runner as machinery
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.store import records
-from relevo.router.store.records import ReadError
+from relevo.router.store.answers import ReadError
 from tests.router.audit.fixture import Fixture
 
 GARBAGE = [

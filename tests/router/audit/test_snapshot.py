@@ -3,7 +3,7 @@
 import pytest
 
 from relevo.router.audit.snapshot import Snapshot, UnreadKeysError, WrongTypeError
-from relevo.router.store.records import ReadError
+from relevo.router.store.answers import ReadError
 
 READ, OTHER = ("HGET", "tenant", "m"), ("SCARD", "agents")
 

@@ -17,7 +17,7 @@ from relevo.router.gateway.effects import Effect, Send
 from relevo.router.gateway.endpoint import Services
 from relevo.router.gateway.rate_limit import Rates
 from relevo.router.observe.tasks import BackgroundTasks
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.commands import Caller
 from relevo.router.tenant.directory import Replica
 from relevo.router.tenant.fanout import TenantHub
@@ -152,7 +152,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.answer: Any = records.EntryReply(records.packed({}))
+        self.answer: Any = answers.EntryReply(answers.packed({}))
         self.attached: Any = attached()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -173,9 +173,9 @@ class FakeStore:
         await self.gate.wait()
         return self._give(self.attached)
 
-    async def refresh_token(self, tenant: str, caller: Caller) -> records.AgentReply:
+    async def refresh_token(self, tenant: str, caller: Caller) -> answers.AgentReply:
         self.asked.append(("token_refresh", {"by": caller}))
-        return records.AgentReply(packed_record(agent_record(caller.id)))
+        return answers.AgentReply(packed_record(agent_record(caller.id)))
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         self.asked.append(("disconnect", {"connection_id": connection_id, "clean": clean}))
@@ -286,7 +286,7 @@ class FakeClock:
         return NOW_MS
 
 
-def attached(**changed: Any) -> records.Attached:
+def attached(**changed: Any) -> answers.Attached:
     """Return what the store answers to `connect`."""
     known: dict[str, Any] = {
         "agent": packed_record(agent_record("ana")),
@@ -296,4 +296,4 @@ def attached(**changed: Any) -> records.Attached:
         "seq": 5,
         "known": True,
     }
-    return records.Attached(**(known | changed))
+    return answers.Attached(**(known | changed))

@@ -26,13 +26,13 @@ from relevo.protocol.examples import COMMAND_EXAMPLES
 from relevo.protocol.results import Empty, HistoryResult, ListResult, SessionResult
 from relevo.router.gateway.commands import RULES, CommandError, caller_of, execute
 from relevo.router.gateway.costs import CHARGED_ROWS
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
 from tests.router.events import session_record, session_view
 from tests.router.gateway.fakes import FakeStore, principal
 
-SESSION = records.SessionReply(session_view(session_record("s", "ana")))
+SESSION = answers.SessionReply(session_view(session_record("s", "ana")))
 
 
 @pytest.fixture
@@ -169,9 +169,9 @@ async def test_an_empty_reason_is_not_sent(store: FakeStore) -> None:
 
 
 async def test_a_page_has_a_limit_and_a_position_by_default(store: FakeStore) -> None:
-    store.answer = records.HistoryReply([], last=0, after=0, limit=1)
+    store.answer = answers.HistoryReply([], last=0, after=0, limit=1)
     assert isinstance(await run(store, SessionHistory(id="1", session_id="s")), HistoryResult)
-    store.answer = records.ListReply([], position=7)
+    store.answer = answers.ListReply([], position=7)
     listed = await run(store, SessionList(id="1", cursor="5"), "admin")
     assert listed == ListResult([], "7")
     history, page = (request for _, request in store.asked)
@@ -190,7 +190,7 @@ class PagedStore(FakeStore):
         await super().run(tenant, name, request, answer, **options)
         after, end = request["after"], min(request["after"] + request["limit"], self.count)
         page = [session_view(session_record(f"s{number + 1}", "ana")) for number in range(after, end)]
-        return records.ListReply(page, end if end < self.count else None)
+        return answers.ListReply(page, end if end < self.count else None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from relevo.protocol.commands import StatusSet
 from relevo.protocol.errors import CloseCode
 from relevo.router.gateway.endpoint import ClientEndpoint
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import CommandRejectedError
 from tests.router.events import session_record, session_view
@@ -126,7 +126,7 @@ async def test_connection_lost_after_the_welcome_is_disconnected_cleanly(client:
 
 async def test_command_is_asked_of_the_store_and_answered(client: Client) -> None:
     await client.hello()
-    client.parts.store.answer = records.SessionReply(session_view(session_record("s", "ana")))
+    client.parts.store.answer = answers.SessionReply(session_view(session_record("s", "ana")))
     (reply,) = await client.receive(GET)
     assert reply["result"]["session"]["id"] == "s"
     name, request = client.parts.store.asked[-1]
@@ -182,7 +182,7 @@ async def test_commands_of_a_full_tenant_wait_for_a_slot(monkeypatch: pytest.Mon
     await client.receive(GET, GET)
     assert (client.parts.store.names().count("session_get"), client.socket.is_read) == (1, False)
     client.parts.store.gate.set()
-    client.parts.store.answer = records.SessionReply(session_view(session_record("s", "ana")))
+    client.parts.store.answer = answers.SessionReply(session_view(session_record("s", "ana")))
     await client.parts.settle()
     assert (client.parts.store.names().count("session_get"), client.socket.is_read) == (2, True)
 

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from relevo.protocol.objects import Agent, Department, Entry, Session
-from relevo.router.store import records
+from relevo.router.store import answers, records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.commands import CommandLimits, CommandRejectedError, StoreCommands, T
+from relevo.router.store.events import Event
 
 LIMITS = CommandLimits(
     events_max=1000,
@@ -123,7 +124,7 @@ class StoredTenant:
 
     async def status(self, agent_id: str, status: str, by: str | None = None) -> Agent:
         """Choose a status."""
-        return records.agent(
+        return answers.agent(
             (await self.run("status_set", by or agent_id, agent_id=agent_id, status=status))["agent"]
         )
 
@@ -131,7 +132,7 @@ class StoredTenant:
 
     async def change(self, command: str, session_id: str, by: By, **fields: Any) -> Session:
         """Run a command that answers with a session."""
-        return records.session((await self.run(command, by, session_id=session_id, **fields))["session"])
+        return answers.session((await self.run(command, by, session_id=session_id, **fields))["session"])
 
     async def open(self, session_id: str, target: dict[str, str] | None = None, by: By = "boss") -> Session:
         """Open a session."""
@@ -161,7 +162,7 @@ class StoredTenant:
     async def listed(self, by: By = "boss", **filters: Any) -> list[str]:
         """Return the ids of a list's first page."""
         result = await self.run("session_list", by, **{"after": 0, "limit": 100} | filters)
-        return [records.session(raw).id for raw in msgspec.msgpack.decode(result["sessions"], type=Raws)]
+        return [answers.session(raw).id for raw in msgspec.msgpack.decode(result["sessions"], type=Raws)]
 
     async def place(self, session_id: str, by: By) -> int:
         result = await self.run("session_place", by, session_id=session_id)
@@ -175,7 +176,7 @@ class StoredTenant:
 
     # Reads --------------------------------------------------------------------------------------------------
 
-    async def directory(self) -> records.Directory:
+    async def directory(self) -> answers.Directory:
         """Return the whole directory."""
         return await self.commands.directory(self.id)
 
@@ -187,7 +188,7 @@ class StoredTenant:
         """Return a department's row."""
         return next(row for row in (await self.directory()).departments if row.id == department_id)
 
-    async def new_events(self) -> list[records.Event]:
+    async def new_events(self) -> list[Event]:
         """Return the events since the last time."""
         found = await self.commands.events(self.id, self.epoch, self.seq, 1000)
         if found.events is None:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from relevo.router.store import records
 from relevo.router.store.client.errors import StoreDefectError
+from relevo.router.store.events import Event
 from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
 from tests.servers import StoreServer
 from tests.stored_records import key_of, packed_event, rewrite_meta
@@ -120,7 +121,7 @@ async def test_extra_fields_of_a_newer_release_outlive_a_rewrite(
     session_record = shared_valkey.call("LINDEX", session, -1)
     assert extra_of(session_record, records.SessionRecord) == EXTRA | {"since": 2}
     event = msgspec.msgpack.decode(packed_event(shared_valkey, tenant.id))
-    [row] = (row for row in event[records.Event.__struct_fields__.index("departments")] if row[1] == "sales")
+    [row] = (row for row in event[Event.__struct_fields__.index("departments")] if row[1] == "sales")
     assert extra_of(msgspec.msgpack.encode(row), records.DepartmentRecord) == EXTRA
     assert aside(shared_valkey, tenant) == {}
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.router.store import commands, records
+from relevo.router.store import answers, commands
 from relevo.router.store.commands import INBOX_STEP_MAX, Caller
 from tests.router.store.stored_tenant import HELP, LIMITS, SALES, Raws, StoredTenant, to_agent
 from tests.servers import StoreServer, wait_until
@@ -67,7 +67,7 @@ async def test_a_long_inbox_is_read_in_steps(tenant: StoredTenant, monkeypatch: 
 
     monkeypatch.setattr(tenant.commands, "run", listen)
     attached = await tenant.commands.connect(tenant.id, Caller("ana", "agent"), "of-ana")
-    found = [[records.session(one).id for one in some] for some in (attached.in_progress, attached.pending)]
+    found = [[answers.session(one).id for one in some] for some in (attached.in_progress, attached.pending)]
     assert found == [given[:INBOX_STEP_MAX], given[INBOX_STEP_MAX:]]
     assert asked == ["connect", "inbox", "inbox"]
 
@@ -81,9 +81,9 @@ async def test_connections_of_a_node_are_read_in_steps(
     sizes: list[int] = []
     read_snapshot = tenant.commands.read_snapshot
 
-    async def listen(*asked: Any) -> records.SnapshotReply:
+    async def listen(*asked: Any) -> answers.SnapshotReply:
         found = await read_snapshot(*asked)
-        sizes.append(len(records.plain(found.values[0])[1]))
+        sizes.append(len(answers.plain(found.values[0])[1]))
         return found
 
     monkeypatch.setattr(tenant.commands, "read_snapshot", listen)
@@ -99,7 +99,7 @@ async def test_a_session_that_left_while_an_inbox_is_read_is_not_in_it(tenant: S
     await tenant.close("closed")
     found = await tenant.run("inbox", "ana", session_ids=["closed", "here", "unknown"])
     views = msgspec.msgpack.decode(found["in_progress"], type=Raws)
-    assert [records.session(view).id for view in views] == ["here"]
+    assert [answers.session(view).id for view in views] == ["here"]
 
 
 @pytest.mark.limit("departments_max")
@@ -168,7 +168,7 @@ async def test_a_key_and_its_answer_go_when_their_time_is_over(
     renamed = await short.run(
         "department_put", "boss", department={"id": "north", "name": "N"}, key="key 0", print="q" * 32
     )
-    assert records.department(renamed["department"]).name == "N"
+    assert answers.department(renamed["department"]).name == "N"
 
 
 @pytest.mark.limit("closed_retention_ms")

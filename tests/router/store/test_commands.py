@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreDefectError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 from tests.router.events import agent_record, department_record, event
@@ -28,7 +28,7 @@ class FakeClient:
         limits, *_, fields = msgspec.msgpack.decode(request, type=list[msgspec.Raw])
         known = {
             **msgspec.msgpack.decode(fields),
-            "limits": msgspec.msgpack.decode(records.content_of(limits)),
+            "limits": msgspec.msgpack.decode(answers.content_of(limits)),
         }
         self.asked.append((tenant, command, known, options))
         return self.replies.pop(0)
@@ -40,8 +40,8 @@ def commands_of(client: FakeClient) -> StoreCommands:
 
 def page(agents: list[Any], cursor: str = "", epoch: str = "e", seq: int = 3) -> dict[str, Any]:
     """Return a page of the directory as the store answers it."""
-    packed = [records.packed(agent) for agent in agents]
-    departments = [records.packed(department_record("sales"))]
+    packed = [answers.packed(agent) for agent in agents]
+    departments = [answers.packed(department_record("sales"))]
     found = {"epoch": epoch, "seq": seq, "before": "", "cursor": cursor, "departments": departments}
     return {"result": found | {"agents": packed}}
 
@@ -69,7 +69,7 @@ async def test_run_raises_a_rejection_with_its_details() -> None:
 )
 async def test_run_raises_a_defect_for_a_reply_that_is_none(reply: Any) -> None:
     with pytest.raises(StoreDefectError):
-        await commands_of(FakeClient(reply)).run("acme", "renew", {}, records.Lease)
+        await commands_of(FakeClient(reply)).run("acme", "renew", {}, answers.Lease)
 
 
 async def test_run_logs_and_counts_each_record_set_aside() -> None:
@@ -126,7 +126,7 @@ async def test_directory_leaves_out_a_row_that_cannot_be_read() -> None:
     ids=["all", "none", "a gap", "another epoch", "unreadable"],
 )
 async def test_events_are_all_that_follow_or_none(kept: list[Any], seqs: list[int] | None) -> None:
-    reply = {"epoch": "e", "seq": 5, "events": [records.packed(one) for one in kept]}
+    reply = {"epoch": "e", "seq": 5, "events": [answers.packed(one) for one in kept]}
     found = await commands_of(FakeClient({"result": reply})).events("acme", "e", 3, 10)
     assert (None if found.events is None else [one.seq for one in found.events]) == seqs
 

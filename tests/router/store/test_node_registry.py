@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from relevo.router.store import node_registry, records
+from relevo.router.store import answers, node_registry, records
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreUnavailableError, UnsupportedStoreError
 from relevo.router.store.commands import StoreCommands
@@ -95,7 +95,7 @@ def _always_cleaning(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_renewal_says_what_a_node_is_and_reads(server: StoreServer) -> None:
     async with node_of(server, "n1") as commands:
         found = await commands.renew_node(NODES_KEPT_MS)
-        [node] = records.read_nodes(found.nodes)
+        [node] = answers.read_nodes(found.nodes)
         assert (node.id, node.library, node.newest, node.renewed_at) == (
             *("n1", commands.store.library),
             *(records.SCHEMA, found.now),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from relevo.protocol.objects import Owner, Session
-from relevo.router.store import records
+from relevo.router.store import answers
 from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent, to_department
 from tests.servers import StoreServer
 
@@ -266,7 +266,7 @@ async def test_target_that_accepts_after_a_decline_by_an_admin_is_the_target(ten
     await tenant.connect_new("ana", "bob", departments=["sales"])
     await tenant.status("ana", "pause")
     await tenant.status("bob", "pause")
-    pending = {"after_grace": records.packed("pending")}
+    pending = {"after_grace": answers.packed("pending")}
     await tenant.run("settings_put", "boss", settings=pending, parties=[])
     await tenant.open("s", SALES)
     await tenant.transfer("s", to_agent("bob"))
@@ -438,7 +438,7 @@ async def test_a_note_is_for_the_owner_and_moves_nothing(tenant: StoredTenant) -
     await tenant.connect_new("ana", "bob")
     await tenant.open("s", to_agent("ana"))
     await tenant.refuse("forbidden", "session_note", "bob", session_id="s", text="no")
-    entry = records.entry(
+    entry = answers.entry(
         (await tenant.run("session_note", "ana", session_id="s", text="likes tea"))["entry"]
     )
     assert (entry.seq, entry.kind, entry.text, entry.by and entry.by.id) == (
@@ -478,11 +478,11 @@ async def test_a_list_goes_on_where_the_page_before_ended(tenant: StoredTenant) 
     for number in range(3):
         await tenant.open(f"s{number}", SALES)
     request = {"now": tenant.now, "by": {"id": "boss", "role": "admin"}, "limit": 2}
-    first = await tenant.commands.run(tenant.id, "session_list", request | {"after": 0}, records.ListReply)
+    first = await tenant.commands.run(tenant.id, "session_list", request | {"after": 0}, answers.ListReply)
     rest = await tenant.commands.run(
-        tenant.id, "session_list", request | {"after": first.position}, records.ListReply
+        tenant.id, "session_list", request | {"after": first.position}, answers.ListReply
     )
-    assert [records.session(raw).id for raw in [*first.sessions, *rest.sessions]] == ["s0", "s1", "s2"]
+    assert [answers.session(raw).id for raw in [*first.sessions, *rest.sessions]] == ["s0", "s1", "s2"]
     assert rest.position is None
 
 
@@ -493,7 +493,7 @@ async def test_a_history_says_whether_there_is_more(tenant: StoredTenant) -> Non
     request = {"now": tenant.now, "by": {"id": "boss", "role": "admin"}, "session_id": "s", "after": 1}
     for limit, texts, more in ((1, ["one"], True), (2, ["one", "two"], False)):
         page = await tenant.commands.run(
-            tenant.id, "session_history", request | {"limit": limit}, records.HistoryReply
+            tenant.id, "session_history", request | {"limit": limit}, answers.HistoryReply
         )
         entries, has_more = page.page
         assert ([entry.text for entry in entries], has_more) == (texts, more)
@@ -516,7 +516,7 @@ async def test_a_history_of_long_notes_comes_in_pages_of_bounded_size(tenant: St
     after, has_more = 0, True
     while has_more:
         page = await tenant.commands.run(
-            tenant.id, "session_history", request | {"after": after}, records.HistoryReply
+            tenant.id, "session_history", request | {"after": after}, answers.HistoryReply
         )
         assert sum(len(raw) for raw in page.records) <= 256 * 1024 + 5 * len(page.records)
         entries, has_more = page.page
@@ -529,7 +529,7 @@ async def test_a_history_of_long_notes_comes_in_pages_of_bounded_size(tenant: St
 async def test_session_back_in_its_queue_is_assigned_by_its_transfer(
     tenant: StoredTenant,
 ) -> None:
-    pending = {"after_grace": records.packed("pending")}
+    pending = {"after_grace": answers.packed("pending")}
     await tenant.run("settings_put", "boss", settings=pending, parties=[])
     await tenant.connect_new("ana")
     await tenant.open("s", to_agent("ana"))
@@ -541,6 +541,6 @@ async def test_session_back_in_its_queue_is_assigned_by_its_transfer(
     tenant.now += 60_000
     assert (await tenant.decline("s", by="boss")).state == "queued"
     await tenant.connect_new("bob", departments=["help"])
-    session = records.session((await tenant.run("session_get", "desk", session_id="s"))["session"])
+    session = answers.session((await tenant.run("session_get", "desk", session_id="s"))["session"])
     assert session.transfer is not None
     assert (session.owner and session.owner.id, session.transfer.assigned_to) == ("bob", "bob")

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from relevo.protocol.settings import RULE_DEFAULT, RuleProfile
-from relevo.router.store import records
+from relevo.router.store import answers, records
 from tests.router.store.stored_tenant import SALES, StoredTenant
 
 STRICT = RuleProfile(agents="none")
 
 
 def packed(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: False if value is None else records.packed(value) for name, value in settings.items()}
+    return {name: False if value is None else answers.packed(value) for name, value in settings.items()}
 
 
 async def put(tenant: StoredTenant, parties: Any = (), **settings: Any) -> dict[str, Any]:
@@ -27,11 +27,11 @@ async def put_in(tenant: StoredTenant, department_id: str, parties: Any = (), **
     department = {"id": department_id, "name": department_id.title()}
     fields = {"settings": packed(settings), "parties": list(parties)}
     result = await tenant.run("department_put", "boss", department=department, **fields)
-    return records.department(result["department"])
+    return answers.department(result["department"])
 
 
 def read(raw: msgspec.Raw) -> dict[str, Any]:
-    return records.settings_of(msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]))
+    return answers.settings_of(msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]))
 
 
 async def settings_of(tenant: StoredTenant, department_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -149,8 +149,8 @@ async def page(tenant: StoredTenant, kind: str, cursor: str, limit: int) -> tupl
     """Read a page: its rows, and the cursor of the next."""
     result = await tenant.run("directory_list", "ana", list=kind, cursor=cursor, limit=limit)
     found = msgspec.msgpack.decode(result["rows"], type=Packed)
-    decode: Any = records.agent if kind == "agents" else records.department
-    return records.rows(found, decode), msgspec.msgpack.decode(result["cursor"], type=str)
+    decode: Any = answers.agent if kind == "agents" else answers.department
+    return answers.rows(found, decode), msgspec.msgpack.decode(result["cursor"], type=str)
 
 
 Packed = list[msgspec.Raw]
@@ -195,7 +195,7 @@ async def test_page_of_departments_shows_the_rules_that_hold(tenant: StoredTenan
 
 async def test_agent_get_reads_the_row(tenant: StoredTenant) -> None:
     result = await tenant.run("agent_get", "ana", agent_id="ana")
-    assert records.agent(result["agent"]) == await tenant.agent("ana")
+    assert answers.agent(result["agent"]) == await tenant.agent("ana")
     assert await tenant.refuse("not_found", "agent_get", "ana", agent_id="zoe") == {"agent_id": "zoe"}
     assert await tenant.refuse("not_found", "department_get", "ana", department_id="zoe") == {
         "department_id": "zoe"

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relevo.router.store import records
+from relevo.router.store import answers, records
 from tests.router.store.stored_tenant import HELP, SALES, StoredTenant, to_agent
 from tests.servers import StoreServer
 
@@ -118,7 +118,7 @@ async def test_first_command_after_a_long_silence_sees_expired_graces_and_leases
 async def test_a_node_learns_that_its_lease_had_run_out(tenant: StoredTenant) -> None:
     async def renew() -> bool:
         request: dict[str, Any] = {"now": tenant.now, "node_id": "other", "lease_ms": 6_000}
-        return (await tenant.commands.run(tenant.id, "renew", request, records.Lease)).known
+        return (await tenant.commands.run(tenant.id, "renew", request, answers.Lease)).known
 
     assert not await renew()
     assert await renew()
@@ -144,7 +144,7 @@ async def test_a_renewal_says_whether_more_is_due(tenant: StoredTenant) -> None:
     tenant.now += 16_000
     steps = 1
     request = {"node_id": "n1", "lease_ms": 60_000, "now": tenant.now}
-    while (await tenant.commands.run(tenant.id, "renew", request, records.Lease)).more:
+    while (await tenant.commands.run(tenant.id, "renew", request, answers.Lease)).more:
         steps += 1
     assert steps > 1
     assert [row.id for row in await directory(tenant) if row.status == "connected"] == ["boss"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from relevo.protocol.objects import Agent, Department
 from relevo.protocol.pushes import DirectoryPatch
 from relevo.protocol.settings import RULE_DEFAULT, RuleProfile
-from relevo.router.store import records
+from relevo.router.store.events import Event
 from relevo.router.tenant.directory import GapError, Replica
 from tests.router.events import agent_record, department_record, directory, event
 
@@ -70,7 +70,7 @@ def test_known_event_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("strange", [event(2), event(1, epoch="e2")], ids=["missing", "another epoch"])
-def test_event_that_does_not_follow_is_a_gap(strange: records.Event) -> None:
+def test_event_that_does_not_follow_is_a_gap(strange: Event) -> None:
     replica = loaded()
     with pytest.raises(GapError):
         replica.apply(strange)

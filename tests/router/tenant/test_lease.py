@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from relevo.router.observe.supervisor import Supervisor
+from relevo.router.store.answers import Lease
 from relevo.router.store.commands import StoreCommands
-from relevo.router.store.records import Lease
 from relevo.router.tenant.lease import GROUPS, Leases
 
 RENEW_S, LEASE_S = 2.0, 6.0

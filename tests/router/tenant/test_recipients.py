@@ -10,7 +10,8 @@ from relevo.protocol.pushes import (
     SessionRemoved,
     TransferUpdated,
 )
-from relevo.router.store.records import Change, addressee
+from relevo.router.store.events import Change
+from relevo.router.store.records import addressee
 from relevo.router.tenant.recipients import WATCHERS, pushes_of
 from tests.router.events import change, session_record, transfer_record
 

@@ -6,7 +6,7 @@ import pytest
 
 from relevo.protocol.errors import CloseCode
 from relevo.router.observe.tasks import BackgroundTasks
-from relevo.router.store import records
+from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreUnavailableError
 from relevo.router.store.commands import Caller
 from relevo.router.tenant.directory import GapError, Replica
@@ -59,12 +59,12 @@ class FakeStore:
         self.known = True
         self.counted: list[tuple[str, str]] = []
 
-    async def connect(self, tenant: str, claims: Caller, connection_id: str) -> records.Attached:
+    async def connect(self, tenant: str, claims: Caller, connection_id: str) -> answers.Attached:
         self.asked.append(("connect", claims.id, connection_id))
         if self.error is not None:
             raise self.error
         epoch = self.epochs.pop(0) if self.epochs else "e1"
-        return records.Attached(packed_record(agent_record("ana")), self.known, epoch, 1, [], [])
+        return answers.Attached(packed_record(agent_record("ana")), self.known, epoch, 1, [], [])
 
     async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
         self.asked.append(("disconnect", agent_id, connection_id))
@@ -143,7 +143,7 @@ class RegistrationWithFakes:
 
     async def renew(self, connections: int, *, known: bool = True) -> None:
         """Renew the lease once, and run what comes of it."""
-        lease = records.Lease(known=known, epoch="e1", seq=1, more=False, connections=connections)
+        lease = answers.Lease(known=known, epoch="e1", seq=1, more=False, connections=connections)
         self.registration.lease_renewed("acme", lease)
         await self.tasks.finish(30)
 
