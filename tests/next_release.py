@@ -52,8 +52,8 @@ CHANGES = [
     ("router/store/records.py", "frozenset({1})", "frozenset({1, 2})"),
     (
         "router/store/records.py",
-        "    transfer: TransferRecord | None = None\n\n\nclass SessionView",
-        '    transfer: TransferRecord | None = None\n    note: str = ""\n\n\nclass SessionView',
+        "    transfer: TransferRecord | None = None\n\n\n_meta = ",
+        '    transfer: TransferRecord | None = None\n    note: str = ""\n\n\n_meta = ',
     ),
     (
         "router/store/records.py",
