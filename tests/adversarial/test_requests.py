@@ -73,7 +73,9 @@ async def test_what_stands_twice_in_the_head_is_refused(
     token = tenant.token("crm", "service")
     request = post("/api/v1/department.put", token, *headers, body=DEPARTMENT)
     assert await statuses(routers[0], request) == [status]
-    shown = await (await tenant.connect_agent("ana")).open_dialog()
+    ana = await tenant.connect_agent("ana")
+    shown = await ana.open_dialog()
+    await ana.sees_agent("ana")
     assert ("sales" in shown.departments) == (status == 200)
 
 

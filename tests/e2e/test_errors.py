@@ -191,6 +191,7 @@ async def a_store_that_does_not_answer(tenant: Tenant, store: StoreServer, adela
     await until_served(adela)
     await adela.command("department.put", department=department, key="key-1")
     shown = await adela.open_dialog()
+    await adela.sees_department("sales")
     assert list(shown.departments) == ["sales"]
     return error
 

@@ -71,7 +71,9 @@ async def test_a_back_end_is_no_agent_and_in_no_directory(tenant: Tenant) -> Non
     assert crm.welcome["inbox"] == {"in_progress": [], "pending": []}
 
     ana = await tenant.connect_agent("ana")
-    assert set((await ana.open_dialog()).agents) == {"ana"}
+    dialog = await ana.open_dialog()
+    await ana.sees_agent("ana")
+    assert set(dialog.agents) == {"ana"}
 
 
 @pytest.mark.parametrize("role", ["agent", "service"])

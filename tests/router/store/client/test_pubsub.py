@@ -16,11 +16,16 @@ from tests.router.conftest import hanging_up, using
 from tests.router.store.client.test_topology import other_node, slot, tenant_on
 from tests.servers import ClusterServers, StoreServer
 
+# Ticks of silence, of 20 ms each: more than other work on this machine keeps a heartbeat waiting ...
+PATIENT = 100
+# ... and few, for tests in which silence is what happens.
+IMPATIENT = 10
+
 
 class RecordingPubSub:
     """PubSub whose calls are kept in order."""
 
-    def __init__(self, store: StoreClient, silence_max: int = 2) -> None:
+    def __init__(self, store: StoreClient, silence_max: int) -> None:
         self.calls: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self.supervisor = Supervisor()
         self.subscriptions = PubSub(
@@ -52,7 +57,7 @@ class RecordingPubSub:
 
 
 @asynccontextmanager
-async def following(store: StoreClient, silence_max: int = 2) -> AsyncIterator[RecordingPubSub]:
+async def following(store: StoreClient, silence_max: int = PATIENT) -> AsyncIterator[RecordingPubSub]:
     follower = RecordingPubSub(store, silence_max)
     yield follower
     await follower.subscriptions.close()
@@ -134,14 +139,14 @@ async def test_tenant_removed_and_added_at_once_receives_events(store: StoreClie
 
 
 async def test_heartbeat_goes_on_when_its_tenant_is_removed(store: StoreClient, valkey: StoreServer) -> None:
-    async with following(store) as follower:
+    async with following(store, silence_max=40) as follower:
         await follower.follow("acme", "bolt")
         follower.subscriptions.remove("acme")
         await until(lambda: b"relevo:{bolt}:probe:node-1" in valkey.call("PUBSUB", "SHARDCHANNELS"))
         assert b"relevo:{acme}:probe:node-1" not in valkey.call("PUBSUB", "SHARDCHANNELS")
         published = store.stats.plain_commands
         # More probes than the silence that is tolerated.
-        await until(lambda: store.stats.plain_commands > published + 8)
+        await until(lambda: store.stats.plain_commands > published + 45)
         assert follower.healthy()
         assert follower.calls.empty()
 
@@ -173,7 +178,7 @@ async def test_restarted_store_is_subscribed_again(store: StoreClient, valkey: S
 
 @pytest.mark.slow
 async def test_silent_subscription_is_reported_and_replaced(proxied: StoreClient, proxy: Proxy) -> None:
-    async with following(proxied) as follower:
+    async with following(proxied, IMPATIENT) as follower:
         await follower.follow("acme")
         proxy.link("relevo-feed").stall()
         await follower.expect("lost", "acme")
@@ -189,7 +194,7 @@ async def test_silent_subscription_is_reported_and_replaced(proxied: StoreClient
 async def test_heartbeats_that_cannot_be_published_count_as_silence(
     proxied: StoreClient, proxy: Proxy
 ) -> None:
-    async with following(proxied) as follower:
+    async with following(proxied, IMPATIENT) as follower:
         await follower.follow("acme")
         proxy.link("relevo-commands").stall()
         await follower.expect("lost", "acme")
@@ -215,7 +220,7 @@ async def test_backoff_from_a_server_that_hangs_up_has_a_bound(
 
 
 async def test_unconfirmed_tenant_is_a_fault_after_a_while(proxied: StoreClient, proxy: Proxy) -> None:
-    async with following(proxied) as follower:
+    async with following(proxied, IMPATIENT) as follower:
         assert follower.healthy()
         proxy.link("relevo-feed").stall()
         follower.subscriptions.add("acme")
@@ -246,14 +251,14 @@ async def sharded(cluster: ClusterServers, scripts: Path) -> AsyncIterator[Store
 @pytest.mark.slow
 async def test_feeds_on_all_shards_are_received(cluster: ClusterServers, sharded: StoreClient) -> None:
     tenants = [tenant_on(cluster, node, "shard") for node in cluster.nodes]
-    async with following(sharded) as follower:
+    async with following(sharded, silence_max=50) as follower:
         await follower.follow(*tenants)
         for tenant in tenants:
             await sharded.run(tenant, "publish", b"hello")
             await follower.expect("event", tenant, "hello")
         assert [feed_connections(node) for node in cluster.nodes] == [1, 1, 1]
         published = sharded.stats.plain_commands
-        await until(lambda: sharded.stats.plain_commands > published + 30)
+        await until(lambda: sharded.stats.plain_commands > published + 160)
         assert follower.healthy()
 
 
