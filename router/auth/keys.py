@@ -11,6 +11,7 @@ from typing import Any, Final
 from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 from relevo.router.auth.claims import UnauthorizedError
 
@@ -26,21 +27,12 @@ _ASYMMETRIC: Final[dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
     "OKP": OKPKey,
 }
 _PUBLIC_MEMBERS: Final = ("kty", "n", "e", "crv", "x", "y")
+_ALGORITHMS: Final = jws.JWSRegistry.algorithms
+_HEADER_RULES: Final = jws.JWSRegistry(strict_check_header=False)
 
 
 class UnusableKeyError(ValueError):
     """A key cannot be used; the message says why and shows nothing of it."""
-
-
-class _Pinned(jws.JWSRegistry):
-    """Let through the algorithms of one kind of key, whatever the library would recommend."""
-
-    max_header_length = HEADER_BYTES_MAX
-
-    def get_alg(self, name: str) -> Any:
-        if name not in (self.allowed or ()):
-            raise UnauthorizedError("the token's algorithm does not fit the key")
-        return self.algorithms[name]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +48,6 @@ class Key:
     kid: str | None
     algorithms: frozenset[str]
     _material: _Material
-    _registry: _Pinned
-
-
-def _pin(material: _Material, algorithms: frozenset[str], kid: str | None = None) -> Key:
-    return Key(kid, algorithms, material, _Pinned(algorithms=algorithms, strict_check_header=False))
 
 
 def secret_key(secret: str) -> Key:
@@ -71,7 +58,7 @@ def secret_key(secret: str) -> Key:
         # The router warns of a short secret itself, once, at the start.
         warnings.simplefilter("ignore", SecurityWarning)
         material = OctKey.import_key({"kty": "oct", "k": encoded})
-    return _pin(material, frozenset({"HS256"}))
+    return Key(None, frozenset({"HS256"}), material)
 
 
 def pem_key(pem: bytes) -> Key:
@@ -93,7 +80,7 @@ def pem_key(pem: bytes) -> Key:
             material = kind.import_key(pem)
         except (JoseError, ValueError, TypeError):
             continue
-        return _pin(material, _algorithms(material))
+        return Key(None, _algorithms(material), material)
     raise UnusableKeyError("it holds no RSA, P-256 or Ed25519 public key")
 
 
@@ -151,7 +138,7 @@ def _jwks_key(entry: Any) -> Key | None:
         return None
     if "alg" in entry:
         algorithms &= {str(entry["alg"])}
-    return _pin(material, algorithms, kid) if algorithms else None
+    return Key(kid, algorithms, material) if algorithms else None
 
 
 def token_header(token: str) -> Mapping[str, Any]:
@@ -175,15 +162,17 @@ def token_header(token: str) -> Mapping[str, Any]:
 def _header(encoded: str) -> Mapping[str, Any]:
     """Return the members of a header that are needed; others are not kept."""
     try:
-        padded = encoded + "=" * (-len(encoded) % 4)
-        header = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        header = json.loads(urlsafe_b64decode(encoded.encode()))
     except (ValueError, RecursionError):
-        raise UnauthorizedError("the token is not a signed JWT") from None
-    if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
-        raise UnauthorizedError("the token is not a signed JWT")
-    if "crit" in header:
-        # RFC 7515 4.1.11: what is critical and not understood is refused; here nothing is understood.
+        header = None
+    if isinstance(header, dict) and ("crit" in header or not header.get("b64", True)):
+        # RFC 7515 section 4.1.11: what is critical and not understood is refused; here nothing is understood.
+        # RFC 7797 section 6: another b64 than true is critical.
         raise UnauthorizedError("the token has a critical header, which is not supported")
+    try:
+        _HEADER_RULES.check_header(header)
+    except (JoseError, ValueError, TypeError):
+        raise UnauthorizedError("the token is not a signed JWT") from None
     return {name: header[name] for name in ("alg", "kid") if name in header}
 
 
@@ -196,12 +185,18 @@ def verify_payload(token: str, key: Key) -> bytes:
         key: The key; it refuses every algorithm but its own.
 
     Raises:
-        UnauthorizedError: The signature is not this key's.
+        UnauthorizedError: The signature is not this key's, or made by another algorithm.
     """
+    algorithm = token_header(token)["alg"]
+    if algorithm not in key.algorithms:
+        raise UnauthorizedError("the token's algorithm does not fit the key")
+    signed, _, signature = token.encode().rpartition(b".")
     try:
-        return jws.deserialize_compact(token, key._material, registry=key._registry).payload or b""
+        if _ALGORITHMS[algorithm].verify(signed, urlsafe_b64decode(signature), key._material):
+            return urlsafe_b64decode(signed.partition(b".")[2])
     except (JoseError, ValueError, TypeError):
-        raise UnauthorizedError("the token's signature does not match") from None
+        pass
+    raise UnauthorizedError("the token's signature does not match")
 
 
 def sign_payload(payload: bytes, key: Key) -> str:
@@ -213,4 +208,4 @@ def sign_payload(payload: bytes, key: Key) -> str:
         key: A key of `secret_key`.
     """
     header = {"alg": "HS256", "typ": "JWT"}
-    return jws.serialize_compact(header, payload, key._material, registry=key._registry)
+    return jws.serialize_compact(header, payload, key._material, key.algorithms)

@@ -1,5 +1,6 @@
 """Keys: each with the algorithms of its kind only, and what is read of a token before it is verified."""
 
+import base64
 import json
 
 import pytest
@@ -51,3 +52,29 @@ def test_a_header_with_crit_is_refused() -> None:
 
     with pytest.raises(UnauthorizedError, match="critical"):
         token_header(f"{header}.e30.e30")
+
+
+def test_a_header_with_an_unencoded_payload_is_refused() -> None:
+    header = encode(json.dumps({"alg": "HS256", "b64": False}).encode())
+
+    with pytest.raises(UnauthorizedError, match="critical"):
+        token_header(f"{header}.e30.e30")
+
+
+@pytest.mark.parametrize("header", [{"kid": "a"}, {"alg": 1}, {"alg": "HS256", "kid": 1}, [], "alg", None])
+def test_a_header_that_is_no_jws_header_is_refused(header: object) -> None:
+    with pytest.raises(UnauthorizedError, match="not a signed JWT"):
+        token_header(f"{encode(json.dumps(header).encode())}.e30.e30")
+
+
+def test_a_header_in_plain_base64_is_refused() -> None:
+    header = base64.b64encode(b'{"alg":"HS256","kid":"???>"}').decode()
+    assert "/" in header
+
+    with pytest.raises(UnauthorizedError, match="not a signed JWT"):
+        token_header(f"{header}.e30.e30")
+
+
+def test_a_key_refuses_an_algorithm_that_is_not_its_own() -> None:
+    with pytest.raises(UnauthorizedError, match="algorithm"):
+        verify_payload(hs256(CLAIMS), pem_key(RSA.as_pem(private=False)))
