@@ -64,7 +64,7 @@ class ClaimPaths(NamedTuple):
 DEFAULT_PATHS: Final = ClaimPaths()
 
 
-class Claims(msgspec.Struct, frozen=True):
+class Claims(msgspec.Struct, frozen=True, gc=False):
     """The claims that the router reads; others are ignored."""
 
     exp: NumericDate

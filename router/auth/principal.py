@@ -1,12 +1,11 @@
 """The subject of a verified token."""
 
-from dataclasses import dataclass
+import msgspec
 
 from relevo.protocol import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, gc=False):
     """
     The subject of a verified token.
 

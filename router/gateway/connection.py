@@ -9,9 +9,10 @@ keeps the order of what one client asks; pushes caused by others come from the t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from relevo.protocol.codec import Codec, InvalidMessage, UndecodableError
 from relevo.protocol.commands import (
@@ -406,7 +407,7 @@ class Connection:
         """Take over the role that its agent has in the directory."""
         principal = self._subject
         if principal.role != role:
-            self.principal = replace(principal, role=role)
+            self.principal = msgspec.structs.replace(principal, role=role)
 
     def sync(self, epoch: str, seq: int) -> None:
         """Take note that the client has everything up to an event."""

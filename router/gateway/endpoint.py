@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -352,7 +352,7 @@ class ClientEndpoint:
             return Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
         except StoreDefectError as error:
             return Error.of(ErrorCode.INTERNAL, None, incident=incident(log, "token refresh failed", error))
-        return replace(principal, role=answers.agent(reply.agent).role)
+        return msgspec.structs.replace(principal, role=answers.agent(reply.agent).role)
 
     async def _disconnect(self, *, clean: bool) -> None:
         principal = self._connection.principal
