@@ -259,12 +259,18 @@ class SessionHistory(Query, frozen=True, gc=False, kw_only=True, tag="session.hi
 
 
 class SessionList(Query, frozen=True, gc=False, kw_only=True, tag="session.list"):
-    """Read a page of sessions, those longest in their present state first."""
+    """
+    Read a page of sessions, those longest in their present state first.
+
+    With `mine` those that the caller had in progress before.
+    """
 
     result = ListResult
     state: SessionState | None = None
     agent_id: Id | None = None
     department_id: Id | None = None
+    customer_id: Id | None = None
+    mine: bool | None = None
     cursor: Cursor | None = None
     limit: Limit | None = None
 

@@ -22,6 +22,9 @@ STATES: Final = ("in_progress", "pending", "queued", "closed")
 KINDS_OF_OWNERS: Final = {"owned": "a", "pending": "a", "queue": "d"}
 """How the field of an owner of such a list begins, in the tenant's hash."""
 
+HAD_MAX: Final = 10_000
+"""Sessions that are remembered of an agent that had them."""
+
 PAGE: Final = 100
 """How much of a long list is read and checked at one instant."""
 
@@ -52,6 +55,14 @@ def place_of(session: SessionRecord) -> int:
     """Return a session's place in its owner's list: in a queue that of its age."""
     since = session.extra.since if session.state == "queued" and session.extra is not None else 0
     return since or session.order
+
+
+def finding_lists_of(session: SessionRecord) -> list[str]:
+    """Return the lists by which a session is found, of its customer and of its department."""
+    names = [f"customer:{'closed' if session.state == 'closed' else 'open'}:{session.customer_id}"]
+    if session.department is not None and session.state != "queued":
+        names.append(f"routed:{session.state}:{session.department}")
+    return names
 
 
 def owned_in(agent: AgentRecord) -> list[str]:

@@ -18,6 +18,7 @@ PARTS_MAX: Final = 100
 ORDER: Final = (
     ("session",),
     ("owned", "pending", "queue", "state"),
+    ("customer", "routed", "had"),
     ("connections", "node", "due", "keys"),
     ("members", "available"),
     ("tenant",),

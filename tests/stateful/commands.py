@@ -116,6 +116,8 @@ class Model(State):
         if any(held.values()):
             raise RejectedError("in_use", held)
         del self.agents[request["agent_id"]]
+        for s in self.sessions.values():
+            s.had.pop(request["agent_id"], None)
         self.removed[f"a{request['agent_id']}"] = self._now
         return dict
 
@@ -208,7 +210,7 @@ class Model(State):
         s = KnownSession(request["session_id"], Customer(**request["customer"]), self._now, target=owner)
         self._enter_target(s, owner)
         if old is not None:
-            s.fence, s.history = old.fence, old.history
+            s.fence, s.history, s.had = old.fence, old.history, old.had
         self.sessions[s.id] = s
         change = Change(s.id)
         self._write(s, change, "opened", by)
@@ -377,13 +379,13 @@ class Model(State):
     def session_get(self, request: Request) -> Outcome:
         """Read a session."""
         s = self._find(request)
-        self._require_right(s, request)
+        self._require_reader(s, request)
         return lambda: {"session": s.seen()}
 
     def session_history(self, request: Request) -> Outcome:
         """Read a run of a history's entries."""
         s = self._find(request)
-        self._require_right(s, request)
+        self._require_reader(s, request)
         later = [entry for entry in s.history if entry.seq > request["after"]]
         page = later[: request["limit"]]
         return lambda: {"entries": page, "more": len(later) > len(page)}
@@ -414,17 +416,34 @@ class Model(State):
         if role == "agent" and foreign:
             raise RejectedError("forbidden")
 
-        def wanted(s: KnownSession) -> bool:
+        customer_id, state = request.get("customer_id"), request.get("state")
+        queue_only = department_id is not None and state in (None, "queued")
+        queue_only = queue_only and agent_id is None and customer_id is None and not request.get("mine")
+
+        def visible(s: KnownSession) -> bool:
             queue = s.owner.id if s.state == "queued" and s.owner is not None else None
+            by_right = s.agent_id() == me or queue in mine
+            return role != "agent" or by_right or (customer_id is not None and me in s.had)
+
+        def wanted(s: KnownSession) -> bool:
             return (
-                ("state" not in request or s.state == request["state"])
+                (state is None or s.state == state)
                 and (agent_id is None or s.agent_id() == agent_id)
-                and (department_id is None or queue == department_id)
-                and (role != "agent" or s.agent_id() == me or queue in mine)
+                and (customer_id is None or s.customer.id == customer_id)
+                and (department_id is None or s.department == department_id)
+                and (not queue_only or s.state == "queued")
+                and (visible(s) if not request.get("mine") else role != "service" and me in s.had)
             )
 
-        whole = role != "agent" and agent_id is None and department_id is None
-        found = sorted(
-            filter(wanted, self.sessions.values()), key=lambda s: s.in_state_since if whole else s.place
-        )
+        def place(s: KnownSession) -> int:
+            if request.get("mine"):
+                return s.had[me]
+            if agent_id is None and customer_id is not None:
+                return s.place_of_customer
+            if agent_id is None and department_id is not None and not queue_only and role != "agent":
+                return s.routed_since
+            whole = role != "agent" and agent_id is None and department_id is None
+            return s.in_state_since if whole else s.place
+
+        found = sorted(filter(wanted, self.sessions.values()), key=place)
         return lambda: {"sessions": [s.seen() for s in found]}

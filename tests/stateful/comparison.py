@@ -7,6 +7,9 @@ from typing import Any
 from tests.stateful.commands import Model
 from tests.stateful.stored import StoredState
 
+EXPIRING = ("customer:closed:", "routed:closed:")
+"""How the lists begin that end with the last session in them."""
+
 
 def seen_of(model: Model) -> dict[str, Any]:
     """Return what the store must hold, by the model."""
@@ -27,6 +30,14 @@ def seen_of(model: Model) -> dict[str, Any]:
     places += [(f"state:{state}", state, None) for state in ("in_progress", "pending", "queued", "closed")]
     lists = {name: [s.id for s in model.held(state, owner)] for name, state, owner in places}
     lists |= {f"available:{d}": [a.id for a in model.best_first(d)] for d in model.departments}
+    for customer_id in {s.customer.id for s in model.sessions.values()}:
+        for closed in (False, True):
+            name = f"customer:{'closed' if closed else 'open'}:{customer_id}"
+            lists[name] = [s.id for s in model.of_customer(customer_id, closed=closed)]
+    for state, department_id in {s.routed for s in model.sessions.values()}:
+        if department_id is not None and state != "queued":
+            lists[f"routed:{state}:{department_id}"] = [s.id for s in model.routed(state, department_id)]
+    lists |= {f"had:{a}": [s.id for s in model.had(a)] for a in model.agents}
     found["lists"] = {name: ids for name, ids in lists.items() if ids}
     sets: dict[str, set[str]] = {f"members:{d}": {a.id for a in model.members(d)} for d in model.departments}
     for agent in model.agents.values():
@@ -40,6 +51,7 @@ def seen_of(model: Model) -> dict[str, Any]:
     sets |= {"agents": set(model.agents), "departments": set(model.departments)}
     found["sets"] = {name: members for name, members in sets.items() if members}
     found["expiring"] = {f"session:{s.id}" for s in model.sessions.values() if s.state == "closed"}
+    found["expiring"] |= {name for name in found["lists"] if name.startswith(EXPIRING)}
     return found
 
 
@@ -48,6 +60,11 @@ def seen_in(after: StoredState) -> dict[str, Any]:
     lists = {name: ids for name, ids in after.lists.items() if name != "state:closed"}
     # What is over by the server's clock leaves this list at a later close.
     closed = [one for one in after.lists.get("state:closed", []) if one in after.sessions]
+    # So does what is in a list by which sessions are found, and what is of an earlier session of an id.
+    for name, places in after.found_by.items():
+        present = [one for one, place in places.items() if place >= after.births.get(one, place + 1)]
+        if present:
+            lists[name] = present
     return {
         "agents": after.agents,
         "chosen": after.chosen,
@@ -60,7 +77,11 @@ def seen_in(after: StoredState) -> dict[str, Any]:
         "removed": after.removed,
         "lists": lists | ({"state:closed": closed} if closed else {}),
         "sets": after.sets,
-        "expiring": {name for name in after.expiring if not name.startswith("keys:")},
+        "expiring": {
+            name
+            for name in after.expiring
+            if not name.startswith("keys:") and (not name.startswith(EXPIRING) or name in lists)
+        },
     }
 
 

@@ -116,6 +116,10 @@ class KnownSession:
     department: str | None = None
     delivered: bool = False
     position: int = 0
+    opened_position: int = 0
+    routed: tuple[str, str | None] = ("", None)
+    routed_since: int = 0
+    had: dict[str, int] = field(default_factory=dict)
     age: int = 0
     lost: str | None = None
     answered_at: int | None = None
@@ -142,6 +146,11 @@ class KnownSession:
     def place(self) -> int:
         """Its place among the sessions of its owner: in a queue that of its age."""
         return self.age if self.state == "queued" else self.position
+
+    @property
+    def place_of_customer(self) -> int:
+        """Its place among the sessions of its customer: when it was opened or closed."""
+        return self.position if self.state == "closed" else self.opened_position
 
     @property
     def waits(self) -> bool:
@@ -241,6 +250,21 @@ class State:
             if s.state == state and (owner_id is None or (s.owner is not None and s.owner.id == owner_id))
         ]
         return sorted(found, key=lambda s: s.place if owner_id is not None else s.in_state_since)
+
+    def of_customer(self, customer_id: str, *, closed: bool) -> list[KnownSession]:
+        """Return a customer's open or closed sessions, opened or closed first, first."""
+        found = [s for s in self.sessions.values() if s.customer.id == customer_id]
+        return sorted((s for s in found if (s.state == "closed") == closed), key=lambda s: s.place_of_customer)
+
+    def routed(self, state: str, department_id: str) -> list[KnownSession]:
+        """Return a department's sessions of a state, longest in it first."""
+        found = [s for s in self.sessions.values() if s.routed == (state, department_id)]
+        return sorted(found, key=lambda s: s.routed_since)
+
+    def had(self, agent_id: str) -> list[KnownSession]:
+        """Return the sessions that an agent had in progress before, by when it had them last."""
+        found = [s for s in self.sessions.values() if agent_id in s.had]
+        return sorted(found, key=lambda s: s.had[agent_id])
 
     def load(self, agent: KnownAgent) -> int:
         """Return how many sessions an agent has in progress."""
@@ -506,8 +530,13 @@ class State:
             s.holder = before
         self._placements += 1
         s.answered_at = s.lost = None
+        if s.state == "in_progress" and before is not None:
+            s.had[before] = self._placements
         if s.state != state:
             s.in_state_since = self._placements
+        if s.routed != (state, s.department):
+            s.routed, s.routed_since = (state, s.department), self._placements
+        s.opened_position = s.opened_position or self._placements
         s.state, s.owner, s.position = state, owner, self._placements
         s.fence, s.updated_at, s.changed_by, s.delivered = s.fence + 1, self._now, by, False
         after = s.agent_id()
@@ -580,6 +609,10 @@ class State:
         holder = s.agent_id() if had else s.holder
         self._place(s, state, owner, by, change, why)
         s.holder = holder if s.owner != Owner("agent", holder or "") else None
+
+    def _require_reader(self, s: KnownSession, request: Request) -> None:
+        if request["by"]["id"] not in s.had:
+            self._require_right(s, request)
 
     # The caller, and the target ----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ AGENTS = ["ana", "sales", "help", "bob"]
 # An agent and a department, a session and an agent may have the same id.
 DEPARTMENTS = ["sales", "help"]
 SESSIONS = ["s1", "s2", "s3", "s4", "s5", "ana"]
-CUSTOMER = {"id": "c:1", "name": "M\u00fcller"}
+CUSTOMERS = ["c:1", "c:2"]
 ADMIN, SERVICES = "adm", ["desk", "ana"]
 # Admins that come over HTTP, and are not in the directory before they have taken a session.
 STRANGERS: dict[str, dict[str, Any]] = {

@@ -74,6 +74,8 @@ class StoredState:
     sessions: dict[str, Session] = field(default_factory=dict)
     histories: dict[str, list[Entry]] = field(default_factory=dict)
     lists: dict[str, list[str]] = field(default_factory=dict)
+    found_by: dict[str, dict[str, float]] = field(default_factory=dict)
+    births: dict[str, int] = field(default_factory=dict)
     sets: dict[str, set[str]] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
@@ -282,10 +284,14 @@ def stored_state(rows: list[Any]) -> StoredState:
             found.removed = {member.decode(): int(score) for member, score in _pairs(content).items()}
         elif kind == "session":
             found.sessions[name_id] = session_of(content)
+            found.births[name_id] = records.decode_session(content[0]).order
             log = map(records.decode_session, content)
             found.histories[name_id] = [entry for record in log for entry in records.entries_of(record)]
         elif kind in ("owned", "pending", "queue", "state", "available"):
             found.lists[name.decode()] = [member.decode() for member in content[::2]]
+        elif kind in ("customer", "routed", "had"):
+            places = {member.decode(): float(score) for member, score in _pairs(content).items()}
+            found.found_by[name.decode()] = places
         elif kind in ("members", "connections", "node"):
             found.sets[name.decode()] = {member.decode() for member in content}
         elif kind == "keys":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
@@ -18,7 +19,7 @@ from relevo.router.audit.layout import (
 from relevo.router.audit.rules.agents import available_rule, directory_rule, members_rule
 from relevo.router.audit.rules.feed import tenant_rule
 from relevo.router.audit.rules.presence import connections_rule, due_rule, node_rule
-from relevo.router.audit.rules.sessions import list_rule, session_rule, state_rule
+from relevo.router.audit.rules.sessions import finding_rule, list_rule, session_rule, state_rule
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
 
@@ -79,6 +80,9 @@ _MANY: Final[dict[str, Callable[[str], Rule]]] = {
     "node": lambda rest: partial(node_rule, rest, "0"),
 }
 
+# The lists by which sessions are found.
+_FINDING: Final = re.compile(r"customer:(open|closed):.+|routed:(in_progress|pending|closed):.+")
+
 
 def rule_of(name: str) -> Rule:
     """Return the rule of a key, by its name after the tenant's prefix."""
@@ -91,6 +95,8 @@ def rule_of(name: str) -> Rule:
         return partial(unknown_rule, name)
     if kind in KINDS_OF_OWNERS:
         return partial(list_rule, kind, rest, "-inf")
+    if kind == "had" or _FINDING.fullmatch(name):
+        return partial(finding_rule, name, "-inf")
     if kind == "state" and rest in STATES:
         return partial(state_rule, rest, "-inf")
     rule = _MANY.get(kind)

@@ -6,7 +6,17 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from relevo.router.audit.layout import DAMAGED, KINDS_OF_OWNERS, PAGE, STATES, list_of, name_of, place_of
+from relevo.router.audit.layout import (
+    DAMAGED,
+    HAD_MAX,
+    KINDS_OF_OWNERS,
+    PAGE,
+    STATES,
+    finding_lists_of,
+    list_of,
+    name_of,
+    place_of,
+)
 from relevo.router.audit.rules.histories import history_rule
 from relevo.router.audit.snapshot import Rule, Snapshot
 from relevo.router.audit.violation import Violation
@@ -85,6 +95,7 @@ def _places_rule(
             yield Violation("S1", text, (key, "tenant"))
         else:
             yield from _owner_rule(session, owner, read)
+    yield from _finding_rule(session, read)
     for state, score in positions.items():
         if (score is not None) != (state == session.state):
             holds = "does not hold" if score is None else "holds"
@@ -93,6 +104,14 @@ def _places_rule(
         elif score is not None and float(score) > session.order:
             text = f"session {session.id} is at {session.order}, and in state:{state} at {score.decode()}"
             yield Violation("S7", text, (f"state:{state}", key))
+
+
+def _finding_rule(session: SessionRecord, read: Snapshot) -> Iterator[Violation]:
+    names = finding_lists_of(session)
+    positions = read(*(("ZSCORE", name, session.id) for name in names))
+    for name, position in zip(names, positions, strict=True):
+        if position is None:
+            yield Violation("S1", f"{name} does not hold session {session.id}", (name, f"session:{session.id}"))
 
 
 def _owner_rule(session: SessionRecord, owner: bytes, read: Snapshot) -> Iterator[Violation]:
@@ -159,6 +178,40 @@ def state_rule(state: str, after: str, read: Snapshot) -> Iterator[Violation | R
     yield from _positions_rule(name, page, meta)
     if len(listed) == PAGE:
         yield partial(state_rule, state, f"({name_of(page[-1])}")
+
+
+def finding_rule(name: str, after: str, read: Snapshot) -> Iterator[Violation | Rule]:
+    """Check a list by which sessions are found; what is older than its session's log is of an earlier one."""
+    meta, ttl_ms, count, page = read(
+        ("HGET", "tenant", "m"),
+        ("PTTL", name),
+        ("ZCARD", name),
+        ("ZRANGE", name, after, "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"),
+    )
+    kind, _, rest = name.partition(":")
+    if after == "-inf" and ttl_ms != -2 and (ttl_ms == -1) == (":closed:" in name and kind != "had"):
+        fate = "is kept for ever" if ttl_ms == -1 else f"is gone in {ttl_ms} ms"
+        yield Violation("S12", f"{name} {fate}", (name,))
+    if after == "-inf" and kind == "had" and count > HAD_MAX:
+        yield Violation("S12", f"{count} sessions are remembered of agent {rest}", (name,))
+    positions = {name_of(one): float(score) for one, score in zip(page[::2], page[1::2], strict=True)}
+    wrong = [
+        session_id
+        for session_id, session in _read_sessions(list(positions), read)
+        if session is not None and kind != "had" and name not in finding_lists_of(session)
+    ]
+    births = read(*(("LINDEX", f"session:{one}", 0) for one in wrong))
+    for session_id, born in zip(wrong, births, strict=True):
+        try:
+            is_of_now = born is not None and positions[session_id] >= decode_session(born).order
+        except DAMAGED:
+            continue  # Told where the log is checked.
+        if is_of_now:
+            text = f"{name} holds session {session_id}, which is not there"
+            yield Violation("S1", text, (name, f"session:{session_id}"))
+    yield from _positions_rule(name, page, meta)
+    if len(positions) == PAGE:
+        yield partial(finding_rule, name, f"({name_of(page[-1])}")
 
 
 def _positions_rule(name: str, page: list[bytes], meta: bytes | None) -> Iterator[Violation]:

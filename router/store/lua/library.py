@@ -19,6 +19,7 @@ SHARED = (
     "step.lua",
     "settings.lua",
     "directory.lua",
+    "lists.lua",
     "sessions.lua",
     "rules.lua",
     "presence.lua",

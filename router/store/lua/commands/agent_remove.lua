@@ -19,6 +19,7 @@ store_command('agent_remove', function()
     call('SREM', P .. 'node:' .. node_id, id .. ' ' .. connection_id)
   end
   call('DEL', P .. 'connections:' .. id)
+  call('UNLINK', P .. 'had:' .. id)
   call('SREM', P .. 'agents', id)
   call('HDEL', P .. 'tenant', 'a' .. id)
   due_remove('presence ' .. id, 'sessions ' .. id, 'drain ' .. id)

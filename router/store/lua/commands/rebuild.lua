@@ -41,6 +41,24 @@ local function require_lease(node_id)
   if call('EXISTS', P .. 'node:' .. node_id) == 1 then due_at_latest(now, 'node ' .. node_id) end
 end
 
+-- Put a session into a list by which it is found, unless it is there.
+local function relist_at(list, s)
+  call('ZADD', P .. list, 'NX', s.order, s.id)
+  if s.state == 'closed' then expire(P .. list, limits.closed_ms) end
+end
+
+-- The agents that had a session in progress, by the last records of its log.
+local function rebuild_had(s)
+  local before
+  for _, record in ipairs(call('LRANGE', P .. 'session:' .. s.id, -PART_MAX, -1)) do
+    local at = read_session(record)
+    if before and at and before.state == 'in_progress' and before.order ~= at.order and is_there('a', before.owner_id) then
+      call('ZADD', P .. 'had:' .. before.owner_id, 'GT', at.order, s.id)
+    end
+    before = at or before
+  end
+end
+
 -- A session is where its record says, at the place in the order that it says.
 local function rebuild_session(id)
   local s = find_session(id)
@@ -60,6 +78,9 @@ local function rebuild_session(id)
       own(a, id, s.order)
     end
   end
+  relist_at('customer:' .. (s.state == 'closed' and 'closed:' or 'open:') .. s.customer_id, s)
+  if s.department and s.state ~= 'queued' then relist_at('routed:' .. s.state .. ':' .. s.department, s) end
+  rebuild_had(s)
   if s.state == 'closed' then expire(P .. 'session:' .. id, limits.closed_ms) else call('PERSIST', P .. 'session:' .. id) end
 end
 
@@ -162,10 +183,22 @@ local function rebuild_due(_, what, at)
   due_at(tonumber(at))
 end
 
+-- A list by which sessions are found: what does not belong there, or is of an earlier session of that id, is taken out.
+local function rebuild_listed(name, id, position)
+  local s = find_session(id)
+  local kind, which, of = string.match(name, '^(%a+):([^:]+):?(.*)$')
+  local belongs = s and (kind == 'customer' and s.customer_id == of and (which == 'closed') == (s.state == 'closed')
+    or kind == 'routed' and s.department == of and which == s.state
+    or kind == 'had' and tonumber(position) > birth_of(s))
+  if not belongs then call('ZREM', P .. name, id) end
+end
+
 -- How the members of a key are read, with how many words each, and what is done with one.
 local ENTRIES = {scan = 'ZSCAN', words = 2, rebuild = rebuild_entry}
+local LISTED = {scan = 'ZSCAN', words = 2, rebuild = rebuild_listed}
 local MEMBERS = {
   owned = ENTRIES, pending = ENTRIES, queue = ENTRIES, state = ENTRIES,
+  customer = LISTED, routed = LISTED, had = LISTED,
   members = {scan = 'SSCAN', words = 1, rebuild = rebuild_member},
   available = {scan = 'ZSCAN', words = 2, rebuild = rebuild_member},
   connections = {scan = 'SSCAN', words = 1, rebuild = rebuild_connection},

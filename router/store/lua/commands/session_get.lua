@@ -6,6 +6,6 @@ Result {session}.
 ]]
 store_command('session_get', function()
   local s = require_session()
-  require_owner(s)
+  require_reader(s)
   return session_result(s)
 end)

@@ -38,7 +38,7 @@ end
 
 store_command('session_history', function()
   local s = require_session()
-  require_owner(s)
+  require_reader(s)
   return function()
     local key = P .. 'session:' .. s.id
     local first = first_record_after(key, request.after, s.index)

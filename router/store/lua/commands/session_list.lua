@@ -1,15 +1,17 @@
 --[[
-List sessions, those that are longest in their present state, or with their present owner, first.
+List sessions, those that are longest in their present state, or with their present owner, first; those that the caller had in
+progress before by when it had them, those of a customer by when they were opened or closed.
 
-state, agent_id, department_id: optional filters; after: the position to go on from; limit.
-An agent sees its own sessions and its departments' queues. Rejects not_found, forbidden.
-Result {sessions, position}: position is missing at the end.
+state, agent_id, department_id, customer_id, mine (those that the caller had in progress before): optional filters; without any
+other, department_id means the sessions that are queued there. after: the position to go on from; limit.
+An agent sees its own sessions, its departments' queues and what it had. Rejects not_found, forbidden.
+Result {sessions, position}: of the next `limit` entries those that fit; position is missing at the end.
 ]]
 local function find_page(lists, after, most)
   local found = {}
   for _, list in ipairs(lists) do
-    local page = call('ZRANGE', list, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
-    for i = 1, #page, 2 do found[#found + 1] = {id = page[i], position = tonumber(page[i + 1])} end
+    local page = call('ZRANGE', P .. list.name, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
+    for i = 1, #page, 2 do found[#found + 1] = {id = page[i], position = tonumber(page[i + 1]), list = list} end
   end
   return found
 end
@@ -18,46 +20,85 @@ end
 local function add_owned(found, a, after)
   for id in ids_of(a.owned or '') do
     local s = find_session(id)
-    if s and s.order > after then found[#found + 1] = {id = id, position = s.order} end
+    if s and s.order > after then found[#found + 1] = {id = id, position = s.order, list = {}} end
   end
 end
 
-store_command('session_list', function()
-  local state, agent_id, department_id = request.state, request.agent_id, request.department_id
-  local me = request.by.role == 'agent' and find_agent(request.by.id)
+-- The caller's departments; rejects what it may not ask for.
+local function departments_of_caller()
+  local agent_id, department_id, by = request.agent_id, request.department_id, request.by
   if agent_id and not find_agent(agent_id) then reject('not_found', {agent_id = agent_id}) end
   if department_id and not find_department(department_id) then reject('not_found', {department_id = department_id}) end
+  if by.role ~= 'agent' then return ' ' end
+  local me = find_agent(by.id)
   local departments = me and me.departments or ' '
-  if request.by.role == 'agent' then
-    local member = not department_id or has_id(departments, department_id)
-    if (agent_id and agent_id ~= request.by.id) or not member then reject('forbidden') end
-  end
+  local member = not department_id or has_id(departments, department_id)
+  if (agent_id and agent_id ~= by.id) or not member then reject('forbidden') end
+  return departments
+end
 
-  local lists, owner = {}, agent_id or (request.by.role == 'agent' and not department_id and request.by.id)
-  local function add(list_state, list)
-    if not state or state == list_state then lists[#lists + 1] = P .. list end
+-- The lists to read, and the agent whose sessions in progress are to be read, too. An entry counts in a list of closed
+-- sessions, or of open ones (`closed`), only if its session is so.
+local function lists_to_read(departments)
+  local lists, state, by, department_id = {}, request.state, request.by, request.department_id
+  local function add(list_state, name, closed)
+    if not state or not list_state or state == list_state then lists[#lists + 1] = {name = name, closed = closed} end
   end
-  if owner then
-    add('in_progress', 'owned:' .. owner)
-    add('pending', 'pending:' .. owner)
-    if not agent_id then
-      for id in ids_of(departments) do add('queued', 'queue:' .. id) end
-    end
-  elseif department_id then
+  local function add_agent(id)
+    add('in_progress', 'owned:' .. id)
+    add('pending', 'pending:' .. id)
+    return lists, (not state or state == 'in_progress') and find_agent(id)
+  end
+  if request.mine then
+    if by.role ~= 'service' then add(nil, 'had:' .. by.id) end
+  elseif request.agent_id then
+    return add_agent(request.agent_id)
+  elseif request.customer_id then
+    if state ~= 'closed' then add(nil, 'customer:open:' .. request.customer_id, false) end
+    add('closed', 'customer:closed:' .. request.customer_id, true)
+  elseif department_id and (not state or state == 'queued') then
     add('queued', 'queue:' .. department_id)
+  elseif by.role == 'agent' then
+    for id in ids_of(departments) do
+      if not department_id then add('queued', 'queue:' .. id) end
+    end
+    return add_agent(by.id)
+  elseif department_id then
+    add(state, 'routed:' .. state .. ':' .. department_id)
   else
     for _, one in ipairs(STATES) do add(one, 'state:' .. one) end
   end
-  if agent_id and department_id then lists, owner = {}, nil end
+  return lists
+end
 
+-- The record of a session decides, not the list in which it was found.
+local function fits(s, entry, departments)
+  local wants, closed = request, s.state == 'closed'
+  if (wants.state and s.state ~= wants.state) or (wants.agent_id and not (s.owner_kind == 'agent' and s.owner_id == wants.agent_id))
+      or (wants.customer_id and s.customer_id ~= wants.customer_id)
+      or (wants.department_id and s.department ~= wants.department_id)
+      or (entry.list.closed ~= nil and entry.list.closed ~= closed) then
+    return false
+  end
+  if wants.mine then return entry.position > birth_of(s) end
+  if request.by.role ~= 'agent' or owns(s) then return true end
+  if s.state == 'queued' and has_id(departments, s.owner_id) then return true end
+  return had(s, request.by.id)
+end
+
+store_command('session_list', function()
+  local departments = departments_of_caller()
+  local lists, a = lists_to_read(departments)
   local found = find_page(lists, request.after, request.limit + 1)
-  local a = owner and (not state or state == 'in_progress') and find_agent(owner)
   if a then add_owned(found, a, request.after) end
   table.sort(found, function(one, other) return one.position < other.position end)
-  local ids = {}
-  for i = 1, math.min(#found, request.limit) do ids[i] = found[i].id end
   return function()
-    local sessions = pack_list(views_of(ids))
+    local views = {}
+    for i = 1, math.min(#found, request.limit) do
+      local s = find_session(found[i].id)
+      if s and fits(s, found[i], departments) then views[#views + 1] = view_of(s) end
+    end
+    local sessions = pack_list(views)
     if not found[request.limit + 1] then return result('sessions', sessions) end
     return result('sessions', sessions, 'position', pack(found[request.limit].position))
   end

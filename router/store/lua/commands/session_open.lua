@@ -31,7 +31,10 @@ store_command('session_open', function()
     hops = 0, fence = 0, entry_count = 0, index = -1, transfer_at = -1, placed_at = -1, owner_id = nil, extra = NO_EXTRA,
     -- The list of closed ones may hold it still where its record is gone.
     state = 'closed'}
-  if old then s.schema, s.fence, s.entry_count, s.index = old.schema, old.fence, old.entry_count, old.index end
+  if old then
+    s.schema, s.fence, s.entry_count, s.index = old.schema, old.fence, old.entry_count, old.index
+    s.routed, s.customer_before = old.department, old.customer_id
+  end
   call('PERSIST', P .. 'session:' .. id)
   if target then
     s.target_kind, s.target_id = target.kind, target.id

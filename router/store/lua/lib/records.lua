@@ -216,7 +216,7 @@ local function session_in(record)
   if not READABLE[schema] or state ~= 'closed' and #owner_id == 0 then return end
   return {schema = schema, id = id, state = state, owner_id = owner_id, owner_kind = OWNER_KIND[state], fence = fence + 0, hops = hops,
     opened_at = opened_at, updated_at = updated_at, customer_id = customer_id, customer_name = customer_name,
-    order = order, holder = holder, department = department, delivered = delivered, target_kind = target_kind,
+    order = order, holder = holder, department = department, routed = department, delivered = delivered, target_kind = target_kind,
     target_id = target_id, sender = sender, index = index, placed_at = placed_at, transfer_at = transfer_at,
     entry_count = entry_count + 0, answered_at = answered_at, extra = extra_from(extra), record = record, rest = rest}
 end

@@ -76,6 +76,11 @@ local function require_owner(s)
   if request.by.role == 'agent' and not owns(s) then reject('forbidden') end
 end
 
+-- The owner reads a session, and an agent that had it in progress before.
+local function require_reader(s)
+  if request.by.role == 'agent' and not owns(s) and not had(s, request.by.id) then reject('forbidden') end
+end
+
 local function is_member(department_id, agent_id)
   return call('SISMEMBER', P .. 'members:' .. department_id, agent_id) == 1
 end
@@ -172,6 +177,7 @@ local function move_session(s, state, owner_id)
   end
   if s.owner_id then leave_owner(s) end
   meta.order = meta.order + 1
+  relist(s, state)
   if s.state ~= state then
     call('ZREM', P .. 'state:' .. s.state, s.id)
     call('ZADD', P .. 'state:' .. state, meta.order, s.id)

@@ -28,6 +28,8 @@ Keys                      type    holds
   pending:A, queue:D      zset    sessions pending on an agent, waiting for a member of a department, by order
   owned:A                 zset    sessions in progress with an agent of more than OWNED_MAX; of others they stand in its record
   state:S                 zset    sessions of one state, by the order in which they entered it
+  customer:WHICH:C, routed:STATE:D, had:A
+                          zset    sessions of a customer, of a department, and those that an agent had: see lists.lua
   members:D               set     agents of a department
   available:D             zset    those available now, the best first
   connections:A, node:N   set     live connections of an agent ("node connection"), of a node ("agent connection")
