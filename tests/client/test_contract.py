@@ -40,7 +40,9 @@ async def messages_of_a_client() -> list[Map]:
         recorder.sessions.get("c-1"),
         recorder.sessions.place("c-1"),
         recorder.sessions.history_page("c-1", after=1, limit=10),
-        recorder.sessions.list_page(state="queued", department_id="sales", limit=10),
+        recorder.sessions.list_page(
+            state="queued", department_id="sales", customer_id="u-1", mine=True, limit=10
+        ),
         recorder.agents.put("ana", "Ana", departments=["sales"]),
         recorder.agents.remove("ana"),
         recorder.departments.put("sales", "Sales"),

@@ -434,7 +434,15 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         if reopen is not None:
             where["reopen"] = reopen
         by = self.find_caller(tenant, "admin" if target is None and caller == "service" else caller)
-        self.step(tenant, "session_open", by=by, session_id=session_id, customer=self.customer(session_id), key=key, **where)
+        self.step(
+            tenant,
+            "session_open",
+            by=by,
+            session_id=session_id,
+            customer=self.customer(session_id),
+            key=key,
+            **where,
+        )
 
     @rule(
         tenant=tenants,
@@ -513,7 +521,11 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     @rule(tenant=tenants, number=st.integers(0, len(SESSIONS) - 1), to=targets)
     def check_and_open(self, tenant: str, number: int, to: dict[str, str]) -> None:
         """Check an opening, and open, which does what the check said."""
-        fields: dict[str, Any] = {"session_id": SESSIONS[number], "target": to, "customer": self.customer(SESSIONS[number])}
+        fields: dict[str, Any] = {
+            "session_id": SESSIONS[number],
+            "target": to,
+            "customer": self.customer(SESSIONS[number]),
+        }
         fields["by"] = self.find_caller(tenant, "service")
         checked = self.step(tenant, "session_open", check=True, **fields)
         opened = self.step(tenant, "session_open", **fields)

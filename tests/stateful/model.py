@@ -254,7 +254,9 @@ class State:
     def of_customer(self, customer_id: str, *, closed: bool) -> list[KnownSession]:
         """Return a customer's open or closed sessions, opened or closed first, first."""
         found = [s for s in self.sessions.values() if s.customer.id == customer_id]
-        return sorted((s for s in found if (s.state == "closed") == closed), key=lambda s: s.place_of_customer)
+        return sorted(
+            (s for s in found if (s.state == "closed") == closed), key=lambda s: s.place_of_customer
+        )
 
     def routed(self, state: str, department_id: str) -> list[KnownSession]:
         """Return a department's sessions of a state, longest in it first."""

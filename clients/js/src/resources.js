@@ -46,7 +46,10 @@ import {
 
 /** @typedef {{ cursor?: string | null, limit?: number }} PageOptions `cursor` is that of the page before. */
 
-/** @typedef {{ agentId?: string, departmentId?: string }} SessionFilter */
+/**
+ * @typedef {{ agentId?: string, departmentId?: string, customerId?: string, mine?: boolean }} SessionFilter `mine`: those that
+ *   the caller had in progress before.
+ */
 
 /**
  * Send a command by its type, and return its result as it came.
@@ -281,10 +284,10 @@ export class Sessions {
    *
    * @param {CallOptions & SessionFilter & { state?: SessionState | "open" | "any" }} [options] `state`: `"open"`, the
    *   default: all but closed ones, queued first, then pending, then in progress; `"any"`: closed ones too, which the router
-   *   keeps for days. `agentId`: in progress with, or pending on, this agent; `departmentId`: queued there.
+   *   keeps for days. `agentId`: in progress with, or pending on, this agent; `departmentId`, `customerId`: of these.
    * @returns {AsyncGenerator<Session, void, void>}
    */
-  async *list({ state = "open", agentId, departmentId, timeout, signal } = {}) {
+  async *list({ state = "open", agentId, departmentId, customerId, mine, timeout, signal } = {}) {
     // The wire has no state "open". What is with an agent is never closed, so that one list has it.
     const every = state === "any" || (state === "open" && agentId !== undefined);
     const states = every ? [undefined] : state === "open" ? OPEN_STATES : [state];
@@ -298,6 +301,8 @@ export class Sessions {
           state: /** @type {SessionState | undefined} */ (listed),
           agentId,
           departmentId,
+          customerId,
+          mine,
           cursor,
           timeout,
           signal,
@@ -311,16 +316,19 @@ export class Sessions {
   }
 
   /**
-   * Return one page of sessions, as the router lists them: where `state` is absent, closed ones too.
+   * Return one page of sessions, as the router lists them: where `state` is absent, closed ones too, and with `departmentId`
+   * alone those that are queued there.
    *
    * @param {CallOptions & SessionFilter & PageOptions & { state?: SessionState }} [options]
    * @returns {Promise<import("./objects.js").SessionPage>}
    */
-  async listPage({ state, agentId, departmentId, cursor, limit, timeout, signal } = {}) {
+  async listPage({ state, agentId, departmentId, customerId, mine, cursor, limit, timeout, signal } = {}) {
     const fields = {
       state,
       agent_id: agentId,
       department_id: departmentId,
+      customer_id: customerId,
+      mine,
       cursor: cursor ?? undefined,
       limit,
     };

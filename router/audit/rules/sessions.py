@@ -111,7 +111,9 @@ def _finding_rule(session: SessionRecord, read: Snapshot) -> Iterator[Violation]
     positions = read(*(("ZSCORE", name, session.id) for name in names))
     for name, position in zip(names, positions, strict=True):
         if position is None:
-            yield Violation("S1", f"{name} does not hold session {session.id}", (name, f"session:{session.id}"))
+            yield Violation(
+                "S1", f"{name} does not hold session {session.id}", (name, f"session:{session.id}")
+            )
 
 
 def _owner_rule(session: SessionRecord, owner: bytes, read: Snapshot) -> Iterator[Violation]:
@@ -182,8 +184,7 @@ def state_rule(state: str, after: str, read: Snapshot) -> Iterator[Violation | R
 
 def finding_rule(name: str, after: str, read: Snapshot) -> Iterator[Violation | Rule]:
     """Check a list by which sessions are found; what is older than its session's log is of an earlier one."""
-    meta, ttl_ms, count, page = read(
-        ("HGET", "tenant", "m"),
+    ttl_ms, count, page = read(
         ("PTTL", name),
         ("ZCARD", name),
         ("ZRANGE", name, after, "+inf", "BYSCORE", "LIMIT", 0, PAGE, "WITHSCORES"),
@@ -209,7 +210,6 @@ def finding_rule(name: str, after: str, read: Snapshot) -> Iterator[Violation | 
         if is_of_now:
             text = f"{name} holds session {session_id}, which is not there"
             yield Violation("S1", text, (name, f"session:{session_id}"))
-    yield from _positions_rule(name, page, meta)
     if len(positions) == PAGE:
         yield partial(finding_rule, name, f"({name_of(page[-1])}")
 

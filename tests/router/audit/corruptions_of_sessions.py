@@ -168,6 +168,22 @@ CORRUPTIONS = [
         ("shape", ("session:s1",)),
         left=True,
     ),
+    # Lists by which sessions are found.
+    corruption(
+        "a session that its customer's list does not hold",
+        lambda to: to.call("DEL", "customer:open:c"),
+        *(("S1", ("customer:open:c", f"session:s{number}")) for number in (1, 2, 3, 5, 6)),
+    ),
+    corruption(
+        "a session in a department's list of another state",
+        lambda to: to.call("ZADD", "routed:closed:sales", 1000, "s1"),
+        ("S1", ("routed:closed:sales", "session:s1")),
+    ),
+    corruption(
+        "closed sessions of a department that are listed for ever",
+        lambda to: to.call("PERSIST", "routed:closed:sales"),
+        ("S12", ("routed:closed:sales",)),
+    ),
     # Order.
     corruption(
         "a session that jumped its queue",

@@ -51,6 +51,15 @@ async def test_a_session_is_in_the_list_of_the_owner_that_its_record_names(fixtu
     assert ("s1" in fixture.owned("ana"), "s1" in fixture.owned("bob")) == (True, False)
 
 
+async def test_what_an_agent_had_is_found_again_by_the_logs(fixture: Fixture) -> None:
+    before = fixture.call("ZRANGE", "had:ana", 0, -1, "WITHSCORES")
+    assert before[::2] == [b"s1", b"s4", b"s6"]
+    fixture.call("DEL", "had:ana")
+    fixture.call("ZADD", "had:ana", 1, "lost")
+    await fixture.repair()
+    assert fixture.call("ZRANGE", "had:ana", 0, -1, "WITHSCORES") == before
+
+
 async def test_a_record_of_another_agent_is_not_written_over_its_own(fixture: Fixture) -> None:
     hers = fixture.call("HGET", "tenant", "aana")
     fixture.rewrite_agent("bob", id="ana", name="Bob")

@@ -232,3 +232,38 @@ async def test_an_agent_gets_back_only_so_many_sessions(tenant: StoredTenant) ->
     await tenant.connect("ana")
     found = await tenant.agent("ana")
     assert (found.load, found.pending) == (100, 1)
+
+
+async def test_what_an_agent_had_is_forgotten_when_it_is_gone(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.connect_new("ana")
+    for number in range(40):
+        await tenant.open(f"s{number}", to_agent("ana"))
+        await tenant.close(f"s{number}")
+        shared_valkey.call("DEL", f"relevo:{{{tenant.id}}}:session:s{number}")
+    assert shared_valkey.call("ZCARD", f"relevo:{{{tenant.id}}}:had:ana") < 20
+    assert await tenant.listed("ana", mine=True) == []
+
+
+async def test_lists_of_closed_sessions_end_with_the_last_one(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.open("s", SALES)
+    await tenant.close("s")
+    for name in ("customer:closed:c", "routed:closed:sales"):
+        assert shared_valkey.call("PTTL", f"relevo:{{{tenant.id}}}:{name}") > 0, name
+    assert keys(shared_valkey, tenant, "customer:open:*") == 0
+
+
+async def test_session_of_an_id_that_was_gone_is_not_that_which_an_agent_had(
+    tenant: StoredTenant, shared_valkey: StoreServer
+) -> None:
+    await tenant.connect_new("ana")
+    await tenant.open("s", to_agent("ana"))
+    await tenant.close("s")
+    shared_valkey.call("DEL", f"relevo:{{{tenant.id}}}:session:s")
+    await tenant.open("s", SALES)
+    await tenant.refuse("forbidden", "session_get", "ana", session_id="s")
+    assert await tenant.listed("ana", mine=True) == []
+    assert await tenant.listed(customer_id="c") == ["s"]

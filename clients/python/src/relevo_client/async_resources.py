@@ -262,6 +262,8 @@ class AsyncSessions:
         state: SessionState | Literal["open", "any"] = "open",
         agent_id: str | None = None,
         department_id: str | None = None,
+        customer_id: str | None = None,
+        mine: bool | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[Session]:
         """
@@ -271,7 +273,9 @@ class AsyncSessions:
             state: Only those in this state. ``open``, the default: all but closed ones, queued first, then
                 pending, then in progress. ``any``: closed ones too, which the router keeps for days.
             agent_id: Only those in progress with, or pending on, this agent.
-            department_id: Only those queued in this department.
+            department_id: Only those of this department.
+            customer_id: Only those of this customer.
+            mine: Only those that the caller had in progress before.
             timeout: When to give up on a page, in seconds.
         """
         seen = set()
@@ -282,6 +286,8 @@ class AsyncSessions:
                     state=listed,
                     agent_id=agent_id,
                     department_id=department_id,
+                    customer_id=customer_id,
+                    mine=mine,
                     cursor=cursor,
                     timeout=timeout,
                 )
@@ -300,6 +306,8 @@ class AsyncSessions:
         state: SessionState | None = None,
         agent_id: str | None = None,
         department_id: str | None = None,
+        customer_id: str | None = None,
+        mine: bool | None = None,
         cursor: str | None = None,
         limit: int | None = None,
         timeout: float | None = None,
@@ -310,13 +318,21 @@ class AsyncSessions:
         Args:
             state: Only those in this state; where absent all, closed ones too.
             agent_id: Only those in progress with, or pending on, this agent.
-            department_id: Only those queued in this department.
+            department_id: Only those of this department: without any other argument those queued there.
+            customer_id: Only those of this customer.
+            mine: Only those that the caller had in progress before.
             cursor: Of the page before.
             limit: How many at most.
             timeout: When to give up, in seconds.
         """
         fields = present(
-            state=state, agent_id=agent_id, department_id=department_id, cursor=cursor, limit=limit
+            state=state,
+            agent_id=agent_id,
+            department_id=department_id,
+            customer_id=customer_id,
+            mine=mine,
+            cursor=cursor,
+            limit=limit,
         )
         result = await self._commands.command("session.list", fields, timeout=timeout)
         return decode_result(SessionPage, "session.list", result)

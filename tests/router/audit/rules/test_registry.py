@@ -13,12 +13,16 @@ def test_kind_of_a_key_has_its_rule() -> None:
     kinds = [
         *("tenant", "agents", "departments", "due", "aside", "keys:7", "session:s", "owned:ana"),
         *("queue:sales", "state:closed", "members:sales", "node:n1", "connections:ana"),
+        *("customer:open:eva", "customer:closed:a:b", "routed:pending:sales", "had:ana"),
     ]
     rules = [rule_of(name) for name in kinds]
     assert unknown_rule not in [getattr(rule, "func", rule) for rule in rules]
 
 
-@pytest.mark.parametrize("name", ["owned:", "state:lost", "keys:x", "nothing", "session:a{b}"])
+@pytest.mark.parametrize(
+    "name",
+    ["owned:", "state:lost", "keys:x", "nothing", "customer:lost:c", "routed:queued:d", "session:a{b}"],
+)
 def test_key_that_no_command_makes_is_found(name: str) -> None:
     assert check(rule_of(name), {("EXISTS", name): 1}) == [("shape", (name,))]
 
