@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from websockets.datastructures import Headers, MultipleValuesError
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHeader, InvalidOrigin, NegotiationError
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -23,8 +23,14 @@ from relevo.router.transport.origins import OriginRule
 WEBSOCKET_PATH: Final = "/ws"
 CODECS: Final = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
 
-
-_READ_HEADERS: Final = frozenset({b"host", b"origin", b"connection", b"upgrade"})
+_READ_HEADERS: Final = {
+    name.lower().encode(): name
+    for name in (
+        *("Host", "Origin", "Connection", "Upgrade"),
+        *("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol"),
+    )
+}
+"""What the handshake depends on, by the names that uvicorn gives them; no extension is supported."""
 
 
 class Handshake(ServerProtocol):
@@ -75,8 +81,9 @@ class Handshake(ServerProtocol):
             return self.reject(status, f"{reason}\n").serialize(), None
         headers = Headers()
         for name, value in scope["headers"]:
-            if name in _READ_HEADERS or name.startswith(b"sec-websocket-"):
-                headers[name.decode("latin-1")] = value.decode("latin-1").strip(" \t")
+            if (read := _READ_HEADERS.get(name)) is not None:
+                # Not checked, as in what the library parses itself: uvicorn's parser has checked it.
+                headers.set_insecure(read, value.decode("latin-1").strip(" \t"))
         response = self.accept(Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}"))
         codec = CODECS.get(response.headers.get("Sec-WebSocket-Protocol", ""))
         return response.serialize(), codec
@@ -103,7 +110,7 @@ class Handshake(ServerProtocol):
 
 
 def _single(headers: Headers, name: str) -> str | None:
-    try:
-        return headers.get(name)
-    except MultipleValuesError:
-        raise InvalidHeader(name, "multiple values") from None
+    values = headers.get_all(name)
+    if len(values) > 1:
+        raise InvalidHeader(name, "multiple values")
+    return values[0] if values else None
