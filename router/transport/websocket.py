@@ -346,7 +346,7 @@ class WebSocket(asyncio.Protocol):
         self._connections.add(self)
         # The first ping comes after a random part of the interval: clients that came back together do not
         # answer together for ever.
-        self._pinged_at_ms = now_ms() - random.randrange(shared.keepalive.interval_ms)
+        self._pinged_at_ms = now_ms() - int(random.random() * shared.keepalive.interval_ms)
         self._slot = shared.keepalive.watch(self, self._pinged_at_ms + shared.keepalive.interval_ms)
 
     # Input.
