@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHeader, InvalidOrigin, NegotiationError
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidOrigin, NegotiationError
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
@@ -31,6 +31,12 @@ _READ_HEADERS: Final = {
     )
 }
 """What the handshake depends on, by the names that uvicorn gives them; no extension is supported."""
+
+# Written out (RFC 6455 section 4.2.2): the library's response takes two fifths of a handshake.
+_SWITCHING_PROTOCOLS: Final = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {}\r\n\r\n"
+)
 
 
 class Handshake(ServerProtocol):
@@ -84,9 +90,16 @@ class Handshake(ServerProtocol):
             if (read := _READ_HEADERS.get(name)) is not None:
                 # Not checked, as in what the library parses itself: uvicorn's parser has checked it.
                 headers.set_insecure(read, value.decode("latin-1").strip(" \t"))
-        response = self.accept(Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}"))
-        codec = CODECS.get(response.headers.get("Sec-WebSocket-Protocol", ""))
-        return response.serialize(), codec
+        request = Request(path, headers, scope["method"], f"HTTP/{scope['http_version']}")
+        try:
+            accept, _, subprotocol = self.process_request(request)
+        except InvalidHandshake as error:
+            if isinstance(error, InvalidOrigin) and self._on_refused_origin is not None:
+                self._on_refused_origin(headers["Origin"], headers["Host"])
+            # The library has a response for each error, and checks the request again to find it.
+            return self.accept(request).serialize(), None
+        assert subprotocol is not None  # select_subprotocol() returns one or raises.
+        return _SWITCHING_PROTOCOLS.format(accept, subprotocol).encode(), CODECS[subprotocol]
 
     def process_origin(self, headers: Headers) -> Origin | None:
         host = _single(headers, "Host")
@@ -96,8 +109,6 @@ class Handshake(ServerProtocol):
         if origin is None:
             return None
         if not self._origin_rule.allows(origin, host):
-            if self._on_refused_origin is not None:
-                self._on_refused_origin(origin, host)
             raise InvalidOrigin(origin)
         return Origin(origin)
 
