@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
 
 ADDRESS_CHARACTERS_MAX = 64
 """A proxy may write a name in place of an address; a longer one is cut to this."""
 
 VERDICTS_MAX = 1024
 """Latest addresses whose trust is cached."""
+
+
+class _Parsed(NamedTuple):
+    """An address in its one form, and whether it is a trusted proxy's."""
+
+    text: str
+    is_trusted: bool
 
 
 class Addresses:
@@ -31,7 +39,7 @@ class Addresses:
         self._connections_max = connections_max
         self._connections: Counter[str] = Counter()
         # Parsing an address takes longer than the rest of a look-up.
-        self._is_trusted = lru_cache(VERDICTS_MAX)(self._check_trust)
+        self._parsed = lru_cache(VERDICTS_MAX)(self._parse)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -45,16 +53,19 @@ class Addresses:
             forwarded: The values of X-Forwarded-For, in their order.
 
         Returns:
-            The address; empty where only a proxy knows it, and does not say it.
+            The address in its one form, an IPv4 one without the IPv6 prefix (RFC 4291 section 2.5.5.2) that a
+            socket on ``::`` gives it; empty where only a proxy knows it, and does not say it.
         """
-        if peer is not None and not self._is_trusted(peer):
-            return peer
+        if peer is not None:
+            text, is_trusted = self._parsed(peer)
+            if not is_trusted:
+                return text
         # Each proxy appends the address of its peer. Entries before that of the first untrusted one may be
         # forged.
         for entry in reversed(",".join(forwarded).split(",")):
-            address = _without_port(entry.strip())[:ADDRESS_CHARACTERS_MAX]
-            if address and not self._is_trusted(address):
-                return address
+            text, is_trusted = self._parsed(_without_port(entry.strip())[:ADDRESS_CHARACTERS_MAX])
+            if text and not is_trusted:
+                return text
         return ""
 
     def has_room(self, address: str) -> bool:
@@ -73,12 +84,14 @@ class Addresses:
         else:
             del self._connections[address]
 
-    def _check_trust(self, address: str) -> bool:
+    def _parse(self, address: str) -> _Parsed:
         try:
             parsed = ip_address(address)
         except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+            return _Parsed(address, is_trusted=False)
+        if isinstance(parsed, IPv6Address):
+            parsed = parsed.ipv4_mapped or parsed
+        return _Parsed(str(parsed), any(parsed in network for network in self._trusted))
 
 
 def _without_port(entry: str) -> str:

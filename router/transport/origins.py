@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
@@ -75,8 +76,8 @@ class OriginRule:
             host: The Host header of the same request.
 
         Returns:
-            True if it is on the list or, without a list, if it names the same host and port as ``host``.
-            The scheme is free there: behind a proxy that ends TLS the router does not see the page's.
+            True if it is on the list or, without a list, if it names the same host and port as ``host``, by
+            http or https: behind a proxy that ends TLS the router does not see which.
         """
         parsed = _parse_origin(origin)
         if parsed is None:
@@ -85,7 +86,9 @@ class OriginRule:
             return parsed in self._allowed
         scheme, *page = parsed
         own = _HOST_HEADER.fullmatch(host.lower())
-        return own is not None and page == [own["host"], own["port"] or _DEFAULT_PORTS.get(scheme, "")]
+        if own is None or scheme not in _DEFAULT_PORTS:
+            return False
+        return page == [_normalized(own["host"]), own["port"] or _DEFAULT_PORTS[scheme]]
 
 
 def _parse_origin(text: str) -> tuple[str, str, str] | None:
@@ -93,4 +96,15 @@ def _parse_origin(text: str) -> tuple[str, str, str] | None:
     match = _ORIGIN.fullmatch(text.lower())
     if match is None:
         return None
-    return match["scheme"], match["host"], match["port"] or _DEFAULT_PORTS.get(match["scheme"], "")
+    port = match["port"] or _DEFAULT_PORTS.get(match["scheme"], "")
+    return match["scheme"], _normalized(match["host"]), port
+
+
+def _normalized(host: str) -> str:
+    """Return the one form of a host: without the root's dot, an IPv6 address as RFC 5952 writes it."""
+    if not host.startswith("["):
+        return host.removesuffix(".")
+    try:
+        return f"[{IPv6Address(host[1:-1])}]"
+    except AddressValueError:
+        return host

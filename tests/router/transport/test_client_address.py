@@ -15,9 +15,17 @@ def test_a_client_without_a_proxy_has_its_peer_address() -> None:
     assert located("2001:db8::7", "198.51.100.1") == "2001:db8::7"
 
 
-@pytest.mark.parametrize("proxy", ["127.0.0.1", "::1", "10.1.2.3", None])
+@pytest.mark.parametrize(
+    "proxy", ["127.0.0.1", "::1", "10.1.2.3", "::ffff:127.0.0.1", "::ffff:a01:203", None]
+)
 def test_a_trusted_proxy_says_whom_it_speaks_for(proxy: str | None) -> None:
     assert located(proxy, "192.0.2.7") == "192.0.2.7"
+
+
+def test_an_ipv4_address_counts_as_one_however_it_is_written() -> None:
+    assert located("::ffff:192.0.2.7") == "192.0.2.7"
+    assert located("::ffff:127.0.0.1", "6.6.6.6, ::ffff:192.0.2.7, ::ffff:10.1.0.9") == "192.0.2.7"
+    assert located("2001:DB8:0::7") == "2001:db8::7"
 
 
 def test_of_several_the_last_that_is_not_a_trusted_proxy_counts() -> None:
@@ -52,7 +60,7 @@ def test_only_the_latest_verdicts_are_kept() -> None:
     proxies = [f"10.1.{number // 256}.{number % 256}" for number in range(VERDICTS_MAX + 10)]
     for proxy in [*proxies, *proxies[:10]]:
         assert addresses.of(proxy, ["192.0.2.7"]) == "192.0.2.7"
-    assert addresses._is_trusted.cache_info().currsize == VERDICTS_MAX
+    assert addresses._parsed.cache_info().currsize == VERDICTS_MAX
 
 
 def test_a_known_address_has_a_limit_and_an_unknown_one_none() -> None:

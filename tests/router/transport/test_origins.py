@@ -15,6 +15,11 @@ OWN_HOST = [
     ("http://localhost:8765", "localhost:8765"),
     ("http://127.0.0.1:8765", "127.0.0.1:8765"),
     ("http://[::1]:8765", "[::1]:8765"),
+    ("http://[0:0:0:0:0:0:0:1]:8765", "[::1]:8765"),
+    ("http://[2001:DB8::7]", "[2001:0db8:0::7]"),
+    ("https://chat.example.com.", "chat.example.com."),
+    ("https://chat.example.com.", "chat.example.com"),
+    ("https://chat.example.com", "chat.example.com."),
 ]
 
 FOREIGN = [
@@ -39,7 +44,13 @@ FOREIGN = [
     ("//chat.example.com", "chat.example.com"),
     ("https://chat.example.com", ""),
     ("https://chat.example.com", "user@chat.example.com"),
-    ("https://chat.example.com.", "chat.example.com"),
+    ("https://chat.example.com..", "chat.example.com"),
+    ("http://[::2]:8765", "[::1]:8765"),
+    ("http://[::1::]:8765", "[::1]:8765"),
+    ("ftp://chat.example.com", "chat.example.com"),
+    ("ftp://chat.example.com:443", "chat.example.com:443"),
+    ("chrome-extension://chat.example.com", "chat.example.com"),
+    ("ws://chat.example.com:80", "chat.example.com:80"),
     ("https://evil.example/chat.example.com", "chat.example.com"),
     ("https://evil.example#chat.example.com", "chat.example.com"),
     ("https://evil.example?https://chat.example.com", "chat.example.com"),
