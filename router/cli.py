@@ -25,7 +25,7 @@ from relevo.router.config import BY_NAME, Settings, SettingsError
 from relevo.router.observe import logging
 from relevo.router.settings_sources import FLAG_NAMES, Reading, read_settings, shown_settings
 from relevo.router.transport.origins import OriginRule
-from relevo.router.workers import listen, open_listener, run_workers
+from relevo.router.workers import WorkersError, listen, open_listener, run_workers
 
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
@@ -118,15 +118,19 @@ def serve(*, check: bool = False, reading: Reading) -> None:
         return
     logging.configure(settings.log_level)
     from relevo.router.app import run
+    from relevo.router.store.client.errors import StoreEvictsError
 
     with ExitStack() as opened:
         listener = opened.enter_context(_listening(settings))
         admin = [opened.enter_context(each) for each in _admin_listeners(settings)]
         store_url = opened.enter_context(store_of(settings))
-        if settings.workers == 1:
-            run(settings, store_url, [listener], *admin)
-        else:
-            run_workers(run, settings, store_url, listener, admin)
+        try:
+            if settings.workers == 1:
+                run(settings, store_url, [listener], *admin)
+            else:
+                run_workers(run, settings, store_url, listener, admin)
+        except (StoreEvictsError, WorkersError) as error:
+            raise CliError(str(error)) from None
 
 
 def _check_usable(settings: Settings) -> None:

@@ -16,7 +16,12 @@ from relevo.router.observe.supervisor import Supervisor
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.durability import Durability, DurabilityLevel
-from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.client.errors import (
+    StoreDefectError,
+    StoreEvictsError,
+    StoreUnavailableError,
+    UnsupportedStoreError,
+)
 from relevo.router.store.client.pipeline import PipelineLimits
 from relevo.router.store.client.pubsub import PubSub
 from relevo.router.store.clock import Clock
@@ -108,9 +113,17 @@ class Node:
         )
 
     async def start(self) -> None:
-        """Reach the store, if it can be reached, and begin to renew leases."""
+        """
+        Reach the store, if it can be reached, and begin to renew leases.
+
+        Raises:
+            StoreEvictsError: The store would remove data that this node has acknowledged.
+        """
         try:
             await self.store.open()
+        except StoreEvictsError:
+            await self.store.close()
+            raise
         except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
             # Not the end: readiness is red, and each command looks for the store again.
             log.error("store check failed", reason=str(error))

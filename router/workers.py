@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -23,12 +24,17 @@ import structlog
 
 from relevo.router.config import Settings
 from relevo.router.observe import logging as logging_setup
+from relevo.router.store.client.errors import StoreEvictsError
 
 BACKLOG: Final = 4096
 RESTART_DELAY_MIN_S: Final = 0.1
 RESTART_DELAY_MAX_S: Final = 10.0
 # A worker that lived this long did work; should it end, the next one is started without delay.
 STEADY_S: Final = 30.0
+EARLY_ENDS_MAX: Final = 10
+"""Ends before `STEADY_S`, in a row and for each of the workers, after which none is started any more."""
+UNUSABLE: Final = 3
+"""Exit code of a worker that would end so each time, until an operator changes something."""
 SYSTEMD_SOCKET: Final = 3
 # What a worker may take to stop, beyond its drain.
 STOP_MARGIN_S: Final = 15.0
@@ -45,6 +51,10 @@ class Run(Protocol):
         admin_socket: socket.socket | None = None,
         /,
     ) -> None: ...
+
+
+class WorkersError(Exception):
+    """The workers cannot work; the message says why as far as the parent knows."""
 
 
 log = structlog.get_logger(__name__)
@@ -155,6 +165,9 @@ def run_workers(
         store_url: For each worker.
         listener: The listening socket that they share.
         admin_listeners: A listening socket for the admin port of each; empty without these ports.
+
+    Raises:
+        WorkersError: They end as soon as they are started; all have ended.
     """
     _Supervisor(run, settings, store_url, listener, admin_listeners).supervise()
 
@@ -176,9 +189,11 @@ class _Supervisor:
         self._listener = listener
         self._admin_listeners = admin_listeners
         self._workers = [_Worker() for _ in range(settings.workers)]
+        self._early_ends = 0
+        self._failure: str | None = None
 
     def supervise(self) -> None:
-        """Start the workers, and look after them until a signal says otherwise."""
+        """Start the workers, and look after them until a signal says otherwise; raises WorkersError."""
         signalled, wake = socket.socketpair()
         wake.setblocking(False)
         signals = (signal.SIGTERM, signal.SIGINT)
@@ -188,9 +203,11 @@ class _Supervisor:
         try:
             while True:
                 self._start_due()
-                if self._wait_for_end(signalled):
+                if self._wait_for_end(signalled) or self._failure is not None:
                     break
             self._stop_all(signalled)
+            if self._failure is not None:
+                raise WorkersError(self._failure)
         finally:
             for worker in self._workers:
                 if worker.process is not None:
@@ -230,9 +247,21 @@ class _Supervisor:
         now = time.monotonic()
         if now - worker.started >= STEADY_S:
             worker.delay_s = RESTART_DELAY_MIN_S
+        # One that works is not stopped because another cannot.
+        if any(each.process is not None and now - each.started >= STEADY_S for each in self._workers):
+            self._early_ends = 0
+        else:
+            self._early_ends += 1
         worker.due = now + worker.delay_s
         log.error("worker ended", pid=process.pid, code=process.exitcode, restart_in_s=worker.delay_s)
         worker.delay_s = min(worker.delay_s * 2, RESTART_DELAY_MAX_S)
+        if process.exitcode == UNUSABLE:
+            self._failure = "a worker cannot work; the log says why"
+        elif self._early_ends >= EARLY_ENDS_MAX * len(self._workers):
+            count, code = self._early_ends, process.exitcode
+            self._failure = (
+                f"the workers ended {count} times soon after their start, at last with code {code}"
+            )
         worker.process = None
         process.close()
 
@@ -284,7 +313,11 @@ def work(
     os.setpgid(0, 0)
     threading.Thread(target=_follow_parent, daemon=True).start()
     logging_setup.configure(settings.log_level)
-    run(settings, store_url, [listener], admin_listener)
+    try:
+        run(settings, store_url, [listener], admin_listener)
+    except StoreEvictsError as error:
+        log.error("store refused", reason=str(error))
+        sys.exit(UNUSABLE)
 
 
 def _follow_parent() -> None:

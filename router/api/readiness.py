@@ -7,7 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError, UnsupportedStoreError
+from relevo.router.store.client.errors import (
+    StoreDefectError,
+    StoreEvictsError,
+    StoreUnavailableError,
+    UnsupportedStoreError,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +47,15 @@ class StoreReadiness:
             reason = None
         except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
             log.warning("store check failed", reason=str(error))
-            reason = next(text for kind, text in _PUBLIC.items() if isinstance(error, kind))
+            reason = _public(error)
         self._valid_until_s = self._loop.time() + STORE_CHECK_VALID_MS / 1000
         return reason
+
+
+def _public(error: Exception) -> str:
+    if isinstance(error, StoreEvictsError):
+        return f"the store's maxmemory-policy is {error.policy}, not noeviction"
+    return next(text for kind, text in _PUBLIC.items() if isinstance(error, kind))
 
 
 _PUBLIC = {

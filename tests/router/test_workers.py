@@ -14,6 +14,7 @@ import pytest
 
 from relevo.router.config import Settings
 from relevo.router.workers import listen, open_listener
+from tests.router.worker_targets import EARLY_ENDS_MAX
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,21 @@ def test_a_worker_that_always_fails_is_started_less_and_less_often(start: Start)
     parent = start("end_at_once")
     delays = sorted(parent.expect_log("worker ended")["restart_in_s"] for _ in range(6))  # type: ignore[type-var]
     assert delays == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
+
+
+@pytest.mark.limit("EARLY_ENDS_MAX")
+def test_workers_that_always_fail_are_given_up(start: Start) -> None:
+    parent = start("end_at_once")
+    assert " ".join(parent.expect("failed")) == (
+        f"the workers ended {2 * EARLY_ENDS_MAX} times soon after their start, at last with code 7"
+    )
+    assert parent.expect("parent") == ["stopped"]
+
+
+def test_workers_whose_store_evicts_data_are_given_up_at_once(start: Start) -> None:
+    parent = start("refuse_the_store")
+    assert "noeviction" in str(parent.expect_log("store refused")["reason"])
+    assert parent.expect("failed") == ["a", "worker", "cannot", "work;", "the", "log", "says", "why"]
 
 
 def test_a_second_signal_is_passed_on_too(start: Start) -> None:

@@ -8,7 +8,11 @@ import sys
 from relevo.router import workers
 from relevo.router.config import Settings
 from relevo.router.observe import logging
-from relevo.router.workers import listen, run_workers
+from relevo.router.store.client.errors import StoreEvictsError
+from relevo.router.workers import WorkersError, listen, run_workers
+
+EARLY_ENDS_MAX = 3
+"""In place of the workers' own: a start takes long."""
 
 Sockets = list[socket.socket]
 
@@ -39,6 +43,13 @@ def end_at_once(settings: Settings, store_url: str, sockets: Sockets, admin: soc
     sys.exit(7)
 
 
+def refuse_the_store(
+    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None
+) -> None:
+    """Fail like a worker whose store evicts data."""
+    raise StoreEvictsError("store.internal:6379", "allkeys-lru")
+
+
 def drain_for_ever(settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None) -> None:
     """Take the first signal as a wish and the second one as an order."""
 
@@ -58,12 +69,16 @@ def drain_for_ever(settings: Settings, store_url: str, sockets: Sockets, admin: 
 def main(target: str, stop_margin_s: str) -> None:
     """Run two workers of the named function."""
     workers.STOP_MARGIN_S = float(stop_margin_s)  # type: ignore[misc]
+    workers.EARLY_ENDS_MAX = EARLY_ENDS_MAX  # type: ignore[misc]
     logging.configure("info")
     with listen("127.0.0.1", 0) as listener, listen("127.0.0.1", 0) as one, listen("127.0.0.1", 0) as other:
         admin_port = one.getsockname()[1]
         settings = Settings(workers=2, drain_ms=0, admin_port=admin_port)
         say(f"port {listener.getsockname()[1]} {other.getsockname()[1] - admin_port}")
-        run_workers(globals()[target], settings, "unix:///store", listener, [one, other])
+        try:
+            run_workers(globals()[target], settings, "unix:///store", listener, [one, other])
+        except WorkersError as error:
+            say(f"failed {error}")
     say("parent stopped")
 
 

@@ -15,6 +15,7 @@ from relevo.router.store.client.errors import (
     NotSentError,
     StoreConnectionError,
     StoreDefectError,
+    StoreEvictsError,
     StoreUnavailableError,
     UnsupportedStoreError,
 )
@@ -28,6 +29,8 @@ from relevo.router.store.lua.library import FOLDER, LIBRARIES, Scripts
 REDIRECTS_MAX = 5
 # How many packed heads are kept, of some 200 bytes each: one for each tenant and store command in use.
 HEADS_MAX = 4096
+NO_EVICTION = "noeviction"
+_CHECKED = (b"server", b"replication", b"persistence", b"memory")
 # What a server answers when another node was faster to delete a library.
 LIBRARY_GONE = "not found"
 
@@ -84,6 +87,7 @@ class StoreClient:
             StoreUnavailableError: A server is unreachable, full, or does not meet the durability level. The
                 client may be used all the same, and works as soon as the server does.
             UnsupportedStoreError: A server is too old.
+            StoreEvictsError: A server removes data when its memory is full.
             StoreDefectError: A server does not let the router look.
         """
         if not self.topology.servers:
@@ -331,7 +335,7 @@ class StoreClient:
     async def _check(self, server: Server) -> None:
         pipeline = self._pipeline(server)
         try:
-            fields = parse_info(await pipeline.execute(b"INFO", b"server", b"replication", b"persistence"))
+            fields = parse_info(await pipeline.execute(b"INFO", *_CHECKED))
         except StoreConnectionError as error:
             raise StoreUnavailableError(str(error)) from error
         version, oldest = fields.get("redis_version", "0"), self.durability.version_min
@@ -341,6 +345,10 @@ class StoreClient:
             raise UnsupportedStoreError(
                 f"{server} is Redis {version}; Redis {wanted} or later or any Valkey is needed{why}"
             )
+        # Whether or not a limit of its memory is set now: an operator may set one at any time.
+        policy = fields.get("maxmemory_policy", NO_EVICTION)
+        if policy != NO_EVICTION:
+            raise StoreEvictsError(str(server), policy)
         ready = self._loop.create_future()
         deadline = self._loop.time() + self._timeout_s
         pipeline.submit(Call(ready, "ready", self._head("", "ready"), b"", deadline))

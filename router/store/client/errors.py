@@ -39,3 +39,19 @@ class StoreDefectError(StoreError):
 
 class UnsupportedStoreError(StoreError):
     """The server is of a version that lacks what the router needs; the message names both."""
+
+
+class StoreEvictsError(UnsupportedStoreError):
+    """
+    The server removes data when its memory is full, acknowledged changes among it.
+
+    Attributes:
+        policy: Its ``maxmemory-policy``.
+    """
+
+    def __init__(self, server: str, policy: str) -> None:
+        super().__init__(
+            f"{server} has the maxmemory-policy {policy}, which removes conversations when its memory is "
+            "full; it has to be noeviction"
+        )
+        self.policy = policy

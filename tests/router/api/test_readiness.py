@@ -12,6 +12,7 @@ from relevo.router.api.readiness import StoreReadiness
 from relevo.router.store.client.errors import (
     NotSentError,
     StoreDefectError,
+    StoreEvictsError,
     StoreUnavailableError,
     UnsupportedStoreError,
 )
@@ -69,6 +70,7 @@ async def test_a_check_answers_until_it_is_too_old(monkeypatch: pytest.MonkeyPat
         StoreUnavailableError(f"{ADDRESS} was not reached in time"),
         NotSentError(f"{ADDRESS} was not reached in time"),
         UnsupportedStoreError(f"{ADDRESS} is Redis 6"),
+        StoreEvictsError(ADDRESS, "allkeys-lru"),
         StoreDefectError("ready", f"{ADDRESS} denies it"),
     ],
     ids=lambda error: type(error).__name__,
@@ -82,3 +84,11 @@ async def test_a_failure_is_answered_without_the_address_that_the_log_has(error:
     assert reason is not None
     assert ADDRESS not in reason
     assert [(line["event"], ADDRESS in line["reason"]) for line in logs] == [("store check failed", True)]
+
+
+async def test_a_store_that_evicts_is_named_by_its_policy() -> None:
+    store = FakeStore()
+    store.error = StoreEvictsError(ADDRESS, "volatile-ttl")
+    assert await StoreReadiness(store.check).reason() == (
+        "the store's maxmemory-policy is volatile-ttl, not noeviction"
+    )

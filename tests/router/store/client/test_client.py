@@ -8,6 +8,7 @@ from relevo.router.store.client.client import REDIRECTS_MAX, StoreClient
 from relevo.router.store.client.errors import (
     StoreDefectError,
     StoreError,
+    StoreEvictsError,
     StoreUnavailableError,
     UnsupportedStoreError,
 )
@@ -106,6 +107,14 @@ async def test_check_of_an_old_server_names_both_versions(scripts: Path) -> None
     async with fake_server() as fake, client_of(fake, scripts) as client:
         fake.handlers[b"INFO"] = lambda words: info(redis_version="6.2.14")
         with pytest.raises(UnsupportedStoreError, match=r"is Redis 6\.2\.14; Redis 7\.0 or later"):
+            await client.check()
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+async def test_check_of_a_server_that_evicts_names_its_policy(scripts: Path, policy: str) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
+        fake.handlers[b"INFO"] = lambda words: info(maxmemory_policy=policy)
+        with pytest.raises(StoreEvictsError, match=rf"{policy}.*has to be noeviction"):
             await client.check()
 
 
