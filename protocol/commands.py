@@ -48,6 +48,7 @@ from relevo.protocol.results import (
     SettingsResult,
     TokenResult,
     TransferResult,
+    WatchResult,
 )
 from relevo.protocol.settings import DepartmentSettings, Target, TenantSettings
 
@@ -65,7 +66,7 @@ class CustomerProfile(Customer, frozen=True, gc=False, forbid_unknown_fields=Tru
 
 
 class Resume(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A subscriber's position in the directory's events (PROTOCOL.md, The directory)."""
+    """A subscriber's position in the tenant's events (PROTOCOL.md, The directory)."""
 
     epoch: Epoch
     seq: Count
@@ -283,7 +284,10 @@ class SessionPlace(Query, frozen=True, gc=False, kw_only=True, tag="session.plac
 
 
 class SessionWatch(Query, frozen=True, gc=False, kw_only=True, tag="session.watch"):
-    """Subscribe to `session.changed` for every session of the tenant."""
+    """Subscribe to `session.changed` for every session of the tenant, from `resume` on if it is given."""
+
+    result = WatchResult
+    resume: Resume | None = None
 
 
 class SessionUnwatch(Query, frozen=True, gc=False, kw_only=True, tag="session.unwatch"):

@@ -91,6 +91,7 @@ from relevo.protocol.results import (
     SettingsResult,
     TokenResult,
     TransferResult,
+    WatchResult,
 )
 from relevo.protocol.settings import (
     DepartmentSettings,
@@ -183,7 +184,7 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
     SessionHistory(id="15", session_id="s-1042", after=2, limit=50),
     SessionList(id="16", state="queued", department_id="sales", limit=50),
     SessionPlace(id="24", session_id="s-1042"),
-    SessionWatch(id="17"),
+    SessionWatch(id="17", resume=Resume(_EPOCH, 880)),
     SessionUnwatch(id="18"),
     SessionAck(session_id="s-1042", fence=2),
     AgentPut(
@@ -237,6 +238,7 @@ RESULT_EXAMPLES: tuple[Result, ...] = (
     ListResult([_session], cursor=None),
     PlaceResult(3),
     TokenResult(_AT + 3_600_000),
+    WatchResult(True),
 )
 
 ERROR_EXAMPLES: tuple[Error, ...] = (
@@ -290,7 +292,7 @@ PUSH_EXAMPLES: tuple[Push, ...] = (
     SessionPending(session=_session, transfer=_transfer),
     SessionRemoved(session_id="s-1042", fence=2, why="transferred", transfer=_transfer),
     SessionEntry(session_id="s-1042", entry=_entry),
-    SessionChanged(session=_session, why="transferred"),
+    SessionChanged(session=_session, why="transferred", epoch=_EPOCH, seq=881),
     AgentChanged(agent=_bruno),
     TransferUpdated(transfer=_transfer, state="delivered", session=_session),
     StatusChanged(agent=_bruno, by=Author("ana", "Ana Souza"), reason="training"),

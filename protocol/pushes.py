@@ -93,11 +93,14 @@ class SessionChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="se
     """
     A session of the tenant has changed; for admins and back ends that watch.
 
-    ``why`` is the kind of the entry that tells it; left out where none does.
+    ``why`` is the kind of the entry that tells it; left out where none does. ``epoch`` and ``seq`` are
+    the position from which to resume.
     """
 
     session: Session
     why: EntryKind | msgspec.UnsetType = msgspec.UNSET
+    epoch: str | msgspec.UnsetType = msgspec.UNSET
+    seq: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class AgentChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="agent.changed"):

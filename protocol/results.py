@@ -17,6 +17,12 @@ class Empty(msgspec.Struct, frozen=True, gc=False):
     """The command is applied; there is nothing to return."""
 
 
+class WatchResult(msgspec.Struct, frozen=True, gc=False):
+    """The client watches; ``resumed``: the changes since the position that it named follow."""
+
+    resumed: bool | msgspec.UnsetType = msgspec.UNSET
+
+
 class AgentResult(msgspec.Struct, frozen=True, gc=False):
     """The agent after the command."""
 
@@ -134,4 +140,5 @@ Result: TypeAlias = (
     | ListResult
     | PlaceResult
     | TokenResult
+    | WatchResult
 )

@@ -42,6 +42,7 @@ from relevo.router.gateway.effects import (
     Execute,
     Join,
     RefreshToken,
+    ResumeWatch,
     Send,
     SetTimer,
     StopTimer,
@@ -250,6 +251,9 @@ class Connection:
         allowed = BACK_ENDS if isinstance(command, SessionWatch | SessionUnwatch) else ALL
         if self._subject.role not in allowed:
             self._reply(command.id, Error.of(ErrorCode.FORBIDDEN))
+        elif isinstance(command, SessionWatch) and command.resume is not None:
+            self._reading.begin(weight(command))
+            self.effects.append(ResumeWatch(command))
         else:
             self._reply(command.id, Empty())
             self.effects.append(Subscribe(command))

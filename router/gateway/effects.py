@@ -61,6 +61,12 @@ class Subscribe(msgspec.Struct, frozen=True, gc=False):
     command: Subscription
 
 
+class ResumeWatch(msgspec.Struct, frozen=True, gc=False):
+    """Send the changes of sessions since the command's position and those to come, and call `answered`."""
+
+    command: SessionWatch
+
+
 class SetTimer(msgspec.Struct, frozen=True, gc=False):
     """Call `timer_fired` after ``delay_ms``; a timer that is set already is replaced."""
 
@@ -115,6 +121,7 @@ Effect: TypeAlias = (
     | Execute
     | RefreshToken
     | Subscribe
+    | ResumeWatch
     | SetTimer
     | StopTimer
     | PauseReading

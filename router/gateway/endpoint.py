@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from relevo.protocol.commands import Command
+from relevo.protocol.commands import Command, SessionWatch
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.objects import AgentRole
-from relevo.protocol.pushes import Inbox
-from relevo.protocol.results import Result
+from relevo.protocol.pushes import Inbox, SessionChanged
+from relevo.protocol.results import Result, WatchResult
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError, Verifier
 from relevo.router.config import Settings
@@ -34,6 +34,7 @@ from relevo.router.gateway.effects import (
     RefreshToken,
     RestReading,
     ResumeReading,
+    ResumeWatch,
     Send,
     SetTimer,
     StopTimer,
@@ -50,6 +51,7 @@ from relevo.router.store.commands import Caller, CommandRejectedError, StoreComm
 from relevo.router.store.records import addressee
 from relevo.router.tenant.fanout import Addressee, TenantHub
 from relevo.router.tenant.in_flight import InFlightLimiter, InFlightLimiters
+from relevo.router.tenant.missed import read_missed
 from relevo.router.tenant.registration import Registration
 from relevo.router.tenant.registry import TenantRegistry
 from relevo.router.transport.interface import Socket
@@ -277,6 +279,36 @@ class ClientEndpoint:
         if self._hub is not None:
             self._hub.switch(self, effect.command)
 
+    def _start_resume(self, effect: ResumeWatch) -> None:
+        self._services.tasks.spawn(self._resume(effect.command))
+
+    async def _resume(self, command: SessionWatch) -> None:
+        hub, principal, resume = self._hub, self._connection.principal, command.resume
+        if hub is None or principal is None or resume is None:
+            return
+        answer: Result | Error
+        missed: list[SessionChanged] = []
+        try:
+            found = await read_missed(
+                self._services.store_commands, principal.tenant, hub.replica, (resume.epoch, resume.seq)
+            )
+        except StoreUnavailableError as error:
+            answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
+        except Exception as error:
+            answer = _defect("watch failed", error)
+        else:
+            answer = WatchResult(True) if found is not None else WatchResult()
+            missed = found or []
+        # It may have ended, or be no admin any more.
+        if not isinstance(answer, Error) and self._hub is not None:
+            if self._connection.principal is not None and self._connection.principal.role == "agent":
+                answer, missed = Error.of(ErrorCode.FORBIDDEN), []
+            else:
+                hub.watchers[self] = None
+        self._answer(command, answer)
+        if self._hub is not None:
+            hub.send_missed(self, missed)
+
     def _start_execute(self, effect: Execute) -> None:
         command, principal, caller = effect.command, self._connection.principal, self._caller
         assert principal is not None
@@ -473,6 +505,7 @@ _CARRY_OUT: Mapping[type[Effect], Callable[[ClientEndpoint, Any], None]] = {
     StopTimer: ClientEndpoint._stop_timer,
     CountThrottled: ClientEndpoint._count_throttled,
     Subscribe: ClientEndpoint._subscribe,
+    ResumeWatch: ClientEndpoint._start_resume,
     Join: ClientEndpoint._start_join,
     RefreshToken: ClientEndpoint._start_refresh,
     Disconnect: ClientEndpoint._start_disconnect,

@@ -17,13 +17,20 @@ from relevo.protocol.codec import Codec
 from relevo.protocol.commands import DirectorySubscribe, DirectoryUnsubscribe, SessionUnwatch, SessionWatch
 from relevo.protocol.errors import CloseCode
 from relevo.protocol.objects import Agent, AgentRole, Department, Session
-from relevo.protocol.pushes import AgentChanged, DirectoryPatch, DirectorySnapshot, Push, StatusChanged
+from relevo.protocol.pushes import (
+    AgentChanged,
+    DirectoryPatch,
+    DirectorySnapshot,
+    Push,
+    SessionChanged,
+    StatusChanged,
+)
 from relevo.router.store import records
 from relevo.router.store.events import Event
 from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
 from relevo.router.tenant.directory import Replica
-from relevo.router.tenant.recipients import WATCHERS, pushes_of
+from relevo.router.tenant.recipients import pushes_of
 from relevo.router.transport.interface import Socket
 
 Frame = Callable[[Codec, bytes], bytes]
@@ -43,6 +50,10 @@ PATCHES_MAX = 8
 
 NOWHERE = ("", 0)
 """The position of a client that knows nothing of the directory: no epoch is empty."""
+
+
+OF_NO_EPOCH = ("none", 0)
+"""The position of what is sent whatever a client has already: no epoch is named so."""
 
 
 class Addressee:
@@ -167,9 +178,10 @@ class TenantHub:
         """
         for change in event.changes:
             for addressee, push in pushes_of(change, self.addressees.__contains__, bool(self.watchers)):
-                if addressee is WATCHERS:
-                    _tell(self.watchers, push, event.epoch, event.seq)
-                else:
+                if isinstance(push, SessionChanged):
+                    here_is = msgspec.structs.replace(push, epoch=event.epoch, seq=event.seq)
+                    _tell(self.watchers, here_is, event.epoch, event.seq)
+                elif addressee is not None:
                     local = self.addressees[addressee]
                     local.sessions.note(push, event.epoch, event.seq)
                     _tell(local.clients, push, event.epoch, event.seq)
@@ -273,6 +285,16 @@ class TenantHub:
                 self.watchers[client] = None
             case SessionUnwatch():
                 self.watchers.pop(client, None)
+
+    def send_missed(self, client: Client, missed: Iterable[SessionChanged]) -> None:
+        """Send a client the changes of sessions that it missed, and charge it."""
+        size_bytes = 0
+        for push in missed:
+            message = client.codec.encode(push)
+            size_bytes += len(message)
+            # Its welcome was later than they: it has its own sessions from there, and no others.
+            client.deliver(*OF_NO_EPOCH, message)
+        client.charge_directory(size_bytes)
 
     def directory_changed(self) -> None:
         """Open a window, if the subscribers do not know the directory as it is and none is open."""

@@ -33,6 +33,12 @@ async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
                 {"outcome": "pending"},
             ),
             (client.sessions.watch(), "session.watch", {}, {}),
+            (
+                client.sessions.watch(resume=("e", 4)),
+                "session.watch",
+                {"resume": {"epoch": "e", "seq": 4}},
+                {"resumed": True},
+            ),
             (client.sessions.unwatch(), "session.unwatch", {}, {}),
             (client.directory.unsubscribe(), "directory.unsubscribe", {}, {}),
             (client.refresh_token("new"), "token.refresh", {"token": "new"}, {"expires_at": 5}),

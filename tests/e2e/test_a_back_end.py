@@ -59,3 +59,55 @@ async def test_watching_back_end_hears_sessions_and_stands_in_no_directory(tenan
     assert (await crm.expect_push("session.changed", session__id="chat-1"))["why"] == "opened"
     await crm.sees_agent("ana", load=1)
     assert "crm" not in dialog.agents
+
+
+async def watch_from(tenant: Tenant) -> tuple[str, int]:
+    """Return the position of a change that a back end heard of before it left."""
+    await tenant.connect_agent("ana")
+    await tenant.connect_agent("bob")
+    crm = await tenant.connect_service()
+    await crm.command("session.watch")
+    await tenant.open_session("chat-1", agent="ana")
+    heard = await crm.expect_push("session.changed", session__id="chat-1")
+    await crm.close()
+    return heard["epoch"], heard["seq"]
+
+
+async def test_watch_that_resumes_gets_the_latest_change_of_each_session(tenant: Tenant) -> None:
+    epoch, seq = await watch_from(tenant)
+    await tenant.open_session("chat-2", agent="ana")
+    await tenant.do("session.transfer", session_id="chat-1", target=to_agent("bob"))
+    await tenant.do("session.close", session_id="chat-2")
+
+    crm = await tenant.connect_service()
+    assert await crm.command("session.watch", resume={"epoch": epoch, "seq": seq}) == {"resumed": True}
+    missed = [await crm.expect_push("session.changed") for _ in range(2)]
+    await tenant.do("session.close", session_id="chat-1")
+    live = await crm.expect_push("session.changed")
+
+    told = [(push["session"]["id"], push["why"], push["session"]["fence"]) for push in [*missed, live]]
+    assert told == [("chat-1", "transferred", 2), ("chat-2", "closed", 2), ("chat-1", "closed", 3)]
+    assert [push["seq"] for push in [*missed, live]] == sorted(push["seq"] for push in [*missed, live])
+
+
+async def test_watching_admin_resumes_from_before_its_welcome(tenant: Tenant) -> None:
+    epoch, seq = await watch_from(tenant)
+    await tenant.do("session.close", session_id="chat-1")
+    admin = await tenant.connect_admin()
+    assert await admin.command("session.watch", resume={"epoch": epoch, "seq": seq}) == {"resumed": True}
+    assert (await admin.expect_push("session.changed"))["why"] == "closed"
+
+
+async def test_watch_from_another_epoch_does_not_resume_and_watches(tenant: Tenant) -> None:
+    _, seq = await watch_from(tenant)
+    crm = await tenant.connect_service()
+    assert await crm.command("session.watch", resume={"epoch": "another", "seq": seq}) == {}
+    await tenant.do("session.close", session_id="chat-1")
+    assert (await crm.expect_push("session.changed"))["why"] == "closed"
+
+
+async def test_agent_does_not_watch_by_resuming(tenant: Tenant) -> None:
+    epoch, seq = await watch_from(tenant)
+    ben = await tenant.connect_agent("ben")
+    refused = await ben.refused("session.watch", resume={"epoch": epoch, "seq": seq})
+    assert refused["code"] == "forbidden"

@@ -71,10 +71,13 @@ export class LiveSessions extends Sessions {
    * Changes during a disconnection are not sent: list the sessions again after `connected`, and keep of each
    * the newest (`isNewer`).
    *
-   * @param {CallOptions} [options]
+   * @param {CallOptions & { resume?: { epoch: string, seq: number } }} [options] `resume`: `epoch` and `seq` of the last
+   *   `sessionChanged`, of an earlier client perhaps.
+   * @returns {Promise<boolean>} Whether what changed since `resume` follows, the latest change of each session. If not, list.
    */
-  async watch({ timeout, signal } = {}) {
-    await this.#client.command("session.watch", {}, { timeout, signal });
+  async watch({ resume, timeout, signal } = {}) {
+    const fields = resume === undefined ? {} : { resume: { epoch: resume.epoch, seq: resume.seq } };
+    return (await this.#client.command("session.watch", fields, { timeout, signal })).resumed === true;
   }
 
   /**

@@ -3,6 +3,7 @@
 import {
   agent,
   entry,
+  integerOrNull,
   personOrNull,
   session,
   textOrNull,
@@ -121,12 +122,14 @@ import { ENVELOPE, integer, openShape, string, word } from "./decode.js";
 
 /**
  * A session of the tenant changed; for admins and back ends that watch. `why`: the kind of the entry that caused it, null if
- * the router does not say.
+ * the router does not say. `epoch` and `seq`: the position from which `watch` resumes.
  *
  * @typedef {{
  *   readonly type: "sessionChanged",
  *   readonly session: Session,
  *   readonly why: string | null,
+ *   readonly epoch: string | null,
+ *   readonly seq: number | null,
  * }} SessionChanged
  */
 
@@ -251,7 +254,12 @@ const removed = message((map) => ({
   transfer: transferOrNull(map.transfer),
 }));
 const added = message((map) => ({ sessionId: string(map.session_id), entry: entry(map.entry) }));
-const changed = message((map) => ({ session: session(map.session), why: wordOrNull(map.why) }));
+const changed = message((map) => ({
+  session: session(map.session),
+  why: wordOrNull(map.why),
+  epoch: textOrNull(map.epoch),
+  seq: integerOrNull(map.seq),
+}));
 const updated = message((map) => ({
   transfer: transfer(map.transfer),
   state: word(map.state),

@@ -330,7 +330,7 @@ export const party = openShape((map) => ({
 const strings = list(string);
 const stringsIfAny = optional(strings, Object.freeze([]));
 export const textOrNull = nullable(string);
-const integerOrNull = nullable(integer);
+export const integerOrNull = nullable(integer);
 const count = optional(integer, 0);
 export const personOrNull = nullable(person);
 const mapOrNull = nullable(asMap);

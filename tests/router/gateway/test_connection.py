@@ -14,7 +14,7 @@ from relevo.protocol.commands import (
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.objects import Entry
-from relevo.protocol.results import Empty, HistoryResult
+from relevo.protocol.results import Empty, HistoryResult, WatchResult
 from relevo.router.gateway import connection
 from relevo.router.gateway.commands import RULES
 from relevo.router.gateway.connection import (
@@ -37,6 +37,7 @@ from relevo.router.gateway.effects import (
     RefreshToken,
     RestReading,
     ResumeReading,
+    ResumeWatch,
     Send,
     SetTimer,
     StopTimer,
@@ -242,6 +243,16 @@ def test_a_subscription_needs_its_role(role: str, kind: str, is_allowed: bool) -
     machine.receive({"type": kind, "id": "1"})
     effects = machine.effects()
     assert [type(effect) for effect in effects] == ([Send, Subscribe] if is_allowed else [Send])
+
+
+def test_a_watch_that_resumes_is_answered_once_the_events_were_read() -> None:
+    machine = Machine()
+    machine.open("admin")
+    machine.receive({"type": "session.watch", "id": "1", "resume": {"epoch": "e", "seq": 3}})
+    (effect,) = machine.effects()
+    assert isinstance(effect, ResumeWatch)
+    machine.connection.answered(effect.command, WatchResult(True))
+    assert [message["result"] for message in machine.sent()] == [{"resumed": True}]
 
 
 def test_commands_beyond_in_flight_max_pause_reading(monkeypatch: pytest.MonkeyPatch) -> None:

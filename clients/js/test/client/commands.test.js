@@ -96,6 +96,11 @@ test("each command has a method with a typed result", async (t) => {
     ],
     [() => client.departments.remove("sales"), { type: "department.remove", department_id: "sales" }, {}],
     [() => client.sessions.watch(), { type: "session.watch" }, {}],
+    [
+      () => client.sessions.watch({ resume: { epoch: "e", seq: 4 } }),
+      { type: "session.watch", resume: { epoch: "e", seq: 4 } },
+      { resumed: true },
+    ],
     [() => client.sessions.unwatch(), { type: "session.unwatch" }, {}],
     [() => client.directory.unsubscribe(), { type: "directory.unsubscribe" }, {}],
     [() => client.refreshToken("new"), { type: "token.refresh", token: "new" }, { expires_at: 7 }],

@@ -39,6 +39,7 @@ from .errors import (
 from .events import ClientState, Event, EventQueue
 from .inbox import Inbox
 from .objects import Agent, Welcome
+from .results import WatchResult, decode_result
 from .tokens import Tokens, TokenSource
 
 T = TypeVar("T", bound=Event)
@@ -55,14 +56,23 @@ class LiveSessions(AsyncSessions):
         """Acknowledge a ``session.assigned``, for a client made with ``acknowledge=False``. Has no reply."""
         self._client._acknowledge(session_id, fence)
 
-    async def watch(self, *, timeout: float | None = None) -> None:
+    async def watch(self, *, resume: tuple[str, int] | None = None, timeout: float | None = None) -> bool:
         """
         Get a ``SessionChanged`` for every session of the tenant that changes, over every reconnection.
 
         Changes during a lost connection are not replayed: list the sessions again after ``Connected``,
         and keep of each the latest ``version``.
+
+        Args:
+            resume: ``epoch`` and ``seq`` of the last ``SessionChanged``, of an earlier client perhaps.
+            timeout: When to give up, in seconds.
+
+        Returns:
+            Whether what changed since ``resume`` follows, the latest change of each session. If not, list.
         """
-        await self._client.command("session.watch", {}, timeout=timeout)
+        fields = {} if resume is None else {"resume": {"epoch": resume[0], "seq": resume[1]}}
+        result = await self._client.command("session.watch", fields, timeout=timeout)
+        return decode_result(WatchResult, "session.watch", result).resumed
 
     async def unwatch(self, *, timeout: float | None = None) -> None:
         """Get no more ``SessionChanged``."""

@@ -127,10 +127,13 @@ class SessionChanged(WireMessage):
 
     Attributes:
         why: The kind of the entry that caused it, None if the router does not say.
+        epoch: With ``seq`` the position from which ``watch`` resumes.
     """
 
     session: Session
     why: str | None = None
+    epoch: str | None = None
+    seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

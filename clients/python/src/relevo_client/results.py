@@ -38,6 +38,13 @@ class SessionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchResult:
+    """Whether the changes since a position follow."""
+
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceResult:
     """A place in a queue, from 1."""
 
