@@ -23,7 +23,7 @@ from relevo.router.bundled_store.backup import restore as restore_backup
 from relevo.router.bundled_store.server import BundledStoreError, store_of
 from relevo.router.config import BY_NAME, Settings, SettingsError
 from relevo.router.observe import logging
-from relevo.router.settings_sources import FLAG_NAMES, Reading, read_settings, shown_settings
+from relevo.router.settings_sources import FLAG_NAMES, SettingsSources, read_settings, shown_settings
 from relevo.router.transport.origins import OriginRule
 from relevo.router.workers import WorkersError, listen, open_listener, run_workers
 
@@ -78,17 +78,18 @@ def _with_settings(command: Callable[..., int | None]) -> Callable[..., int | No
     """
     Give a command a flag for the settings file and for each setting.
 
-    It is called with its own arguments and with either the ``settings`` or their ``reading``.
+    It is called with its own arguments and with either the ``settings`` or their ``sources``.
     """
     parameters = inspect.signature(command).parameters
-    own = [parameter for name, parameter in parameters.items() if name not in ("settings", "reading")]
+    own = [parameter for name, parameter in parameters.items() if name not in ("settings", "sources")]
 
     def call(*arguments: Any, **keywords: Any) -> int | None:
         file = keywords.pop("config", None)
         flags = {name: keywords.pop(name, None) for name in FLAG_NAMES}
-        reading = read_settings(flags, os.environ, None if file is None else Path(file))
-        given = {"reading": reading} if "reading" in parameters else {"settings": reading.settings}
-        return command(*arguments, **keywords, **given)
+        sources = SettingsSources(flags, None if file is None else Path(file))
+        if "sources" in parameters:
+            return command(*arguments, **keywords, sources=sources)
+        return command(*arguments, **keywords, settings=sources.read().settings)
 
     call.__doc__ = command.__doc__
     call.__name__ = command.__name__
@@ -99,7 +100,7 @@ def _with_settings(command: Callable[..., int | None]) -> Callable[..., int | No
 
 @app.command
 @_with_settings
-def serve(*, check: bool = False, reading: Reading) -> None:
+def serve(*, check: bool = False, sources: SettingsSources) -> None:
     """
     Run a router.
 
@@ -111,6 +112,7 @@ def serve(*, check: bool = False, reading: Reading) -> None:
     check
         Print each setting with its value and its source, secrets left out, and exit.
     """
+    reading = sources.read()
     settings = reading.settings
     _check_usable(settings)
     if check:
@@ -126,9 +128,9 @@ def serve(*, check: bool = False, reading: Reading) -> None:
         store_url = opened.enter_context(store_of(settings))
         try:
             if settings.workers == 1:
-                run(settings, store_url, [listener], *admin)
+                run(settings, store_url, [listener], admin[0] if admin else None, None, sources)
             else:
-                run_workers(run, settings, store_url, listener, admin)
+                run_workers(run, settings, store_url, listener, admin, sources)
         except (StoreEvictsError, WorkersError) as error:
             raise CliError(str(error)) from None
 

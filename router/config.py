@@ -193,6 +193,13 @@ class Settings:
         30_000, "ms", "Time after the drop at which an agent's sessions in progress become pending.", 0
     )
     node_lease_ms: int = _number(6000, "ms", "Lease of a node; it is renewed three times as often.", 10)
+    drain_delay_ms: int = _number(
+        0,
+        "ms",
+        "Time for which a stopping node says that it is not ready, but serves on, before it drains: what "
+        "balancers need to notice.",
+        0,
+    )
     drain_ms: int = _number(5000, "ms", "Time over which a stopping node closes its connections.", 0)
     closed_retention_ms: int = _number(7 * _DAY_MS, "ms", "Time for which a closed session can be read.")
 

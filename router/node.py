@@ -135,20 +135,37 @@ class Node:
 
     async def stop(self) -> None:
         """Stop the parts; what still runs has the store's time-out to end."""
-        self.connections.is_draining = True
+        self.connections.is_draining = self.connections.is_leaving = True
         await self.supervisor.stop()
         await self.tasks.finish(self.settings.store_timeout_ms / 1000)
         self.registry.stop()
         await self.subscriptions.close()
         await self.store.close()
 
+    def take_settings(self, settings: Settings) -> None:
+        """
+        Use the secrets and keys of settings that were read again; the rest of them needs a restart.
+
+        Raises:
+            SettingsError: A key cannot be used; all is as it was.
+            ValueError: The URL of the store is malformed, or names another store; all is as it was.
+        """
+        url = settings.store_url
+        credentials = None if url is None else self.store.credentials_of(url)
+        self.verifier.take_keys(settings)
+        if credentials is not None:
+            self.store.take_credentials(credentials)
+        self.settings = settings
+
     @property
     def unready(self) -> str | None:
         """Why this node should get no clients now, or None."""
-        if self.connections.is_draining:
+        if self.connections.is_leaving:
             return "draining"
         if self.store_commands.refused is not None:
             return self.store_commands.refused
+        if not self.verifier.can_verify():
+            return "the keys that verify tokens were not read yet"
         if not self.subscriptions.healthy:
             return "the store's feed is not heard"
         if self.supervisor.failing:

@@ -5,6 +5,7 @@ A flag goes before a variable, a variable before the settings file, the file bef
 """
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,24 @@ class Reading:
 
     settings: Settings
     sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSources:
+    """
+    Where a process has its settings from, to read them again; may be given to another process.
+
+    Attributes:
+        flags: As `read_settings` takes them.
+        file: The settings file; None without one.
+    """
+
+    flags: Mapping[str, str | None]
+    file: Path | None
+
+    def read(self) -> Reading:
+        """Return the settings as they are now; raises what `read_settings` raises."""
+        return read_settings(self.flags, os.environ, self.file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,18 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
 import structlog
 
-from relevo.router.config import Settings
+from relevo.router.api.siblings import WorkerPlace
+from relevo.router.config import Settings, SettingsError
 from relevo.router.observe import logging as logging_setup
+from relevo.router.settings_sources import SettingsSources
 from relevo.router.store.client.errors import StoreEvictsError
 
 BACKLOG: Final = 4096
@@ -49,6 +52,8 @@ class Run(Protocol):
         store_url: str,
         sockets: list[socket.socket],
         admin_socket: socket.socket | None = None,
+        place: WorkerPlace | None = None,
+        sources: SettingsSources | None = None,
         /,
     ) -> None: ...
 
@@ -155,9 +160,12 @@ def run_workers(
     store_url: str,
     listener: socket.socket,
     admin_listeners: Sequence[socket.socket] = (),
+    sources: SettingsSources | None = None,
 ) -> None:
     """
     Run ``settings.workers`` processes until SIGTERM or SIGINT, which each of them gets as SIGTERM.
+
+    SIGHUP goes to each as it is, and a worker that is started after it gets the settings as they are then.
 
     Args:
         run: What a worker does.
@@ -165,11 +173,13 @@ def run_workers(
         store_url: For each worker.
         listener: The listening socket that they share.
         admin_listeners: A listening socket for the admin port of each; empty without these ports.
+        sources: Where the settings are read again at SIGHUP; None where they cannot.
 
     Raises:
         WorkersError: They end as soon as they are started; all have ended.
     """
-    _Supervisor(run, settings, store_url, listener, admin_listeners).supervise()
+    with TemporaryDirectory(prefix="relevo-") as folder:
+        _Supervisor(run, settings, store_url, listener, admin_listeners, folder, sources).supervise()
 
 
 class _Supervisor:
@@ -182,12 +192,16 @@ class _Supervisor:
         store_url: str,
         listener: socket.socket,
         admin_listeners: Sequence[socket.socket],
+        folder: str,
+        sources: SettingsSources | None,
     ) -> None:
         self._run = run
         self._settings = settings
         self._store_url = store_url
         self._listener = listener
         self._admin_listeners = admin_listeners
+        self._folder = folder
+        self._sources = sources
         self._workers = [_Worker() for _ in range(settings.workers)]
         self._early_ends = 0
         self._failure: str | None = None
@@ -196,7 +210,7 @@ class _Supervisor:
         """Start the workers, and look after them until a signal says otherwise; raises WorkersError."""
         signalled, wake = socket.socketpair()
         wake.setblocking(False)
-        signals = (signal.SIGTERM, signal.SIGINT)
+        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         # The handlers do nothing; the byte that Python writes for each signal ends the wait below.
         handlers = {number: signal.signal(number, lambda *_: None) for number in signals}
         woken_before = signal.set_wakeup_fd(wake.fileno())
@@ -224,7 +238,16 @@ class _Supervisor:
         for number, worker in enumerate(self._workers):
             if worker.process is None and worker.due <= now:
                 admin = self._admin_listeners[number] if self._admin_listeners else None
-                arguments = (self._run, self._settings, self._store_url, self._listener, admin)
+                place = WorkerPlace(self._folder, number, len(self._workers))
+                arguments = (
+                    self._run,
+                    self._settings,
+                    self._store_url,
+                    self._listener,
+                    admin,
+                    place,
+                    self._sources,
+                )
                 worker.process = _spawn.Process(target=work, args=arguments, name=f"worker-{number}")
                 worker.started = now
                 worker.process.start()
@@ -234,13 +257,31 @@ class _Supervisor:
         waiting = [worker.due for worker in self._workers if worker.process is None]
         limit_s = max(0.0, min(waiting) - time.monotonic()) if waiting else None
         ready = wait([*self._sentinels(), signalled], limit_s)
-        if signalled in ready:
-            signalled.recv(64)
+        if signalled in ready and self._must_stop(signalled):
             return True
         for worker in self._workers:
             if worker.process is not None and worker.process.sentinel in ready:
                 self._ended(worker, worker.process)
         return False
+
+    def _must_stop(self, signalled: socket.socket) -> bool:
+        """Take the signals that have come, each a byte; return whether one of them ends the workers."""
+        numbers = set(signalled.recv(64))
+        if signal.SIGHUP in numbers:
+            self._reload()
+        return bool(numbers & {signal.SIGTERM, signal.SIGINT})
+
+    def _reload(self) -> None:
+        if self._sources is not None:
+            try:
+                # For the workers that are started from now on.
+                self._settings = replace(self._sources.read().settings, workers=len(self._workers))
+            except SettingsError as error:
+                log.error("settings reload failed", reason=str(error))
+                return
+        for worker in self._workers:
+            if worker.process is not None and worker.process.pid is not None:
+                os.kill(worker.process.pid, signal.SIGHUP)
 
     def _ended(self, worker: _Worker, process: SpawnProcess) -> None:
         process.join()
@@ -267,15 +308,15 @@ class _Supervisor:
 
     def _stop_all(self, signalled: socket.socket) -> None:
         """Pass the signal on, and any further one, which a worker takes as: at once."""
-        deadline = time.monotonic() + self._settings.drain_ms / 1000 + STOP_MARGIN_S
+        drain_ms = self._settings.drain_delay_ms + self._settings.drain_ms
+        deadline = time.monotonic() + drain_ms / 1000 + STOP_MARGIN_S
         self._terminate()
         while sentinels := self._sentinels():
             ready = wait([*sentinels, signalled], max(0.0, deadline - time.monotonic()))
             if not ready:
                 log.error("workers killed", count=len(sentinels), reason="they did not stop in time")
                 return
-            if signalled in ready:
-                signalled.recv(64)
+            if signalled in ready and self._must_stop(signalled):
                 self._terminate()
             for worker in self._workers:
                 if worker.process is not None and worker.process.sentinel in ready:
@@ -298,6 +339,8 @@ def work(
     store_url: str,
     listener: socket.socket,
     admin_listener: socket.socket | None = None,
+    place: WorkerPlace | None = None,
+    sources: SettingsSources | None = None,
 ) -> None:
     """
     Be a worker: the main function of a process that stops when its parent ends or sends SIGTERM.
@@ -308,13 +351,15 @@ def work(
         store_url: Where the store is.
         listener: The listening socket.
         admin_listener: That of the admin port, if there is one.
+        place: Where it stands among the workers.
+        sources: Where SIGHUP reads the settings again.
     """
     # Out of the terminal's group: Ctrl-C reaches the parent only, which passes it on once.
     os.setpgid(0, 0)
     threading.Thread(target=_follow_parent, daemon=True).start()
     logging_setup.configure(settings.log_level)
     try:
-        run(settings, store_url, [listener], admin_listener)
+        run(settings, store_url, [listener], admin_listener, place, sources)
     except StoreEvictsError as error:
         log.error("store refused", reason=str(error))
         sys.exit(UNUSABLE)

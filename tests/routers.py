@@ -87,10 +87,10 @@ class RouterProcess:
         store_url: The store that it uses.
         log_file: Where what it says on standard error goes.
         settings: Settings by name, as in ``node_lease_ms=300``, and constants of the router's modules by
-            their dotted names.
+            their dotted names. None leaves one out that a test's router has otherwise.
     """
 
-    def __init__(self, store_url: str, log_file: Path, **settings: int | str) -> None:
+    def __init__(self, store_url: str, log_file: Path, **settings: int | str | None) -> None:
         self.port = free_port()
         self.variables: dict[str, str] = {}
         self.host = LOOPBACK
@@ -127,7 +127,9 @@ class RouterProcess:
             **{name: value for name, value in self._settings.items() if "." not in name},
         }
         constants = {name: value for name, value in self._settings.items() if "." in name}
-        environment |= {f"RELEVO_{name.upper()}": str(value) for name, value in settings.items()}
+        environment |= {
+            f"RELEVO_{name.upper()}": str(value) for name, value in settings.items() if value is not None
+        }
         self._log_file.touch()
         if self.host is LOOPBACK and not self.variables:
             self._process = _Fork(environment, self._log_file, constants)
@@ -173,6 +175,10 @@ class RouterProcess:
             return response.status, response.headers, response.read()
         finally:
             connection.close()
+
+    def reread(self) -> None:
+        """Have it read its settings again, as an operator does."""
+        self._signal(signal.SIGHUP)
 
     def terminate(self) -> None:
         """Tell it to drain and to stop, as an operator does."""

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"cli", "demo"},
-    {"app", "workers", "settings_sources"},
+    {"app", "workers"},
+    {"settings_sources"},
     {"api"},
     {"node"},
     {"gateway", "events"},

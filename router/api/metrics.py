@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from relevo.protocol.commands import wire_type
+from relevo.router.api.readiness import Readiness
 
 if TYPE_CHECKING:
     from relevo.router.node import Node
@@ -23,9 +25,13 @@ class NodeCollector(Collector):
 
     Args:
         node: The node.
+
+    Attributes:
+        is_ready: Whether it can serve, as the last check says.
     """
 
     def __init__(self, node: Node) -> None:
+        self.is_ready = False
         self._node = node
 
     def collect(self) -> Iterator[Metric]:
@@ -39,7 +45,7 @@ class NodeCollector(Collector):
             "relevo_rate_buckets": ("Agents and tenants whose messages are counted", len(node.rates)),
             "relevo_dialogs": ("Open directory subscriptions", sum(len(hub.subscribers) for hub in hubs)),
             "relevo_watchers": ("Admins that watch the sessions", sum(len(hub.watchers) for hub in hubs)),
-            "relevo_ready": ("Whether this node can serve", int(node.unready is None)),
+            "relevo_ready": ("Whether this node can serve", int(self.is_ready)),
         }
         stats = node.store.stats
         counters = {
@@ -86,15 +92,51 @@ class NodeCollector(Collector):
         yield closes
 
 
-def registry_of(node: Node) -> CollectorRegistry:
-    """Return the registry of one node."""
-    registry = CollectorRegistry()
-    registry.register(NodeCollector(node))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return registry
+class NodeMetrics:
+    """
+    The metrics of one node, and of its process.
+
+    Args:
+        node: The node.
+        readiness: Whether it can serve: `/readyz` and the metrics say the same.
+    """
+
+    def __init__(self, node: Node, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._node = NodeCollector(node)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._node)
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    async def page(self) -> bytes:
+        """Return the metrics in the text format."""
+        self._node.is_ready = await self._readiness.reason() is None
+        return generate_latest(self._registry)
 
 
-def render(registry: CollectorRegistry) -> bytes:
-    """Return the metrics in the text format."""
-    return generate_latest(registry)
+class _Merged(CollectorRegistry):
+    """What `generate_latest` writes: metrics that were collected elsewhere."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def merged(pages: Mapping[int, bytes]) -> bytes:
+    """
+    Return one page of the metrics of several workers, each told apart by the label ``worker``.
+
+    Args:
+        pages: Each worker's page, by its number.
+    """
+    metrics: dict[str, Metric] = {}
+    for number, page in pages.items():
+        for family in text_string_to_metric_families(page.decode()):
+            metric = metrics.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                metric.add_sample(sample.name, {**sample.labels, "worker": str(number)}, sample.value)
+    return generate_latest(_Merged(metrics.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,10 +15,30 @@ from relevo.router.store.client.errors import (
     UnsupportedStoreError,
 )
 
+if TYPE_CHECKING:
+    from relevo.router.node import Node
+
 log = structlog.get_logger(__name__)
 
 STORE_CHECK_VALID_MS = 500
 """How long one check of the store is the answer to all requests: they need no token."""
+
+
+class Readiness:
+    """
+    Whether a node can serve; made inside a running loop.
+
+    Args:
+        node: The node.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._store = StoreReadiness(node.store.check)
+
+    async def reason(self) -> str | None:
+        """Return why the node should get no clients now, or None."""
+        return self._node.unready or await self._store.reason()
 
 
 class StoreReadiness:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,8 +20,8 @@ from relevo.protocol.openapi import render_json
 from relevo.protocol.results import Result
 from relevo.router.api.console import console_routes
 from relevo.router.api.cors import Cors
-from relevo.router.api.metrics import CONTENT_TYPE, registry_of, render
-from relevo.router.api.readiness import StoreReadiness
+from relevo.router.api.metrics import CONTENT_TYPE, NodeMetrics, merged
+from relevo.router.api.readiness import Readiness
 from relevo.router.auth.principal import Principal
 from relevo.router.auth.tokens import KeysUnavailableError, UnauthorizedError
 from relevo.router.gateway.commands import CommandError, caller_of, execute
@@ -74,13 +74,16 @@ async def _principal(node: Node, request: Request) -> Principal:
     return await node.verifier.verify(token.strip())
 
 
-def application(node: Node, *, has_admin: bool = False) -> Starlette:
+def application(
+    node: Node, *, has_admin: bool = False, pages: Callable[[], Awaitable[Mapping[int, bytes]]] | None = None
+) -> Starlette:
     """
     Return the HTTP application of one node.
 
     Args:
         node: The node.
         has_admin: Whether metrics and the reasons of readiness are on a port of their own.
+        pages: Returns the metrics of all workers of this port; None for the only one.
     """
 
     async def command(request: Request) -> Response:
@@ -144,7 +147,7 @@ def application(node: Node, *, has_admin: bool = False) -> Starlette:
         Route("/api/v1/openapi.json", openapi, methods=["GET"]),
         Route("/api/v1/{type}", command, methods=["POST"]),
         Route("/ws", websocket, methods=["GET"]),
-        *_operators_routes(node, is_public=has_admin),
+        *_operators_routes(node, is_public=has_admin, pages=pages),
         *console_routes(node.settings.console_embedders),
     ]
     if prefix:
@@ -174,23 +177,26 @@ def _starlette(routes: Sequence[BaseRoute]) -> Starlette:
     return served
 
 
-def _operators_routes(node: Node, *, is_public: bool) -> list[BaseRoute]:
+def _operators_routes(
+    node: Node, *, is_public: bool, pages: Callable[[], Awaitable[Mapping[int, bytes]]] | None = None
+) -> list[BaseRoute]:
     """Return the routes of health and metrics; to the public, only whether the node can serve."""
-    registry = registry_of(node)
-    store_readiness = StoreReadiness(node.store.check)
+    readiness = Readiness(node)
+    own = NodeMetrics(node, readiness)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        reason = node.unready or await store_readiness.reason()
+        reason = await readiness.reason()
         ready = {"ready": reason is None}
         return JSONResponse(
             ready if is_public else {**ready, "reason": reason}, 200 if reason is None else 503
         )
 
     async def metrics(_: Request) -> Response:
-        return Response(render(registry), media_type=CONTENT_TYPE)
+        page = await own.page() if pages is None else merged(await pages())
+        return Response(page, media_type=CONTENT_TYPE)
 
     return [
         Route("/healthz", healthz, methods=["GET"]),

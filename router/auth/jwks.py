@@ -77,6 +77,16 @@ class JwksCache:
             found = self._matching(kid)
         return found
 
+    def has_keys(self) -> bool:
+        """Return whether a set was ever read; if not, start to read one where it is time for another try."""
+        if self._read_at is None:
+            self._start_refresh()
+        return self._read_at is not None
+
+    def refresh(self) -> None:
+        """Read the set again, unless it was tried a moment ago."""
+        self._start_refresh()
+
     def _is_old(self) -> bool:
         return self._read_at is None or self._monotonic_ms() - self._read_at >= self._refresh_ms
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -61,13 +61,42 @@ class Verifier:
     """
 
     def __init__(self, settings: Settings, now_ms: Callable[[], int] = _wall_clock_ms) -> None:
-        self._find_keys = _key_finder(settings)
+        self._jwks_location = settings.jwks
+        self._jwks = None if settings.jwks is None else _cache(settings.jwks)
+        self._fixed = () if self._jwks is not None else _fixed_keys(settings)
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._leeway_ms = settings.jwt_leeway_ms
         self._paths = claim_paths(settings)
         self._now_ms = now_ms
         self._remembered: dict[bytes, _Verified] = {}
+
+    def take_keys(self, settings: Settings) -> None:
+        """
+        Use the keys of settings that were read again; tokens of the keys that stay go on to count.
+
+        Args:
+            settings: One of ``jwt_secret``, ``jwt_public_key_file`` and ``jwks`` is set.
+
+        Raises:
+            SettingsError: None of them is, or a file cannot be used; the keys are those of before.
+        """
+        if settings.jwks is None:
+            self._fixed, self._jwks = _fixed_keys(settings), None
+        elif self._jwks is None or settings.jwks != self._jwks_location:
+            self._jwks = _cache(settings.jwks)
+        else:
+            self._jwks.refresh()
+        self._jwks_location = settings.jwks
+
+    def can_verify(self) -> bool:
+        """Return whether there are keys; those of a JWKS are read, where they were not and it is time."""
+        return self._jwks is None or self._jwks.has_keys()
+
+    async def _find_keys(self, kid: str | None) -> Sequence[Key]:
+        """Return the keys a token may be signed with that names a key id, or none."""
+        # Fixed keys have no ids, so the one that a token may name says nothing.
+        return self._fixed if self._jwks is None else await self._jwks.find(kid)
 
     async def verify(self, token: str) -> Principal:
         """
@@ -123,19 +152,6 @@ class Verifier:
         return verify_payload(token, fitting[-1]), fitting[-1]
 
 
-def _key_finder(settings: Settings) -> Callable[[str | None], Awaitable[Sequence[Key]]]:
-    """Return a function from the key id that a token names to the keys it may be signed with."""
-    if settings.jwks is not None:
-        return _cache(settings, settings.jwks).find
-    keys = _fixed_keys(settings)
-
-    async def find(_: str | None) -> Sequence[Key]:
-        # These keys have no ids, so the one that a token may name says nothing.
-        return keys
-
-    return find
-
-
 def _fixed_keys(settings: Settings) -> tuple[Key, ...]:
     """Return the key of the settings and, while it is being replaced, the old one."""
     secrets = (settings.jwt_secret, settings.jwt_secret_old)
@@ -161,7 +177,7 @@ def _file_key(variable: str, path: str) -> Key:
         raise SettingsError(f"{variable} cannot be used: {error}") from None
 
 
-def _cache(settings: Settings, location: str) -> JwksCache:
+def _cache(location: str) -> JwksCache:
     if "://" not in location:
         path = Path(location)
         if not path.is_file():

@@ -24,11 +24,12 @@ class Connections:
 
     Attributes:
         is_draining: Whether no new websocket is accepted, and those that are open are to leave.
+        is_leaving: Whether this node asks balancers for no more clients: from the first signal on.
     """
 
     def __init__(self, services: Services) -> None:
         settings = services.settings
-        self.is_draining = False
+        self.is_draining = self.is_leaving = False
         self._services = services
         self._connections_max = settings.connections_max
         self._drain_ms = settings.drain_ms
@@ -85,7 +86,7 @@ class Connections:
 
     async def drain(self) -> None:
         """Have the clients leave, spread over `drain_ms`, and wait until they are gone."""
-        self.is_draining = True
+        self.is_draining = self.is_leaving = True
         for endpoint in list(self._endpoints.values()):
             endpoint.drain(random.randint(0, self._drain_ms))
         with suppress(TimeoutError):

@@ -35,7 +35,7 @@ def configure(level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    set_level(level)
     # One line per HTTP request belongs to the proxy in front; the metrics count them here.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     for chatty in ("httpcore2", "httpx2"):
@@ -50,3 +50,8 @@ def configure(level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def set_level(level: str) -> None:
+    """Log from this level on, as `configure` has it."""
+    logging.getLogger().setLevel(level.upper())

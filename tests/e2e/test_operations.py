@@ -1,11 +1,14 @@
 """What an operator meets: a router that starts, stops and says what is wrong as real process."""
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.routers import RouterProcess, running_routers
+from tests.raw_client import make_token, open_socket
+from tests.routers import SECRET, RouterProcess, running_routers
 from tests.servers import StoreServer, running, wait_until
 
 pytestmark = pytest.mark.slow
@@ -33,3 +36,82 @@ def test_router_is_not_ready_while_its_store_evicts(own_store: StoreServer, tmp_
         assert "maxmemory-policy is allkeys-lfu" in router.get("/readyz")[1]
         own_store.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
         wait_until(lambda: router.get("/readyz")[0] == 200, "readiness to be green")
+
+
+def reread(router: RouterProcess, log: Path, times: int = 1) -> dict[str, object]:
+    """Have a router read its settings again; return what it logs of that."""
+
+    def reloads() -> list[dict[str, object]]:
+        return [event for event in log_events(log) if str(event["event"]).startswith("settings reload")]
+
+    router.reread()
+    wait_until(lambda: len(reloads()) == times, "the settings to be read")
+    return reloads()[-1]
+
+
+def status_of(router: RouterProcess, secret: str) -> int:
+    """Return the HTTP status that a token of a secret gets for a session that is not there."""
+    token = make_token(secret, tenant="acme", sub="crm", role="service")
+    body = b'{"session_id": "none"}'
+    return router.request("POST", "/api/v1/session.get", body, {"authorization": f"Bearer {token}"})[0]
+
+
+def test_hangup_reads_secrets_from_files_again(store: StoreServer, tmp_path: Path) -> None:
+    first, second = "1" * 32, "2" * 32
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.write_text(first)
+    old.write_text(first)
+    secrets = {"jwt_secret": None, "jwt_secret_file": str(new), "jwt_secret_old_file": str(old)}
+    router = RouterProcess(store.url, tmp_path / "log", **secrets)
+    router.launch()
+    router.wait_ready()
+    try:
+        assert (status_of(router, first), status_of(router, second)) == (404, 401)
+        new.write_text(second)
+        assert reread(router, tmp_path / "log")["event"] == "settings reloaded"
+        assert (status_of(router, first), status_of(router, second)) == (404, 404)
+        old.write_text(second)
+        assert reread(router, tmp_path / "log", 2)["event"] == "settings reloaded"
+        assert (status_of(router, first), status_of(router, second)) == (401, 404)
+        new.write_text("")
+        assert reread(router, tmp_path / "log", 3)["event"] == "settings reload failed"
+        assert status_of(router, second) == 404
+    finally:
+        router.stop()
+
+
+def test_router_with_a_drain_delay_serves_on_while_it_is_not_ready(
+    store: StoreServer, tmp_path: Path
+) -> None:
+    router = RouterProcess(store.url, tmp_path / "log", drain_delay_ms=60_000)
+    router.launch()
+    router.wait_ready()
+    try:
+        router.terminate()
+        wait_until(lambda: router.get("/readyz")[0] == 503, "readiness to be red")
+        assert '"reason":"draining"' in router.get("/readyz")[1]
+        assert router.metric("relevo_ready") == 0
+        assert status_of(router, SECRET) == 404
+        # The second signal ends it at once.
+        router.terminate()
+        router.wait_gone()
+    finally:
+        router.stop()
+
+
+async def test_metrics_of_two_workers_are_all_there_whichever_answers(
+    store: StoreServer, tmp_path: Path
+) -> None:
+    with running_routers(1, store.url, tmp_path, workers=2) as (router,):
+
+        def counts() -> dict[str, int]:
+            page = router.get("/metrics")[1]
+            found = re.findall(r'^relevo_connections\{worker="(\d)"\} (\d+)', page, re.MULTILINE)
+            return {worker: int(count) for worker, count in found}
+
+        await asyncio.to_thread(wait_until, lambda: set(counts()) == {"0", "1"}, "both workers")
+        sockets = [await open_socket(router.address) for _ in range(8)]
+        for _ in range(6):
+            assert sum((await asyncio.to_thread(counts)).values()) == len(sockets)
+        for socket in sockets:
+            await socket.close()

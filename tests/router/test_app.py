@@ -16,13 +16,14 @@ class FakeConnections:
     """The connections of a node, which a test lets go."""
 
     def __init__(self) -> None:
-        self.is_draining = False
+        self.is_draining = self.is_leaving = False
         self.gone = asyncio.Event()
 
     def __len__(self) -> int:
         return 3
 
     async def drain(self) -> None:
+        self.is_draining = True
         await self.gone.wait()
 
 
@@ -38,9 +39,9 @@ async def node(monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     return FakeNode()
 
 
-async def started(node: Any) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+async def started(node: Any, drain_delay_ms: int = 0) -> tuple[uvicorn.Server, asyncio.Task[None]]:
     """Return a server and its main loop, which waits for its next tick."""
-    server = app._Server(uvicorn.Config(app=lambda: None, log_config=None), node)
+    server = app._Server(uvicorn.Config(app=lambda: None, log_config=None), node, None, drain_delay_ms)
     running = asyncio.create_task(server.main_loop())
     await asyncio.sleep(0)
     return server, running
@@ -49,11 +50,22 @@ async def started(node: Any) -> tuple[uvicorn.Server, asyncio.Task[None]]:
 async def test_server_at_the_first_signal_drains_before_it_exits(node: FakeNode) -> None:
     server, running = await started(node)
     server.handle_exit(signal.SIGTERM, None)
-    assert (node.connections.is_draining, server.should_exit) == (True, False)
+    assert (node.connections.is_leaving, server.should_exit) == (True, False)
     node.connections.gone.set()
     async with asyncio.timeout(30):
         await running
     assert server.should_exit
+
+
+async def test_server_with_a_delay_serves_on_and_then_drains(node: FakeNode) -> None:
+    node.connections.gone.set()
+    server, running = await started(node, drain_delay_ms=20)
+    server.handle_exit(signal.SIGTERM, None)
+    await asyncio.sleep(0)
+    assert (node.connections.is_leaving, node.connections.is_draining) == (True, False)
+    async with asyncio.timeout(30):
+        await running
+    assert (node.connections.is_draining, server.should_exit) == (True, True)
 
 
 async def test_server_at_the_second_signal_exits_at_once(node: FakeNode) -> None:
@@ -84,7 +96,7 @@ async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: 
         raise OSError("the port is taken")
 
     monkeypatch.setattr(app, "Node", Node)
-    monkeypatch.setattr(app, "application", lambda node, has_admin: node)
+    monkeypatch.setattr(app, "application", lambda node, **_: node)
     monkeypatch.setattr(app, "websocket_class", lambda *_: "none")
     monkeypatch.setattr(app._Server, "serve", fail)
     monkeypatch.setattr(app._Server, "__init__", lambda *_: None)

@@ -73,6 +73,7 @@ class FakeServe:
         store_url: str,
         sockets: list[socket.socket],
         admin: socket.socket | None = None,
+        *_: object,
     ) -> None:
         self.settings, self.store_url = settings, store_url
         self.port = sockets[0].getsockname()[1]

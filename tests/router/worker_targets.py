@@ -23,7 +23,7 @@ def say(line: str) -> None:
 
 
 def answer_with_pid(
-    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None
+    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None, *_: object
 ) -> None:
     """Say that it started, answer every connection with the process id, and say that it stopped."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -38,19 +38,23 @@ def answer_with_pid(
         say(f"stopped {os.getpid()}")
 
 
-def end_at_once(settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None) -> None:
+def end_at_once(
+    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None, *_: object
+) -> None:
     """Fail like a worker that can never work."""
     sys.exit(7)
 
 
 def refuse_the_store(
-    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None
+    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None, *_: object
 ) -> None:
     """Fail like a worker whose store evicts data."""
     raise StoreEvictsError("store.internal:6379", "allkeys-lru")
 
 
-def drain_for_ever(settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None) -> None:
+def drain_for_ever(
+    settings: Settings, store_url: str, sockets: Sockets, admin: socket.socket | None, *_: object
+) -> None:
     """Take the first signal as a wish and the second one as an order."""
 
     def second(*_: object) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from relevo.router.store.client.call import Call
-from relevo.router.store.client.connection import Server, pack, parse_info
+from relevo.router.store.client.connection import ConnectOptions, Server, pack, parse_info
 from relevo.router.store.client.durability import Durability
 from relevo.router.store.client.durability_waiter import DurabilityWaiter
 from relevo.router.store.client.error_replies import RedirectedError
@@ -62,7 +63,8 @@ class StoreClient:
         self.limits = limits if limits is not None else PipelineLimits()
         self.durability = durability if durability is not None else Durability()
         self.stats = Stats()
-        self.topology = open_topology(parse_url(url), self.limits.timeout_ms / 1000)
+        self._url = parse_url(url)
+        self.topology = open_topology(self._url, self.limits.timeout_ms / 1000)
         self._scripts = Scripts(scripts)
         self.library = self._scripts.name
         self._library = pack(b"FUNCTION", b"LOAD", self._scripts.source)
@@ -93,6 +95,27 @@ class StoreClient:
         if not self.topology.servers:
             await self.topology.locate("")
         await asyncio.gather(*(self._check(server) for server in self.topology.servers))
+
+    def credentials_of(self, url: str) -> ConnectOptions:
+        """
+        Return how a URL of this store says to log in.
+
+        Raises:
+            ValueError: It is malformed, or names other servers.
+        """
+        parsed = parse_url(url)
+        if (
+            replace(parsed, options=self._url.options, sentinel_options=self._url.sentinel_options)
+            != self._url
+        ):
+            raise ValueError("the URL of the store names another store, which needs a restart")
+        return parsed.options
+
+    def take_credentials(self, credentials: ConnectOptions) -> None:
+        """Log in with these from the next connection on."""
+        self.topology.options = credentials
+        for pipeline in self._pipelines.values():
+            pipeline.take_options(credentials)
 
     def run(
         self,

@@ -93,6 +93,10 @@ class DurabilityWaiter:
         if self._task is None:
             self._task = self._loop.create_task(self._run(), name=f"store-durability {self._server}")
 
+    def take_options(self, options: ConnectOptions) -> None:
+        """Log in with these from the next connection on."""
+        self._options = options
+
     async def close(self) -> None:
         """Drop the connection; what is held fails with StoreUnavailableError."""
         if self._task is not None:

@@ -197,6 +197,12 @@ class Pipeline:
         self.submit(call)
         return call.future
 
+    def take_options(self, options: ConnectOptions) -> None:
+        """Log in with these from the next connection on."""
+        self._options = options
+        if self._durability_waiter is not None:
+            self._durability_waiter.take_options(options)
+
     async def close(self) -> None:
         """Drop the connection; what waits for a reply fails with StoreUnavailableError."""
         self._closed = True

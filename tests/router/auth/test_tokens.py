@@ -376,3 +376,33 @@ async def test_only_the_latest_headers_are_kept() -> None:
     for header in [*headers, *headers[:10]]:
         assert await known.verify(hs256(CLAIMS, header=header)) == ANA
     assert _header.cache_info().currsize == HEADERS_READ_MAX
+
+
+async def test_keys_taken_again_replace_those_of_before() -> None:
+    checking = Verifier(Settings(jwt_secret=SECRET), lambda: NOW_MS)
+    token = hs256(CLAIMS)
+    assert await checking.verify(token) == ANA
+    checking.take_keys(Settings(jwt_secret="n" * 32, jwt_secret_old=SECRET))
+    assert await checking.verify(token) == ANA
+    checking.take_keys(Settings(jwt_secret="n" * 32))
+    with pytest.raises(UnauthorizedError, match="signature"):
+        await checking.verify(token)
+
+
+async def test_keys_that_cannot_be_used_leave_those_of_before(tmp_path: Path) -> None:
+    checking = Verifier(Settings(jwt_secret=SECRET), lambda: NOW_MS)
+    with pytest.raises(SettingsError, match="RELEVO_JWT_PUBLIC_KEY_FILE"):
+        checking.take_keys(Settings(jwt_public_key_file=str(tmp_path / "none.pem")))
+    assert await checking.verify(hs256(CLAIMS)) == ANA
+
+
+async def test_keys_of_a_jwks_are_there_once_it_was_read(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(key_set(public_entry(RSA, "r")))
+    checking = Verifier(Settings(jwks=str(file)), lambda: NOW_MS)
+    assert not checking.can_verify()
+    assert await checking.verify(asymmetric(RSA, "RS256", kid="r")) == ANA
+    assert checking.can_verify()
+    file.write_bytes(key_set(public_entry(EC, "e")))
+    checking.take_keys(Settings(jwks=str(file)))
+    assert await checking.verify(asymmetric(RSA, "RS256", kid="r")) == ANA

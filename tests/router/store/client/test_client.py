@@ -155,3 +155,15 @@ async def test_close_during_a_look_up_fails_what_waits(scripts: Path) -> None:
 
 def test_errors_of_the_client_have_one_base() -> None:
     assert all(issubclass(one, StoreError) for one in (StoreUnavailableError, StoreDefectError))
+
+
+async def test_credentials_of_another_url_of_the_store_count_from_the_next_connection_on(
+    scripts: Path,
+) -> None:
+    async with fake_server() as fake, client_of(fake, scripts) as client:
+        await client.publish("acme", FOLLOWED, b"")
+        client.take_credentials(client.credentials_of(f"redis://ana:new@{fake.server}"))
+        pipeline = client._pipelines[fake.server]
+        assert (pipeline._options.password, client.topology.options.password) == ("new", "new")
+        with pytest.raises(ValueError, match="another store"):
+            client.credentials_of("redis://ana:new@127.0.0.1:1")
