@@ -98,7 +98,6 @@ async def reading(client: RawClient) -> AsyncIterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.fault("a client stops reading")
 async def test_stalled_client_gets_merged_patches_then_4001_alone(
     own_store: StoreServer, start_routers: StartRouters, make_tenant: MakeTenant

@@ -19,7 +19,6 @@ from tests.routers import RouterProcess
 from tests.servers import StoreServer
 
 # A busy machine takes its time.
-pytestmark = pytest.mark.timeout(180)
 
 # Far less than an hour, and more than any test takes.
 CLOSE_MS = 300_000

@@ -35,7 +35,7 @@ from tests.servers import (
 from tests.stored_records import events_of, key_of
 
 # Sentinels take their time, and on a busy machine more of it.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 needs_redis = pytest.mark.skipif(
     redis_binary() is None, reason="no redis-server on PATH: apt install redis-server"

@@ -19,7 +19,6 @@ from tests.raw_client import Message
 from tests.servers import StoreServer, running
 
 # A busy machine takes its time.
-pytestmark = pytest.mark.timeout(180)
 
 DISK_BYTES = 4_000_000
 MEMORY_BYTES = 16_000_000

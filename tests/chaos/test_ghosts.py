@@ -11,7 +11,6 @@ from tests.chaos.settling import comes_true, read_store
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_hello_with_a_lost_reply_leaves_no_ghost_connection(tmp_path: Path) -> None:
     async with Deployment(tmp_path, seed=1, tenants=["acme"]) as deployment:
         ana = deployment.actor("ana")
@@ -23,7 +22,6 @@ async def test_hello_with_a_lost_reply_leaves_no_ghost_connection(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_rewound_store_counts_the_connections_of_now(tmp_path: Path) -> None:
     # A lease that outlives the restart: or the old connections would go with it.
     async with Deployment(
@@ -36,7 +34,6 @@ async def test_rewound_store_counts_the_connections_of_now(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_connection_forgotten_by_the_store_is_registered_again(tmp_path: Path) -> None:
     async with Deployment(tmp_path, seed=1, tenants=["acme"]) as deployment:
         kept = read_store("acme", deployment.store)

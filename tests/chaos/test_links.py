@@ -19,7 +19,6 @@ from tests.servers import StoreServer
 from tests.stored_records import forget_events
 
 # A busy machine takes its time.
-pytestmark = pytest.mark.timeout(180)
 
 # Between the end of a lease and what others then see there is time to close a socket, on a busy machine, too.
 CUT_OFF = {

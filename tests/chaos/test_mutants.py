@@ -221,7 +221,6 @@ async def run(tmp_path: Path, scenario: Scenario, **options: Any) -> tuple[set[s
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 async def test_the_router_itself_breaks_nothing(scenario: Scenario, tmp_path: Path) -> None:
     broken, told = await run(tmp_path, scenario)
@@ -229,7 +228,6 @@ async def test_the_router_itself_breaks_nothing(scenario: Scenario, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "mutant",
     [pytest.param(one, id=one.what, marks=() if one.what in BRIEF else pytest.mark.long) for one in MUTANTS],

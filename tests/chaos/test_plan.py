@@ -45,7 +45,6 @@ def test_data_is_lost_only_where_the_round_says_so() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_a_round_of_random_faults_breaks_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     totals: Counter[str] = Counter()
     clean = play_round(tmp_path / "round", 1, totals)

@@ -17,7 +17,6 @@ from tests.raw_client import Message, RawClient
 from tests.routers import standing_still
 
 # A busy machine takes its time.
-pytestmark = pytest.mark.timeout(180)
 
 
 async def answers_until_the_close(client: RawClient, command: str) -> tuple[list[Message], int]:

@@ -15,7 +15,6 @@ from tests.servers import StoreServer
 from tests.stored_records import events_of
 
 # A busy machine takes its time.
-pytestmark = pytest.mark.timeout(180)
 
 # What a tenant keeps when it knows its agents and departments, and nothing of any session.
 KINDS_WITHOUT_SESSIONS = {

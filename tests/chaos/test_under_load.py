@@ -19,7 +19,7 @@ from tests.chaos.waiting import until_ready
 from tests.raw_client import LIMIT_S
 
 # A busy machine takes its time.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 WORK = 60
 SCENARIOS: list[Any] = []

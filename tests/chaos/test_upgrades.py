@@ -64,7 +64,6 @@ def libraries(deployment: Deployment) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.fault("two releases run side by side, in a rolling upgrade and a roll-back")
 async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,7 +141,6 @@ async def test_upgrade_and_roll_back_under_load_lose_and_double_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_a_router_on_a_store_of_a_newer_schema_says_so_and_is_not_ready(tmp_path: Path) -> None:
     async with Deployment(tmp_path, seed=12, routers=1, tenants=()) as deployment:
         [router] = deployment.routers

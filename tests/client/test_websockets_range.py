@@ -33,7 +33,6 @@ pythonpath = . {client}
 
 
 @pytest.mark.long
-@pytest.mark.timeout(LIMIT_S * 2)
 @pytest.mark.parametrize("requirement", [f"websockets=={LOWEST}.*", f"websockets=={int(BEYOND) - 1}.*"])
 def test_client_passes_its_tests_with_websockets(requirement: str, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)

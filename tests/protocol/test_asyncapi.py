@@ -114,7 +114,6 @@ def test_asyncapi_server_requires_a_token(document: Document) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_asyncapi_official_parser_reports_no_problem(document: Document) -> None:
     if shutil.which("node") is None:
         leave_out("node is not on PATH: install Node.js 20 or later")
