@@ -123,6 +123,7 @@ _bruno = Agent(
     available=True,
     answered_at=_AT - 90_000,
     status_reason="back",
+    missed=1,
     status_until_at=_AT + 900_000,
     status_by=Author("bruno", "Bruno Lima"),
 )

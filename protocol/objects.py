@@ -69,7 +69,8 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
     An agent's row of the directory; ``load`` and ``pending`` count sessions.
 
-    ``answered_at`` is when it answered last. ``status_reason`` and ``status_until_at`` were given with the
+    ``answered_at`` is when it answered last, ``missed`` how many sessions in a row it did not answer in time
+    since. ``status_reason`` and ``status_until_at`` were given with the
     status by ``status_by``, which is left out where the system set it.
     """
 
@@ -87,6 +88,7 @@ class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     status_reason: str | UnsetType = UNSET
     status_until_at: int | UnsetType = UNSET
     status_by: Author | UnsetType = UNSET
+    missed: int | UnsetType = UNSET
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -140,7 +142,8 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     A conversation with a customer: state, owner, fence and latest transfer.
 
     ``department`` is what it was routed through last, ``answered_at`` when its present owner answered it,
-    ``hops_free`` how many hops count towards no rule's ``hops_max``; left out where there is none.
+    ``hops_free`` how many hops count towards no rule's ``hops_max``, ``due_at`` when the system
+    moves it on; left out where there is none.
     """
 
     id: str
@@ -155,6 +158,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     department: str | UnsetType = UNSET
     answered_at: int | UnsetType = UNSET
     hops_free: int | UnsetType = UNSET
+    due_at: int | UnsetType = UNSET
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -162,7 +166,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     An entry of a session's history, ``seq`` from 1 without gaps; ``by`` is None where the system acted.
 
     ``passed`` is what of a rule an admin or a back end passed over, ``why`` why the system moved the session:
-    ``disconnected`` where its agent was lost. Each is left out where it is nothing.
+    its agent was lost (``disconnected``), did not answer (``unanswered``) or did not take it in time
+    (``overdue``), or its turn came (``queue``). Each is left out where it is nothing.
     """
 
     seq: int

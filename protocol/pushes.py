@@ -15,7 +15,22 @@ from relevo.protocol.errors import Error
 from relevo.protocol.objects import Agent, Author, Department, Entry, EntryKind, Role, Rule, Session, Transfer
 from relevo.protocol.results import Result
 
-RemovedWhy: TypeAlias = Literal["transferred", "declined", "recalled", "moved", "closed"]
+MovedWhy: TypeAlias = Literal[
+    "unanswered", "overdue", "overflow", "disconnected", "evacuated", "queue", "declined"
+]
+RemovedWhy: TypeAlias = Literal[
+    "transferred",
+    "declined",
+    "recalled",
+    "moved",
+    "closed",
+    "unanswered",
+    "overdue",
+    "overflow",
+    "disconnected",
+    "evacuated",
+    "queue",
+]
 TransferState: TypeAlias = Literal["delivered", "accepted", "declined", "recalled", "moved"]
 
 
@@ -110,11 +125,12 @@ class AgentChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="agen
 
 
 class TransferUpdated(ServerMessage, frozen=True, gc=False, kw_only=True, tag="transfer.updated"):
-    """A transfer that the caller made has a new state."""
+    """A transfer that the caller made has a new state; ``why`` says why the system moved the session."""
 
     transfer: Transfer
     state: TransferState
     session: Session
+    why: MovedWhy | msgspec.UnsetType = msgspec.UNSET
 
 
 class DirectorySnapshot(ServerMessage, frozen=True, gc=False, kw_only=True, tag="directory.snapshot"):

@@ -24,7 +24,7 @@ from relevo.protocol.objects import (
     SessionState,
     Status,
 )
-from relevo.protocol.pushes import RemovedWhy, TransferState
+from relevo.protocol.pushes import MovedWhy, RemovedWhy, TransferState
 from relevo.protocol.settings import AfterGrace, OverflowOn, PendingTake, PendingThen, WhenClosed
 
 Schema: TypeAlias = dict[str, Any]
@@ -37,6 +37,7 @@ ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "SessionState": get_args(SessionState),
     "Outcome": get_args(Outcome),
     "EntryKind": get_args(EntryKind),
+    "MovedWhy": get_args(MovedWhy),
     "RemovedWhy": get_args(RemovedWhy),
     "TransferState": get_args(TransferState),
     "Because": get_args(Because),

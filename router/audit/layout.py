@@ -36,7 +36,7 @@ DAMAGED: Final = (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError)
 
 IDENTITY: Final = re.compile(ID_PATTERN)
 CONNECTION: Final = re.compile(r"(\S+) (\S+)")
-DUE: Final = re.compile(r"(node|presence|sessions|drain|leave) (\S+)")
+DUE: Final = re.compile(r"(node|presence|sessions|session|drain|leave) (\S+)")
 PRINT_LENGTH: Final = 32
 REMOVED_MAX: Final = 10_000
 """Removals of agents and departments that are remembered."""

@@ -14,6 +14,7 @@ INVARIANTS: Final = {
     "S9": "events are numbered without gaps within an epoch, and kept as they were told",
     "S10": "what was published last is what is so",
     "S12": "what is kept for a while has an end, and what is open has none",
+    "S13": "a deadline is in the list of what is due, and is not passed while a node serves the tenant",
     "presence": "connections, leases and graces agree",
     "shape": "keys and records are of a known form, and what they name is there",
 }

@@ -21,7 +21,8 @@ class Change(msgspec.Struct, array_like=True, gc=False):
     What happened to one session, and whom it concerns.
 
     Attributes:
-        what: ``placed`` with another owner, ``written`` into its history, ``delivered`` or ``answered``.
+        what: ``placed`` with another owner, ``written`` into its history, ``delivered``, ``answered``, or
+            ``stayed`` where a deadline passed and no other agent or department can have it.
         left: The agent that has it no more.
         why: Why it has it no more.
         told: What became of the transfer, for its sender.

@@ -79,6 +79,7 @@ class AgentExtra(msgspec.Struct, gc=False):
             counted; in seconds since the Unix epoch.
         status_by: The id and the name of the agent or admin that set its status; None for the system.
         lost: Sessions that were taken from it while it was away.
+        missed: How many sessions in a row it did not answer in time.
     """
 
     described_at: int = 0
@@ -86,6 +87,7 @@ class AgentExtra(msgspec.Struct, gc=False):
     status_until_at: int = 0
     status_by: tuple[str, str] | None = None
     lost: list[str] = []
+    missed: int = 0
 
 
 class DepartmentExtra(msgspec.Struct, gc=False):
@@ -107,11 +109,15 @@ class SessionExtra(msgspec.Struct, gc=False):
         since: Its place in its department's queue: that of its coming into the department; 0: its order.
         lost: The agent from which it was taken, while nothing else has happened to it.
         hops_free: How many hops count towards no rule's limit.
+        due_at: When the system moves it on; 0: never.
+        tried: The agents with which it was placed since its last answer, and when.
     """
 
     since: int = 0
     lost: str | None = None
     hops_free: int = 0
+    due_at: int = 0
+    tried: dict[str, int] = {}
 
 
 class EntryExtra(msgspec.Struct, gc=False):
@@ -339,6 +345,7 @@ def agent_of(record: AgentRecord) -> Agent:
         status_reason=extra.status_reason or msgspec.UNSET,
         status_until_at=extra.status_until_at or msgspec.UNSET,
         status_by=Author(*extra.status_by) if extra.status_by is not None else msgspec.UNSET,
+        missed=extra.missed or msgspec.UNSET,
     )
 
 
@@ -395,6 +402,7 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
         department=record.department or msgspec.UNSET,
         answered_at=record.answered_at or msgspec.UNSET,
         hops_free=(record.extra and record.extra.hops_free) or msgspec.UNSET,
+        due_at=(record.extra and record.extra.due_at) or msgspec.UNSET,
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from relevo.protocol.objects import Session, Transfer
 from relevo.protocol.pushes import (
+    MovedWhy,
     Push,
     RemovedWhy,
     SessionAssigned,
@@ -66,10 +67,17 @@ def pushes_of(
                 transfer = records.transfer_of(change.superseded, record.id)
             if transfer is not None:
                 state = cast(TransferState, change.told)
-                yield sender, TransferUpdated(transfer=transfer, state=state, session=session)
+                why = _why_moved(change) or UNSET
+                yield sender, TransferUpdated(transfer=transfer, state=state, session=session, why=why)
         if is_watched:
-            why = record.kind if change.what == "placed" else UNSET
-            yield WATCHERS, SessionChanged(session=session, why=why)
+            kind = record.kind if change.what == "placed" else UNSET
+            yield WATCHERS, SessionChanged(session=session, why=kind)
+
+
+def _why_moved(change: Change) -> MovedWhy | None:
+    """Return why the system has moved a session."""
+    extra = change.record.entry_extra
+    return cast(MovedWhy, extra.why) if change.what == "placed" and extra is not None and extra.why else None
 
 
 def _placements(
@@ -82,7 +90,7 @@ def _placements(
         yield owner, SessionPending(session=session, transfer=session.transfer)
     if left is not None:
         transfer: Transfer | None = None if change.why == "closed" else session.transfer
-        why = cast(RemovedWhy, change.why)
+        why = cast(RemovedWhy, _why_moved(change) or change.why)
         yield (
             left,
             SessionRemoved(session_id=session.id, fence=session.fence, why=why, transfer=transfer),

@@ -232,12 +232,14 @@ class Model(State):
         assert s.owner is not None
         passed = self._apply_rule(s, target, request)
         if request.get("check"):
-            return self._checked(target, *self._route(target, s.agent_id()))
+            return self._checked(
+                target, *self._route(target, s.agent_id(), self._unless_answered(s, request))
+            )
         change = Change(s.id)
         old, waited, source = s.transfer, s.waits, self._party(s.owner)
         if waited and old is not None:
             self._notify_sender(s, change, "moved", old)
-        state, owner = self._route(target, s.agent_id())
+        state, owner = self._route(target, s.agent_id(), self._unless_answered(s, request))
         s.hops += 1
         s.hops_free += by.role == "service"
         s.target = target
@@ -261,6 +263,10 @@ class Model(State):
         self._place(s, state, owner, by, change, "transferred")
         self._conclude(s, change)
         return lambda: {"session": s.seen()}
+
+    def _unless_answered(self, s: KnownSession, request: Request) -> KnownSession | None:
+        """Return a session unless a transfer is its owner's answer: it counts as tried with none then."""
+        return None if self._owns(s, request) and s.state == "in_progress" else s
 
     def _checked(self, target: Owner | None, state: str, owner: Owner | None) -> Outcome:
         """Return what would be."""

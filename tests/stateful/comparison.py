@@ -48,6 +48,7 @@ def seen_of(model: Model) -> dict[str, Any]:
             found["due"][f"presence {agent.id}"] = agent.presence_ends_at
         if agent.sessions_end_at is not None:
             found["due"][f"sessions {agent.id}"] = agent.sessions_end_at
+    found["due"] |= {f"session {s.id}": s.due_at for s in model.sessions.values() if s.due_at is not None}
     sets |= {"agents": set(model.agents), "departments": set(model.departments)}
     found["sets"] = {name: members for name, members in sets.items() if members}
     found["expiring"] = {f"session:{s.id}" for s in model.sessions.values() if s.state == "closed"}

@@ -241,7 +241,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         if server == "an empty one":
             self.stored.empty()
             self.twins = {tenant: Twin() for tenant in TENANTS}
-            self.set_up([(["sales"], 1, "pause"), (["sales", "help"], 2, "connected")], TARGETS[4:7])
+            self.set_up([(["sales"], 1, "pause"), (["sales", "help"], 2, "connected")], TARGETS[4:7], {})
         for tenant in TENANTS:
             for node_id in alive:
                 self.step(tenant, "renew", node_id=node_id, lease_ms=LEASE_MS)
@@ -264,8 +264,14 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             st.tuples(memberships, capacities, st.sampled_from(STATUSES)), min_size=3, max_size=len(AGENTS)
         ),
         waiting=st.lists(targets, min_size=2, max_size=5),
+        given=st.one_of(st.just({}), settings),
     )
-    def set_up(self, staff: list[tuple[list[str], int, str]], waiting: list[dict[str, str]]) -> None:
+    def set_up(
+        self,
+        staff: list[tuple[list[str], int, str]],
+        waiting: list[dict[str, str]],
+        given: dict[str, Any],
+    ) -> None:
         """Begin with departments, present agents, and customers, as a tenant does in the morning."""
         for tenant in TENANTS:
             known: dict[str, Any] = {"departments": DEPARTMENTS, "capacity": 2}
@@ -281,6 +287,10 @@ class CommandsAgainstModel(RuleBasedStateMachine):
                         agent_id=agent_id,
                         status=status,
                     )
+            if given:
+                self.step(
+                    tenant, "settings_put", by=self.find_caller(tenant, "admin"), settings=given, parties=[]
+                )
             for session_id, target in zip(SESSIONS, waiting, strict=False):
                 self.open_session(tenant, "admin", session_id, target, None)
 

@@ -8,7 +8,7 @@ commands share and what follows from their changes; the commands themselves are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ from relevo.protocol.objects import (
     Session,
     Transfer,
 )
+from relevo.protocol.settings import SETTINGS
 
 Request: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any]
@@ -87,6 +88,7 @@ class KnownAgent:
     answered_at: int | None = None
     described_at: int = 0
     lost: list[str] = field(default_factory=list)
+    missed: int = 0
     status_reason: str | None = None
     status_until_at: int | None = None
     status_by: Author | None = None
@@ -123,6 +125,8 @@ class KnownSession:
     age: int = 0
     lost: str | None = None
     answered_at: int | None = None
+    due_at: int | None = None
+    tried: dict[str, int] = field(default_factory=dict)
     in_state_since: int = 0
 
     def seen(self) -> Session:
@@ -140,6 +144,7 @@ class KnownSession:
             department=self.department or msgspec.UNSET,
             answered_at=self.answered_at or msgspec.UNSET,
             hops_free=self.hops_free or msgspec.UNSET,
+            due_at=self.due_at or msgspec.UNSET,
         )
 
     @property
@@ -302,6 +307,7 @@ class State:
             status_reason=agent.status_reason or msgspec.UNSET,
             status_until_at=agent.status_until_at or msgspec.UNSET,
             status_by=agent.status_by or msgspec.UNSET,
+            missed=agent.missed or msgspec.UNSET,
         )
 
     def department_row(self, department_id: str) -> Department:
@@ -322,6 +328,10 @@ class State:
     def effective(self, department_id: str) -> dict[str, Any]:
         """Return what holds in a department, of what is set."""
         return self.settings[""] | self.settings.get(department_id, {})
+
+    def setting(self, s: KnownSession, name: str) -> Any:
+        """Return a setting as it holds for a session."""
+        return self.effective(s.department or "").get(name, SETTINGS[name].default)
 
     def _rule(self, settings: dict[str, Any]) -> Rule | msgspec.UnsetType:
         return msgspec.convert(settings["rule"], Rule) if "rule" in settings else msgspec.UNSET
@@ -383,9 +393,11 @@ class State:
 
     def _begin(self) -> None:
         self._noticed: dict[str, Notice] = {}
+        self._were_available = {a.id for a in self.agents.values() if self.available(a)}
         self._availability = {
-            a.id: set(a.departments) if self.available(a) else set() for a in self.agents.values()
+            a.id: set(a.departments) for a in map(self.agents.get, self._were_available) if a
         }
+        self._answered: set[str] = set()
 
     def _settle(self) -> None:
         given_away: dict[str, set[str]] = {}
@@ -396,14 +408,11 @@ class State:
             fresh = set(agent.departments) - self._availability.get(agent.id, set())
             while self.available(agent):
                 waiting = [
-                    s
-                    for department_id in fresh
-                    for s in self.held("queued", department_id)
-                    if s.id not in given_away.get(agent.id, set())
+                    s for s in self._waiting_for(agent, fresh) if s.id not in given_away.get(agent.id, set())
                 ]
                 if not waiting:
                     break
-                self._take_from_queue(agent, min(waiting, key=lambda s: s.place))
+                self._take(agent, min(waiting, key=lambda s: s.place))
         for agent in self.agents.values():
             if agent.chosen == "pre_pause" and self.load(agent) == 0:
                 agent.chosen, agent.status_by = "pause", None
@@ -413,14 +422,32 @@ class State:
                 agent.status, agent.status_since_at = status, self._now
         self.notices += self._noticed.values()
 
-    def _take_from_queue(self, agent: KnownAgent, s: KnownSession) -> None:
+    def _waiting_for(self, agent: KnownAgent, fresh: set[str]) -> Iterator[KnownSession]:
+        """
+        Yield what an available agent takes by itself.
+
+        It has just become available to the departments `fresh`; in the others only what it was tried with
+        waits for it, where it has answered another session in this step.
+        """
+        for department_id in agent.departments:
+            for s in self.held("queued", department_id):
+                again = agent.id in self._answered and agent.id in s.tried
+                if (department_id in fresh or again) and not self._is_tried(agent, s):
+                    yield s
+        for s in self.held("pending", agent.id):
+            if agent.id not in self._were_available and self.setting(s, "pending_take") == "when_available":
+                yield s
+
+    def _take(self, agent: KnownAgent, s: KnownSession) -> None:
         assert s.owner is not None
         change = Change(s.id)
         transfer = s.transfer
-        if transfer is not None and (transfer.to.kind, transfer.to.id) == ("department", s.owner.id):
-            s.transfer = replace(transfer, outcome="assigned", assigned_to=agent.id)
+        to = (transfer.to.kind, transfer.to.id) if transfer is not None else None
+        if transfer is not None and (s.state == "pending" or to == ("department", s.owner.id)):
+            assigned_to = None if to == ("agent", agent.id) else agent.id
+            s.transfer = replace(transfer, outcome="assigned", assigned_to=assigned_to)
         self._place(s, "in_progress", Owner("agent", agent.id), None, change, "moved")
-        self._write(s, change, "moved", None, transfer=s.transfer)
+        self._write(s, change, "moved", None, transfer=s.transfer, why="queue")
         self._notify_sender(s, change, "moved")
         self._conclude(s, change)
 
@@ -431,6 +458,7 @@ class State:
             for a in self.agents.values():
                 due += [(at, "presence", a.id) for at in [a.presence_ends_at] if at is not None]
                 due += [(at, "sessions", a.id) for at in [a.sessions_end_at] if at is not None]
+            due += [(s.due_at, "session", s.id) for s in self.sessions.values() if s.due_at is not None]
             if not due or min(due)[0] > self._now:
                 return
             at, kind, name = min(due)
@@ -441,6 +469,8 @@ class State:
                         self._drop(agent, connection, at)
             elif kind == "presence":
                 self.agents[name].present, self.agents[name].presence_ends_at = False, None
+            elif kind == "session":
+                self._meet_deadline(self.sessions[name])
             else:
                 self.agents[name].sessions_end_at = None
                 for s in self.held("in_progress", name):
@@ -448,18 +478,45 @@ class State:
 
     def _take_away(self, s: KnownSession, agent: KnownAgent) -> None:
         """Let a lost agent's session go on through its department, or wait for the agent."""
-        after_grace = self.effective(s.department or "").get("after_grace", "department")
-        change = Change(s.id)
-        self._write(s, change, "moved", None, why="disconnected")
-        self._notify_sender(s, change, "moved")
-        if s.department in self.departments and after_grace == "department":
-            place = self._route(Owner("department", s.department or ""), agent.id)
+        if s.department in self.departments and self.setting(s, "after_grace") == "department":
+            place = self._route(Owner("department", s.department or ""), agent.id, s)
         else:
             s.target = Owner("agent", agent.id)
             place = "pending", s.target
-        self._move_on(s, *place, None, change, "moved")
-        s.lost = agent.id
+        self._move(s, *place, "disconnected", agent)
         agent.lost.append(s.id)
+
+    def _meet_deadline(self, s: KnownSession) -> None:
+        """Move a session on that was not answered, or that is pending for too long."""
+        agent, why = self.agents[s.agent_id() or ""], "overdue"
+        if s.state == "in_progress":
+            why = "unanswered"
+            agent.missed += 1
+            if 0 < self.setting(s, "missed_max") <= agent.missed and agent.chosen in (
+                "connected",
+                "pre_pause",
+            ):
+                agent.chosen, agent.status_by = "pause", None
+                agent.status_reason, agent.status_until_at = why, None
+                self._notice(agent, None, why)
+        by_department = why == "unanswered" or self.setting(s, "pending_then") == "department"
+        if by_department and s.department in self.departments:
+            self._move(s, *self._route(Owner("department", s.department or ""), agent.id, s), why)
+        elif (place := self._origin(s)) is not None:
+            self._move(s, *place, why)
+        else:
+            s.due_at = None
+            self._conclude(s, Change(s.id))
+
+    def _move(
+        self, s: KnownSession, state: str, owner: Owner, why: str | None, lost: KnownAgent | None = None
+    ) -> None:
+        """Move a session on by the system."""
+        change = Change(s.id)
+        self._write(s, change, "moved", None, why=why)
+        self._notify_sender(s, change, "moved")
+        self._move_on(s, state, owner, None, change, "moved")
+        s.lost = lost.id if lost is not None else None
         self._conclude(s, change)
 
     def _bring_back(self, agent: KnownAgent) -> None:
@@ -470,11 +527,7 @@ class State:
         for session_id in lost:
             s = self.sessions.get(session_id)
             if s is not None and s.lost == agent.id and s.waits and self.load(agent) < agent.capacity:
-                change = Change(s.id)
-                self._write(s, change, "moved", None)
-                self._notify_sender(s, change, "moved")
-                self._move_on(s, "in_progress", Owner("agent", agent.id), None, change, "moved")
-                self._conclude(s, change)
+                self._move(s, "in_progress", Owner("agent", agent.id), None)
 
     def _drop(self, agent: KnownAgent, connection: tuple[str, str], at: int, clean: bool = False) -> None:
         if connection not in agent.connections:
@@ -531,9 +584,13 @@ class State:
         if s.state == "in_progress" and s.owner != owner:
             s.holder = before
         self._placements += 1
-        s.answered_at = s.lost = None
         if s.state == "in_progress" and before is not None:
             s.had[before] = self._placements
+        if state == "closed":
+            s.tried = {}
+        elif s.state == "in_progress" and before and s.answered_at is None and self.setting(s, "answer_ms"):
+            s.tried[before] = s.updated_at
+        s.answered_at = s.lost = s.due_at = None
         if s.state != state:
             s.in_state_since = self._placements
         if s.routed != (state, s.department):
@@ -541,6 +598,8 @@ class State:
         s.opened_position = s.opened_position or self._placements
         s.state, s.owner, s.position = state, owner, self._placements
         s.fence, s.updated_at, s.changed_by, s.delivered = s.fence + 1, self._now, by, False
+        wait_ms = {"in_progress": self.setting(s, "answer_ms"), "pending": self.setting(s, "pending_ms")}
+        s.due_at = self._now + wait_ms[state] if wait_ms.get(state) else None
         after = s.agent_id()
         if state == "in_progress" and after is not None:
             self.agents[after].assigned_last = self._placements
@@ -555,13 +614,21 @@ class State:
         change.owner = s.agent_id()
         self.changes.append(change)
 
-    def _route(self, target: Owner, never: str | None = None) -> tuple[str, Owner]:
+    def _route(
+        self, target: Owner, never: str | None = None, s: KnownSession | None = None
+    ) -> tuple[str, Owner]:
         if target.kind == "agent":
             return ("in_progress" if self.available(self.agents[target.id]) else "pending"), target
         for agent in self.best_first(target.id):
-            if agent.id != never:
+            if agent.id != never and not (s is not None and self._is_tried(agent, s)):
                 return "in_progress", Owner("agent", agent.id)
         return "queued", target
+
+    def _is_tried(self, agent: KnownAgent, s: KnownSession) -> bool:
+        """Return whether it was placed with an agent that has not answered nor changed its status since."""
+        is_another = self._status(agent) != agent.status
+        since = max(self._now if is_another else agent.status_since_at, agent.answered_at or 0)
+        return s.tried.get(agent.id, -1) >= since
 
     def _department_with(self, agent: KnownAgent, department: str | None = None) -> str | None:
         """Return the department of a session that goes to an agent."""
@@ -582,26 +649,31 @@ class State:
         """Take note that the owner did something; return whether it is the first thing."""
         if s.state != "in_progress" or s.answered_at is not None or s.owner is None:
             return False
-        s.answered_at = self.agents[s.owner.id].answered_at = self._now
+        s.answered_at, s.due_at, s.tried = self._now, None, {}
+        agent = self.agents[s.owner.id]
+        agent.answered_at, agent.missed = self._now, 0
+        self._answered.add(agent.id)
         return True
 
     def _give_back(self, s: KnownSession, kind: str, by: Actor, text: str | None = None) -> None:
-        """Give it to the agent that had it before, else to its department, else into that agent's list."""
-        present = s.agent_id()
-        holder = self.agents.get(s.holder) if s.holder is not None and s.holder != present else None
-        if holder is not None and holder.present and holder.chosen != "disconnected":
-            place = self._route(Owner("agent", holder.id))
-        elif s.state != "queued" and s.department is not None and s.department in self.departments:
-            place = self._route(Owner("department", s.department), present)
-        elif holder is not None:
-            place = "pending", Owner("agent", holder.id)
-        else:
+        place = self._origin(s)
+        if place is None:
             raise RejectedError("no_origin", {"owner": s.owner, "department": s.department})
         change = Change(s.id)
         self._write(s, change, kind, by, text)
         self._notify_sender(s, change, kind)
         self._move_on(s, *place, by, change, kind)
         self._conclude(s, change)
+
+    def _origin(self, s: KnownSession) -> tuple[str, Owner] | None:
+        """Return where it is given back: who had it before, else its department, else that one's list."""
+        present = s.agent_id()
+        holder = self.agents.get(s.holder) if s.holder is not None and s.holder != present else None
+        if holder is not None and holder.present and holder.chosen != "disconnected":
+            return self._route(Owner("agent", holder.id))
+        if s.state != "queued" and s.department is not None and s.department in self.departments:
+            return self._route(Owner("department", s.department), present, s)
+        return ("pending", Owner("agent", holder.id)) if holder is not None else None
 
     def _move_on(
         self, s: KnownSession, state: str, owner: Owner, by: Actor | None, change: Change, why: str

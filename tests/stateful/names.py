@@ -73,7 +73,12 @@ RULES: list[dict[str, Any]] = [
 settings = st.fixed_dictionaries(
     {},
     optional={
-        "answer_ms": st.sampled_from([None, 0]),
+        "answer_ms": st.sampled_from([None, 0, 400, 4_000, 4_000]),
+        "missed_max": st.sampled_from([None, 0, 1, 3]),
+        "pending_ms": st.sampled_from([None, 0, 2_500, 12_000]),
+        "pending_then": st.sampled_from([None, "return", "department"]),
+        "pending_take": st.sampled_from([None, "by_hand", "when_available", "when_available"]),
+        "after_grace": st.sampled_from([None, "pending"]),
         "alarm_ms": st.sampled_from([None, 0, 5]),
         "rule": st.sampled_from([None, *(RULE | change for change in RULES)]),
     },

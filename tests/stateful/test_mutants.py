@@ -99,16 +99,21 @@ MUTANTS = [
         "lib/sessions.lua",
         "if s.owner_id then leave_owner(s) end",
     ),
-    Mutant("the present owner is a target", "lib/sessions.lua", "if member ~= except and at", "if at"),
+    Mutant("the present owner is a target", "lib/sessions.lua", "member == except or ", ""),
     Mutant(
         "the busiest comes first",
         "lib/sessions.lua",
-        "'available:' .. id, 0, 1 + #agents_touched,",
+        "'available:' .. id, 0, 1 + #agents_touched + tried_count(s),",
         "'available:' .. id, -2, -1,",
     ),
     Mutant("capacity does not weigh", "lib/directory.lua", "a.load / a.capacity", "a.load / 4"),
     Mutant("the newest leaves the queue first", "lib/commit.lua", "score < position", "score > position"),
-    Mutant("what is given away comes back", "lib/commit.lua", "given_away[waiting[1]] and 3 or 1", "1"),
+    Mutant(
+        "what is given away comes back",
+        "lib/commit.lua",
+        "if not passed[waiting[i]] then",
+        "if true then",
+    ),
     Mutant(
         "a department's queue is not counted",
         "lib/sessions.lua",
@@ -176,7 +181,8 @@ MUTANTS = [
     Mutant(
         "one step gives all to one member",
         "lib/sessions.lua",
-        "if is_changed then at = available(a) and choice_score(a) end",
+        "if not (a and a.touched) then offer",
+        "if true then offer",
     ),
     Mutant(
         "a session that comes back to its queue is its last",
@@ -205,6 +211,37 @@ MUTANTS = [
         "commands/agent_remove.lua",
         "a.load + a.pending > 0",
         "a.load > 0",
+    ),
+    Mutant(
+        "an agent that was tried gets it again",
+        "lib/sessions.lua",
+        "at >= status_since(a) and at >= (a.answered_at or 0)",
+        "false",
+    ),
+    Mutant(
+        "an agent that answered another counts as tried",
+        "lib/sessions.lua",
+        " and at >= (a.answered_at or 0)",
+    ),
+    Mutant(
+        "an agent that answered another gets nothing by it",
+        "lib/sessions.lua",
+        "a.is_back = meta.extra.settings ~= nil",
+    ),
+    Mutant("an answer ends no deadline", "lib/sessions.lua", "if s.answered_at then set_deadline(s) end"),
+    Mutant("an answer forgets no miss", "lib/sessions.lua", "set_extra(a, 'missed', nil)", ""),
+    Mutant(
+        "what is pending for too long is given back everywhere",
+        "lib/deadlines.lua",
+        "setting('pending_then', s.department) == 'department'",
+        "false",
+    ),
+    Mutant("what is missed is not counted", "lib/deadlines.lua", "miss(a, s.department)"),
+    Mutant(
+        "what is pending enters progress everywhere",
+        "lib/commit.lua",
+        "return setting('pending_take', s.department) == 'when_available'",
+        "return true",
     ),
     Mutant("a rule binds no agent", "lib/rules.lua", "request.by.role ~= 'agent'", "true"),
     Mutant(

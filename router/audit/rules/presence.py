@@ -14,6 +14,12 @@ from relevo.router.store.records import decode_meta
 OVERDUE_MS: Final = 60_000
 """How late what is due may be done while a node serves the tenant; a node looks every few seconds."""
 
+DEADLINE_LATE_MS: Final = 5_000
+"""The same of a deadline of a session."""
+
+LATEST: Final = 100
+"""How many of the things due last are looked at for a node's lease."""
+
 
 def connections_rule(agent_id: str, cursor: str, read: Snapshot) -> Iterator[Violation | Rule]:
     """Check that each connection of an agent is known to a node that has a lease."""
@@ -96,10 +102,16 @@ def _next_rule(first: list[bytes], meta: bytes | None) -> Iterator[Violation]:
 
 
 def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Iterator[Violation | Rule]:
-    at, last = read(("ZSCORE", "due", what), ("ZRANGE", "due", -1, -1, "WITHSCORES"))
+    at, latest = read(("ZSCORE", "due", what), ("ZRANGE", "due", -LATEST, -1, "WITHSCORES"))
     if at is None:
         return
-    if kind not in ("node", "leave", "migrate"):
+    if kind == "session":
+        (record,) = read(("LINDEX", f"session:{concerned}", -1))
+        if record is None:
+            yield Violation(
+                "S13", f"{what!r} is due, and its record is lost", ("due", f"session:{concerned}")
+            )
+    elif kind not in ("node", "leave", "migrate"):
         exists, connections = read(
             ("HEXISTS", "tenant", f"a{concerned}"), ("SCARD", f"connections:{concerned}")
         )
@@ -108,7 +120,10 @@ def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Itera
             yield Violation("presence", text, ("due", "tenant"))
         elif kind != "drain" and connections:
             return  # Told where the agent is checked.
-    lease = name_of(last[0]).startswith("node ") and float(last[1]) > read.now_ms
-    if lease and float(at) < read.now_ms - OVERDUE_MS:
+    ends = [
+        float(end) for one, end in zip(latest[::2], latest[1::2], strict=True) if one.startswith(b"node ")
+    ]
+    rule, most = ("S13", DEADLINE_LATE_MS) if kind == "session" else ("presence", OVERDUE_MS)
+    if ends and max(ends) > read.now_ms and float(at) < read.now_ms - most:
         text = f"{what!r} is due since {read.now_ms - float(at):.0f} ms, although a node serves the tenant"
-        yield Violation("presence", text, ("due",))
+        yield Violation(rule, text, ("due",))

@@ -60,6 +60,11 @@ def session_rule(session_id: str, read: Snapshot) -> Iterator[Violation | Rule]:
     if wrong is not None:
         yield Violation("S1", f"session {session_id} {wrong}", (key,))
         return
+    (due,) = read(("ZSCORE", "due", f"session {session_id}"))
+    due_at = session.extra.due_at if session.extra is not None else 0
+    if (float(due) if due is not None else 0) != due_at:
+        text = f"session {session_id} is due at {due_at or None}, and the list says {due and name_of(due)}"
+        yield Violation("S13", text, (key, "due"))
     positions = dict(zip(STATES, scores, strict=True))
     yield from list(_places_rule(session, positions, read))
     if ttl_ms != -2 and (ttl_ms == -1) == (session.state == "closed"):

@@ -23,6 +23,7 @@ SHARED = (
     "sessions.lua",
     "rules.lua",
     "presence.lua",
+    "deadlines.lua",
     "migration.lua",
     "commit.lua",
     "run.lua",

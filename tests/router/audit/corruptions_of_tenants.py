@@ -1,10 +1,19 @@
 """What can be wrong with the rest of a tenant: its directory, feed, presence, and the form of its keys."""
 
 from relevo.protocol.settings import RULE_DEFAULT
+from relevo.router.store import records
 from tests.router.audit.corruptions import corruption
+from tests.router.audit.fixture import Fixture
 from tests.router.events import settings_record
 
 KEYS = "keys:2983333"
+
+
+def pass_deadline(to: Fixture, session_id: str) -> None:
+    """Let a session be past its deadline while a node serves the tenant."""
+    to.rewrite_session(session_id, extra=records.SessionExtra(due_at=1))
+    to.call("ZADD", "due", 1, f"session {session_id}", 9e15, "node alive")
+
 
 CORRUPTIONS = [
     # Load, availability and the order of choice.
@@ -238,6 +247,31 @@ CORRUPTIONS = [
         "a grace of an agent that does not exist",
         lambda to: to.call("ZADD", "due", 1e15, "presence eve"),
         ("presence", ("due", "tenant")),
+    ),
+    corruption(
+        "a deadline of a session that has none",
+        lambda to: to.call("ZADD", "due", 1e15, "session s1"),
+        ("S13", ("session:s1", "due")),
+    ),
+    corruption(
+        "a session whose deadline nothing meets",
+        lambda to: to.rewrite_session("s1", extra=records.SessionExtra(due_at=10**15)),
+        ("S13", ("session:s1", "due")),
+        ("S10", ("session:s1", "tenant")),
+    ),
+    corruption(
+        "a deadline of a session that is gone",
+        lambda to: to.call("ZADD", "due", 1e15, "session s0"),
+        ("S13", ("due", "session:s0")),
+    ),
+    corruption(
+        "a deadline that has passed",
+        lambda to: pass_deadline(to, "s1"),
+        ("S13", ("due",)),
+        ("presence", ("due",)),
+        ("presence", ("due", "tenant")),
+        ("S10", ("session:s1", "tenant")),
+        left={("S13", ("due",)), ("presence", ("due",))},
     ),
     corruption(
         "what is due and is not done",

@@ -81,6 +81,7 @@ local function rebuild_session(id)
   relist_at('customer:' .. (s.state == 'closed' and 'closed:' or 'open:') .. s.customer_id, s)
   if s.department and s.state ~= 'queued' then relist_at('routed:' .. s.state .. ':' .. s.department, s) end
   rebuild_had(s)
+  if s.extra.due_at then due_add(s.extra.due_at, 'session ' .. id) end
   if s.state == 'closed' then expire(P .. 'session:' .. id, limits.closed_ms) else call('PERSIST', P .. 'session:' .. id) end
 end
 
@@ -177,6 +178,9 @@ local function rebuild_due(_, what, at)
   if not sweeps[kind] then
     set_aside('due ' .. what, at, 'no such thing can be done')
     due_remove(what)
+  elseif kind == 'session' then
+    local s = find_session(id)
+    if not s or not s.extra.due_at then due_remove(what) end
   elseif kind ~= 'node' and kind ~= 'leave' and kind ~= 'migrate' and not is_there('a', id) then
     due_remove(what)
   end

@@ -15,7 +15,10 @@ store_command('session_transfer', function()
   if s.owner_kind == target.kind and s.owner_id == target.id then reject('same_target') end
   local from = find_party(s.owner_kind, s.owner_id)
   local passed = apply_rule(s, target.kind, target.id, reason, me)
-  local state, owner_id, assigned_to = route(target.kind, target.id, s.owner_kind == 'agent' and s.owner_id)
+  -- What its owner sends on is answered by that.
+  local is_answer = owns(s) and s.state == 'in_progress'
+  local state, owner_id, assigned_to = route(target.kind, target.id, s.owner_kind == 'agent' and s.owner_id,
+    not is_answer and s or nil)
   if request.check then return check_result(state, assigned_to) end
   -- Another transfer takes the place of one that still waits, and notifies its sender.
   local told, superseded_sender, superseded

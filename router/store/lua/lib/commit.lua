@@ -7,43 +7,72 @@ do
 local WRITTEN_MAX = 500 -- words of one HSET; the server's Lua takes some thousands
 
 
--- A member that became available gets the oldest of what waits in its departments, as far as it has room. A
--- session that it gave away in this very step does not come straight back.
+-- The first of a list that is not passed over, and its place.
+local function first_of(list, passed, passed_count)
+  local waiting = call('ZRANGE', P .. list, 0, passed_count, 'WITHSCORES')
+  for i = 1, #waiting, 2 do
+    if not passed[waiting[i]] then return waiting[i], tonumber(waiting[i + 1]) end
+  end
+end
+
+-- What an agent takes from a queue or its pending list is in progress with it.
+local function take(a, s)
+  local transfer = transfer_of(s)
+  local t = transfer and read_transfer(transfer)
+  local direct = t and t.to.kind == 'agent' and t.to.id == a.id
+  if t and (s.state == 'pending' or t.to.kind == 'department' and t.to.id == s.owner_id) then
+    t.outcome, t.assigned_to = 'assigned', not direct and a.id or nil
+    transfer = pack_transfer(t)
+  end
+  move_session(s, 'in_progress', a.id)
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue'})
+  publish(s, 'placed', 'moved', s.sender and 'moved')
+end
+
+-- Whether an agent takes what waits, in the queues of the departments that it waited in before or in its own list.
+local function takes(a, s, waited_before)
+  if s.state == 'pending' then return setting('pending_take', s.department) == 'when_available' end
+  return may_get(a, s) and (not has_id(waited_before, s.owner_id) or s.extra.tried and s.extra.tried[a.id])
+end
+
+-- A member that became available gets the oldest of what waits in its departments and its own list, as far as it has room.
+-- A session that it gave away in this very step does not come straight back, nor does one that it was tried with.
 local function drain(a)
   if not available(a) then return end
-  local given_away, waited_before, room = {}, ' ', SWEEP_MAX
+  local passed, passed_count, waited_before, room, taken = {}, 0, ' ', SWEEP_MAX, false
   for _, change in ipairs(changes) do
-    if change.left == a.id then given_away[change.session_id] = true end
+    if change.left == a.id and not passed[change.session_id] then
+      passed[change.session_id], passed_count = true, passed_count + 1
+    end
   end
   if a.available_before and not a.drain_on then waited_before = a.departments_before or a.departments end
+  local has_pending = meta.extra.settings and a.pending > 0 and (not a.available_before or a.drain_on)
+  if waited_before == a.departments and not a.is_back and not has_pending then return end
   while available(a) do
-    local oldest, position, from
-    for id in ids_of(a.departments) do
-      local waiting = not has_id(waited_before, id) and call('ZRANGE', P .. 'queue:' .. id, 0, 1, 'WITHSCORES') or {}
-      local i = given_away[waiting[1]] and 3 or 1
-      local score = tonumber(waiting[i + 1])
-      if score and (not position or score < position) then oldest, position, from = waiting[i], score, id end
+    local oldest, position, list
+    local function look_at(name)
+      local id, score = first_of(name, passed, passed_count)
+      if score and (not position or score < position) then oldest, position, list = id, score, name end
     end
+    for id in ids_of(a.departments) do
+      if a.is_back or not has_id(waited_before, id) then look_at('queue:' .. id) end
+    end
+    if has_pending then look_at('pending:' .. a.id) end
     if not oldest then return end
     if room == 0 then
-      due_add(now, 'drain ' .. a.id)
+      if taken then due_add(now, 'drain ' .. a.id) end
       return
     end
     room = room - 1
     local s = find_session(oldest)
-    if s and s.state == 'queued' and s.owner_id == from then
-      local transfer = transfer_of(s)
-      local t = transfer and read_transfer(transfer)
-      if t and t.to.kind == 'department' and t.to.id == from then
-        t.outcome, t.assigned_to = 'assigned', a.id
-        transfer = pack_transfer(t)
-      end
-      move_session(s, 'in_progress', a.id)
-      write_record(s, 'placed', 'moved', nil, nil, transfer)
-      publish(s, 'placed', 'moved', s.sender and 'moved')
+    if not s or not LIST[s.state] or LIST[s.state] .. s.owner_id ~= list then
+      local left, department = call('ZREM', P .. list, oldest), string.match(list, '^queue:(.+)$')
+      if department then touch_department(department) else a.pending = a.pending - left end
+    elseif takes(a, s, waited_before) then
+      take(a, s)
+      taken = true
     else
-      call('ZREM', P .. 'queue:' .. from, oldest)
-      touch_department(from)
+      passed[oldest], passed_count = true, passed_count + 1
     end
   end
 end
@@ -121,7 +150,7 @@ end
 function commit()
   for i = 1, #agents_touched do
     local a = agents_touched[i]
-    if not a.removed and a.departments ~= ' ' then drain(a) end
+    if not a.removed and (a.departments ~= ' ' or a.pending > 0) then drain(a) end
   end
   local rows, department_rows, removed, packed, notices = {nil, nil}, {}, {}, {nil, nil}, {}
   local written = {nil, nil, nil, nil, nil, nil, nil, nil}

@@ -42,6 +42,11 @@ local function available(a)
   return a.present and a.chosen == 'connected' and a.load < a.capacity
 end
 
+-- Since when an agent has the status that it has in this step.
+local function status_since(a)
+  return (a.present and a.chosen or 'disconnected') == a.status_before and a.status_since_at or now
+end
+
 -- The score of an available agent in its departments: the lowest gets the next session.
 local function choice_score(a)
   return math.floor(a.load / a.capacity * RATIO_STEPS) * ORDER_STEPS + a.assigned

@@ -2,7 +2,6 @@
 Connections, leases and graces, and what is due when one of them ends.
 ]]
 local NEVER = 2 ^ 52
-local LOST_MAX = 100 -- sessions that an agent gets back at its hello
 
 -- An agent's last connection is gone since `at`: it stays as it was for the grace, unless it said goodbye.
 local function remove_connection(agent_id, node_id, connection_id, at, clean)
@@ -27,41 +26,42 @@ local function begin_grace(a)
   end
 end
 
+local take_away, bring_back
+do
+
+local LOST_MAX = 100 -- sessions that an agent gets back at its hello
+
 -- A lost agent's session goes on through its department, at the place of its age; without one, or where the settings say
 -- so, it waits in the agent's own list. Which one it was taken from is known until something else happens to it.
-local function take_away(s, a)
+function take_away(s, a)
   local state, owner_id = 'pending', a.id
-  local department = s.department
-  if department and setting('after_grace', department) == 'department' and find_department(department) then
-    state, owner_id = route('department', department, a.id)
+  local department = department_of(s)
+  if department and setting('after_grace', department) == 'department' then
+    state, owner_id = route('department', department, a.id, s)
   else
     s.target_kind, s.target_id = 'agent', a.id
   end
-  move_on(s, state, owner_id)
-  set_extra(s, 'lost', a.id)
+  s.lost_by = a.id
+  move_by_system(s, state, owner_id, 'disconnected')
   local lost = a.extra.lost or {}
   if #lost < LOST_MAX then
     lost[#lost + 1] = s.id
     set_extra(a, 'lost', lost)
   end
-  write_record(s, 'placed', 'moved', nil, nil, nil, nil, {why = 'disconnected'})
-  publish(s, 'placed', 'moved', s.sender and 'moved')
 end
 
 -- An agent that is back has in progress, before any queue, what was taken from it and still waits.
-local function bring_back(a)
+function bring_back(a)
   local lost = a.extra.lost
   if not lost or a.chosen == 'disconnected' then return end
   touch(a)
   set_extra(a, 'lost', nil)
   for _, id in ipairs(lost) do
     local s = a.load < a.capacity and find_session(id)
-    if s and s.extra.lost == a.id and s.state ~= 'in_progress' then
-      move_on(s, 'in_progress', a.id)
-      write_record(s, 'placed', 'moved')
-      publish(s, 'placed', 'moved', s.sender and 'moved')
-    end
+    if s and s.extra.lost == a.id and s.state ~= 'in_progress' then move_by_system(s, 'in_progress', a.id) end
   end
+end
+
 end
 
 -- What each kind of due thing does; returns whether it is done, and how many things it did.

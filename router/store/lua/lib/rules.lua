@@ -90,7 +90,7 @@ local function alternatives_to(rule, s, kind, id, reason, me)
   for _, department_id in ipairs(near) do
     if #found == ALTERNATIVES_MAX then break end
     local row = find_department(department_id)
-    local state = row and route('department', department_id, s.owner_kind == 'agent' and s.owner_id)
+    local state = row and route('department', department_id, s.owner_kind == 'agent' and s.owner_id, s)
     if state == 'in_progress' and not broken_by(rule, s, 'department', department_id, reason)[1] then
       found[#found + 1] = {kind = 'department', id = department_id, name = row.name}
     end

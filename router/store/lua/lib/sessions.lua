@@ -149,13 +149,108 @@ end
 local function answer(s)
   if s.state ~= 'in_progress' or s.answered_at then return false end
   s.answered_at = now
+  if s.extra.tried then set_extra(s, 'tried', nil) end
   local a = find_agent(s.owner_id)
-  if a and a.answered_at ~= now then
+  if a and (a.answered_at ~= now or a.extra.missed) then
     touch(a)
-    a.described = true
-    a.answered_at = now
+    a.described, a.answered_at = true, now
+    if a.extra.missed then set_extra(a, 'missed', nil) end
+    -- What it was tried with before may come to it now.
+    a.is_back = meta.extra.settings ~= nil
   end
   return true
+end
+
+-- Tried: a session was placed with an agent that did not answer it, since anybody did. Where answers are waited for, it
+-- remembers when that was, so that an agent that answers another session or changes its status counts as not tried again.
+local note_try, may_get, route
+do
+
+local TRIED_MAX = 100 -- agents that a session remembers
+
+local function make_room(tried)
+  local count, oldest = 0, nil
+  for id, at in pairs(tried) do
+    count = count + 1
+    if not oldest or at < tried[oldest] then oldest = id end
+  end
+  if count >= TRIED_MAX then tried[oldest] = nil end
+end
+
+-- A session leaves its owner for another one, or for none.
+function note_try(s, owner_id)
+  if not owner_id then
+    if s.extra.tried then set_extra(s, 'tried', nil) end
+  elseif s.state == 'in_progress' and not s.answered_at and setting('answer_ms', s.department) > 0 then
+    local tried = s.extra.tried or {}
+    make_room(tried)
+    tried[s.owner_id] = s.updated_at
+    set_extra(s, 'tried', tried)
+  end
+end
+
+local function tried_count(s)
+  local count = 0
+  for _ in pairs(s and s.extra.tried or NO_EXTRA) do count = count + 1 end
+  return count
+end
+
+-- Whether the system may place a session with an agent.
+function may_get(a, s)
+  local at = a and s and s.extra.tried and s.extra.tried[a.id]
+  return a and not (at and at >= status_since(a) and at >= (a.answered_at or 0))
+end
+
+-- Where a session sent to a target goes now: its state, its owner, and the member that a department assigned it to.
+-- Of the members that it was not tried with, the one with the lowest load/capacity, then the one longest without an assignment.
+function route(kind, id, except, s)
+  if kind == 'agent' then return available(find_agent(id)) and 'in_progress' or 'pending', id end
+  local best, score
+  local function offer(member, at)
+    if member == except or best and (at > score or at == score and member > best) then return end
+    if may_get(find_agent(member), s) then best, score = member, at end
+  end
+  local listed = call('ZRANGE', P .. 'available:' .. id, 0, 1 + #agents_touched + tried_count(s), 'WITHSCORES')
+  for i = 1, #listed, 2 do
+    local a = agents[listed[i]]
+    if not (a and a.touched) then offer(listed[i], tonumber(listed[i + 1])) end
+  end
+  -- What this step has changed is not in the list yet.
+  for i = 1, #agents_touched do
+    local a = agents_touched[i]
+    if available(a) and has_id(a.departments, id) then offer(a.id, choice_score(a)) end
+  end
+  if best then return 'in_progress', best, best end
+  return 'queued', id
+end
+
+end
+
+-- The department of a session, if it is there still.
+local function department_of(s)
+  return s.department and find_department(s.department) and s.department or nil
+end
+
+-- A session has one deadline at most: where it is placed it gets another, and an answer ends it.
+local set_deadline
+do
+
+-- When the system moves a session on that is placed now; nil for never.
+local function deadline_of(s)
+  if not meta.extra.settings or s.answered_at then return end
+  local ms = 0
+  if s.state == 'in_progress' then ms = setting('answer_ms', s.department) end
+  if s.state == 'pending' then ms = setting('pending_ms', s.department) end
+  return ms > 0 and now + ms or nil
+end
+
+function set_deadline(s, is_placed)
+  local at = is_placed and deadline_of(s) or nil
+  if at == s.extra.due_at then return end
+  if at then due_add(at, 'session ' .. s.id) else due_remove('session ' .. s.id) end
+  set_extra(s, 'due_at', at)
+end
+
 end
 
 -- Bring a session into a department, or out of all with nil: its age counts from its next move on.
@@ -168,8 +263,9 @@ local function move_session(s, state, owner_id)
   s.left = s.owner_kind == 'agent' and s.owner_id or nil
   local stays = OWNER_KIND[state] == 'agent' and s.owner_id == owner_id
   if s.state == 'in_progress' and not stays then s.holder = s.owner_id end
+  note_try(s, owner_id)
   s.answered_at = nil
-  if s.extra.lost then set_extra(s, 'lost', nil) end
+  if s.extra.lost ~= s.lost_by then set_extra(s, 'lost', s.lost_by) end
   if s.enters then
     if s.extra.since then set_extra(s, 'since', nil) end
   elseif owner_id and s.department and not s.extra.since then
@@ -201,7 +297,12 @@ end
 local function write_record(s, what, kind, text, by, transfer, entries, extra)
   s.index, s.entry_count = s.index + 1, s.entry_count + (entries or 1)
   if transfer then s.transfer_at = s.index end
-  if what == 'placed' then s.placed_at = s.index end
+  if what == 'placed' then
+    s.placed_at = s.index
+    set_deadline(s, true)
+  elseif s.answered_at then
+    set_deadline(s)
+  end
   s.record = pack_head(s) .. pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)
   call('RPUSH', P .. 'session:' .. s.id, s.record)
   -- It may move past the place to which its tenant's migration has come.
@@ -210,6 +311,7 @@ end
 
 -- The session is another, and nothing stands in its history for it.
 local function rewrite_head(s)
+  if s.answered_at then set_deadline(s) end
   s.record = replace_head(s)
   call('LSET', P .. 'session:' .. s.id, -1, s.record)
 end
@@ -221,26 +323,6 @@ local function publish(s, what, why, told, superseded_sender, superseded)
   changes[#changes + 1] = {session_id = s.id, what = what, left = left, why = left and why, told = told,
     superseded_sender = superseded_sender, superseded = superseded, record = s.record,
     transfer = what ~= 'written' and s.transfer_at ~= s.index and transfer_of(s) or nil}
-end
-
--- Where a session sent to a target goes now: its state, its owner, and the member that a department assigned it to.
--- Of the members the one with the lowest load/capacity, then the one longest without an assignment.
-local function route(kind, id, except)
-  if kind == 'agent' then return available(find_agent(id)) and 'in_progress' or 'pending', id end
-  -- What this step has changed is not in the list yet.
-  local best, score
-  local listed = call('ZRANGE', P .. 'available:' .. id, 0, 1 + #agents_touched, 'WITHSCORES')
-  for i = 1, #listed, 2 do
-    local member = listed[i]
-    local a = agents[member]
-    local is_changed = a and a.touched
-    local at = tonumber(listed[i + 1])
-    if is_changed then at = available(a) and choice_score(a) end
-    if member ~= except and at and (not best or at < score) and find_agent(member) then best, score = member, at end
-    if best and not is_changed then break end
-  end
-  if best then return 'in_progress', best, best end
-  return 'queued', id
 end
 
 -- The department of a session that goes to an agent: the one that it has if the agent is a member, else the agent's only
@@ -260,24 +342,32 @@ local function enter_target(s, kind, id)
   end
 end
 
--- Give a session back: to the agent that had it in progress before its present owner, if that one is connected; else
--- into its department; else into that agent's pending list.
-local function give_back(s, kind, by, text)
+-- Where a session goes that is given back: to the agent that had it in progress before its present owner, if that one is
+-- connected; else into its department; else into that agent's pending list; nil where there is none of them.
+local function origin_of(s)
   local present = s.owner_kind == 'agent' and s.owner_id or nil
   local holder = s.holder and s.holder ~= present and find_agent(s.holder) or nil
-  local department = s.state ~= 'queued' and s.department and find_department(s.department) and s.department
-  local state, owner_id
-  if holder and connected(holder) then
-    state, owner_id = route('agent', holder.id)
-  elseif department then
-    state, owner_id = route('department', department, present)
-  elseif holder then
-    state, owner_id = 'pending', holder.id
-  else
+  if holder and connected(holder) then return route('agent', holder.id) end
+  local department = s.state ~= 'queued' and department_of(s)
+  if department then return route('department', department, present, s) end
+  if holder then return 'pending', holder.id end
+end
+
+-- A person gives a session back.
+local function give_back(s, kind, by, text)
+  local state, owner_id = origin_of(s)
+  if not state then
     local owner = {kind = s.owner_kind, id = s.owner_id}
     reject('no_origin', {owner = owner, department = s.department})
   end
   move_on(s, state, owner_id)
   write_record(s, 'placed', kind, text, by)
   publish(s, 'placed', kind, s.sender and kind)
+end
+
+-- The system moves a session on: `why` stands in the entry, and so in what the agent and the sender are told.
+local function move_by_system(s, state, owner_id, why, transfer)
+  move_on(s, state, owner_id)
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, why and {why = why})
+  publish(s, 'placed', 'moved', s.sender and 'moved')
 end

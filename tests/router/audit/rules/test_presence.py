@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from relevo.router.audit.layout import PAGE
-from relevo.router.audit.rules.presence import OVERDUE_MS, connections_rule, due_rule, node_rule
+from relevo.router.audit.rules.presence import (
+    DEADLINE_LATE_MS,
+    LATEST,
+    OVERDUE_MS,
+    connections_rule,
+    due_rule,
+    node_rule,
+)
 from relevo.router.audit.snapshot import Read, Snapshot
 from tests.router.audit.rules.reading import Found, check
 
@@ -72,11 +79,27 @@ def test_due_entry_left_undone_beside_a_node_is_found(late_ms: int, is_found: bo
     reads: dict[Read, Any] = {
         DUE: [b"0", [b"sessions ana", b"%d" % (now_ms - late_ms)]],
         ("ZSCORE", "due", "sessions ana"): b"%d" % (now_ms - late_ms),
-        ("ZRANGE", "due", -1, -1, "WITHSCORES"): [b"node n1", b"%d" % (now_ms + 1)],
+        ("ZRANGE", "due", -LATEST, -1, "WITHSCORES"): [b"node n1", b"%d" % (now_ms + 1)],
         ("HEXISTS", "tenant", "aana"): 1,
     }
     (one,) = due_rule("0", Snapshot(reads | {("ZRANGE", "due", 0, 0, "WITHSCORES"): [], META: None}, now_ms))
     assert check(one, reads, now_ms) == ([("presence", ("due",))] if is_found else [])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "is_found"), [(DEADLINE_LATE_MS - 1, False), (DEADLINE_LATE_MS + 1, True)]
+)
+def test_deadline_that_passed_beside_a_node_is_found(late_ms: int, is_found: bool) -> None:
+    now_ms = 1_000_000
+    latest = [b"node n1", b"%d" % (now_ms + 1), b"session s2", b"%d" % (now_ms + 60_000)]
+    reads: dict[Read, Any] = {
+        DUE: [b"0", [b"session s1", b"%d" % (now_ms - late_ms)]],
+        ("ZSCORE", "due", "session s1"): b"%d" % (now_ms - late_ms),
+        ("ZRANGE", "due", -LATEST, -1, "WITHSCORES"): latest,
+        ("LINDEX", "session:s1", -1): b"a record",
+    }
+    (one,) = due_rule("0", Snapshot(reads | {("ZRANGE", "due", 0, 0, "WITHSCORES"): [], META: None}, now_ms))
+    assert check(one, reads, now_ms) == ([("S13", ("due",))] if is_found else [])  # type: ignore[arg-type]
 
 
 META: Read = ("HGET", "tenant", "m")
