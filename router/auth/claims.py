@@ -93,22 +93,10 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
             issued_at=int(self.iat or 0),
         )
 
-    def require_current(self, now_ms: int, leeway_ms: int = 0) -> None:
-        """
-        Refuse a token before its ``nbf`` and its ``iat``, and from its ``exp`` on.
-
-        Args:
-            now_ms: The time, in milliseconds since the Unix epoch.
-            leeway_ms: How far ``nbf`` and ``iat`` may lie ahead, as an issuer's clock may; ``exp`` has none.
-
-        Raises:
-            UnauthorizedError: The token is expired or not valid yet.
-        """
-        if now_ms >= int(self.exp * 1000):
-            raise UnauthorizedError("the token is expired")
-        for begin in (self.nbf, self.iat):
-            if begin is not None and now_ms + leeway_ms < int(begin * 1000):
-                raise UnauthorizedError("the token is not valid yet")
+    @property
+    def begins_at(self) -> int:
+        """Return from when on it is valid, in milliseconds since the Unix epoch; 0 if it does not say."""
+        return int(max(self.nbf or 0, self.iat or 0) * 1000)
 
     def require_issuer(self, issuer: str | None, audience: str | None) -> None:
         """
@@ -125,6 +113,25 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
             raise UnauthorizedError("the token's iss is not the expected one")
         if audience is not None and audience not in (self.aud if isinstance(self.aud, list) else [self.aud]):
             raise UnauthorizedError("the token's aud does not hold the expected one")
+
+
+def require_current(begins_at: int, expires_at: int, now_ms: int, leeway_ms: int = 0) -> None:
+    """
+    Refuse a token before its ``nbf`` and its ``iat``, and from its ``exp`` on.
+
+    Args:
+        begins_at: The later of the first two (see `Claims`); all times in milliseconds since the Unix epoch.
+        expires_at: The last.
+        now_ms: The time.
+        leeway_ms: How far ``begins_at`` may lie ahead, as an issuer's clock may; ``expires_at`` has none.
+
+    Raises:
+        UnauthorizedError: The token is expired or not valid yet.
+    """
+    if now_ms >= expires_at:
+        raise UnauthorizedError("the token is expired")
+    if now_ms + leeway_ms < begins_at:
+        raise UnauthorizedError("the token is not valid yet")
 
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any])

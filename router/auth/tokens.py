@@ -11,7 +11,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from relevo.router.auth.claims import DEFAULT_PATHS, ClaimPaths, Claims, UnauthorizedError, decode_claims
+from relevo.router.auth.claims import (
+    DEFAULT_PATHS,
+    ClaimPaths,
+    UnauthorizedError,
+    decode_claims,
+    require_current,
+)
 from relevo.router.auth.jwks import JwksCache, KeysUnavailableError, file_fetcher, url_fetcher
 from relevo.router.auth.keys import (
     Key,
@@ -37,10 +43,10 @@ JWKS_RETRY_MS: Final = 10_000
 
 
 class _Verified(NamedTuple):
-    """A token whose signature was verified: by which key, and what it says."""
+    """A token whose signature was verified: by which key, from when on it is valid, and for which subject."""
 
     key: Key
-    claims: Claims
+    begins_at: int
     principal: Principal
 
 
@@ -119,7 +125,7 @@ class Verifier:
         digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
         verified = self._remembered.get(digest)
         if verified is not None and verified.key in await self._find_keys(verified.key.kid):
-            verified.claims.require_current(self._now_ms(), self._leeway_ms)
+            self._require_current(verified)
             return verified.principal
         verified = await self._verify(token)
         self._remembered[digest] = verified
@@ -130,9 +136,14 @@ class Verifier:
     async def _verify(self, token: str) -> _Verified:
         payload, key = await self._payload(token)
         claims = decode_claims(payload, self._paths)
-        claims.require_current(self._now_ms(), self._leeway_ms)
+        verified = _Verified(key, claims.begins_at, claims.principal)
+        self._require_current(verified)
         claims.require_issuer(self._issuer, self._audience)
-        return _Verified(key, claims, claims.principal)
+        return verified
+
+    def _require_current(self, verified: _Verified) -> None:
+        expires_at = verified.principal.expires_at
+        require_current(verified.begins_at, expires_at, self._now_ms(), self._leeway_ms)
 
     async def _payload(self, token: str) -> tuple[bytes, Key]:
         header = token_header(token)
@@ -248,5 +259,6 @@ def sign(
     }
     claims |= {claim: value for claim, value in optional.items() if value is not None}
     payload = msgspec.json.encode(claims)
-    decode_claims(payload, paths).require_current(now_ms)
+    signed = decode_claims(payload, paths)
+    require_current(signed.begins_at, signed.principal.expires_at, now_ms)
     return sign_payload(payload, secret_key(secret))

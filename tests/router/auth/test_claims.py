@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from relevo.router.auth.claims import ClaimPaths, UnauthorizedError, decode_claims
+from relevo.router.auth.claims import ClaimPaths, UnauthorizedError, decode_claims, require_current
 from tests.router.tokens import ANA, CLAIMS, NOW_MS
 
 
@@ -77,16 +77,16 @@ def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
 @pytest.mark.parametrize("begin", ["nbf", "iat"])
 @pytest.mark.parametrize("leeway_ms", [0, 5000])
 def test_claims_ahead_by_more_than_the_leeway_are_refused(begin: str, leeway_ms: int) -> None:
-    claims = decode_claims(json.dumps(CLAIMS | {begin: NOW_MS / 1000}).encode())
+    begins_at = decode_claims(json.dumps(CLAIMS | {begin: NOW_MS / 1000}).encode()).begins_at
 
-    claims.require_current(NOW_MS - leeway_ms, leeway_ms)
+    require_current(begins_at, ANA.expires_at, NOW_MS - leeway_ms, leeway_ms)
     with pytest.raises(UnauthorizedError, match="not valid yet"):
-        claims.require_current(NOW_MS - leeway_ms - 1, leeway_ms)
+        require_current(begins_at, ANA.expires_at, NOW_MS - leeway_ms - 1, leeway_ms)
 
 
 def test_claims_at_their_end_are_refused_in_spite_of_a_leeway() -> None:
     with pytest.raises(UnauthorizedError, match="expired"):
-        decode_claims(json.dumps(CLAIMS).encode()).require_current(ANA.expires_at, 5000)
+        require_current(0, ANA.expires_at, ANA.expires_at, 5000)
 
 
 @pytest.mark.limit("NAME_CHARACTERS_MAX")
