@@ -54,6 +54,7 @@ class StoreReadiness:
         self._loop = asyncio.get_running_loop()
         self._checking: asyncio.Task[str | None] | None = None
         self._valid_until_s = 0.0
+        self._logged: str | None = None
 
     async def reason(self) -> str | None:
         """Return why the store cannot be used, without its address, which the log has; None if it can."""
@@ -63,12 +64,18 @@ class StoreReadiness:
         return await asyncio.shield(self._checking)
 
     async def _run(self) -> str | None:
+        detail = reason = None
         try:
             await self._check()
-            reason = None
         except (StoreUnavailableError, UnsupportedStoreError, StoreDefectError) as error:
-            log.warning("store check failed", reason=str(error))
-            reason = _public(error)
+            detail, reason = str(error), _public(error)
+        # Balancers ask several times a second.
+        if reason != self._logged:
+            if reason is None:
+                log.warning("store check passed")
+            else:
+                log.warning("store check failed", reason=detail)
+            self._logged = reason
         self._valid_until_s = self._loop.time() + STORE_CHECK_VALID_MS / 1000
         return reason
 

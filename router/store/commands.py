@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -153,6 +154,11 @@ class StoreCommands:
         self.refused: str | None = None
         self._limits = limits
         self._write_schema(min(records.READABLE))
+
+    @property
+    def consequence_level(self) -> int:
+        """The log level of what an outage of the store explains; the outage itself has a line of its own."""
+        return logging.DEBUG if self.store.outages.is_recent else logging.WARNING
 
     def _write_schema(self, schema: int) -> None:
         """Write records of a schema from now on."""

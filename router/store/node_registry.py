@@ -72,7 +72,7 @@ class NodeRegistry:
             if refused_before is None:
                 log.error("store refused", reason=str(error))
         except StoreUnavailableError as error:
-            log.warning("node lease renewal failed", reason=str(error))
+            log.log(self._commands.consequence_level, "node lease renewal failed", reason=str(error))
         except StoreDefectError as error:
             incident(log, "node lease renewal failed", error)
         else:

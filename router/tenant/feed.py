@@ -131,7 +131,7 @@ class Feed:
     def lost(self, tenant: str) -> None:
         """Log that the channel of a tenant is down; `subscribed` follows when it is up again."""
         if tenant in self._tenants:
-            log.warning("feed lost", tenant=tenant)
+            log.log(self._commands.consequence_level, "feed lost", tenant=tenant)
 
     def heard(self, tenant: str, payload: bytes) -> None:
         """Take an event in, as the channel brought it."""

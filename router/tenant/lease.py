@@ -148,7 +148,12 @@ class Leases:
                 while lease.more:
                     lease = msgspec.structs.replace(await self._commands.renew(tenant), known=lease.known)
         except (StoreUnavailableError, TimeoutError) as error:
-            log.warning("lease renewal failed", tenant=tenant, reason=str(error) or "no answer in time")
+            log.log(
+                self._commands.consequence_level,
+                "lease renewal failed",
+                tenant=tenant,
+                reason=str(error) or "no answer in time",
+            )
         except StoreDefectError as error:
             incident(log, "lease renewal failed", error, tenant=tenant)
         else:

@@ -149,7 +149,8 @@ class Registration:
                 await self._commands.disconnect(tenant, agent_id, connection_id, clean)
         except (StoreUnavailableError, StoreDefectError) as error:
             # As long as this node renews its lease, no other node takes the connection away.
-            log.warning("disconnect deferred", tenant=tenant, reason=str(error))
+            level = self._commands.consequence_level
+            log.log(level, "disconnect deferred", tenant=tenant, reason=str(error))
             self._pending.add(tenant, agent_id, connection_id)
 
     async def reloaded(self, tenant: str, has_forgotten: bool) -> None:
@@ -157,7 +158,13 @@ class Registration:
         hub = self._tenants.hub(tenant)
         if hub is None:
             return
-        log.warning("directory reloaded", tenant=tenant, epoch=hub.replica.epoch, seq=hub.replica.seq)
+        log.log(
+            self._commands.consequence_level,
+            "directory reloaded",
+            tenant=tenant,
+            epoch=hub.replica.epoch,
+            seq=hub.replica.seq,
+        )
         clients = list(hub.clients)
         if has_forgotten:
             # They have later fences than the store will give next; only a new welcome overrides those.
@@ -194,7 +201,9 @@ class Registration:
         """Close the connections that do not count any more; their clients reconnect to a live node."""
         hub = self._tenants.hub(tenant)
         if hub is not None and hub.clients:
-            log.warning("lease expired", tenant=tenant, connections=len(hub.clients))
+            log.log(
+                self._commands.consequence_level, "lease expired", tenant=tenant, connections=len(hub.clients)
+            )
             for client in list(hub.clients):
                 client.close(CloseCode.STORE_LOST)
 
@@ -241,11 +250,19 @@ class Registration:
             known = {connection_id for _, connection_id in counted}
             strays = [entry for entry in counted if not self._tenants.has_connection(tenant, entry[1])]
             missed = [one for one in hub.clients if one.is_registered and one.connection_id not in known]
-            log.warning("connections miscounted", tenant=tenant, strays=len(strays), missed=len(missed))
+            log.log(
+                self._commands.consequence_level,
+                "connections miscounted",
+                tenant=tenant,
+                strays=len(strays),
+                missed=len(missed),
+            )
             for agent_id, connection_id in strays:
                 await self._commands.disconnect(tenant, agent_id, connection_id, clean=False)
             for client in missed:
                 await self._register_again(tenant, hub, client)
         except (StoreUnavailableError, StoreDefectError, GapError) as error:
             # They are counted again at the next renewals.
-            log.warning("reconciliation deferred", tenant=tenant, reason=str(error))
+            log.log(
+                self._commands.consequence_level, "reconciliation deferred", tenant=tenant, reason=str(error)
+            )

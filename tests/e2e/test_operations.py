@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.raw_client import make_token, open_socket
+from tests.raw_client import connect_agent, make_token, open_socket
 from tests.routers import SECRET, RouterProcess, running_routers
 from tests.servers import StoreServer, running, wait_until
 
@@ -115,3 +115,27 @@ async def test_metrics_of_two_workers_are_all_there_whichever_answers(
             assert sum((await asyncio.to_thread(counts)).values()) == len(sockets)
         for socket in sockets:
             await socket.close()
+
+
+async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
+    own_store: StoreServer, tmp_path: Path
+) -> None:
+    with running_routers(1, own_store.url, tmp_path, node_lease_ms=300) as (router,):
+        clients = [
+            await connect_agent(router.address, make_token(SECRET, tenant=f"t{n}", sub="ana", role="agent"))
+            for n in range(20)
+        ]
+        own_store.kill()
+        for client in clients:
+            assert await client.expect_close() == 4003
+        own_store.start()
+        await asyncio.to_thread(router.wait_ready)
+
+        def loud() -> list[str]:
+            events = log_events(tmp_path / "router0.log")
+            return [str(event["event"]) for event in events if event["level"] in ("warning", "error")]
+
+        await asyncio.to_thread(wait_until, lambda: "store found" in loud(), "the store to be found")
+        events = loud()
+    assert (events.count("store lost"), events.count("store found")) == (1, 1)
+    assert [event for event in events if not event.startswith("store ")] == []

@@ -20,6 +20,7 @@ from relevo.router.store.client.errors import (
     StoreUnavailableError,
     UnsupportedStoreError,
 )
+from relevo.router.store.client.outages import Outages
 from relevo.router.store.client.pipeline import Pipeline, PipelineLimits
 from relevo.router.store.client.stats import Stats
 from relevo.router.store.client.topology import open_topology
@@ -63,6 +64,7 @@ class StoreClient:
         self.limits = limits if limits is not None else PipelineLimits()
         self.durability = durability if durability is not None else Durability()
         self.stats = Stats()
+        self.outages = Outages()
         self._url = parse_url(url)
         self.topology = open_topology(self._url, self.limits.timeout_ms / 1000)
         self._scripts = Scripts(scripts)
@@ -335,6 +337,7 @@ class StoreClient:
                 durability_waiter=waiter,
                 on_suspect=self.topology.suspect,
                 reroute=self._reroute,
+                outages=self.outages,
                 fails_over=self.topology.moves,
             )
         return pipeline
@@ -348,6 +351,7 @@ class StoreClient:
         for server, pipeline in list(self._pipelines.items()):
             if server not in servers and pipeline.is_idle:
                 del self._pipelines[server]
+                self.outages.forget(server)
                 self._spawn(pipeline.close())
 
     def _spawn(self, work: Any) -> None:

@@ -42,6 +42,7 @@ from relevo.router.store.client.errors import (
     StoreUnavailableError,
 )
 from relevo.router.store.client.fair_queue import FairQueue
+from relevo.router.store.client.outages import Outages
 from relevo.router.store.client.stats import Stats
 from relevo.router.store.keys import prefix
 
@@ -102,6 +103,7 @@ class Pipeline:
         reroute: Gets a call that this server certainly has not run: it was redirected, or could not be sent.
         fails_over: Whether another server may take this one's place: what is not sent when this one becomes
             unreachable goes to ``reroute``; otherwise it waits for this one until its deadline.
+        outages: Takes note when the server is lost and found.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Pipeline:
         on_suspect: Callable[[Server], None],
         reroute: Callable[[Call, NotSentError | RedirectedError], None],
         fails_over: bool,
+        outages: Outages,
     ) -> None:
         self.server = server
         self.run_id: str | None = None
@@ -127,6 +130,7 @@ class Pipeline:
         self._on_suspect = on_suspect
         self._reroute = reroute
         self._fails_over = fails_over
+        self._outages = outages
         self._timeout_s = limits.timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._waiting: FairQueue[Call] = FairQueue(limits.queue_max, attrgetter("weight"))
@@ -302,6 +306,7 @@ class Pipeline:
 
     def _back_off(self, reason: str) -> None:
         self._last_failure = reason
+        self._outages.lost(self.server, "commands", reason)
         first_s, longest_s = self._limits.backoff_ms / 1000, self._limits.backoff_max_ms / 1000
         self._connect_at = self._loop.time() + full_jitter_s(self._failures, first_s, longest_s)
         self._failures += 1
@@ -436,7 +441,9 @@ class Pipeline:
             elif (error := self._error_of(expected, reply)) is not None:
                 done.append((expected.future, error))
         if self._replied == len(self._expected):
-            self._failures = 0
+            if self._failures:
+                self._failures = 0
+                self._outages.found(self.server, "commands")
             self._end_batch()
             if self._drop_reason is not None:
                 reason, self._drop_reason = self._drop_reason, None

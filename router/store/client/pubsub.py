@@ -129,6 +129,7 @@ class PubSub:
         if self._at.get(tenant) is connection and tenant in self._unconfirmed:
             del self._unconfirmed[tenant]
             self._failures.pop(connection.server, None)
+            self.store.outages.found(connection.server, "feed")
             self.on_subscribed(tenant)
 
     def misplaced(self, tenant: str, connection: "SubscriberConnection", wait_s: float) -> None:
@@ -148,6 +149,7 @@ class PubSub:
         if self._closed or not failed:
             return
         server = connection.server
+        self.store.outages.lost(server, "feed", "the subscription is lost")
         self.store.stats.subscriptions_lost += 1
         self.store.topology.suspect(server)
         failures = self._failures.get(server, 0)

@@ -92,3 +92,14 @@ async def test_a_store_that_evicts_is_named_by_its_policy() -> None:
     assert await StoreReadiness(store.check).reason() == (
         "the store's maxmemory-policy is volatile-ttl, not noeviction"
     )
+
+
+async def test_a_failure_is_logged_once_and_so_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "STORE_CHECK_VALID_MS", 0)
+    store = FakeStore()
+    ready = StoreReadiness(store.check)
+    with capture_logs() as logs:
+        for error in (None, *[StoreUnavailableError("no answer")] * 5, None, None):
+            store.error = error
+            await ready.reason()
+    assert [line["event"] for line in logs] == ["store check failed", "store check passed"]

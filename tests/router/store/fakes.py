@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from relevo.router.store.client.client import StoreClient
+from relevo.router.store.client.outages import Outages
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class FakeStoreClient(StoreClient):
 
     def __init__(self) -> None:
         # Nothing of the real one is needed: it has neither servers nor functions.
+        self.outages = Outages()
         self.submitted: list[Submitted] = []
         self.replies: deque[Any] = deque()
         self.pending: list[asyncio.Future[bytes]] = []

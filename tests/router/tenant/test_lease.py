@@ -13,6 +13,7 @@ from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.answers import Lease
 from relevo.router.store.commands import StoreCommands
 from relevo.router.tenant.lease import GROUPS, Leases
+from tests.router.store.fakes import FakeStoreClient
 
 RENEW_S, LEASE_S = 2.0, 6.0
 TENANTS = [f"tenant-{number}" for number in range(1000)]
@@ -24,8 +25,8 @@ class ForgetfulStore(StoreCommands):
     """A store that never knew of a lease."""
 
     def __init__(self) -> None:
-        # Nothing of the real one is needed.
-        pass
+        # Nothing else of the real one is needed.
+        self.store = FakeStoreClient()
 
     async def renew(self, tenant: str) -> Lease:
         return Lease(known=False, epoch="e1", seq=1, more=False, connections=0)

@@ -52,6 +52,8 @@ def test_pending_disconnects_without_room_keep_none_of_a_new_tenant() -> None:
 class FakeStore:
     """Store commands that keep what they are asked, and answer as a test says."""
 
+    consequence_level = 30  # As `logging` has it: a warning.
+
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
         self.epochs: list[str] = []

@@ -13,6 +13,7 @@ from relevo.router.store.client.client import HEADS_MAX, StoreClient
 from relevo.router.store.client.connection import ConnectOptions, ErrorReply, Replication, Server
 from relevo.router.store.client.error_replies import RedirectedError
 from relevo.router.store.client.errors import NotSentError, StoreDefectError, StoreUnavailableError
+from relevo.router.store.client.outages import Outages
 from relevo.router.store.client.pipeline import Pipeline, PipelineLimits
 from relevo.router.store.client.stats import Stats
 from tests.chaos.proxy import Proxy
@@ -112,6 +113,7 @@ async def bench(
         on_suspect=lambda server: None,
         reroute=lambda call, error: rerouted.append((call, error)),
         fails_over=True,
+        outages=Outages(),
     )
     opened = PipelineWithFakes(pipeline, connection, rerouted)
     warm = opened.submit("warm", b"warm")
