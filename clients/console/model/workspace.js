@@ -22,7 +22,8 @@ import { Timeline } from "./timeline.js";
  *
  * @typedef {{ kind: "assigned" | "pending", session: Session }
  *   | { kind: "removed", sessionId: string, customer: string, why: RemovalCause, transfer: Transfer | null }
- *   | { kind: "updated", session: Session, transfer: Transfer, state: TransferState }} Activity
+ *   | { kind: "updated", session: Session, transfer: Transfer, state: TransferState, why: string | null }
+ *   | { kind: "status", status: Agent["status"], by: { id: string, name: string } | null, reason: string | null }} Activity
  */
 
 /**
@@ -70,6 +71,9 @@ export class Workspace extends EventTarget {
       client.on("sessionRemoved", (event) => this.#onSessionRemoved(event)),
       client.on("sessionEntry", ({ sessionId, entry }) => this.#onSessionEntry(sessionId, entry)),
       client.on("transferUpdated", (event) => this.#onTransferUpdated(event)),
+      client.on("statusChanged", ({ agent, by, reason }) =>
+        this.#emitActivity({ kind: "status", status: agent.status, by, reason }),
+      ),
       client.on("directoryChanged", () => this.#onDirectoryChanged()),
     );
     if (client.state === "connected") this.#onConnected(false);
@@ -276,15 +280,15 @@ export class Workspace extends EventTarget {
     this.#emitChange();
   }
 
-  /** @param {{ session: Session, transfer: Transfer, state: TransferState }} event */
-  #onTransferUpdated({ session, transfer, state }) {
+  /** @param {{ session: Session, transfer: Transfer, state: TransferState, why: string | null }} event */
+  #onTransferUpdated({ session, transfer, state, why }) {
     this.#remember(session);
     if (state === "moved" && (session.state === "pending" || session.state === "queued")) {
       this.#storeSent(session, transfer);
     } else if (state !== "delivered" || session.state === "in_progress") {
       this.sent.delete(session.id);
     }
-    this.#emitActivity({ kind: "updated", session, transfer, state });
+    this.#emitActivity({ kind: "updated", session, transfer, state, why });
   }
 
   /** @param {Session} session @param {Transfer} transfer */

@@ -6,6 +6,7 @@ import {
   ConflictError,
   ConnectionStoppedError,
   ForbiddenError,
+  NoOriginError,
   NotFoundError,
   RateLimitedError,
   RelevoError,
@@ -26,6 +27,7 @@ export function sayError(error, directory) {
   if (error instanceof ConflictError) return sayConflict(error, directory);
   if (error instanceof SessionClosedError) return say("error_closed");
   if (error instanceof AtCapacityError) return say("error_at_capacity");
+  if (error instanceof NoOriginError) return say("error_no_origin");
   if (error instanceof NotFoundError) return say("error_not_found");
   if (error instanceof ForbiddenError) return say("error_forbidden");
   if (error instanceof RateLimitedError) return say("error_rate_limited");

@@ -2,7 +2,7 @@
 
 import { preferences } from "../model/preferences.js";
 import { createElement } from "../../dialog/dom.js";
-import { say } from "./words.js";
+import { say, sayStatusChange } from "./words.js";
 
 /** @typedef {import("../model/workspace.js").Activity} Activity */
 
@@ -142,26 +142,32 @@ export class Notices {
 
   /** @param {Activity} activity @returns {string | null} */
   #say(activity) {
-    if (activity.kind === "assigned" || activity.kind === "pending") {
-      const { customer, transfer } = activity.session;
-      const by = transfer?.by;
-      const how = by === undefined ? "" : by.id === this.#workspace.me?.id ? "_back" : "_by";
-      return say(`notice_${activity.kind}${how}`, { customer: customer.name, name: by?.name ?? "" });
-    }
-    if (activity.kind === "removed") {
-      const { customer, why, transfer } = activity;
-      if (why === "transferred" && transfer !== null) {
-        return say("notice_taken", { customer, name: transfer.by.name, target: transfer.to.name });
+    switch (activity.kind) {
+      case "status":
+        return sayStatusChange(activity);
+      case "removed": {
+        const { customer, why, transfer } = activity;
+        if (why === "transferred" && transfer !== null) {
+          return say("notice_taken", { customer, name: transfer.by.name, target: transfer.to.name });
+        }
+        return say(`notice_removed_${why}`, { customer }, say("notice_removed_moved", { customer }));
       }
-      return say(`notice_removed_${why}`, { customer }, say("notice_removed_moved", { customer }));
+      case "updated": {
+        const { session, transfer, state, why } = activity;
+        const has = session.owner === null ? transfer.to.name : this.#workspace.ownerName(session.owner);
+        // `delivered` is news only after a wait; the dialog has shown the rest.
+        if (state === "delivered" && transfer.outcome === "assigned") return null;
+        const values = { customer: session.customer.name, name: has };
+        const news = state === "moved" ? `notice_moved_${why}` : `notice_${state}`;
+        return say(news, values, say("notice_moved", values));
+      }
+      default: {
+        const { customer, transfer } = activity.session;
+        const by = transfer?.by;
+        const how = by === undefined ? "" : by.id === this.#workspace.me?.id ? "_back" : "_by";
+        return say(`notice_${activity.kind}${how}`, { customer: customer.name, name: by?.name ?? "" });
+      }
     }
-    if (activity.kind !== "updated") return null;
-    const { session, transfer, state } = activity;
-    const has = session.owner === null ? transfer.to.name : this.#workspace.ownerName(session.owner);
-    // `delivered` is news only after a wait; the dialog has shown the rest.
-    if (state === "delivered" && transfer.outcome === "assigned") return null;
-    const values = { customer: session.customer.name, name: has };
-    return say(`notice_${state}`, values, say("notice_moved", values));
   }
 
   /** Remove the notices of conversations that were opened or that left. */

@@ -2,7 +2,7 @@
 
 import { createElement, setAttribute, setText } from "../../dialog/dom.js";
 import { ageMark } from "./marks.js";
-import { say } from "./words.js";
+import { say, sayAge } from "./words.js";
 
 /** @typedef {import("../../js/src/index.js").Session} Session */
 /** @typedef {import("../../js/src/index.js").Transfer} Transfer */
@@ -33,6 +33,7 @@ function createParts(kind) {
   const age = ageMark();
   const how = createElement("p", { class: "how" });
   const reason = createElement("p", { class: "reason" });
+  const due = createElement("p", { class: "due soft" });
   const actions = createElement("div", { class: "actions" });
   const card = createElement(
     "li",
@@ -40,9 +41,10 @@ function createParts(kind) {
     createElement("div", { class: "card-head" }, title, mark, age),
     how,
     reason,
+    due,
     actions,
   );
-  return { card, title, mark, age, how, reason, actions };
+  return { card, title, mark, age, how, reason, due, actions };
 }
 
 /**
@@ -52,13 +54,15 @@ function createParts(kind) {
  * @param {string} how
  * @param {number} now
  */
-function show({ title, age, how: howElement, reason, mark }, session, transfer, how, now) {
+function show({ title, age, how: howElement, reason, due, mark }, session, transfer, how, now) {
   setText(title, session.customer.name);
   age.update(session.updatedAt, now);
   setText(howElement, how);
   setText(reason, transfer?.reason ?? "");
   reason.hidden = !transfer?.reason;
   mark.hidden = true;
+  due.hidden = session.dueAt === null;
+  setText(due, session.dueAt === null ? "" : say("moves_on", { age: sayAge(session.dueAt - now) }));
 }
 
 /**

@@ -101,12 +101,13 @@ function line(entry, myId) {
 }
 
 /** @param {Entry} entry @param {string} myId */
-function sayEntry({ kind, by, transfer }, myId) {
+function sayEntry({ kind, by, transfer, why }, myId) {
   const actor = nameOf(by, myId);
   if (kind === "transferred" && transfer !== null) {
     const to = transfer.to.id === myId && transfer.to.kind === "agent" ? say("you") : transfer.to.name;
     return say(`entry_transferred_${transfer.outcome}`, { name: actor, to }, `${transfer.outcome}: ${to}`);
   }
+  if (kind === "moved" && by === null) return say(`entry_moved_${why}`, {}, say("entry_moved_system"));
   return say(by === null ? `entry_${kind}_system` : `entry_${kind}`, { name: actor }, `${kind}: ${actor}`);
 }
 

@@ -5,8 +5,9 @@ import { createElement, setAttribute, setText } from "../../dialog/dom.js";
 import { sayError } from "./errors.js";
 import { LiveElement } from "./live-element.js";
 import { loadBar } from "./marks.js";
-import { languageNames, languageShown, say, sayShared } from "./words.js";
+import { languageNames, languageShown, say, sayStatus, sayStatusChange } from "./words.js";
 
+/** @typedef {import("../../js/src/index.js").Agent} Agent */
 /** @typedef {import("../../js/src/index.js").Status} Status */
 /** @typedef {import("./app.js").ConsoleContext} ConsoleContext */
 /** @typedef {import("./app.js").Screen} Screen */
@@ -71,7 +72,7 @@ export class TopBar extends LiveElement {
         ? say("pre_pause_hint", { count: me.load })
         : me.status === "disconnected"
           ? say("set_disconnected")
-          : "";
+          : this.#sayOthersStatus(me);
     setText(this.#hint, hint);
     setText(this.#badge, workspace.unread.size > 0 ? String(workspace.unread.size) : "");
   }
@@ -107,11 +108,7 @@ export class TopBar extends LiveElement {
           click: () => void this.#setStatus(status),
         },
         createElement("span", { class: "dot", "data-look": statusColour(status), "aria-hidden": "true" }),
-        createElement(
-          "span",
-          { class: "label" },
-          status === "connected" ? sayShared("available") : sayShared(status),
-        ),
+        createElement("span", { class: "label" }, sayStatus(status)),
       );
       this.#statuses.set(status, button);
       return button;
@@ -244,6 +241,13 @@ export class TopBar extends LiveElement {
       this.#sending = false;
       this.redraw();
     }
+  }
+
+  /** A status that the agent chose itself needs no explanation. @param {Agent} me */
+  #sayOthersStatus({ id, status, statusBy, statusReason }) {
+    const bySystem = statusBy === null && statusReason !== null;
+    if (status === "connected" || (!bySystem && (statusBy === null || statusBy.id === id))) return "";
+    return sayStatusChange({ status, by: statusBy, reason: statusReason });
   }
 
   #clearRequestedStatus() {

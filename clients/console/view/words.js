@@ -72,6 +72,22 @@ export function sayShared(name) {
   return words.say(`shared.${name}`);
 }
 
+/** @param {import("../../js/src/index.js").Status} status */
+export function sayStatus(status) {
+  return sayShared(status === "connected" ? "available" : status);
+}
+
+/**
+ * Say which status others, or the system, gave the agent, and why.
+ *
+ * @param {{ status: import("../../js/src/index.js").Status, by: { name: string } | null, reason: string | null }} change
+ */
+export function sayStatusChange({ status, by, reason }) {
+  const values = { status: sayStatus(status), name: by?.name ?? "", reason: reason ?? "" };
+  if (by === null) return say(`status_by_system_${reason}`, values, say("status_by_system", values));
+  return say(reason === null ? "status_by" : "status_by_because", values);
+}
+
 /** @param {number} value */
 export function sayNumber(value) {
   return words.number(value);
