@@ -440,3 +440,36 @@ test("two agents and an admin transfer, accept, decline and recall", { skip: noB
   for (const window of [ana, bruno, carmen])
     assert.deepEqual([...window.hosts], [`127.0.0.1:${fixture.router.port}`]);
 });
+
+test("an agent sees until when to answer, and why a conversation moved on", { skip: noBrowser }, async () => {
+  const { router } = fixture;
+  await router.command("settings.put", { settings: { answer_ms: 3_000 } });
+  const bruno = await fixture.signedIn(PEOPLE.bruno);
+  await router.command("session.open", {
+    session_id: "unanswered-1",
+    customer: { id: "c-1", name: "Iris Mota" },
+    target: { kind: "department", id: "billing" },
+  });
+  await bruno.page.locator(".card.in-progress", { hasText: "Iris Mota" }).getByText("Moves on in").waitFor();
+
+  await bruno.page.locator(".notice", { hasText: "Iris Mota moved on: not answered in time." }).waitFor();
+  const queued = bruno.page.locator(".card.queued", { hasText: "Iris Mota" });
+  await queued.getByRole("button", { name: "Take" }).click();
+  await bruno.choose("Iris Mota");
+  await bruno.page.locator(".entry", { hasText: "Moved on, not answered in time" }).waitFor();
+  assert.equal(await bruno.page.getByText("Moves on in").isVisible(), false);
+  await router.command("settings.put", { settings: { answer_ms: null } });
+});
+
+test("an agent sees who set its status, and why, until it chooses one", { skip: noBrowser }, async () => {
+  const ana = await fixture.signedIn(PEOPLE.ana);
+  const carmen = await fixture.router.connect(PEOPLE.carmen);
+  await carmen.agents.setStatus("pause", { agentId: "ana", reason: "Lunch" });
+  const hint = ana.page.locator(".status-hint", {
+    hasText: "Carmen Núñez set your status to On pause: Lunch",
+  });
+  await hint.waitFor();
+  await ana.page.locator(".notice", { hasText: "Carmen Núñez set your status to On pause: Lunch" }).waitFor();
+  await ana.button("Available").click();
+  await hint.waitFor({ state: "detached" });
+});
