@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from typing import Annotated, TypeAlias
 
+import msgspec
 from msgspec import Meta
 
 INTEGER_MAX = 2**53 - 1
@@ -12,6 +14,7 @@ BATCH_ITEMS_MAX = 64
 MESSAGE_BYTES_MAX = 64 * 1024
 DEPARTMENTS_MAX = 64
 NAME_CHARACTERS_MAX = 120
+ATTRIBUTES_BYTES_MAX = 4 * 1024
 LIMIT_MAX = 500
 LIMIT_DEFAULT = 100
 
@@ -53,6 +56,11 @@ Epoch: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=64, description="Names one unbroken run of `seq`; opaque.")
 ]
 Cursor: TypeAlias = Annotated[str, Meta(max_length=64, description="From the previous page; opaque.")]
+Attribute: TypeAlias = str | Annotated[int, Meta(ge=-INTEGER_MAX, le=INTEGER_MAX)] | float | bool
+Attributes: TypeAlias = Annotated[
+    dict[str, Attribute],
+    Meta(description=f"At most {ATTRIBUTES_BYTES_MAX} bytes as JSON without spaces, in UTF-8."),
+]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description=f"{LIMIT_DEFAULT} if absent.")]
 
@@ -63,6 +71,25 @@ class FieldError(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+def require_attributes(field: str, attributes: dict[str, Attribute] | None) -> None:
+    """
+    Check what a back end keeps with a session.
+
+    Args:
+        field: The field that holds it.
+        attributes: By name.
+
+    Raises:
+        FieldError: It is longer than ATTRIBUTES_BYTES_MAX, or holds a number that JSON has not.
+    """
+    if not attributes:
+        return
+    if any(isinstance(value, float) and not math.isfinite(value) for value in attributes.values()):
+        raise FieldError(field, "Expected finite numbers")
+    if len(msgspec.json.encode(attributes)) > ATTRIBUTES_BYTES_MAX:
+        raise FieldError(field, f"Expected at most {ATTRIBUTES_BYTES_MAX} bytes as JSON")
 
 
 def is_visible(name: str) -> bool:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from relevo.protocol.bounds import (
     DEPARTMENTS_MAX,
+    Attributes,
     ClientName,
     CommandId,
     Count,
@@ -28,6 +29,7 @@ from relevo.protocol.bounds import (
     Reason,
     StatusText,
     Token,
+    require_attributes,
     require_visible,
 )
 from relevo.protocol.objects import AgentRole, Customer, SessionState, Status
@@ -176,8 +178,23 @@ class SessionOpen(Mutation, frozen=True, gc=False, kw_only=True, tag="session.op
     session_id: Id
     customer: CustomerProfile
     target: Target | None = None
+    attributes: Attributes | None = None
     reopen: bool | None = None
     check: bool | None = None
+
+    def __post_init__(self) -> None:
+        require_attributes("attributes", self.attributes)
+
+
+class SessionUpdate(Mutation, frozen=True, gc=False, kw_only=True, tag="session.update"):
+    """Replace what is kept with a session: `attributes` as a whole, if they are given."""
+
+    result = SessionResult
+    session_id: Id
+    attributes: Attributes | None = None
+
+    def __post_init__(self) -> None:
+        require_attributes("attributes", self.attributes)
 
 
 class SessionTransfer(Mutation, frozen=True, gc=False, kw_only=True, tag="session.transfer"):
@@ -380,6 +397,7 @@ Command: TypeAlias = (
     | DirectorySubscribe
     | DirectoryUnsubscribe
     | SessionOpen
+    | SessionUpdate
     | SessionTransfer
     | SessionAnswer
     | SessionAccept

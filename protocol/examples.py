@@ -37,6 +37,7 @@ from relevo.protocol.commands import (
     SessionRecall,
     SessionTransfer,
     SessionUnwatch,
+    SessionUpdate,
     SessionWatch,
     SettingsGet,
     SettingsPut,
@@ -142,6 +143,12 @@ _transfer = Transfer(
     assigned_to="bruno",
     at=_AT,
 )
+_attributes: dict[str, str | int | float | bool] = {
+    "channel": "web",
+    "language": "es",
+    "vip": True,
+    "orders": 12,
+}
 _session = Session(
     id="s-1042",
     customer=Customer("c-7", "Carla Gómez"),
@@ -154,6 +161,7 @@ _session = Session(
     transfer=_transfer,
     department="sales",
     answered_at=_AT + 4_000,
+    attributes=_attributes,
 )
 _entry = Entry(seq=3, kind="internal", at=_AT, by=_ana, text=_REASON)
 
@@ -185,6 +193,7 @@ COMMAND_EXAMPLES: tuple[Command, ...] = (
     SessionHistory(id="15", session_id="s-1042", after=2, limit=50),
     SessionList(id="16", state="queued", department_id="sales", limit=50),
     SessionPlace(id="24", session_id="s-1042"),
+    SessionUpdate(id="31", key="k-31", session_id="s-1042", attributes=_attributes),
     SessionWatch(id="17", resume=Resume(_EPOCH, 880)),
     SessionUnwatch(id="18"),
     SessionAck(session_id="s-1042", fence=2),

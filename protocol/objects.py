@@ -142,8 +142,8 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     A conversation with a customer: state, owner, fence and latest transfer.
 
     ``department`` is what it was routed through last, ``answered_at`` when its present owner answered it,
-    ``hops_free`` how many hops count towards no rule's ``hops_max``, ``due_at`` when the system
-    moves it on; left out where there is none.
+    ``attributes`` what is kept with it, ``hops_free`` how many hops count towards no rule's ``hops_max``,
+    ``due_at`` when the system moves it on; left out where there is none.
     """
 
     id: str
@@ -157,6 +157,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     transfer: Transfer | None = None
     department: str | UnsetType = UNSET
     answered_at: int | UnsetType = UNSET
+    attributes: dict[str, str | int | float | bool] | UnsetType = UNSET
     hops_free: int | UnsetType = UNSET
     due_at: int | UnsetType = UNSET
 

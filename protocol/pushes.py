@@ -106,7 +106,7 @@ class SessionEntry(ServerMessage, frozen=True, gc=False, kw_only=True, tag="sess
 
 class SessionChanged(ServerMessage, frozen=True, gc=False, kw_only=True, tag="session.changed"):
     """
-    A session of the tenant has changed; for admins and back ends that watch.
+    A session has changed; for admins and back ends that watch, and for its agent where it was updated.
 
     ``why`` is the kind of the entry that tells it; left out where none does. ``epoch`` and ``seq`` are
     the position from which to resume.

@@ -43,6 +43,7 @@ from relevo.protocol.commands import (
     SessionPlace,
     SessionRecall,
     SessionTransfer,
+    SessionUpdate,
     SettingsGet,
     SettingsPut,
     StatusSet,
@@ -132,7 +133,14 @@ def _status_request(principal: Principal, command: StatusSet) -> dict[str, Any]:
 def _open_request(principal: Principal, command: SessionOpen) -> dict[str, Any]:
     if command.target is None and principal.role == "service":
         raise rejection(ErrorCode.FORBIDDEN, "only an admin may leave `target` out")
-    return _fields(command)
+    return _with_attributes(principal, command)
+
+
+def _with_attributes(_: Principal, command: SessionOpen | SessionUpdate) -> dict[str, Any]:
+    request = _fields(command)
+    if command.attributes is not None:
+        request["attributes"] = answers.packed(command.attributes) if command.attributes else False
+    return request
 
 
 def _with_reason(_: Principal, command: SessionTransfer | SessionDecline) -> dict[str, Any]:
@@ -281,6 +289,7 @@ _SESSION = (answers.SessionReply, _session)
 RULES: Mapping[type[Command], Rule] = {
     StatusSet: Rule(AGENTS, "status_set", answers.AgentReply, _agent, _status_request),
     SessionOpen: Rule(BACK_ENDS, "session_open", *_SESSION, _open_request),
+    SessionUpdate: Rule(ALL, "session_update", *_SESSION, _with_attributes),
     SessionTransfer: Rule(ALL, "session_transfer", answers.SessionReply, _transfer, _with_reason),
     SessionAnswer: Rule(AGENTS, "session_answer", *_SESSION),
     SessionAccept: Rule(AGENTS, "session_accept", *_SESSION),

@@ -11,9 +11,11 @@ import msgspec
 
 from relevo.protocol.objects import Agent, Department, Entry, Outcome, Rule, Session
 from relevo.router.store.records import (
+    MISSING,
     SessionRecord,
     TransferRecord,
     agent_of,
+    content_of,
     decode_agent,
     decode_department,
     decode_session,
@@ -27,11 +29,7 @@ T = TypeVar("T")
 SESSIONS_DECODED_MAX = 256
 """Sessions that were decoded last."""
 
-MISSING = msgspec.Raw()
-"""Stands for a record that is not there; it is false, as nothing else of its kind."""
-
 _raws = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_LENGTH_ENDS_AT = {0xD9: 2, 0xDA: 3, 0xDB: 5}
 
 
 class SessionView(msgspec.Struct, array_like=True, gc=False):
@@ -45,22 +43,6 @@ def packed(value: Any) -> msgspec.Raw:
     """Return a value as a MessagePack string that holds MessagePack; the store's Lua does not know binary."""
     content = msgspec.msgpack.encode(value)
     return msgspec.Raw(b"\xdb" + len(content).to_bytes(4, "big") + content)
-
-
-def content_of(packed: msgspec.Raw) -> bytes:
-    """
-    Return what is inside a MessagePack string; see the `str` family of the MessagePack specification.
-
-    Raises:
-        msgspec.DecodeError: It is no string.
-    """
-    view = memoryview(packed)
-    first = view[0]
-    if 0xA0 <= first <= 0xBF:
-        return bytes(view[1:])
-    if first not in _LENGTH_ENDS_AT:
-        raise msgspec.DecodeError("it is no string")
-    return bytes(view[_LENGTH_ENDS_AT[first] :])
 
 
 def plain(packed: msgspec.Raw) -> Any:

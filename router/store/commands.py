@@ -247,10 +247,10 @@ class StoreCommands:
                 raise StoreDefectError(command, f"a record cannot be read: {outcome.details}")
             if outcome.error is not None:
                 details = outcome.details if isinstance(outcome.details, dict) else {}
-                if outcome.session is not answers.MISSING:
+                if outcome.session is not records.MISSING:
                     details["session"] = answers.session(outcome.session)
                 raise CommandRejectedError(outcome.error, details)
-            if outcome.result is answers.MISSING:
+            if outcome.result is records.MISSING:
                 raise StoreDefectError(command, "it answered nothing")
             return msgspec.msgpack.decode(outcome.result, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -392,7 +392,7 @@ class StoreCommands:
     def _readable(self, tenant: str, decode: Callable[[msgspec.Raw], T], packed: msgspec.Raw) -> list[T]:
         """Return what a record of a page holds; nothing, and an incident, where it cannot be read."""
         try:
-            return [decode(msgspec.Raw(answers.content_of(packed)))]
+            return [decode(msgspec.Raw(records.content_of(packed)))]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self.bad_records += 1
             incident(log, "record skipped", error, tenant=tenant)
@@ -405,7 +405,7 @@ class StoreCommands:
         events: list[Event] = []
         try:
             for packed in found.events or ():
-                event = decode_event(answers.content_of(packed))
+                event = decode_event(records.content_of(packed))
                 if (event.epoch, event.seq) != (epoch, after + len(events) + 1):
                     raise msgspec.DecodeError(f"event {after + len(events) + 1} is not kept")
                 events.append(event)

@@ -22,7 +22,8 @@ class Change(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         what: ``placed`` with another owner, ``written`` into its history, ``delivered``, ``answered``, or
-            ``stayed`` where a deadline passed and no other agent or department can have it.
+            ``stayed`` where a deadline passed and no other agent or department can have it, or ``updated`` in
+            what is kept with it.
         left: The agent that has it no more.
         why: Why it has it no more.
         told: What became of the transfer, for its sender.

@@ -8,7 +8,7 @@ field is an extra one (see there): it goes into the class ``...Extra`` of its re
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -45,6 +45,28 @@ OWNER_KINDS: Final[dict[str, PlaceKind]] = {
     "queued": "department",
 }
 """What kind of owner a session has in each state."""
+
+
+MISSING = msgspec.Raw()
+"""Stands for a record or a field that is not there; it is false, as nothing else of its kind."""
+
+_LENGTH_ENDS_AT = {0xD9: 2, 0xDA: 3, 0xDB: 5}
+
+
+def content_of(packed: msgspec.Raw) -> bytes:
+    """
+    Return what is inside a MessagePack string; see the `str` family of the MessagePack specification.
+
+    Raises:
+        msgspec.DecodeError: It is no string.
+    """
+    view = memoryview(packed)
+    first = view[0]
+    if 0xA0 <= first <= 0xBF:
+        return bytes(view[1:])
+    if first not in _LENGTH_ENDS_AT:
+        raise msgspec.DecodeError("it is no string")
+    return bytes(view[_LENGTH_ENDS_AT[first] :])
 
 
 def addressee(role: str, id: str) -> str:
@@ -101,7 +123,7 @@ class DepartmentExtra(msgspec.Struct, gc=False):
     rule: Rule | None = None
 
 
-class SessionExtra(msgspec.Struct, gc=False):
+class SessionExtra(msgspec.Struct, gc=False, omit_defaults=True):
     """
     Extra fields of a session, as it is since a record.
 
@@ -111,6 +133,7 @@ class SessionExtra(msgspec.Struct, gc=False):
         hops_free: How many hops count towards no rule's limit.
         due_at: When the system moves it on; 0: never.
         tried: The agents with which it was placed since its last answer, and when.
+        attributes: What is kept with it: a MessagePack string that holds a map. Lua would change numbers.
     """
 
     since: int = 0
@@ -118,6 +141,7 @@ class SessionExtra(msgspec.Struct, gc=False):
     hops_free: int = 0
     due_at: int = 0
     tried: dict[str, int] = {}
+    attributes: msgspec.Raw = MISSING
 
 
 class EntryExtra(msgspec.Struct, gc=False):
@@ -386,6 +410,13 @@ def owner_of(record: SessionRecord) -> Owner | None:
     return Owner(kind, record.owner_id) if kind is not None and record.owner_id is not None else None
 
 
+def attributes_of(record: SessionRecord) -> dict[str, Any] | msgspec.UnsetType:
+    """Return what is kept with a session."""
+    if record.extra is None or not record.extra.attributes:
+        return msgspec.UNSET
+    return msgspec.msgpack.decode(content_of(record.extra.attributes), type=dict[str, Any])
+
+
 def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Session:
     """Return the session as it is since a record; ``transfer`` is its transfer where the record has none."""
     latest = record.transfer if record.transfer is not None else transfer
@@ -401,6 +432,7 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
         transfer=transfer_of(latest, record.id) if latest is not None else None,
         department=record.department or msgspec.UNSET,
         answered_at=record.answered_at or msgspec.UNSET,
+        attributes=attributes_of(record),
         hops_free=(record.extra and record.extra.hops_free) or msgspec.UNSET,
         due_at=(record.extra and record.extra.due_at) or msgspec.UNSET,
     )

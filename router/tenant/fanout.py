@@ -30,7 +30,7 @@ from relevo.router.store.events import Event
 from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
 from relevo.router.tenant.directory import Replica
-from relevo.router.tenant.recipients import pushes_of
+from relevo.router.tenant.recipients import WATCHERS, pushes_of
 from relevo.router.transport.interface import Socket
 
 Frame = Callable[[Codec, bytes], bytes]
@@ -178,13 +178,17 @@ class TenantHub:
         """
         for change in event.changes:
             for addressee, push in pushes_of(change, self.addressees.__contains__, bool(self.watchers)):
-                if isinstance(push, SessionChanged):
-                    here_is = msgspec.structs.replace(push, epoch=event.epoch, seq=event.seq)
-                    _tell(self.watchers, here_is, event.epoch, event.seq)
-                elif addressee is not None:
+                clients: Iterable[Client] = self.watchers
+                if addressee is not WATCHERS:
                     local = self.addressees[addressee]
                     local.sessions.note(push, event.epoch, event.seq)
-                    _tell(local.clients, push, event.epoch, event.seq)
+                    clients = local.clients
+                if isinstance(push, SessionChanged):
+                    push = msgspec.structs.replace(push, epoch=event.epoch, seq=event.seq)
+                    if addressee is not WATCHERS:
+                        # An owner that watches gets it once.
+                        clients = [client for client in clients if client not in self.watchers]
+                _tell(clients, push, event.epoch, event.seq)
         for row in event.agents:
             here = self.addressees.get(row.id)
             if here is None:

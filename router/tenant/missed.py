@@ -10,7 +10,7 @@ from relevo.protocol.pushes import SessionChanged
 from relevo.router.store.commands import StoreCommands
 from relevo.router.store.events import Event
 from relevo.router.tenant.directory import Replica
-from relevo.router.tenant.recipients import pushes_of
+from relevo.router.tenant.recipients import WATCHERS, pushes_of
 
 MISSED_MAX = 500
 """Sessions whose changes are sent to a client that resumes; one that missed more lists them."""
@@ -56,8 +56,8 @@ def _latest(events: Iterable[Event]) -> list[SessionChanged] | None:
     latest: dict[str, SessionChanged] = {}
     for event in events:
         for change in event.changes:
-            for _, push in pushes_of(change, _is_here, True):
-                if isinstance(push, SessionChanged):
+            for addressee, push in pushes_of(change, _is_here, True):
+                if addressee is WATCHERS and isinstance(push, SessionChanged):
                     latest.pop(push.session.id, None)
                     latest[push.session.id] = msgspec.structs.replace(push, epoch=event.epoch, seq=event.seq)
         if len(latest) > MISSED_MAX:

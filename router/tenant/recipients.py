@@ -53,7 +53,9 @@ def pushes_of(
     sender = change.superseded_sender or record.sender
     sender = sender if change.told is not None and sender is not None and is_here(sender) else None
     session: Session | None = None
-    if change.what != "written" and (is_watched or left or sender or (owner and change.what == "placed")):
+    if change.what != "written" and (
+        is_watched or left or sender or (owner and change.what in ("placed", "updated"))
+    ):
         session = records.session_of(record, change.transfer)
     if session is not None and change.what == "placed":
         yield from _placements(change, session, owner, left)
@@ -69,6 +71,8 @@ def pushes_of(
                 state = cast(TransferState, change.told)
                 why = _why_moved(change) or UNSET
                 yield sender, TransferUpdated(transfer=transfer, state=state, session=session, why=why)
+        if owner is not None and change.what == "updated":
+            yield owner, SessionChanged(session=session)
         if is_watched:
             kind = record.kind if change.what == "placed" else UNSET
             yield WATCHERS, SessionChanged(session=session, why=kind)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from relevo.protocol.bounds import ID_PATTERN, INTEGER_MAX
+from relevo.protocol.bounds import ATTRIBUTES_BYTES_MAX, ID_PATTERN, INTEGER_MAX
 from relevo.protocol.commands import COMMANDS, wire_type
 from relevo.protocol.examples import COMMAND_EXAMPLES
 from relevo.protocol.settings import DepartmentSettings
@@ -159,6 +159,11 @@ def _wrong(kind: inspect.Type, good: Any, path: str) -> Iterator[tuple[str, Any,
             pass  # What is in them is in tests/protocol/test_settings.py: each may be left out or null.
         case inspect.StructType():
             yield from _of_struct(kind, good, path)
+        case inspect.DictType():
+            for value in (None, [], {}, {"x": 1}):
+                yield WRONG_KIND, {"x": value}, f"{path}[...]"
+            yield "integers past 2^53", {"x": 2**53}, f"{path}[...]"
+            yield WRONG_KIND, {"x": "y" * ATTRIBUTES_BYTES_MAX}, path
         case inspect.BoolType():
             pass
         case _:
@@ -184,6 +189,8 @@ def _of_other_kinds(kind: inspect.Type) -> Iterator[Any]:
         inspect.StructType: ({}, {"id": "x"}, {"": {}}),
     }
     own: tuple[type[inspect.Type], ...] = (type(kind),)
+    if isinstance(kind, inspect.DictType):
+        own = (inspect.StructType,)
     if isinstance(kind, inspect.LiteralType):
         own = (inspect.StrType,)
     for other, each in values.items():

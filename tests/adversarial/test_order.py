@@ -151,6 +151,10 @@ BODIES: dict[str, tuple[Message, Message]] = {
         {"session_id": "chat-1", "target": to_agent("bob"), "reason": "x"},
     ),
     "session.answer": ({"session_id": "chat-2"}, {"session_id": "chat-1"}),
+    "session.update": (
+        {"session_id": "chat-1", "attributes": {"vip": True}},
+        {"session_id": "chat-1", "attributes": {"vip": False}},
+    ),
     "session.accept": ({"session_id": "chat-2"}, {"session_id": "chat-1"}),
     "session.decline": ({"session_id": "chat-2"}, {"session_id": "chat-2", "reason": "x"}),
     "session.recall": ({"session_id": "chat-2"}, {"session_id": "chat-1"}),

@@ -123,6 +123,7 @@ STRANGERS_ANSWER = {
     "session.open": "forbidden",
     "session.transfer": "forbidden",
     "session.answer": "forbidden",
+    "session.update": "forbidden",
     "session.accept": "forbidden",
     "session.decline": "forbidden",
     "session.recall": "forbidden",
@@ -149,6 +150,7 @@ STRANGERS_ANSWER = {
 # And a back end, of a session that no command has touched.
 SERVICES_ANSWER = STRANGERS_ANSWER | {
     "session.open": "exists",
+    "session.update": DONE,
     "session.note": DONE,
     "session.get": DONE,
     "session.history": DONE,

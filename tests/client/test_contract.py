@@ -30,7 +30,9 @@ async def messages_of_a_client() -> list[Map]:
     recorder = Recorder()
     calls: list[Awaitable[Any]] = [
         recorder.agents.set_status("pause", agent_id="ana"),
-        recorder.sessions.open("c-1", Customer("u-1", "Eva"), Target.department("sales")),
+        recorder.sessions.open(
+            "c-1", Customer("u-1", "Eva"), Target.department("sales"), attributes={"n": 1}
+        ),
         recorder.sessions.transfer("c-1", Target.agent("bo"), "busy", fence=1),
         recorder.sessions.accept("c-1", fence=2),
         recorder.sessions.decline("c-1", "no"),
@@ -52,6 +54,7 @@ async def messages_of_a_client() -> list[Map]:
         recorder.agents.get("ana"),
         recorder.agents.list_page(limit=5),
         recorder.sessions.answer("c-1", fence=2),
+        recorder.sessions.update("c-1", attributes={"vip": True}),
         recorder.settings.get(),
         recorder.settings.put({"answer_ms": 5000}),
     ]

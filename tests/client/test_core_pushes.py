@@ -250,6 +250,17 @@ def test_pushes_update_the_inbox() -> None:
     assert driver.core.inbox.get("c-1") is None
 
 
+def test_changed_session_is_taken_into_the_inbox_only_where_it_is_there() -> None:
+    driver = Driver()
+    driver.connect(in_progress=[session_map(fence=2)])
+    for session_id in ("c-1", "c-2"):
+        changed = session_map(session_id, fence=2, attributes={"vip": True})
+        driver.receive({"type": "session.changed", "session": changed})
+    assert [(one.id, one.attributes) for one in driver.core.inbox.in_progress.values()] == [
+        ("c-1", {"vip": True})
+    ]
+
+
 def test_reply_keeps_the_inbox_before_its_push_comes() -> None:
     driver = Driver()
     driver.connect(pending=[session_map(fence=2, state="pending")])

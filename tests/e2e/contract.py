@@ -97,7 +97,7 @@ def _is_whole(schema: Any, value: Any) -> bool:
         for name, each in schema["properties"].items()
         if name not in schema.get("required", ())
         and (
-            name == "passed"
+            name in ("passed", "attributes")
             or schema["title"] in _PARTIAL
             or "$ref" in each
             or each.get("type", "") in _LEFT_OUT

@@ -219,6 +219,13 @@ async def session_recall(clients: Clients) -> Message:
     return answer
 
 
+@command("session.update")
+async def session_update(clients: Clients) -> Message:
+    answer = await answer_to(clients.ana, "session.update", session_id="chat-1", attributes={"vip": True})
+    assert answer["result"]["session"]["attributes"] == {"vip": True}
+    return answer
+
+
 @command("session.note")
 async def session_note(clients: Clients) -> Message:
     answer = await answer_to(clients.ana, "session.note", session_id="chat-1", text="a good customer")

@@ -37,6 +37,7 @@ A_DAY: list[dict[str, Any]] = [
     {"command": "status.set", "as": "ana", "status": "pause"},
     {"command": "session.get", "session_id": "chat-1"},
     {"command": "session.answer", "as": "ana", "session_id": "chat-1"},
+    {"command": "session.update", "session_id": "chat-1", "attributes": {"orders": 12, "rate": 1.0}},
     {"command": "session.note", "as": "ana", "session_id": "chat-1", "text": "a good customer"},
     {"command": "session.transfer", "as": "ana", "session_id": "chat-1", "target": to_agent("bob")},
     {"command": "session.decline", "as": "bob", "session_id": "chat-1", "reason": "at the dentist"},

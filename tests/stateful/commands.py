@@ -210,7 +210,8 @@ class Model(State):
         s = KnownSession(request["session_id"], Customer(**request["customer"]), self._now, target=owner)
         self._enter_target(s, owner)
         if old is not None:
-            s.fence, s.history, s.had = old.fence, old.history, old.had
+            s.fence, s.history, s.had, s.attributes = old.fence, old.history, old.had, old.attributes
+        s.attributes = request.get("attributes", s.attributes)
         self.sessions[s.id] = s
         change = Change(s.id)
         self._write(s, change, "opened", by)
@@ -359,6 +360,16 @@ class Model(State):
         if not self._owns(s, request):
             raise RejectedError("forbidden")
         if self._answer(s):
+            self._conclude(s, Change(s.id))
+        return lambda: {"session": s.seen()}
+
+    def session_update(self, request: Request) -> Outcome:
+        """Replace what is kept with a session."""
+        self._caller(request)
+        s = self._find_to_change(request)
+        self._require_right(s, request)
+        if request.get("attributes", s.attributes) != s.attributes:
+            s.attributes = request["attributes"]
             self._conclude(s, Change(s.id))
         return lambda: {"session": s.seen()}
 

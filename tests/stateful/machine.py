@@ -40,6 +40,7 @@ from tests.stateful.names import (
     TARGETS,
     TENANTS,
     agents,
+    attributes,
     callers,
     capacities,
     claims,
@@ -443,6 +444,8 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         where: dict[str, Any] = {} if target is None else {"target": target}
         if reopen is not None:
             where["reopen"] = reopen
+        if self.now % 3 == 0:
+            where["attributes"] = {"channel": "mail", "at": float(self.now)} if self.now % 2 else {}
         by = self.find_caller(tenant, "admin" if target is None and caller == "service" else caller)
         self.step(
             tenant,
@@ -612,6 +615,13 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             if other_body:
                 command, again = "session_note", again | {"session_id": SESSIONS[which], "text": "other"}
             self.step(tenant, command, **again)
+
+    @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(tenant=tenants, caller=callers, pick=picks, given=attributes, key=keys)
+    def session_update(
+        self, tenant: str, caller: str, pick: int, given: dict[str, Any] | None, key: str | None
+    ) -> None:
+        self.session_step("session_update", tenant, caller, pick, None, key, attributes=given)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(tenant=tenants, caller=callers, pick=picks, after=st.integers(0, 6), limit=st.integers(1, 4))

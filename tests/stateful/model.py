@@ -109,6 +109,7 @@ class KnownSession:
     fence: int = 0
     hops: int = 0
     hops_free: int = 0
+    attributes: dict[str, Any] = field(default_factory=dict)
     updated_at: int = 0
     transfer: Transfer | None = None
     history: list[Entry] = field(default_factory=list)
@@ -143,6 +144,7 @@ class KnownSession:
             transfer=self.transfer,
             department=self.department or msgspec.UNSET,
             answered_at=self.answered_at or msgspec.UNSET,
+            attributes=self.attributes or msgspec.UNSET,
             hops_free=self.hops_free or msgspec.UNSET,
             due_at=self.due_at or msgspec.UNSET,
         )

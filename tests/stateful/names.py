@@ -53,6 +53,8 @@ managers = st.sampled_from(["admin", "admin", "admin", "service", *STRANGERS])
 fences = st.sampled_from([None, None, None, None, "right", "right", "right", "stale", "ahead"])
 keys = st.sampled_from([None] * 8 + KEYS)
 texts = st.sampled_from([None, "because", "wegen \u00dcberlast \U0001f600"])
+# What is kept with a session: nothing said, nothing, and numbers that Lua would not keep as they came.
+attributes = st.sampled_from([None, {}, {"channel": "mail", "vip": True}, {"big": 2**53 - 1, "one": 1.0}])
 # What sets nothing, some things, rules of two kinds, or takes something back.
 RULE = {
     "departments": "any",

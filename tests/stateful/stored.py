@@ -122,6 +122,9 @@ class CommandRunner:
             given = request["settings"].items()
             settings = {name: answers.packed(value) if value is not None else False for name, value in given}
             request = request | {"settings": settings}
+        if "attributes" in request:
+            attributes = request["attributes"]
+            request = request | {"attributes": answers.packed(attributes) if attributes else False}
         packed = encode_request(answers.packed(limits), dict(request))
         reply = self._redis.fcall(function, 1, prefix(tenant), self.run_id, packed)
         answer = answers.decode_answer(reply)
@@ -200,14 +203,14 @@ def _field(name: str, raw: msgspec.Raw) -> Any:
         return [MANY[name](each) for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
     if name in ROWS:
         packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw])
-        rows = [ROWS[name](msgspec.Raw(answers.content_of(each))) for each in packed]
+        rows = [ROWS[name](msgspec.Raw(records.content_of(each))) for each in packed]
         return sorted(rows, key=lambda row: row.id)
     if name in ("settings", "effective"):
         return answers.settings_of(msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]))
     if name == "events":
         packed = msgspec.msgpack.decode(raw, type=list[msgspec.Raw] | None) or []
         assert FALSE not in packed, "S9: an event is not kept"
-        return [decode_event(answers.content_of(each)) for each in packed]
+        return [decode_event(records.content_of(each)) for each in packed]
     return msgspec.msgpack.decode(raw)
 
 

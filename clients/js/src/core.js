@@ -466,6 +466,8 @@ export class Core {
     if (event.type === "sessionAssigned" || event.type === "sessionPending")
       this.inbox.observe(event.session);
     else if (event.type === "sessionRemoved") this.inbox.remove(event.sessionId, event.fence);
+    else if (event.type === "sessionChanged" && this.agent !== null && this.inbox.get(event.session.id))
+      this.inbox.observe(event.session, this.agent.id);
     else if (event.type === "agentChanged" || event.type === "statusChanged") this.agent = event.agent;
     else if (event.type === "tokenExpiring") this.#tokenWanted = true;
     else if (event.type === "serverDraining") this.#drainAt = now + Math.max(0, event.reconnectInMs);

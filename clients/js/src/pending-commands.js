@@ -11,6 +11,7 @@ export const MUTATING = new Set([
   "session.open",
   "session.transfer",
   "session.answer",
+  "session.update",
   "session.accept",
   "session.decline",
   "session.recall",

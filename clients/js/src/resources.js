@@ -26,6 +26,7 @@ import {
 /** @typedef {import("./objects.js").SessionState} SessionState */
 /** @typedef {import("./objects.js").Status} Status */
 /** @typedef {import("./objects.js").Target} Target */
+/** @typedef {Readonly<Record<string, string | number | boolean>>} AttributesMap At most 4 KiB as JSON. */
 /** @typedef {Readonly<Record<string, unknown>>} SettingsMap Settings by name (PROTOCOL.md, 9). */
 
 /**
@@ -106,16 +107,28 @@ export class Sessions {
    * @param {string} sessionId
    * @param {Customer} customer
    * @param {Target} [target]
-   * @param {ChangeOptions} [options]
+   * @param {ChangeOptions & { attributes?: AttributesMap }} [options] `attributes`: what is to be kept with it.
    * @returns {Promise<Session>}
    */
-  async open(sessionId, customer, target, { key, timeout, signal } = {}) {
+  async open(sessionId, customer, target, { attributes, key, timeout, signal } = {}) {
     const fields = {
       session_id: sessionId,
       customer: pick(customer, "id", "name"),
       target: wireTarget(target),
+      attributes,
     };
     return this.#session("session.open", fields, { key, timeout, signal });
+  }
+
+  /**
+   * Replace what is kept with a session: `attributes` as a whole, if they are given.
+   *
+   * @param {string} sessionId
+   * @param {ChangeOptions & { attributes?: AttributesMap }} [options]
+   * @returns {Promise<Session>}
+   */
+  async update(sessionId, { attributes, key, timeout, signal } = {}) {
+    return this.#session("session.update", { session_id: sessionId, attributes }, { key, timeout, signal });
   }
 
   /**

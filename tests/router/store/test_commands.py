@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from relevo.router.store import answers
+from relevo.router.store import answers, records
 from relevo.router.store.client.errors import StoreDefectError
 from relevo.router.store.commands import Caller, CommandRejectedError, StoreCommands
 from tests.router.events import agent_record, department_record, event
@@ -28,7 +28,7 @@ class FakeClient:
         limits, *_, fields = msgspec.msgpack.decode(request, type=list[msgspec.Raw])
         known = {
             **msgspec.msgpack.decode(fields),
-            "limits": msgspec.msgpack.decode(answers.content_of(limits)),
+            "limits": msgspec.msgpack.decode(records.content_of(limits)),
         }
         self.asked.append((tenant, command, known, options))
         return self.replies.pop(0)

@@ -66,6 +66,12 @@ def test_watchers_get_every_changed_session() -> None:
     ]
 
 
+def test_update_reaches_the_owner_and_watchers() -> None:
+    step = change(session_record("s1", "ana"), what="updated")
+    found = [(to, type(push)) for to, push in told(step, {"ana"}, watched=True)]
+    assert found == [("ana", SessionChanged), (WATCHERS, SessionChanged)]
+
+
 def test_note_reaches_the_owner_only() -> None:
     step = change(session_record("s1", "ana", kind="internal", text="please"), what="written")
     assert [(to, type(push)) for to, push in told(step, {"ana"}, watched=True)] == [("ana", SessionEntry)]

@@ -67,6 +67,20 @@ test("an unknown push is passed through", () => {
   ]);
 });
 
+test("a changed session is taken into the inbox only where it is there", () => {
+  const driver = new CoreDriver();
+  driver.connect({ inbox: { in_progress: [sessionMap("c-1", { fence: 2 })], pending: [] } });
+  for (const id of ["c-1", "c-2"])
+    driver.receive({
+      type: "session.changed",
+      session: sessionMap(id, { fence: 2, attributes: { vip: true } }),
+    });
+  assert.deepEqual(
+    [...driver.core.inbox.inProgress.values()].map(({ id, attributes }) => [id, attributes]),
+    [["c-1", { vip: true }]],
+  );
+});
+
 test("unknown fields are kept in extra", () => {
   const driver = new CoreDriver();
   driver.connect({ weather: "fine", agent: agentRow("ana", { mood: "good" }) });

@@ -67,6 +67,7 @@ const POSITIONAL = {
   "sessions.get": ["session_id"],
   "sessions.place": ["session_id"],
   "sessions.answer": ["session_id"],
+  "sessions.update": ["session_id"],
   "sessions.historyPage": ["session_id"],
   "sessions.listPage": [],
   "agents.put": ["agent_id", "name"],

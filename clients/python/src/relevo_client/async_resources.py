@@ -94,16 +94,40 @@ class AsyncSessions:
         customer: Customer,
         target: Target | None = None,
         *,
+        attributes: Mapping[str, str | float | bool] | None = None,
         key: str | None = None,
         timeout: float | None = None,
     ) -> Session:
-        """Open a session and place it; without a target, as an admin, it is in progress with oneself."""
+        """
+        Open a session and place it; without a target, as an admin, it is in progress with oneself.
+
+        Args:
+            session_id: Its id, of the caller's choice.
+            customer: Whose it is.
+            target: Where it is to go.
+            attributes: What is to be kept with it, at most 4 KiB as JSON.
+            key: An idempotency key of the caller's own.
+            timeout: When to give up, in seconds.
+        """
         fields = present(
             session_id=session_id,
             customer=customer.to_wire(),
             target=None if target is None else target.to_wire(),
+            attributes=attributes,
         )
         return await self._session("session.open", fields, key, timeout)
+
+    async def update(
+        self,
+        session_id: str,
+        *,
+        attributes: Mapping[str, str | float | bool] | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Session:
+        """Replace what is kept with a session: ``attributes`` as a whole, if they are given."""
+        fields = present(session_id=session_id, attributes=attributes)
+        return await self._session("session.update", fields, key, timeout)
 
     async def transfer(
         self,

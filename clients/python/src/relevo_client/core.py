@@ -37,6 +37,7 @@ from .events import (
     Event,
     ServerDraining,
     SessionAssigned,
+    SessionChanged,
     SessionPending,
     SessionRemoved,
     StateChanged,
@@ -422,6 +423,8 @@ class Core:
                 self.inbox.observe(session)
             case SessionRemoved(session_id, fence):
                 self.inbox.remove(session_id, fence)
+            case SessionChanged(session) if self.agent is not None and self.inbox.get(session.id):
+                self.inbox.observe(session, self.agent.id)
             case AgentChanged(agent) | StatusChanged(agent):
                 self.agent = agent
             case TokenExpiring():

@@ -15,6 +15,7 @@ MUTATING = frozenset(
         "session.open",
         "session.transfer",
         "session.answer",
+        "session.update",
         "session.accept",
         "session.decline",
         "session.recall",

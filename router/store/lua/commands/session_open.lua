@@ -4,7 +4,7 @@ Open a session, or open a closed one again: its history and fence go on.
 session_id; customer {id, name}; target {kind, id}, missing for an admin that takes it itself; reopen: false where a closed
 one that is still kept is not to be opened. Rejects not_found (the target), exists (with the session), at_capacity, forbidden
 (the tenant has too many).
-check: whether only to say what would happen. Result {session}; of a check {outcome, assigned_to}.
+attributes: packed; without them a closed session keeps those that it had. check: whether only to say what would happen. Result {session}; of a check {outcome, assigned_to}.
 ]]
 store_command('session_open', function()
   local by, me = caller()
@@ -35,6 +35,9 @@ store_command('session_open', function()
     s.schema, s.fence, s.entry_count, s.index = old.schema, old.fence, old.entry_count, old.index
     s.routed, s.customer_before = old.department, old.customer_id
   end
+  local attributes = request.attributes
+  if attributes == nil then attributes = old and old.extra.attributes end
+  if attributes then set_extra(s, 'attributes', attributes) end
   call('PERSIST', P .. 'session:' .. id)
   if target then
     s.target_kind, s.target_id = target.kind, target.id

@@ -255,7 +255,7 @@ end
 
 --[[
 An event, and what it says of a session: `what` happened ('placed' with another owner, 'written' into the history,
-'delivered', 'answered', 'stayed' past a deadline), which agent has it no more and why, the notice to its sender (and, where another transfer takes the place
+'delivered', 'answered', 'updated', 'stayed' past a deadline), which agent has it no more and why, the notice to its sender (and, where another transfer takes the place
 of the sender's, whose transfer and which), the transfer where the record does not hold it, and the record.
 ]]
 local function pack_change(change)
