@@ -15,6 +15,7 @@ from relevo.clients.terminal.demo.decisions import (
     REDIRECT_AFTER_S,
     Accept,
     AgentView,
+    Answer,
     ChooseStatus,
     Close,
     Decline,
@@ -40,6 +41,7 @@ from relevo.clients.terminal.demo.people import (
     NOTES,
     PEOPLE,
     REASONS,
+    STATUS_REASONS,
 )
 
 NOW_S = 1_700_000_000.0
@@ -115,6 +117,7 @@ def test_decide_with_work_reaches_every_action() -> None:
         Wait,
         ChooseStatus,
         Leave,
+        Answer,
         Accept,
         Decline,
         Note,
@@ -139,8 +142,20 @@ def test_decide_accepts_neither_on_pause_nor_at_capacity() -> None:
 def test_decide_on_pause_connects_again() -> None:
     seen = decisions(AgentView("pause", [], [], {}))
     assert seen[ChooseStatus] > 50
-    # The router has made a pause of a pre-pause with nothing left to do.
-    assert decisions(AgentView("pre_pause", [], [], {})) == seen
+
+
+def test_decide_with_an_unanswered_conversation_answers_it_soonest() -> None:
+    seen = decisions(AgentView("connected", [session(age_s=100)], [], {}))
+    assert max(seen, key=lambda action: seen[action]) is Answer
+    answered = replace(session(age_s=100), answered_at=1)
+    assert Answer not in decisions(AgentView("connected", [answered], [], {}))
+
+
+def test_decide_gives_a_reason_of_its_status_for_every_break() -> None:
+    random, view = Random(1), AgentView("connected", [session()], [], {})
+    chosen = [decide(LUCIA, view, NOW_S, 1.0, random) for _ in range(2000)]
+    breaks = {(one.status, one.reason) for one in chosen if isinstance(one, ChooseStatus)}
+    assert breaks == {(status, reason) for status, reasons in STATUS_REASONS.items() for reason in reasons}
 
 
 def test_decide_leaves_without_a_close_on_a_phone_only() -> None:

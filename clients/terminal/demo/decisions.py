@@ -19,6 +19,7 @@ from relevo.clients.terminal.demo.people import (
     PEOPLE,
     REASONS,
     SIMULATED_AGENTS,
+    STATUS_REASONS,
     Person,
 )
 
@@ -38,9 +39,17 @@ CUSTOMER_PATIENCE_S: Final = 900.0
 
 @dataclass(frozen=True, slots=True)
 class ChooseStatus:
-    """Choose one's own status."""
+    """Choose one's own status, and say why."""
 
     status: Status
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Open a conversation that has just come."""
+
+    session_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,9 @@ class Wait:
     """Do nothing."""
 
 
-Action: TypeAlias = ChooseStatus | Accept | Decline | Recall | Note | Close | OpenDialog | Leave | Wait
+Action: TypeAlias = (
+    ChooseStatus | Answer | Accept | Decline | Recall | Note | Close | OpenDialog | Leave | Wait
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,7 @@ class AgentView:
     An agent's own work, as it sees it.
 
     Attributes:
-        status: The status it chose last.
+        status: Its status.
         in_progress: Its conversations.
         pending: Its pending list.
         sent: Its own transfers that may still wait: when each was made, in seconds, by session.
@@ -132,11 +143,8 @@ def decide(person: Person, view: AgentView, now_s: float, pace: float, random: R
         random: The random numbers.
     """
     status = view.status
-    if status == "pre_pause" and not view.in_progress:
-        # The router has turned it into a pause.
-        status = "pause"
     choices: list[tuple[Action, float]] = [(Wait(), 22.0)]
-    choices += _about_status(person, status)
+    choices += _about_status(person, status, random)
     choices += _about_pending(person, view, status, random)
     choices += _about_conversations(person, view, status, now_s, pace, random)
     waiting = [session_id for session_id, at_s in view.sent.items() if now_s - at_s > RECALL_AFTER_S / pace]
@@ -147,17 +155,21 @@ def decide(person: Person, view: AgentView, now_s: float, pace: float, random: R
     return chosen
 
 
-def _about_status(person: Person, status: Status) -> list[tuple[Action, float]]:
+def _about_status(person: Person, status: Status, random: Random) -> list[tuple[Action, float]]:
     if status == "pause":
         return [(ChooseStatus("connected"), 9.0), (Leave(closes=True), 0.8)]
     if status == "pre_pause":
-        return [(ChooseStatus("connected"), 1.5), (ChooseStatus("pause"), 1.5)]
+        return [(ChooseStatus("connected"), 1.5), (_choose("pause", random), 1.5)]
     return [
-        (ChooseStatus("pre_pause"), 1.2),
-        (ChooseStatus("pause"), 1.2),
+        (_choose("pre_pause", random), 1.2),
+        (_choose("pause", random), 1.2),
         (Leave(closes=True), 0.5),
         (Leave(closes=False), 1.0 if person.on_phone else 0.0),
     ]
+
+
+def _choose(status: Status, random: Random) -> ChooseStatus:
+    return ChooseStatus(status, random.choice(STATUS_REASONS[status]))
 
 
 def _about_pending(
@@ -178,7 +190,8 @@ def _about_conversations(
     if not view.in_progress:
         return []
     session = random.choice(view.in_progress)
-    choices: list[tuple[Action, float]] = []
+    new = [one for one in view.in_progress if one.answered_at is None]
+    choices: list[tuple[Action, float]] = [(Answer(new[0].id), 60.0)] if new else []
     if status != "pause":
         choices.append((Note(session.id, random.choice(NOTES[person.language])), 10.0))
         choices.append((OpenDialog(session.id), 16.0))

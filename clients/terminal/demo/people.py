@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from relevo_client import Status
 
 TENANT: Final = "demo"
 
@@ -42,6 +44,16 @@ DEPARTMENTS: Final[Mapping[str, str]] = {
     "soporte": "Soporte técnico",
     "cobranca": "Cobrança",
     "returns": "Returns & Refunds",
+}
+
+# What an admin would set. Times are human ones, at pace 1.
+ANSWER_MS: Final[Mapping[str, int]] = {"soporte": 40_000}
+RULES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "cobranca": {"statuses": ["connected", "pre_pause"], "hops_max": 4, "reason": "required"}
+}
+STATUS_REASONS: Final[Mapping[Status, Sequence[str]]] = {
+    "pre_pause": ("Salida", "Encerramento", "Leaving"),
+    "pause": ("Almuerzo", "Descanso", "Treinamento", "Lunch", "Paperwork"),
 }
 
 PEOPLE: Final = (

@@ -18,13 +18,13 @@ from relevo_client import (
     ConflictError,
     Customer,
     ForbiddenError,
+    NotAllowedError,
     NotFoundError,
     RelevoError,
     SameTargetError,
     Session,
     SessionClosedError,
     StateChanged,
-    Status,
     Target,
 )
 
@@ -32,6 +32,7 @@ from relevo.clients.terminal.demo.decisions import (
     Accept,
     Action,
     AgentView,
+    Answer,
     ChooseStatus,
     Close,
     Decline,
@@ -50,11 +51,14 @@ from relevo.clients.terminal.demo.decisions import (
 from relevo.clients.terminal.demo.flaky_link import FlakyLink
 from relevo.clients.terminal.demo.people import (
     ADMIN_REASONS,
+    ANSWER_MS,
     CUSTOMERS,
     DEPARTMENTS,
     PEOPLE,
+    RULES,
     SIMULATED_ADMIN,
     SIMULATED_AGENTS,
+    STATUS_REASONS,
     TENANT,
     Person,
 )
@@ -74,6 +78,7 @@ REFUSALS: Final = (
     AtCapacityError,
     ConflictError,
     ForbiddenError,
+    NotAllowedError,
     NotFoundError,
     SameTargetError,
     SessionClosedError,
@@ -146,10 +151,18 @@ def websocket_url(host: str, port: int) -> str:
 
 
 async def create_people(demo: Demo) -> None:
-    """Create the departments and the people."""
+    """Create the departments, their rules and deadlines, and the people."""
     async with demo.client(demo.back_end_tokens()) as client:
+        reasons = [
+            {"id": reason, "name": reason, "status": status}
+            for status, texts in STATUS_REASONS.items()
+            for reason in texts
+        ]
+        await client.settings.put({"reasons": reasons})
         for department_id, name in DEPARTMENTS.items():
-            await client.departments.put(department_id, name)
+            answer_ms = round(ANSWER_MS.get(department_id, 0) / demo.pace)
+            settings = {"answer_ms": answer_ms or None, "rule": RULES.get(department_id)}
+            await client.departments.put(department_id, name, settings=settings)
         for person in PEOPLE:
             await client.agents.put(
                 person.id,
@@ -182,7 +195,6 @@ class AgentPlayer:
         self._demo = demo
         self._person = person
         self._random = demo.chance(person.id)
-        self._status: Status = "connected"
         self._sent: dict[str, float] = {}
         self._link = FlakyLink(demo.host, demo.port) if person.on_phone else None
 
@@ -205,7 +217,7 @@ class AgentPlayer:
 
     async def _work(self, client: Client) -> None:
         self._sent.clear()
-        await self._choose_status(client, "connected")
+        await client.agents.set_status("connected")
         while True:
             await self._wait(4.0, 11.0)
             now_s = time.time()
@@ -226,12 +238,15 @@ class AgentPlayer:
         kept = {session_id: at_s for session_id, at_s in self._sent.items() if now_s - at_s < FORGET_SENT_S}
         self._sent = kept
         inbox = client.inbox
-        return AgentView(self._status, list(inbox.in_progress.values()), list(inbox.pending.values()), kept)
+        status = "disconnected" if client.agent is None else client.agent.status
+        return AgentView(status, list(inbox.in_progress.values()), list(inbox.pending.values()), kept)
 
     async def _perform(self, client: Client, action: Action) -> None:
         match action:
-            case ChooseStatus(status):
-                await self._choose_status(client, status)
+            case ChooseStatus(status, reason):
+                await client.agents.set_status(status, reason=reason)
+            case Answer(session_id):
+                await client.sessions.answer(session_id)
             case Accept(session_id):
                 await client.sessions.accept(session_id)
             case Decline(session_id, reason):
@@ -245,9 +260,6 @@ class AgentPlayer:
                 await client.sessions.close(session_id)
             case OpenDialog(session_id):
                 await self._transfer(client, session_id)
-
-    async def _choose_status(self, client: Client, status: Status) -> None:
-        self._status = (await client.agents.set_status(status)).status
 
     async def _transfer(self, client: Client, session_id: str) -> None:
         directory = await client.directory.subscribe()
