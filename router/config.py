@@ -218,6 +218,20 @@ class Settings:
         "Websockets of one address per node, and as many HTTP connections; see below on reverse proxies.",
     )
     connections_per_agent_max: int = _number(20, "", "Connections of an agent, on all nodes together.")
+    connect_rate: int = _number(
+        500,
+        "a second",
+        "Rate at which one address may open websockets per node, and as many HTTP connections; 0: none.",
+        0,
+        10**6,
+    )
+    refused_token_rate: int = _number(
+        20,
+        "a second",
+        "Rate of refused tokens of one address per node; beyond, nothing from there is looked at; 0: none.",
+        0,
+        10**6,
+    )
     message_rate: int = _number(
         1000, "a second", "Rate limit of one connection. The burst of a rate is 4 s of it.", 1, 10**6
     )

@@ -12,6 +12,7 @@ from relevo.router.gateway.connections import Connections
 from relevo.router.gateway.counts import GatewayCounts
 from relevo.router.gateway.endpoint import Services
 from relevo.router.gateway.rate_limit import Rates
+from relevo.router.gateway.sign_ins import SignIns
 from relevo.router.observe.supervisor import Supervisor
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store.client.client import StoreClient
@@ -60,6 +61,7 @@ class Node:
         self.limiters = InFlightLimiters()
         self.rates = Rates(settings)
         self.counts = GatewayCounts()
+        self.sign_ins = SignIns(settings.refused_token_rate)
         self.tasks = BackgroundTasks()
         self.supervisor = Supervisor()
         # The registration answers feed and leases, and asks them; so they get it when they call.
@@ -108,6 +110,7 @@ class Node:
                 limiters=self.limiters,
                 rates=self.rates,
                 counts=self.counts,
+                sign_ins=self.sign_ins,
                 tasks=self.tasks,
             )
         )

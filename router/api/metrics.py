@@ -76,6 +76,16 @@ class NodeCollector(Collector):
         for limit, value in counted.throttled.items():
             throttled.add_metric((limit,), value)
         yield throttled
+        handshakes = CounterMetricFamily(
+            "relevo_handshakes_refused", "Websockets not accepted", labels=("reason",)
+        )
+        for reason, value in counted.refused.items():
+            handshakes.add_metric((reason,), value)
+        yield handshakes
+        refused = CounterMetricFamily("relevo_tokens_refused", "Tokens refused", labels=("cause",))
+        for cause, value in node.sign_ins.refused.items():
+            refused.add_metric((cause,), value)
+        yield refused
         restarts = CounterMetricFamily(
             "relevo_task_restarts", "Background tasks restarted after they ended", labels=("task",)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ async def _principal(node: Node, request: Request) -> Principal:
     given = request.headers.getlist("authorization")
     scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer":
-        raise UnauthorizedError("one `Authorization: Bearer` header is required")
+        raise UnauthorizedError("one `Authorization: Bearer` header is required", "missing")
     return await node.verifier.verify(token.strip())
 
 
@@ -88,9 +89,15 @@ def application(
 
     async def command(request: Request) -> Response:
         wire_type = request.path_params["type"]
+        now_s = asyncio.get_running_loop().time()
+        peer = request.client.host if request.client is not None else None
+        address = node.connections.locate(peer, request.headers.getlist("x-forwarded-for"))
+        if (wait_s := node.sign_ins.wait_s(address, now_s)) > 0:
+            node.counts.throttled["address"] += 1
+            details = {"limit": "address", "retry_in_ms": math.ceil(wait_s * 1000)}
+            return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **details))
         try:
             principal = await _principal(node, request)
-            now_s = asyncio.get_running_loop().time()
             allowance = Allowance(*node.rates.shared(principal, now_s))
             throttled = allowance.take(now_s)
             if throttled is not None:
@@ -98,6 +105,7 @@ def application(
                 return _failure(Error.of(ErrorCode.RATE_LIMITED, None, **throttled._asdict()))
             body = await _body(request, MESSAGE_BYTES_MAX)
         except UnauthorizedError as error:
+            node.sign_ins.refuse(address, error.cause, now_s)
             return _failure(Error.of(ErrorCode.UNAUTHORIZED, str(error)))
         except KeysUnavailableError as error:
             return _failure(Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
@@ -33,17 +33,25 @@ _WRONG: Final = re.compile(r"at `\$\.(\w+)")
 _MISSING: Final = re.compile(r"required field `(\w+)`")
 
 
+Cause = Literal[
+    "missing", "malformed", "algorithm", "unknown_key", "signature", "expired", "early", "issuer", "claims"
+]
+"""Why a token is refused, as metrics and logs have it."""
+
+
 class UnauthorizedError(Exception):
     """
     A token is refused.
 
     Attributes:
         reason: Why, in words that may be shown to the caller.
+        cause: Why, in a word.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, cause: Cause) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.cause = cause
 
 
 class ClaimPaths(NamedTuple):
@@ -110,9 +118,9 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
             UnauthorizedError: One of them is another.
         """
         if issuer is not None and self.iss != issuer:
-            raise UnauthorizedError("the token's iss is not the expected one")
+            raise UnauthorizedError("the token's iss is not the expected one", "issuer")
         if audience is not None and audience not in (self.aud if isinstance(self.aud, list) else [self.aud]):
-            raise UnauthorizedError("the token's aud does not hold the expected one")
+            raise UnauthorizedError("the token's aud does not hold the expected one", "issuer")
 
 
 def require_current(begins_at: int, expires_at: int, now_ms: int, leeway_ms: int = 0) -> None:
@@ -129,9 +137,9 @@ def require_current(begins_at: int, expires_at: int, now_ms: int, leeway_ms: int
         UnauthorizedError: The token is expired or not valid yet.
     """
     if now_ms >= expires_at:
-        raise UnauthorizedError("the token is expired")
+        raise UnauthorizedError("the token is expired", "expired")
     if now_ms + leeway_ms < begins_at:
-        raise UnauthorizedError("the token is not valid yet")
+        raise UnauthorizedError("the token is not valid yet", "early")
 
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
@@ -153,11 +161,13 @@ def decode_claims(payload: bytes, paths: ClaimPaths = DEFAULT_PATHS) -> Claims:
     try:
         claims = msgspec.convert(_renamed(_DECODER.decode(payload), paths), Claims)
     except msgspec.ValidationError as error:
-        raise UnauthorizedError(_reason(str(error), paths)) from None
+        raise UnauthorizedError(_reason(str(error), paths), "claims") from None
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise UnauthorizedError("the token's claims are not JSON") from None
+        raise UnauthorizedError("the token's claims are not JSON", "claims") from None
     if claims.departments is not None and len(set(claims.departments)) < len(claims.departments):
-        raise UnauthorizedError(f"the token's {paths.departments} must be {_EXPECTED['departments']}")
+        raise UnauthorizedError(
+            f"the token's {paths.departments} must be {_EXPECTED['departments']}", "claims"
+        )
     return claims
 
 

@@ -153,7 +153,7 @@ def token_header(token: str) -> Mapping[str, Any]:
     """
     parts = token.split(".")
     if len(parts) != 3 or not token.isascii() or len(parts[0]) > HEADER_BYTES_MAX:
-        raise UnauthorizedError("the token is not a signed JWT")
+        raise UnauthorizedError("the token is not a signed JWT", "malformed")
     return _header(parts[0])
 
 
@@ -168,11 +168,11 @@ def _header(encoded: str) -> Mapping[str, Any]:
     if isinstance(header, dict) and ("crit" in header or not header.get("b64", True)):
         # RFC 7515 section 4.1.11: what is critical and not understood is refused; here nothing is understood.
         # RFC 7797 section 6: another b64 than true is critical.
-        raise UnauthorizedError("the token has a critical header, which is not supported")
+        raise UnauthorizedError("the token has a critical header, which is not supported", "malformed")
     try:
         _HEADER_RULES.check_header(header)
     except (JoseError, ValueError, TypeError):
-        raise UnauthorizedError("the token is not a signed JWT") from None
+        raise UnauthorizedError("the token is not a signed JWT", "malformed") from None
     return {name: header[name] for name in ("alg", "kid") if name in header}
 
 
@@ -189,14 +189,14 @@ def verify_payload(token: str, key: Key) -> bytes:
     """
     algorithm = token_header(token)["alg"]
     if algorithm not in key.algorithms:
-        raise UnauthorizedError("the token's algorithm does not fit the key")
+        raise UnauthorizedError("the token's algorithm does not fit the key", "algorithm")
     signed, _, signature = token.encode().rpartition(b".")
     try:
         if _ALGORITHMS[algorithm].verify(signed, urlsafe_b64decode(signature), key._material):
             return urlsafe_b64decode(signed.partition(b".")[2])
     except (JoseError, ValueError, TypeError):
         pass
-    raise UnauthorizedError("the token's signature does not match")
+    raise UnauthorizedError("the token's signature does not match", "signature")
 
 
 def sign_payload(payload: bytes, key: Key) -> str:

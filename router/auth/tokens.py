@@ -117,9 +117,9 @@ class Verifier:
             KeysUnavailableError: It cannot be verified, because the JWKS could not be read yet.
         """
         if not token:
-            raise UnauthorizedError("the token is missing")
+            raise UnauthorizedError("the token is missing", "missing")
         if len(token) > TOKEN_BYTES_MAX:
-            raise UnauthorizedError(f"the token is longer than {TOKEN_BYTES_MAX} characters")
+            raise UnauthorizedError(f"the token is longer than {TOKEN_BYTES_MAX} characters", "malformed")
         # A client that was cut off comes back with the token that it had: its signature is known then, only
         # the time and the keys may be other ones. The token itself is not kept.
         digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
@@ -150,10 +150,10 @@ class Verifier:
         kid = header.get("kid")
         keys = await self._find_keys(kid if isinstance(kid, str) else None)
         if not keys:
-            raise UnauthorizedError("the token is signed with an unknown key")
+            raise UnauthorizedError("the token is signed with an unknown key", "unknown_key")
         fitting = [key for key in keys if header["alg"] in key.algorithms]
         if not fitting:
-            raise UnauthorizedError("the token's algorithm does not fit the key")
+            raise UnauthorizedError("the token's algorithm does not fit the key", "algorithm")
         for key in fitting[:-1]:
             try:
                 return verify_payload(token, key), key

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from relevo.router.gateway.endpoint import ClientEndpoint, Services
+from relevo.router.transport.address_rate import AddressRate
 from relevo.router.transport.client_address import Addresses
 from relevo.router.transport.interface import Socket
 
@@ -34,6 +35,8 @@ class Connections:
         self._connections_max = settings.connections_max
         self._drain_ms = settings.drain_ms
         self._addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
+        self._connects = AddressRate(settings.connect_rate)
+        self._loop = asyncio.get_running_loop()
         self._endpoints: dict[str, ClientEndpoint] = {}
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -47,12 +50,23 @@ class Connections:
 
     def refuse(self, address: str) -> tuple[int, str] | None:
         """Return why no new websocket is accepted from there, as HTTP status and text, or None."""
+        refusal = self._refusal(address)
+        if refusal is not None:
+            self._services.counts.refused[refusal[1]] += 1
+        return refusal
+
+    def _refusal(self, address: str) -> tuple[int, str] | None:
         if self.is_draining:
             return 503, "draining"
         if len(self._endpoints) >= self._connections_max:
             return 503, "too many connections"
         if not self._addresses.has_room(address):
             return 429, "too many connections from this address"
+        now_s = self._loop.time()
+        if self._services.sign_ins.wait_s(address, now_s) > 0:
+            return 429, "too many refused tokens from this address"
+        if self._connects.take(address, now_s) > 0:
+            return 429, "too many new connections from this address"
         return None
 
     def accept(self, socket: Socket) -> ClientEndpoint:

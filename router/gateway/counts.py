@@ -20,6 +20,7 @@ class GatewayCounts:
         hellos: Connections welcomed.
         commands: Commands answered over websockets and HTTP, by type and outcome: an error code, or ``done``.
         throttled: Messages over a rate limit, by the limit.
+        refused: Handshakes refused, by the reason that they were answered with.
         closes: Connections ended, by the router's close code; ``client`` where the client closed first.
     """
 
@@ -27,6 +28,7 @@ class GatewayCounts:
     hellos: int = 0
     commands: Counter[tuple[type[Command], str]] = field(default_factory=Counter)
     throttled: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     closes: Counter[str] = field(default_factory=Counter)
 
     def answered(self, command: type[Command], answer: Result | Error) -> None:

@@ -42,6 +42,7 @@ from relevo.router.gateway.effects import (
     Timer,
 )
 from relevo.router.gateway.rate_limit import Rates, hello_wait_s
+from relevo.router.gateway.sign_ins import SignIns
 from relevo.router.observe.incidents import incident
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import answers
@@ -83,6 +84,7 @@ class Services:
     limiters: InFlightLimiters
     rates: Rates
     counts: GatewayCounts
+    sign_ins: SignIns
     tasks: BackgroundTasks
 
 
@@ -354,6 +356,7 @@ class ClientEndpoint:
         try:
             answer = await self._services.verifier.verify(effect.command.token)
         except UnauthorizedError as error:
+            self._services.sign_ins.refuse(self.address, error.cause, self._loop.time())
             answer = Error.of(ErrorCode.UNAUTHORIZED, str(error))
         except KeysUnavailableError as error:
             answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
@@ -415,6 +418,7 @@ class ClientEndpoint:
                 async with services.limiters.hellos(principal.tenant).slot():
                     await self._join_agent(principal)
         except UnauthorizedError as error:
+            services.sign_ins.refuse(self.address, error.cause, self._loop.time())
             self._reject(Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
         except CommandRejectedError as refusal:
             why = Error.of(ErrorCode(refusal.code), None, **refusal.details)

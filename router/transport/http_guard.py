@@ -15,6 +15,7 @@ from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from relevo.protocol.bounds import MESSAGE_BYTES_MAX
+from relevo.router.transport.address_rate import AddressRate
 from relevo.router.transport.client_address import Addresses
 
 REQUEST_TIMEOUT_MS: Final = 10_000
@@ -61,6 +62,8 @@ class Settings(Protocol):
     def trusted_proxies(self) -> Sequence[str]: ...
     @property
     def connections_per_address_max(self) -> int: ...
+    @property
+    def connect_rate(self) -> int: ...
 
 
 class _RequestRejectedError(Exception):
@@ -72,6 +75,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     _open: ClassVar[set["BoundedHttp"]]
     _addresses: ClassVar[Addresses]
+    _connects: ClassVar[AddressRate]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,7 +100,8 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self._open) >= HTTP_CONNECTIONS_MAX:
             self._refuse(*_TOO_MANY)
             return
-        if not self._addresses.has_room(self._address):
+        is_too_fast = self._connects.take(self._address, self.loop.time()) > 0
+        if is_too_fast or not self._addresses.has_room(self._address):
             self._refuse(*_TOO_MANY_FROM_THERE)
             return
         self._open.add(self)
@@ -291,5 +296,6 @@ def http_class(settings: Settings) -> type[BoundedHttp]:
     class ServedHttp(BoundedHttp):
         _open: ClassVar[set[BoundedHttp]] = set()
         _addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
+        _connects = AddressRate(settings.connect_rate)
 
     return ServedHttp

@@ -37,6 +37,7 @@ class EchoSettings:
     ping_interval_ms: int = FOR_EVER_MS
     ping_timeout_ms: int = FOR_EVER_MS
     connections_per_address_max: int = 1000
+    connect_rate: int = 0
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     path_prefix: str = ""

@@ -139,3 +139,35 @@ async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
         events = loud()
     assert (events.count("store lost"), events.count("store found")) == (1, 1)
     assert [event for event in events if not event.startswith("store ")] == []
+
+
+def test_forged_tokens_are_logged_counted_and_bounded_for_their_address(
+    store: StoreServer, tmp_path: Path
+) -> None:
+    with running_routers(1, store.url, tmp_path, refused_token_rate=20) as (router,):
+        forged = make_token("another secret, of 32 bytes or more", tenant="acme", sub="crm", role="service")
+        bearer = {"authorization": f"Bearer {forged}"}
+        asked = [
+            router.request("POST", "/api/v1/session.get", b"{}", bearer | {"x-forwarded-for": "192.0.2.7"})[0]
+            for _ in range(102)
+        ]
+        assert set(asked) == {401, 429}
+        assert router.metric('relevo_tokens_refused_total{cause="signature"}') == asked.count(401)
+        assert status_of(router, SECRET) == 404
+    (line,) = [line for line in log_events(tmp_path / "router0.log") if line["logger"] == "relevo.security"]
+    assert (line["event"], line["address"], line["cause"]) == ("token refused", "192.0.2.7", "signature")
+    assert forged[:40] not in (tmp_path / "router0.log").read_text()
+
+
+@pytest.mark.limit("connect_rate")
+def test_an_address_that_connects_too_fast_is_refused(store: StoreServer, tmp_path: Path) -> None:
+    router = RouterProcess(store.url, tmp_path / "log", connect_rate=1, trusted_proxies="192.0.2.1")
+    router.launch()
+    try:
+        # To see whether it is ready would take from the rate.
+        wait_until(lambda: "port opened" in (tmp_path / "log").read_text(), "the port")
+        asked = [router.get("/healthz")[0] for _ in range(6)]
+        assert asked[0] == 200
+        assert asked[-1] == 429
+    finally:
+        router.stop()

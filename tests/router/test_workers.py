@@ -116,7 +116,6 @@ def test_a_worker_that_always_fails_is_started_less_and_less_often(start: Start)
     assert delays == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
 
 
-@pytest.mark.limit("EARLY_ENDS_MAX")
 def test_workers_that_always_fail_are_given_up(start: Start) -> None:
     parent = start("end_at_once")
     assert " ".join(parent.expect("failed")) == (

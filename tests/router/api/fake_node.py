@@ -16,6 +16,13 @@ from relevo.router.store.client.stats import Stats
 from tests.router.gateway.fakes import FakeServices
 
 
+class FakeConnections(list[Any]):
+    """As many as a test says; an address is what the header says."""
+
+    def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        return ",".join(forwarded)
+
+
 class FakeNode:
     """What the HTTP application needs of a node; made inside a running loop."""
 
@@ -31,7 +38,8 @@ class FakeNode:
         self.store = SimpleNamespace(stats=Stats(), check=self._check_store)
         self.feed = SimpleNamespace(waiting=0, events=3, gaps=2, reloads=1)
         self.registry = parts.registry
-        self.connections: list[Any] = []
+        self.sign_ins = services.sign_ins
+        self.connections = FakeConnections()
         self.supervisor = SimpleNamespace(restarts={})
         self.unready: str | None = None
         self.store_fault: str | None = None

@@ -124,6 +124,18 @@ async def test_agent_over_its_rate_gets_the_time_to_wait() -> None:
     assert node.counts.throttled == {"agent": 1}
 
 
+async def test_address_with_many_refused_tokens_gets_the_time_to_wait() -> None:
+    node = FakeNode(refused_token_rate=1)
+    node.store_commands.answer = CommandRejectedError("not_found", {})
+    bad, good = ("authorization", "Bearer bad"), ("authorization", "Bearer ana")
+    here, there = ("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "192.0.2.2")
+    for _ in range(BURST_S):
+        assert (await node.post("session.get", GET, bad, here)).status_code == 401
+    answer = await node.post("session.get", GET, good, here)
+    assert (answer.status_code, answer.json()["details"]["limit"]) == (429, "address")
+    assert (await node.post("session.get", GET, good, there)).status_code == 404
+
+
 async def test_long_answer_is_charged_to_the_rate() -> None:
     node = FakeNode(agent_message_rate=1)
     node.store_commands.answer = CommandRejectedError("forbidden", {"text": "x" * BURST_S * CHARGED_BYTES})

@@ -16,6 +16,7 @@ from relevo.router.gateway.counts import GatewayCounts
 from relevo.router.gateway.effects import Effect, Send
 from relevo.router.gateway.endpoint import Services
 from relevo.router.gateway.rate_limit import Rates
+from relevo.router.gateway.sign_ins import SignIns
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import answers
 from relevo.router.store.commands import Caller
@@ -198,7 +199,7 @@ class FakeVerifier:
 
     async def verify(self, token: str) -> Principal:
         if token == "bad":
-            raise UnauthorizedError("the signature is wrong")
+            raise UnauthorizedError("the signature is wrong", "signature")
         if token == "later":
             raise KeysUnavailableError("the JWKS could not be read yet")
         return principal(token, self.role)
@@ -270,6 +271,7 @@ class FakeServices:
             limiters=InFlightLimiters(),
             rates=Rates(self.settings),
             counts=self.counts,
+            sign_ins=SignIns(self.settings.refused_token_rate),
             tasks=self.tasks,
         )
 

@@ -106,3 +106,25 @@ async def test_a_lost_client_leaves_its_tenant() -> None:
     assert node.parts.registry.entered == [endpoint.connection_id]
     endpoint.lost(1006, False)
     assert node.parts.registry.entered == []
+
+
+async def test_an_address_with_many_refused_tokens_is_refused_and_others_are_not() -> None:
+    node = NodeConnections(refused_token_rate=1)
+    for _ in range(4):
+        assert node.connections.refuse("192.0.2.1") is None
+        endpoint = node.connections.accept(FakeSocket(remote="192.0.2.1"))
+        endpoint.received(msgspec.json.encode({"type": "hello", "id": "h", "token": "bad"}))
+        await node.parts.settle()
+    refused = (429, "too many refused tokens from this address")
+    assert node.connections.refuse("192.0.2.1") == refused
+    assert node.connections.refuse("192.0.2.2") is None
+    assert node.connections.refuse("") is None
+    assert node.parts.counts.refused == {refused[1]: 1}
+    assert node.parts.services.sign_ins.refused == {"signature": 4}
+
+
+async def test_an_address_that_connects_too_fast_is_refused_and_others_are_not() -> None:
+    node = NodeConnections(connect_rate=1)
+    answers = [node.connections.refuse("192.0.2.1") for _ in range(5)]
+    assert answers == [None] * 4 + [(429, "too many new connections from this address")]
+    assert node.connections.refuse("192.0.2.2") is None

@@ -29,6 +29,7 @@ class SocketSettings:
     ping_interval_ms: int = 20_000
     ping_timeout_ms: int = 20_000
     connections_per_address_max: int = 1000
+    connect_rate: int = 0
     trusted_proxies: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     path_prefix: str = ""

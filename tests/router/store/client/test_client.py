@@ -157,9 +157,7 @@ def test_errors_of_the_client_have_one_base() -> None:
     assert all(issubclass(one, StoreError) for one in (StoreUnavailableError, StoreDefectError))
 
 
-async def test_credentials_of_another_url_of_the_store_count_from_the_next_connection_on(
-    scripts: Path,
-) -> None:
+async def test_credentials_taken_again_count_from_the_next_connection_on(scripts: Path) -> None:
     async with fake_server() as fake, client_of(fake, scripts) as client:
         await client.publish("acme", FOLLOWED, b"")
         client.take_credentials(client.credentials_of(f"redis://ana:new@{fake.server}"))

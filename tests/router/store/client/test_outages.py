@@ -52,7 +52,7 @@ def test_outage_explains_failures_for_a_while_after_its_end(clock: Clock) -> Non
     assert recent == [False, True, True, False]
 
 
-def test_outage_of_one_server_ends_with_its_replacement_and_not_with_anothers(clock: Clock) -> None:
+def test_outage_ends_with_the_servers_replacement_and_not_with_anothers(clock: Clock) -> None:
     outages = Outages(clock)
     outages.lost(HERE, "commands", "connection refused")
     with capture_logs() as logs:
