@@ -25,7 +25,6 @@ from relevo.protocol.pushes import (
     SessionChanged,
     StatusChanged,
 )
-from relevo.router.store import records
 from relevo.router.store.events import Event
 from relevo.router.tenant.agent_sessions import AgentSessionView
 from relevo.router.tenant.client import Client
@@ -193,7 +192,7 @@ class TenantHub:
             here = self.addressees.get(row.id)
             if here is None:
                 continue
-            _tell(here.clients, AgentChanged(agent=records.agent_of(row)), event.epoch, event.seq)
+            _tell(here.clients, AgentChanged(agent=self.replica.agents[row.id]), event.epoch, event.seq)
             for client in here.clients:
                 self.take_role(client, row.role)
         for notice in event.notices:
