@@ -334,8 +334,8 @@ class Connection:
         kept, self._kept = self._kept, []
         for epoch, seq, message in kept:
             # Of an epoch that ended while this client was being registered, nothing holds any more.
-            if synced_to is None or epoch == synced_to[0]:
-                self.deliver(epoch, seq, message)
+            if (synced_to is None or epoch == synced_to[0]) and self.takes_push(epoch, seq, message):
+                self.effects.append(Send(message))
         self._expect_expiry(principal, now_ms)
         if leave_in_ms is not None:
             self.drain(leave_in_ms)
@@ -386,12 +386,22 @@ class Connection:
 
     # Pushes -----------------------------------------------------------------------------------------------
 
-    def deliver(self, epoch: str, seq: int, message: bytes) -> None:
-        """Send an encoded message that an event caused, unless the client has the event's outcome already."""
+    def takes_push(self, epoch: str, seq: int, message: bytes) -> bool:
+        """
+        Return whether to send what an event caused: not where the client has the event's outcome already.
+
+        Before the welcome it is kept, for after it. It is an answer instead of an effect, as there are more
+        of these than of all other messages.
+
+        Args:
+            epoch: The epoch of the event.
+            seq: Its number.
+            message: The encoded push.
+        """
         if self.state is JOINING:
             self._kept.append((epoch, seq, message))
-        elif self.state in SERVED and (epoch != self.synced_to[0] or seq > self.synced_to[1]):
-            self.effects.append(Send(message))
+            return False
+        return self.state in SERVED and (epoch != self.synced_to[0] or seq > self.synced_to[1])
 
     def charge_directory(self, size_bytes: int) -> None:
         """

@@ -174,8 +174,8 @@ class ClientEndpoint:
 
     def deliver(self, epoch: str, seq: int, message: bytes) -> None:
         """Send an encoded message that an event caused."""
-        self._connection.deliver(epoch, seq, message)
-        self._carry_out()
+        if self._connection.takes_push(epoch, seq, message):
+            self.socket.send(message)
 
     def send_frame(self, frame: bytes) -> None:
         """Send a frame that is shared with other clients."""
