@@ -58,6 +58,7 @@ from relevo.protocol.objects import (
     Transfer,
 )
 from relevo.protocol.pushes import (
+    FEATURES,
     AgentChanged,
     DirectoryPatch,
     DirectorySnapshot,
@@ -292,6 +293,7 @@ WELCOME_EXAMPLE = Welcome(
     server_at=_AT,
     ping_interval_ms=20_000,
     server="relevo/0.1.0",
+    features=list(FEATURES),
     inbox=Inbox(in_progress=[_session], pending=[]),
 )
 

@@ -45,8 +45,17 @@ class Inbox(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     pending: list[Session] = []
 
 
+FEATURES = ("settings", "rules")
+"""The parts of the protocol that a router has; docs/PROTOCOL.md, The first message, says what each is."""
+
+
 class Welcome(ServerMessage, frozen=True, gc=False, kw_only=True, tag="welcome"):
-    """The reply to `hello`. ``agent`` is None for a back end; ``server`` is the router's name and version."""
+    """
+    The reply to `hello`.
+
+    ``agent`` is None for a back end. ``server`` is the router's name and version. ``features`` names the
+    parts of the protocol that it has (FEATURES).
+    """
 
     id: str
     connection_id: str
@@ -57,6 +66,7 @@ class Welcome(ServerMessage, frozen=True, gc=False, kw_only=True, tag="welcome")
     server_at: int
     ping_interval_ms: int
     server: str | None = None
+    features: list[str] = []
     inbox: Inbox
 
 

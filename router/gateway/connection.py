@@ -28,7 +28,7 @@ from relevo.protocol.commands import (
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.objects import Agent, AgentRole
-from relevo.protocol.pushes import Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
+from relevo.protocol.pushes import FEATURES, Inbox, Pong, Reply, ServerDraining, TokenExpiring, Welcome
 from relevo.protocol.results import Empty, Result, TokenResult
 from relevo.router import __version__
 from relevo.router.auth.principal import Principal
@@ -328,6 +328,7 @@ class Connection:
             server_at=now_ms,
             ping_interval_ms=self._settings.ping_interval_ms,
             server=SERVER,
+            features=list(FEATURES),
             inbox=inbox if inbox is not None else Inbox(),
         )
         self.effects.append(Send(self._codec.encode(welcome)))
@@ -417,11 +418,13 @@ class Connection:
             self._reading.allowance.charge_sender(size_bytes // CHARGED_BYTES)
         self._has_subscribed = True
 
-    def take_role(self, role: AgentRole) -> None:
-        """Take over the role that its agent has in the directory."""
+    def take_role(self, role: AgentRole) -> bool:
+        """Take over the role that its agent has in the directory; return whether it is another one."""
         principal = self._subject
-        if principal.role != role:
-            self.principal = msgspec.structs.replace(principal, role=role)
+        if principal.role == role:
+            return False
+        self.principal = msgspec.structs.replace(principal, role=role)
+        return True
 
     def sync(self, epoch: str, seq: int) -> None:
         """Take note that the client has everything up to an event."""

@@ -196,9 +196,9 @@ class ClientEndpoint:
         if self._caller is not None:
             self._caller = msgspec.structs.replace(self._caller, epoch=epoch)
 
-    def take_role(self, role: AgentRole) -> None:
-        """Take over the role that its agent has in the directory."""
-        self._connection.take_role(role)
+    def take_role(self, role: AgentRole) -> bool:
+        """Take over the role that its agent has in the directory; return whether it is another one."""
+        return self._connection.take_role(role)
 
     def claims_again(self) -> Caller | None:
         """Return with what to register this connection once more; None if it is not registered."""

@@ -54,8 +54,8 @@ class Client(Protocol):
     def close(self, code: CloseCode) -> None:
         """Close the connection."""
 
-    def take_role(self, role: AgentRole) -> None:
-        """Take over the role that its agent has in the directory."""
+    def take_role(self, role: AgentRole) -> bool:
+        """Take over the role that its agent has in the directory; return whether it is another one."""
 
     def sync(self, epoch: str, seq: int) -> None:
         """Take note that it has everything up to an event, and that it is registered in this epoch."""

@@ -206,11 +206,16 @@ class TenantHub:
                 client.close(CloseCode.REMOVED)
         self.directory_changed()
 
-    def take_role(self, client: Client, role: AgentRole) -> None:
-        """Let the directory's role of a client's agent count from now on."""
-        client.take_role(role)
+    def take_role(self, client: Client, role: AgentRole) -> bool:
+        """Let the directory's role of a client's agent count; return whether it is another one."""
         if role != "admin":
             self.watchers.pop(client, None)
+        return client.take_role(role)
+
+    def send_role(self, client: Client, agent: Agent) -> None:
+        """Send a client the row that has its new role, where the event that did so is lost."""
+        message = client.codec.encode(StatusChanged(agent=agent, by=None, reason=None))
+        client.deliver(*OF_NO_EPOCH, message)
 
     def correct(
         self, agent_id: str, epoch: str, seq: int, in_progress: list[Session], pending: list[Session]

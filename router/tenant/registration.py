@@ -229,7 +229,8 @@ class Registration:
         if attached.epoch != hub.replica.epoch:
             # What waits to be sent is of an epoch that has ended.
             raise GapError(f"{hub.replica.epoch} has become {attached.epoch}")
-        hub.take_role(client, answers.agent(attached.agent).role)
+        agent = answers.agent(attached.agent)
+        has_another_role = hub.take_role(client, agent.role)
         hub.correct(
             claims.id,
             attached.epoch,
@@ -237,6 +238,8 @@ class Registration:
             [answers.session(packed) for packed in attached.in_progress],
             [answers.session(packed) for packed in attached.pending],
         )
+        if has_another_role:
+            hub.send_role(client, agent)
 
     async def _reconcile(self, tenant: str, hub: TenantHub) -> None:
         """

@@ -9,7 +9,7 @@ import pytest
 
 from relevo.protocol import COMMANDS, ERRORS, HTTP_COMMANDS, PUSHES, CloseCode, ErrorCode, Role
 from relevo.protocol.objects import EntryKind, Outcome, SessionState, Status
-from relevo.protocol.pushes import TransferState
+from relevo.protocol.pushes import FEATURES, TransferState
 from relevo.protocol.reference import TABLES, rewritten
 from relevo.protocol.schemas import ErrorDetails
 from relevo.router.config import BY_NAME, PREFIX
@@ -124,3 +124,8 @@ def test_protocol_links_lead_to_headings() -> None:
     links = set(re.findall(r"\]\(#([\w-]+)\)", TEXT))
     assert links
     assert links <= headings
+
+
+def test_reference_says_what_each_feature_is() -> None:
+    listed = re.findall(r"^  \| `(\w+)` \| \[", section("The first message"), re.MULTILINE)
+    assert listed == list(FEATURES)

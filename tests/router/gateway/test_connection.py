@@ -14,6 +14,7 @@ from relevo.protocol.commands import (
 )
 from relevo.protocol.errors import CloseCode, Error, ErrorCode
 from relevo.protocol.objects import Entry
+from relevo.protocol.pushes import FEATURES
 from relevo.protocol.results import Empty, HistoryResult, WatchResult
 from relevo.router.gateway import connection
 from relevo.router.gateway.commands import RULES
@@ -146,6 +147,7 @@ def test_a_welcome_carries_the_hellos_id_and_the_token(machine: Machine) -> None
     (welcome,) = machine.sent()
     assert (welcome["type"], welcome["id"], welcome["connection_id"]) == ("welcome", "h", "c1")
     assert (welcome["tenant"], welcome["role"], welcome["expires_at"]) == ("acme", "agent", EXPIRES_AT)
+    assert welcome["features"] == list(FEATURES)
 
 
 def test_a_rejected_hello_is_answered_and_closed(machine: Machine) -> None:

@@ -28,6 +28,7 @@ class Listener:
         self.charged: list[int] = []
         self.synced_to = ("", 0)
         self.connection_id = "c1"
+        self.role: AgentRole = "agent"
         self.is_registered = True
 
     def deliver(self, epoch: str, seq: int, message: bytes) -> None:
@@ -50,8 +51,9 @@ class Listener:
     def sync(self, epoch: str, seq: int) -> None:
         self.synced_to = (epoch, seq)
 
-    def take_role(self, role: AgentRole) -> None:
-        self.role = role
+    def take_role(self, role: AgentRole) -> bool:
+        before, self.role = self.role, role
+        return before != role
 
     def claims_again(self) -> Caller | None:
         return None

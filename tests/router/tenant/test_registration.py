@@ -2,9 +2,11 @@
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from relevo.protocol.errors import CloseCode
+from relevo.protocol.objects import Agent
 from relevo.router.observe.tasks import BackgroundTasks
 from relevo.router.store import answers
 from relevo.router.store.client.errors import StoreUnavailableError
@@ -245,6 +247,19 @@ async def test_reload_registers_the_clients_again(parts: RegistrationWithFakes) 
     parts.attach("c1", "c2")
     await parts.registration.reloaded("acme", False)
     assert sorted(parts.store.asked) == [("connect", "ana", "c1"), ("connect", "ana", "c2")]
+
+
+async def test_reload_that_finds_another_role_tells_the_client_and_ends_its_watch(
+    parts: RegistrationWithFakes,
+) -> None:
+    admin, agent = parts.attach("c1", "c2")
+    admin.role = "admin"
+    parts.tenant_hub.watchers[admin] = None
+    await parts.registration.reloaded("acme", False)
+    assert (admin.role, list(parts.tenant_hub.watchers)) == ("agent", [])
+    told = [[one for one in each.heard if one["type"] == "status.changed"] for each in (admin, agent)]
+    assert [len(one) for one in told] == [1, 0]
+    assert msgspec.convert(told[0][0]["agent"], Agent).role == "agent"
 
 
 async def test_reload_in_another_epoch_is_a_gap(parts: RegistrationWithFakes) -> None:
