@@ -70,6 +70,7 @@ class Node:
             self.supervisor,
             FEED_BUFFER_MAX,
             settings.node_renew_ms // 2,
+            lambda *due: self.leases.expect(*due),
             lambda *reload: self.registration.reloaded(*reload),
         )
         self.subscriptions = PubSub(

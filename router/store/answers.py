@@ -239,15 +239,21 @@ class Attached(msgspec.Struct, gc=False):
 
 class Lease(msgspec.Struct, gc=False):
     """
-    What `renew` found: whether the lease was still held, where the feed is, whether more is due, and how many
-    connections the node has there.
+    What `renew` found: whether the lease was still held, where the feed is, in how many milliseconds the next
+    thing is due there (at most 0 where there is more to do at once), and the node's connections.
     """
 
     known: bool
     epoch: str
     seq: int
-    more: bool
+    due_in_ms: int
     connections: int
+
+
+class DisconnectReply(msgspec.Struct, gc=False):
+    """In how many milliseconds the next thing is due."""
+
+    due_in_ms: int
 
 
 class MigrateReply(msgspec.Struct, gc=False):

@@ -348,15 +348,20 @@ class StoreCommands:
         """Take over the claims of a connection's new token, if they are newer than what the directory has."""
         return await self.run(tenant, "token_refresh", {"by": caller}, answers.AgentReply)
 
-    async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> None:
-        """Take a connection away; ``clean`` skips the grace."""
+    async def disconnect(self, tenant: str, agent_id: str, connection_id: str, clean: bool) -> int:
+        """
+        Take a connection away; ``clean`` skips the grace.
+
+        Returns:
+            In how many milliseconds the next thing is due.
+        """
         request = {
             "agent_id": agent_id,
             "node_id": self.node_id,
             "connection_id": connection_id,
             "clean": clean,
         }
-        await self.run(tenant, "disconnect", request, msgspec.Raw)
+        return (await self.run(tenant, "disconnect", request, answers.DisconnectReply)).due_in_ms
 
     async def renew(self, tenant: str) -> answers.Lease:
         """Renew this node's lease on a tenant, and sweep what is due there."""

@@ -85,11 +85,13 @@ class MetaExtra(msgspec.Struct, gc=False):
         settings: Names the state of all its settings; empty where nothing was ever set.
         migrating: How many parts of it have still to be rewritten in its schema, as far as is known yet.
         migrated: How many records were looked at for that, so far.
+        served_at: Since when a node has served it, after a time in which none did; 0 if there was none.
     """
 
     settings: str = ""
     migrating: int = 0
     migrated: int = 0
+    served_at: int = 0
 
 
 class AgentExtra(msgspec.Struct, gc=False):

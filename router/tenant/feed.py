@@ -62,6 +62,7 @@ class Feed:
         supervisor: Runs the repairs.
         buffer_max: How many events may wait during a repair; beyond it, they are dropped and read again.
         late_ms: How late an event may be before it counts as lost.
+        on_due: Called with in how many milliseconds something is due in a tenant.
         on_reloaded: Called after the directory of a running feed was reloaded, with whether the store has
             lost events that were published. Called again if it
             raises StoreUnavailableError, or GapError where the store has begun another epoch meanwhile.
@@ -73,12 +74,14 @@ class Feed:
         supervisor: Supervisor,
         buffer_max: int,
         late_ms: int,
+        on_due: Callable[[str, int], None],
         on_reloaded: Callable[[str, bool], Awaitable[None]],
     ) -> None:
         self._commands = commands
         self._supervisor = supervisor
         self._buffer_max = buffer_max
         self._late_s = late_ms / 1000
+        self._on_due = on_due
         self._on_reloaded = on_reloaded
         self._tenants: dict[str, _Following] = {}
         self.gaps = 0
@@ -144,6 +147,10 @@ class Feed:
             # It leaves a gap, which the next event shows and which is mended from the store.
             incident(log, "event rejected", error, tenant=tenant)
             return
+        for change in event.changes:
+            extra = change.record.extra
+            if extra is not None and extra.due_at:
+                self._on_due(tenant, extra.due_at - event.at)
         if following.repair is not None:
             if len(following.buffer) >= self._buffer_max:
                 # What is missing then shows as a gap when the rest is taken.

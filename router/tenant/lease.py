@@ -1,7 +1,8 @@
 """
 This node's word for the connections it holds.
 
-A lease per served tenant, renewed by one script that also sweeps what is due there. A node that could not
+A lease per served tenant, renewed by one script that also sweeps what is due there: at each interval, and at
+each deadline before the next one. A node that could not
 renew for a whole lease no longer knows whether its connections still count: it closes them, and the clients
 come back to a node that does.
 """
@@ -35,6 +36,10 @@ share a trip to the store with another.
 """
 
 
+WAKE_STEP_S: Final = 0.05
+"""Deadlines of a tenant within such a step are met by one renewal, at its end."""
+
+
 class Leases:
     """
     Renew the leases of the tenants that this node serves.
@@ -66,6 +71,8 @@ class Leases:
         self._supervisor: Supervisor | None = None
         # A group without tenants has no task, so that an idle node is not woken for it.
         self._renewing: dict[int, asyncio.Task[None]] = {}
+        # Only of tenants in which something is due before the next renewal.
+        self._wakes: dict[str, asyncio.TimerHandle] = {}
 
     def start(self, supervisor: Supervisor) -> None:
         """Renew until the supervisor stops; the leases then expire by themselves."""
@@ -86,6 +93,9 @@ class Leases:
         """Vouch for a tenant no more; its lease runs out by itself."""
         self._group(tenant).discard(tenant)
         self._renewed_at.pop(tenant, None)
+        wake = self._wakes.pop(tenant, None)
+        if wake is not None:
+            wake.cancel()
 
     def _group(self, tenant: str) -> set[str]:
         return self._groups[hash(tenant) % GROUPS]
@@ -96,7 +106,28 @@ class Leases:
 
     def renewed(self, tenant: str) -> None:
         """Take note that a lease was just taken or renewed by another command."""
+        is_first = not self.holds(tenant)
         self._renewed_at[tenant] = asyncio.get_running_loop().time()
+        if is_first:
+            self.expect(tenant, 0)  # What is due before the first renewal is not known yet.
+
+    def expect(self, tenant: str, due_in_ms: int) -> None:
+        """Renew a lease when something is due there, if that is before its next renewal."""
+        if due_in_ms >= self._renew_s * 1000 or self._supervisor is None or tenant not in self._group(tenant):
+            return
+        loop = asyncio.get_running_loop()
+        at = loop.time()
+        if due_in_ms > 0:
+            at = math.ceil((at + due_in_ms / 1000) / WAKE_STEP_S) * WAKE_STEP_S
+        wake = self._wakes.get(tenant)
+        if wake is None or wake.when() > at:
+            if wake is not None:
+                wake.cancel()
+            self._wakes[tenant] = loop.call_at(at, self._wake, self._supervisor, tenant)
+
+    def _wake(self, supervisor: Supervisor, tenant: str) -> None:
+        del self._wakes[tenant]
+        supervisor.run("deadline", partial(self._renew, tenant))
 
     def _renew_group(self, supervisor: Supervisor, number: int) -> None:
         task = self._renewing.get(number)
@@ -144,9 +175,6 @@ class Leases:
             # Not longer than until the next one: whether the lease has run out is to be noticed in time.
             async with asyncio.timeout(self._renew_s):
                 lease = await self._commands.renew(tenant)
-                # One step of the store is short; a node that died with thousands of agents is many.
-                while lease.more:
-                    lease = msgspec.structs.replace(await self._commands.renew(tenant), known=lease.known)
         except (StoreUnavailableError, TimeoutError) as error:
             log.log(
                 self._commands.consequence_level,
@@ -162,3 +190,5 @@ class Leases:
             # The lease counts from when it was asked for: later would promise more than the store does.
             self._renewed_at[tenant] = asked_at
             self._on_lease(tenant, lease if was_held else msgspec.structs.replace(lease, known=True))
+            # One step of the store is short; a node that died with thousands of agents is many.
+            self.expect(tenant, lease.due_in_ms)

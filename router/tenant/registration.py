@@ -146,7 +146,8 @@ class Registration:
         """Take a connection away from its agent in the store; ``clean`` skips the grace."""
         try:
             async with self._limiters.disconnects(tenant).slot():
-                await self._commands.disconnect(tenant, agent_id, connection_id, clean)
+                due_in_ms = await self._commands.disconnect(tenant, agent_id, connection_id, clean)
+            self._leases.expect(tenant, due_in_ms)
         except (StoreUnavailableError, StoreDefectError) as error:
             # As long as this node renews its lease, no other node takes the connection away.
             level = self._commands.consequence_level

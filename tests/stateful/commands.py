@@ -62,13 +62,15 @@ class Model(State):
         if agent is not None:
             connection = (request["node_id"], request["connection_id"])
             self._drop(agent, connection, self._now, request["clean"])
-        return dict
+        due_in_ms = self.due_in_ms()
+        return lambda: {"due_in_ms": due_in_ms}
 
     def renew(self, request: Request) -> Outcome:
         """Renew a lease, as every command with one does; the cast is too small for a second step."""
         node_id = request["node_id"]
         held = [name for agent in self.agents.values() for name, _ in agent.connections if name == node_id]
-        return lambda: {"more": False, "connections": len(held)}
+        due_in_ms = self.due_in_ms()
+        return lambda: {"due_in_ms": due_in_ms, "connections": len(held)}
 
     def status_set(self, request: Request) -> Outcome:
         """Choose a status."""

@@ -37,6 +37,7 @@ Notice: TypeAlias = "tuple[str, Author | None, str | None]"
 
 OUTCOMES = {"in_progress": "assigned", "pending": "pending", "queued": "queued"}
 CAPACITY_DEFAULT = 10
+NEVER = 2**52
 
 
 class RejectedError(Exception):
@@ -177,6 +178,7 @@ class State:
         self.settings: dict[str, dict[str, Any]] = {"": {}}
         self.sessions: dict[str, KnownSession] = {}
         self.leases: dict[str, int] = {}
+        self.served_at = 0
         self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None]] = {}
         self.changes: list[Change] = []
         self.notices: list[Notice] = []
@@ -204,6 +206,8 @@ class State:
         known = False
         if "lease_ms" in request:
             known = request["node_id"] in self.leases
+            if not self._is_served() and self.due():
+                self.served_at = self._now
             self.leases[request["node_id"]] = self._now + request["lease_ms"]
         self._begin()
         self._sweep()
@@ -456,11 +460,7 @@ class State:
     def _sweep(self) -> None:
         """Do what is due, in the order of the times."""
         while True:
-            due = [(at, "node", node_id) for node_id, at in self.leases.items()]
-            for a in self.agents.values():
-                due += [(at, "presence", a.id) for at in [a.presence_ends_at] if at is not None]
-                due += [(at, "sessions", a.id) for at in [a.sessions_end_at] if at is not None]
-            due += [(s.due_at, "session", s.id) for s in self.sessions.values() if s.due_at is not None]
+            due = self.due()
             if not due or min(due)[0] > self._now:
                 return
             at, kind, name = min(due)
@@ -469,6 +469,8 @@ class State:
                 for agent in self.agents.values():
                     for connection in [c for c in agent.connections if c[0] == name]:
                         self._drop(agent, connection, at)
+            elif kind in ("presence", "sessions") and self._begins_again(kind, name, at):
+                continue
             elif kind == "presence":
                 self.agents[name].present, self.agents[name].presence_ends_at = False, None
             elif kind == "session":
@@ -477,6 +479,33 @@ class State:
                 self.agents[name].sessions_end_at = None
                 for s in self.held("in_progress", name):
                     self._take_away(s, self.agents[name])
+
+    def due(self) -> list[tuple[int, str, str]]:
+        """Return what is due, and when."""
+        due = [(at, "node", node_id) for node_id, at in self.leases.items()]
+        for a in self.agents.values():
+            due += [(at, "presence", a.id) for at in [a.presence_ends_at] if at is not None]
+            due += [(at, "sessions", a.id) for at in [a.sessions_end_at] if at is not None]
+        return due + [(s.due_at, "session", s.id) for s in self.sessions.values() if s.due_at is not None]
+
+    def due_in_ms(self) -> int:
+        return min(self.due(), default=(NEVER, "", ""))[0] - self._now
+
+    def _is_served(self) -> bool:
+        return any(ends_at > self._now for ends_at in self.leases.values())
+
+    def _begins_again(self, kind: str, agent_id: str, at: int) -> bool:
+        """Let a grace begin again if it ran while no node served the tenant; return whether it did."""
+        grace_ms = self._limits[3 if kind == "presence" else 4]
+        since = self.served_at if self._is_served() else self._now
+        if at - grace_ms >= since:
+            return False
+        agent = self.agents[agent_id]
+        if kind == "presence":
+            agent.presence_ends_at = since + grace_ms
+        else:
+            agent.sessions_end_at = since + grace_ms
+        return True
 
     def _take_away(self, s: KnownSession, agent: KnownAgent) -> None:
         """Let a lost agent's session go on through its department, or wait for the agent."""

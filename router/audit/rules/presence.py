@@ -14,8 +14,8 @@ from relevo.router.store.records import decode_meta
 OVERDUE_MS: Final = 60_000
 """How late what is due may be done while a node serves the tenant; a node looks every few seconds."""
 
-DEADLINE_LATE_MS: Final = 5_000
-"""The same of a deadline of a session."""
+DEADLINE_LATE_MS: Final = 250
+"""The same of a session's deadline, at which a node wakes up."""
 
 LATEST: Final = 100
 """How many of the things due last are looked at for a node's lease."""

@@ -6,7 +6,7 @@ import pytest
 
 from relevo.protocol.objects import Agent, Session
 from relevo.protocol.settings import SETTINGS
-from relevo.router.store import records
+from relevo.router.store import answers, records
 from tests.router.store.stored_tenant import SALES, StoredTenant, to_agent
 from tests.router.store.test_settings_commands import packed, put
 
@@ -361,3 +361,99 @@ async def test_pending_sessions_wait_to_be_taken_by_hand(tenant: StoredTenant) -
     await tenant.open("s", to_agent("ana"))
     await tenant.close("busy", by="ana")
     assert await place(tenant) == ("pending", "ana")
+
+
+# A tenant that no node serves ------------------------------------------------------------------------------
+
+
+async def leave_alone(tenant: StoredTenant, ms: int) -> None:
+    """Let the leases of all nodes run out, and time pass without one."""
+    await tenant.run("renew", node_id="node", lease_ms=10)
+    tenant.now += 10 + ms
+
+
+async def test_grace_that_ran_while_no_node_served_begins_again(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.open("s", to_agent("ana"))
+    await answer(tenant, "ana")
+    await tenant.disconnect("ana")
+    tenant.now += 9_000
+    await leave_alone(tenant, 60_000)
+    await tenant.connect("bob", node_id="another", lease_ms=10**9)
+    assert await place(tenant) == ("in_progress", "ana")
+    assert (await agent(tenant, "ana")).status == "connected"
+    tenant.now += 29_999
+    await tenant.run("renew", node_id="another", lease_ms=10**9)
+    assert await place(tenant) == ("in_progress", "ana")
+    assert (await agent(tenant, "ana")).status == "disconnected"
+    tenant.now += 1
+    await tenant.run("renew", node_id="another", lease_ms=10**9)
+    assert await place(tenant) == ("in_progress", "bob")
+
+
+async def test_command_without_a_node_ends_no_grace(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.open("s", to_agent("ana"))
+    await tenant.disconnect("ana")
+    await leave_alone(tenant, 100_000)
+    await tenant.run("session_note", "desk", session_id="s", text="hello?")
+    tenant.now += 100_000
+    await tenant.run("session_note", "desk", session_id="s", text="hello?")
+    found = await session(tenant)
+    assert found.owner is not None
+    assert (await agent(tenant, "ana")).status == "connected"
+
+
+async def test_another_nodes_lease_keeps_graces_going(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.open("s", to_agent("ana"))
+    await answer(tenant, "ana")
+    await tenant.disconnect("ana")
+    tenant.now += 20_000
+    await tenant.run("renew", node_id="another", lease_ms=10**9)
+    tenant.now += 10_000
+    await tenant.run("renew", node_id="third", lease_ms=10**9)
+    assert await place(tenant) == ("in_progress", "bob")
+
+
+async def test_deadlines_that_passed_without_a_node_are_met_once(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", "bob", "cat", departments=["sales"])
+    for number in range(6):
+        await tenant.open(f"s{number}", to_agent("ana"))
+    await leave_alone(tenant, 10 * ANSWER_MS)
+    for node_id in ("n1", "n2", "n1"):
+        await tenant.run("renew", node_id=node_id, lease_ms=10**9)
+    assert [await moves(tenant, f"s{number}") for number in range(6)] == [["unanswered"]] * 6
+
+
+# When a node has to wake up ---------------------------------------------------------------------------------
+
+
+async def test_renewal_says_when_the_next_thing_is_due(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana", departments=["sales"])
+    await tenant.open("s", SALES)
+    tenant.now += 1_000
+    assert (await tenant.commands.renew(tenant.id)).due_in_ms <= ANSWER_MS - 1_000
+    await tenant.run("renew", node_id="node", lease_ms=10**9)
+    lease = await tenant.run("renew", node_id="other", lease_ms=10**9)
+    assert answers.plain(lease["due_in_ms"]) == ANSWER_MS - 1_000
+
+
+async def test_disconnect_says_when_the_grace_ends(tenant: StoredTenant) -> None:
+    await tenant.connect_new("ana")
+    assert await tenant.commands.disconnect(tenant.id, "ana", "of-ana", clean=False) == 10_000
+
+
+async def test_all_sessions_due_in_one_moment_take_bounded_steps(tenant: StoredTenant) -> None:
+    await tenant.connect_new(
+        *(f"agent-{number}" for number in range(20)), departments=["sales"], capacity=100
+    )
+    for number in range(200):
+        await tenant.open(f"s{number}", SALES)
+    await tenant.new_events()
+    tenant.now += ANSWER_MS
+    while (await tenant.commands.renew(tenant.id)).due_in_ms <= 0:
+        pass
+    moved = [len(event.changes) for event in await tenant.new_events() if event.changes]
+    assert sum(moved) == 200
+    assert max(moved) <= 64

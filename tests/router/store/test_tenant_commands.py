@@ -144,7 +144,7 @@ async def test_a_renewal_says_whether_more_is_due(tenant: StoredTenant) -> None:
     tenant.now += 16_000
     steps = 1
     request = {"node_id": "n1", "lease_ms": 60_000, "now": tenant.now}
-    while (await tenant.commands.run(tenant.id, "renew", request, answers.Lease)).more:
+    while (await tenant.commands.run(tenant.id, "renew", request, answers.Lease)).due_in_ms <= 0:
         steps += 1
     assert steps > 1
     assert [row.id for row in await directory(tenant) if row.status == "connected"] == ["boss"]
@@ -155,7 +155,7 @@ async def test_a_long_queue_is_taken_over_in_several_steps(tenant: StoredTenant)
         await tenant.open(f"s{number}", SALES)
     await tenant.new_events()
     await tenant.connect_new("ana", departments=["sales"], capacity=300)
-    while (await tenant.commands.renew(tenant.id)).more:
+    while (await tenant.commands.renew(tenant.id)).due_in_ms <= 0:
         pass
     assert (await tenant.department("sales")).queued == 0
     assert [len(event.changes) for event in await tenant.new_events() if event.changes] == [64, 64, 2]
@@ -169,7 +169,7 @@ async def test_department_remove_with_many_members_takes_bounded_steps(tenant: S
     await tenant.refuse("not_found", "session_open", "boss", session_id="s", target=SALES, customer={})
     put = {"id": "sales", "name": "Again"}
     await tenant.refuse("unavailable", "department_put", "boss", department=put)
-    while (await tenant.commands.renew(tenant.id)).more:
+    while (await tenant.commands.renew(tenant.id)).due_in_ms <= 0:
         pass
     assert {tuple(row.departments) for row in await directory(tenant)} == {(), ("help",)}
     assert [len(event.agents) for event in await tenant.new_events()] == [64, 64, 64, 64, 44]

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from relevo.router.observe.supervisor import Supervisor
+from relevo.router.store import answers
 from relevo.router.store.client.client import StoreClient
 from relevo.router.store.client.errors import StoreDefectError, StoreUnavailableError
 from relevo.router.store.commands import Caller, CommandLimits, StoreCommands
@@ -54,8 +55,14 @@ class FollowedTenant:
         self.hub = make_hub(Replica(100), lambda: self.hub.flush())
         self.dialog = Listener()
         self.supervisor = Supervisor()
+        self.due: list[int] = []
         self.feed = Feed(
-            store_commands, self.supervisor, buffer_max=4, late_ms=LATE_MS, on_reloaded=self._on_reloaded
+            store_commands,
+            self.supervisor,
+            buffer_max=4,
+            late_ms=LATE_MS,
+            on_due=lambda tenant, in_ms: self.due.append(in_ms),
+            on_reloaded=self._on_reloaded,
         )
         self.feed.follow(tenant, self.hub)
 
@@ -116,6 +123,27 @@ async def test_event_reaches_the_subscribers(followed: FollowedTenant) -> None:
     followed.feed.heard(followed.tenant, await followed.change(1))
     assert followed.departments() == ["d1"]
     assert followed.feed.gaps == 0
+
+
+async def test_event_says_when_a_session_is_due(followed: FollowedTenant) -> None:
+    await followed.begin()
+    by = Caller("crm", "service")
+    profile = {"id": "ana", "name": "Ana", "role": "agent", "departments": [], "capacity": 1}
+    settings = {"pending_ms": answers.packed(700)}
+    opened = {
+        "session_id": "s",
+        "customer": {"id": "c", "name": "C"},
+        "target": {"kind": "agent", "id": "ana"},
+    }
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("agent_put", {"agent": profile}),
+        ("settings_put", {"settings": settings, "parties": []}),
+        ("session_open", opened),
+    ]
+    for command, request in requests:
+        await followed.store_commands.run(followed.tenant, command, {"by": by, **request}, msgspec.Raw)
+        followed.feed.heard(followed.tenant, packed_event(followed.server, followed.tenant))
+    assert followed.due == [700]
 
 
 async def test_lost_event_is_read_from_the_stream(followed: FollowedTenant) -> None:

@@ -12,7 +12,7 @@ import pytest
 from relevo.router.observe.supervisor import Supervisor
 from relevo.router.store.answers import Lease
 from relevo.router.store.commands import StoreCommands
-from relevo.router.tenant.lease import GROUPS, Leases
+from relevo.router.tenant.lease import GROUPS, WAKE_STEP_S, Leases
 from tests.router.store.fakes import FakeStoreClient
 
 RENEW_S, LEASE_S = 2.0, 6.0
@@ -29,7 +29,7 @@ class ForgetfulStore(StoreCommands):
         self.store = FakeStoreClient()
 
     async def renew(self, tenant: str) -> Lease:
-        return Lease(known=False, epoch="e1", seq=1, more=False, connections=0)
+        return Lease(known=False, epoch="e1", seq=1, due_in_ms=60_000, connections=0)
 
 
 class SilentStore(ForgetfulStore):
@@ -243,6 +243,65 @@ def test_group_without_tenants_does_not_wake_the_loop() -> None:
         life.leases.serve(TENANTS[0])
         await asyncio.sleep(RENEW_S)
         assert any(at >= served_at for at in life.asked[TENANTS[0]])
+        await life.supervisor.stop()
+
+    live(course)
+
+
+def test_lease_is_renewed_when_something_is_due_before_its_next_renewal() -> None:
+    async def course() -> None:
+        life, tenant = LeaseRun(), TENANTS[0]
+        await asyncio.sleep(2 * RENEW_S)
+        asked, at = life.asked[tenant], life.loop.time()
+        asked.clear()
+        life.leases.expect(tenant, 700)
+        life.leases.expect(tenant, 300)
+        life.leases.expect(tenant, 290)
+        life.leases.expect(tenant, int(RENEW_S * 1000))
+        await asyncio.sleep(0.5)
+        woken = [time - at for time in asked if time - at < 0.5]
+        # Its turn may come, too, within that time.
+        assert any(0.29 <= after_s <= 0.29 + WAKE_STEP_S + 1e-6 for after_s in woken)
+        assert len(woken) <= 2
+        await life.supervisor.stop()
+
+    live(course)
+
+
+def test_lease_is_renewed_again_and_again_while_more_is_due() -> None:
+    class BusyStore(ForgetfulStore):
+        steps = 50
+
+        async def renew(self, tenant: str) -> Lease:
+            self.steps -= 1
+            due_in_ms = 60_000 if self.steps == 0 else -self.steps
+            return Lease(known=True, epoch="e1", seq=1, due_in_ms=due_in_ms, connections=0)
+
+    async def course() -> None:
+        told: list[Lease] = []
+        store, supervisor = BusyStore(), Supervisor()
+        leases = Leases(store, 6_000, 2_000, lambda tenant, lease: told.append(lease), lambda tenant: None)
+        leases.start(supervisor)
+        leases.serve("acme")
+        leases.renewed("acme")
+        await asyncio.sleep(0.001)
+        assert store.steps == 0
+        assert len(told) == 50
+        await supervisor.stop()
+
+    live(course)
+
+
+def test_left_tenant_is_not_renewed_when_something_is_due() -> None:
+    async def course() -> None:
+        life, tenant = LeaseRun(), TENANTS[0]
+        await asyncio.sleep(2 * RENEW_S)
+        life.leases.expect(tenant, 100)
+        life.leases.leave(tenant)
+        life.leases.expect(tenant, 100)
+        asked = len(life.asked[tenant])
+        await asyncio.sleep(RENEW_S)
+        assert len(life.asked[tenant]) == asked
         await life.supervisor.stop()
 
     live(course)

@@ -147,7 +147,7 @@ class RegistrationWithFakes:
 
     async def renew(self, connections: int, *, known: bool = True) -> None:
         """Renew the lease once, and run what comes of it."""
-        lease = answers.Lease(known=known, epoch="e1", seq=1, more=False, connections=connections)
+        lease = answers.Lease(known=known, epoch="e1", seq=1, due_in_ms=60_000, connections=connections)
         self.registration.lease_renewed("acme", lease)
         await self.tasks.finish(30)
 

@@ -1,10 +1,15 @@
 --[[
 Connections, leases and graces, and what is due when one of them ends.
 ]]
+local remove_connection, take_lease, begin_grace, bring_back, sweeps, sweep, due_in
+do
+
 local NEVER = 2 ^ 52
+local LOST_MAX = 100 -- sessions that an agent gets back at its hello
+local PAGE = 1000 -- of what is due, where a lease is looked for
 
 -- An agent's last connection is gone since `at`: it stays as it was for the grace, unless it said goodbye.
-local function remove_connection(agent_id, node_id, connection_id, at, clean)
+function remove_connection(agent_id, node_id, connection_id, at, clean)
   local connections = P .. 'connections:' .. agent_id
   if call('SREM', connections, node_id .. ' ' .. connection_id) == 0 then return end
   if call('SCARD', connections) > 0 then return end
@@ -19,21 +24,56 @@ local function remove_connection(agent_id, node_id, connection_id, at, clean)
   end
 end
 
+-- A time in which no node served the tenant is no absence: a grace that ran in it begins again when one does.
+-- Whether a node has a lease that has not run out.
+local function is_served()
+  local first, listed = 0, nil
+  repeat
+    listed = call('ZRANGE', P .. 'due', '(' .. now, '+inf', 'BYSCORE', 'LIMIT', first, PAGE)
+    for _, what in ipairs(listed) do
+      if sub(what, 1, 5) == 'node ' then return true end
+    end
+    first = first + PAGE
+  until #listed < PAGE
+  return false
+end
+
+-- The request's node extends its lease, or takes one.
+function take_lease()
+  local lease = 'node ' .. request.node_id
+  -- As long as nothing is due, no lease has run out that is known.
+  local ends_at = now >= meta.due_at and tonumber(call('ZSCORE', P .. 'due', lease))
+  local was_live = now < meta.due_at or ends_at and ends_at > now
+  local is_new = call('ZADD', P .. 'due', now + request.lease_ms, lease) == 1
+  lease_known = not is_new
+  due_at(now + request.lease_ms)
+  if was_live and not is_new then return end
+  call('ZREM', P .. 'due', lease)
+  if not is_served() and call('ZCARD', P .. 'due') > 0 then
+    set_extra(meta, 'served_at', now)
+    meta_changed = true
+  end
+  call('ZADD', P .. 'due', now + request.lease_ms, lease)
+end
+
+-- Return whether a grace that ends at `at` does not, as no node served the tenant meanwhile.
+local function begin_again(what, at, grace_ms)
+  local since = (request.lease_ms or is_served()) and (meta.extra.served_at or 0) or now
+  if at - grace_ms >= since then return false end
+  due_add(since + grace_ms, what)
+  return true
+end
+
 -- An agent that takes a session without a connection, over HTTP, has it for a grace: as if it had just dropped.
-local function begin_grace(a)
+function begin_grace(a)
   if not request.by.attached and call('SCARD', P .. 'connections:' .. a.id) == 0 then
     due_add(now + limits.session_grace_ms, 'sessions ' .. a.id)
   end
 end
 
-local take_away, bring_back
-do
-
-local LOST_MAX = 100 -- sessions that an agent gets back at its hello
-
 -- A lost agent's session goes on through its department, at the place of its age; without one, or where the settings say
 -- so, it waits in the agent's own list. Which one it was taken from is known until something else happens to it.
-function take_away(s, a)
+local function take_away(s, a)
   local state, owner_id = 'pending', a.id
   local department = department_of(s)
   if department and setting('after_grace', department) == 'department' then
@@ -62,10 +102,8 @@ function bring_back(a)
   end
 end
 
-end
-
 -- What each kind of due thing does; returns whether it is done, and how many things it did.
-local sweeps = {
+sweeps = {
   -- A node let its lease run out: its connections are gone since then.
   node = function(node_id, at)
     local gone = call('SPOP', P .. 'node:' .. node_id, SWEEP_MAX)
@@ -75,7 +113,8 @@ local sweeps = {
     end
     return call('EXISTS', P .. 'node:' .. node_id) == 0, #gone
   end,
-  presence = function(agent_id)
+  presence = function(agent_id, at)
+    if begin_again('presence ' .. agent_id, at, limits.presence_grace_ms) then return false, 0 end
     local a = find_agent(agent_id)
     if a then
       touch(a)
@@ -84,7 +123,8 @@ local sweeps = {
     return true, 1
   end,
   -- An agent stayed away: what it had in progress is taken from it.
-  sessions = function(agent_id)
+  sessions = function(agent_id, at)
+    if begin_again('sessions ' .. agent_id, at, limits.session_grace_ms) then return false, 0 end
     local a = find_agent(agent_id)
     local ids = a and owned_by(a, SWEEP_MAX) or {}
     for _, id in ipairs(ids) do
@@ -120,9 +160,16 @@ local sweeps = {
   end,
 }
 
+-- In how many milliseconds the next thing is due; at most 0 where this step has not done all.
+function due_in()
+  local at = tonumber(call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')[2] or NEVER)
+  due_at(at)
+  return at - now
+end
+
 -- Do what is due, in the order of the times, and return whether there was anything, and whether there is more. One
 -- thing brings the next: after a long silence, a lease that ran out, and the graces that have ended since.
-local function sweep()
+function sweep()
   if now < meta.due_at then return false end
   local spent = 0
   while spent < SWEEP_MAX do
@@ -143,4 +190,6 @@ local function sweep()
     spent = spent + 1 + cost
   end
   return true, true
+end
+
 end

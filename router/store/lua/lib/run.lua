@@ -96,11 +96,7 @@ end
 local function run(command, keys, args)
   local newer = begin(keys, args)
   if newer then return pack(newer) end
-  if request.lease_ms then
-    local lease = 'node ' .. request.node_id
-    lease_known = call('ZADD', P .. 'due', now + request.lease_ms, lease) == 0
-    due_at(now + request.lease_ms)
-  end
+  if request.lease_ms then take_lease() end
   -- What was due is a step of its own, so that the command decides on what is true now.
   local swept
   swept, more_is_due = sweep()
