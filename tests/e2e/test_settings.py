@@ -139,3 +139,44 @@ async def test_dialogs_on_every_node_show_a_changed_rule(tenant: Tenant) -> None
     await tenant.post("settings.put", settings={"rule": None})
     for dialog in dialogs:
         await dialog.sees_department("help", rule=None)
+
+
+REASONS = [
+    {"id": "lunch", "name": "Lunch", "status": "pause"},
+    {"id": "leaving", "name": "Leaving", "status": "pre_pause"},
+]
+
+
+async def test_reason_must_be_one_of_the_settings_for_its_status(tenant: Tenant, send: Send) -> None:
+    await tenant.put_agent("ana")
+    await send("settings.put", settings={"reasons": REASONS})
+    chosen = [
+        ("pause", "lunch"),
+        ("pause", "leaving"),
+        ("connected", "lunch"),
+        ("pause", "tea"),
+        ("pause", None),
+    ]
+    answers = []
+    for status, reason in chosen:
+        result, error = await send("status.set", agent_id="ana", status=status, reason=reason)
+        answers.append(result["agent"].get("status_reason") if error is None else error["details"])
+    assert answers == ["lunch", *[{"path": "$.reason"}] * 3, None]
+
+
+async def test_any_reason_is_taken_where_the_settings_name_none(tenant: Tenant, send: Send) -> None:
+    await tenant.put_agent("ana")
+    for reasons in (REASONS, None):
+        await send("settings.put", settings={"reasons": reasons})
+    result, _ = await send("status.set", agent_id="ana", status="pause", reason="tea")
+    assert result["agent"]["status_reason"] == "tea"
+
+
+async def test_refused_reason_is_a_bad_message_and_changes_nothing(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    await tenant.do("settings.put", settings={"reasons": REASONS})
+    assert (await ana.refused("status.set", status="pause", reason="tea"))["code"] == "bad_message"
+    answer = await tenant.post("status.set", token=tenant.token("ana"), status="pause", reason="tea")
+    assert (answer.status, answer.body["code"]) == (400, "bad_message")
+    row = (await ana.command("agent.get", agent_id="ana"))["agent"]
+    assert (row["status"], "status_reason" in row) == ("connected", False)

@@ -79,6 +79,10 @@ class Model(State):
             raise RejectedError("forbidden")
         if request["agent_id"] not in self.agents:
             raise RejectedError("not_found")
+        reasons = self.settings[""].get("reasons", [])
+        given = (request.get("reason"), request["status"])
+        if given[0] is not None and reasons and given not in [(one["id"], one["status"]) for one in reasons]:
+            raise RejectedError("bad_message")
         agent = self.agents[request["agent_id"]]
         agent.chosen = request["status"]
         if agent.chosen == "pre_pause" and self.load(agent) == 0:

@@ -72,6 +72,10 @@ RULES: list[dict[str, Any]] = [
     {"departments": ["help"], "agents": "none", "reason": "required"},
     {"hops_max": 1},
 ]
+REASONS = [
+    {"id": "lunch", "name": "Lunch", "status": "pause"},
+    {"id": "training", "name": "Training", "status": "pause"},
+]
 settings = st.fixed_dictionaries(
     {},
     optional={
@@ -84,6 +88,11 @@ settings = st.fixed_dictionaries(
         "alarm_ms": st.sampled_from([None, 0, 5]),
         "rule": st.sampled_from([None, *(RULE | change for change in RULES)]),
     },
+)
+tenant_settings = st.builds(
+    lambda some, reasons: some | reasons,
+    settings,
+    st.sampled_from([{}, {}, {"reasons": None}, {"reasons": []}, {"reasons": REASONS}]),
 )
 claims = st.fixed_dictionaries(
     {},
