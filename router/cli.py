@@ -272,15 +272,15 @@ def watch(
     """
     Show a tenant live: departments, agents with their load, pending lists and the latest transfers.
 
-    It connects as an admin, which the directory shows as connected. With --tenant
-    it signs a token with RELEVO_JWT_SECRET, for an admin with the id watch.
+    It connects as a back end, which no directory shows. With --tenant it signs a
+    token with RELEVO_JWT_SECRET, for a back end with the id watch.
 
     Parameters
     ----------
     url
         The router's websocket. Unset: RELEVO_HOST, RELEVO_PORT and RELEVO_BASE_PATH.
     token
-        An admin's token. Prefer RELEVO_TOKEN, which other users of the machine cannot read.
+        A back end's token, or an admin's. Prefer RELEVO_TOKEN, which other users of the machine cannot read.
     tenant
         The tenant's id, in place of a token.
     once

@@ -27,12 +27,12 @@ async def test_banner_links_hold_a_valid_token_per_person() -> None:
         assert (principal.tenant, principal.sub, principal.role) == ("demo", person.id, person.role)
 
 
-async def test_banner_watch_command_holds_a_token_of_an_admin() -> None:
+async def test_banner_watch_command_holds_a_token_of_an_observer() -> None:
     now_ms = 1_700_000_000_000
     (line,) = (each for each in banner(DEMO, "relevo", now_ms).splitlines() if "relevo watch" in each)
     assert line.startswith("  relevo watch --url ws://127.0.0.1:8765/ws --token ")
     principal = await Verifier(Settings(jwt_secret=SECRET), now_ms=lambda: now_ms).verify(line.split()[-1])
-    assert (principal.role, principal.sub) == ("admin", "watch")
+    assert (principal.role, principal.sub) == ("service", "watch")
 
 
 def test_url_of_an_ipv6_address_has_brackets() -> None:

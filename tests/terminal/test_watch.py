@@ -1,5 +1,6 @@
 """The command `relevo watch`: what it refuses, and one smoke in a terminal."""
 
+import asyncio
 import os
 import pty
 import re
@@ -19,6 +20,7 @@ import pytest
 
 from relevo.clients.terminal.watch import WatchError, run, token_source
 from relevo.router.auth.tokens import UnauthorizedError, sign
+from tests.raw_client import connect_agent, make_token
 from tests.routers import SECRET, running_routers
 from tests.servers import StoreServer, running
 from tests.terminal.demo_process import LIMIT_S, RELEVO, environment
@@ -56,7 +58,7 @@ class ClientOfAnAgent:
 
 def test_run_with_a_token_of_an_agent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relevo.clients.terminal.watch.Client", ClientOfAnAgent)
-    with pytest.raises(WatchError, match="takes a token of the role admin"):
+    with pytest.raises(WatchError, match="takes a token of the role service or admin"):
         run("ws://127.0.0.1:1/ws", "a.b.c", once=True)
 
 
@@ -156,3 +158,25 @@ def test_watch_in_a_terminal_follows_its_size_and_a_router_restart(tmp_path: Pat
         terminal.wait_for("\x1b[?1049l")
         terminal.wait_for("\x1b[?25h")
         assert "Traceback" not in terminal.text
+
+
+@pytest.mark.slow
+async def test_watch_is_in_no_dialog(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    with (
+        running(StoreServer(tmp_path / "store")) as store,
+        running_routers(1, store.url, tmp_path) as (router,),
+    ):
+        ana = await connect_agent(router.address, make_token(SECRET, tenant="acme", sub="ana", role="agent"))
+        dialog = await ana.open_dialog()
+        shown = await asyncio.create_subprocess_exec(
+            *(str(RELEVO), "watch", "--tenant", "acme", "--once", "--url", f"ws://{router.address}/ws"),
+            env=environment(tmp_path) | {"RELEVO_JWT_SECRET": SECRET},
+            stdout=subprocess.PIPE,
+        )
+        output, _ = await asyncio.wait_for(shown.communicate(), LIMIT_S)
+        assert (shown.returncode, b"ana" in output) == (0, True)
+        # What the directory has to say of it is said by now.
+        await ana.command("status.set", status="pause")
+        await ana.sees_agent("ana", status="pause")
+        assert set(dialog.agents) == {"ana"}

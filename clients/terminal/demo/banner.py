@@ -24,7 +24,7 @@ def banner(demo: Demo, command: str, now_ms: int) -> str:
     """
     base = demo.url().removeprefix("ws").removesuffix("/ws")
     until = time.strftime("%H:%M on %d %B", time.localtime(now_ms / 1000 + LINK_TTL_S))
-    watch_token = _token(demo, WATCHER, "admin", now_ms, name="relevo watch")
+    watch_token = _token(demo, WATCHER, "service", now_ms)
     lines = [
         f"The Relevo demo runs at http{base} (websocket {demo.url()}), tenant {TENANT}.",
         "",

@@ -1,7 +1,7 @@
 """
 Show a tenant live in a terminal.
 
-It is a client like any other, signed in as an admin, whom the directory shows as connected meanwhile.
+It is a client like any other, signed in as a back end: an observer, which the directory does not show.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from relevo.clients.terminal.watch.model import Connection, TenantView
 from relevo.clients.terminal.watch.view import Frame, Screen, print_once, render
 
 WATCHER: Final = "watch"
-WATCHER_NAME: Final = "relevo watch"
 TOKEN_TTL_S: Final = 3600
 FRAME_S: Final = 0.25
 CONNECT_LIMIT_S: Final = 10.0
@@ -42,10 +41,10 @@ class WatchError(Exception):
 
 def token_source(sign: Callable[..., str], tenant: str) -> TokenSource:
     """
-    Return a source of tokens for an admin named `watch`.
+    Return a source of tokens for a back end named `watch`.
 
     Args:
-        sign: Returns a token of its claims: tenant, sub, role, name, ttl_s, now_ms.
+        sign: Returns a token of its claims: tenant, sub, role, ttl_s, now_ms.
         tenant: The tenant to watch.
 
     Raises:
@@ -56,8 +55,7 @@ def token_source(sign: Callable[..., str], tenant: str) -> TokenSource:
         return sign(
             tenant=tenant,
             sub=WATCHER,
-            role="admin",
-            name=WATCHER_NAME,
+            role="service",
             ttl_s=TOKEN_TTL_S,
             now_ms=_now_ms(),
         )
@@ -73,7 +71,7 @@ def run(url: str, token: TokenSource, *, once: bool = False) -> None:
 
     Args:
         url: The router's websocket.
-        token: An admin's token, or a source of fresh ones.
+        token: A back end's or an admin's token, or a source of fresh ones.
         once: Print one frame and return, instead of filling the terminal.
 
     Raises:
@@ -101,8 +99,8 @@ async def _watch_until_stopped(url: str, token: TokenSource, once: bool) -> None
 
 async def _watch(url: str, token: TokenSource, once: bool) -> None:
     async with Client(url, token, connect_timeout=CONNECT_LIMIT_S) as client:
-        if client.welcome is None or client.welcome.role != "admin":
-            raise WatchError("watching a tenant takes a token of the role admin")
+        if client.welcome is None or client.welcome.role == "agent":
+            raise WatchError("watching a tenant takes a token of the role service or admin")
         watcher = Watcher(client, client.welcome.tenant)
         await client.directory.subscribe()
         await client.sessions.watch()
@@ -127,7 +125,7 @@ class Watcher:
     Keep a tenant's view in step with its client.
 
     Args:
-        client: An admin's, subscribed to the directory and watching the sessions.
+        client: A back end's or an admin's, subscribed to the directory and watching the sessions.
         tenant: The tenant's id.
     """
 
