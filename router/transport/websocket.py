@@ -41,6 +41,12 @@ INBOUND_SLICE_BYTES: Final = 4 * 1024
 CLOSING_SLICE_MS: Final = 10
 """The time between two such slices from a peer that is being closed."""
 
+FIRST_MESSAGE_FREE_BYTES: Final = 4 * 1024
+"""What every connection may have sent of its first message before that is complete."""
+
+FIRST_MESSAGES_BYTES_MAX: Final = 32 * 1024 * 1024
+"""What all connections of a node together may have sent beyond that; one more is dropped."""
+
 _NO_FRAMES: Final[Iterator[Frame]] = iter(())
 
 
@@ -91,6 +97,8 @@ class _Shared:
             for codec in CODECS.values()
         }
         self.keepalive = Keepalive(settings.ping_interval_ms, settings.ping_timeout_ms)
+        # Of first messages that are not complete: nothing is known of who sends them.
+        self.first_messages_bytes = 0
         self._unflushed: list[WebSocket] = []
         self._loop = asyncio.get_running_loop()  # Kept, since each look for it is a system call (getpid).
 
@@ -134,6 +142,7 @@ class WebSocket(asyncio.Protocol):
         "_deadline",
         "_ended",
         "_endpoint",
+        "_first_message_bytes",
         "_flush_scheduled",
         "_frames",
         "_in_read",
@@ -167,6 +176,8 @@ class WebSocket(asyncio.Protocol):
         # Input: bytes not yet parsed, frames not yet delivered.
         self._unread = b""
         self._frames: Iterator[Frame] = _NO_FRAMES
+        # Of the first message, which is not complete; None once it is.
+        self._first_message_bytes: int | None = 0
         self._in_read = False
         self._paused = False
         self._reading = True
@@ -252,6 +263,9 @@ class WebSocket(asyncio.Protocol):
         if self._core is None:
             self._open_connection()  # The request, written out again: uvicorn has parsed it.
         elif not self._ended:
+            if self._first_message_bytes is not None and not self._has_room(len(data)):
+                self.abort()
+                return
             self._unread = self._unread + data if self._unread else data
             self._read()
 
@@ -277,6 +291,7 @@ class WebSocket(asyncio.Protocol):
             self._deadline.cancel()
         if self._slot is not None:
             self._slot.discard(self)
+        self._end_first_message()
         core, endpoint = self._core, self._endpoint
         # The endpoint refers to this object too: left as they are, both would wait for the garbage collector.
         self._transport = self._core = self._endpoint = self._deadline = None
@@ -381,8 +396,7 @@ class WebSocket(asyncio.Protocol):
                     message = core.take_whole(unread)
                     if message is not None:
                         self._unread = b""
-                        if self._endpoint is not None:
-                            self._endpoint.received(message)
+                        self._deliver(message)
                         continue
                     self._unread = unread[INBOUND_SLICE_BYTES:]
                     core.receive_data(unread[:INBOUND_SLICE_BYTES])
@@ -399,8 +413,29 @@ class WebSocket(asyncio.Protocol):
         if frame.opcode is Opcode.PONG:
             self._awaiting_pong = False
         message = core.take(frame)
-        if message is not None and self._endpoint is not None:
+        if message is not None:
+            self._deliver(message)
+
+    def _deliver(self, message: bytes) -> None:
+        if self._first_message_bytes is not None:
+            self._end_first_message()
+        if self._endpoint is not None:
             self._endpoint.received(message)
+
+    def _has_room(self, size: int) -> bool:
+        """Count what has arrived of the first message; return False where there is no room for it."""
+        assert self._first_message_bytes is not None
+        shared = self._shared
+        shared.first_messages_bytes -= max(0, self._first_message_bytes - FIRST_MESSAGE_FREE_BYTES)
+        self._first_message_bytes += size
+        shared.first_messages_bytes += max(0, self._first_message_bytes - FIRST_MESSAGE_FREE_BYTES)
+        return shared.first_messages_bytes <= FIRST_MESSAGES_BYTES_MAX
+
+    def _end_first_message(self) -> None:
+        if self._first_message_bytes is not None:
+            counted = max(0, self._first_message_bytes - FIRST_MESSAGE_FREE_BYTES)
+            self._shared.first_messages_bytes -= counted
+            self._first_message_bytes = None
 
     def _adjust_reading(self) -> None:
         wanted = not self._paused and not self._unread

@@ -471,3 +471,38 @@ async def test_no_timer_runs_without_connections() -> None:
         shared.keepalive._timer.cancel()
         shared.keepalive._turn()
         assert shared.keepalive._timer is None
+
+
+BEGUN = b"\x81\xfe" + (30_000).to_bytes(2) + bytes(4) + b"x" * 20_000
+"""Two thirds of a message."""
+REST = b"x" * 10_000
+
+
+@pytest.mark.limit("FIRST_MESSAGES_BYTES_MAX", "FIRST_MESSAGE_FREE_BYTES")
+@pytest.mark.adversarial("limits: hellos begun and not finished")
+async def test_first_messages_that_are_not_complete_share_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "FIRST_MESSAGES_BYTES_MAX", 30_000)
+    async with serve_websockets() as served, open_peer(served) as (first, endpoint):
+        first.send(BEGUN)
+        async with open_peer(served) as (second, dropped):
+            second.send(BEGUN)
+            await dropped.expect("lost", 1006, False)
+        first.send(REST)
+        await endpoint.expect("received", b"x" * 30_000)
+        # Its bytes count no more.
+        async with open_peer(served) as (third, other):
+            third.send(BEGUN + REST)
+            await other.expect("received", b"x" * 30_000)
+
+
+async def test_first_messages_of_connections_that_end_count_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "FIRST_MESSAGES_BYTES_MAX", 30_000)
+    async with serve_websockets() as served:
+        for _ in range(3):
+            async with open_peer(served) as (peer, endpoint):
+                peer.send(BEGUN)
+                peer.writer.close()
+                await endpoint.expect("lost", 1006, False)
+        async with open_peer(served) as (peer, endpoint):
+            peer.send(BEGUN + REST)
+            await endpoint.expect("received", b"x" * 30_000)
