@@ -14,7 +14,8 @@ map of these; what is false, zero or empty is unset. An agent's are told with it
 has is worth a place, which costs a third of what it costs in a map; once a schema is released, a place takes a new one.
 ]]
 local SCHEMA, READABLE = 1, {[1] = true}
--- In which schema this call writes: the tenant's. A field of a newer one is written only where this is as new.
+-- In which schema this call writes: the tenant's. A field of a newer one is written only where this is as new. Below 128,
+-- its number is the byte that it is packed as.
 local schema
 
 -- Of the server's libraries, which exist only while a function runs: `bind` takes them at the first call.
@@ -129,7 +130,7 @@ local ROW_FIELDS, AGENT_FIELDS = '\157', '\220\0\17' -- heads of arrays of 13 an
 
 -- Return the record, and the row.
 function pack_agent(a)
-  local row = pack(schema) .. (a.unchanged or pack(a.id, a.name, a.role, a.departments, a.capacity))
+  local row = char(schema) .. (a.unchanged or pack(a.id, a.name, a.role, a.departments, a.capacity))
     .. pack(a.status, a.status_since_at, a.load, a.pending, a.available, a.answered_at) .. pack_extra(a.extra)
   return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
 end
@@ -264,10 +265,10 @@ local function pack_change(change)
 end
 
 local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes, rule, notices)
-  local event = pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
+  local head = notices and '\155' or rule and '\154' or '\153'
+  return head .. pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
     .. pack_ids(agents_removed) .. pack_ids(departments_removed) .. pack_list(changes)
-  if notices then return '\155' .. event .. (rule or NIL) .. notices end
-  return (rule and '\154' or '\153') .. event .. (rule or '')
+    .. (rule or notices and NIL or '') .. (notices or '')
 end
 
 -- A session as commands answer it: its record, and its transfer where that stands in another record.

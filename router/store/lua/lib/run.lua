@@ -46,13 +46,15 @@ local function remember_key(field, value)
   call('HSET', keys, field, value)
 end
 
+-- A map of packed values by their names, each of at most 31 characters: a text as short as that has a head of one byte.
 function result(name, packed, ...)
-  local names, all = 1, pack(name) .. packed
-  for i = 1, select('#', ...), 2 do
+  local count = select('#', ...)
+  local all = char(129 + count / 2, 160 + #name) .. name .. packed
+  for i = 1, count, 2 do
     local more, value = select(i, ...)
-    names, all = names + 1, all .. pack(more) .. value
+    all = all .. char(160 + #more) .. more .. value
   end
-  return char(128 + names) .. all
+  return all
 end
 
 function reply_of(packed)
