@@ -135,6 +135,7 @@ class SessionExtra(msgspec.Struct, gc=False, omit_defaults=True):
         hops_free: How many hops count towards no rule's limit.
         due_at: When the system moves it on; 0: never.
         tried: The agents with which it was placed since its last answer, and when.
+        former: Where it has no department, the last one that it had, and its place there.
         attributes: What is kept with it: a MessagePack string that holds a map. Lua would change numbers.
     """
 
@@ -143,6 +144,7 @@ class SessionExtra(msgspec.Struct, gc=False, omit_defaults=True):
     hops_free: int = 0
     due_at: int = 0
     tried: dict[str, int] = {}
+    former: tuple[str, int] | None = None
     attributes: msgspec.Raw = MISSING
 
 

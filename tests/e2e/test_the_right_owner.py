@@ -364,3 +364,28 @@ async def test_agent_that_is_back_declines_to_the_sender(short: Tenant) -> None:
     back = await short.connect_agent("bea")
     declined = (await back.command("session.decline", session_id="chat-1"))["session"]
     assert place(declined) == ("in_progress", "ana")
+
+
+@pytest.mark.parametrize("over_http", [False, True])
+async def test_session_offered_outside_its_department_returns_to_it(tenant: Tenant, over_http: bool) -> None:
+    await tenant.put_department("sales")
+    carl = await tenant.connect_agent("carl", departments=["sales"])
+    bea = await tenant.connect_agent("bea")
+    adela = await tenant.connect_admin()
+    await tenant.open_session("chat-1", department="sales")
+    await carl.expect_push("session.assigned")
+    shown = await adela.open_dialog()
+    await carl.close()
+    await adela.sees_agent("carl", status="disconnected")
+    dora = await tenant.connect_agent("dora", departments=["sales"])
+    await adela.command("session.transfer", session_id="chat-1", target=to_agent("bea"))
+    await bea.expect_push("session.assigned")
+    assert shown.agents["carl"]["load"] == 1
+
+    if over_http:
+        await tenant.post("session.decline", token=tenant.token("bea"), session_id="chat-1")
+    else:
+        await bea.command("session.decline", session_id="chat-1")
+
+    assigned = await dora.expect_push("session.assigned")
+    assert assigned["session"]["department"] == "sales"

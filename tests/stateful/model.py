@@ -129,6 +129,7 @@ class KnownSession:
     answered_at: int | None = None
     due_at: int | None = None
     tried: dict[str, int] = field(default_factory=dict)
+    former: tuple[str, int] | None = None
     in_state_since: int = 0
 
     def seen(self) -> Session:
@@ -674,6 +675,10 @@ class State:
             department = self._department_with(self.agents[target.id], s.department) or ""
             if department == (s.department or ""):
                 return
+        if department:
+            s.former = None
+        elif s.department is not None:
+            s.former = s.department, s.age
         s.department, s.age = department or None, self._placements + 1
 
     def _answer(self, s: KnownSession) -> bool:
@@ -702,6 +707,10 @@ class State:
         holder = self.agents.get(s.holder) if s.holder is not None and s.holder != present else None
         if holder is not None and holder.present and holder.chosen != "disconnected":
             return self._route(Owner("agent", holder.id))
+        if s.state != "queued" and s.department is None and s.former is not None:
+            former, age = s.former
+            if former in self.departments:
+                s.department, s.age, s.former = former, age, None
         if s.state != "queued" and s.department is not None and s.department in self.departments:
             return self._route(Owner("department", s.department), present, s)
         return ("pending", Owner("agent", holder.id)) if holder is not None else None

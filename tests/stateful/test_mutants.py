@@ -236,6 +236,12 @@ MUTANTS = [
         "setting('pending_then', s.department) == 'department'",
         "false",
     ),
+    Mutant(
+        "what went to an agent of no department does not return to its last one",
+        "lib/sessions.lua",
+        "former = {s.department, age_of(s)}",
+        "former = nil",
+    ),
     Mutant("what is missed is not counted", "lib/deadlines.lua", "miss(a, s.department)"),
     Mutant(
         "what is pending enters progress everywhere",

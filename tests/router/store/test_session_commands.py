@@ -544,3 +544,59 @@ async def test_session_back_in_its_queue_is_assigned_by_its_transfer(
     session = answers.session((await tenant.run("session_get", "desk", session_id="s"))["session"])
     assert session.transfer is not None
     assert (session.owner and session.owner.id, session.transfer.assigned_to) == ("bob", "bob")
+
+
+# Given back after it left its department --------------------------------------------------------------------
+
+
+async def offer_outside(tenant: StoredTenant, bea_status: str = "connected") -> None:
+    """Let Carl of sales have a session and leave, and the admin offer it to Bea, who is in no department."""
+    await tenant.connect_new("carl", departments=["sales"])
+    await tenant.connect_new("bea")
+    await tenant.status("bea", bea_status)
+    assert place(await tenant.open("s", SALES)) == ("in_progress", "carl")
+    await tenant.disconnect("carl", clean=True)
+    offered = await tenant.transfer("s", to_agent("bea"))
+    assert not offered.department
+
+
+@pytest.mark.parametrize("bea_status", ["connected", "pause"])
+@pytest.mark.parametrize("command", ["session_decline", "session_recall"])
+async def test_session_offered_outside_its_department_returns_to_it(
+    tenant: StoredTenant, command: str, bea_status: str
+) -> None:
+    await offer_outside(tenant, bea_status)
+    await tenant.connect_new("dora", departments=["sales"])
+    by = "bea" if command == "session_decline" else "boss"
+    returned = await tenant.change(command, "s", by)
+    assert place(returned) == ("in_progress", "dora")
+    assert returned.department == "sales"
+
+
+async def test_session_that_returns_to_its_department_takes_the_place_of_its_age(
+    tenant: StoredTenant,
+) -> None:
+    await offer_outside(tenant)
+    await tenant.open("younger", SALES)
+    assert place(await tenant.decline("s", "bea")) == ("queued", "sales")
+    assert await tenant.place("s", "boss") == 1
+
+
+async def test_session_offered_outside_returns_to_its_agent_if_that_is_back(tenant: StoredTenant) -> None:
+    await offer_outside(tenant)
+    await tenant.connect("carl")
+    assert place(await tenant.decline("s", "bea")) == ("in_progress", "carl")
+
+
+async def test_session_does_not_return_to_a_department_that_is_gone(tenant: StoredTenant) -> None:
+    await offer_outside(tenant)
+    await tenant.run("department_remove", "boss", department_id="sales")
+    assert place(await tenant.decline("s", "bea")) == ("pending", "carl")
+
+
+async def test_session_sent_into_another_department_forgets_the_former_one(tenant: StoredTenant) -> None:
+    await offer_outside(tenant)
+    await tenant.connect_new("hal", departments=["help"])
+    await tenant.transfer("s", HELP)
+    await tenant.disconnect("bea", clean=True)
+    assert place(await tenant.decline("s", "hal")) == ("queued", "help")

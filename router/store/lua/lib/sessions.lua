@@ -111,40 +111,6 @@ local function age_of(s)
   return s.extra.since or s.order
 end
 
-local function leave_owner(s)
-  if s.state == 'queued' then
-    call('ZREM', P .. 'queue:' .. s.owner_id, s.id)
-    touch_department(s.owner_id, true)
-    return
-  end
-  local a = find_agent(s.owner_id)
-  if s.state == 'pending' then
-    local left = call('ZREM', P .. 'pending:' .. s.owner_id, s.id)
-    if a then
-      touch(a)
-      a.pending = a.pending - left
-    end
-  elseif a then
-    disown(a, s.id)
-  end
-end
-
-local function join_owner(s)
-  if s.state == 'queued' then
-    call('ZADD', P .. 'queue:' .. s.owner_id, age_of(s), s.id)
-    touch_department(s.owner_id, true)
-    return
-  end
-  local a = find_agent(s.owner_id)
-  if s.state == 'pending' then
-    a.pending = a.pending + call('ZADD', P .. 'pending:' .. s.owner_id, s.order, s.id)
-    touch(a)
-  else
-    own(a, s.id, s.order)
-    a.assigned = s.order
-  end
-end
-
 -- The present owner did something with a session in progress. Return whether that is the first thing.
 local function answer(s)
   if s.state ~= 'in_progress' or s.answered_at then return false end
@@ -253,13 +219,64 @@ end
 
 end
 
--- Bring a session into a department, or out of all with nil: its age counts from its next move on.
+-- Bring a session into a department, or out of all with nil: its age counts from its next move on. Out of all, it keeps
+-- the last one and its age there, to be given back.
 local function enter_department(s, department)
+  local former = s.extra.former
+  if department then former = nil elseif s.department then former = {s.department, age_of(s)} end
+  if former ~= s.extra.former then set_extra(s, 'former', former) end
   s.department, s.enters = department, true
 end
 
+-- The department of a session that is given back: where it went to an agent of none, the last one, at its age there.
+local function regain_department(s)
+  local former = s.extra.former
+  if s.department or not former or not find_department(former[1]) then return department_of(s) end
+  s.department = former[1]
+  set_extra(s, 'since', former[2])
+  set_extra(s, 'former', nil)
+  return s.department
+end
+
+local move_session
+do
+
+local function leave_owner(s)
+  if s.state == 'queued' then
+    call('ZREM', P .. 'queue:' .. s.owner_id, s.id)
+    touch_department(s.owner_id, true)
+    return
+  end
+  local a = find_agent(s.owner_id)
+  if s.state == 'pending' then
+    local left = call('ZREM', P .. 'pending:' .. s.owner_id, s.id)
+    if a then
+      touch(a)
+      a.pending = a.pending - left
+    end
+  elseif a then
+    disown(a, s.id)
+  end
+end
+
+local function join_owner(s)
+  if s.state == 'queued' then
+    call('ZADD', P .. 'queue:' .. s.owner_id, age_of(s), s.id)
+    touch_department(s.owner_id, true)
+    return
+  end
+  local a = find_agent(s.owner_id)
+  if s.state == 'pending' then
+    a.pending = a.pending + call('ZADD', P .. 'pending:' .. s.owner_id, s.order, s.id)
+    touch(a)
+  else
+    own(a, s.id, s.order)
+    a.assigned = s.order
+  end
+end
+
 -- Move a session to another state and owner: the one place where ownership changes and the fence grows.
-local function move_session(s, state, owner_id)
+function move_session(s, state, owner_id)
   s.left = s.owner_kind == 'agent' and s.owner_id or nil
   local stays = OWNER_KIND[state] == 'agent' and s.owner_id == owner_id
   if s.state == 'in_progress' and not stays then s.holder = s.owner_id end
@@ -281,6 +298,8 @@ local function move_session(s, state, owner_id)
   s.state, s.owner_id, s.owner_kind, s.order = state, owner_id, OWNER_KIND[state], meta.order
   s.fence, s.updated_at, s.delivered = s.fence + 1, now, false
   if owner_id then join_owner(s) end
+end
+
 end
 
 -- Move a session on without its owner, who may never have answered it: only who did has had it.
@@ -348,7 +367,7 @@ local function origin_of(s)
   local present = s.owner_kind == 'agent' and s.owner_id or nil
   local holder = s.holder and s.holder ~= present and find_agent(s.holder) or nil
   if holder and connected(holder) then return route('agent', holder.id) end
-  local department = s.state ~= 'queued' and department_of(s)
+  local department = s.state ~= 'queued' and regain_department(s)
   if department then return route('department', department, present, s) end
   if holder then return 'pending', holder.id end
 end
