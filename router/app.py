@@ -24,8 +24,9 @@ from relevo.router.api.siblings import Siblings, WorkerPlace
 from relevo.router.config import SETTINGS, Settings, SettingsError
 from relevo.router.node import Node
 from relevo.router.observe.logging import set_level
+from relevo.router.open_files import Shares, count_open, raise_limit, shares
 from relevo.router.settings_sources import SettingsSources
-from relevo.router.transport.http_guard import http_class
+from relevo.router.transport.http_guard import HTTP_CONNECTIONS_MAX, http_class
 from relevo.router.transport.websocket import WebSocket, websocket_class
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,10 @@ COLLECT_AFTER = 100_000
 
 TICK_S = 1.0
 """How often uvicorn renews the Date header; it looks ten times as often whether it is to stop."""
+
+
+ADMIN_CONNECTIONS_MAX: Final = 16
+"""Connections to the admin port, which only operators' programs reach."""
 
 
 class _Server(uvicorn.Server):
@@ -106,11 +111,11 @@ class _Server(uvicorn.Server):
 
 
 def _config(
-    app: Callable[..., Any], settings: Settings, ws: type[WebSocket] | Literal["none"]
+    app: Callable[..., Any], settings: Settings, ws: type[WebSocket] | Literal["none"], http_max: int
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=http_class(settings),
+        http=http_class(settings, http_max),
         ws=ws,
         lifespan="off",
         log_config=None,
@@ -156,11 +161,13 @@ async def serve(
         )
         if siblings is not None:
             await siblings.offer(NodeMetrics(node, Readiness(node)).page)
-        config = _config(app, settings, websocket_class(node.connections, settings))
+        room = _room(settings)
+        node.connections.limit_to(room.websockets)
+        config = _config(app, settings, websocket_class(node.connections, settings), room.http)
         admin = (
             None
             if admin_socket is None
-            else (_config(admin_application(node), settings, "none"), admin_socket)
+            else (_config(admin_application(node), settings, "none", ADMIN_CONNECTIONS_MAX), admin_socket)
         )
         if sources is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node, sources)
@@ -174,6 +181,15 @@ async def serve(
         if siblings is not None:
             siblings.stop()
         await node.stop()
+
+
+def _room(settings: Settings) -> Shares:
+    """Return how many connections there may be with the files that this process may open, and say so."""
+    limit = raise_limit()
+    room = shares(limit, count_open(), settings.connections_max, HTTP_CONNECTIONS_MAX)
+    told = log.warning if room.websockets < settings.connections_max else log.info
+    told("open files counted", limit=limit, websockets_max=room.websockets, http_connections_max=room.http)
+    return room
 
 
 RELOADED: Final = frozenset(

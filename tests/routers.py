@@ -26,6 +26,8 @@ STOP_LIMIT_S = 30.0
 ROOT = Path(__file__).parent.parent
 COMMAND = str(Path(sys.executable).with_name("relevo"))
 
+_FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({0}, {0})); "
+
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.routers", "relevo.router.cli", "relevo.router.app"])
 
@@ -82,6 +84,7 @@ class RouterProcess:
     Attributes:
         variables: What else is in its environment, such as a library to load first.
         host: Where it runs, if that is said before it is launched.
+        files_max: How many files it may open, if that is said before it is launched.
 
     Args:
         store_url: The store that it uses.
@@ -94,6 +97,7 @@ class RouterProcess:
         self.port = free_port()
         self.variables: dict[str, str] = {}
         self.host = LOOPBACK
+        self.files_max: int | None = None
         self._store_url = store_url
         self._log_file = log_file
         self._settings = settings
@@ -131,12 +135,13 @@ class RouterProcess:
             f"RELEVO_{name.upper()}": str(value) for name, value in settings.items() if value is not None
         }
         self._log_file.touch()
-        if self.host is LOOPBACK and not self.variables:
+        if self.host is LOOPBACK and not self.variables and self.files_max is None:
             self._process = _Fork(environment, self._log_file, constants)
             return
         # Where it runs and what it loads is settled before an interpreter starts.
         with self._log_file.open("ab") as log:
-            script = f"from tests.routers import serve_with; serve_with({constants!r})"
+            bound = "" if self.files_max is None else _FEW_FILES.format(self.files_max)
+            script = f"{bound}from tests.routers import serve_with; serve_with({constants!r})"
             command = [*self.host.within, sys.executable, "-c", script]
             self._process = subprocess.Popen(command, env=environment | self.variables, stderr=log, cwd=ROOT)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"cli", "demo"},
     {"app", "workers"},
-    {"settings_sources"},
+    {"settings_sources", "open_files"},
     {"api"},
     {"node"},
     {"gateway", "events"},

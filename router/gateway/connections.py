@@ -44,6 +44,10 @@ class Connections:
     def __len__(self) -> int:
         return len(self._endpoints)
 
+    def limit_to(self, connections_max: int) -> None:
+        """Accept at most so many websockets, where that is fewer than the settings say."""
+        self._connections_max = min(self._connections_max, connections_max)
+
     def locate(self, peer: str | None, forwarded: Sequence[str]) -> str:
         """Return the address that a connection comes from."""
         return self._addresses.of(peer, forwarded)

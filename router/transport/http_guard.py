@@ -41,6 +41,9 @@ half a second.
 LINGER_MS: Final = 1_000
 """How long a rejected connection is kept, so that the answer can still reach the peer."""
 
+LINGERING_MAX: Final = 16
+"""Rejected connections that are kept beside as many as may be open; one more is dropped without an answer."""
+
 _PATH_TOO_LONG: Final = (414, "The path is too long.\n")
 _HEAD_TOO_LARGE: Final = (431, "The headers are too large.\n")
 _BODY_TOO_LARGE: Final = (413, "The request is too large.\n")
@@ -74,6 +77,8 @@ class BoundedHttp(HttpToolsProtocol):
     """uvicorn's connection, with limits; made by uvicorn from what ``http_class`` returned."""
 
     _open: ClassVar[set["BoundedHttp"]]
+    _open_max: ClassVar[int]
+    _lingering: ClassVar[set["BoundedHttp"]]
     _addresses: ClassVar[Addresses]
     _connects: ClassVar[AddressRate]
 
@@ -97,7 +102,12 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         # A proxy's connection has no client address: its requests are known only later.
         self._address = self._addresses.of(self.client[0] if self.client else None, ())
-        if len(self._open) >= HTTP_CONNECTIONS_MAX:
+        if len(self._open) + len(self._lingering) >= self._open_max + LINGERING_MAX:
+            # Even to refuse it politely takes a file.
+            self._ended = True
+            self.transport.abort()
+            return
+        if len(self._open) >= self._open_max:
             self._refuse(*_TOO_MANY)
             return
         is_too_fast = self._connects.take(self._address, self.loop.time()) > 0
@@ -119,6 +129,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._release()
+        self._lingering.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -240,6 +251,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Answer the incomplete request, unless it or another one has an answer; then hang up."""
         self._release()
         self._ended = True
+        self._lingering.add(self)
         # uvicorn, when it stops, need not wait for it.
         self.connections.discard(self)
         cycle = cast(RequestResponseCycle | None, self.cycle)
@@ -285,16 +297,20 @@ class BoundedHttp(HttpToolsProtocol):
             self._timer = None
 
 
-def http_class(settings: Settings) -> type[BoundedHttp]:
+def http_class(settings: Settings, connections_max: int | None = None) -> type[BoundedHttp]:
     """
     Return the class to give to one uvicorn server as ``http=``.
 
     Args:
         settings: The limits.
+        connections_max: How many HTTP connections may be open, where files are short; None for
+            `HTTP_CONNECTIONS_MAX`.
     """
 
     class ServedHttp(BoundedHttp):
         _open: ClassVar[set[BoundedHttp]] = set()
+        _open_max = HTTP_CONNECTIONS_MAX if connections_max is None else connections_max
+        _lingering: ClassVar[set[BoundedHttp]] = set()
         _addresses = Addresses(settings.trusted_proxies, settings.connections_per_address_max)
         _connects = AddressRate(settings.connect_rate)
 

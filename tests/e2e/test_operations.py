@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 
 from tests.raw_client import connect_agent, make_token, open_socket
 from tests.routers import SECRET, RouterProcess, running_routers
@@ -125,6 +127,7 @@ async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
             await connect_agent(router.address, make_token(SECRET, tenant=f"t{n}", sub="ana", role="agent"))
             for n in range(20)
         ]
+        before = len(log_events(tmp_path / "router0.log"))
         own_store.kill()
         for client in clients:
             assert await client.expect_close() == 4003
@@ -132,7 +135,7 @@ async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
         await asyncio.to_thread(router.wait_ready)
 
         def loud() -> list[str]:
-            events = log_events(tmp_path / "router0.log")
+            events = log_events(tmp_path / "router0.log")[before:]
             return [str(event["event"]) for event in events if event["level"] in ("warning", "error")]
 
         await asyncio.to_thread(wait_until, lambda: "store found" in loud(), "the store to be found")
@@ -170,4 +173,26 @@ def test_an_address_that_connects_too_fast_is_refused(store: StoreServer, tmp_pa
         assert asked[0] == 200
         assert asked[-1] == 429
     finally:
+        router.stop()
+
+
+async def test_router_with_few_files_refuses_websockets_and_answers_probes(
+    store: StoreServer, tmp_path: Path
+) -> None:
+    router = RouterProcess(store.url, tmp_path / "log")
+    router.files_max = 200
+    router.launch()
+    await asyncio.to_thread(router.wait_ready)
+    sockets: list[ClientConnection] = []
+    try:
+        (line,) = [e for e in log_events(tmp_path / "log") if e["event"] == "open files counted"]
+        assert (line["level"], line["limit"]) == ("warning", 200)
+        for _ in range(int(str(line["websockets_max"]))):
+            sockets.append(await open_socket(router.address))
+        with pytest.raises(InvalidStatus, match="503"):
+            await open_socket(router.address)
+        assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 200
+    finally:
+        for socket in sockets:
+            await socket.close()
         router.stop()

@@ -10,6 +10,7 @@ import uvicorn
 
 from relevo.router import app
 from relevo.router.config import Settings
+from relevo.router.open_files import Shares
 
 
 class FakeConnections:
@@ -21,6 +22,9 @@ class FakeConnections:
 
     def __len__(self) -> int:
         return 3
+
+    def limit_to(self, connections_max: int) -> None:
+        self.connections_max = connections_max
 
     async def drain(self) -> None:
         self.is_draining = True
@@ -81,7 +85,7 @@ async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: 
     told: list[str] = []
 
     class Node:
-        connections = None
+        connections = FakeConnections()
 
         def __init__(self, *_: object) -> None:
             told.append("made")
@@ -98,6 +102,7 @@ async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: 
     monkeypatch.setattr(app, "Node", Node)
     monkeypatch.setattr(app, "application", lambda node, **_: node)
     monkeypatch.setattr(app, "websocket_class", lambda *_: "none")
+    monkeypatch.setattr(app, "_room", lambda settings: Shares(1, 1))
     monkeypatch.setattr(app._Server, "serve", fail)
     monkeypatch.setattr(app._Server, "__init__", lambda *_: None)
     monkeypatch.setattr(app.log, "warning", lambda event, **_: told.append(event))

@@ -222,6 +222,16 @@ async def test_http_connections_over_the_limit_are_refused_without_websockets(
                 assert (await peer.read_response())[0] == 204
 
 
+@pytest.mark.limit("LINGERING_MAX")
+async def test_rejected_connections_beyond_a_bound_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_guard, "HTTP_CONNECTIONS_MAX", 0)
+    monkeypatch.setattr(http_guard, "LINGERING_MAX", 1)
+    async with serve_websockets() as served, raw_peer(served.port) as first, raw_peer(served.port) as second:
+        await expect_refusal(first, 503)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await second.read_response()
+
+
 @pytest.mark.adversarial("handshake: plain HTTP garbage")
 @pytest.mark.parametrize(
     "garbage",
