@@ -1,4 +1,4 @@
-/** `<relevo-console>`: signs in, then shows the workspace or the dashboard. */
+/** `<relevo-console>`: signs in, then shows the workspace, the dashboard or the settings. */
 
 import { Connection } from "../model/connection.js";
 import { Workspace } from "../model/workspace.js";
@@ -11,12 +11,13 @@ import { AgentWorkspace } from "./workspace.js";
 import { AdminDashboard } from "./dashboard.js";
 import { ConnectionBanner } from "./banner.js";
 import { Notices } from "./notices.js";
+import { RoutingSettings } from "./settings-screen.js";
 import { SignInPage } from "./sign-in-page.js";
 import { TopBar } from "./top-bar.js";
 import { TransferOpener } from "./transfer.js";
 import { chooseWords } from "./words.js";
 
-/** @typedef {"workspace" | "dashboard"} Screen */
+/** @typedef {"workspace" | "dashboard" | "settings"} Screen */
 
 /**
  * What every element of the signed-in console needs.
@@ -30,6 +31,7 @@ import { chooseWords } from "./words.js";
  * @property {TransferOpener} transfers
  */
 
+const SCREENS = { workspace: AgentWorkspace, dashboard: AdminDashboard, settings: RoutingSettings };
 const URL_OF_ROUTER = new URL("ws", document.baseURI.split("#")[0]);
 URL_OF_ROUTER.protocol = URL_OF_ROUTER.protocol === "https:" ? "wss:" : "ws:";
 URL_OF_ROUTER.search = "";
@@ -71,13 +73,12 @@ export class RelevoConsole extends HTMLElement {
     const { connection, workspace, dashboard } = this.#context ?? {};
     const main = this.querySelector("main");
     if (this.#context === null || !main || !connection || !workspace) return;
-    const shown =
-      screen === "dashboard" && dashboard
-        ? new AdminDashboard(this.#context)
-        : new AgentWorkspace(this.#context);
-    main.replaceChildren(shown);
-    tabStore.set("screen", screen);
-    this.querySelector("top-bar")?.setAttribute("screen", screen);
+    // The other screens are for admins.
+    const allowed = dashboard === null ? "workspace" : screen;
+    const Shown = SCREENS[allowed];
+    main.replaceChildren(new Shown(this.#context));
+    tabStore.set("screen", allowed);
+    this.querySelector("top-bar")?.setAttribute("screen", allowed);
   }
 
   /**
@@ -145,7 +146,7 @@ export class RelevoConsole extends HTMLElement {
 
   #build() {
     if (this.#context === null) return;
-    const { connection, dashboard, notices, transfers } = this.#context;
+    const { connection, notices, transfers } = this.#context;
     const bar = new TopBar(this.#context, {
       goTo: (screen) => this.goTo(screen),
       signOut: () => this.signOut(),
@@ -154,7 +155,7 @@ export class RelevoConsole extends HTMLElement {
     const main = document.createElement("main");
     this.replaceChildren(bar, banner, main, transfers.element, notices.element);
     const screen = tabStore.get("screen");
-    this.goTo(dashboard !== null && screen !== "workspace" ? "dashboard" : "workspace");
+    this.goTo(screen === "workspace" || screen === "settings" ? screen : "dashboard");
   }
 
   /** @param {Connection} connection */

@@ -156,3 +156,53 @@ test("an agent with a stored dashboard screen gets the workspace", { skip: noBro
   assert.equal(await ana.page.locator("admin-dashboard").count(), 0);
   assert.equal(await ana.button("Dashboard").count(), 0);
 });
+
+test("an admin sets deadlines and rules for all and for one department", { skip: noBrowser }, async () => {
+  const backEnd = await fixture.router.connect({ id: "back-end", role: "service" });
+  const carmen = await fixture.signedIn(PEOPLE.carmen);
+  const { page } = carmen;
+  await carmen.button("Rules and deadlines").click();
+  const answer = page.getByLabel("Time to answer, in seconds");
+  await answer.fill("30");
+  await page.locator("[data-setting=rule]").getByLabel("On pause").uncheck();
+  await carmen.button("Save").click();
+  await carmen.sees("Saved.");
+  const tenant = /** @type {any} */ (await backEnd.settings.get());
+  assert.equal(tenant.answer_ms, 30_000);
+  assert.deepEqual(tenant.rule.statuses, ["connected", "pre_pause", "disconnected"]);
+
+  // A department shows what holds in it, and whether it is its own.
+  const row = page.locator("[data-setting=answer_ms]");
+  const own = row.getByText("Set for this department");
+  await page.getByLabel("Settings of").selectOption({ label: "Support" });
+  await row.getByRole("button").waitFor({ state: "hidden" });
+  assert.equal(await answer.inputValue(), "30");
+  await answer.fill("10");
+  await own.waitFor();
+  await carmen.button("Save").click();
+  await carmen.sees("Saved.");
+  assert.deepEqual((await backEnd.departments.get("support")).settings, { answer_ms: 10_000 });
+  await row.getByRole("button", { name: "As for all departments" }).click();
+  await carmen.button("Save").click();
+  await carmen.sees("Saved.");
+  assert.deepEqual((await backEnd.departments.get("support")).settings, {});
+
+  // The router's refusal stands at its field, and nothing is lost.
+  await page.getByLabel("Missed in a row until a pause").fill("123456789");
+  await carmen.button("Save").click();
+  await page.locator("[data-setting=missed_max] .problem", { hasText: /\S/ }).waitFor();
+  assert.equal(await page.getByLabel("Missed in a row until a pause").inputValue(), "123456789");
+  await backEnd.settings.put({ answer_ms: null, rule: null });
+});
+
+test("an agent finds no settings of the tenant, whatever its tab has kept", { skip: noBrowser }, async () => {
+  const ana = await fixture.signedIn(PEOPLE.ana);
+  await ana.page.evaluate(() => {
+    const [name] = Object.keys(sessionStorage).filter((one) => one.endsWith("screen"));
+    sessionStorage.setItem(/** @type {string} */ (name), "settings");
+  });
+  await ana.page.reload();
+  await ana.page.locator("agent-workspace").waitFor();
+  assert.equal(await ana.page.locator("routing-settings").count(), 0);
+  assert.equal(await ana.button("Rules and deadlines").count(), 0);
+});
