@@ -234,6 +234,7 @@ export default {
   set_status_of: "Status of {name}",
   tile_transfers_since: "{count} since {time}",
   chart_in_progress: "In progress in the last half hour, at most {count}",
+  screen_settings: "Rules",
   routing_settings: "Rules and deadlines",
   settings_of: "Settings of",
   settings_of_tenant: "All departments",

@@ -232,6 +232,7 @@ export default {
   set_status_of: "Estado de {name}",
   tile_transfers_since: "{count} desde las {time}",
   chart_in_progress: "En curso en la última media hora, como máximo {count}",
+  screen_settings: "Reglas",
   routing_settings: "Reglas y plazos",
   settings_of: "Ajustes de",
   settings_of_tenant: "Todos los departamentos",

@@ -231,6 +231,7 @@ export default {
   set_status_of: "Status de {name}",
   tile_transfers_since: "{count} desde {time}",
   chart_in_progress: "Em andamento na última meia hora, no máximo {count}",
+  screen_settings: "Regras",
   routing_settings: "Regras e prazos",
   settings_of: "Configurações de",
   settings_of_tenant: "Todos os departamentos",

@@ -97,7 +97,7 @@ export class TopBar extends LiveElement {
             { "aria-label": say("screens") },
             screenButton("dashboard", say("dashboard")),
             screenButton("workspace", say("workspace"), this.#badge),
-            screenButton("settings", say("routing_settings")),
+            screenButton("settings", say("screen_settings")),
           );
     const statuses = STATUSES.map((status) => {
       const button = createElement(

@@ -161,7 +161,7 @@ test("an admin sets deadlines and rules for all and for one department", { skip:
   const backEnd = await fixture.router.connect({ id: "back-end", role: "service" });
   const carmen = await fixture.signedIn(PEOPLE.carmen);
   const { page } = carmen;
-  await carmen.button("Rules and deadlines").click();
+  await carmen.button("Rules").click();
   const answer = page.getByLabel("Time to answer, in seconds");
   await answer.fill("30");
   await page.locator("[data-setting=rule]").getByLabel("On pause").uncheck();
@@ -204,5 +204,5 @@ test("an agent finds no settings of the tenant, whatever its tab has kept", { sk
   await ana.page.reload();
   await ana.page.locator("agent-workspace").waitFor();
   assert.equal(await ana.page.locator("routing-settings").count(), 0);
-  assert.equal(await ana.button("Rules and deadlines").count(), 0);
+  assert.equal(await ana.button("Rules").count(), 0);
 });

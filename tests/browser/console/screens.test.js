@@ -176,6 +176,9 @@ test("names of the maximum length fit on a phone", { skip: noBrowser }, async ()
   await carmen.page.locator(".session-row").first().waitFor();
   await carmen.page.locator(".agent-row").first().waitFor();
   await expectFit(carmen.page, "the dashboard");
+  await carmen.button("Rules").click();
+  await carmen.page.locator("[data-setting=reasons]").getByRole("button", { name: "Add a reason" }).click();
+  await expectFit(carmen.page, "the settings");
 });
 
 for (const locale of ["en-GB", "es-ES", "pt-BR"]) {
