@@ -108,9 +108,8 @@ def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Itera
     if kind == "session":
         (record,) = read(("LINDEX", f"session:{concerned}", -1))
         if record is None:
-            yield Violation(
-                "S13", f"{what!r} is due, and its record is lost", ("due", f"session:{concerned}")
-            )
+            text = f"{what!r} is due, and its record is lost"
+            yield Violation("S13", text, ("due", f"session:{concerned}"))
     elif kind not in ("node", "leave", "migrate"):
         exists, connections = read(
             ("HEXISTS", "tenant", f"a{concerned}"), ("SCARD", f"connections:{concerned}")
@@ -120,10 +119,13 @@ def _one_due_rule(what: str, kind: str, concerned: str, read: Snapshot) -> Itera
             yield Violation("presence", text, ("due", "tenant"))
         elif kind != "drain" and connections:
             return  # Told where the agent is checked.
-    ends = [
-        float(end) for one, end in zip(latest[::2], latest[1::2], strict=True) if one.startswith(b"node ")
-    ]
+    listed = zip(latest[::2], latest[1::2], strict=True)
+    alive = [one for one, end in listed if one.startswith(b"node ") and float(end) > read.now_ms]
     rule, most = ("S13", DEADLINE_LATE_MS) if kind == "session" else ("presence", OVERDUE_MS)
-    if ends and max(ends) > read.now_ms and float(at) < read.now_ms - most:
-        text = f"{what!r} is due since {read.now_ms - float(at):.0f} ms, although a node serves the tenant"
-        yield Violation(rule, text, ("due",))
+    if not alive or float(at) >= read.now_ms - most:
+        return
+    # A node that has left the tenant, and whose lease is about to run out, has no connections there any more.
+    if kind == "session" and not any(read(*(("EXISTS", f"node:{name_of(one)[5:]}") for one in alive))):
+        return
+    text = f"{what!r} is due since {read.now_ms - float(at):.0f} ms, although a node serves the tenant"
+    yield Violation(rule, text, ("due",))

@@ -87,9 +87,12 @@ def test_due_entry_left_undone_beside_a_node_is_found(late_ms: int, is_found: bo
 
 
 @pytest.mark.parametrize(
-    ("late_ms", "is_found"), [(DEADLINE_LATE_MS - 1, False), (DEADLINE_LATE_MS + 1, True)]
+    ("late_ms", "has_connections", "is_found"),
+    [(DEADLINE_LATE_MS, 1, False), (DEADLINE_LATE_MS + 1, 1, True), (DEADLINE_LATE_MS + 1, 0, False)],
 )
-def test_deadline_that_passed_beside_a_node_is_found(late_ms: int, is_found: bool) -> None:
+def test_deadline_that_passed_beside_a_node_is_found(
+    late_ms: int, has_connections: int, is_found: bool
+) -> None:
     now_ms = 1_000_000
     latest = [b"node n1", b"%d" % (now_ms + 1), b"session s2", b"%d" % (now_ms + 60_000)]
     reads: dict[Read, Any] = {
@@ -97,6 +100,7 @@ def test_deadline_that_passed_beside_a_node_is_found(late_ms: int, is_found: boo
         ("ZSCORE", "due", "session s1"): b"%d" % (now_ms - late_ms),
         ("ZRANGE", "due", -LATEST, -1, "WITHSCORES"): latest,
         ("LINDEX", "session:s1", -1): b"a record",
+        ("EXISTS", "node:n1"): has_connections,
     }
     (one,) = due_rule("0", Snapshot(reads | {("ZRANGE", "due", 0, 0, "WITHSCORES"): [], META: None}, now_ms))
     assert check(one, reads, now_ms) == ([("S13", ("due",))] if is_found else [])  # type: ignore[arg-type]
