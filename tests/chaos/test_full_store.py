@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.chaos.waiting import insist, still_answered, until_ready
 from tests.e2e.conftest import MakeTenant, StartRouters
 from tests.e2e.tenant import CUSTOMER, Tenant, to_agent
 from tests.e2e.test_presence import observe
-from tests.raw_client import Message
+from tests.raw_client import Message, RawClient
 from tests.servers import StoreServer, running
 
 # A busy machine takes its time.
@@ -53,17 +53,31 @@ def everything_of(tenant: str, store: StoreServer) -> dict[bytes, bytes]:
     return {key: store.call("DUMP", key) for key in store.call("KEYS", f"relevo:{{{tenant}}}:*")}
 
 
+async def use_full_memory(adela: RawClient) -> None:
+    """Read and free, as a store without memory left still lets an admin do."""
+    assert (await adela.command("session.get", session_id="chat-1"))["session"]["state"] == "in_progress"
+    assert len((await adela.command("session.list"))["sessions"]) == 3
+    assert (await adela.command("session.history", session_id="chat-1"))["entries"]
+    await adela.command("session.close", session_id="chat-0")
+    await adela.command("agent.remove", agent_id="leaver")
+
+
 async def fill_up(
-    tenant: Tenant, store: StoreServer, fill: Callable[[], object], make_room: Callable[[], object]
+    tenant: Tenant,
+    store: StoreServer,
+    fill: Callable[[], object],
+    make_room: Callable[[], object],
+    when_full: Callable[[RawClient], Awaitable[None]] | None = None,
 ) -> None:
-    """Fill the store, have room made, and hold what comes of it against what must."""
+    """Fill the store, use it, have room made, and hold what comes of it against what must."""
     adela = await tenant.connect_admin(on=0)
     ana = await tenant.connect_agent("ana", on=0)
     await tenant.connect_agent("bob", on=1)
     observer = await observe(tenant, on=1)
-    for number in (1, 2):
+    for number in (0, 1, 2):
         await tenant.open_session(f"chat-{number}", agent="ana")
-    await observer.sees_agent("ana", load=2)
+    await tenant.put_agent("leaver")
+    await observer.sees_agent("ana", load=3)
 
     fill()
     notes = 0
@@ -79,7 +93,6 @@ async def fill_up(
     wanted: list[tuple[str, Message]] = [
         ("session.open", {"session_id": "chat-3", "customer": CUSTOMER, "target": to_agent("bob")}),
         ("session.transfer", {"session_id": "chat-1", "target": to_agent("bob"), "reason": "no room"}),
-        ("session.close", {"session_id": "chat-2"}),
         ("status.set", {"agent_id": "bob", "status": "pause"}),
         (
             "agent.put",
@@ -90,6 +103,8 @@ async def fill_up(
         error = await adela.refused(wire_type, **fields, key=f"{wire_type}-once")
         assert (error["code"], error["retryable"]) == ("unavailable", True)
     assert everything_of(tenant.id, store) == before
+    if when_full is not None:
+        await when_full(adela)
     for router in tenant.routers:
         assert "store" in await until_ready(router, False)
     await still_answered(ana, adela, observer)
@@ -99,6 +114,9 @@ async def fill_up(
         await insist(adela, wire_type, **fields, key=f"{wire_type}-once")
     for router in tenant.routers:
         await until_ready(router)
+    await adela.command("session.close", session_id="chat-2")
+    if (await tenant.get_session("chat-0"))["state"] != "closed":
+        await adela.command("session.close", session_id="chat-0")
     kinds = [entry["kind"] for entry in await tenant.history("chat-1")]
     assert kinds == ["opened", *["internal"] * notes, "transferred", "internal"]
     assert (await tenant.get_session("chat-2"))["state"] == "closed"
@@ -134,4 +152,4 @@ async def test_full_memory_makes_commands_unavailable_until_there_is_room(
         own_store.call("CONFIG", "SET", "maxmemory", MEMORY_BYTES)
 
     tenant = make_tenant(start_routers(2, own_store.url, **PATIENT))
-    await fill_up(tenant, own_store, fill, lambda: own_store.call("DEL", "ballast"))
+    await fill_up(tenant, own_store, fill, lambda: own_store.call("DEL", "ballast"), use_full_memory)

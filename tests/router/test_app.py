@@ -111,3 +111,11 @@ async def test_serve_stops_its_node_and_says_that_a_secret_is_weak(monkeypatch: 
     with pytest.raises(OSError, match="taken"):
         await app.serve(Settings(jwt_secret="short"), "redis://127.0.0.1:1", [])
     assert told == ["weak secret accepted", "made", "started", "stopped"]
+
+
+@pytest.mark.limit("ADMIN_CONNECTIONS_MAX")
+async def test_admin_port_has_a_bound_of_its_own() -> None:
+    config = app._config(lambda: None, Settings(), "none", app.ADMIN_CONNECTIONS_MAX)
+    config.load()
+    served: Any = config.http_protocol_class
+    assert served._open_max == app.ADMIN_CONNECTIONS_MAX

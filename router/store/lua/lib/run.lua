@@ -130,8 +130,20 @@ local function run(command, keys, args)
   return reply
 end
 
+-- What a store without memory left runs all the same: it reads, frees, or keeps those who are there. All else is
+-- refused whole, before it begins.
+local RUN_WHEN_FULL = {
+  agent_get = true, agent_remove = true, connect = true, department_get = true, department_remove = true, directory = true,
+  directory_list = true, disconnect = true, events = true, inbox = true, renew = true, session_ack = true,
+  session_close = true, session_get = true, session_history = true, session_list = true, settings_get = true,
+}
+
 function store_command(name, body)
-  redis.register_function(LIBRARY .. '_' .. name, function(keys, args) return run(body, keys, args) end)
+  redis.register_function({
+    function_name = LIBRARY .. '_' .. name,
+    callback = function(keys, args) return run(body, keys, args) end,
+    flags = RUN_WHEN_FULL[name] and {'allow-oom'} or {},
+  })
 end
 
 end
