@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tests.chaos.check_commands import check_answers, check_effects, check_repetitions
+from tests.chaos.check_deadlines import check_deadlines
 from tests.chaos.check_directory import check_chains, check_order, check_screens, check_tenants_apart
 from tests.chaos.check_sessions import check_sessions
 from tests.chaos.final_state import FinalState
@@ -34,4 +35,5 @@ def _check(history: History, finals: Sequence[FinalState]) -> Iterator[Violation
         yield from check_order(history, final.tenant)
         yield from check_effects(history, final)
         yield from check_sessions(history, final)
+        yield from check_deadlines(history, final)
         yield from check_screens(final)

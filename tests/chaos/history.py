@@ -154,6 +154,7 @@ class History:
         calls: The commands.
         clients: Those of the run.
         losses: Where the store was made to forget.
+        has_faults: Whether anything was made to fail.
         on_fault: Told of each fault, too.
     """
 
@@ -163,6 +164,7 @@ class History:
         self.calls: list[Call] = []
         self.clients: list[ClientLog] = []
         self.losses: list[Loss] = []
+        self.has_faults = False
         self.on_fault: Callable[[Moment], None] | None = None
         self._ended: set[str] = set()
         self._began = time.monotonic()
@@ -193,6 +195,7 @@ class History:
 
     def note_fault(self, what: str) -> None:
         """Take a fault down."""
+        self.has_faults = True
         moment = self.note("deployment", "fault", {"what": what})
         if self.on_fault is not None:
             self.on_fault(moment)

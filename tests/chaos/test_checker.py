@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from relevo.protocol.objects import Agent, Session
+from tests.chaos.check_deadlines import LATE_MS
 from tests.chaos.checker import check
 from tests.chaos.final_state import FinalState, Screen
 from tests.chaos.history import Call, ClientLog, History, Message
@@ -146,6 +147,29 @@ def made() -> HistoryBuilder:
 def opened(made: HistoryBuilder) -> HistoryBuilder:
     """A history in which chat-1 was opened with Ana."""
     return made.opens()
+
+
+# Deadlines.
+
+
+@pytest.mark.parametrize(
+    ("at", "is_faulty", "found"),
+    [
+        (4_999, False, {("S13", "chat-1")}),
+        (5_000, False, set()),
+        (5_250, False, set()),
+        (5_001 + LATE_MS, False, {("S13", "chat-1")}),
+        (5_001 + LATE_MS, True, set()),
+    ],
+)
+def test_session_is_moved_when_its_deadline_passes(
+    opened: HistoryBuilder, at: int, is_faulty: bool, found: set[tuple[str, str]]
+) -> None:
+    opened.hears(opened.ana, "session.assigned", session={**session(1), "due_at": 5_000})
+    if is_faulty:
+        opened.history.note_fault("SIGKILL of router 0")
+    moved = entry(2, "moved", why="unanswered", at=at)
+    assert opened.ends(2, "bob", OPENED, moved).broken() == found
 
 
 # Commands.

@@ -24,6 +24,14 @@ DEPARTMENTS = ("sales", "billing")
 # Fewer places than there are sessions, so that lists and queues fill.
 CAPACITIES = {"ana": 3, "bob": 2, "cleo": 4, "dora": 1}
 ADMINS = ("adela", "adam")
+# In one department sessions do not wait for anybody.
+IMPATIENT = {
+    "answer_ms": 300,
+    "missed_max": 0,
+    "pending_ms": 500,
+    "pending_then": "department",
+    "pending_take": "when_available",
+}
 OPEN_MAX = 18
 REPEATED_MAX = 20
 IN_FLIGHT_MAX = 3
@@ -91,6 +99,8 @@ class Workload:
         await crm.connect()
         for department_id in DEPARTMENTS:
             await self.name_department(crm, department_id, department_id.title())
+        department = {"id": "billing", "name": f"Billing {self.marker}", "settings": IMPATIENT}
+        await crm.call("department.put", department=department)
         await asyncio.gather(*(one.connect() for one in self.actors.values() if one is not crm))
 
     async def name_department(self, actor: Actor, department_id: str, name: str) -> Call:

@@ -388,7 +388,6 @@ class Model(State):
             and self._owns(s, request)
             and s.fence == request["fence"]
             and s.transfer is not None
-            and s.transfer.by.role != "service"
             and not s.delivered
         ):
             s.delivered = True

@@ -149,6 +149,9 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             self.transfers.add(transfer_id or "")
         wanted, found = seen_of(twin.model), seen_in(after)
         assert found == wanted, difference(wanted, found)
+        # Each command sweeps first, and a step does more than is ever due here.
+        late = [s.id for s in after.sessions.values() if s.due_at and s.due_at <= self.now]
+        assert not late, f"S13: {late} are past their deadlines"
         broken = list(violations(before, after, twin.reader, events))
         assert not broken, "\n".join(broken)
         unsound = self.stored.audit(tenant, (row[0].decode() for row in twin.raw))

@@ -242,6 +242,23 @@ MUTANTS = [
         "former = {s.department, age_of(s)}",
         "former = nil",
     ),
+    Mutant(
+        "a deadline is met late",
+        "lib/deadlines.lua",
+        "if not s or s.extra.due_at ~= at then",
+        "if not s or s.extra.due_at ~= at or now < at + 200 then",
+    ),
+    Mutant(
+        "a time without a node is an absence",
+        "lib/presence.lua",
+        "set_extra(meta, 'served_at', now)",
+    ),
+    Mutant(
+        "a grace ends while no node serves",
+        "lib/presence.lua",
+        "(request.lease_ms or is_served())",
+        "true",
+    ),
     Mutant("what is missed is not counted", "lib/deadlines.lua", "miss(a, s.department)"),
     Mutant(
         "what is pending enters progress everywhere",
