@@ -128,11 +128,10 @@ class NotAllowedDetails(Details, frozen=True, gc=False, kw_only=True):
 
 
 class RateLimitedDetails(Details, frozen=True, gc=False, kw_only=True):
-    """When to send the message again, and the limit; ``connections_max`` for a `hello` beyond that bound."""
+    """When to send the message again, and the limit."""
 
     retry_in_ms: int
     limit: LimitName | None = None
-    connections_max: int | None = None
 
 
 class UnavailableDetails(Details, frozen=True, gc=False, kw_only=True):
@@ -249,6 +248,7 @@ class CloseCode(IntEnum):
     UNDECODABLE = 4503
     NO_HELLO = 4504
     RATE_LIMITED = 4505
+    REPLACED = 4506
 
     @property
     def meaning(self) -> str:
@@ -272,4 +272,5 @@ CLOSES: Mapping[CloseCode, str] = {
     CloseCode.UNDECODABLE: "a message that cannot be decoded, or the first is not `hello`",
     CloseCode.NO_HELLO: "no `hello` in time",
     CloseCode.RATE_LIMITED: "rate limit passed again and again",
+    CloseCode.REPLACED: "replaced by a newer connection of the same agent",
 }

@@ -77,11 +77,15 @@ class Connections:
         """Return the endpoint of a new websocket."""
         counts = self._services.counts
         counts.accepted += 1
-        endpoint = ClientEndpoint(self._services, self, socket, f"{counts.accepted:x}")
+        endpoint = ClientEndpoint(self._services, self, socket, self._name_connection())
         self._endpoints[endpoint.connection_id] = endpoint
         self._addresses.enter(socket.remote)
         self._emptied.clear()
         return endpoint
+
+    def _name_connection(self) -> str:
+        """Return a connection's id: the time, by which the store finds an agent's oldest, and a number."""
+        return f"{self._services.clock.now_ms():x}-{self._services.counts.accepted:x}"
 
     def lost(self, endpoint: ClientEndpoint, code: int, by_peer: bool) -> None:
         """Drop an endpoint whose websocket is gone, and count which side closed it."""

@@ -96,7 +96,7 @@ class ClientEndpoint:
         services: The node's parts.
         owner: Keeps this endpoint.
         socket: Its websocket.
-        connection_id: Its name in the store, unique on this node.
+        connection_id: Its name in the store, unique on this node; it begins with the time.
     """
 
     __slots__ = (
@@ -422,8 +422,7 @@ class ClientEndpoint:
             self._reject(Error.of(ErrorCode.UNAUTHORIZED, str(error)), CloseCode.UNAUTHORIZED)
         except CommandRejectedError as refusal:
             why = Error.of(ErrorCode(refusal.code), None, **refusal.details)
-            is_rate = why.code is ErrorCode.RATE_LIMITED
-            self._reject(why, CloseCode.RATE_LIMITED if is_rate else CloseCode.REMOVED)
+            self._reject(why, CloseCode.REMOVED)
         except (StoreUnavailableError, KeysUnavailableError, TimeoutError) as error:
             reason = str(error) or "the directory could not be read in time"
             self._reject(Error.of(ErrorCode.UNAVAILABLE, None, reason=reason), CloseCode.STORE_LOST)
@@ -443,7 +442,10 @@ class ClientEndpoint:
             return
         try:
             attached = await self._services.registration.register(
-                principal.tenant, caller_of(principal, attached=False), self.connection_id
+                principal.tenant,
+                caller_of(principal, attached=False),
+                self.connection_id,
+                [client.connection_id for client in local.clients if client.socket.is_silent],
             )
         except BaseException:
             self._detach()

@@ -322,9 +322,11 @@ class StoreCommands:
         )
         raise UnsupportedStoreError(self.refused)
 
-    async def connect(self, tenant: str, caller: Caller, connection_id: str) -> answers.Attached:
+    async def connect(
+        self, tenant: str, caller: Caller, connection_id: str, silent: Sequence[str] = ()
+    ) -> answers.Attached:
         """
-        Register a connection; raises CommandRejectedError `rate_limited` when the agent has too many.
+        Register a connection; where its agent has too many, in place of one in ``silent``, or the oldest.
 
         A long inbox is read in steps. What changed meanwhile is in the events after the position that is
         returned, and may be in the sessions already.
@@ -336,6 +338,8 @@ class StoreCommands:
             "lease_ms": self._limits.lease_ms,
             "connections_max": self._limits.connections_per_agent_max,
         }
+        if silent:
+            request["silent"] = list(silent)
         attached = await self.run(tenant, "connect", request, answers.Attached)
         for first in range(0, len(attached.left), INBOX_STEP_MAX):
             step = {"by": caller, "session_ids": attached.left[first : first + INBOX_STEP_MAX]}

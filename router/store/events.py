@@ -62,6 +62,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         rule: The tenant's rule where it changed; False where there is none any more.
+        replaced: Agents and their connections that gave way to newer ones.
     """
 
     schema: int
@@ -75,6 +76,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     changes: list[Change] = []
     rule: Rule | bool | None = None
     notices: list[Notice] = []
+    replaced: list[tuple[str, str]] = []
 
 
 class Events(msgspec.Struct, gc=False):

@@ -200,6 +200,11 @@ class TenantHub:
             if here is not None and agent is not None:
                 push = StatusChanged(agent=agent, by=notice.by, reason=notice.reason or None)
                 _tell(here.clients, push, event.epoch, event.seq)
+        for agent_id, connection_id in event.replaced:
+            here = self.addressees.get(agent_id)
+            for client in list(here.clients) if here is not None else ():
+                if client.connection_id == connection_id:
+                    client.close(CloseCode.REPLACED)
         for agent_id in event.agents_removed:
             removed = self.addressees.get(agent_id)
             for client in list(removed.clients) if removed is not None else ():

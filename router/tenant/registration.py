@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -115,20 +116,28 @@ class Registration:
         # Where the store counted other connections than there are, at the last renewal.
         self._miscounted: set[str] = set()
 
-    async def register(self, tenant: str, claims: Caller, connection_id: str) -> answers.Attached:
+    async def register(
+        self, tenant: str, claims: Caller, connection_id: str, silent: Sequence[str] = ()
+    ) -> answers.Attached:
         """
         Register a connection in the store, in the epoch of the tenant's feed.
+
+        Args:
+            tenant: The tenant.
+            claims: The agent.
+            connection_id: The connection.
+            silent: Connections of the agent on this node that answer no ping: they give way first.
 
         Raises:
             TimeoutError: The feed did not reach that epoch in time.
         """
         try:
-            attached = await self._commands.connect(tenant, claims, connection_id)
+            attached = await self._commands.connect(tenant, claims, connection_id, silent)
             if self._is_of_another_epoch(tenant, attached):
                 # The feed first: it tells the agent's other connections what the store has lost.
                 async with asyncio.timeout(self._timeout_s):
                     await self._feed.repair(tenant)
-                attached = await self._commands.connect(tenant, claims, connection_id)
+                attached = await self._commands.connect(tenant, claims, connection_id, silent)
                 if self._is_of_another_epoch(tenant, attached):
                     raise StoreUnavailableError("the store begins one epoch after the other")
         except (StoreUnavailableError, StoreDefectError, TimeoutError):

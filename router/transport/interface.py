@@ -33,6 +33,10 @@ class Socket(Protocol):
     def buffered_bytes(self) -> int:
         """Bytes sent here that the network has not accepted yet."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has not answered a ping for a while."""
+
     def send(self, payload: bytes) -> None:
         """
         Send one encoded message, joined with others of the same turn of the loop.

@@ -35,6 +35,9 @@ CLOSE_WAIT_MS: Final = 5_000
 LINGER_MS: Final = 1_000
 """How long a failed or dropped connection is kept, so that the close can still reach the peer."""
 
+SILENT_MS: Final = 2_000
+"""From when on a peer that owes the answer to a ping counts as silent."""
+
 INBOUND_SLICE_BYTES: Final = 4 * 1024
 """Input of one connection parsed per loop iteration: at most 683 of the smallest frames."""
 
@@ -200,6 +203,11 @@ class WebSocket(asyncio.Protocol):
         if self._transport is None or self._core is None:
             return 0
         return self._outbox.size_bytes + self._transport.get_write_buffer_size()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has not answered a ping for SILENT_MS."""
+        return self._awaiting_pong and now_ms() - self._pinged_at_ms >= SILENT_MS
 
     def send(self, payload: bytes) -> None:
         """Send one encoded message, joined with others of the same turn of the loop."""

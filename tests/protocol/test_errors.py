@@ -41,7 +41,7 @@ def test_error_codes_are_those_of_the_contract() -> None:
 
 
 def test_close_codes_are_those_of_the_contract() -> None:
-    assert sorted(CloseCode) == [4000, 4001, 4002, 4003, 4500, 4501, 4502, 4503, 4504, 4505]
+    assert sorted(CloseCode) == [4000, 4001, 4002, 4003, 4500, 4501, 4502, 4503, 4504, 4505, 4506]
 
 
 @pytest.mark.parametrize("code", ErrorCode)

@@ -127,7 +127,7 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> Event:
         seq: Its number.
         epoch: Its epoch.
         fields: `agents` and `departments` as records, `agents_removed`, `departments_removed`, `changes`,
-            `rule`.
+            `rule`, `replaced`.
     """
     return Event(
         schema=records.SCHEMA,
@@ -140,6 +140,7 @@ def event(seq: int, *, epoch: str = "e1", **fields: Any) -> Event:
         departments_removed=list(fields.get("departments_removed", ())),
         changes=list(fields.get("changes", ())),
         rule=fields.get("rule"),
+        replaced=list(fields.get("replaced", ())),
     )
 
 

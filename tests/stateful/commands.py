@@ -37,9 +37,13 @@ class Model(State):
         connection = (request["node_id"], request["connection_id"])
         agent = self.agents.get(claims["id"])
         held = agent.connections if agent is not None else set()
-        if connection not in held and len(held) >= request["connections_max"]:
-            raise RejectedError("rate_limited")
+        is_over = connection not in held and len(held) >= request["connections_max"]
         agent = self._claim(claims)
+        while is_over and len(agent.connections) >= request["connections_max"]:
+            silent = {(request["node_id"], one) for one in request.get("silent", ())}
+            oldest = min(agent.connections, key=lambda one: (one not in silent, " ".join(one)))
+            agent.connections.remove(oldest)
+            self.replaced.append((agent.id, oldest[1]))
         agent.connections.add(connection)
         agent.present, agent.presence_ends_at, agent.sessions_end_at = True, None, None
         self._bring_back(agent)

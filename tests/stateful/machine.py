@@ -144,6 +144,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         assert heard == changes, difference(changes, heard)
         noticed = [(one.agent_id, one.by, one.reason or None) for event in events for one in event.notices]
         assert sorted(noticed, key=repr) == sorted(notices, key=repr), difference(notices, noticed)
+        assert [one for event in events for one in event.replaced] == twin.model.replaced
         if any(entry.kind == "transferred" for change in changes for entry in change.entries):
             assert transfer_id not in self.transfers, "S8: the id of a transfer came back"
             self.transfers.add(transfer_id or "")
@@ -314,6 +315,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             connection_id=connection_id,
             lease_ms=LEASE_MS,
             connections_max=CONNECTIONS_MAX,
+            silent=[CONNECTIONS[self.now % len(CONNECTIONS)]],
         )
 
     @rule(

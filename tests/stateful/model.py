@@ -183,6 +183,7 @@ class State:
         self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None]] = {}
         self.changes: list[Change] = []
         self.notices: list[Notice] = []
+        self.replaced: list[tuple[str, str]] = []
         self.removed: dict[str, int] = {}
         self._placements = 0
         self._now = 0
@@ -203,7 +204,7 @@ class State:
             What it must answer. `changes` is then what all others must hear.
         """
         self._now, self._transfer_id, self._limits = request["now"], transfer_id, request["limits"]
-        self.changes, self.notices = [], []
+        self.changes, self.notices, self.replaced = [], [], []
         known = False
         if "lease_ms" in request:
             known = request["node_id"] in self.leases

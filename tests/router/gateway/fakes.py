@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -112,6 +113,7 @@ class FakeSocket:
         self.codec = codec
         self.remote = remote
         self.buffered_bytes = 0
+        self.is_silent = False
         self.is_read = True
         self.closed: tuple[int, str] | None = None
         self._is_closed = asyncio.Event()
@@ -169,8 +171,11 @@ class FakeStore:
     def decode(self, tenant: str, name: str, reply: Any, answer: Any) -> Any:
         return reply
 
-    async def connect(self, tenant: str, claims: Caller, connection_id: str) -> Any:
-        self.asked.append(("connect", {"tenant": tenant, "claims": claims, "connection_id": connection_id}))
+    async def connect(
+        self, tenant: str, claims: Caller, connection_id: str, silent: Sequence[str] = ()
+    ) -> Any:
+        request = {"tenant": tenant, "claims": claims, "connection_id": connection_id, "silent": list(silent)}
+        self.asked.append(("connect", request))
         await self.gate.wait()
         return self._give(self.attached)
 

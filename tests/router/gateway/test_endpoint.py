@@ -72,6 +72,15 @@ async def test_hello_registers_the_connection_and_welcomes(client: Client) -> No
     assert client.endpoint in client.parts.registry.tenant_hub.clients
 
 
+async def test_hello_names_the_agents_connections_that_answer_no_ping(client: Client) -> None:
+    client.socket.is_silent = True
+    await client.hello()
+    phone = Client(client.parts)
+    await phone.hello()
+    assert client.parts.store.asked[-1][1]["silent"] == ["c1"]
+    phone.endpoint.lost(1006, False)
+
+
 async def test_hello_of_a_back_end_registers_nothing(client: Client) -> None:
     client.parts.verifier.role = "service"
     (welcome,) = await client.hello("crm")
@@ -84,7 +93,6 @@ async def test_hello_of_a_back_end_registers_nothing(client: Client) -> None:
     [
         ("bad", None, "unauthorized", CloseCode.UNAUTHORIZED),
         ("later", None, "unavailable", CloseCode.STORE_LOST),
-        ("ana", CommandRejectedError("rate_limited", {}), "rate_limited", CloseCode.RATE_LIMITED),
         ("ana", CommandRejectedError("forbidden", {}), "forbidden", CloseCode.REMOVED),
         ("ana", StoreUnavailableError("no answer"), "unavailable", CloseCode.STORE_LOST),
         ("ana", ValueError("a defect"), "internal", CloseCode.STORE_LOST),

@@ -45,12 +45,40 @@ async def test_registering_a_connection_again_brings_back_no_old_claims(tenant: 
     assert await tenant.new_events() == []
 
 
+async def replaced(tenant: StoredTenant, connection_id: str, **more: Any) -> list[tuple[str, str]]:
+    """Return which connections of ana give way to another one."""
+    await tenant.new_events()
+    await tenant.connect("ana", connection_id=connection_id, **more)
+    return [one for event in await tenant.new_events() for one in event.replaced]
+
+
 @pytest.mark.limit("connections_per_agent_max")
-async def test_an_agent_has_only_so_many_connections(tenant: StoredTenant) -> None:
-    for connection_id in ("c1", "c2", "c2"):
+async def test_connection_beyond_the_bound_takes_the_place_of_the_oldest(tenant: StoredTenant) -> None:
+    for connection_id in ("19b0-9", "19a0-8", "19a0-8"):
         await tenant.connect("ana", connection_id=connection_id)
-    where = {"node_id": "node", "connection_id": "c3", "lease_ms": 6_000, "connections_max": 2}
-    await tenant.refuse("rate_limited", "connect", {"id": "ana", "role": "agent"}, **where)
+    assert await replaced(tenant, "19c0-1") == [("ana", "19a0-8")]
+    assert await replaced(tenant, "19b0-9") == []
+    assert await replaced(tenant, "2") == [("ana", "19b0-9")]
+    # One without a time is of an earlier release.
+    assert await replaced(tenant, "19d0-1") == [("ana", "2")]
+
+
+async def test_connection_that_answers_no_ping_gives_way_first(tenant: StoredTenant) -> None:
+    await tenant.connect("ana", connection_id="19a0-1", node_id="other")
+    await tenant.connect("ana", connection_id="19b0-1")
+    assert await replaced(tenant, "19c0-1", silent=["19a0-1", "19b0-1"]) == [("ana", "19b0-1")]
+
+
+async def test_connection_that_gave_way_ends_without_a_trace(tenant: StoredTenant) -> None:
+    for number in (1, 2, 3):
+        await tenant.connect("ana", connection_id=f"19a{number}-1")
+    await tenant.run("disconnect", agent_id="ana", node_id="node", connection_id="19a1-1", clean=True)
+    assert (await tenant.agent("ana")).status == "connected"
+    assert sorted(await tenant.commands.connections(tenant.id)) == [
+        ("ana", "19a2-1"),
+        ("ana", "19a3-1"),
+        ("boss", "of-boss"),
+    ]
 
 
 async def test_agent_that_drops_stays_for_the_grace_then_is_disconnected(tenant: StoredTenant) -> None:

@@ -103,6 +103,17 @@ def happen(hub: TenantHub, load: int, agent_id: str = "a0") -> None:
     hub.deliver(step)
 
 
+def test_connection_that_gave_way_to_a_newer_one_is_closed(hub: TenantHub) -> None:
+    old, other, another = Listener(), Listener(), Listener()
+    other.connection_id = "c2"
+    for name, client in (("a0", old), ("a0", other), ("a1", another)):
+        hub.attach(name, client)
+    step = event(hub.replica.seq + 1, replaced=[("a0", "c1")])
+    hub.replica.apply(step)
+    hub.deliver(step)
+    assert [client.closed for client in (old, other, another)] == [CloseCode.REPLACED, None, None]
+
+
 def test_changes_of_one_window_are_one_patch_for_all(hub: TenantHub, windows: ManualWindows) -> None:
     listeners = [Listener(), Listener(), Listener(MSGPACK)]
     for listener in listeners:

@@ -1,5 +1,6 @@
 """The store's list of connections is kept equal to the node's."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -63,7 +64,9 @@ class FakeStore:
         self.known = True
         self.counted: list[tuple[str, str]] = []
 
-    async def connect(self, tenant: str, claims: Caller, connection_id: str) -> answers.Attached:
+    async def connect(
+        self, tenant: str, claims: Caller, connection_id: str, silent: Sequence[str] = ()
+    ) -> answers.Attached:
         self.asked.append(("connect", claims.id, connection_id))
         if self.error is not None:
             raise self.error

@@ -153,6 +153,7 @@ function commit()
     if not a.removed and (a.departments ~= ' ' or a.pending > 0) then drain(a) end
   end
   local rows, department_rows, removed, packed, notices = {nil, nil}, {}, {}, {nil, nil}, {}
+  local replaced = {nil}
   local written = {nil, nil, nil, nil, nil, nil, nil, nil}
   for i = 1, #agents_touched do
     local a = agents_touched[i]
@@ -161,6 +162,7 @@ function commit()
       put(written, 'a' .. a.id, record)
       if is_news then rows[#rows + 1] = row end
       notices[#notices + 1] = a.notice
+      for _, connection_id in ipairs(a.replaced or NO_EXTRA) do replaced[#replaced + 1] = {a.id, connection_id} end
     end
   end
   for id in pairs(departments_touched) do
@@ -171,11 +173,12 @@ function commit()
     end
   end
   for id in pairs(departments_removed) do removed[#removed + 1] = id end
-  if settings_changed or #rows + #department_rows + #changes + #agents_removed + #removed + #notices > 0 then
+  if settings_changed or #rows + #department_rows + #changes + #agents_removed + #removed + #notices + #replaced > 0 then
     meta.seq, meta_changed = meta.seq + 1, true
     for i = 1, #changes do packed[i] = pack_change(changes[i]) end
     local event = pack_event(meta, now, rows, department_rows, agents_removed, removed, packed,
-      rule_changed and pack(setting('rule') or false), notices[1] and pack(notices))
+      rule_changed and pack(setting('rule') or false), notices[1] and pack(notices),
+      replaced[1] and pack(replaced))
     put(written, meta.seq % meta.ring, event)
     call('SPUBLISH', P .. 'feed', event)
   end

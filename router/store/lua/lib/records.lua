@@ -264,11 +264,13 @@ local function pack_change(change)
     .. (change.superseded or NIL) .. (change.transfer or NIL) .. change.record
 end
 
-local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes, rule, notices)
-  local head = notices and '\155' or rule and '\154' or '\153'
+local function pack_event(m, at, rows, departments, agents_removed, departments_removed, changes, rule, notices,
+    replaced)
+  if replaced then notices = notices or EMPTY_LIST end
+  local head = replaced and '\156' or notices and '\155' or rule and '\154' or '\153'
   return head .. pack(m.schema, m.epoch, m.seq, at) .. pack_list(rows) .. pack_list(departments)
     .. pack_ids(agents_removed) .. pack_ids(departments_removed) .. pack_list(changes)
-    .. (rule or notices and NIL or '') .. (notices or '')
+    .. (rule or notices and NIL or '') .. (notices or '') .. (replaced or '')
 end
 
 -- A session as commands answer it: its record, and its transfer where that stands in another record.
