@@ -43,22 +43,27 @@ class AddressRate:
         """
         if not address or not self._full_at_s:
             return 0.0
-        full_at_s = self._full_at_s.get(_subscriber(address), now_s)
-        wait_s = full_at_s - now_s - BURST_S + self._interval_s
-        # Half a token is as good as a whole: sums of intervals are not exact.
-        return wait_s if wait_s > self._interval_s / 2 else 0.0
+        return self._wait_s(self._full_at_s.get(_subscriber(address), now_s) - now_s)
 
     def take(self, address: str, now_s: float) -> float:
         """Take a token where one is left; return what ``wait_s`` does."""
-        wait_s = self.wait_s(address, now_s)
-        if wait_s == 0 and address and self._interval_s:
-            subscriber = _subscriber(address)
-            full_at_s = max(self._full_at_s.pop(subscriber, now_s), now_s)
+        if not address or not self._interval_s:
+            return 0.0
+        subscriber = _subscriber(address)
+        full_at_s = self._full_at_s.get(subscriber, now_s)
+        wait_s = self._wait_s(full_at_s - now_s)
+        if wait_s == 0:
             # At the end of the map: the first in it is the one that did nothing for longest.
-            self._full_at_s[subscriber] = full_at_s + self._interval_s
+            self._full_at_s.pop(subscriber, None)
+            self._full_at_s[subscriber] = (full_at_s if full_at_s > now_s else now_s) + self._interval_s
             if len(self._full_at_s) > ADDRESSES_KEPT_MAX:
                 del self._full_at_s[next(iter(self._full_at_s))]
         return wait_s
+
+    def _wait_s(self, full_in_s: float) -> float:
+        wait_s = full_in_s - BURST_S + self._interval_s
+        # Half a token is as good as a whole: sums of intervals are not exact.
+        return wait_s if wait_s > self._interval_s / 2 else 0.0
 
 
 def _subscriber(address: str) -> str:
