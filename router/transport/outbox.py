@@ -24,14 +24,12 @@ class OutboxRules:
     Args:
         codec: Joins encoded messages into a batch.
         build_frame: Puts one encoded message or batch into a websocket frame.
-        soft_bytes: A connection with more than this unsent is slow.
         hard_bytes: A connection with more than this unsent is to be closed; a shared frame that it was sent
             before it was slow does not count.
     """
 
     codec: Codec
     build_frame: Callable[[Codec, bytes], bytes]
-    soft_bytes: int
     hard_bytes: int
 
 
@@ -63,17 +61,15 @@ class Outbox:
         """
         size_bytes = len(message)
         self.size_bytes += size_bytes
-        if self._messages is None:
-            self._messages = [message]
-            self._messages_bytes = size_bytes
-            return
-        if len(self._messages) == BATCH_ITEMS_MAX or self._messages_bytes + size_bytes > BATCH_BYTES_MAX:
-            self._close_batch(self._messages)
-            self._messages = [message]
-            self._messages_bytes = size_bytes
-            return
-        self._messages.append(message)
-        self._messages_bytes += size_bytes
+        messages = self._messages
+        if messages is not None:
+            if len(messages) < BATCH_ITEMS_MAX and self._messages_bytes + size_bytes <= BATCH_BYTES_MAX:
+                messages.append(message)
+                self._messages_bytes += size_bytes
+                return
+            self._close_batch(messages)
+        self._messages = [message]
+        self._messages_bytes = size_bytes
 
     def add_frame(self, frame: bytes) -> None:
         """
@@ -114,11 +110,6 @@ class Outbox:
         self._frames = None
         self._messages = None
         self.size_bytes = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more than the soft limit waits, so that it should be written before the turn ends."""
-        return self.size_bytes > self._rules.soft_bytes
 
     def is_over(self, unsent_bytes: int) -> bool:
         """

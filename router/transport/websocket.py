@@ -94,9 +94,7 @@ class _Shared:
         self.message_bytes_max = MESSAGE_BYTES_MAX
         self.soft_bytes = settings.outbox_soft_bytes
         self.rules = {
-            codec.subprotocol: OutboxRules(
-                codec, build_frame, settings.outbox_soft_bytes, settings.outbox_hard_bytes
-            )
+            codec.subprotocol: OutboxRules(codec, build_frame, settings.outbox_hard_bytes)
             for codec in CODECS.values()
         }
         self.keepalive = Keepalive(settings.ping_interval_ms, settings.ping_timeout_ms)
@@ -457,8 +455,8 @@ class WebSocket(asyncio.Protocol):
     # Output.
 
     def _schedule_flush(self) -> None:
-        if self._outbox.is_full:
-            self.flush()
+        if self._outbox.size_bytes > self._shared.soft_bytes:
+            self.flush()  # Before the turn ends, so that the socket says whether the peer keeps up.
         elif not self._flush_scheduled:
             self._flush_scheduled = True
             self._shared.flush_soon(self)

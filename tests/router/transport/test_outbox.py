@@ -11,7 +11,7 @@ def build_frame(codec: Codec, payload: bytes) -> bytes:
 
 
 def make_outbox(codec: Codec = JSON) -> Outbox:
-    return Outbox(OutboxRules(codec, build_frame, soft_bytes=100, hard_bytes=1_000))
+    return Outbox(OutboxRules(codec, build_frame, hard_bytes=1_000))
 
 
 def test_an_empty_outbox_gives_no_bytes() -> None:
@@ -95,14 +95,6 @@ def test_queued_bytes_are_counted_until_taken() -> None:
     assert outbox.size_bytes == 8
     outbox.take()
     assert outbox.size_bytes == 0
-
-
-def test_an_outbox_is_full_above_the_soft_limit_only() -> None:
-    outbox = make_outbox()
-    outbox.add(b"x" * 100)
-    assert not outbox.is_full
-    outbox.add(b"x")
-    assert outbox.is_full
 
 
 def test_the_hard_limit_counts_what_the_network_holds_and_what_still_waits() -> None:
