@@ -1,18 +1,24 @@
 """The files of deploy/: checked by the programs that read them, and held against the router's settings."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
 import pytest
+import yaml
 
 from relevo.router.api.metrics import NodeMetrics
 from relevo.router.api.readiness import Readiness
 from relevo.router.node import Node
-from relevo.router.settings_sources import FLAG_NAMES
+from relevo.router.settings_sources import FLAG_NAMES, read_settings
 from tests.router.api.fake_node import FakeNode
+from tests.routers import running_routers
+from tests.servers import StoreServer, running
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -79,3 +85,63 @@ async def test_alerts_name_metrics_that_a_router_has() -> None:
     exposed = set(re.findall(r"^# TYPE (\w+)", page, re.M))
     named = set(re.findall(r"\b(?:relevo|process)_[a-z_]+", ALERTS.read_text()))
     assert named <= exposed
+
+
+@pytest.mark.slow
+def test_kubernetes_manifests_fit_each_other() -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("this machine has no kubectl")
+    built = subprocess.run(
+        [kubectl, "kustomize", DEPLOY / "kubernetes"], capture_output=True, text=True, check=True
+    )
+    found = {each["kind"]: each for each in yaml.safe_load_all(built.stdout)}
+    deployment, service = found["Deployment"]["spec"], found["Service"]["spec"]
+    pod = deployment["template"]
+    labels = pod["metadata"]["labels"].items()
+    for selector in (
+        deployment["selector"]["matchLabels"],
+        service["selector"],
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels
+    (router,) = pod["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in router["ports"]}
+    assert service["ports"][0]["targetPort"] in ports
+    assert {router[probe]["httpGet"]["port"] for probe in ("readinessProbe", "livenessProbe")} <= set(ports)
+    settings = {each["name"]: each["value"] for each in router["env"]}
+    read = read_settings({}, settings | {"RELEVO_JWT_SECRET_FILE": "", "RELEVO_REDIS_URL_FILE": ""}).settings
+    assert (read.port, read.admin_port) == (ports["http"], ports["admin"])
+    stop_ms = read.drain_delay_ms + read.drain_ms
+    assert stop_ms < pod["spec"]["terminationGracePeriodSeconds"] * 1000
+    assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "relevo"
+
+
+def test_compose_routers_are_where_the_proxys_file_looks() -> None:
+    compose = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
+    services = compose["services"]
+    routers = [service for name, service in services.items() if name.startswith("router-")]
+    addresses = {
+        f"{each['environment']['RELEVO_HOST']}:{each['environment']['RELEVO_PORT']}" for each in routers
+    }
+    proxy = (DEPLOY / "proxies" / "haproxy.cfg").read_text()
+    assert set(re.findall(r"^ +server \w+ (\S+)$", proxy, re.M)) == addresses
+    assert {each["network_mode"] for each in routers} == {"service:proxy"}
+    for each in routers:
+        assert (each["read_only"], each["cap_drop"]) == (True, ["ALL"])
+        assert each["environment"]["RELEVO_JWT_SECRET_FILE"] == f"/run/secrets/{each['secrets'][0]}"
+
+
+@pytest.mark.slow
+def test_image_is_not_root_and_its_health_check_asks_the_router(tmp_path: Path) -> None:
+    text = (DEPLOY / "docker" / "Dockerfile").read_text()
+    assert re.search(r"^USER (?!0)\d+$", text, re.M)
+    ignored = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert all((DEPLOY.parent / line[1:]).exists() for line in ignored if line.startswith("!"))
+    (check,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.M)
+    _, *arguments = json.loads(check)
+    with running(StoreServer(tmp_path)) as store, running_routers(1, store.url, tmp_path) as (router,):
+        environ = os.environ | {"RELEVO_PORT": str(router.port)}
+        assert subprocess.run([sys.executable, *arguments], env=environ, check=False).returncode == 0
+    gone = subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, check=False)
+    assert gone.returncode == 1
