@@ -568,6 +568,11 @@ class CommandsAgainstModel(RuleBasedStateMachine):
     def settle_by_right(self, pick: int, command: str) -> None:
         self.session_step(command, TENANTS[0], "right", pick, None, None)
 
+    @precondition(lambda self: any(s.due_at for s in self.twins[TENANTS[0]].model.sessions.values()))
+    @rule(pick=picks)
+    def answer_by_right(self, pick: int) -> None:
+        self.session_step("session_answer", TENANTS[0], "right", pick, None, None)
+
     @precondition(lambda self: any(s.waits for s in self.twins[TENANTS[0]].model.sessions.values()))
     @rule(tenant=tenants, caller=callers, pick=picks, fence=fences, key=keys)
     def session_accept(self, tenant: str, caller: str, pick: int, fence: str | None, key: str | None) -> None:
