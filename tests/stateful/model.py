@@ -546,7 +546,12 @@ class State:
     ) -> None:
         """Move a session on by the system."""
         change = Change(s.id)
-        self._write(s, change, "moved", None, why=why)
+        updated = None
+        if s.transfer is not None and s.transfer.to.kind == "department":
+            assigned_to = owner.id if state == "in_progress" else None
+            updated = replace(s.transfer, outcome=OUTCOMES[state], assigned_to=assigned_to)
+            s.transfer = updated
+        self._write(s, change, "moved", None, transfer=updated, why=why)
         self._notify_sender(s, change, "moved")
         self._move_on(s, state, owner, None, change, "moved")
         s.lost = lost.id if lost is not None else None

@@ -318,6 +318,20 @@ async def test_session_pending_for_too_long_is_routed_in_its_department(tenant: 
     assert await moves(tenant) == ["overdue"]
 
 
+async def test_transfer_to_a_department_says_which_agent_has_it(tenant: StoredTenant) -> None:
+    await tenant.connect_new("boa")
+    await tenant.connect_new("ana", "bob", departments=["sales"])
+    await tenant.open("s", to_agent("boa"))
+    await tenant.transfer("s", SALES, by="boa")
+    seen = []
+    for _ in range(3):
+        transfer = (await session(tenant)).transfer
+        assert transfer is not None
+        seen.append((transfer.outcome, transfer.assigned_to))
+        await wait(tenant)
+    assert seen == [("assigned", "ana"), ("assigned", "bob"), ("queued", None)]
+
+
 async def test_session_taken_from_the_pending_list_has_no_deadline(tenant: StoredTenant) -> None:
     await pend(tenant)
     assert not (await tenant.accept("s", "bob")).due_at

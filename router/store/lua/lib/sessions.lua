@@ -384,8 +384,16 @@ local function give_back(s, kind, by, text)
   publish(s, 'placed', kind, s.sender and kind)
 end
 
--- The system moves a session on: `why` stands in the entry, and so in what the agent and the sender are told.
-local function move_by_system(s, state, owner_id, why, transfer)
+-- The system moves a session on: `why` stands in the entry, and so in what the agent and the sender are told. A transfer to a
+-- department says which agent has it.
+local function move_by_system(s, state, owner_id, why)
+  local transfer = transfer_of(s)
+  local t = transfer and read_transfer(transfer)
+  transfer = nil
+  if t and t.to.kind == 'department' then
+    t.outcome, t.assigned_to = OUTCOME[state], state == 'in_progress' and owner_id or nil
+    transfer = pack_transfer(t)
+  end
   move_on(s, state, owner_id)
   write_record(s, 'placed', 'moved', nil, nil, transfer, nil, why and {why = why})
   publish(s, 'placed', 'moved', s.sender and 'moved')
