@@ -81,7 +81,7 @@ _MANY: Final[dict[str, Callable[[str], Rule]]] = {
 }
 
 # The lists by which sessions are found.
-_FINDING: Final = re.compile(r"customer:(open|closed):.+|routed:(in_progress|pending|closed):.+")
+_FINDING: Final = re.compile(r"(?:had|customer:(?:open|closed)|routed:(?:in_progress|pending|closed)):(.+)")
 
 
 def rule_of(name: str) -> Rule:
@@ -91,12 +91,13 @@ def rule_of(name: str) -> Rule:
         return _ONE[name]
     if kind == "keys" and rest.isdigit():
         return partial(keys_rule, name, "0")
+    found_by = _FINDING.fullmatch(name)
+    if found_by is not None and IDENTITY.fullmatch(found_by[1]):
+        return partial(finding_rule, name, "-inf")
     if not IDENTITY.fullmatch(rest):
         return partial(unknown_rule, name)
     if kind in KINDS_OF_OWNERS:
         return partial(list_rule, kind, rest, "-inf")
-    if kind == "had" or _FINDING.fullmatch(name):
-        return partial(finding_rule, name, "-inf")
     if kind == "state" and rest in STATES:
         return partial(state_rule, rest, "-inf")
     rule = _MANY.get(kind)

@@ -14,6 +14,8 @@ def test_kind_of_a_key_has_its_rule() -> None:
         *("tenant", "agents", "departments", "due", "aside", "keys:7", "session:s", "owned:ana"),
         *("queue:sales", "state:closed", "members:sales", "node:n1", "connections:ana"),
         *("customer:open:eva", "customer:closed:a:b", "routed:pending:sales", "had:ana"),
+        # An id of the longest.
+        *("owned:" + "a" * 128, "customer:closed:" + "c" * 128, "routed:in_progress:" + "d" * 128),
     ]
     rules = [rule_of(name) for name in kinds]
     assert unknown_rule not in [getattr(rule, "func", rule) for rule in rules]
