@@ -235,5 +235,8 @@ def run(
     sources: SettingsSources | None = None,
 ) -> None:
     """Run `serve` on uvloop in this process; returns when it was told to stop."""
+    if sources is not None:
+        # Until it serves there is nothing to read again, and no reason to end.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, store_url, sockets, admin_socket, place, sources))

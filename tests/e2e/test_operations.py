@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.raw_client import connect_agent, make_token, open_socket
 from tests.routers import SECRET, RouterProcess, running_routers
-from tests.servers import StoreServer, running, wait_until
+from tests.servers import StoreServer, closed_port, running, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +59,12 @@ def status_of(router: RouterProcess, secret: str) -> int:
     return router.request("POST", "/api/v1/session.get", body, {"authorization": f"Bearer {token}"})[0]
 
 
+def workers_in(page: str) -> dict[str, int]:
+    """Return the connections of each worker, by a page of metrics."""
+    found = re.findall(r'^relevo_connections\{worker="(\d)"\} (\d+)', page, re.MULTILINE)
+    return {worker: int(count) for worker, count in found}
+
+
 def test_hangup_reads_secrets_from_files_again(store: StoreServer, tmp_path: Path) -> None:
     first, second = "1" * 32, "2" * 32
     new, old = tmp_path / "new", tmp_path / "old"
@@ -80,6 +87,43 @@ def test_hangup_reads_secrets_from_files_again(store: StoreServer, tmp_path: Pat
         assert status_of(router, second) == 404
     finally:
         router.stop()
+
+
+def test_hangup_reaches_every_worker(store: StoreServer, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.write_text("1" * 32)
+    secrets = {"jwt_secret": None, "jwt_secret_file": str(new)}
+    router = RouterProcess(store.url, tmp_path / "log", workers=2, **secrets)
+    router.launch()
+    router.wait_ready()
+    try:
+        wait_until(
+            lambda: 'worker="0"' in (page := router.get("/metrics")[1]) and 'worker="1"' in page, "both"
+        )
+        new.write_text("2" * 32)
+        router.reread()
+        told = {"settings reloaded", "settings reload failed"}
+        wait_until(
+            lambda: sum(event["event"] in told for event in log_events(tmp_path / "log")) == 2, "both reloads"
+        )
+        assert {status_of(router, "2" * 32) for _ in range(8)} == {404}
+        assert {status_of(router, "1" * 32) for _ in range(8)} == {401}
+    finally:
+        router.stop()
+
+
+def test_router_is_not_ready_without_a_key_that_it_has_read(store: StoreServer, tmp_path: Path) -> None:
+    with closed_port() as port:
+        keys = f"http://127.0.0.1:{port}/jwks.json"
+        router = RouterProcess(store.url, tmp_path / "log", jwt_secret=None, jwks=keys)
+        router.launch()
+        try:
+            wait_until(lambda: "port opened" in (tmp_path / "log").read_text(), "the port")
+            status, text = router.get("/readyz")
+            assert (status, "keys that verify tokens" in text) == (503, True)
+            assert router.metric("relevo_ready") == 0
+        finally:
+            router.stop()
 
 
 def test_router_with_a_drain_delay_serves_on_while_it_is_not_ready(
@@ -107,16 +151,14 @@ async def test_metrics_of_two_workers_are_all_there_whichever_answers(
     with running_routers(1, store.url, tmp_path, workers=2) as (router,):
 
         def counts() -> dict[str, int]:
-            page = router.get("/metrics")[1]
-            found = re.findall(r'^relevo_connections\{worker="(\d)"\} (\d+)', page, re.MULTILINE)
-            return {worker: int(count) for worker, count in found}
+            return workers_in(router.get("/metrics")[1])
 
         await asyncio.to_thread(wait_until, lambda: set(counts()) == {"0", "1"}, "both workers")
         sockets = [await open_socket(router.address) for _ in range(8)]
         for _ in range(6):
             assert sum((await asyncio.to_thread(counts)).values()) == len(sockets)
-        for socket in sockets:
-            await socket.close()
+        for each in sockets:
+            await each.close()
 
 
 async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
@@ -162,6 +204,16 @@ def test_forged_tokens_are_logged_counted_and_bounded_for_their_address(
     assert forged[:40] not in (tmp_path / "router0.log").read_text()
 
 
+def test_ipv4_proxy_of_a_router_that_listens_on_ipv6_is_believed(store: StoreServer, tmp_path: Path) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with running_routers(1, store.url, tmp_path, host="::") as (router,):
+        headers = {"authorization": "Bearer none", "x-forwarded-for": "192.0.2.7"}
+        assert router.request("POST", "/api/v1/session.get", b"{}", headers)[0] == 401
+    (line,) = [line for line in log_events(tmp_path / "router0.log") if line["logger"] == "relevo.security"]
+    assert line["address"] == "192.0.2.7"
+
+
 @pytest.mark.limit("connect_rate")
 def test_an_address_that_connects_too_fast_is_refused(store: StoreServer, tmp_path: Path) -> None:
     router = RouterProcess(store.url, tmp_path / "log", connect_rate=1, trusted_proxies="192.0.2.1")
@@ -193,6 +245,6 @@ async def test_router_with_few_files_refuses_websockets_and_answers_probes(
             await open_socket(router.address)
         assert (await asyncio.to_thread(router.get, "/readyz"))[0] == 200
     finally:
-        for socket in sockets:
-            await socket.close()
+        for each in sockets:
+            await each.close()
         router.stop()
