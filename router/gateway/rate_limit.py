@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -226,21 +227,20 @@ class Buckets:
 
     def of(self, sender: Hashable, now_s: float) -> Bucket:
         """Return the bucket of a sender; it is kept beyond its use until it is full."""
-        bucket = self._all.get(sender)
+        bucket = self._kept.pop(sender, None) or self._all.get(sender)
         if bucket is None:
             bucket = self._all[sender] = Bucket(self._limit)
         self._look_through(now_s)
-        self._kept.pop(sender, None)
         self._kept[sender] = bucket
         return bucket
 
     def _look_through(self, now_s: float) -> None:
         """Drop what is full or too many: two of the oldest for each that comes, so that none is forgotten."""
-        for _ in range(min(2, len(self._kept))):
-            sender = next(iter(self._kept))
-            bucket = self._kept.pop(sender)
-            if bucket.full_at_s > now_s and len(self._kept) < self._kept_max - 1:
-                self._kept[sender] = bucket
+        kept = self._kept
+        for sender, bucket in list(islice(kept.items(), 2)):
+            del kept[sender]
+            if bucket.full_at_s > now_s and len(kept) < self._kept_max - 1:
+                kept[sender] = bucket
 
 
 class Rates:

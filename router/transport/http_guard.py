@@ -195,6 +195,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
+        self._head_bytes += len(url)
         if len(self.url) > PATH_BYTES_MAX:
             self._stop(_PATH_TOO_LONG)
 
@@ -202,7 +203,7 @@ class BoundedHttp(HttpToolsProtocol):
         # After a body in chunks, too: what comes there is kept with the headers.
         super().on_header(name, value)
         self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes + len(self.url) > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
+        if self._head_bytes > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
             self._stop(_HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:

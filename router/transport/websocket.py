@@ -269,11 +269,10 @@ class WebSocket(asyncio.Protocol):
         if self._core is None:
             self._open_connection()  # The request, written out again: uvicorn has parsed it.
         elif not self._ended:
-            if self._first_message_bytes is not None and not self._has_room(len(data)):
-                self.abort()
-                return
             self._unread = self._unread + data if self._unread else data
             self._read()
+            if self._first_message_bytes is not None and not self._has_room(len(data)):
+                self.abort()
 
     def eof_received(self) -> None:
         self._hang_up()
