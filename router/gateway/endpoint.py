@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -353,19 +354,27 @@ class ClientEndpoint:
 
     async def _refresh(self, effect: RefreshToken) -> None:
         answer: Principal | Error
-        try:
-            answer = await self._services.verifier.verify(effect.command.token)
-        except UnauthorizedError as error:
-            self._services.sign_ins.refuse(self.address, error.cause, self._loop.time())
-            answer = Error.of(ErrorCode.UNAUTHORIZED, str(error))
-        except KeysUnavailableError as error:
-            answer = Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
-        except Exception as error:
-            answer = _defect("token refresh failed", error)
+        wait_s = self._services.sign_ins.wait_s(self.address, self._loop.time())
+        if wait_s > 0:
+            wait = {"limit": "address", "retry_in_ms": math.ceil(wait_s * 1000)}
+            answer = Error.of(ErrorCode.RATE_LIMITED, None, **wait)
+        else:
+            answer = await self._verify_again(effect.command.token)
         if isinstance(answer, Principal):
             answer = await self._take_claims(answer)
         self._connection.refreshed(effect.command, answer, self._services.clock.now_ms())
         self._carry_out()
+
+    async def _verify_again(self, token: str) -> Principal | Error:
+        try:
+            return await self._services.verifier.verify(token)
+        except UnauthorizedError as error:
+            self._services.sign_ins.refuse(self.address, error.cause, self._loop.time())
+            return Error.of(ErrorCode.UNAUTHORIZED, str(error))
+        except KeysUnavailableError as error:
+            return Error.of(ErrorCode.UNAVAILABLE, None, reason=str(error))
+        except Exception as error:
+            return _defect("token refresh failed", error)
 
     async def _take_claims(self, principal: Principal) -> Principal | Error:
         """Let a new token's claims count as a hello's do; return the subject as the directory has it."""

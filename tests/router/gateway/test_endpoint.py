@@ -182,6 +182,18 @@ async def test_token_refresh_is_verified(client: Client, token: str, code: str |
     assert reply.get("error", {}).get("code") == code
 
 
+async def test_token_refresh_after_many_refused_tokens_waits() -> None:
+    client = Client(refused_token_rate=1)
+    await client.hello()
+    refresh = {"type": "token.refresh", "id": "r", "token": "bad"}
+    replies = await client.receive(*[refresh] * 4)
+    assert {reply["error"]["code"] for reply in replies} == {"unauthorized"}
+    (reply,) = await client.receive(refresh | {"token": "ana"})
+    assert (reply["error"]["code"], reply["error"]["details"]["limit"]) == ("rate_limited", "address")
+    client.endpoint.lost(1006, False)
+    await client.parts.settle()
+
+
 async def test_commands_of_a_full_tenant_wait_for_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relevo.router.tenant.in_flight.TENANT_IN_FLIGHT_MAX", 1)
     client = Client()
