@@ -27,6 +27,7 @@ from tests.stateful.names import (
     CONNECTIONS,
     CONNECTIONS_MAX,
     CUSTOMERS,
+    DEADLINES,
     DEPARTMENTS,
     FITTING,
     FOR_ADMINS,
@@ -270,7 +271,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
             st.tuples(memberships, capacities, st.sampled_from(STATUSES)), min_size=3, max_size=len(AGENTS)
         ),
         waiting=st.lists(targets, min_size=2, max_size=5),
-        given=st.one_of(st.just({}), settings),
+        given=st.one_of(st.just({}), settings, st.sampled_from(DEADLINES)),
     )
     def set_up(
         self,

@@ -76,6 +76,11 @@ REASONS = [
     {"id": "lunch", "name": "Lunch", "status": "pause"},
     {"id": "training", "name": "Training", "status": "pause"},
 ]
+# Sessions that do not wait for ever, each in its way.
+DEADLINES: list[dict[str, Any]] = [
+    {"answer_ms": 4_000, "missed_max": 1, "pending_ms": 2_500, "pending_then": "department"},
+    {"answer_ms": 400, "missed_max": 0, "pending_ms": 12_000, "pending_take": "when_available"},
+]
 settings = st.fixed_dictionaries(
     {},
     optional={

@@ -246,7 +246,7 @@ MUTANTS = [
         "a deadline is met late",
         "lib/deadlines.lua",
         "if not s or s.extra.due_at ~= at then",
-        "if not s or s.extra.due_at ~= at or now < at + 200 then",
+        "if not s or s.extra.due_at ~= at or now < at + 3000 then",
     ),
     Mutant(
         "a time without a node is an absence",
