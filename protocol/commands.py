@@ -32,7 +32,7 @@ from relevo.protocol.bounds import (
     require_attributes,
     require_visible,
 )
-from relevo.protocol.objects import AgentRole, Customer, SessionState, Status
+from relevo.protocol.objects import AgentRole, Customer, SessionSort, SessionState, Status
 from relevo.protocol.results import (
     AgentListResult,
     AgentResult,
@@ -280,7 +280,7 @@ class SessionList(Query, frozen=True, gc=False, kw_only=True, tag="session.list"
     """
     Read a page of sessions, those longest in their present state first.
 
-    With `mine` those that the caller had in progress before.
+    With `mine` those that the caller had in progress before. `sort` `-age` turns the order round.
     """
 
     result = ListResult
@@ -289,6 +289,9 @@ class SessionList(Query, frozen=True, gc=False, kw_only=True, tag="session.list"
     department_id: Id | None = None
     customer_id: Id | None = None
     mine: bool | None = None
+    closed_from_at: Count | None = None
+    closed_to_at: Count | None = None
+    sort: SessionSort | None = None
     cursor: Cursor | None = None
     limit: Limit | None = None
 

@@ -21,6 +21,7 @@ from relevo.protocol.objects import (
     Role,
     RuleAgents,
     RuleReason,
+    SessionSort,
     SessionState,
     Status,
 )
@@ -35,6 +36,7 @@ ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "Status": get_args(Status),
     "PlaceKind": get_args(PlaceKind),
     "SessionState": get_args(SessionState),
+    "SessionSort": get_args(SessionSort),
     "Outcome": get_args(Outcome),
     "EntryKind": get_args(EntryKind),
     "MovedWhy": get_args(MovedWhy),

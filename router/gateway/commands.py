@@ -161,6 +161,8 @@ def _history_request(_: Principal, command: SessionHistory) -> dict[str, Any]:
 def _list_request(_: Principal, command: SessionList) -> dict[str, Any]:
     request = _fields(command)
     cursor = request.pop("cursor", "0")
+    if request.pop("sort", "age") == "-age":
+        request["newest"] = True
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 16:
         raise rejection(ErrorCode.BAD_MESSAGE, "Expected a cursor of the previous page", path="$.cursor")
     request["after"] = int(cursor)

@@ -45,6 +45,7 @@ async def messages_of_a_client() -> list[Map]:
         recorder.sessions.list_page(
             state="queued", department_id="sales", customer_id="u-1", mine=True, limit=10
         ),
+        recorder.sessions.list_page(state="closed", closed_from_at=4, closed_to_at=5, sort="-age"),
         recorder.agents.put("ana", "Ana", departments=["sales"]),
         recorder.agents.remove("ana"),
         recorder.departments.put("sales", "Sales"),

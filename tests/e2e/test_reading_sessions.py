@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.e2e.tenant import Tenant, to_agent, to_department
+from tests.e2e.tenant import CUSTOMER, Tenant, to_agent, to_department
 from tests.raw_client import Message
 
 Ask: TypeAlias = Callable[..., Awaitable[Message]]
@@ -126,6 +126,29 @@ async def test_department_lists_its_sessions_of_each_state(tenant: Tenant) -> No
     }
     queue = await tenant.list_sessions(department_id="sales")
     assert [one["id"] for one in queue] == ["waits"]
+
+
+async def test_list_by_times_of_closing_reads_no_others(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    closed_at = []
+    for number in range(6):
+        await tenant.open_session(f"s{number}", department="sales")
+        closed = await tenant.do("session.close", session_id=f"s{number}")
+        closed_at.append(closed["session"]["updated_at"])
+    await tenant.open_session("open", department="sales")
+    span = {"closed_from_at": closed_at[2], "closed_to_at": closed_at[4]}
+    for filters in ({}, {"department_id": "sales"}, {"customer_id": CUSTOMER["id"]}):
+        for sort, expected in (("age", ["s2", "s3", "s4"]), ("-age", ["s4", "s3", "s2"])):
+            page = await tenant.do("session.list", **span, **filters, sort=sort, limit=3)
+            assert ids(page) == expected
+
+
+async def test_list_from_the_newest_goes_on_page_by_page(tenant: Tenant) -> None:
+    await tenant.put_department("sales")
+    for number in range(5):
+        await tenant.open_session(f"s{number}", department="sales")
+    found = await tenant.list_sessions(department_id="sales", sort="-age", limit=2)
+    assert [session["id"] for session in found] == ["s4", "s3", "s2", "s1", "s0"]
 
 
 STATES = ("queued", "closed", "in_progress")

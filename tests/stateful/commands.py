@@ -220,7 +220,8 @@ class Model(State):
         s = KnownSession(request["session_id"], Customer(**request["customer"]), self._now, target=owner)
         self._enter_target(s, owner)
         if old is not None:
-            s.fence, s.history, s.had, s.attributes = old.fence, old.history, old.had, old.attributes
+            s.fence, s.history, s.had = old.fence, old.history, old.had
+            s.attributes, s.attributes_at = old.attributes, old.attributes_at
         s.attributes = request.get("attributes", s.attributes)
         self.sessions[s.id] = s
         change = Change(s.id)
@@ -379,7 +380,7 @@ class Model(State):
         s = self._find_to_change(request)
         self._require_right(s, request)
         if request.get("attributes", s.attributes) != s.attributes:
-            s.attributes = request["attributes"]
+            s.attributes = s.attributes_at[len(s.history)] = request["attributes"]
             self._conclude(s, Change(s.id))
         return lambda: {"session": s.seen()}
 
@@ -443,6 +444,9 @@ class Model(State):
             raise RejectedError("forbidden")
 
         customer_id, state = request.get("customer_id"), request.get("state")
+        span = request.get("closed_from_at", 0), request.get("closed_to_at", 2**53)
+        if "closed_from_at" in request or "closed_to_at" in request:
+            state = state or "closed"
         queue_only = department_id is not None and state in (None, "queued")
         queue_only = queue_only and agent_id is None and customer_id is None and not request.get("mine")
 
@@ -458,6 +462,7 @@ class Model(State):
                 and (customer_id is None or s.customer.id == customer_id)
                 and (department_id is None or s.department == department_id)
                 and (not queue_only or s.state == "queued")
+                and (span == (0, 2**53) or (s.state == "closed" and span[0] <= s.updated_at <= span[1]))
                 and (visible(s) if not request.get("mine") else role != "service" and me in s.had)
             )
 
@@ -471,5 +476,5 @@ class Model(State):
             whole = role != "agent" and agent_id is None and department_id is None
             return s.in_state_since if whole else s.place
 
-        found = sorted(filter(wanted, self.sessions.values()), key=place)
+        found = sorted(filter(wanted, self.sessions.values()), key=place, reverse=bool(request.get("newest")))
         return lambda: {"sessions": [s.seen() for s in found]}

@@ -658,10 +658,13 @@ class CommandsAgainstModel(RuleBasedStateMachine):
                 "department_id": departments,
                 "customer_id": st.sampled_from(CUSTOMERS),
                 "mine": st.booleans(),
+                "newest": st.just(True),
+                "closed_from_at": st.integers(0, 60_000).map(lambda ms: 1_790_000_000_000 + ms),
+                "closed_to_at": st.integers(0, 120_000).map(lambda ms: 1_790_000_000_000 + ms),
             },
         ),
     )
-    def session_list(self, tenant: str, caller: str, limit: int, filters: dict[str, str]) -> None:
+    def session_list(self, tenant: str, caller: str, limit: int, filters: dict[str, Any]) -> None:
         """Read all pages, and compare them with the whole list."""
         request = {"by": self.find_caller(tenant, caller), "limits": LIMITS, "now": self.now, **filters}
         self.step(tenant, "directory", cursor="")

@@ -111,6 +111,8 @@ class KnownSession:
     hops: int = 0
     hops_free: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
+    # By the length of the history: what was kept with it last before the next entry.
+    attributes_at: dict[int, dict[str, Any]] = field(default_factory=dict)
     updated_at: int = 0
     transfer: Transfer | None = None
     history: list[Entry] = field(default_factory=list)
@@ -180,7 +182,7 @@ class State:
         self.sessions: dict[str, KnownSession] = {}
         self.leases: dict[str, int] = {}
         self.served_at = 0
-        self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None]] = {}
+        self.keys: dict[tuple[str, str, str], tuple[str, Answer, str, list[Entry] | None, int]] = {}
         self.changes: list[Change] = []
         self.notices: list[Notice] = []
         self.replaced: list[tuple[str, str]] = []
@@ -235,17 +237,28 @@ class State:
             stands_in = None
             if answer.result is not None and not {"session", "entry"}.isdisjoint(answer.result):
                 stands_in = self.sessions[request["session_id"]].history
-            self.keys[key] = (request["print"], answer, request.get("session_id", ""), stands_in)
+            self.keys[key] = (
+                request["print"],
+                answer,
+                request.get("session_id", ""),
+                stands_in,
+                len(stands_in or ()),
+            )
         return answer
 
     def _replay(self, key: tuple[str, str, str], request: Request) -> Answer:
         """Return the first answer, as long as the history in which it stands is kept."""
-        body, first, session_id, history = self.keys[key]
+        body, first, session_id, history, length = self.keys[key]
         if body != request["print"]:
             return Answer(error="key_reused")
         s = self.sessions.get(session_id)
         if history is not None and (s is None or s.history is not history):
             return Answer(error="not_found")
+        if s is not None and history is not None and first.result and "session" in first.result:
+            # An update writes no entry: the first reply stands in the record that it changed.
+            seen: Session = first.result["session"]
+            kept = s.attributes_at.get(length, seen.attributes or {})
+            return Answer(first.result | {"session": replace(seen, attributes=kept or msgspec.UNSET)})
         return first
 
     def forget_oldest_closed(self) -> KnownSession | None:

@@ -48,8 +48,16 @@ import {
 /** @typedef {{ cursor?: string | null, limit?: number }} PageOptions `cursor` is that of the page before. */
 
 /**
- * @typedef {{ agentId?: string, departmentId?: string, customerId?: string, mine?: boolean }} SessionFilter `mine`: those that
- *   the caller had in progress before.
+ * @typedef {{
+ *   agentId?: string,
+ *   departmentId?: string,
+ *   customerId?: string,
+ *   mine?: boolean,
+ *   closedFromAt?: number,
+ *   closedToAt?: number,
+ *   sort?: "age" | "-age",
+ * }} SessionFilter `mine`: those that the caller had in progress before; `closedFromAt`, `closedToAt`: those closed then,
+ *   in milliseconds; `sort` `"-age"`: the newest first.
  */
 
 /**
@@ -300,9 +308,9 @@ export class Sessions {
    *   keeps for days. `agentId`: in progress with, or pending on, this agent; `departmentId`, `customerId`: of these.
    * @returns {AsyncGenerator<Session, void, void>}
    */
-  async *list({ state = "open", agentId, departmentId, customerId, mine, timeout, signal } = {}) {
+  async *list({ state = "open", timeout, signal, ...filter } = {}) {
     // The wire has no state "open". What is with an agent is never closed, so that one list has it.
-    const every = state === "any" || (state === "open" && agentId !== undefined);
+    const every = state === "any" || (state === "open" && filter.agentId !== undefined);
     const states = every ? [undefined] : state === "open" ? OPEN_STATES : [state];
     const seen = new Set();
     for (const listed of states) {
@@ -312,10 +320,7 @@ export class Sessions {
         /** @type {import("./objects.js").SessionPage} */
         const page = await this.listPage({
           state: /** @type {SessionState | undefined} */ (listed),
-          agentId,
-          departmentId,
-          customerId,
-          mine,
+          ...filter,
           cursor,
           timeout,
           signal,
@@ -335,13 +340,16 @@ export class Sessions {
    * @param {CallOptions & SessionFilter & PageOptions & { state?: SessionState }} [options]
    * @returns {Promise<import("./objects.js").SessionPage>}
    */
-  async listPage({ state, agentId, departmentId, customerId, mine, cursor, limit, timeout, signal } = {}) {
+  async listPage({ state, cursor, limit, timeout, signal, ...filter } = {}) {
     const fields = {
       state,
-      agent_id: agentId,
-      department_id: departmentId,
-      customer_id: customerId,
-      mine,
+      agent_id: filter.agentId,
+      department_id: filter.departmentId,
+      customer_id: filter.customerId,
+      mine: filter.mine,
+      closed_from_at: filter.closedFromAt,
+      closed_to_at: filter.closedToAt,
+      sort: filter.sort,
       cursor: cursor ?? undefined,
       limit,
     };

@@ -288,6 +288,9 @@ class Sessions:
         department_id: str | None = None,
         customer_id: str | None = None,
         mine: bool | None = None,
+        closed_from_at: int | None = None,
+        closed_to_at: int | None = None,
+        sort: Literal["age", "-age"] | None = None,
         timeout: float | None = None,
     ) -> Iterator[Session]:
         """
@@ -300,6 +303,9 @@ class Sessions:
             department_id: Only those of this department.
             customer_id: Only those of this customer.
             mine: Only those that the caller had in progress before.
+            closed_from_at: Only those closed at this time or later, in ms; not with ``open`` ones.
+            closed_to_at: Only those closed at this time or before.
+            sort: ``-age``: the newest first.
             timeout: When to give up on a page, in seconds.
         """
         seen = set()
@@ -312,6 +318,9 @@ class Sessions:
                     department_id=department_id,
                     customer_id=customer_id,
                     mine=mine,
+                    closed_from_at=closed_from_at,
+                    closed_to_at=closed_to_at,
+                    sort=sort,
                     cursor=cursor,
                     timeout=timeout,
                 )
@@ -332,6 +341,9 @@ class Sessions:
         department_id: str | None = None,
         customer_id: str | None = None,
         mine: bool | None = None,
+        closed_from_at: int | None = None,
+        closed_to_at: int | None = None,
+        sort: Literal["age", "-age"] | None = None,
         cursor: str | None = None,
         limit: int | None = None,
         timeout: float | None = None,
@@ -345,6 +357,9 @@ class Sessions:
             department_id: Only those of this department: without any other argument those queued there.
             customer_id: Only those of this customer.
             mine: Only those that the caller had in progress before.
+            closed_from_at: Only those closed at this time or later, in ms; not with ``open`` ones.
+            closed_to_at: Only those closed at this time or before.
+            sort: ``-age``: the newest first.
             cursor: Of the page before.
             limit: How many at most.
             timeout: When to give up, in seconds.
@@ -355,6 +370,9 @@ class Sessions:
             department_id=department_id,
             customer_id=customer_id,
             mine=mine,
+            closed_from_at=closed_from_at,
+            closed_to_at=closed_to_at,
+            sort=sort,
             cursor=cursor,
             limit=limit,
         )
