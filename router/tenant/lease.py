@@ -72,7 +72,8 @@ class Leases:
         # A group without tenants has no task, so that an idle node is not woken for it.
         self._renewing: dict[int, asyncio.Task[None]] = {}
         # Only of tenants in which something is due before the next renewal.
-        self._wakes: dict[str, asyncio.TimerHandle] = {}
+        # With their times, which uvloop's handles of what is due at once do not have.
+        self._wakes: dict[str, tuple[float, asyncio.Handle]] = {}
 
     def start(self, supervisor: Supervisor) -> None:
         """Renew until the supervisor stops; the leases then expire by themselves."""
@@ -95,7 +96,7 @@ class Leases:
         self._renewed_at.pop(tenant, None)
         wake = self._wakes.pop(tenant, None)
         if wake is not None:
-            wake.cancel()
+            wake[1].cancel()
 
     def _group(self, tenant: str) -> set[str]:
         return self._groups[hash(tenant) % GROUPS]
@@ -120,10 +121,10 @@ class Leases:
         if due_in_ms > 0:
             at = math.ceil((at + due_in_ms / 1000) / WAKE_STEP_S) * WAKE_STEP_S
         wake = self._wakes.get(tenant)
-        if wake is None or wake.when() > at:
+        if wake is None or wake[0] > at:
             if wake is not None:
-                wake.cancel()
-            self._wakes[tenant] = loop.call_at(at, self._wake, self._supervisor, tenant)
+                wake[1].cancel()
+            self._wakes[tenant] = at, loop.call_at(at, self._wake, self._supervisor, tenant)
 
     def _wake(self, supervisor: Supervisor, tenant: str) -> None:
         del self._wakes[tenant]

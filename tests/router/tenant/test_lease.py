@@ -349,3 +349,25 @@ def test_leases_task_that_fails_is_restarted(task: str, monkeypatch: pytest.Monk
         await life.supervisor.stop()
 
     live(course)
+
+
+async def test_due_at_once_twice_in_a_turn_of_the_loop_is_renewed() -> None:
+    # On uvloop, whose handles of what is due at once have no time.
+    renewed = asyncio.Event()
+    leases = Leases(
+        ForgetfulStore(),
+        lease_ms=60_000,
+        renew_ms=30_000,
+        on_lease=lambda tenant, lease: renewed.set(),
+        on_expired=lambda tenant: pytest.fail("the lease is a minute long"),
+    )
+    supervisor = Supervisor()
+    leases.start(supervisor)
+    leases.serve("acme")
+    for due_in_ms in (0, 0, 100):
+        leases.expect("acme", due_in_ms)
+    async with asyncio.timeout(30):
+        await renewed.wait()
+    leases.expect("acme", 100)
+    leases.leave("acme")
+    await supervisor.stop()
