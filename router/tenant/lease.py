@@ -176,13 +176,12 @@ class Leases:
             # Not longer than until the next one: whether the lease has run out is to be noticed in time.
             async with asyncio.timeout(self._renew_s):
                 lease = await self._commands.renew(tenant)
-        except (StoreUnavailableError, TimeoutError) as error:
-            log.log(
-                self._commands.consequence_level,
-                "lease renewal failed",
-                tenant=tenant,
-                reason=str(error) or "no answer in time",
-            )
+        except TimeoutError:
+            # The store's client notices it, too, and says it once for all tenants.
+            log.debug("lease renewal failed", tenant=tenant, reason="no answer in time")
+        except StoreUnavailableError as error:
+            level = self._commands.consequence_level
+            log.log(level, "lease renewal failed", tenant=tenant, reason=str(error))
         except StoreDefectError as error:
             incident(log, "lease renewal failed", error, tenant=tenant)
         else:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from tests.raw_client import connect_agent, make_token, open_socket
-from tests.routers import SECRET, RouterProcess, running_routers
+from tests.routers import SECRET, RouterProcess, running_routers, standing_still
 from tests.servers import StoreServer, closed_port, running, wait_until
 
 pytestmark = pytest.mark.slow
@@ -161,19 +163,35 @@ async def test_metrics_of_two_workers_are_all_there_whichever_answers(
             await each.close()
 
 
+@contextmanager
+def killed(store: StoreServer) -> Iterator[None]:
+    """End a store as a crash does, and start it again at the end."""
+    store.kill()
+    yield
+    store.start()
+
+
+@contextmanager
+def stopped(store: StoreServer) -> Iterator[None]:
+    """Let a store stand still, with its sockets open."""
+    with standing_still(store.pid):
+        yield
+
+
+@pytest.mark.parametrize("outage", [killed, stopped])
 async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
-    own_store: StoreServer, tmp_path: Path
+    own_store: StoreServer, tmp_path: Path, outage: Callable[[StoreServer], AbstractContextManager[None]]
 ) -> None:
-    with running_routers(1, own_store.url, tmp_path, node_lease_ms=300) as (router,):
+    settings = {"node_lease_ms": 300, "store_timeout_ms": 100}
+    with running_routers(1, own_store.url, tmp_path, **settings) as (router,):
         clients = [
             await connect_agent(router.address, make_token(SECRET, tenant=f"t{n}", sub="ana", role="agent"))
             for n in range(20)
         ]
         before = len(log_events(tmp_path / "router0.log"))
-        own_store.kill()
-        for client in clients:
-            assert await client.expect_close() == 4003
-        own_store.start()
+        with outage(own_store):
+            for client in clients:
+                assert await client.expect_close() == 4003
         await asyncio.to_thread(router.wait_ready)
 
         def loud() -> list[str]:
