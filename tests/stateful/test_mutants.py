@@ -278,6 +278,22 @@ MUTANTS = [
         "known.version ~= meta.extra.settings",
         "false",
     ),
+    Mutant(
+        "an agent that had a session may not read it",
+        "lib/sessions.lua",
+        " and not had(s, request.by.id)",
+    ),
+    Mutant(
+        "a session stays listed in the department that it left",
+        "lib/lists.lua",
+        "if s.state ~= state or s.routed ~= department then",
+        "if s.state ~= state then",
+    ),
+    Mutant(
+        "a reason need not be that of the status",
+        "commands/status_set.lua",
+        " and one.status == request.status",
+    ),
 ]
 # Those that are noticed within some examples.
 BRIEF = {
