@@ -192,7 +192,7 @@ export default {
   age_hours: "{hours} h {minutes} min",
   age_days: "{days} d {hours} h",
   tile_in_progress: "In progress",
-  tile_in_progress_note: { one: "with {count} agent here", other: "with {count} agents here" },
+  tile_in_progress_note: { one: "with {count} agent", other: "with {count} agents" },
   tile_waiting: "Waiting",
   tile_waiting_note: "{pending} pending, {queued} queued; the oldest {age}",
   nobody_waits: "No conversation waits.",

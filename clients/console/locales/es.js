@@ -193,7 +193,7 @@ export default {
   age_hours: "{hours} h {minutes} min",
   age_days: "{days} d {hours} h",
   tile_in_progress: "En curso",
-  tile_in_progress_note: { one: "con {count} agente presente", other: "con {count} agentes presentes" },
+  tile_in_progress_note: { one: "con {count} agente", other: "con {count} agentes" },
   tile_waiting: "En espera",
   tile_waiting_note: "{pending} pendientes, {queued} en cola; la más antigua {age}",
   nobody_waits: "Nadie espera.",

@@ -189,7 +189,7 @@ export default {
   age_hours: "{hours} h {minutes} min",
   age_days: "{days} d {hours} h",
   tile_in_progress: "Em andamento",
-  tile_in_progress_note: { one: "com {count} agente presente", other: "com {count} agentes presentes" },
+  tile_in_progress_note: { one: "com {count} agente", other: "com {count} agentes" },
   tile_waiting: "Em espera",
   tile_waiting_note: "{pending} pendentes, {queued} na fila; a mais antiga {age}",
   nobody_waits: "Ninguém espera.",

@@ -70,7 +70,12 @@ export class Connection extends EventTarget {
     this.#timer = setInterval(() => this.#checkReplies(), 500);
     const offline = () => this.#setState(navigator.onLine ? "lost" : "offline");
     addEventListener("offline", offline);
-    this.#stopOffline = () => removeEventListener("offline", offline);
+    const online = () => this.#setAlive();
+    addEventListener("online", online);
+    this.#stopOffline = () => {
+      removeEventListener("offline", offline);
+      removeEventListener("online", online);
+    };
   }
 
   /** The time by the router's clock, for ages. */
@@ -102,7 +107,9 @@ export class Connection extends EventTarget {
     const request = { at: Date.now() };
     this.#unanswered.add(request);
     try {
-      return await command(this.client);
+      const result = await command(this.client);
+      this.#setAlive();
+      return result;
     } finally {
       this.#unanswered.delete(request);
       this.#checkReplies();
@@ -199,6 +206,12 @@ export class Connection extends EventTarget {
     this.#setState("ended", null, ending);
     // The router accepts a back end's token; the console has no use for it.
     if (ending === "back_end") void this.client.close();
+  }
+
+  /** The network is back, and the socket has outlived its absence: the client's next ping finds out otherwise. */
+  #setAlive() {
+    const { kind } = this.state;
+    if ((kind === "offline" || kind === "lost") && this.client.state === "connected") this.#setState("live");
   }
 
   #checkReplies() {

@@ -24,6 +24,7 @@ import { Samples } from "./samples.js";
  * @property {number | null} oldestAt Since when the longest waiting conversation waits.
  * @property {number} available
  * @property {number} present Agents that are not disconnected.
+ * @property {number} busy Agents with a conversation in progress.
  */
 
 /** @typedef {{ count: number, oldestAt: number }} Waiting */
@@ -89,10 +90,13 @@ export class Dashboard extends EventTarget {
   /** @returns {Totals} */
   totals() {
     const totals = { inProgress: 0, pending: 0, queued: 0, available: 0, present: 0 };
+    const busy = new Set();
     let oldestAt = Infinity;
-    for (const { state, updatedAt } of this.sessions.values()) {
-      if (state === "in_progress") totals.inProgress += 1;
-      else if (state === "pending" || state === "queued") {
+    for (const { state, owner, updatedAt } of this.sessions.values()) {
+      if (state === "in_progress") {
+        totals.inProgress += 1;
+        busy.add(owner?.id);
+      } else if (state === "pending" || state === "queued") {
         totals[state] += 1;
         oldestAt = Math.min(oldestAt, updatedAt);
       }
@@ -101,7 +105,7 @@ export class Dashboard extends EventTarget {
       if (agent.status !== "disconnected") totals.present += 1;
       if (agent.available) totals.available += 1;
     }
-    return { ...totals, oldestAt: oldestAt === Infinity ? null : oldestAt };
+    return { ...totals, busy: busy.size, oldestAt: oldestAt === Infinity ? null : oldestAt };
   }
 
   /**

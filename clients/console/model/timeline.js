@@ -7,7 +7,7 @@
 export class Timeline extends EventTarget {
   /** In order of `seq`, from 1 without gaps. @type {Entry[]} */
   entries = [];
-  /** @type {"empty" | "loading" | "ready" | "failed"} */
+  /** @type {"empty" | "loading" | "ready" | "failed" | "ended"} `ended`: this agent may read no more of it. */
   state = "empty";
   #read;
   /** The loading in progress. @type {Promise<void> | null} */
@@ -66,9 +66,10 @@ export class Timeline extends EventTarget {
         more = page.more && fresh.length > 0;
       }
       this.state = "ready";
-    } catch {
-      // The conversation or the connection is gone: the screen offers another attempt.
-      this.state = "failed";
+    } catch (error) {
+      const { code } = /** @type {{ code?: string }} */ (error);
+      // After any other error the screen offers another attempt.
+      this.state = code === "forbidden" || code === "not_found" ? "ended" : "failed";
     }
   }
 }

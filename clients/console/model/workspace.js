@@ -27,12 +27,21 @@ import { Timeline } from "./timeline.js";
  */
 
 /**
- * The open conversation. `removal` says how it left the agent.
+ * How the open conversation left the agent. `update`: the latest news of this agent's own transfer.
+ *
+ * @typedef {object} Removal
+ * @property {RemovalCause} why
+ * @property {Transfer | null} transfer
+ * @property {{ session: Session, transfer: Transfer, state: TransferState, why: string | null } | null} update
+ */
+
+/**
+ * The open conversation.
  *
  * @typedef {object} OpenSession
  * @property {Session} session The newest version.
  * @property {Timeline} timeline
- * @property {{ why: RemovalCause, transfer: Transfer | null } | null} removal
+ * @property {Removal | null} removal
  */
 
 const QUEUED_MAX = 100;
@@ -230,11 +239,16 @@ export class Workspace extends EventTarget {
       // What changed during the disconnection is as new as a push.
       if (reconnected && known?.fence !== session.fence) {
         this.#onArrival(session.state === "pending" ? "pending" : "assigned", session);
-      } else this.#remember(session);
+      } else {
+        this.#remember(session);
+        // Nothing says that this person has seen it.
+        if (!reconnected && session.answeredAt === null) this.unread.add(session.id);
+      }
     }
     if (this.open !== null && this.open.removal === null) {
       const still = this.client.inbox.get(this.open.session.id);
-      if (still === undefined) this.open = { ...this.open, removal: { why: "moved", transfer: null } };
+      if (still === undefined)
+        this.open = { ...this.open, removal: { why: "moved", transfer: null, update: null } };
       else void this.open.timeline.load();
     }
     this.#queuedKey = "";
@@ -258,7 +272,8 @@ export class Workspace extends EventTarget {
     if (this.client.inbox.get(sessionId) !== undefined) return;
     this.unread.delete(sessionId);
     if (this.open?.session.id === sessionId && this.open.session.fence <= fence) {
-      this.open = { ...this.open, removal: { why, transfer } };
+      this.open = { ...this.open, removal: { why, transfer, update: null } };
+      void this.open.timeline.load();
     }
     const own = this.#expected.delete(sessionId) || (transfer !== null && transfer.by.id === this.me?.id);
     if (own) {
@@ -287,6 +302,11 @@ export class Workspace extends EventTarget {
       this.#storeSent(session, transfer);
     } else if (state !== "delivered" || session.state === "in_progress") {
       this.sent.delete(session.id);
+    }
+    const { open } = this;
+    if (open !== null && open.removal !== null && open.session.id === session.id) {
+      this.open = { ...open, removal: { ...open.removal, update: { session, transfer, state, why } } };
+      void open.timeline.load();
     }
     this.#emitActivity({ kind: "updated", session, transfer, state, why });
   }

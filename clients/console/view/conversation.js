@@ -5,6 +5,7 @@ import { createElement, setAttribute, setChildren, setText } from "../../dialog/
 import { sayError } from "./errors.js";
 import { LiveElement } from "./live-element.js";
 import { ageMark, stateMark } from "./marks.js";
+import { sayUpdate } from "./notices.js";
 import { action, sayArrival } from "./session-cards.js";
 import { TimelineList } from "./timeline.js";
 import { say } from "./words.js";
@@ -99,6 +100,7 @@ export class Conversation extends LiveElement {
       this.#note.value = this.#context.drafts.get(`note/${session.id}`).text;
       this.#typed();
     }
+    setText(this.#removal, removal === null ? "" : this.#describeRemoval(removal));
     this.#age.update(session.updatedAt, connection.now());
     this.#note.readOnly = removal !== null;
     this.#send.hidden = removal !== null;
@@ -154,12 +156,13 @@ export class Conversation extends LiveElement {
       );
     }
     this.#removal.hidden = removal === null;
-    setText(this.#removal, removal === null ? "" : this.#describeRemoval(removal));
     setAttribute(this, "data-removed", removal !== null);
   }
 
   /** @param {NonNullable<OpenSession["removal"]>} removal */
-  #describeRemoval({ why, transfer }) {
+  #describeRemoval({ why, transfer, update }) {
+    const news = update === null ? null : sayUpdate(update, this.#context.workspace);
+    if (news !== null) return news;
     if (why !== "transferred" || transfer === null) return say(`removed_${why}`, {}, say("removed_moved"));
     const mine = transfer.by.id === this.#context.workspace.me?.id;
     const names = { name: transfer.by.name, target: transfer.to.name };

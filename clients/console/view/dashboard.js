@@ -86,7 +86,7 @@ export class AdminDashboard extends LiveElement {
     const totals = dashboard.totals();
     const minutes = dashboard.samples.minutes(now);
     const { progress, waiting, transfers, available } = this.#tiles;
-    progress.update(sayNumber(totals.inProgress), say("tile_in_progress_note", { count: totals.present }));
+    progress.update(sayNumber(totals.inProgress), say("tile_in_progress_note", { count: totals.busy }));
     const busiest = Math.max(...minutes.map((minute) => minute.inProgress));
     progress.chart.update(
       minutes,

@@ -9,6 +9,24 @@ import { say, sayStatusChange } from "./words.js";
 const SHOWN_MS = 9_000;
 const SHOWN_MAX = 3;
 
+/**
+ * Say what became of this agent's own transfer; null where it is no news.
+ *
+ * @param {NonNullable<import("../model/workspace.js").Removal["update"]>} update
+ * @param {import("../model/workspace.js").Workspace} workspace
+ */
+export function sayUpdate({ session, transfer, state, why }, workspace) {
+  const { owner, customer } = session;
+  // Back with this agent: its arrival says so.
+  if (owner?.kind === "agent" && owner.id === workspace.me?.id) return null;
+  // `delivered` is news only after a wait; the dialog has shown the rest.
+  if (state === "delivered" && transfer.outcome === "assigned") return null;
+  const name = owner === null ? transfer.to.name : workspace.ownerName(owner);
+  const values = { customer: customer.name, name };
+  const news = state === "moved" ? `notice_moved_${why}` : `notice_${state}`;
+  return say(news, values, say("notice_moved", values));
+}
+
 /** A chime of two notes, synthesized: no file to load. */
 export class Chime {
   /** @type {AudioContext | null} */
@@ -60,6 +78,7 @@ export class Notices {
     };
     workspace.addEventListener("activity", onActivity);
     workspace.addEventListener("change", changed);
+    changed();
     this.#ends = [
       () => workspace.removeEventListener("activity", onActivity),
       () => workspace.removeEventListener("change", changed),
@@ -152,15 +171,8 @@ export class Notices {
         }
         return say(`notice_removed_${why}`, { customer }, say("notice_removed_moved", { customer }));
       }
-      case "updated": {
-        const { session, transfer, state, why } = activity;
-        const has = session.owner === null ? transfer.to.name : this.#workspace.ownerName(session.owner);
-        // `delivered` is news only after a wait; the dialog has shown the rest.
-        if (state === "delivered" && transfer.outcome === "assigned") return null;
-        const values = { customer: session.customer.name, name: has };
-        const news = state === "moved" ? `notice_moved_${why}` : `notice_${state}`;
-        return say(news, values, say("notice_moved", values));
-      }
+      case "updated":
+        return sayUpdate(activity, this.#workspace);
       default: {
         const { customer, transfer } = activity.session;
         const by = transfer?.by;
