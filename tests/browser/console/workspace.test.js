@@ -453,6 +453,8 @@ test("an agent sees until when to answer, and why a conversation moved on", { sk
       target: { kind: "department", id: "billing" },
     });
   };
+  await bruno.button("Available").click();
+  await bruno.page.locator("button[data-status=connected][aria-pressed=true]:not([aria-busy])").waitFor();
   await place("Vera Lima", 600_000);
   await bruno.page.locator(".card.in-progress", { hasText: "Vera Lima" }).getByText("Moves on in").waitFor();
   await bruno.choose("Vera Lima");
