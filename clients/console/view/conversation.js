@@ -93,7 +93,9 @@ export class Conversation extends LiveElement {
     const built = `${session.id} ${session.fence} ${removal === null}`;
     if (built !== this.#built) {
       this.#built = built;
+      const focused = this.contains(document.activeElement);
       this.#build(open);
+      if (focused && document.activeElement === document.body) this.focusHeading();
     }
     if (other) {
       this.#timeline.show(open.timeline, workspace.me?.id ?? null);
@@ -105,6 +107,11 @@ export class Conversation extends LiveElement {
     this.#note.readOnly = removal !== null;
     this.#send.hidden = removal !== null;
     this.#showNoteState();
+  }
+
+  /** Take the focus of a button that is gone. */
+  focusHeading() {
+    this.querySelector("h2")?.focus({ preventScroll: true });
   }
 
   /** @param {OpenSession} open */
@@ -136,7 +143,7 @@ export class Conversation extends LiveElement {
       createElement(
         "div",
         { class: "identity" },
-        createElement("h2", {}, session.customer.name),
+        createElement("h2", { tabindex: -1 }, session.customer.name),
         createElement(
           "p",
           { class: "soft" },

@@ -67,6 +67,7 @@ export class AgentWorkspace extends LiveElement {
 
   draw() {
     const { workspace } = this.#context;
+    const focused = this.contains(document.activeElement);
     this.#groups.progress.update(workspace.inProgress);
     this.#groups.pending.update(workspace.pending);
     this.#groups.queued.update(workspace.queued);
@@ -76,6 +77,7 @@ export class AgentWorkspace extends LiveElement {
     this.#conversation.hidden = workspace.open === null;
     const busy = workspace.inProgress.length + workspace.pending.length > 0;
     setText(this.#empty, say(busy ? "choose_one" : "nothing_yet"));
+    if (focused && document.activeElement === document.body) this.#conversation.focusHeading();
   }
 
   #createGroups() {

@@ -38,7 +38,8 @@ test("a conversation that one sent away follows its transfer", { skip: noBrowser
   await ana.page.locator(".entry.internal", { hasText: "asks about her bill" }).waitFor();
 
   await bruno.page.locator(".card.pending").getByRole("button", { name: "Accept" }).click();
-  await banner.getByText("Bruno Lima accepted Iris Mora.").waitFor();
+  // The delivery to his screen follows at once.
+  await banner.getByText(/^Bruno Lima (accepted Iris Mora|has Iris Mora now)\.$/).waitFor();
   await ana.page.locator(".entry", { hasText: "Accepted by Bruno Lima" }).waitFor();
 });
 
@@ -69,6 +70,23 @@ test("what came before the sign-in is marked as new, also after a reload", { ski
   await ana.card("Luz Vega").getByText("New", { exact: true }).waitFor();
   assert.equal(await ana.card("Kira Sol").getByText("New", { exact: true }).isVisible(), false);
   assert.match(await ana.page.title(), /^\(1\) /);
+});
+
+test("a conversation accepted by the keyboard has the focus", { skip: noBrowser }, async () => {
+  const ana = await fixture.signedIn(PEOPLE.ana);
+  const bruno = await fixture.signedIn(PEOPLE.bruno);
+  await bruno.page.locator("button[data-status]").first().waitFor();
+  await bruno.pause();
+  await fixture.router.open("focus-1", "Pau Font", "ana");
+  const target = { kind: "agent", id: "bruno" };
+  await fixture.router.command("session.transfer", { session_id: "focus-1", target });
+  await bruno.page.locator(".card.pending").getByRole("button", { name: "Accept" }).focus();
+  await bruno.page.keyboard.press("Enter");
+
+  await bruno.page
+    .locator("relevo-conversation h2:focus", { hasText: "Pau Font" })
+    .waitFor({ timeout: 8_000 });
+  await ana.page.locator("top-bar").waitFor();
 });
 
 test("a dashboard counts the agents that have conversations", { skip: noBrowser }, async () => {
