@@ -305,7 +305,12 @@ export class Workspace extends EventTarget {
     }
     const { open } = this;
     if (open !== null && open.removal !== null && open.session.id === session.id) {
-      this.open = { ...open, removal: { ...open.removal, update: { session, transfer, state, why } } };
+      // After other news a delivery says nothing more.
+      const known = state === "delivered" ? open.removal.update : null;
+      this.open = {
+        ...open,
+        removal: { ...open.removal, update: known ?? { session, transfer, state, why } },
+      };
       void open.timeline.load();
     }
     this.#emitActivity({ kind: "updated", session, transfer, state, why });
