@@ -201,7 +201,8 @@ class SessionTransfer(Mutation, frozen=True, gc=False, kw_only=True, tag="sessio
     """
     Give a session to an agent or a department.
 
-    With `check` it only says what would happen, and uses up no key.
+    With `check` it only says what would happen, and uses up no key. With `force`, of admins and
+    back ends, it is in progress with an agent that is connected, whatever its status and capacity.
     """
 
     result = TransferResult
@@ -211,6 +212,7 @@ class SessionTransfer(Mutation, frozen=True, gc=False, kw_only=True, tag="sessio
     reason: Reason | None = None
     fence: Count | None = None
     check: bool | None = None
+    force: bool | None = None
 
 
 class SessionAnswer(Mutation, frozen=True, gc=False, kw_only=True, tag="session.answer"):

@@ -16,9 +16,9 @@ async def test_command_method_sends_its_message(router: ScriptedRouter) -> None:
     async with connected(router) as (client, connection):
         calls: list[tuple[Any, str, dict[str, Any], dict[str, Any]]] = [
             (
-                client.sessions.transfer("c-1", Target.agent("bo")),
+                client.sessions.transfer("c-1", Target.agent("bo"), force=True),
                 "session.transfer",
-                {"session_id": "c-1", "target": {"kind": "agent", "id": "bo"}},
+                {"session_id": "c-1", "target": {"kind": "agent", "id": "bo"}, "force": True},
                 session | {"transfer": transfer_map()},
             ),
             (

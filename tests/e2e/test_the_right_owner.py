@@ -389,3 +389,65 @@ async def test_session_offered_outside_its_department_returns_to_it(tenant: Tena
 
     assigned = await dora.expect_push("session.assigned")
     assert assigned["session"]["department"] == "sales"
+
+
+# Forced.
+
+
+@pytest.mark.parametrize("is_http", [False, True])
+async def test_forced_transfer_is_in_progress_with_a_paused_agent_at_capacity(
+    tenant: Tenant, is_http: bool
+) -> None:
+    ana, bob = await tenant.connect_agent("ana"), await tenant.connect_agent("bob", capacity=1)
+    admin = await tenant.connect_admin()
+    await tenant.open_session("chat-0", agent="bob")
+    await pause(bob)
+    await tenant.open_session("chat-1", agent="ana")
+
+    fields: dict[str, Any] = {"session_id": "chat-1", "target": to_agent("bob"), "force": True}
+    if is_http:
+        result = await tenant.do("session.transfer", **fields)
+    else:
+        result = await admin.command("session.transfer", **fields)
+
+    assert (place(result["session"]), result["transfer"]["outcome"]) == (("in_progress", "bob"), "assigned")
+    assert (await ana.expect_push("session.removed"))["session_id"] == "chat-1"
+
+
+async def test_forced_transfer_to_a_disconnected_agent_is_pending(tenant: Tenant) -> None:
+    await tenant.connect_agent("ana")
+    zoe = {"id": "zoe", "name": "Zoe", "role": "agent", "departments": [], "capacity": 1}
+    await tenant.do("agent.put", agent=zoe)
+    await tenant.open_session("chat-1", agent="ana")
+
+    result = await tenant.do("session.transfer", session_id="chat-1", target=to_agent("zoe"), force=True)
+
+    assert (place(result["session"]), result["transfer"]["outcome"]) == (("pending", "zoe"), "pending")
+
+
+async def test_forced_transfer_of_an_agent_is_forbidden(tenant: Tenant) -> None:
+    ana = await tenant.connect_agent("ana")
+    await tenant.connect_agent("bob")
+    opened = await tenant.open_session("chat-1", agent="ana")
+    fields: dict[str, Any] = {"session_id": "chat-1", "target": to_agent("bob"), "force": True}
+
+    error = await ana.refused("session.transfer", **fields)
+    over_http = await tenant.post("session.transfer", token=tenant.token("ana"), **fields)
+
+    assert error["code"] == "forbidden"
+    assert (over_http.status, over_http.body["code"]) == (403, "forbidden")
+    assert await tenant.get_session("chat-1") == opened
+
+
+async def test_forced_transfer_check_says_assigned_and_changes_nothing(tenant: Tenant) -> None:
+    await tenant.connect_agent("ana")
+    await pause(await tenant.connect_agent("bob"))
+    opened = await tenant.open_session("chat-1", agent="ana")
+    fields: dict[str, Any] = {"session_id": "chat-1", "target": to_agent("bob"), "check": True}
+
+    said = [
+        (await tenant.do("session.transfer", **fields, **more))["outcome"] for more in ({}, {"force": True})
+    ]
+
+    assert said == ["pending", "assigned"]
+    assert await tenant.get_session("chat-1") == opened

@@ -235,6 +235,8 @@ class Model(State):
     def session_transfer(self, request: Request) -> Outcome:
         """Send a session to an agent or a department."""
         by = self._caller(request)
+        if request.get("force") and by.role == "agent":
+            raise RejectedError("forbidden")
         s = self._find_to_change(request)
         self._require_right(s, request)
         target = Owner(**request["target"])
@@ -243,15 +245,15 @@ class Model(State):
             raise RejectedError("same_target")
         assert s.owner is not None
         passed = self._apply_rule(s, target, request)
+        state, owner = self._route(target, s.agent_id(), self._unless_answered(s, request))
+        if request.get("force") and state == "pending" and self._is_connected(self.agents[target.id]):
+            state = "in_progress"
         if request.get("check"):
-            return self._checked(
-                target, *self._route(target, s.agent_id(), self._unless_answered(s, request))
-            )
+            return self._checked(target, state, owner)
         change = Change(s.id)
         old, waited, source = s.transfer, s.waits, self._party(s.owner)
         if waited and old is not None:
             self._notify_sender(s, change, "moved", old)
-        state, owner = self._route(target, s.agent_id(), self._unless_answered(s, request))
         s.hops += 1
         s.hops_free += by.role == "service"
         s.target = target

@@ -69,7 +69,11 @@ class Reader:
 
 
 def violations(
-    before: StoredState, after: StoredState, reader: Reader, events: Sequence[Event]
+    before: StoredState,
+    after: StoredState,
+    reader: Reader,
+    events: Sequence[Event],
+    forced: str | None = None,
 ) -> Iterator[str]:
     """
     Yield every violation of one step.
@@ -79,6 +83,7 @@ def violations(
         after: What they hold now.
         reader: Has followed the feed up to before the step; follows it on.
         events: The step's.
+        forced: The target of a forced transfer, whose capacity does not count.
     """
     first = 1 if before.epoch != after.epoch else before.seq + 1
     if [event.seq for event in events] != list(range(first, after.seq + 1)):
@@ -97,10 +102,10 @@ def violations(
     for session_id, session in after.sessions.items():
         if reader.sessions.get(session_id) != session:
             yield f"S10: session {session_id} is not as the feed said last"
-    yield from _nothing_undone(before, after)
+    yield from _nothing_undone(before, after, forced)
 
 
-def _nothing_undone(before: StoredState, after: StoredState) -> Iterator[str]:
+def _nothing_undone(before: StoredState, after: StoredState, forced: str | None) -> Iterator[str]:
     """S2, S6, S7 and S8 between two states."""
     for session_id, session in after.sessions.items():
         history = after.histories.get(session_id, [])
@@ -110,7 +115,7 @@ def _nothing_undone(before: StoredState, after: StoredState) -> Iterator[str]:
         old = before.sessions.get(session_id)
         if old is not None and session.fence < old.fence:
             yield f"S2: the fence of {session_id} went from {old.fence} back to {session.fence}"
-    takers = set(_takers(before, after))
+    takers = {*_takers(before, after), forced}
     for agent_id, agent in after.agents.items():
         was = before.agents[agent_id].load if agent_id in before.agents else 0
         if agent.load > was and agent.load > agent.capacity and agent_id not in takers:

@@ -47,6 +47,7 @@ from tests.stateful.names import (
     claims,
     departments,
     fences,
+    forces,
     keys,
     managers,
     memberships,
@@ -116,7 +117,8 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         if answer.result is not None and "seq" in answer.result:
             position = answer.result.pop("epoch"), answer.result.pop("seq")
         assert answer == expected, difference(expected, answer)
-        self.compare(tenant, position, changes, notices, made.id if made is not None else None)
+        forced = request["target"]["id"] if request.get("force") else None
+        self.compare(tenant, position, changes, notices, made.id if made is not None else None, forced)
         return answer
 
     def compare(
@@ -126,6 +128,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         changes: list[Any],
         notices: list[Notice],
         transfer_id: str | None,
+        forced: str | None = None,
     ) -> None:
         """Compare what store and model hold and told, and look for broken invariants."""
         for other, untouched in self.twins.items():
@@ -154,7 +157,7 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         # Each command sweeps first, and a step does more than is ever due here.
         late = [s.id for s in after.sessions.values() if s.due_at and s.due_at <= self.now]
         assert not late, f"S13: {late} are past their deadlines"
-        broken = list(violations(before, after, twin.reader, events))
+        broken = list(violations(before, after, twin.reader, events, forced))
         assert not broken, "\n".join(broken)
         unsound = self.stored.audit(tenant, (row[0].decode() for row in twin.raw))
         assert not unsound, "\n".join(map(str, unsound))
@@ -505,7 +508,16 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         self.step(tenant, command, by=by, session_id=session_id, key=key, **at, **given)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, caller=callers, pick=picks, to=targets, reason=texts, fence=fences, key=keys)
+    @rule(
+        tenant=tenants,
+        caller=callers,
+        pick=picks,
+        to=targets,
+        reason=texts,
+        fence=fences,
+        key=keys,
+        force=forces,
+    )
     def session_transfer(
         self,
         tenant: str,
@@ -515,18 +527,27 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         reason: str | None,
         fence: str | None,
         key: str | None,
+        force: bool | None,
     ) -> None:
-        self.session_step("session_transfer", tenant, caller, pick, fence, key, target=to, reason=reason)
+        more = {"target": to, "reason": reason, "force": force}
+        self.session_step("session_transfer", tenant, caller, pick, fence, key, **more)
 
     @precondition(lambda self: any(s.owner for s in self.twins[TENANTS[0]].model.sessions.values()))
-    @rule(tenant=tenants, caller=callers, pick=picks, to=targets, reason=texts)
+    @rule(tenant=tenants, caller=callers, pick=picks, to=targets, reason=texts, force=forces)
     def check_and_transfer(
-        self, tenant: str, caller: str, pick: int, to: dict[str, str], reason: str | None
+        self,
+        tenant: str,
+        caller: str,
+        pick: int,
+        to: dict[str, str],
+        reason: str | None,
+        force: bool | None,
     ) -> None:
         """Check a transfer, which changes nothing, and make it, which does what the check said."""
         session_id = self.session(tenant, pick, "session_transfer")
         fields: dict[str, Any] = {"session_id": session_id, "target": to}
         fields |= {"reason": reason} if reason is not None else {}
+        fields |= {"force": force} if force is not None else {}
         fields["by"] = self.find_caller(tenant, caller, session_id, "session_transfer")
         # What was due is done by the first one.
         checked = self.step(tenant, "session_transfer", check=True, **fields)

@@ -675,6 +675,10 @@ class State:
                 return "in_progress", Owner("agent", agent.id)
         return "queued", target
 
+    def _is_connected(self, agent: KnownAgent) -> bool:
+        """Return whether it sees what it is given."""
+        return agent.present and agent.chosen != "disconnected"
+
     def _is_tried(self, agent: KnownAgent, s: KnownSession) -> bool:
         """Return whether it was placed with an agent that has not answered nor changed its status since."""
         is_another = self._status(agent) != agent.status
@@ -724,7 +728,7 @@ class State:
         """Return where it is given back: who had it before, else its department, else that one's list."""
         present = s.agent_id()
         holder = self.agents.get(s.holder) if s.holder is not None and s.holder != present else None
-        if holder is not None and holder.present and holder.chosen != "disconnected":
+        if holder is not None and self._is_connected(holder):
             return self._route(Owner("agent", holder.id))
         if s.state != "queued" and s.department is None and s.former is not None:
             former, age = s.former

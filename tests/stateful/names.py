@@ -50,6 +50,7 @@ callers = st.sampled_from(
     ["right"] * 16 + ["owner", "holder", "target", "maker", "admin", "admin", "service", *STRANGERS, *AGENTS]
 )
 managers = st.sampled_from(["admin", "admin", "admin", "service", *STRANGERS])
+forces = st.sampled_from([None, None, True])
 fences = st.sampled_from([None, None, None, None, "right", "right", "right", "stale", "ahead"])
 keys = st.sampled_from([None] * 8 + KEYS)
 texts = st.sampled_from([None, "because", "wegen \u00dcberlast \U0001f600"])

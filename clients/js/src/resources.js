@@ -144,18 +144,20 @@ export class Sessions {
    *
    * @param {string} sessionId
    * @param {Target} target Where it is to go.
-   * @param {FencedOptions & { reason?: string }} [options] `reason`: why, up to 1,000 characters; the next agent reads
-   *   it in the chat.
+   * @param {FencedOptions & { reason?: string, force?: boolean }} [options] `reason`: why, up to 1,000 characters; the next
+   *   agent reads it in the chat. `force`: in progress with a connected agent, whatever its status and capacity; for admins
+   *   and back ends.
    * @returns {Promise<import("./objects.js").TransferResult>} `transfer.outcome` says whether it was assigned, went into a
    *   pending list or into a queue. Rejects with a `ConflictError` that names the present owner, if the session has moved;
    *   with a `NotAllowedError` that has alternatives, if a rule forbids it.
    */
-  async transfer(sessionId, target, { reason, fence, key, timeout, signal } = {}) {
+  async transfer(sessionId, target, { reason, fence, force, key, timeout, signal } = {}) {
     const fields = {
       session_id: sessionId,
       target: wireTarget(target),
       reason,
       fence,
+      force: force || undefined,
     };
     const result = await this.#send("session.transfer", fields, { key, timeout, signal });
     return decodeResult(transferResult, "session.transfer", result);

@@ -136,6 +136,7 @@ class AsyncSessions:
         reason: str | None = None,
         *,
         fence: int | None = None,
+        force: bool = False,
         key: str | None = None,
         timeout: float | None = None,
     ) -> TransferResult:
@@ -147,6 +148,8 @@ class AsyncSessions:
             target: Where it is to go.
             reason: Why, up to 1,000 characters; the next agent reads it in the chat.
             fence: The session's fence as last seen; the transfer is refused if it is another by now.
+            force: In progress with a connected agent, whatever its status and capacity; for admins and back
+                ends.
             key: An idempotency key of the caller's own.
             timeout: When to give up, in seconds.
 
@@ -163,6 +166,7 @@ class AsyncSessions:
             target=target.to_wire(),
             reason=reason,
             fence=fence,
+            force=force or None,
         )
         result = await self._commands.command("session.transfer", fields, key=key, timeout=timeout)
         return decode_result(TransferResult, "session.transfer", result)

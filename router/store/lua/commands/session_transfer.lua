@@ -1,13 +1,15 @@
 --[[
 Transfer a session to an agent or a department.
 
-session_id; target {kind, id}; reason, fence: optional; check: whether only to say what would happen.
+session_id; target {kind, id}; reason, fence: optional; check: whether only to say what would happen;
+force: whether it is in progress with an agent that is connected, whatever its status and capacity (admins, back ends).
 Rejects not_found (session or target), closed, conflict, forbidden, same_target, not_allowed.
 Result {session}, whose transfer is this one; of a check {outcome, assigned_to}.
 ]]
 store_command('session_transfer', function()
   local target, reason = request.target, request.reason
   local by, me = caller()
+  if request.force and by.role == 'agent' then reject('forbidden') end
   local s = session_to_change()
   require_owner(s)
   require_room_to_write(s)
@@ -19,6 +21,7 @@ store_command('session_transfer', function()
   local is_answer = owns(s) and s.state == 'in_progress'
   local state, owner_id, assigned_to = route(target.kind, target.id, s.owner_kind == 'agent' and s.owner_id,
     not is_answer and s or nil)
+  if request.force and state == 'pending' and connected(find_agent(owner_id)) then state = 'in_progress' end
   if request.check then return check_result(state, assigned_to) end
   -- Another transfer takes the place of one that still waits, and notifies its sender.
   local told, superseded_sender, superseded
