@@ -90,7 +90,7 @@ async def test_update_is_for_owner_admin_and_back_end_of_an_open_session(tenant:
     assert (await admin.refused("session.update", session_id="chat", attributes={}))["code"] == "closed"
 
 
-async def test_session_that_is_opened_again_keeps_its_attributes_unless_others_come(tenant: Tenant) -> None:
+async def test_session_opened_again_keeps_its_attributes_unless_given(tenant: Tenant) -> None:
     await tenant.connect_agent("ana")
     for given, kept in (({"a": 1}, {"a": 1}), (None, {"a": 1}), ({"b": 2}, {"b": 2})):
         session = await open_with(tenant, attributes=given)

@@ -62,9 +62,7 @@ async def test_name_without_a_visible_character_is_refused_with_its_path(tenant:
     assert (error["code"], error["details"]) == ("bad_message", {"path": "$.agent.name"})
 
 
-async def test_reason_that_ends_in_half_an_emoji_is_refused_and_the_connection_stays(
-    tenant: Tenant, send: Send
-) -> None:
+async def test_reason_with_half_an_emoji_is_refused_and_the_client_stays(tenant: Tenant, send: Send) -> None:
     # Only JSON can hold half of a surrogate pair.
     ana = await tenant.connect_agent("ana", format="json")
     await tenant.open_session("chat-1", agent="ana")

@@ -252,7 +252,7 @@ async def test_reload_registers_the_clients_again(parts: RegistrationWithFakes) 
     assert sorted(parts.store.asked) == [("connect", "ana", "c1"), ("connect", "ana", "c2")]
 
 
-async def test_reload_that_finds_another_role_tells_the_client_and_ends_its_watch(
+async def test_reload_that_finds_another_role_tells_it_and_ends_the_watch(
     parts: RegistrationWithFakes,
 ) -> None:
     admin, agent = parts.attach("c1", "c2")
