@@ -186,7 +186,10 @@ ERRORS: Mapping[ErrorCode, ErrorRow] = {
         "a rule forbids it: `details.because`, `details.alternatives`", False, 403, NotAllowedDetails
     ),
     ErrorCode.NO_ORIGIN: ErrorRow(
-        "no agent had the session before, and it has no department to go to", False, 409, NoOriginDetails
+        "no agent had the session before, and it has neither a department nor a last resort to go to",
+        False,
+        409,
+        NoOriginDetails,
     ),
     ErrorCode.KEY_REUSED: ErrorRow("same key, other body", False, 409),
     ErrorCode.RATE_LIMITED: ErrorRow(

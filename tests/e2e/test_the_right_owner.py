@@ -75,6 +75,46 @@ async def test_declined_session_of_a_back_end_has_no_origin(tenant: Tenant) -> N
     assert await tenant.get_session("chat-1") == opened
 
 
+@pytest.mark.parametrize("over", ["websocket", "HTTP"])
+@pytest.mark.parametrize("kind", ["agent", "department"])
+async def test_declined_session_without_origin_goes_to_the_last_resort(
+    tenant: Tenant, kind: str, over: str
+) -> None:
+    await tenant.put_department("sales")
+    bob = await tenant.connect_agent("bob")
+    ana = await tenant.connect_agent("ana")
+    await pause(ana)
+    resort = to_agent("bob") if kind == "agent" else to_department("sales")
+    await tenant.do("settings.put", settings={"last_resort": resort})
+    await tenant.open_session("chat-1", agent="ana")
+
+    if over == "websocket":
+        declined = (await ana.command("session.decline", session_id="chat-1"))["session"]
+    else:
+        answer = await tenant.post("session.decline", token=tenant.token("ana"), session_id="chat-1")
+        declined = answer.body["session"]
+
+    if kind == "agent":
+        assert place(declined) == ("in_progress", "bob")
+        assert (await bob.expect_push("session.assigned"))["session"] == declined
+    else:
+        assert (place(declined), declined["department"]) == (("queued", "sales"), "sales")
+
+
+async def test_last_resort_that_is_gone_or_has_the_session_is_no_origin(tenant: Tenant) -> None:
+    await tenant.put_agent("bob")
+    ana = await tenant.connect_agent("ana")
+    await pause(ana)
+    await tenant.open_session("chat-1", agent="ana")
+    codes = []
+    for resort in ("bob", "ana"):
+        await tenant.do("settings.put", settings={"last_resort": to_agent(resort)})
+        if resort == "bob":
+            await tenant.do("agent.remove", agent_id="bob")
+        codes.append((await ana.refused("session.decline", session_id="chat-1"))["code"])
+    assert codes == ["no_origin", "no_origin"]
+
+
 async def test_declined_session_of_a_back_end_goes_to_its_department(tenant: Tenant) -> None:
     await tenant.put_department("sales")
     ana = await tenant.connect_agent("ana", departments=["sales"])

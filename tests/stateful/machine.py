@@ -434,11 +434,14 @@ class CommandsAgainstModel(RuleBasedStateMachine):
         settings = dict(settings)
         fields = {"settings": settings, "parties": [party] if party is not None else [], "key": key}
         if level:
-            settings.pop("reasons", None)
+            for name in ("reasons", "last_resort"):
+                settings.pop(name, None)
             department = {"id": level, "name": level}
             self.step(tenant, "department_put", by=by, department=department, **fields)
             self.step(tenant, "department_get", by=by, department_id=level)
         else:
+            if party is not None:
+                settings["last_resort"] = party
             self.step(tenant, "settings_put", by=by, **fields)
 
     # Sessions ----------------------------------------------------------------------------------------------

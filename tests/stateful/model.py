@@ -736,7 +736,20 @@ class State:
                 s.department, s.age, s.former = former, age, None
         if s.state != "queued" and s.department is not None and s.department in self.departments:
             return self._route(Owner("department", s.department), present, s)
-        return ("pending", Owner("agent", holder.id)) if holder is not None else None
+        return ("pending", Owner("agent", holder.id)) if holder is not None else self._last_resort(s)
+
+    def _last_resort(self, s: KnownSession) -> tuple[str, Owner] | None:
+        """Return where it goes that has nowhere else to go."""
+        setting = self.settings[""].get("last_resort")
+        if setting is None:
+            return None
+        target = Owner(setting["kind"], setting["id"])
+        if target == s.owner or target.id not in (
+            self.agents if target.kind == "agent" else self.departments
+        ):
+            return None
+        self._enter_target(s, target)
+        return self._route(target, s.agent_id(), s)
 
     def _move_on(
         self, s: KnownSession, state: str, owner: Owner, by: Actor | None, change: Change, why: str

@@ -96,9 +96,10 @@ settings = st.fixed_dictionaries(
     },
 )
 tenant_settings = st.builds(
-    lambda some, reasons: some | reasons,
+    lambda some, reasons, resort: some | reasons | resort,
     settings,
     st.sampled_from([{}, {}, {"reasons": None}, {"reasons": []}, {"reasons": REASONS}]),
+    st.sampled_from([{}, {}, {}, {"last_resort": None}]),
 )
 claims = st.fixed_dictionaries(
     {},

@@ -2,7 +2,8 @@
 Decline a session of one's own pending list, or one in progress that is not answered yet: it is given back (`give_back`).
 
 session_id; reason: optional, the text of the history's entry.
-Rejects not_found, closed, forbidden, conflict (it has moved on), no_origin (no agent had it before, and it has no department).
+Rejects not_found, closed, forbidden, conflict (it has moved on), no_origin (no agent had it
+before, it has no department, and the tenant names no last resort).
 Result {session}.
 ]]
 store_command('session_decline', function()

@@ -361,15 +361,33 @@ local function enter_target(s, kind, id)
   end
 end
 
+local origin_of
+do
+
+-- Where the tenant sends what has nowhere else to go; nil where it says nothing, or where that is gone or has it.
+local function last_resort_of(s)
+  local to = setting('last_resort')
+  if not to or to.kind == s.owner_kind and to.id == s.owner_id then return end
+  local is_there
+  if to.kind == 'agent' then is_there = find_agent(to.id) else is_there = find_department(to.id) end
+  if not is_there then return end
+  enter_target(s, to.kind, to.id)
+  return route(to.kind, to.id, s.owner_kind == 'agent' and s.owner_id or nil, s)
+end
+
 -- Where a session goes that is given back: to the agent that had it in progress before its present owner, if that one is
--- connected; else into its department; else into that agent's pending list; nil where there is none of them.
-local function origin_of(s)
+-- connected; else into its department; else into that agent's pending list; else to the last resort; nil where there is
+-- none of them.
+function origin_of(s)
   local present = s.owner_kind == 'agent' and s.owner_id or nil
   local holder = s.holder and s.holder ~= present and find_agent(s.holder) or nil
   if holder and connected(holder) then return route('agent', holder.id) end
   local department = s.state ~= 'queued' and regain_department(s)
   if department then return route('department', department, present, s) end
   if holder then return 'pending', holder.id end
+  return last_resort_of(s)
+end
+
 end
 
 -- A person gives a session back.
