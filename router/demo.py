@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 # A longer drain would save no work.
 DRAIN_MS: Final = 500
 STOP_LIMIT_S: Final = 8.0
+# More files than these need are no limit that a demo has to warn about.
+CONNECTIONS: Final = 1000
 # Kept for days, closed conversations would fill a demo that stays on.
 CLOSED_RETENTION_MS: Final = 3_600_000
 
@@ -81,6 +83,7 @@ def run(settings: Settings, *, pace: float = 1.0, seed: int | None = None, keep:
             jwt_secret=settings.jwt_secret or secrets.token_urlsafe(32),
             log_level="warning" if settings.log_level == "info" else settings.log_level,
             drain_ms=min(settings.drain_ms, DRAIN_MS),
+            connections_max=min(settings.connections_max, CONNECTIONS),
             closed_retention_ms=min(settings.closed_retention_ms, CLOSED_RETENTION_MS),
         )
         log_setup.configure(settings.log_level)
