@@ -182,7 +182,7 @@ def stopped(store: StoreServer) -> Iterator[None]:
 async def test_outage_of_the_store_is_two_lines_however_many_tenants_there_are(
     own_store: StoreServer, tmp_path: Path, outage: Callable[[StoreServer], AbstractContextManager[None]]
 ) -> None:
-    settings = {"node_lease_ms": 300, "store_timeout_ms": 100}
+    settings = {"node_lease_ms": 1500, "store_timeout_ms": 1000}
     with running_routers(1, own_store.url, tmp_path, **settings) as (router,):
         clients = [
             await connect_agent(router.address, make_token(SECRET, tenant=f"t{n}", sub="ana", role="agent"))
