@@ -42,6 +42,7 @@ from relevo.protocol.results import (
     DepartmentSettingsResult,
     Empty,
     EntryResult,
+    ExplainResult,
     HistoryResult,
     ListResult,
     PlaceResult,
@@ -305,6 +306,19 @@ class SessionPlace(Query, frozen=True, gc=False, kw_only=True, tag="session.plac
     session_id: Id
 
 
+class SessionExplain(Query, frozen=True, gc=False, kw_only=True, tag="session.explain"):
+    """
+    Ask why the system chose an owner of a session: the last one, or that of the entry `seq`.
+
+    With `agent_id` also why it did not choose that agent.
+    """
+
+    result = ExplainResult
+    session_id: Id
+    seq: Count | None = None
+    agent_id: Id | None = None
+
+
 class SessionWatch(Query, frozen=True, gc=False, kw_only=True, tag="session.watch"):
     """Subscribe to `session.changed` for every session of the tenant, from `resume` on if it is given."""
 
@@ -413,6 +427,7 @@ Command: TypeAlias = (
     | SessionGet
     | SessionHistory
     | SessionList
+    | SessionExplain
     | SessionPlace
     | SessionWatch
     | SessionUnwatch

@@ -21,6 +21,22 @@ SessionSort: TypeAlias = Literal["age", "-age"]
 Outcome: TypeAlias = Literal["assigned", "pending", "queued"]
 RuleAgents: TypeAlias = Literal["none", "members", "any"]
 RuleReason: TypeAlias = Literal["optional", "required"]
+DecisionBy: TypeAlias = Literal[
+    "agent",
+    "department",
+    "queue",
+    "returned",
+    "unanswered",
+    "overdue",
+    "overflow",
+    "disconnected",
+    "evacuated",
+    "forced",
+]
+Tie: TypeAlias = Literal["only", "load", "idle"]
+WhyNot: TypeAlias = Literal[
+    "not_member", "status", "capacity", "tried", "needs", "behind", "owner", "unknown"
+]
 EntryKind: TypeAlias = Literal[
     "opened", "transferred", "accepted", "declined", "recalled", "moved", "internal", "closed"
 ]
@@ -163,13 +179,76 @@ class Session(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     due_at: int | UnsetType = UNSET
 
 
+class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """
+    An agent as it was when a session's owner was chosen.
+
+    Attributes:
+        load: Its sessions in progress, without this one.
+        capacity: How many it may have in progress.
+        idle_ms: How long ago it was assigned a session last; None where that is not known.
+    """
+
+    id: str
+    load: int
+    capacity: int
+    idle_ms: int | None = None
+
+
+class LeftOut(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """
+    How many were not chosen from, by why.
+
+    Attributes:
+        owner: The present owner, where it was available.
+        tried: Available, but the session was placed with them already.
+        needs: Available, but without what the session needs.
+        capacity: Connected, and at their capacity.
+        status: Not connected.
+        unavailable: Not available, where a department has too many members to look at each.
+    """
+
+    owner: int
+    tried: int
+    needs: int
+    capacity: int
+    status: int
+    unavailable: int | UnsetType = UNSET
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """
+    Why the system chose an owner.
+
+    Attributes:
+        by: What the choice was made for.
+        members: Those whom it was made from: of the department, or the one agent that was meant.
+        available: How many of them were available.
+        chosen: The agent that got the session in progress; None where it waits.
+        next: Who would have been chosen otherwise.
+        tie: What decided: it was the ``only`` one, its ``load`` or how long it was ``idle``; None where
+            none was chosen.
+        place: In the department's queue, from 1: where the session waits since, or where it waited.
+    """
+
+    by: DecisionBy
+    members: int
+    available: int
+    left_out: LeftOut
+    chosen: Candidate | None = None
+    next: Candidate | None = None
+    tie: Tie | None = None
+    place: int | None = None
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
     An entry of a session's history, ``seq`` from 1 without gaps; ``by`` is None where the system acted.
 
     ``passed`` is what of a rule an admin or a back end passed over, ``why`` why the system moved the session:
     its agent was lost (``disconnected``), did not answer (``unanswered``) or did not take it in time
-    (``overdue``), or its turn came (``queue``). Each is left out where it is nothing.
+    (``overdue``), or its turn came (``queue``); ``decision`` is why the system chose its owner. Each is left
+    out where it is nothing.
     """
 
     seq: int
@@ -180,3 +259,4 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     transfer: Transfer | None = None
     passed: list[str] | UnsetType = UNSET
     why: str | UnsetType = UNSET
+    decision: Decision | UnsetType = UNSET

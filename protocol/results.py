@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from relevo.protocol.objects import Agent, Department, Entry, Outcome, Session, Transfer
+from relevo.protocol.objects import Agent, Decision, Department, Entry, Outcome, Session, Transfer, WhyNot
 
 
 class Empty(msgspec.Struct, frozen=True, gc=False):
@@ -86,10 +86,24 @@ class TransferResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False):
-    """What a command would do: the outcome, and to whom a department would assign the session."""
+    """What a command would do: the outcome, to whom a department would assign the session, and why."""
 
     outcome: Outcome
     assigned_to: str | None = None
+    decision: Decision | None = None
+
+
+class ExplainResult(msgspec.Struct, frozen=True, gc=False):
+    """
+    Why the system chose an owner, and why it did not choose an agent.
+
+    Attributes:
+        decision: None where the system has chosen none.
+        why_not: Where an agent is asked for that was not chosen.
+    """
+
+    decision: Decision | None
+    why_not: WhyNot | msgspec.UnsetType = msgspec.UNSET
 
 
 class EntryResult(msgspec.Struct, frozen=True, gc=False):
@@ -135,6 +149,7 @@ Result: TypeAlias = (
     | SessionResult
     | TransferResult
     | CheckResult
+    | ExplainResult
     | EntryResult
     | HistoryResult
     | ListResult

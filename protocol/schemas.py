@@ -15,6 +15,7 @@ import msgspec
 from relevo.protocol.errors import ERRORS, Because, Details, Error, ErrorCode, LimitName
 from relevo.protocol.objects import (
     AgentRole,
+    DecisionBy,
     EntryKind,
     Outcome,
     PlaceKind,
@@ -24,6 +25,8 @@ from relevo.protocol.objects import (
     SessionSort,
     SessionState,
     Status,
+    Tie,
+    WhyNot,
 )
 from relevo.protocol.pushes import MovedWhy, RemovedWhy, TransferState
 from relevo.protocol.settings import AfterGrace, OverflowOn, PendingTake, PendingThen, WhenClosed
@@ -39,6 +42,9 @@ ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "SessionSort": get_args(SessionSort),
     "Outcome": get_args(Outcome),
     "EntryKind": get_args(EntryKind),
+    "DecisionBy": get_args(DecisionBy),
+    "Tie": get_args(Tie),
+    "WhyNot": get_args(WhyNot),
     "MovedWhy": get_args(MovedWhy),
     "RemovedWhy": get_args(RemovedWhy),
     "TransferState": get_args(TransferState),

@@ -35,6 +35,7 @@ from relevo.protocol.commands import (
     SessionAnswer,
     SessionClose,
     SessionDecline,
+    SessionExplain,
     SessionGet,
     SessionHistory,
     SessionList,
@@ -58,6 +59,7 @@ from relevo.protocol.results import (
     DepartmentSettingsResult,
     Empty,
     EntryResult,
+    ExplainResult,
     HistoryResult,
     ListResult,
     PlaceResult,
@@ -262,7 +264,11 @@ def _transfer(reply: answers.SessionReply) -> TransferResult:
 
 
 def _check(reply: answers.CheckReply) -> CheckResult:
-    return CheckResult(reply.outcome, reply.assigned_to)
+    return CheckResult(reply.outcome, reply.assigned_to, answers.decision(reply.decision))
+
+
+def _explain(reply: answers.ExplainReply) -> ExplainResult:
+    return ExplainResult(answers.decision(reply.decision), reply.why_not or msgspec.UNSET)
 
 
 def _entry(reply: answers.EntryReply) -> EntryResult:
@@ -302,6 +308,7 @@ RULES: Mapping[type[Command], Rule] = {
     SessionGet: Rule(ALL, "session_get", *_SESSION),
     SessionHistory: Rule(ALL, "session_history", answers.HistoryReply, _history, _history_request),
     SessionList: Rule(ALL, "session_list", answers.ListReply, _list, _list_request),
+    SessionExplain: Rule(ALL, "session_explain", answers.ExplainReply, _explain),
     SessionPlace: Rule(ALL, "session_place", answers.PlaceReply, _place),
     SessionAck: Rule(AGENTS, "session_ack", msgspec.Raw, _nothing),
     SettingsGet: Rule(BACK_ENDS, "settings_get", answers.SettingsReply, _settings),

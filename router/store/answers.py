@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from relevo.protocol.objects import Agent, Department, Entry, Outcome, Rule, Session
+from relevo.protocol.objects import Agent, Decision, Department, Entry, Outcome, Rule, Session, WhyNot
 from relevo.router.store.records import (
     MISSING,
+    DecisionRecord,
     SessionRecord,
     TransferRecord,
     agent_of,
     content_of,
+    decision_of,
     decode_agent,
     decode_department,
     decode_session,
@@ -70,6 +72,11 @@ def agent(packed: msgspec.Raw) -> Agent:
 def department(packed: msgspec.Raw) -> Department:
     """Decode a department's row."""
     return department_of(decode_department(packed))
+
+
+def decision(record: DecisionRecord | None) -> Decision | None:
+    """Return a decision, if there is one."""
+    return None if record is None else decision_of(record)
 
 
 def rows(packed: Sequence[msgspec.Raw], decode: Callable[[msgspec.Raw], T]) -> list[T]:
@@ -164,10 +171,18 @@ class SessionReply(msgspec.Struct, gc=False):
 
 
 class CheckReply(msgspec.Struct, gc=False):
-    """What a command would do."""
+    """What a command would do, and why."""
 
     outcome: Outcome
     assigned_to: str | None = None
+    decision: DecisionRecord | None = None
+
+
+class ExplainReply(msgspec.Struct, gc=False):
+    """Why the system chose an owner, and not an agent; None where there is nothing to say."""
+
+    decision: DecisionRecord | None = None
+    why_not: WhyNot | None = None
 
 
 class EntryReply(msgspec.Struct, gc=False):

@@ -8,7 +8,7 @@ field is an extra one (see there): it goes into the class ``...Extra`` of its re
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -17,10 +17,14 @@ from relevo.protocol.objects import (
     Agent,
     AgentRole,
     Author,
+    Candidate,
     Customer,
+    Decision,
+    DecisionBy,
     Department,
     Entry,
     EntryKind,
+    LeftOut,
     Outcome,
     Owner,
     Party,
@@ -30,6 +34,7 @@ from relevo.protocol.objects import (
     Session,
     SessionState,
     Status,
+    Tie,
     Transfer,
 )
 
@@ -148,6 +153,37 @@ class SessionExtra(msgspec.Struct, gc=False, omit_defaults=True):
     attributes: msgspec.Raw = MISSING
 
 
+class CandidateRecord(msgspec.Struct, array_like=True, gc=False):
+    """A candidate of a decision; False where it is not known since when it is idle."""
+
+    id: str
+    load: int
+    capacity: int
+    idle_ms: int | Literal[False]
+
+
+class DecisionRecord(msgspec.Struct, array_like=True, gc=False):
+    """
+    Why the system chose an owner (`decision_of` in sessions.lua); False for what there is not.
+
+    Attributes:
+        members: False where an agent was meant by name: it alone was chosen from.
+    """
+
+    by: DecisionBy
+    chosen: CandidateRecord | Literal[False]
+    next: CandidateRecord | Literal[False]
+    tie: Tie | Literal[False]
+    place: int | Literal[False]
+    members: int | Literal[False]
+    available: int
+    owner: int
+    tried: int
+    capacity: int
+    status: int
+    unavailable: int = 0
+
+
 class EntryExtra(msgspec.Struct, gc=False):
     """
     Extra fields of an entry.
@@ -155,10 +191,12 @@ class EntryExtra(msgspec.Struct, gc=False):
     Attributes:
         passed: What of a rule its author passed over.
         why: Why the system moved the session.
+        decision: Why the system chose its owner.
     """
 
     passed: list[str] = []
     why: str | None = None
+    decision: DecisionRecord | None = None
 
 
 class TransferExtra(msgspec.Struct, gc=False):
@@ -203,6 +241,8 @@ class AgentRecord(msgspec.Struct, array_like=True, gc=False):
         chosen: The status it chose last.
         present: Whether it has a connection, or lost its last one a moment ago.
         assigned: The place in the order of all assignments that its last one had.
+        assigned_at: When that was; None where there was none, or an older release has written the record.
+        profile_at: When its name, role, departments or capacity changed last; None likewise.
         owned: The ids of its sessions in progress, as `departments`; False where they stand in a list.
     """
 
@@ -223,6 +263,8 @@ class AgentRecord(msgspec.Struct, array_like=True, gc=False):
     present: bool = False
     assigned: int = 0
     owned: str | bool = " "
+    assigned_at: int | None = None
+    profile_at: int | None = None
 
 
 class DepartmentRecord(msgspec.Struct, array_like=True, gc=False):
@@ -442,6 +484,34 @@ def session_of(record: SessionRecord, transfer: TransferRecord | None) -> Sessio
     )
 
 
+def _candidate_of(record: CandidateRecord | Literal[False]) -> Candidate | None:
+    if record is False:
+        return None
+    idle_ms = None if record.idle_ms is False else record.idle_ms
+    return Candidate(id=record.id, load=record.load, capacity=record.capacity, idle_ms=idle_ms)
+
+
+def decision_of(record: DecisionRecord) -> Decision:
+    """Return the decision that a record holds."""
+    return Decision(
+        by=record.by,
+        members=1 if record.members is False else record.members,
+        available=record.available,
+        left_out=LeftOut(
+            owner=record.owner,
+            tried=record.tried,
+            needs=0,
+            capacity=record.capacity,
+            status=record.status,
+            unavailable=record.unavailable or msgspec.UNSET,
+        ),
+        chosen=_candidate_of(record.chosen),
+        next=_candidate_of(record.next),
+        tie=record.tie or None,
+        place=record.place or None,
+    )
+
+
 def entries_of(record: SessionRecord) -> list[Entry]:
     """Return the entries of the history that a record is: one, or a transfer and its reason."""
     by = None
@@ -462,6 +532,7 @@ def entries_of(record: SessionRecord) -> list[Entry]:
         transfer=transfer,
         passed=extra.passed if extra is not None and extra.passed else msgspec.UNSET,
         why=extra.why if extra is not None and extra.why else msgspec.UNSET,
+        decision=decision_of(extra.decision) if extra is not None and extra.decision else msgspec.UNSET,
     )
     entries = [entry]
     if reason is not None:

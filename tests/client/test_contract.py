@@ -41,6 +41,7 @@ async def messages_of_a_client() -> list[Map]:
         recorder.sessions.close("c-1", fence=2),
         recorder.sessions.get("c-1"),
         recorder.sessions.place("c-1"),
+        recorder.sessions.explain("c-1", seq=3, agent_id="ana"),
         recorder.sessions.history_page("c-1", after=1, limit=10),
         recorder.sessions.list_page(
             state="queued", department_id="sales", customer_id="u-1", mine=True, limit=10

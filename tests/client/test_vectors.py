@@ -218,6 +218,7 @@ async def test_vector_reply_is_this_result(vector: Map) -> None:
         "session.history": ("sessions.history_page", ("s",)),
         "session.list": ("sessions.list_page", ()),
         "session.place": ("sessions.place", ("s",)),
+        "session.explain": ("sessions.explain", ("s",)),
     }
     method, arguments = calls[vector["command"]]
     for codec, frame in frames(vector):

@@ -246,6 +246,15 @@ async def session_get(clients: Clients) -> Message:
     return await answer_to(clients.ana, "session.get", session_id="chat-1")
 
 
+@command("session.explain")
+async def session_explain(clients: Clients) -> Message:
+    await clients.ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))
+    answer = await answer_to(clients.adela, "session.explain", session_id="chat-1", agent_id="ana")
+    assert answer["result"]["decision"]["by"] == "department"
+    assert answer["result"]["why_not"] == "owner"
+    return answer
+
+
 @command("session.place")
 async def session_place(clients: Clients) -> Message:
     await clients.ana.command("session.transfer", session_id="chat-1", target=to_department("sales"))

@@ -44,6 +44,7 @@ A_DAY: list[dict[str, Any]] = [
     {"command": "session.accept", "as": "ana", "session_id": "chat-1"},
     {"command": "session.transfer", "as": "ana", "session_id": "chat-1", "target": to_department("sales")},
     {"command": "session.place", "as": "ana", "session_id": "chat-1"},
+    {"command": "session.explain", "session_id": "chat-1", "agent_id": "bob"},
     {"command": "session.recall", "as": "ana", "session_id": "chat-1"},
     {"command": "session.history", "session_id": "chat-1"},
     {"command": "session.list", "agent_id": "ana"},

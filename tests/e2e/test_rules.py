@@ -220,7 +220,9 @@ async def test_check_says_what_would_happen_and_uses_up_no_key(tenant: Tenant, o
     transfer: dict[str, Any] = {"session_id": "chat", "target": to_department("sales")}
     for _ in range(2):
         checked = await office.send("ana", "session.transfer", **transfer, check=True, key="key-1")
-        assert checked == ({"outcome": "assigned", "assigned_to": "dora"}, None)
+        result, _ = checked
+        assert (result["outcome"], result["assigned_to"]) == ("assigned", "dora")
+        assert result["decision"]["chosen"]["id"] == "dora"
     result, _ = await office.send("ana", "session.transfer", **transfer, key="key-1")
     assert result["session"]["owner"] == to_agent("dora")
     _, error = await office.send("ana", "session.transfer", **transfer, check=True)
@@ -231,15 +233,16 @@ async def test_check_of_an_opening_opens_nothing(tenant: Tenant) -> None:
     await small(tenant)
     opening: dict[str, Any] = {"session_id": "new", "customer": CUSTOMER, "key": "key-1"}
     for target, outcome in [
-        (to_agent("bob"), {"outcome": "pending", "assigned_to": None}),
-        (to_department("help"), {"outcome": "queued", "assigned_to": None}),
-        (to_department("sales"), {"outcome": "assigned", "assigned_to": "dora"}),
+        (to_agent("bob"), ("pending", None, "agent")),
+        (to_department("help"), ("queued", None, "department")),
+        (to_department("sales"), ("assigned", "dora", "department")),
     ]:
         answer = await tenant.post("session.open", **opening, target=target, check=True)
-        assert (answer.status, answer.body) == (200, outcome)
+        assert (answer.status, set(answer.body)) == (200, {"outcome", "assigned_to", "decision"})
+        assert (answer.body["outcome"], answer.body["assigned_to"], answer.body["decision"]["by"]) == outcome
     admin = tenant.token("adela", "admin")
     answer = await tenant.post("session.open", token=admin, **opening, check=True)
-    assert answer.body == {"outcome": "assigned", "assigned_to": None}
+    assert answer.body == {"outcome": "assigned", "assigned_to": None, "decision": None}
     assert (await tenant.post("session.get", session_id="new")).status == 404
     missing = await tenant.post("session.open", **opening, target=to_agent("zoe"), check=True)
     assert missing.body["code"] == "not_found"

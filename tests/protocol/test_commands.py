@@ -46,7 +46,7 @@ def test_commands_are_those_of_the_contract() -> None:
         *("hello", "ping", "token.refresh", "status.set", "directory.subscribe", "directory.unsubscribe"),
         *("session.open", "session.transfer", "session.accept", "session.decline", "session.recall"),
         *("session.note", "session.close", "session.get", "session.history", "session.list"),
-        *("session.answer", "session.place", "session.update"),
+        *("session.answer", "session.explain", "session.place", "session.update"),
         *("session.watch", "session.unwatch", "session.ack"),
         *("agent.put", "agent.get", "agent.list", "agent.remove"),
         *("department.put", "department.get", "department.list", "department.remove"),

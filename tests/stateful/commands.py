@@ -221,11 +221,12 @@ class Model(State):
         self._enter_target(s, owner)
         if old is not None:
             s.fence, s.history, s.had = old.fence, old.history, old.had
-            s.attributes, s.attributes_at = old.attributes, old.attributes_at
+            s.attributes, s.rewritten, s.why_not = old.attributes, old.rewritten, old.why_not
         s.attributes = request.get("attributes", s.attributes)
         self.sessions[s.id] = s
         change = Change(s.id)
-        self._write(s, change, "opened", by)
+        decision = self._decide(owner.kind, s) if target is not None else None
+        self._write(s, change, "opened", by, decision=decision)
         self._place(s, *place, by, change, "")
         if target is None:
             self._answer(s)
@@ -246,10 +247,12 @@ class Model(State):
         assert s.owner is not None
         passed = self._apply_rule(s, target, request)
         state, owner = self._route(target, s.agent_id(), self._unless_answered(s, request))
+        chosen_by: str = target.kind
         if request.get("force") and state == "pending" and self._is_connected(self.agents[target.id]):
-            state = "in_progress"
+            state, chosen_by = "in_progress", "forced"
         if request.get("check"):
-            return self._checked(target, state, owner)
+            return self._checked(target, state, owner, chosen_by)
+        decision = self._decide(chosen_by, None)
         change = Change(s.id)
         old, waited, source = s.transfer, s.waits, self._party(s.owner)
         if waited and old is not None:
@@ -271,7 +274,7 @@ class Model(State):
             assigned_to=owner.id if target.kind == "department" and state == "in_progress" else None,
             at=self._now,
         )
-        self._write(s, change, "transferred", by, transfer=s.transfer, passed=passed)
+        self._write(s, change, "transferred", by, transfer=s.transfer, passed=passed, decision=decision)
         if "reason" in request:
             self._write(s, change, "internal", by, request["reason"])
         self._place(s, state, owner, by, change, "transferred")
@@ -282,7 +285,9 @@ class Model(State):
         """Return a session unless a transfer is its owner's answer: it counts as tried with none then."""
         return None if self._owns(s, request) and s.state == "in_progress" else s
 
-    def _checked(self, target: Owner | None, state: str, owner: Owner | None) -> Outcome:
+    def _checked(
+        self, target: Owner | None, state: str, owner: Owner | None, chosen_by: str | None = None
+    ) -> Outcome:
         """Return what would be."""
         chosen = (
             owner is not None
@@ -291,7 +296,8 @@ class Model(State):
             and state == "in_progress"
         )
         assigned_to = owner.id if chosen and owner is not None else None
-        return lambda: {"outcome": OUTCOMES[state], "assigned_to": assigned_to}
+        decision = self._decide(chosen_by or target.kind, None) if target is not None else None
+        return lambda: {"outcome": OUTCOMES[state], "assigned_to": assigned_to, "decision": decision}
 
     def session_accept(self, request: Request) -> Outcome:
         """Take a session that waits."""
@@ -373,7 +379,7 @@ class Model(State):
         if not self._owns(s, request):
             raise RejectedError("forbidden")
         if self._answer(s):
-            self._conclude(s, Change(s.id))
+            self._rewrite(s)
         return lambda: {"session": s.seen()}
 
     def session_update(self, request: Request) -> Outcome:
@@ -382,8 +388,8 @@ class Model(State):
         s = self._find_to_change(request)
         self._require_right(s, request)
         if request.get("attributes", s.attributes) != s.attributes:
-            s.attributes = s.attributes_at[len(s.history)] = request["attributes"]
-            self._conclude(s, Change(s.id))
+            s.attributes = request["attributes"]
+            self._rewrite(s)
         return lambda: {"session": s.seen()}
 
     def session_ack(self, request: Request) -> Outcome:
@@ -418,6 +424,21 @@ class Model(State):
         later = [entry for entry in s.history if entry.seq > request["after"]]
         page = later[: request["limit"]]
         return lambda: {"entries": page, "more": len(later) > len(page)}
+
+    def session_explain(self, request: Request) -> Outcome:
+        """Say why the system chose an owner, and not an agent."""
+        s = self._find(request)
+        self._require_right(s, request)
+        agent_id, seq = request.get("agent_id"), request.get("seq")
+        if agent_id is not None and agent_id not in self.agents:
+            raise RejectedError("not_found")
+        if seq is not None and not 1 <= seq <= len(s.history):
+            raise RejectedError("not_found")
+        decided = [entry for entry in s.history if entry.decision and seq in (None, entry.seq)]
+        decision, reason = decided[-1].decision if decided else None, None
+        if decided and agent_id is not None:
+            reason = s.why_not[decided[-1].seq].get(agent_id, "not_member")
+        return lambda: {"decision": decision, "why_not": reason}
 
     def session_place(self, request: Request) -> Outcome:
         """Count the sessions before a queued one."""

@@ -8,7 +8,7 @@ commands share and what follows from their changes; the commands themselves are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -20,9 +20,12 @@ from relevo.protocol.objects import (
     Actor,
     Agent,
     Author,
+    Candidate,
     Customer,
+    Decision,
     Department,
     Entry,
+    LeftOut,
     Owner,
     Party,
     Rule,
@@ -34,6 +37,7 @@ from relevo.protocol.settings import SETTINGS
 Request: TypeAlias = dict[str, Any]
 Result: TypeAlias = dict[str, Any]
 Notice: TypeAlias = "tuple[str, Author | None, str | None]"
+Choice: TypeAlias = "tuple[Owner, str | None, KnownSession | None]"
 
 OUTCOMES = {"in_progress": "assigned", "pending": "pending", "queued": "queued"}
 CAPACITY_DEFAULT = 10
@@ -86,6 +90,7 @@ class KnownAgent:
     present: bool = False
     status: str = "disconnected"
     assigned_last: int = 0
+    assigned_at: int | None = None
     answered_at: int | None = None
     described_at: int = 0
     lost: list[str] = field(default_factory=list)
@@ -111,8 +116,8 @@ class KnownSession:
     hops: int = 0
     hops_free: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
-    # By the length of the history: what was kept with it last before the next entry.
-    attributes_at: dict[int, dict[str, Any]] = field(default_factory=dict)
+    # By the length of the history: what has changed last before the next entry, without one of its own.
+    rewritten: dict[int, dict[str, Any]] = field(default_factory=dict)
     updated_at: int = 0
     transfer: Transfer | None = None
     history: list[Entry] = field(default_factory=list)
@@ -133,6 +138,8 @@ class KnownSession:
     tried: dict[str, int] = field(default_factory=dict)
     former: tuple[str, int] | None = None
     in_state_since: int = 0
+    # By the number of an entry: why each agent was not chosen there, and None for the chosen one.
+    why_not: dict[int, dict[str, str | None]] = field(default_factory=dict)
 
     def seen(self) -> Session:
         """Return it as clients see it."""
@@ -192,6 +199,7 @@ class State:
         self._transfer_id = ""
         self._availability: dict[str, set[str]] = {}
         self._limits: list[int] = []
+        self._choice: Choice = Owner("agent", ""), None, None
 
     def run(self, command: str, request: Request, transfer_id: str = "") -> Answer:
         """
@@ -255,10 +263,9 @@ class State:
         if history is not None and (s is None or s.history is not history):
             return Answer(error="not_found")
         if s is not None and history is not None and first.result and "session" in first.result:
-            # An update writes no entry: the first reply stands in the record that it changed.
+            # An answer or update writes no entry: the first reply stands in the record that it changed.
             seen: Session = first.result["session"]
-            kept = s.attributes_at.get(length, seen.attributes or {})
-            return Answer(first.result | {"session": replace(seen, attributes=kept or msgspec.UNSET)})
+            return Answer(first.result | {"session": replace(seen, **s.rewritten.get(length, {}))})
         return first
 
     def forget_oldest_closed(self) -> KnownSession | None:
@@ -308,7 +315,11 @@ class State:
 
     def best_first(self, department_id: str) -> list[KnownAgent]:
         """Return the available members of a department, the next one first."""
-        ready = [a for a in self.members(department_id) if self.available(a)]
+        return self._in_order(self.members(department_id))
+
+    def _in_order(self, agents: Iterable[KnownAgent]) -> list[KnownAgent]:
+        """Return those of some agents that are available, the one first that gets the next session."""
+        ready = filter(self.available, agents)
         return sorted(ready, key=lambda a: (Fraction(self.load(a), a.capacity), a.assigned_last, a.id))
 
     def row(self, agent: KnownAgent) -> Agent:
@@ -425,7 +436,7 @@ class State:
         for change in self.changes:
             if change.removed is not None:
                 given_away.setdefault(change.removed[0], set()).add(change.session_id)
-        for agent in list(self.agents.values()):
+        for agent in self._in_order(self.agents.values()):
             fresh = set(agent.departments) - self._availability.get(agent.id, set())
             while self.available(agent):
                 waiting = [
@@ -462,13 +473,16 @@ class State:
     def _take(self, agent: KnownAgent, s: KnownSession) -> None:
         assert s.owner is not None
         change = Change(s.id)
+        owner = s.owner if s.state == "queued" else Owner("agent", agent.id)
+        self._choice = owner, None, s
+        decision = self._decide("queue", s, agent)
         transfer = s.transfer
         to = (transfer.to.kind, transfer.to.id) if transfer is not None else None
         if transfer is not None and (s.state == "pending" or to == ("department", s.owner.id)):
             assigned_to = None if to == ("agent", agent.id) else agent.id
             s.transfer = replace(transfer, outcome="assigned", assigned_to=assigned_to)
         self._place(s, "in_progress", Owner("agent", agent.id), None, change, "moved")
-        self._write(s, change, "moved", None, transfer=s.transfer, why="queue")
+        self._write(s, change, "moved", None, transfer=s.transfer, why="queue", decision=decision)
         self._notify_sender(s, change, "moved")
         self._conclude(s, change)
 
@@ -529,6 +543,7 @@ class State:
         else:
             s.target = Owner("agent", agent.id)
             place = "pending", s.target
+            self._choice = s.target, None, None
         self._move(s, *place, "disconnected", agent)
         agent.lost.append(s.id)
 
@@ -552,19 +567,20 @@ class State:
             self._move(s, *place, why)
         else:
             s.due_at = None
-            self._conclude(s, Change(s.id))
+            self._rewrite(s)
 
     def _move(
         self, s: KnownSession, state: str, owner: Owner, why: str | None, lost: KnownAgent | None = None
     ) -> None:
         """Move a session on by the system."""
         change = Change(s.id)
+        decision = self._decide(why or "returned", s)
         updated = None
         if s.transfer is not None and s.transfer.to.kind == "department":
             assigned_to = owner.id if state == "in_progress" else None
             updated = replace(s.transfer, outcome=OUTCOMES[state], assigned_to=assigned_to)
             s.transfer = updated
-        self._write(s, change, "moved", None, transfer=updated, why=why)
+        self._write(s, change, "moved", None, transfer=updated, why=why, decision=decision)
         self._notify_sender(s, change, "moved")
         self._move_on(s, state, owner, None, change, "moved")
         s.lost = lost.id if lost is not None else None
@@ -578,7 +594,9 @@ class State:
         for session_id in lost:
             s = self.sessions.get(session_id)
             if s is not None and s.lost == agent.id and s.waits and self.load(agent) < agent.capacity:
-                self._move(s, "in_progress", Owner("agent", agent.id), None)
+                owner = Owner("agent", agent.id)
+                self._choice = owner, None, None
+                self._move(s, "in_progress", owner, None)
 
     def _drop(self, agent: KnownAgent, connection: tuple[str, str], at: int, clean: bool = False) -> None:
         if connection not in agent.connections:
@@ -604,6 +622,7 @@ class State:
         transfer: Transfer | None = None,
         passed: list[str] | None = None,
         why: str | None = None,
+        decision: Decision | None = None,
     ) -> Entry:
         entry = Entry(
             seq=len(s.history) + 1,
@@ -614,8 +633,11 @@ class State:
             transfer=transfer,
             passed=passed or msgspec.UNSET,
             why=why or msgspec.UNSET,
+            decision=decision or msgspec.UNSET,
         )
         s.history.append(entry)
+        if decision is not None:
+            s.why_not[entry.seq] = self._reasons
         change.entries.append(entry)
         return entry
 
@@ -653,12 +675,19 @@ class State:
         s.due_at = self._now + wait_ms[state] if wait_ms.get(state) else None
         after = s.agent_id()
         if state == "in_progress" and after is not None:
-            self.agents[after].assigned_last = self._placements
+            self.agents[after].assigned_last, self.agents[after].assigned_at = self._placements, self._now
             change.assigned = after
         elif state == "pending":
             change.pending = after
         if before is not None and before != after:
             change.removed = (before, why)
+
+    def _rewrite(self, s: KnownSession) -> None:
+        """Let a session be another one without an entry of its history."""
+        seen = s.seen()
+        names = ("attributes", "answered_at", "due_at")
+        s.rewritten[len(s.history)] = {name: getattr(seen, name) for name in names}
+        self._conclude(s, Change(s.id))
 
     def _conclude(self, s: KnownSession, change: Change, with_session: bool = True) -> None:
         change.session = s.seen() if with_session else None
@@ -668,12 +697,73 @@ class State:
     def _route(
         self, target: Owner, never: str | None = None, s: KnownSession | None = None
     ) -> tuple[str, Owner]:
+        self._choice = target, never, s
         if target.kind == "agent":
             return ("in_progress" if self.available(self.agents[target.id]) else "pending"), target
         for agent in self.best_first(target.id):
             if agent.id != never and not (s is not None and self._is_tried(agent, s)):
                 return "in_progress", Owner("agent", agent.id)
         return "queued", target
+
+    def _decide(self, by: str, waiting: KnownSession | None, taker: KnownAgent | None = None) -> Decision:
+        """
+        Say why the latest choice is what it is, before the session moves.
+
+        Args:
+            by: What it was made for.
+            waiting: The session, which has come into its department already; None where it is new there.
+            taker: Who takes it from its queue or its list.
+        """
+        target, never, s = self._choice
+        members = self.members(target.id) if target.kind == "department" else [self.agents[target.id]]
+        reasons: dict[str, str | None] = {}
+        for agent in members:
+            is_full = self._status(agent) == "connected" and self.load(agent) >= agent.capacity
+            if not self.available(agent):
+                reasons[agent.id] = "capacity" if is_full else "status"
+            elif target.kind == "department" and agent.id == never:
+                reasons[agent.id] = "owner"
+            elif target.kind == "department" and s is not None and self._is_tried(agent, s):
+                reasons[agent.id] = "tried"
+            else:
+                reasons[agent.id] = "behind"
+        left_out = list(reasons.values())
+        if by == "forced":
+            left_out, reasons = [], {target.id: "behind"}
+        in_order = self.best_first(target.id) if target.kind == "department" else members
+        best = [taker] if taker is not None else [a for a in in_order if reasons[a.id] == "behind"]
+        place = None
+        if target.kind == "department" and (taker is not None or not best):
+            queue = [each.place for each in self.held("queued", target.id)]
+            age = waiting.age if waiting is not None else NEVER
+            place = 1 + sum(each < age for each in queue)
+        if best:
+            reasons[best[0].id] = None
+        self._reasons = reasons
+        tie = "only" if best else None
+        if best[1:]:
+            ratios = [Fraction(self.load(a), a.capacity) for a in best[:2]]
+            tie = "idle" if ratios[0] == ratios[1] else "load"
+        return Decision(
+            by=by,  # type: ignore[arg-type]
+            members=len(members),
+            available=len(members) if by == "forced" else sum(self.available(a) for a in members),
+            left_out=LeftOut(
+                owner=left_out.count("owner"),
+                tried=left_out.count("tried"),
+                needs=0,
+                capacity=left_out.count("capacity"),
+                status=left_out.count("status"),
+            ),
+            chosen=self._candidate(best[0]) if best else None,
+            next=self._candidate(best[1]) if best[1:] else None,
+            tie=tie,  # type: ignore[arg-type]
+            place=place,
+        )
+
+    def _candidate(self, agent: KnownAgent) -> Candidate:
+        idle_ms = None if agent.assigned_at is None else self._now - agent.assigned_at
+        return Candidate(id=agent.id, load=self.load(agent), capacity=agent.capacity, idle_ms=idle_ms)
 
     def _is_connected(self, agent: KnownAgent) -> bool:
         """Return whether it sees what it is given."""
@@ -719,7 +809,7 @@ class State:
         if place is None:
             raise RejectedError("no_origin", {"owner": s.owner, "department": s.department})
         change = Change(s.id)
-        self._write(s, change, kind, by, text)
+        self._write(s, change, kind, by, text, decision=self._decide("returned", s))
         self._notify_sender(s, change, kind)
         self._move_on(s, *place, by, change, kind)
         self._conclude(s, change)
@@ -736,7 +826,10 @@ class State:
                 s.department, s.age, s.former = former, age, None
         if s.state != "queued" and s.department is not None and s.department in self.departments:
             return self._route(Owner("department", s.department), present, s)
-        return ("pending", Owner("agent", holder.id)) if holder is not None else self._last_resort(s)
+        if holder is None:
+            return self._last_resort(s)
+        self._choice = Owner("agent", holder.id), None, None
+        return "pending", Owner("agent", holder.id)
 
     def _last_resort(self, s: KnownSession) -> tuple[str, Owner] | None:
         """Return where it goes that has nowhere else to go."""

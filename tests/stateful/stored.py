@@ -33,6 +33,7 @@ ONE: Mapping[str, Any] = {
     "department": answers.department,
     "session": answers.session,
     "entry": answers.entry,
+    "decision": lambda raw: answers.decision(msgspec.msgpack.decode(raw, type=records.DecisionRecord | None)),
 }
 MANY: Mapping[str, Any] = {
     "sessions": answers.session,

@@ -135,7 +135,7 @@ export class InternalError extends RelevoError {
 }
 
 /**
- * A rule, the hours, a full queue or unmet needs forbid it; nothing has changed (PROTOCOL.md, 11).
+ * A rule, the hours, a full queue or unmet needs forbid it; nothing has changed.
  *
  * `because` says which: `departments`, `agents`, `status`, `capacity`, `hops`, `reason`, `closed_now`, `queue_full` or
  * `needs`.

@@ -143,8 +143,8 @@ export class HttpClient extends CommandMethods {
  * @param {string} url Where it comes from, for the error.
  * @param {number} status The HTTP status.
  * @param {string} body The result, or the error: as such, or under `error`.
- * @returns {Record<string, unknown> | RelevoError} The result, or the typed error. What has neither is not the router's
- *   (PROTOCOL.md, 8a.20): an `UnexpectedResponseError`.
+ * @returns {Record<string, unknown> | RelevoError} The result, or the typed error. What has neither is not the
+ *   router's: an `UnexpectedResponseError`.
  */
 export function readAnswer(url, status, body) {
   const answer = parse(body);

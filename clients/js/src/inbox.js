@@ -132,7 +132,7 @@ export class Inbox {
 
 /**
  * Return whether one version of a session is newer than another: opened later, or of a higher fence. The id of a closed
- * session may be opened again, with fence 1 (PROTOCOL.md, 8a.9).
+ * session may be opened again, with fence 1.
  *
  * @param {Session} one
  * @param {Session} other

@@ -95,6 +95,8 @@ export { brokenBy, ruleOf } from "./rules.js";
 /** @typedef {import("./objects.js").Status} Status */
 /** @typedef {import("./objects.js").TargetKind} TargetKind */
 /** @typedef {import("./objects.js").TransferPreview} TransferPreview */
+/** @typedef {import("./objects.js").Decision} Decision */
+/** @typedef {import("./objects.js").Explanation} Explanation */
 /** @typedef {import("./objects.js").Transfer} Transfer */
 /** @typedef {import("./objects.js").TransferResult} TransferResult */
 /** @typedef {import("./objects.js").TransferState} TransferState */

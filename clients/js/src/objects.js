@@ -23,6 +23,9 @@ import {
 /** @typedef {"assigned" | "pending" | "queued" | "offered"} Outcome */
 /** @typedef {"delivered" | "accepted" | "declined" | "recalled" | "moved"} TransferState */
 /** @typedef {"transferred" | "declined" | "recalled" | "moved" | "closed"} RemovalCause */
+/** @typedef {"agent" | "department" | "queue" | "returned" | "forced" | Exclude<MoveCause, "declined">} DecisionCause */
+/** @typedef {"only" | "load" | "idle"} Tie */
+/** @typedef {"not_member" | "status" | "capacity" | "tried" | "needs" | "behind" | "owner" | "unknown"} WhyNot */
 /** @typedef {"unanswered" | "overdue" | "overflow" | "disconnected" | "evacuated" | "queue" | "declined"} MoveCause */
 /** @typedef {"agent" | "department"} TargetKind */
 /** @typedef {"opened" | "transferred" | "accepted" | "declined" | "recalled" | "moved" | "closed"} Change */
@@ -172,10 +175,53 @@ import {
  */
 
 /**
+ * An agent as it was when an owner was chosen: its load without the session; `idleMs`: how long ago it was assigned a
+ * session last, null where that is not known.
+ *
+ * @typedef {WireObject & {
+ *   readonly id: string,
+ *   readonly load: number,
+ *   readonly capacity: number,
+ *   readonly idleMs: number | null,
+ * }} Candidate
+ */
+
+/**
+ * Why the router chose the owner of a session.
+ *
+ * - `by`: what the choice was made for. `members`: those whom it was made from, of whom so many were `available`.
+ * - `leftOut`: how many were not chosen from, by why; `unavailable` where a department has too many to look at each.
+ * - `chosen`: the agent that got it in progress, null where it waits. `next`: who would have got it otherwise. `tie`: what
+ *   decided: there was `only` one, the `load`, or how long each was `idle`. `place`: its place in the department's queue.
+ *
+ * @typedef {WireObject & {
+ *   readonly by: DecisionCause,
+ *   readonly members: number,
+ *   readonly available: number,
+ *   readonly leftOut: LeftOut,
+ *   readonly chosen: Candidate | null,
+ *   readonly next: Candidate | null,
+ *   readonly tie: Tie | null,
+ *   readonly place: number | null,
+ * }} Decision
+ */
+
+/**
+ * @typedef {WireObject & {
+ *   readonly owner: number,
+ *   readonly tried: number,
+ *   readonly needs: number,
+ *   readonly capacity: number,
+ *   readonly status: number,
+ *   readonly unavailable: number,
+ * }} LeftOut
+ */
+
+/**
  * A line of a session's history; `seq` counts from 1 without gaps.
  *
- * - `why`: why the system moved the session, of kind `moved`. `decision`: why it chose this owner (PROTOCOL.md, 12), as
- *   it came. `passed`: the rules that an admin or a back end passed over.
+ * - `why`: why the system moved the session, of kind `moved`. `decision`: why it chose this owner. `passed`: the rules
+ *   that an admin or a back end passed over.
  *
  * @typedef {WireObject & {
  *   readonly seq: number,
@@ -185,7 +231,7 @@ import {
  *   readonly text: string | null,
  *   readonly transfer: Transfer | null,
  *   readonly why: MoveCause | null,
- *   readonly decision: Readonly<Record<string, unknown>> | null,
+ *   readonly decision: Decision | null,
  *   readonly passed: readonly string[],
  * }} Entry
  */
@@ -261,8 +307,15 @@ import {
  * @typedef {{
  *   readonly outcome: Outcome,
  *   readonly assignedTo: string | null,
- *   readonly decision: Readonly<Record<string, unknown>> | null,
+ *   readonly decision: Decision | null,
  * }} TransferPreview
+ */
+
+/**
+ * Why the router chose an owner, null where it chose none; `whyNot`: why not the agent that was asked for, null where it
+ * was chosen, or none was asked for.
+ *
+ * @typedef {{ readonly decision: Decision | null, readonly whyNot: WhyNot | null }} Explanation
  */
 
 /**
@@ -333,7 +386,6 @@ export const textOrNull = nullable(string);
 export const integerOrNull = nullable(integer);
 const count = optional(integer, 0);
 export const personOrNull = nullable(person);
-const mapOrNull = nullable(asMap);
 const mapIfAny = optional(asMap, Object.freeze({}));
 
 /** @type {Decoder<Agent>} */
@@ -418,6 +470,38 @@ export const session = openShape((map) => ({
   hopsFree: count(map.hops_free),
 }));
 
+/** @type {Decoder<Candidate>} */
+const candidate = openShape((map) => ({
+  id: string(map.id),
+  load: integer(map.load),
+  capacity: integer(map.capacity),
+  idleMs: integerOrNull(map.idle_ms),
+}));
+const candidateOrNull = nullable(candidate);
+
+/** @type {Decoder<LeftOut>} */
+const leftOut = openShape((map) => ({
+  owner: count(map.owner),
+  tried: count(map.tried),
+  needs: count(map.needs),
+  capacity: count(map.capacity),
+  status: count(map.status),
+  unavailable: count(map.unavailable),
+}));
+
+/** @type {Decoder<Decision>} */
+const decision = openShape((map) => ({
+  by: word(map.by),
+  members: integer(map.members),
+  available: integer(map.available),
+  leftOut: leftOut(map.left_out),
+  chosen: candidateOrNull(map.chosen),
+  next: candidateOrNull(map.next),
+  tie: wordOrNull(map.tie),
+  place: integerOrNull(map.place),
+}));
+const decisionOrNull = nullable(decision);
+
 /** @type {Decoder<Entry>} */
 export const entry = openShape((map) => ({
   seq: integer(map.seq),
@@ -427,7 +511,7 @@ export const entry = openShape((map) => ({
   text: textOrNull(map.text),
   transfer: transferOrNull(map.transfer),
   why: wordOrNull(map.why),
-  decision: mapOrNull(map.decision),
+  decision: decisionOrNull(map.decision),
   passed: stringsIfAny(map.passed),
 }));
 
@@ -477,7 +561,12 @@ export const entryResult = shape((map) => ({ entry: entry(map.entry) }));
 export const transferPreview = shape((map) => ({
   outcome: word(map.outcome),
   assignedTo: textOrNull(map.assigned_to),
-  decision: mapOrNull(map.decision),
+  decision: decisionOrNull(map.decision),
+}));
+/** @type {Decoder<Explanation>} */
+export const explanation = shape((map) => ({
+  decision: decisionOrNull(map.decision),
+  whyNot: wordOrNull(map.why_not),
 }));
 /** @type {Decoder<DepartmentSettings>} */
 export const departmentSettings = shape((map) => ({

@@ -9,6 +9,7 @@ import {
   departmentResult,
   departmentSettings,
   entryResult,
+  explanation,
   historyPage,
   placeResult,
   sessionPage,
@@ -22,12 +23,13 @@ import {
 /** @typedef {import("./objects.js").Customer} Customer */
 /** @typedef {import("./objects.js").Department} Department */
 /** @typedef {import("./objects.js").Entry} Entry */
+/** @typedef {import("./objects.js").Explanation} Explanation */
 /** @typedef {import("./objects.js").Session} Session */
 /** @typedef {import("./objects.js").SessionState} SessionState */
 /** @typedef {import("./objects.js").Status} Status */
 /** @typedef {import("./objects.js").Target} Target */
 /** @typedef {Readonly<Record<string, string | number | boolean>>} AttributesMap At most 4 KiB as JSON. */
-/** @typedef {Readonly<Record<string, unknown>>} SettingsMap Settings by name (PROTOCOL.md, 9). */
+/** @typedef {Readonly<Record<string, unknown>>} SettingsMap Settings by name. */
 
 /**
  * What every command takes: `timeout`, when to give up, in milliseconds, instead of at the client's own default; `signal`,
@@ -254,6 +256,20 @@ export class Sessions {
    */
   async get(sessionId, { timeout, signal } = {}) {
     return this.#session("session.get", { session_id: sessionId }, { timeout, signal });
+  }
+
+  /**
+   * Say why the router chose an owner of a session: for its owner, an admin or a back end. `seq`: the entry of the history
+   * in which the choice stands, the last one unless given; `agentId`: an agent that was not chosen.
+   *
+   * @param {string} sessionId
+   * @param {CallOptions & { seq?: number, agentId?: string }} [options]
+   * @returns {Promise<Explanation>}
+   */
+  async explain(sessionId, { seq, agentId, timeout, signal } = {}) {
+    const fields = { session_id: sessionId, seq, agent_id: agentId };
+    const result = await this.#send("session.explain", fields, { timeout, signal });
+    return decodeResult(explanation, "session.explain", result);
   }
 
   /**
@@ -539,7 +555,7 @@ export class Departments {
   }
 }
 
-/** The tenant's settings, by name (PROTOCOL.md, 9). */
+/** The tenant's settings, by name. */
 export class Settings {
   #send;
 

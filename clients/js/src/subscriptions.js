@@ -12,7 +12,7 @@ import { patch, snapshot } from "./objects.js";
 const DIRECTORY = "directory.subscribe";
 const SESSIONS = "session.watch";
 
-/** The parts of a snapshot that follow each other, until all are there (PROTOCOL.md, 8a.11). */
+/** The parts of a snapshot that follow each other, until all are there. */
 class SnapshotParts {
   /** @type {Snapshot[]} */
   #parts = [];

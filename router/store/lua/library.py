@@ -20,6 +20,7 @@ SHARED = (
     "settings.lua",
     "directory.lua",
     "lists.lua",
+    "routing.lua",
     "sessions.lua",
     "rules.lua",
     "presence.lua",

@@ -71,6 +71,11 @@ test("each command has a method with a typed result", async (t) => {
     [() => client.sessions.get("c-1"), { type: "session.get", session_id: "c-1" }, { session }],
     [() => client.sessions.place("c-1"), { type: "session.place", session_id: "c-1" }, { place: 3 }],
     [
+      () => client.sessions.explain("c-1", { seq: 3, agentId: "ana" }),
+      { type: "session.explain", session_id: "c-1", seq: 3, agent_id: "ana" },
+      { decision: null, why_not: "behind" },
+    ],
+    [
       () => client.sessions.historyPage("c-1", { after: 0, limit: 5 }),
       { type: "session.history", session_id: "c-1", after: 0, limit: 5 },
       { entries: [ENTRY], more: false },

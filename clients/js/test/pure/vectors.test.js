@@ -65,6 +65,7 @@ const POSITIONAL = {
   "sessions.note": ["session_id", "text"],
   "sessions.close": ["session_id"],
   "sessions.get": ["session_id"],
+  "sessions.explain": ["session_id"],
   "sessions.place": ["session_id"],
   "sessions.answer": ["session_id"],
   "sessions.update": ["session_id"],
@@ -163,6 +164,7 @@ const CALLS = {
   "session.history": (client) => client.sessions.historyPage("s"),
   "session.list": (client) => client.sessions.listPage(),
   "session.place": (client) => client.sessions.place("s"),
+  "session.explain": (client) => client.sessions.explain("s"),
 };
 
 for (const vector of load("replies.json")) {

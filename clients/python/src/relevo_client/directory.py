@@ -33,7 +33,7 @@ class Snapshot(WireMessage):
 
 
 class SnapshotParts:
-    """The parts of a snapshot that follow each other, until all are there (PROTOCOL.md, 8a.11)."""
+    """The parts of a snapshot that follow each other, until all are there."""
 
     def __init__(self) -> None:
         self._parts: list[Snapshot] = []

@@ -180,7 +180,7 @@ class InternalError(RelevoError):
 
 class NotAllowedError(RelevoError):
     """
-    A rule, the hours, a full queue or unmet needs forbid it; nothing has changed (PROTOCOL.md, 11).
+    A rule, the hours, a full queue or unmet needs forbid it; nothing has changed.
 
     ``because`` says which: ``departments``, ``agents``, ``status``, ``capacity``, ``hops``, ``reason``,
     ``closed_now``, ``queue_full`` or ``needs``.

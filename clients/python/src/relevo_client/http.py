@@ -292,7 +292,7 @@ def read_answer(url: str, status: int, body: bytes) -> Mapping[str, Any] | Relev
         body: The result, or the error: as such, or under ``error``.
 
     Returns:
-        The result, or the typed error. What has neither is not the router's (PROTOCOL.md, 8a.20): an
+        The result, or the typed error. What has neither is not the router's: an
         ``UnexpectedResponseError``.
     """
     try:

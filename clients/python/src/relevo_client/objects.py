@@ -17,6 +17,22 @@ RemovalCause: TypeAlias = Literal["transferred", "declined", "recalled", "moved"
 MoveCause: TypeAlias = Literal[
     "unanswered", "overdue", "overflow", "disconnected", "evacuated", "queue", "declined"
 ]
+DecisionCause: TypeAlias = Literal[
+    "agent",
+    "department",
+    "queue",
+    "returned",
+    "unanswered",
+    "overdue",
+    "overflow",
+    "disconnected",
+    "evacuated",
+    "forced",
+]
+Tie: TypeAlias = Literal["only", "load", "idle"]
+WhyNot: TypeAlias = Literal[
+    "not_member", "status", "capacity", "tried", "needs", "behind", "owner", "unknown"
+]
 TargetKind: TypeAlias = Literal["agent", "department"]
 EntryKind: TypeAlias = Literal[
     "opened", "transferred", "accepted", "declined", "recalled", "moved", "internal", "closed"
@@ -212,9 +228,65 @@ class Session(WireObject):
         """
         Return what orders the versions of one session: when it was opened, and its fence.
 
-        The id of a closed session may be opened again, with fence 1 (PROTOCOL.md, 8a.9).
+        The id of a closed session may be opened again, with fence 1.
         """
         return self.opened_at, self.fence
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(WireObject):
+    """
+    An agent as it was when an owner was chosen: its load without the session.
+
+    Attributes:
+        idle_ms: How long ago it was assigned a session last; None where that is not known.
+    """
+
+    id: str
+    load: int
+    capacity: int
+    idle_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut(WireObject):
+    """
+    How many were not chosen from, by why.
+
+    Attributes:
+        unavailable: Not available, of a department with too many members to look at each.
+    """
+
+    owner: int = 0
+    tried: int = 0
+    needs: int = 0
+    capacity: int = 0
+    status: int = 0
+    unavailable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(WireObject):
+    """
+    Why the router chose the owner of a session.
+
+    Attributes:
+        by: What the choice was made for.
+        members: Those whom it was made from, of whom so many were ``available``.
+        chosen: The agent that got it in progress; None where it waits.
+        next: Who would have got it otherwise.
+        tie: What decided: there was ``only`` one, the ``load``, or how long each was ``idle``.
+        place: Its place in the department's queue, from 1.
+    """
+
+    by: DecisionCause
+    members: int
+    available: int
+    left_out: LeftOut
+    chosen: Candidate | None = None
+    next: Candidate | None = None
+    tie: Tie | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +296,7 @@ class Entry(WireObject):
 
     Attributes:
         why: Why the system moved the session, of kind ``moved``.
-        decision: Why the system chose this owner (PROTOCOL.md, 12), as it came.
+        decision: Why the system chose this owner.
         passed: The rules that an admin or a back end passed over.
     """
 
@@ -235,7 +307,7 @@ class Entry(WireObject):
     text: str | None = None
     transfer: Transfer | None = None
     why: MoveCause | None = None
-    decision: Mapping[str, Any] | None = field(default=None, hash=False)
+    decision: Decision | None = None
     passed: tuple[str, ...] = ()
 
 
@@ -325,9 +397,23 @@ class SessionPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    Why the router chose an owner, and not an agent.
+
+    Attributes:
+        decision: None where it has chosen none.
+        why_not: Why the agent that was asked for was not chosen; None where it was, or none was asked for.
+    """
+
+    decision: Decision | None = None
+    why_not: WhyNot | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TransferPreview:
-    """What a transfer would do now; ``assigned_to`` is the agent whom a department would choose."""
+    """What a transfer would do now; ``assigned_to`` is the agent whom a department would choose, and why."""
 
     outcome: Outcome
     assigned_to: str | None = None
-    decision: Mapping[str, Any] | None = None
+    decision: Decision | None = None

@@ -19,6 +19,7 @@ from .objects import (
     DepartmentPage,
     DepartmentSettings,
     Entry,
+    Explanation,
     HistoryPage,
     Session,
     SessionPage,
@@ -252,6 +253,27 @@ class Sessions:
     def get(self, session_id: str, *, timeout: float | None = None) -> Session:
         """Return a session as it is now."""
         return self._session("session.get", {"session_id": session_id}, None, timeout)
+
+    def explain(
+        self,
+        session_id: str,
+        *,
+        seq: int | None = None,
+        agent_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Explanation:
+        """
+        Say why the router chose an owner of a session: its owner, an admin or a back end.
+
+        Args:
+            session_id: The session.
+            seq: The entry of the history in which the choice stands; the last one if None.
+            agent_id: An agent that was not chosen, to be told why not.
+            timeout: When to give up, in seconds.
+        """
+        fields = present(session_id=session_id, seq=seq, agent_id=agent_id)
+        result = self._commands.command("session.explain", fields, timeout=timeout)
+        return decode_result(Explanation, "session.explain", result)
 
     def place(self, session_id: str, *, timeout: float | None = None) -> int:
         """Return where a queued session stands in its department's queue, from 1."""
@@ -503,7 +525,7 @@ class Departments:
         Args:
             department_id: The department.
             name: Its name.
-            settings: Its own settings to change, by name (PROTOCOL.md, 9); None puts one back.
+            settings: Its own settings to change, by name; None puts one back.
             key: An idempotency key of the caller's own.
             timeout: When to give up, in seconds.
         """
@@ -546,7 +568,7 @@ class Departments:
 
 
 class Settings:
-    """The tenant's settings, by name (PROTOCOL.md, 9)."""
+    """The tenant's settings, by name."""
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands

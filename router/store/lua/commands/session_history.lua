@@ -9,18 +9,6 @@ and PAGE_BYTES_MAX allows, but the first one in any case; last is the seq of the
 -- About what the router encodes in a millisecond. A longer reply would delay the messages of all others by as much.
 local PAGE_BYTES_MAX, RUN = 256 * 1024, 20
 
--- The first record that holds entries after `seq`. A record is one entry or two, so it is no later than that number.
-local function first_record_after(key, seq, last)
-  local first = 0
-  last = math.min(last, seq)
-  while first < last do
-    local middle = math.floor((first + last) / 2)
-    local s = read_session(call('LINDEX', key, middle))
-    if s and s.entry_count > seq then last = middle else first = middle + 1 end
-  end
-  return first
-end
-
 -- Up to `count` records from an index on, until they have PAGE_BYTES_MAX bytes.
 local function records_from(key, first, count)
   local records, bytes, at = {}, 0, first

@@ -4,7 +4,7 @@ Open a session, or open a closed one again: its history and fence go on.
 session_id; customer {id, name}; target {kind, id}, missing for an admin that takes it itself; reopen: false where a closed
 one that is still kept is not to be opened. Rejects not_found (the target), exists (with the session), at_capacity, forbidden
 (the tenant has too many).
-attributes: packed; without them a closed session keeps those that it had. check: whether only to say what would happen. Result {session}; of a check {outcome, assigned_to}.
+attributes: packed; without them a closed session keeps those that it had. check: whether only to say what would happen. Result {session}; of a check {outcome, assigned_to, decision}.
 ]]
 store_command('session_open', function()
   local by, me = caller()
@@ -24,8 +24,8 @@ store_command('session_open', function()
   require_space('sessions', open, 1)
   if request.check then
     if not target then return check_result('in_progress') end
-    local state, _, assigned_to = route(target.kind, target.id)
-    return check_result(state, assigned_to)
+    local state, _, assigned_to, choice = route(target.kind, target.id)
+    return check_result(state, assigned_to, decision_of(target.kind, choice))
   end
   local s = {id = id, customer_id = request.customer.id, customer_name = request.customer.name, opened_at = now,
     hops = 0, fence = 0, entry_count = 0, index = -1, transfer_at = -1, placed_at = -1, owner_id = nil, extra = NO_EXTRA,
@@ -39,10 +39,12 @@ store_command('session_open', function()
   if attributes == nil then attributes = old and old.extra.attributes end
   if attributes then set_extra(s, 'attributes', attributes) end
   call('PERSIST', P .. 'session:' .. id)
+  local decision
   if target then
     s.target_kind, s.target_id = target.kind, target.id
     enter_target(s, target.kind, target.id)
-    local state, owner_id = route(target.kind, target.id)
+    local state, owner_id, _, choice = route(target.kind, target.id)
+    decision = decision_of(target.kind, choice, s)
     move_session(s, state, owner_id)
   else
     me = me or claim_agent(request.by)
@@ -52,7 +54,7 @@ store_command('session_open', function()
     answer(s)
     begin_grace(me)
   end
-  write_record(s, 'placed', 'opened', nil, by)
+  write_record(s, 'placed', 'opened', nil, by, nil, nil, {decision = decision})
   publish(s, 'placed')
   return session_result(s)
 end)

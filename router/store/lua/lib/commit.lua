@@ -17,6 +17,11 @@ end
 
 -- What an agent takes from a queue or its pending list is in progress with it.
 local function take(a, s)
+  local choice = {agent = a.id}
+  if s.state == 'queued' then
+    choice = {department = s.owner_id, best = a.id, s = s, place = call('ZRANK', P .. 'queue:' .. s.owner_id, s.id) + 1}
+  end
+  local decision = decision_of('queue', choice)
   local transfer = transfer_of(s)
   local t = transfer and read_transfer(transfer)
   local direct = t and t.to.kind == 'agent' and t.to.id == a.id
@@ -25,7 +30,7 @@ local function take(a, s)
     transfer = pack_transfer(t)
   end
   move_session(s, 'in_progress', a.id)
-  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue'})
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue', decision = decision})
   publish(s, 'placed', 'moved', s.sender and 'moved')
 end
 
@@ -35,19 +40,25 @@ local function takes(a, s, waited_before)
   return may_get(a, s) and (not has_id(waited_before, s.owner_id) or s.extra.tried and s.extra.tried[a.id])
 end
 
+-- Where an agent is to look for what it takes: the departments in which it has looked before, and whether in its own list;
+-- nil where there is nothing new to look at.
+local function lists_for(a)
+  if a.removed or not available(a) or a.departments == ' ' and a.pending == 0 then return end
+  local waited_before = ' '
+  if a.available_before and not a.drain_on then waited_before = a.departments_before or a.departments end
+  local has_pending = meta.extra.settings and a.pending > 0 and (not a.available_before or a.drain_on)
+  if waited_before ~= a.departments or a.is_back or has_pending then return waited_before, has_pending end
+end
+
 -- A member that became available gets the oldest of what waits in its departments and its own list, as far as it has room.
 -- A session that it gave away in this very step does not come straight back, nor does one that it was tried with.
-local function drain(a)
-  if not available(a) then return end
-  local passed, passed_count, waited_before, room, taken = {}, 0, ' ', SWEEP_MAX, false
+local function drain(a, waited_before, has_pending)
+  local passed, passed_count, room, taken = {}, 0, SWEEP_MAX, false
   for _, change in ipairs(changes) do
     if change.left == a.id and not passed[change.session_id] then
       passed[change.session_id], passed_count = true, passed_count + 1
     end
   end
-  if a.available_before and not a.drain_on then waited_before = a.departments_before or a.departments end
-  local has_pending = meta.extra.settings and a.pending > 0 and (not a.available_before or a.drain_on)
-  if waited_before == a.departments and not a.is_back and not has_pending then return end
   while available(a) do
     local oldest, position, list
     local function look_at(name)
@@ -74,6 +85,25 @@ local function drain(a)
     else
       passed[oldest], passed_count = true, passed_count + 1
     end
+  end
+end
+
+-- Several that became available in one step take in the order in which a department would choose them.
+local function drain_all()
+  local ready = {nil}
+  for i = 1, #agents_touched do
+    local a = agents_touched[i]
+    if lists_for(a) then ready[#ready + 1] = a end
+  end
+  if ready[2] then
+    table.sort(ready, function(one, other)
+      local first, second = choice_score(one), choice_score(other)
+      return first < second or first == second and one.id < other.id
+    end)
+  end
+  for i = 1, #ready do
+    local waited_before, has_pending = lists_for(ready[i])
+    if waited_before then drain(ready[i], waited_before, has_pending) end
   end
 end
 
@@ -148,10 +178,7 @@ local function put(written, field, record)
 end
 
 function commit()
-  for i = 1, #agents_touched do
-    local a = agents_touched[i]
-    if not a.removed and (a.departments ~= ' ' or a.pending > 0) then drain(a) end
-  end
+  drain_all()
   local rows, department_rows, removed, packed, notices = {nil, nil}, {}, {}, {nil, nil}, {}
   local replaced = {nil}
   local written = {nil, nil, nil, nil, nil, nil, nil, nil}

@@ -15,7 +15,7 @@ local function miss(a, department)
   notice(a, nil, 'unanswered')
 end
 
--- Into its department at the place of its age, or back to where it came from; nil where there is neither.
+-- Into its department at the place of its age, or back to where it came from, as `route` returns it; nil where there is neither.
 local function way_on(s, prefers_department)
   local department = prefers_department and department_of(s)
   if department then return route('department', department, s.owner_id, s) end
@@ -34,9 +34,9 @@ function sweeps.session(id, at)
   local why, prefers_department = missed_by(s)
   local a = find_agent(s.owner_id)
   if a and why == 'unanswered' then miss(a, s.department) end
-  local state, owner_id = way_on(s, prefers_department)
+  local state, owner_id, _, choice = way_on(s, prefers_department)
   if state then
-    move_by_system(s, state, owner_id, why)
+    move_by_system(s, state, owner_id, choice, why)
   else
     -- It stays with its owner, as nothing else can have it.
     set_deadline(s)

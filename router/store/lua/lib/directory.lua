@@ -67,7 +67,7 @@ local function describe(a, name, role, departments, capacity)
   if a.name == name and a.role == role and a.departments == departments and a.capacity == capacity then return end
   touch(a)
   a.described, a.departments_before, a.unchanged = true, a.departments_before or a.departments, nil
-  a.name, a.role, a.departments, a.capacity = name, role, departments, capacity
+  a.name, a.role, a.departments, a.capacity, a.profile_at = name, role, departments, capacity, now
 end
 
 local function find_department(id)
@@ -168,6 +168,9 @@ local function require_space(what, has, adds)
   if most and has + adds > most then reject('forbidden', {[what .. '_max'] = most}) end
 end
 
+local require_space_for, claim_agent
+do
+
 -- The departments that a token names, but for those that were removed after it was issued.
 local function departments_of(claims)
   local named = {}
@@ -179,7 +182,7 @@ local function departments_of(claims)
 end
 
 -- There is space for what `claim_agent` would make.
-local function require_space_for(claims)
+function require_space_for(claims)
   local a = find_agent(claims.id)
   if not a then require_space('agents', call('SCARD', P .. 'agents'), 1) end
   if a and (claims.again or not is_newer(claims, a)) then return end
@@ -195,7 +198,7 @@ end
 
 -- The agent of a hello: made or updated by its token's claims, if these are newer. The departments that a token names
 -- need not exist yet; but a connection that is only registered again brings back nothing that was removed or changed since.
-local function claim_agent(claims)
+function claim_agent(claims)
   local a = find_agent(claims.id)
   if a and claims.again then return a end
   if a and not is_newer(claims, a) then return a end
@@ -217,6 +220,8 @@ local function claim_agent(claims)
   end
   described(a, claims.iat or 0)
   return a
+end
+
 end
 
 -- The role that counts is the newer of the token's and the directory's; of a connection that is the directory's, which

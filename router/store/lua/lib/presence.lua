@@ -74,15 +74,15 @@ end
 -- A lost agent's session goes on through its department, at the place of its age; without one, or where the settings say
 -- so, it waits in the agent's own list. Which one it was taken from is known until something else happens to it.
 local function take_away(s, a)
-  local state, owner_id = 'pending', a.id
+  local state, owner_id, _, choice = 'pending', a.id, nil, {agent = a.id}
   local department = department_of(s)
   if department and setting('after_grace', department) == 'department' then
-    state, owner_id = route('department', department, a.id, s)
+    state, owner_id, _, choice = route('department', department, a.id, s)
   else
     s.target_kind, s.target_id = 'agent', a.id
   end
   s.lost_by = a.id
-  move_by_system(s, state, owner_id, 'disconnected')
+  move_by_system(s, state, owner_id, choice, 'disconnected')
   local lost = a.extra.lost or {}
   if #lost < LOST_MAX then
     lost[#lost + 1] = s.id
@@ -98,7 +98,9 @@ function bring_back(a)
   set_extra(a, 'lost', nil)
   for _, id in ipairs(lost) do
     local s = a.load < a.capacity and find_session(id)
-    if s and s.extra.lost == a.id and s.state ~= 'in_progress' then move_by_system(s, 'in_progress', a.id) end
+    if s and s.extra.lost == a.id and s.state ~= 'in_progress' then
+      move_by_system(s, 'in_progress', a.id, {agent = a.id})
+    end
   end
 end
 

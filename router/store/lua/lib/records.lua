@@ -123,36 +123,48 @@ end
 
 -- An agent: the first thirteen fields are its row, as events tell it; the others are for the commands only. --------
 
-local pack_agent, read_agent
+local pack_agent, read_agent, is_full
 do
 
-local ROW_FIELDS, AGENT_FIELDS = '\157', '\220\0\17' -- heads of arrays of 13 and 17
+local ROW_FIELDS, AGENT_FIELDS = '\157', '\220\0\19' -- heads of arrays of 13 and 19
 
 -- Return the record, and the row.
 function pack_agent(a)
   local row = char(schema) .. (a.unchanged or pack(a.id, a.name, a.role, a.departments, a.capacity))
     .. pack(a.status, a.status_since_at, a.load, a.pending, a.available, a.answered_at) .. pack_extra(a.extra)
-  return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned), ROW_FIELDS .. row
+  return AGENT_FIELDS .. row .. pack(a.chosen, a.present, a.assigned, a.owned, a.assigned_at, a.profile_at), ROW_FIELDS .. row
 end
 
 local function agent_in(record)
   local first = first_field(record)
   local described, schema, id, name, role, departments, capacity = read(record, 6, first)
-  local _, status, status_since_at, load, pending, available, answered_at, extra, chosen, present, assigned, owned
-    = read(record, 11, described)
+  local _, status, status_since_at, load, pending, available, answered_at, extra, chosen, present, assigned, owned,
+    assigned_at, profile_at = read(record, 13, described)
   if not READABLE[schema] or #name == 0 or #departments == 0 then return end
   if owned == nil then owned = ' ' end
   return {id = id, name = name, role = role, departments = departments, capacity = capacity + 0, status = status,
     status_since_at = status_since_at, load = load + 0, pending = pending + 0, available = available,
     answered_at = answered_at, extra = extra_from(extra), chosen = chosen or 'connected', present = present or false, assigned = assigned or 0,
-    owned = owned, load_before = load, pending_before = pending, available_before = available, status_before = status,
+    owned = owned, assigned_at = assigned_at, profile_at = profile_at, load_before = load, pending_before = pending, available_before = available, status_before = status,
     unchanged = sub(record, first + 2, described)}
 end
 
 -- `owned` are the ids of its sessions in progress, oldest first; false where they stand in a list of their own.
+-- `assigned_at` is when it was assigned a session last, `profile_at` when it was described otherwise last; nil where that is
+-- not known, as an older release has written it.
 -- `unchanged` are the second to the sixth field as they are packed, until `describe` changes one of them.
 function read_agent(record)
   return attempt(agent_in, record)
+end
+
+-- Whether an agent is connected and has no room: all that is asked of one that stands in no list of who is available.
+local function full_in(record)
+  local _, status, _, _, _, is_available = read(record, 5, (read(record, 6, first_field(record))))
+  return status == 'connected' and not is_available
+end
+
+function is_full(record)
+  return attempt(full_in, record)
 end
 
 end
@@ -238,6 +250,13 @@ local function author_in(record)
   local fields = decode(record)
   local id = fields[27]
   return id and {id = id, name = fields[28], role = fields[29]}
+end
+
+-- The decision that a record holds, and when it was made; nil for none.
+local function decision_in(record)
+  local fields = decode(record)
+  local extra = fields[30]
+  return extra and extra.decision or nil, fields[25]
 end
 
 -- The transfer that a record holds, packed; nil for none.

@@ -85,8 +85,11 @@ function session_result(s)
 end
 
 -- What a command that only checks would have done.
-function check_result(state, assigned_to)
-  return function() return result('outcome', pack(OUTCOME[state]), 'assigned_to', pack(assigned_to or cjson.null)) end
+function check_result(state, assigned_to, decision)
+  return function()
+    return result('outcome', pack(OUTCOME[state]), 'assigned_to', pack(assigned_to or cjson.null),
+      'decision', decision and pack(decision) or NIL)
+  end
 end
 
 local function decide(command)

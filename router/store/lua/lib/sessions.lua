@@ -26,6 +26,18 @@ local function view_of(s)
   return pack_view(s.record, s.transfer_at ~= s.index and transfer_of(s) or nil)
 end
 
+-- The first record that holds entries after `seq`. A record is one entry or two, so it is no later than that number.
+local function first_record_after(key, seq, last)
+  local first = 0
+  last = math.min(last, seq)
+  while first < last do
+    local middle = math.floor((first + last) / 2)
+    local s = read_session(call('LINDEX', key, middle))
+    if s and s.entry_count > seq then last = middle else first = middle + 1 end
+  end
+  return first
+end
+
 -- Sessions as commands answer them; what is lost, or cannot be read, is left out.
 local function views_of(ids)
   local views = {}
@@ -106,11 +118,6 @@ local function sender_of(claims)
   return claims.role == 'service' and 'service ' .. claims.id or claims.id
 end
 
--- The place of a session in its department's queue, wherever it has been meanwhile: when it came into the department.
-local function age_of(s)
-  return s.extra.since or s.order
-end
-
 -- The present owner did something with a session in progress. Return whether that is the first thing.
 local function answer(s)
   if s.state ~= 'in_progress' or s.answered_at then return false end
@@ -125,71 +132,6 @@ local function answer(s)
     a.is_back = meta.extra.settings ~= nil
   end
   return true
-end
-
--- Tried: a session was placed with an agent that did not answer it, since anybody did. Where answers are waited for, it
--- remembers when that was, so that an agent that answers another session or changes its status counts as not tried again.
-local note_try, may_get, route
-do
-
-local TRIED_MAX = 100 -- agents that a session remembers
-
-local function make_room(tried)
-  local count, oldest = 0, nil
-  for id, at in pairs(tried) do
-    count = count + 1
-    if not oldest or at < tried[oldest] then oldest = id end
-  end
-  if count >= TRIED_MAX then tried[oldest] = nil end
-end
-
--- A session leaves its owner for another one, or for none.
-function note_try(s, owner_id)
-  if not owner_id then
-    if s.extra.tried then set_extra(s, 'tried', nil) end
-  elseif s.state == 'in_progress' and not s.answered_at and setting('answer_ms', s.department) > 0 then
-    local tried = s.extra.tried or {}
-    make_room(tried)
-    tried[s.owner_id] = s.updated_at
-    set_extra(s, 'tried', tried)
-  end
-end
-
-local function tried_count(s)
-  local count = 0
-  for _ in pairs(s and s.extra.tried or NO_EXTRA) do count = count + 1 end
-  return count
-end
-
--- Whether the system may place a session with an agent.
-function may_get(a, s)
-  local at = a and s and s.extra.tried and s.extra.tried[a.id]
-  return a and not (at and at >= status_since(a) and at >= (a.answered_at or 0))
-end
-
--- Where a session sent to a target goes now: its state, its owner, and the member that a department assigned it to.
--- Of the members that it was not tried with, the one with the lowest load/capacity, then the one longest without an assignment.
-function route(kind, id, except, s)
-  if kind == 'agent' then return available(find_agent(id)) and 'in_progress' or 'pending', id end
-  local best, score
-  local function offer(member, at)
-    if member == except or best and (at > score or at == score and member > best) then return end
-    if may_get(find_agent(member), s) then best, score = member, at end
-  end
-  local listed = call('ZRANGE', P .. 'available:' .. id, 0, 1 + #agents_touched + tried_count(s), 'WITHSCORES')
-  for i = 1, #listed, 2 do
-    local a = agents[listed[i]]
-    if not (a and a.touched) then offer(listed[i], tonumber(listed[i + 1])) end
-  end
-  -- What this step has changed is not in the list yet.
-  for i = 1, #agents_touched do
-    local a = agents_touched[i]
-    if available(a) and has_id(a.departments, id) then offer(a.id, choice_score(a)) end
-  end
-  if best then return 'in_progress', best, best end
-  return 'queued', id
-end
-
 end
 
 -- The department of a session, if it is there still.
@@ -228,16 +170,6 @@ local function enter_department(s, department)
   s.department, s.enters = department, true
 end
 
--- The department of a session that is given back: where it went to an agent of none, the last one, at its age there.
-local function regain_department(s)
-  local former = s.extra.former
-  if s.department or not former or not find_department(former[1]) then return department_of(s) end
-  s.department = former[1]
-  set_extra(s, 'since', former[2])
-  set_extra(s, 'former', nil)
-  return s.department
-end
-
 local move_session
 do
 
@@ -271,7 +203,7 @@ local function join_owner(s)
     touch(a)
   else
     own(a, s.id, s.order)
-    a.assigned = s.order
+    a.assigned, a.assigned_at = s.order, now
   end
 end
 
@@ -364,6 +296,16 @@ end
 local origin_of
 do
 
+-- The department of a session that is given back: where it went to an agent of none, the last one, at its age there.
+local function regain_department(s)
+  local former = s.extra.former
+  if s.department or not former or not find_department(former[1]) then return department_of(s) end
+  s.department = former[1]
+  set_extra(s, 'since', former[2])
+  set_extra(s, 'former', nil)
+  return s.department
+end
+
 -- Where the tenant sends what has nowhere else to go; nil where it says nothing, or where that is gone or has it.
 local function last_resort_of(s)
   local to = setting('last_resort')
@@ -377,14 +319,14 @@ end
 
 -- Where a session goes that is given back: to the agent that had it in progress before its present owner, if that one is
 -- connected; else into its department; else into that agent's pending list; else to the last resort; nil where there is
--- none of them.
+-- none of them. As `route` returns it.
 function origin_of(s)
   local present = s.owner_kind == 'agent' and s.owner_id or nil
   local holder = s.holder and s.holder ~= present and find_agent(s.holder) or nil
   if holder and connected(holder) then return route('agent', holder.id) end
   local department = s.state ~= 'queued' and regain_department(s)
   if department then return route('department', department, present, s) end
-  if holder then return 'pending', holder.id end
+  if holder then return 'pending', holder.id, nil, {agent = holder.id} end
   return last_resort_of(s)
 end
 
@@ -392,19 +334,21 @@ end
 
 -- A person gives a session back.
 local function give_back(s, kind, by, text)
-  local state, owner_id = origin_of(s)
+  local state, owner_id, _, choice = origin_of(s)
   if not state then
     local owner = {kind = s.owner_kind, id = s.owner_id}
     reject('no_origin', {owner = owner, department = s.department})
   end
+  local decision = decision_of('returned', choice, s)
   move_on(s, state, owner_id)
-  write_record(s, 'placed', kind, text, by)
+  write_record(s, 'placed', kind, text, by, nil, nil, {decision = decision})
   publish(s, 'placed', kind, s.sender and kind)
 end
 
--- The system moves a session on: `why` stands in the entry, and so in what the agent and the sender are told. A transfer to a
--- department says which agent has it.
-local function move_by_system(s, state, owner_id, why)
+-- The system moves a session on, by a choice of `route`: `why` stands in the entry, and so in what the agent and the sender
+-- are told. A transfer to a department says which agent has it.
+local function move_by_system(s, state, owner_id, choice, why)
+  local decision = decision_of(why or 'returned', choice, s)
   local transfer = transfer_of(s)
   local t = transfer and read_transfer(transfer)
   transfer = nil
@@ -413,6 +357,6 @@ local function move_by_system(s, state, owner_id, why)
     transfer = pack_transfer(t)
   end
   move_on(s, state, owner_id)
-  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, why and {why = why})
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = why, decision = decision})
   publish(s, 'placed', 'moved', s.sender and 'moved')
 end

@@ -80,17 +80,6 @@ end
 
 end
 
--- The last place that was given out, where the record of it is lost: no place is given out twice.
-local function last_order()
-  local last = 0
-  for _, state in ipairs(STATES) do
-    local highest = call('ZRANGE', P .. 'state:' .. state, -1, -1, 'WITHSCORES')[2]
-    last = math.max(last, tonumber(highest or 0))
-  end
-  -- A session of the same state may have been placed since.
-  return last > 0 and last + ORDER_STEPS / 2 ^ 10 or 0
-end
-
 -- Another run of event numbers: a follower of the last one reads the directory again, and sees from `before`
 -- whether it had heard what the store has forgotten.
 local function begin_epoch()
@@ -129,6 +118,20 @@ local function end_migration(records)
   meta_changed = true
 end
 
+local begin
+do
+
+-- The last place that was given out, where the record of it is lost: no place is given out twice.
+local function last_order()
+  local last = 0
+  for _, state in ipairs(STATES) do
+    local highest = call('ZRANGE', P .. 'state:' .. state, -1, -1, 'WITHSCORES')[2]
+    last = math.max(last, tonumber(highest or 0))
+  end
+  -- A session of the same state may have been placed since.
+  return last > 0 and last + ORDER_STEPS / 2 ^ 10 or 0
+end
+
 -- Take the meta record over; returns the rejection of every command where it is of a newer schema.
 local function read_tenant(record)
   meta = record and read_meta(record)
@@ -152,7 +155,7 @@ local function read_tenant(record)
   if lost then set_extra(meta, 'settings', meta.epoch) end
 end
 
-local function begin(keys, args)
+function begin(keys, args)
   if not call then bind() end
   local _, limits_given
   P, run_id = keys[1], args[1]
@@ -178,4 +181,6 @@ local function begin(keys, args)
   local found = call('HMGET', P .. 'tenant', 'm', caller_field, target_field)
   fetched = {[caller_field] = found[2], [target_field] = found[3]}
   return read_tenant(found[1])
+end
+
 end
