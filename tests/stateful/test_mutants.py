@@ -99,11 +99,11 @@ MUTANTS = [
         "lib/sessions.lua",
         "if s.owner_id then leave_owner(s) end",
     ),
-    Mutant("the present owner is a target", "lib/sessions.lua", "member == except or ", ""),
+    Mutant("the present owner is a target", "lib/routing.lua", "member == except or ", ""),
     Mutant(
         "the busiest comes first",
-        "lib/sessions.lua",
-        "'available:' .. id, 0, 1 + #agents_touched + tried_count(s),",
+        "lib/routing.lua",
+        "'available:' .. id, 0, 2 + #agents_touched + tried_count(s),",
         "'available:' .. id, -2, -1,",
     ),
     Mutant("capacity does not weigh", "lib/directory.lua", "a.load / a.capacity", "a.load / 4"),
@@ -180,13 +180,13 @@ MUTANTS = [
     Mutant("an agent that is back gets nothing back", "commands/connect.lua", "bring_back(a)"),
     Mutant(
         "one step gives all to one member",
-        "lib/sessions.lua",
+        "lib/routing.lua",
         "if not (a and a.touched) then offer",
         "if true then offer",
     ),
     Mutant(
         "a session that comes back to its queue is its last",
-        "lib/sessions.lua",
+        "lib/routing.lua",
         "return s.extra.since or s.order",
         "return s.order",
     ),
@@ -214,13 +214,13 @@ MUTANTS = [
     ),
     Mutant(
         "an agent that was tried gets it again",
-        "lib/sessions.lua",
+        "lib/routing.lua",
         "at >= status_since(a) and at >= (a.answered_at or 0)",
         "false",
     ),
     Mutant(
         "an agent that answered another counts as tried",
-        "lib/sessions.lua",
+        "lib/routing.lua",
         " and at >= (a.answered_at or 0)",
     ),
     Mutant(
@@ -270,7 +270,7 @@ MUTANTS = [
     Mutant(
         "a check writes",
         "commands/session_transfer.lua",
-        "if request.check then return check_result(state, assigned_to) end",
+        "if request.check then return check_result(state, assigned_to, decision) end",
     ),
     Mutant(
         "a level of settings is never read again",

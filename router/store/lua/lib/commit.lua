@@ -30,7 +30,7 @@ local function take(a, s)
     transfer = pack_transfer(t)
   end
   move_session(s, 'in_progress', a.id)
-  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue', decision = decision})
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue'}, decision)
   publish(s, 'placed', 'moved', s.sender and 'moved')
 end
 
