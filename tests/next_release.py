@@ -38,8 +38,8 @@ CHANGES = [
     ),
     (
         f"{LUA}/sessions.lua",
-        "pack_entry(kind, now, text, by, extra or NO_EXTRA, decision) .. (transfer or NIL)",
-        "pack_entry(kind, now, text, by, extra or NO_EXTRA, decision) .. (transfer or NIL)"
+        "pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)",
+        "pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)"
         f" .. (schema >= 2 and pack('{FIELD}') or '')",
     ),
     (

@@ -54,7 +54,7 @@ store_command('session_open', function()
     answer(s)
     begin_grace(me)
   end
-  write_record(s, 'placed', 'opened', nil, by, nil, nil, nil, decision)
+  write_record(s, 'placed', 'opened', nil, by, nil, nil, {decision = decision})
   publish(s, 'placed')
   return session_result(s)
 end)

@@ -40,7 +40,7 @@ store_command('session_transfer', function()
   if by.role == 'service' then set_extra(s, 'hops_free', (s.extra.hops_free or 0) + 1) end
   local transfer = pack_transfer({id = meta.epoch .. '-' .. s.order, from = from, to = to, by = by, reason = reason,
     outcome = OUTCOME[state], assigned_to = assigned_to, at = now, extra = NO_EXTRA})
-  write_record(s, 'placed', 'transferred', nil, by, transfer, reason and 2, passed and {passed = passed}, decision)
+  write_record(s, 'placed', 'transferred', nil, by, transfer, reason and 2, {passed = passed, decision = decision})
   publish(s, 'placed', 'transferred', told, superseded_sender, superseded)
   return session_result(s)
 end)

@@ -30,7 +30,7 @@ local function take(a, s)
     transfer = pack_transfer(t)
   end
   move_session(s, 'in_progress', a.id)
-  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue'}, decision)
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = 'queue', decision = decision})
   publish(s, 'placed', 'moved', s.sender and 'moved')
 end
 
@@ -93,18 +93,17 @@ local function drain_all()
   local ready = {nil}
   for i = 1, #agents_touched do
     local a = agents_touched[i]
-    if lists_for(a) then ready[#ready + 1] = a end
+    local waited_before, has_pending = lists_for(a)
+    if waited_before then
+      ready[#ready + 1] = {agent = a, score = choice_score(a), waited_before = waited_before, has_pending = has_pending}
+    end
   end
   if ready[2] then
     table.sort(ready, function(one, other)
-      local first, second = choice_score(one), choice_score(other)
-      return first < second or first == second and one.id < other.id
+      return one.score < other.score or one.score == other.score and one.agent.id < other.agent.id
     end)
   end
-  for i = 1, #ready do
-    local waited_before, has_pending = lists_for(ready[i])
-    if waited_before then drain(ready[i], waited_before, has_pending) end
-  end
+  for i = 1, #ready do drain(ready[i].agent, ready[i].waited_before, ready[i].has_pending) end
 end
 
 local function join_departments(a)

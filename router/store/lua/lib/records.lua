@@ -206,15 +206,8 @@ local function pack_head(s)
     s.index, s.placed_at, s.transfer_at, s.entry_count, s.answered_at) .. pack_extra(s.extra)
 end
 
--- `decision` is packed already, and one of the extra fields.
-local function pack_entry(kind, at, text, by, extra, decision)
-  local packed = pack_extra(extra)
-  if decision then
-    local head, others = 129, ''
-    if packed ~= NIL then head, others = byte(packed) + 1, sub(packed, 2) end
-    packed = char(head) .. others .. '\168decision' .. decision
-  end
-  return pack(kind, at, text, by and by.id, by and by.name, by and by.role) .. packed
+local function pack_entry(kind, at, text, by, extra)
+  return pack(kind, at, text, by and by.id, by and by.name, by and by.role) .. pack_extra(extra)
 end
 
 -- `from` is nil, or a party like `to`: {kind, id, name}.

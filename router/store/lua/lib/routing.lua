@@ -2,6 +2,7 @@
 Whom the system chooses for a session, and why: the target, or the best member of a department that the session was not
 tried with.
 ]]
+
 -- The place of a session in its department's queue, wherever it has been meanwhile: when it came into the department.
 local function age_of(s)
   return s.extra.since or s.order
@@ -78,19 +79,12 @@ function route(kind, id, except, s)
   return 'queued', id, nil, choice
 end
 
--- Why the system chose an owner stands in the entry of the history, packed: a list of
---   by, chosen, next, tie, place, members, available, owner, tried, capacity, status, unavailable
--- with false for what there is not. `chosen` and `next` are {id, load, capacity, idle_ms}. Of an agent that was meant by
--- name `members` is false, and it is itself all that it was chosen from. Each member of a department is `available`, at its
--- `capacity`, or of another `status`; where they are too many to look at each, only `unavailable`. Of the available ones
--- the present `owner` and those it was `tried` with are left out.
 local MEMBERS_MAX = 64 -- of a department of which each is looked at
-local FALSE = '\194' -- packed
 local IDS_MAX = 200 -- bytes of the ids of both candidates; beyond, only the chosen one is named
 
 local function candidate(id)
   local a = find_agent(id)
-  return '\148' .. pack(id, a.load, a.capacity, a.assigned_at and now - a.assigned_at or false)
+  return {id, a.load, a.capacity, a.assigned_at and now - a.assigned_at or false}
 end
 
 local function full(a)
@@ -133,15 +127,21 @@ local function place_in(department, s)
   return call('ZCOUNT', queue, '-inf', '(' .. age_of(s)) + 1
 end
 
--- Of a choice by `route`, before the session `s` is moved; `by` says what the choice was made for.
+-- Why the system chose an owner, as it stands in the entry of the history: a list of
+--   by, chosen, next, tie, place, members, available, owner, tried, capacity, status, unavailable
+-- with false for what there is not. `choice` is by `route`, before the session `s` is moved; `by` says what it was made for.
+-- `chosen` and `next` are {id, load, capacity, idle_ms}. Of an agent that was meant by name `members` is false, and it is
+-- itself all that it was chosen from. Each member of a department is `available`, at its `capacity`, or of another `status`;
+-- where they are too many to look at each, only `unavailable`. Of the available ones the present `owner` and those it was
+-- `tried` with are left out.
 function decision_of(by, choice, s)
   if choice.agent then
     local a = find_agent(choice.agent)
     if by == 'forced' or available(a) then
-      return '\156' .. pack(by) .. candidate(a.id) .. FALSE .. pack('only', false, false, 1, 0, 0, 0, 0, 0)
+      return {by, candidate(a.id), false, 'only', false, false, 1, 0, 0, 0, 0, 0}
     end
     local capacity = full(a) and 1 or 0
-    return '\156' .. pack(by, false, false, false, false, false, 0, 0, 0, capacity, 1 - capacity, 0)
+    return {by, false, false, false, false, false, 0, 0, 0, capacity, 1 - capacity, 0}
   end
   local department, best, second = choice.department, choice.best, choice.second
   local owner, tried, capacity, status, unavailable = 0, 0, 0, 0, 0
@@ -164,8 +164,8 @@ function decision_of(by, choice, s)
   local place = choice.place or not best and place_in(department, s)
   local tie = best and (not second and 'only' or choice.is_tie and 'idle' or 'load')
   if second and #best + #second > IDS_MAX then second = nil end
-  return '\156' .. pack(by) .. (best and candidate(best) or FALSE) .. (second and candidate(second) or FALSE)
-    .. pack(tie or false, place or false, members, ready, owner, tried, capacity, status, unavailable)
+  return {by, best and candidate(best) or false, second and candidate(second) or false, tie or false, place or false,
+    members, ready, owner, tried, capacity, status, unavailable}
 end
 
 end

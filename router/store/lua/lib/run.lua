@@ -88,7 +88,7 @@ end
 function check_result(state, assigned_to, decision)
   return function()
     return result('outcome', pack(OUTCOME[state]), 'assigned_to', pack(assigned_to or cjson.null),
-      'decision', decision or NIL)
+      'decision', decision and pack(decision) or NIL)
   end
 end
 

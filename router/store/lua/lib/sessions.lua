@@ -244,8 +244,8 @@ local function move_on(s, state, owner_id)
 end
 
 -- Append what happened to the log of a session; `what` is the event's word for it (see pack_change). `extra` are extra
--- fields of the entry, and `decision` is why the system chose the owner (`decision_of`).
-local function write_record(s, what, kind, text, by, transfer, entries, extra, decision)
+-- fields of the entry.
+local function write_record(s, what, kind, text, by, transfer, entries, extra)
   s.index, s.entry_count = s.index + 1, s.entry_count + (entries or 1)
   if transfer then s.transfer_at = s.index end
   if what == 'placed' then
@@ -254,7 +254,7 @@ local function write_record(s, what, kind, text, by, transfer, entries, extra, d
   elseif s.answered_at then
     set_deadline(s)
   end
-  s.record = pack_head(s) .. pack_entry(kind, now, text, by, extra or NO_EXTRA, decision) .. (transfer or NIL)
+  s.record = pack_head(s) .. pack_entry(kind, now, text, by, extra or NO_EXTRA) .. (transfer or NIL)
   call('RPUSH', P .. 'session:' .. s.id, s.record)
   -- It may move past the place to which its tenant's migration has come.
   if s.schema and s.schema ~= schema then add_migration('session:' .. s.id .. ':0') end
@@ -341,7 +341,7 @@ local function give_back(s, kind, by, text)
   end
   local decision = decision_of('returned', choice, s)
   move_on(s, state, owner_id)
-  write_record(s, 'placed', kind, text, by, nil, nil, nil, decision)
+  write_record(s, 'placed', kind, text, by, nil, nil, {decision = decision})
   publish(s, 'placed', kind, s.sender and kind)
 end
 
@@ -357,6 +357,6 @@ local function move_by_system(s, state, owner_id, choice, why)
     transfer = pack_transfer(t)
   end
   move_on(s, state, owner_id)
-  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = why}, decision)
+  write_record(s, 'placed', 'moved', nil, nil, transfer, nil, {why = why, decision = decision})
   publish(s, 'placed', 'moved', s.sender and 'moved')
 end
