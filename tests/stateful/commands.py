@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from relevo.protocol.objects import Author, Customer, Owner, Transfer
-from tests.stateful.model import (
+from tests.stateful.known import (
     OUTCOMES,
     Change,
     KnownAgent,
@@ -20,8 +20,8 @@ from tests.stateful.model import (
     RejectedError,
     Request,
     Result,
-    State,
 )
+from tests.stateful.model import State
 
 Outcome: TypeAlias = Callable[[], Result]
 

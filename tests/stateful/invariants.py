@@ -15,7 +15,7 @@ import msgspec
 from relevo.protocol.objects import Agent, Department, Rule, Session
 from relevo.router.store import records
 from relevo.router.store.events import Event
-from tests.stateful.model import Change
+from tests.stateful.known import Change
 from tests.stateful.stored import StoredState, change_of
 
 

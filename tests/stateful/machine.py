@@ -20,7 +20,7 @@ from relevo.router.store.events import Event, decode_event
 from tests.stateful.commands import Model
 from tests.stateful.comparison import contents, difference, seen_in, seen_of
 from tests.stateful.invariants import Reader, violations
-from tests.stateful.model import Answer, Notice, Request
+from tests.stateful.known import Answer, Notice, Request
 from tests.stateful.names import (
     ADMIN,
     AGENTS,

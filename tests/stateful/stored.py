@@ -23,7 +23,7 @@ from relevo.router.store.events import Change as StoredChange
 from relevo.router.store.events import Event, decode_event
 from relevo.router.store.lua.library import FOLDER, Scripts
 from tests.servers import StoreServer
-from tests.stateful.model import Answer, Change, Request
+from tests.stateful.known import Answer, Change, Request
 
 FALSE, NOTHING = msgspec.Raw(b"\xc2"), msgspec.Raw(b"\xc0")
 _result = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
