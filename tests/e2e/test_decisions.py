@@ -24,7 +24,8 @@ async def explain(tenant: Tenant, **about: Any) -> Message:
     return body
 
 
-async def test_decision_counts_members_and_names_the_first_two(tenant: Tenant) -> None:
+async def set_up_sales(tenant: Tenant) -> None:
+    """Let ana have chat-1: bea has another, carl none, dora is at her capacity, eve is away."""
     await tenant.put_department("sales")
     for agent in ("ana", "bea", "carl"):
         await tenant.connect_agent(agent, departments=["sales"], capacity=10)
@@ -33,6 +34,10 @@ async def test_decision_counts_members_and_names_the_first_two(tenant: Tenant) -
     await tenant.open_session("one", agent="bea")
     await tenant.open_session("full", agent="dora")
     await tenant.open_session("chat-1", agent="ana")
+
+
+async def test_decision_counts_members_and_names_the_first_two(tenant: Tenant) -> None:
+    await set_up_sales(tenant)
     asked: dict[str, Any] = {"session_id": "chat-1", "target": to_department("sales")}
     checked = (await tenant.post("session.transfer", **asked, check=True)).body
     await tenant.do("session.transfer", **asked)
@@ -54,14 +59,7 @@ async def test_decision_counts_members_and_names_the_first_two(tenant: Tenant) -
 async def test_explain_says_why_an_agent_was_not_chosen(
     tenant: Tenant, agent: str, why_not: str | None
 ) -> None:
-    await tenant.put_department("sales")
-    for member in ("ana", "bea", "carl"):
-        await tenant.connect_agent(member, departments=["sales"], capacity=10)
-    await tenant.connect_agent("dora", departments=["sales"], capacity=1)
-    await tenant.put_agent("eve", departments=["sales"])
-    await tenant.open_session("one", agent="bea")
-    await tenant.open_session("full", agent="dora")
-    await tenant.open_session("chat-1", agent="ana")
+    await set_up_sales(tenant)
     await tenant.do("session.transfer", session_id="chat-1", target=to_department("sales"))
     assert (await explain(tenant, agent_id=agent)).get("why_not") == why_not
 
@@ -72,6 +70,11 @@ async def test_explain_of_an_entry_that_is_not_there_is_not_found(tenant: Tenant
     for about in ({"seq": 2}, {"seq": 0}, {"agent_id": "zoe"}):
         answer = await tenant.post("session.explain", session_id="chat-1", **about)
         assert (answer.status, answer.body["code"]) == (404, "not_found")
+
+
+async def test_explain_of_a_note_is_null_and_the_last_choice_is_behind_it(tenant: Tenant) -> None:
+    await tenant.connect_agent("ana")
+    await tenant.open_session("chat-1", agent="ana")
     await tenant.do("session.note", session_id="chat-1", text="hello")
     assert (await explain(tenant, seq=2))["decision"] is None
     assert (await explain(tenant, seq=1))["decision"]["by"] == "agent"
