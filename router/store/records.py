@@ -164,7 +164,7 @@ class CandidateRecord(msgspec.Struct, array_like=True, gc=False):
 
 class DecisionRecord(msgspec.Struct, array_like=True, gc=False):
     """
-    Why the system chose an owner (`decision_of` in sessions.lua); False for what there is not.
+    Why the system chose an owner (`decision_of` in routing.lua); False for what there is not.
 
     Attributes:
         members: False where an agent was meant by name: it alone was chosen from.
